@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/batch.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/ledger.h"
+#include "base/parse.h"
+#include "base/queue.h"
+
+static void reader_is_sticky(void **state)
+{
+    (void)state;
+    const uint8_t in[] = {1, 2, 3, 4, 5};
+    struct rd r = rd_make(in, sizeof(in));
+    assert_int_equal(rd_u16(&r), 0x0102);
+    assert_int_equal(rd_u32(&r), 0);
+    assert_false(rd_ok(&r));
+    assert_int_equal(rd_u8(&r), 0); /* three bytes are left, but the cursor stays bad */
+    assert_int_equal(rd_left(&r), 0);
+    r = rd_make(in, sizeof(in));
+    struct rd sub = rd_sub(&r, 6);
+    assert_false(rd_ok(&sub));
+    assert_false(rd_ok(&r));
+}
+
+static void writer_is_sticky(void **state)
+{
+    (void)state;
+    uint8_t out[4] = {0};
+    struct wr w = wr_make(out, sizeof(out));
+    wr_u16(&w, 0x0102);
+    wr_u32(&w, 7);
+    wr_u8(&w, 9);
+    assert_false(wr_ok(&w));
+    assert_int_equal(wr_len(&w), 2);
+    assert_memory_equal(out, ((uint8_t[]){1, 2, 0, 0}), 4);
+}
+
+static void frame_copy_inserts(void **state)
+{
+    (void)state;
+    uint8_t data[20], whole[24], out[24];
+    for (unsigned i = 0; i < sizeof(data); i++) {
+        data[i] = (uint8_t)i;
+    }
+    struct frame f = {.data = data, .datalen = 20, .caplen = 24, .ins_len = 4, .ins_off = 12};
+    memcpy(f.ins, "\x81\x00\x00\x05", 4);
+    memcpy(whole, data, 12);
+    memcpy(whole + 12, f.ins, 4);
+    memcpy(whole + 16, data + 12, 8);
+    for (uint32_t from = 0; from <= 24; from++) {
+        for (uint32_t n = 0; from + n <= 24; n++) {
+            memset(out, 0xee, sizeof(out));
+            frame_copy(&f, from, out, n);
+            assert_memory_equal(out, whole + from, n);
+        }
+    }
+}
+
+static void numbers(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    uint64_t v = 77;
+    assert_int_equal(parse_u64("65535", "port", 1, 65535, &v, &err), 0);
+    assert_int_equal(v, 65535);
+    const char *bad[] = {"", "-1", "1x", " 1", "0", "65536", "99999999999999999999999", "0x10"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_true(parse_u64(bad[i], "port", 1, 65535, &v, &err) < 0);
+        assert_int_equal(v, 65535);
+        assert_non_null(strstr(err.text, "port"));
+    }
+}
+
+static void host_ports(void **state)
+{
+    (void)state;
+    struct host_port hp;
+    assert_int_equal(parse_host_port("1.2.3.4:1234", &hp, NULL), 0);
+    assert_string_equal(hp.host, "1.2.3.4");
+    assert_int_equal(hp.port, 1234);
+    assert_int_equal(parse_host_port("[fe80::1%eth0]:1", &hp, NULL), 0);
+    assert_string_equal(hp.host, "fe80::1%eth0");
+    const char *bad[] = {"",      "host",  ":1",     "host:", "host:0",
+                         "::1:5", "[::1]", "[::1]5", "[]:5",  "h:1:2"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_true(parse_host_port(bad[i], &hp, NULL) < 0);
+    }
+}
+
+static void vlan_lists(void **state)
+{
+    (void)state;
+    struct vlan_set s;
+    struct error err;
+    assert_int_equal(parse_vlan_list("0,100,200-210,4094", &s, &err), 0);
+    for (unsigned id = 0; id < 4096; id++) {
+        int want = id == 0 || id == 100 || (id >= 200 && id <= 210) || id == 4094;
+        assert_int_equal(vlan_set_has(&s, id), want);
+    }
+    const char *bad[] = {"",     ",", "1,",  "10-", "20-10", "4095",
+                         "4096", "a", "1 2", "-5",  "1--2",  "99999999999999999999"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(parse_vlan_list(bad[i], &s, &err), -EINVAL);
+    }
+}
+
+static void hex(void **state)
+{
+    (void)state;
+    uint8_t out[2];
+    assert_int_equal(parse_hex("0aff", out, 2), 0);
+    assert_memory_equal(out, "\x0a\xff", 2);
+    assert_int_equal(parse_hex("0af", out, 2), -EINVAL);
+    assert_int_equal(parse_hex("0aFF", out, 2), -EINVAL);
+}
+
+static void ledger_balances(void **state)
+{
+    (void)state;
+    struct ledger l = {0};
+    ledger_set(&l, LEDGER_RING_IN, 10);
+    ledger_add(&l, LEDGER_RING_FULL, 2);
+    ledger_add(&l, LEDGER_RING_OUT, 8);
+    ledger_add(&l, LEDGER_SEL_TUNNEL, 1);
+    ledger_add(&l, LEDGER_SEL_OUT, 6);
+    assert_int_equal(ledger_sum(&l, LEDGER_RING).in_flight, 0);
+    assert_int_equal(ledger_sum(&l, LEDGER_SELECT).in, 8);
+    assert_int_equal(ledger_sum(&l, LEDGER_SELECT).in_flight, 1);
+    ledger_add(&l, LEDGER_SEL_OUT, 2);
+    assert_int_equal(ledger_sum(&l, LEDGER_SELECT).in_flight, -1);
+}
+
+enum {
+    PASSED = 200000,
+};
+
+static void *producer(void *arg)
+{
+    struct queue *q = arg;
+    for (uintptr_t i = 1; i <= PASSED;) {
+        if (queue_push(q, (void *)i)) {
+            i++;
+        } else {
+            sched_yield();
+        }
+    }
+    return NULL;
+}
+
+static void queue_keeps_order(void **state)
+{
+    (void)state;
+    struct queue *q = queue_new(100);
+    pthread_t t;
+    assert_non_null(q);
+    assert_null(queue_pop(q));
+    assert_int_equal(pthread_create(&t, NULL, producer, q), 0);
+    for (uintptr_t want = 1; want <= PASSED;) {
+        void *got = queue_pop(q);
+        if (got) {
+            assert_int_equal((uintptr_t)got, want);
+            want++;
+        } else {
+            sched_yield();
+        }
+    }
+    pthread_join(t, NULL);
+    assert_int_equal(queue_len(q), 0);
+    queue_free(q);
+}
+
+static void queue_is_bounded(void **state)
+{
+    (void)state;
+    struct queue *q = queue_new(4);
+    int x;
+    for (int i = 0; i < 4; i++) {
+        assert_true(queue_push(q, &x));
+    }
+    assert_false(queue_push(q, &x));
+    assert_ptr_equal(queue_pop(q), &x);
+    assert_true(queue_push(q, &x));
+    queue_free(q);
+    queue_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reader_is_sticky),
+        cmocka_unit_test(writer_is_sticky),
+        cmocka_unit_test(frame_copy_inserts),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(host_ports),
+        cmocka_unit_test(vlan_lists),
+        cmocka_unit_test(hex),
+        cmocka_unit_test(ledger_balances),
+        cmocka_unit_test(queue_keeps_order),
+        cmocka_unit_test(queue_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The loss ledger. A frame's way is a chain of stages; each stage counts what it passed on and what
+ * it dropped, by reason. What a stage passed on is what the next one took in, so that for every
+ * stage `in = out + sum of drops + in flight` must hold, and at the end nothing is in flight. The
+ * numbers on both sides of the equation are counted independently of each other.
+ *
+ * One thread writes a ledger; any thread may read it.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ledger_stage {
+    LEDGER_RING,    /* tap: from the kernel's capture hook to our walk of the ring */
+    LEDGER_SELECT,  /* tap: what the kernel's filter could not decide */
+    LEDGER_LINK_TX, /* tap: into numbered records */
+    LEDGER_LINK_RX, /* collector: from the tap's numbering to whole frames */
+    LEDGER_SINK,    /* collector: one output */
+    LEDGER_STAGES,
+};
+
+enum ledger_kind {
+    LEDGER_IN,   /* what came in, where that is counted apart from the stage before */
+    LEDGER_OUT,  /* what was passed on */
+    LEDGER_DROP, /* what was dropped, by reason */
+    LEDGER_INFO, /* not part of the equation */
+};
+
+/* id, stage, kind, key (JSON), words (people) */
+#define LEDGER_TABLE(X)                                                                            \
+    X(RING_IN, RING, IN, "in", "received by filter")                                               \
+    X(RING_FULL, RING, DROP, "ring_full", "dropped by kernel, ring full")                          \
+    X(RING_OUT, RING, OUT, "out", "captured")                                                      \
+    X(RING_BYTES, RING, INFO, "bytes", "bytes captured")                                           \
+    X(RING_SUPER, RING, INFO, "super_packets", "super-packets (segmentation offload)")             \
+    X(SEL_TUNNEL, SELECT, DROP, "own_tunnel", "our own tunnel's datagrams")                        \
+    X(SEL_LINKTYPE, SELECT, DROP, "link_type", "link type that cannot be carried")                 \
+    X(SEL_OWNDEV, SELECT, DROP, "own_device", "seen on a collector's own device")                  \
+    X(SEL_BAD, SELECT, DROP, "bad_ring_entry", "unusable ring entry")                              \
+    X(SEL_OUT, SELECT, OUT, "out", "selected")                                                     \
+    X(SEL_SLICED, SELECT, INFO, "sliced", "cut to the snaplen")                                    \
+    X(TX_NOSESSION, LINK_TX, DROP, "no_session", "no session with the collector")                  \
+    X(TX_OUT, LINK_TX, OUT, "out", "sent")                                                         \
+    X(TX_BYTES, LINK_TX, INFO, "bytes", "frame bytes sent")                                        \
+    X(TX_DATAGRAMS, LINK_TX, INFO, "datagrams", "datagrams sent")                                  \
+    X(TX_WIRE_BYTES, LINK_TX, INFO, "wire_bytes", "bytes of datagrams sent")                       \
+    X(TX_UNSENT, LINK_TX, INFO, "unsent_datagrams", "datagrams that the system refused to send")   \
+    X(TX_ACKED, LINK_TX, INFO, "confirmed", "confirmed as received by the collector")              \
+    X(TX_REPORTED_LOST, LINK_TX, INFO, "reported_lost", "reported as lost by the collector")       \
+    X(RX_IN, LINK_RX, IN, "in", "sent by the tap")                                                 \
+    X(RX_LOST, LINK_RX, DROP, "lost", "lost on the link")                                          \
+    X(RX_REORDER, LINK_RX, DROP, "reorder", "came too late to be put in order")                    \
+    X(RX_MALFORMED, LINK_RX, DROP, "malformed", "malformed inside the tunnel")                     \
+    X(RX_OUT, LINK_RX, OUT, "out", "received")                                                     \
+    X(RX_BYTES, LINK_RX, INFO, "bytes", "frame bytes received")                                    \
+    X(RX_DATAGRAMS, LINK_RX, INFO, "datagrams", "datagrams received")                              \
+    X(RX_GAP_DATAGRAMS, LINK_RX, INFO, "gap_datagrams", "datagrams missing in the sequence")       \
+    X(RX_LATE_DATAGRAMS, LINK_RX, INFO, "late_datagrams", "datagrams that came too late")          \
+    X(SINK_IN, SINK, IN, "in", "given to the output")                                              \
+    X(SINK_FULL, SINK, DROP, "queue_full", "output's queue was full")                              \
+    X(SINK_SHORT, SINK, DROP, "too_short", "too short for the device")                             \
+    X(SINK_LONG, SINK, DROP, "too_long", "too long for the device")                                \
+    X(SINK_ERROR, SINK, DROP, "write_error", "refused by the device or file")                      \
+    X(SINK_NOSPACE, SINK, DROP, "disk_full", "no space left on the disk")                          \
+    X(SINK_CLOSED, SINK, DROP, "closed", "the output was closed")                                  \
+    X(SINK_OUT, SINK, OUT, "out", "written")                                                       \
+    X(SINK_BYTES, SINK, INFO, "bytes", "frame bytes written")
+
+enum ledger_id {
+#define X(id, stage, kind, key, words) LEDGER_##id,
+    LEDGER_TABLE(X)
+#undef X
+        LEDGER_COUNT
+};
+
+struct ledger {
+    _Atomic uint64_t n[LEDGER_COUNT];
+};
+
+struct ledger_info {
+    enum ledger_stage stage;
+    enum ledger_kind kind;
+    const char *key;
+    const char *words;
+};
+
+/* The table's row for an id < LEDGER_COUNT. */
+const struct ledger_info *ledger_info(enum ledger_id id);
+/* "ring", "select", "link_tx", "link_rx", "sink". */
+const char *ledger_stage_name(enum ledger_stage stage);
+
+static inline uint64_t ledger_get(const struct ledger *l, enum ledger_id id)
+{
+    return atomic_load_explicit(&l->n[id], memory_order_relaxed);
+}
+
+/* For the writing thread only. */
+static inline void ledger_set(struct ledger *l, enum ledger_id id, uint64_t v)
+{
+    atomic_store_explicit(&l->n[id], v, memory_order_relaxed);
+}
+
+static inline void ledger_add(struct ledger *l, enum ledger_id id, uint64_t v)
+{
+    ledger_set(l, id, ledger_get(l, id) + v);
+}
+
+struct ledger_sum {
+    uint64_t in, out, dropped;
+    int64_t in_flight; /* in - out - dropped: 0 at the end; negative means that a count is wrong */
+};
+
+/* Adds one stage up. A stage without an IN counter takes `in` from the stage before it. */
+struct ledger_sum ledger_sum(const struct ledger *l, enum ledger_stage stage);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/parse.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* The digits at *p up to a character that is none; -ERANGE past `max`, -EINVAL without a digit. */
+static int take_number(const char **p, uint64_t max, uint64_t *ret)
+{
+    uint64_t v = 0;
+    const char *s = *p;
+    if (*s < '0' || *s > '9') {
+        return -EINVAL;
+    }
+    for (; *s >= '0' && *s <= '9'; s++) {
+        uint64_t digit = (uint64_t)(*s - '0');
+        if (v > (UINT64_MAX - digit) / 10) {
+            return -ERANGE;
+        }
+        v = v * 10 + digit;
+    }
+    *p = s;
+    *ret = v;
+    return v > max ? -ERANGE : 0;
+}
+
+int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *ret,
+              struct error *err)
+{
+    uint64_t v = 0;
+    const char *p = text;
+    int r = take_number(&p, max, &v);
+    if (r == -EINVAL || *p) {
+        return error_set(err, EINVAL, "%s: \"%s\" is not a whole number", what, text);
+    }
+    if (r < 0 || v < min) {
+        return error_set(err, ERANGE, "%s: %s is not between %" PRIu64 " and %" PRIu64, what, text,
+                         min, max);
+    }
+    *ret = v;
+    return 0;
+}
+
+int parse_host_port(const char *text, struct host_port *ret, struct error *err)
+{
+    const char *host = text, *end, *colon;
+    if (*text == '[') {
+        host = text + 1;
+        end = strchr(host, ']');
+        colon = end ? end + 1 : NULL;
+    } else {
+        end = colon = strrchr(text, ':');
+    }
+    if (!end || !colon || *colon != ':') {
+        return error_set(err, EINVAL,
+                         "\"%s\" is not HOST:PORT (an IPv6 address stands in []: [::1]:1234)",
+                         text);
+    }
+    size_t len = (size_t)(end - host);
+    if (len == 0 || len >= sizeof(ret->host) || (*text != '[' && memchr(host, ':', len) != NULL)) {
+        return error_set(err, EINVAL,
+                         "\"%s\" is not HOST:PORT (an IPv6 address stands in []: [::1]:1234)",
+                         text);
+    }
+    uint64_t port = 0;
+    int r = parse_u64(colon + 1, "port", 1, UINT16_MAX, &port, err);
+    if (r < 0) {
+        return r;
+    }
+    memcpy(ret->host, host, len);
+    ret->host[len] = '\0';
+    ret->port = (uint16_t)port;
+    return 0;
+}
+
+int parse_vlan_list(const char *text, struct vlan_set *ret, struct error *err)
+{
+    struct vlan_set set = {0};
+    const char *p = text;
+    for (;;) {
+        uint64_t first = 0, last = 0;
+        int r = take_number(&p, VLAN_IDS - 2, &first);
+        last = first;
+        if (r == 0 && *p == '-') {
+            p++;
+            r = take_number(&p, VLAN_IDS - 2, &last);
+        }
+        if (r == -ERANGE) {
+            return error_set(err, EINVAL, "VLAN list \"%s\": a VLAN id is between 0 and 4094",
+                             text);
+        }
+        if (r < 0 || (*p && *p != ',')) {
+            return error_set(err, EINVAL, "VLAN list \"%s\" is not of the form 100,200-210", text);
+        }
+        if (last < first) {
+            return error_set(err, EINVAL,
+                             "VLAN list \"%s\": the range %" PRIu64 "-%" PRIu64 " is empty", text,
+                             first, last);
+        }
+        for (uint64_t id = first; id <= last; id++) {
+            set.bits[id / 64] |= UINT64_C(1) << (id % 64);
+        }
+        if (!*p) {
+            break;
+        }
+        p++;
+    }
+    *ret = set;
+    return 0;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    return -1;
+}
+
+int parse_hex(const char *text, uint8_t *ret, size_t n)
+{
+    if (strlen(text) != 2 * n) {
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
+        if (hi < 0 || lo < 0) {
+            return -EINVAL;
+        }
+        ret[i] = (uint8_t)(hi << 4 | lo);
+    }
+    return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Words from a command line or a file into values. Each refuses what does not fit entirely, with a
+ * sentence that names the word.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* A decimal number without sign or blanks in [min, max]. `what` names it in the sentence. */
+int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *ret,
+              struct error *err);
+
+struct host_port {
+    char host[256]; /* name or address, without brackets */
+    uint16_t port;
+};
+
+/* "host:port", "1.2.3.4:port" or "[v6]:port". -EINVAL with a sentence. */
+int parse_host_port(const char *text, struct host_port *ret, struct error *err);
+
+enum {
+    VLAN_IDS = 4096,
+};
+
+struct vlan_set {
+    uint64_t bits[VLAN_IDS / 64]; /* bit n: VLAN id n is in the set */
+};
+
+/* "100,200-210": ids 0 to 4094, ranges not empty. -EINVAL with a sentence. */
+int parse_vlan_list(const char *text, struct vlan_set *ret, struct error *err);
+
+static inline int vlan_set_has(const struct vlan_set *s, unsigned id)
+{
+    return id < VLAN_IDS && (s->bits[id / 64] >> (id % 64) & 1);
+}
+
+/* Lower-case letters a-f and digits, two a byte. The text must be exactly 2 * n long. -EINVAL. */
+int parse_hex(const char *text, uint8_t *ret, size_t n);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Two kinds of time that the compiler keeps apart: `struct mono` never jumps and orders events on
+ * this host; `struct wall` is what a capture file shows. Pure code is given its time; only the
+ * edges read a clock.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#define NSEC_PER_SEC INT64_C(1000000000)
+#define NSEC_PER_MSEC INT64_C(1000000)
+
+struct mono {
+    int64_t ns; /* nanoseconds since an arbitrary start; 0 means "never" where a field allows it */
+};
+
+struct wall {
+    int64_t ns; /* nanoseconds since 1970-01-01 UTC */
+};
+
+static inline struct mono mono_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (struct mono){ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec};
+}
+
+static inline struct wall wall_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (struct wall){ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec};
+}
+
+static inline struct mono mono_add_ms(struct mono t, int64_t ms)
+{
+    return (struct mono){t.ns + ms * NSEC_PER_MSEC};
+}
+
+/* Nanoseconds from `from` to `to`; negative when `to` is earlier. */
+static inline int64_t mono_diff(struct mono to, struct mono from)
+{
+    return to.ns - from.ns;
+}
+
+/* True once `now` has reached `deadline`; never true of the time "never". */
+static inline bool mono_due(struct mono now, struct mono deadline)
+{
+    return deadline.ns != 0 && now.ns >= deadline.ns;
+}
