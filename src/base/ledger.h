@@ -52,7 +52,6 @@ enum ledger_kind {
     X(TX_REPORTED_LOST, LINK_TX, INFO, "reported_lost", "reported as lost by the collector")       \
     X(RX_IN, LINK_RX, IN, "in", "sent by the tap")                                                 \
     X(RX_LOST, LINK_RX, DROP, "lost", "lost on the link")                                          \
-    X(RX_REORDER, LINK_RX, DROP, "reorder", "came too late to be put in order")                    \
     X(RX_MALFORMED, LINK_RX, DROP, "malformed", "malformed inside the tunnel")                     \
     X(RX_OUT, LINK_RX, OUT, "out", "received")                                                     \
     X(RX_BYTES, LINK_RX, INFO, "bytes", "frame bytes received")                                    \
