@@ -14,6 +14,7 @@ static const char channel[] = "farspan link 1";
 enum {
     NOISE_BOUND = 20, /* a HELLO up to and with its offer of ciphers */
     SID_LEN = 16,
+    NOISE_ANSWER_LEN = 5, /* the cipher chosen and the collector's session index */
 };
 
 uint16_t handshake_aeads(enum link_method method)
@@ -169,14 +170,22 @@ static int tap_cpace_answer(struct handshake_tap *h, const struct link_hs *m, co
     return r < 0 ? -EBADMSG : -EINPROGRESS;
 }
 
+/* The ANSWER's header is in the clear; what matters of it is repeated where it is authentic. */
+static void noise_answer_payload(uint8_t aead, uint32_t index, uint8_t ret[NOISE_ANSWER_LEN])
+{
+    ret[0] = aead;
+    st_u32(ret + 1, index);
+}
+
 static int tap_noise_answer(struct handshake_tap *h, const struct link_hs *m,
                             struct handshake_keys *ret)
 {
-    uint8_t choice = 0;
+    uint8_t said[NOISE_ANSWER_LEN] = {0}, want[NOISE_ANSWER_LEN];
     size_t len = 0;
     struct noise n = h->noise;
-    int r = noise_read(&n, m->data, m->data_len, &choice, 1, &len);
-    if (r == 0 && len == 1 && choice == m->aead) {
+    int r = noise_read(&n, m->data, m->data_len, said, sizeof(said), &len);
+    noise_answer_payload(m->aead, m->sender, want);
+    if (r == 0 && len == sizeof(said) && memcmp(said, want, sizeof(said)) == 0) {
         r = noise_keys(&n, h->alg, true, h->local, h->remote, ret);
     } else {
         r = -EBADMSG;
@@ -291,11 +300,12 @@ static int collector_cpace(struct handshake_collector *h, const struct handshake
 static int collector_noise_answer(struct handshake_collector *h, struct noise *n, uint8_t *data,
                                   struct handshake_keys *keys)
 {
-    uint8_t choice = (uint8_t)h->alg;
+    uint8_t payload[NOISE_ANSWER_LEN];
     size_t len = 0;
+    noise_answer_payload((uint8_t)h->alg, h->local, payload);
     int r = noise_set_psk(n, h->entry->psk); /* zeros where the list names none */
     if (r == 0) {
-        r = noise_write(n, &choice, 1, data, LINK_HS_DATA_MAX, &len);
+        r = noise_write(n, payload, sizeof(payload), data, LINK_HS_DATA_MAX, &len);
     }
     if (r == 0) {
         r = noise_keys(n, h->alg, false, h->local, h->remote, keys);

@@ -159,7 +159,8 @@ void packer_frame(struct packer *p, const struct frame *f)
     p->stats.frames++;
     uint32_t n = 0, len = link_frame_encode(&h, p->seg.base_ts, header);
     for (uint32_t done = 0; done < len; done += n) {
-        memcpy(room(p, len - done, &n), header + done, n);
+        uint8_t *to = room(p, len - done, &n);
+        memcpy(to, header + done, n);
     }
     for (uint32_t done = 0; done < f->caplen; done += n) {
         uint8_t *to = room(p, f->caplen - done, &n);
