@@ -289,7 +289,9 @@ static void order_and_sizes_are_checked(void **state)
         assert_int_equal(aead_seal(a, nonce, NULL, 0, buf, much, tag), -EMSGSIZE);
         assert_int_equal(aead_open(a, nonce, NULL, 0, buf, much, tag), -EMSGSIZE);
         assert_int_equal(aead_seal(a, nonce, buf, much, buf, 8, tag), -EMSGSIZE);
+        assert_int_equal(aead_seal_begin(a, nonce, NULL, 0), 0);
         assert_int_equal(aead_seal_begin(a, nonce, buf, much), -EMSGSIZE);
+        assert_int_equal(aead_seal_end(a, tag), -EINVAL); /* and the one before is gone */
         assert_int_equal(aead_seal_begin(a, nonce, buf, 8), 0);
         assert_int_equal(aead_seal_piece(a, buf, buf, much), -EMSGSIZE);
         assert_int_equal(aead_seal_end(a, tag), -EINVAL);

@@ -207,6 +207,29 @@ static void confirmation_is_the_drafts(void **state)
     assert_memory_not_equal(ta, tb, 32);
 }
 
+/* The published vector has short inputs alone. So a passphrase whose length takes two bytes of
+ * LEB128 (200 = 0xc8 0x01) and leaves no room for padding, its generator string put together by
+ * hand. */
+static void long_inputs_have_long_lengths(void **state)
+{
+    (void)state;
+    uint8_t in[256] = "\x11"
+                      "CPaceRistretto255\xc8\x01",
+            hash[64], want[32], got[32];
+    uint8_t *p = in + 20;
+    memset(p, 'p', 200);
+    p += 200;
+    *p++ = 0; /* no zeros */
+    *p++ = 1;
+    *p++ = 'c';
+    *p++ = 1;
+    *p++ = 's';
+    crypto_hash_sha512(hash, in, (size_t)(p - in));
+    crypto_core_ristretto255_from_hash(want, hash);
+    assert_int_equal(cpace_generator(in + 20, 200, "c", 1, (const uint8_t *)"s", 1, got), 0);
+    assert_memory_equal(got, want, 32);
+}
+
 static void sizes_are_checked(void **state)
 {
     (void)state;
@@ -235,6 +258,7 @@ int main(void)
         cmocka_unit_test(own_message_sent_back_is_refused),
         cmocka_unit_test(every_input_counts),
         cmocka_unit_test(confirmation_is_the_drafts),
+        cmocka_unit_test(long_inputs_have_long_lengths),
         cmocka_unit_test(sizes_are_checked),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, load, unload);

@@ -32,18 +32,24 @@ void key_format(const uint8_t key[KEY_LEN], char ret[KEY_TEXT_LEN + 1])
 
 int key_parse(const char *text, size_t len, uint8_t ret[KEY_LEN])
 {
-    uint8_t key[KEY_LEN];
+    uint8_t key[KEY_LEN] = {0};
+    char again[KEY_TEXT_LEN + 1];
     size_t n = 0;
     if (len != KEY_TEXT_LEN) {
         return -EINVAL;
     }
-    /* refuses other alphabets, blanks, wrong padding and stray bits by itself */
+    /* libsodium 1.0.18 reads some bytes above 127 as letters. So the text must also be the very one
+     * that the key is written as, which settles the alphabet, the padding and stray bits at once.
+     */
     int r = sodium_base642bin(key, sizeof(key), text, len, NULL, &n, NULL,
                               sodium_base64_VARIANT_ORIGINAL);
     bool ok = r == 0 && n == sizeof(key);
+    key_format(key, again);
+    ok = ok && secure_equal(again, text, KEY_TEXT_LEN);
     if (ok) {
         memcpy(ret, key, sizeof(key));
     }
+    secure_wipe(again, sizeof(again));
     secure_wipe(key, sizeof(key));
     return ok ? 0 : -EINVAL;
 }

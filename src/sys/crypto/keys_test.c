@@ -58,8 +58,9 @@ static void other_texts_are_refused(void **state)
         "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmp=",  /* stray bits: another text for it */
         "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066Spjqqb mo=",
         "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTm\n=",
-        "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTg==", /* 31 bytes */
-        "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmoA", /* 33 bytes */
+        "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTg==",    /* 31 bytes */
+        "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmoA",    /* 33 bytes */
+        "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066S\xf0jqqbTmo=", /* a byte that is no letter */
         " SDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
