@@ -16,6 +16,7 @@
 enum {
     FRAME_SIZE = 2048, /* no meaning in version 3, but the kernel checks it */
     VNET_LEN = sizeof(struct virtio_net_hdr),
+    ENTRY_ALIGN = 8, /* the kernel's V3_ALIGNMENT, which its headers do not export */
     MACS_LEN = 12,
     TAG_LEN = 4,
     BYTES_MAX = 1 << 30,
@@ -336,7 +337,7 @@ static void read_block(struct ring *r, struct batch *b, struct ring_skips *skips
 {
     const uint8_t *block = r->map + (size_t)r->block * r->conf.block_size;
     while (r->left && b->n < BATCH_MAX) {
-        if (r->at > r->conf.block_size - TPACKET3_HDRLEN || r->at % TPACKET_ALIGNMENT) {
+        if (r->at > r->conf.block_size - TPACKET3_HDRLEN || r->at % ENTRY_ALIGN) {
             skips->bad += r->left; /* no way to find the others */
             r->walked += r->left;
             r->left = 0;
