@@ -257,7 +257,10 @@ int pcapng_tail_feed(struct pcapng_tail *t, const uint8_t *window, size_t n)
             if (go == -EBADMSG && !t->started) {
                 return -EPROTO;
             }
-            t->zeros = go == -EBADMSG;
+            if (go == -EBADMSG) {
+                t->zeros = true;
+                t->at += 8; /* type and length may have reached the disk, and nothing after */
+            }
             if (go == 0) {
                 return 0;
             }

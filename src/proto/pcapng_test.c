@@ -404,6 +404,12 @@ static void tails(void **state)
         assert_int_equal(tail_of(buf, size + 5000, 64, &good), 0);
         assert_int_equal(good, from == size ? size : ends[n - 2]);
     }
+    buf[size] = PCAPNG_EPB; /* of the next block only the type was there in time */
+    assert_int_equal(tail_of(buf, size + 5000, 64, &good), -EBADMSG); /* the one before is bad */
+    assert_int_equal(tail_of(buf, ends[n - 2], 64, &good), 0);
+    memset(buf + ends[n - 2] + 4, 0, 5000);
+    assert_int_equal(tail_of(buf, size + 4000, 64, &good), 0);
+    assert_int_equal(good, ends[n - 2]);
     buf[size + 4000] = 1; /* but not zeros all the way */
     assert_int_equal(tail_of(buf, size + 5000, 64, &good), -EBADMSG);
     assert_int_equal(good, ends[n - 2]);
