@@ -8,13 +8,18 @@
 #include "proto/link.h"
 #include "sys/udp.h"
 
+enum {
+    TX_WAIT_MS = 200,       /* for a full socket; then the datagrams count as lost */
+    TX_DATAGRAM_MAX = 8952, /* also on loopback: losing one must not cost too many frames */
+};
+
 struct link_tx {
     struct sink sink;
     struct packer *packer;
     struct ledger *ledger;
     struct link_tx_key key; /* aead NULL: no session */
     struct packer_stats counted;
-    struct udp_sender sender;
+    struct udp_io io;
 };
 
 static struct link_tx *of(struct sink *s)
@@ -25,16 +30,24 @@ static struct link_tx *of(struct sink *s)
 static unsigned tx_send(void *user, const uint8_t *data, size_t len, uint32_t datagram)
 {
     struct link_tx *t = user;
-    unsigned total = (unsigned)((len + datagram - 1) / datagram);
-    unsigned sent = 0;
-    int r = udp_send_segments(&t->sender, t->key.fd, data, len, datagram, &sent);
+    size_t sent = 0;
+    int r = udp_send_segments(&t->io, NULL, NULL, data, len, datagram, TX_WAIT_MS, &sent);
     if (r == -EMSGSIZE) { /* the path has become narrower: smaller ones from now on */
-        uint32_t mtu = 0;
-        if (udp_path_payload(t->key.fd, &mtu) == 0 && mtu < t->key.datagram) {
-            t->key.datagram = MAX(mtu, (uint32_t)LINK_DATAGRAM_MIN);
-        }
+        uint32_t fits = link_tx_datagram(t->io.fd);
+        t->key.datagram = MIN(fits, t->key.datagram);
     }
-    return total - sent;
+    return (unsigned)((len - sent + datagram - 1) / datagram);
+}
+
+uint32_t link_tx_datagram(int fd)
+{
+    struct udp_addr local;
+    int mtu = udp_path_mtu(fd);
+    if (mtu < 0 || udp_local(fd, &local) < 0) {
+        return LINK_DATAGRAM_MIN;
+    }
+    int headers = local.sa.sa_family == AF_INET6 ? 40 + 8 : 20 + 8;
+    return (uint32_t)MIN(MAX(mtu - headers, (int)LINK_DATAGRAM_MIN), TX_DATAGRAM_MAX);
 }
 
 /* Brings the ledger up to what the packer has done. */
@@ -90,6 +103,7 @@ void link_tx_session(struct sink *s, const struct link_tx_key *key)
     struct link_tx *t = of(s);
     link_tx_down(s);
     t->key = *key;
+    t->io = (struct udp_io){.fd = key->fd};
     packer_reset(t->packer, &(struct packer_key){key->aead, key->receiver});
     t->counted = packer_stats(t->packer);
     packer_set_size(t->packer, key->datagram);
@@ -105,6 +119,7 @@ void link_tx_rekey(struct sink *s, const struct link_tx_key *key)
     tx_flush(s);
     struct aead *old = t->key.aead;
     t->key = *key;
+    t->io = (struct udp_io){.fd = key->fd};
     packer_rekey(t->packer, &(struct packer_key){key->aead, key->receiver});
     packer_set_size(t->packer, key->datagram);
     aead_free(old);

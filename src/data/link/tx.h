@@ -16,6 +16,9 @@ struct link_tx_key {
     uint32_t datagram; /* bytes of UDP payload that the path carries */
 };
 
+/* Bytes of UDP payload that the connected socket's path carries, as far as the kernel knows. */
+uint32_t link_tx_datagram(int fd);
+
 /* What the other end has to know, and the control thread tells it. */
 struct link_tx_progress {
     uint64_t frames, datagrams; /* numbered and sent in this session */
