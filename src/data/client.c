@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/client.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "data/client_impl.h"
+#include "sys/crypto/kdf.h"
+
+void client_say(struct client *c, bool error, const char *fmt, ...)
+{
+    struct error e;
+    struct mono now = mono_now();
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(e.text, sizeof(e.text), fmt, ap);
+    va_end(ap);
+    /* What is wrong for hours is said once a minute, not at each try. */
+    if (error && strcmp(e.text, c->last_said.text) == 0 &&
+        !mono_due(now, mono_add_ms(c->said_at, 60000))) {
+        return;
+    }
+    c->last_said = e;
+    c->said_at = now;
+    c->conf.ops->say(c->conf.user, error, e.text);
+}
+
+static void close_socket(struct client *c)
+{
+    loop_del_fd(c->loop, TAKE_PTR(c->io_event));
+    if (c->io.fd >= 0) {
+        close(TAKE_FD(c->io.fd));
+    }
+}
+
+/* A refusal that no key protects: believed as far as it explains why nothing goes. */
+static void rejected(struct client *c, const struct link_hs *m)
+{
+    const char *who = c->conf.collector;
+    if (m->reason == LINK_REASON_SESSION) {
+        if (c->current.valid && m->receiver == c->current.keys.local) {
+            client_event(c, UPLINK_HINT);
+        }
+        return;
+    }
+    if (c->uplink.state < UPLINK_HELLO || m->receiver != c->handshake.local) {
+        return;
+    }
+    switch (m->reason) {
+    case LINK_REASON_VERSION:
+        client_say(c, true,
+                   "the collector at %s speaks versions %u to %u of the protocol, this tap version "
+                   "%u: update the older one",
+                   who, m->min_version, m->max_version, LINK_VERSION);
+        break;
+    case LINK_REASON_METHOD:
+        client_say(c, true,
+                   c->conf.handshake.method == LINK_PLAIN
+                       ? "the collector at %s wants encryption: leave -K out and give it its key"
+                       : "the collector at %s does not use this kind of key (passphrase, key pair "
+                         "or none): both ends must be started alike",
+                   who);
+        break;
+    case LINK_REASON_SECRET:
+        client_say(c, true, "the collector at %s refuses: wrong passphrase", who);
+        break;
+    case LINK_REASON_KEY:
+        client_say(c, true, "the collector at %s does not allow this tap's key: add it to its list",
+                   who);
+        break;
+    case LINK_REASON_BUSY:
+        client_say(c, true, "the collector at %s makes this tap wait after failed attempts", who);
+        break;
+    default:
+        client_say(c, true, "the collector at %s refuses (reason %u)", who, m->reason);
+        break;
+    }
+    client_event(c, UPLINK_REFUSED);
+}
+
+static void complete(struct client *c, struct handshake_keys *keys)
+{
+    int r = epoch_open(&c->pending, keys);
+    handshake_keys_wipe(keys);
+    client_event(c, r == 0 ? UPLINK_ACCEPTED : UPLINK_REFUSED);
+}
+
+static void answered(struct client *c, const uint8_t *d, size_t len, bool accept)
+{
+    struct handshake_keys keys;
+    int r = accept ? handshake_tap_accept(&c->handshake, d, len, &keys)
+                   : handshake_tap_answer(&c->handshake, d, len, &keys);
+    if (r == 0) {
+        complete(c, &keys);
+    } else if (r == -EINPROGRESS) {
+        client_event(c, UPLINK_ANSWER);
+    }
+}
+
+static void datagram(struct client *c, uint8_t *d, size_t len)
+{
+    struct link_hs m;
+    switch (link_peek(d, len)) {
+    case LINK_RECORD:
+        client_record(c, d, len);
+        break;
+    case LINK_ANSWER:
+        answered(c, d, len, false);
+        break;
+    case LINK_ACCEPT:
+        answered(c, d, len, true);
+        break;
+    case LINK_REJECT:
+        if (link_hs_decode(d, len, &m) == 0) {
+            rejected(c, &m);
+        }
+        break;
+    default:
+        c->status.refused_records++;
+        break;
+    }
+}
+
+static void on_readable(struct loop *l, int fd, uint32_t events, void *user)
+{
+    (void)l;
+    (void)events;
+    struct client *c = user;
+    uint8_t buf[2048];
+    for (unsigned i = 0; i < 64 && c->io.fd == fd; i++) {
+        struct udp_packet p = {.data = buf, .size = sizeof(buf)};
+        if (udp_recv(&c->io, &p, 1) <= 0) {
+            break;
+        }
+        for (uint32_t at = 0; p.seg > 0 && at < p.len && c->io.fd == fd; at += p.seg) {
+            uint32_t n = p.len - at < p.seg ? p.len - at : p.seg;
+            datagram(c, buf + at, n);
+        }
+    }
+    if (c->io.refused) {
+        c->io.refused = false;
+        if (!c->uplink.up) {
+            client_say(c, true, "nobody listens at %s yet: trying again", c->conf.collector);
+        }
+    }
+}
+
+static int use_socket(struct client *c, int fd)
+{
+    struct udp_addr local = {0};
+    struct ether_flow flow;
+    socklen_t len = sizeof(c->peer.v6);
+    int r = loop_add_fd(c->loop, fd, EPOLLIN, on_readable, c, &c->io_event);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    c->io = (struct udp_io){.fd = fd};
+    c->peer.len = getpeername(fd, &c->peer.sa, &len) == 0 ? len : 0;
+    udp_addr_text(&c->peer, c->status.address);
+    if (udp_local(fd, &local) == 0 && ether_flow_make(&local.sa, &c->peer.sa, &flow) == 0) {
+        c->conf.ops->flow(c->conf.user, &flow);
+    }
+    return 0;
+}
+
+static enum uplink_event resolve(struct client *c)
+{
+    int fd = -1;
+    struct error err = {""};
+    if (c->uplink.up) {
+        return UPLINK_RESOLVED; /* the session's own socket serves */
+    }
+    close_socket(c);
+    int r = c->conf.ops->connect(c->conf.user, &fd, &err);
+    if (r == 0) {
+        r = use_socket(c, fd);
+    }
+    if (r < 0) {
+        client_say(c, true, "%s", err.text[0] ? err.text : "cannot make a socket");
+    }
+    return r == 0 ? UPLINK_RESOLVED : UPLINK_RESOLVE_FAILED;
+}
+
+static void send_message(struct client *c, const uint8_t *d, int len)
+{
+    size_t sent = 0;
+    if (len > 0) {
+        (void)udp_send_segments(&c->io, NULL, NULL, d, (size_t)len, (size_t)len, 0, &sent);
+    }
+}
+
+static void hello(struct client *c)
+{
+    uint8_t d[HANDSHAKE_MESSAGE_MAX];
+    uint32_t index = 0;
+    do {
+        if (random_bytes(&index, sizeof(index)) < 0) {
+            return;
+        }
+    } while (index == 0 || (c->current.valid && index == c->current.keys.local));
+    epoch_close(&c->pending);
+    send_message(c, d,
+                 handshake_tap_hello(&c->handshake, &c->conf.handshake, index, wall_now(), d));
+    if (!c->uplink.up && c->uplink.tries == UPLINK_TRIES) {
+        client_say(c, true, "no answer from the collector at %s yet: trying again",
+                   c->conf.collector);
+    }
+}
+
+static void down(struct client *c)
+{
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        struct stream *s = &c->stream[i];
+        (void)worker_down(s->conf.worker);
+        s->acked = false;
+        s->past_accounted += s->accounted;
+        s->past_lost += s->lost;
+        s->accounted = s->lost = 0;
+    }
+    epoch_close(&c->current);
+    epoch_close(&c->previous);
+    c->status.rtt_ns = 0;
+    if (c->closing == OPEN) {
+        client_say(c, true, "session with the collector at %s is over", c->conf.collector);
+    }
+}
+
+static void take_pending(struct client *c)
+{
+    epoch_close(&c->previous);
+    c->previous = c->current;
+    c->current = c->pending;
+    c->pending = (struct epoch){0};
+    handshake_tap_done(&c->handshake);
+    c->status.keyed = mono_now();
+    c->status.cipher = aead_alg_name(c->current.keys.alg);
+}
+
+static void up(struct client *c)
+{
+    take_pending(c);
+    c->serial++;
+    c->last_now = 0;
+    c->status.since = c->status.keyed;
+    c->status.sessions++;
+    c->next_report = mono_add_ms(mono_now(), CLIENT_REPORT_MS);
+    client_send_streams(c);
+    c->last_said.text[0] = '\0';
+    client_say(c, false, "session up with the collector at %s (%s)", c->status.address,
+               c->current.keys.alg == AEAD_NULL ? "NOT ENCRYPTED" : c->status.cipher);
+}
+
+static void rekey(struct client *c)
+{
+    take_pending(c);
+    c->status.rekeys++;
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        struct link_tx_key key;
+        if (c->stream[i].acked && client_worker_key(c, &key) == 0) {
+            (void)worker_rekey(c->stream[i].conf.worker, &key);
+        }
+    }
+}
+
+void client_event(struct client *c, enum uplink_event event)
+{
+    uint8_t d[HANDSHAKE_MESSAGE_MAX];
+    unsigned actions = uplink_step(&c->uplink, event, mono_now());
+    if (actions & UPLINK_DO_DOWN) {
+        down(c);
+    }
+    if (actions & UPLINK_DO_HELLO) {
+        hello(c);
+    }
+    if (actions & UPLINK_DO_CONFIRM) {
+        send_message(c, d, handshake_tap_confirm(&c->handshake, d));
+    }
+    if (actions & UPLINK_DO_INFO) {
+        client_send_info(c);
+    }
+    if (actions & UPLINK_DO_UP) {
+        up(c);
+    }
+    if (actions & UPLINK_DO_REKEY) {
+        rekey(c);
+    }
+    if (actions & UPLINK_DO_FORGET) {
+        epoch_close(&c->pending);
+        handshake_tap_done(&c->handshake);
+    }
+    if (actions & UPLINK_DO_RESOLVE && c->closing == OPEN) {
+        client_event(c, resolve(c));
+    }
+}
+
+static void end(struct client *c)
+{
+    if (c->closing != CLOSED) {
+        c->closing = CLOSED;
+        c->conf.ops->stopped(c->conf.user);
+    }
+}
+
+static bool workers_done(const struct client *c)
+{
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        if (!worker_done(c->stream[i].conf.worker)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void client_workers_changed(struct client *c)
+{
+    if (c->closing == DRAINING && workers_done(c)) {
+        if (!c->uplink.up) {
+            end(c);
+            return;
+        }
+        c->closing = CLOSING;
+        c->close_deadline = mono_add_ms(mono_now(), CLIENT_CLOSE_MS);
+        client_send_close(c);
+    }
+}
+
+static void on_tick(struct loop *l, struct mono now, void *user)
+{
+    (void)l;
+    struct client *c = user;
+    if (c->closing == CLOSED) {
+        return;
+    }
+    client_event(c, UPLINK_TICK);
+    if (c->uplink.up && c->closing == OPEN) {
+        client_send_streams(c);
+    }
+    if (c->closing == CLOSING) {
+        if (!c->uplink.up || mono_due(now, c->close_deadline)) {
+            end(c);
+        } else {
+            client_send_close(c);
+        }
+    } else if (c->uplink.up && mono_due(now, c->next_report)) {
+        client_send_report(c, false);
+        c->next_report = mono_add_ms(now, CLIENT_REPORT_MS);
+    }
+}
+
+int client_new(struct loop *loop, const struct client_conf *conf, struct client **ret,
+               struct error *err)
+{
+    struct client *c = calloc(1, sizeof(*c));
+    uint32_t seed = 0;
+    if (!c) {
+        return error_sys(err, ENOMEM, "cannot start the link");
+    }
+    c->loop = loop;
+    c->conf = *conf;
+    c->io.fd = -1;
+    int r = random_bytes(&seed, sizeof(seed));
+    uplink_init(&c->uplink, seed);
+    if (r == 0) {
+        r = loop_add_timer(loop, mono_add_ms(mono_now(), CLIENT_TICK_MS),
+                           CLIENT_TICK_MS * NSEC_PER_MSEC, on_tick, c, &c->tick);
+    }
+    if (r < 0) {
+        client_free(c);
+        return error_sys(err, -r, "cannot start the link");
+    }
+    *ret = c;
+    return 0;
+}
+
+void client_free(struct client *c)
+{
+    if (!c) {
+        return;
+    }
+    close_socket(c);
+    loop_del_timer(c->loop, c->tick);
+    epoch_close(&c->current);
+    epoch_close(&c->previous);
+    epoch_close(&c->pending);
+    handshake_tap_done(&c->handshake);
+    secure_wipe(c, sizeof(*c));
+    free(c);
+}
+
+int client_add_stream(struct client *c, const struct client_stream *s, uint16_t *ret_id)
+{
+    if (c->n_streams == CLIENT_STREAMS) {
+        return -ENOSPC;
+    }
+    c->stream[c->n_streams++] = (struct stream){.conf = *s};
+    *ret_id = c->n_streams;
+    return 0;
+}
+
+uint16_t client_next_stream(const struct client *c)
+{
+    return (uint16_t)(c->n_streams + 1);
+}
+
+void client_start(struct client *c)
+{
+    client_event(c, UPLINK_START);
+}
+
+void client_stop(struct client *c)
+{
+    if (c->closing != OPEN) {
+        return;
+    }
+    c->closing = DRAINING;
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        (void)worker_stop(c->stream[i].conf.worker);
+    }
+    client_workers_changed(c);
+}
+
+void client_status(const struct client *c, struct client_status *ret)
+{
+    *ret = c->status;
+    ret->up = c->uplink.up;
+    ret->state = uplink_words(&c->uplink);
+    ret->cipher = c->uplink.up ? c->status.cipher : NULL;
+}
+
+void client_stream_status(const struct client *c, uint16_t id, struct client_stream_status *ret)
+{
+    *ret = (struct client_stream_status){0};
+    if (id > 0 && id <= c->n_streams) {
+        const struct stream *s = &c->stream[id - 1];
+        ret->reported_lost = s->past_lost + s->lost;
+        ret->confirmed = s->past_accounted + s->accounted - ret->reported_lost;
+    }
+}

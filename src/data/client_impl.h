@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What client.c (sockets, handshakes, actions) and client_session.c (records of an epoch) share.
+ */
+#pragma once
+
+#include "data/client.h"
+#include "data/link/replay.h"
+#include "sys/udp.h"
+
+enum {
+    CLIENT_STREAMS = 64,
+    CLIENT_TICK_MS = 100,
+    CLIENT_REPORT_MS = 1000,
+    CLIENT_CLOSE_MS = 2000,
+};
+
+/* Keys of one handshake with what the control thread needs to use them. */
+struct epoch {
+    bool valid;
+    struct handshake_keys keys;
+    struct aead *tx, *rx;
+    uint64_t counter; /* of records sent on stream 0 */
+    struct replay replay;
+};
+
+struct stream {
+    struct client_stream conf;
+    bool acked;                         /* the collector knows it: frames may flow */
+    uint64_t accounted, lost;           /* as the collector last said of this session */
+    uint64_t past_accounted, past_lost; /* of earlier sessions */
+};
+
+enum closing { OPEN, DRAINING, CLOSING, CLOSED };
+
+struct client {
+    struct loop *loop;
+    struct client_conf conf;
+    struct uplink uplink;
+    struct handshake_tap handshake;
+    struct udp_io io; /* fd -1: none */
+    struct loop_fd *io_event;
+    struct udp_addr peer;
+    struct loop_timer *tick;
+    struct mono next_report, close_deadline;
+    struct epoch current, previous, pending;
+    uint64_t tag;
+    uint32_t serial; /* of the session, for the workers' progress */
+    struct stream stream[CLIENT_STREAMS];
+    uint16_t n_streams;
+    enum closing closing;
+    int64_t last_now; /* the collector's wall time in its last REPORT, and when that came */
+    struct mono last_at;
+    struct client_status status;
+    struct error last_said;
+    struct mono said_at;
+};
+
+/* client.c */
+void client_event(struct client *c, enum uplink_event event);
+void client_say(struct client *c, bool error, const char *fmt, ...) _printf_(3, 4);
+
+/* client_session.c */
+int epoch_open(struct epoch *e, const struct handshake_keys *keys);
+void epoch_close(struct epoch *e);
+void client_send_info(struct client *c);
+void client_send_streams(struct client *c);
+void client_send_report(struct client *c, bool final);
+void client_send_close(struct client *c);
+/* A sending key for a data thread; -errno. */
+int client_worker_key(struct client *c, struct link_tx_key *ret);
+void client_record(struct client *c, uint8_t *d, size_t len);

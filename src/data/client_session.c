@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tap's control records: what goes to the collector on stream 0 and what comes back.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/client_impl.h"
+#include "sys/crypto/kdf.h"
+
+int epoch_open(struct epoch *e, const struct handshake_keys *keys)
+{
+    epoch_close(e);
+    int r = aead_new(keys->alg, keys->send, &e->tx, NULL);
+    if (r == 0) {
+        r = aead_new(keys->alg, keys->recv, &e->rx, NULL);
+    }
+    if (r < 0) {
+        epoch_close(e);
+        return r;
+    }
+    e->keys = *keys;
+    e->valid = true;
+    return 0;
+}
+
+void epoch_close(struct epoch *e)
+{
+    aead_free(e->tx);
+    aead_free(e->rx);
+    secure_wipe(e, sizeof(*e));
+}
+
+static void send_control(struct client *c, struct epoch *e, const struct link_control *ctl)
+{
+    uint8_t d[LINK_RECORD_HEADER + LINK_CONTROL_MAX + AEAD_TAG_MAX], nonce[AEAD_NONCE_LEN];
+    if (!e->valid || c->io.fd < 0) {
+        return;
+    }
+    int n = link_control_encode(ctl, d + LINK_RECORD_HEADER, LINK_CONTROL_MAX);
+    if (n < 0) {
+        return;
+    }
+    struct link_record rec = {0, e->keys.remote, e->counter++};
+    link_record_encode(&rec, d);
+    link_record_nonce(&rec, nonce);
+    uint8_t *tag = d + LINK_RECORD_HEADER + n;
+    if (aead_seal(e->tx, nonce, d, LINK_RECORD_HEADER, d + LINK_RECORD_HEADER, (size_t)n, tag) <
+        0) {
+        return;
+    }
+    size_t len = LINK_RECORD_HEADER + (size_t)n + aead_tag_len(e->tx), sent = 0;
+    (void)udp_send_segments(&c->io, NULL, NULL, d, len, len, 0, &sent); /* repeated if it matters */
+}
+
+static struct link_text text(const char *s, size_t max)
+{
+    size_t len = strlen(s);
+    return (struct link_text){s, (uint16_t)(len < max ? len : max)};
+}
+
+void client_send_info(struct client *c)
+{
+    struct link_control ctl = {.type = LINK_INFO};
+    if (!c->uplink.up && random_bytes(&c->tag, sizeof(c->tag)) < 0) {
+        return;
+    }
+    ctl.info = (struct link_info){.tag = c->tag,
+                                  .started = wall_now().ns,
+                                  .name = text(c->conf.name, LINK_NAME_MAX),
+                                  .host = text(c->conf.host, 128),
+                                  .software = text(c->conf.software, 128)};
+    send_control(c, &c->pending, &ctl);
+}
+
+void client_send_streams(struct client *c)
+{
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        const struct stream *s = &c->stream[i];
+        if (s->acked) {
+            continue;
+        }
+        struct link_control ctl = {.type = LINK_STREAM};
+        ctl.stream = (struct link_stream){.stream = (uint16_t)(i + 1),
+                                          .snaplen = s->conf.snaplen,
+                                          .speed_bps = s->conf.speed_bps,
+                                          .ifname = text(s->conf.ifname, LINK_NAME_MAX),
+                                          .filter = text(s->conf.filter, 900)};
+        send_control(c, &c->current, &ctl);
+    }
+}
+
+static void fill_report_stream(struct client *c, uint16_t i, const struct link_tx_progress *p,
+                               struct link_report_stream *ret)
+{
+    const struct ledger *l = worker_ledger(c->stream[i].conf.worker);
+    *ret = (struct link_report_stream){
+        .stream = (uint16_t)(i + 1), .frames = p->frames, .datagrams = p->datagrams};
+    for (unsigned k = 0; k <= LEDGER_TX_UNSENT; k++) {
+        ret->has[k] = true;
+        ret->n[k] = ledger_get(l, (enum ledger_id)k);
+    }
+}
+
+void client_send_report(struct client *c, bool final)
+{
+    struct link_control ctl = {.type = LINK_REPORT};
+    struct mono now = mono_now();
+    ctl.report = (struct link_report){.final = final, .now = wall_now().ns, .echo = c->last_now};
+    ctl.report.echo_age = c->last_now ? (uint64_t)mono_diff(now, c->last_at) : 0;
+    bool any = false;
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        struct link_tx_progress p = {0};
+        if (!worker_progress(c->stream[i].conf.worker, c->serial, &p)) {
+            continue;
+        }
+        fill_report_stream(c, i, &p, &ctl.report.stream[ctl.report.count++]);
+        if (ctl.report.count == LINK_REPORT_STREAMS) {
+            send_control(c, &c->current, &ctl);
+            any = true;
+            ctl.report.count = 0;
+        }
+    }
+    if (ctl.report.count > 0 || !any) { /* without streams it still is a sign of life */
+        send_control(c, &c->current, &ctl);
+    }
+}
+
+void client_send_close(struct client *c)
+{
+    client_send_report(c, true);
+    send_control(c, &c->current, &(struct link_control){.type = LINK_CLOSE});
+}
+
+int client_worker_key(struct client *c, struct link_tx_key *ret)
+{
+    *ret = (struct link_tx_key){.fd = c->io.fd, .receiver = c->current.keys.remote};
+    ret->datagram = link_tx_datagram(c->io.fd);
+    c->status.datagram = ret->datagram;
+    return aead_new(c->current.keys.alg, c->current.keys.send, &ret->aead, NULL);
+}
+
+static void stream_acked(struct client *c, uint16_t id)
+{
+    if (id == 0 || id > c->n_streams || c->stream[id - 1].acked || !c->uplink.up) {
+        return;
+    }
+    struct link_tx_key key;
+    if (client_worker_key(c, &key) == 0 &&
+        worker_session(c->stream[id - 1].conf.worker, &key, c->serial) == 0) {
+        c->stream[id - 1].acked = true;
+    }
+}
+
+static void reported(struct client *c, const struct link_report *r)
+{
+    struct mono now = mono_now();
+    c->last_now = r->now;
+    c->last_at = now;
+    if (r->echo > 0) {
+        int64_t here = wall_now().ns;
+        int64_t rtt = here - r->echo - (int64_t)r->echo_age;
+        if (rtt > 0 && rtt < 60 * NSEC_PER_SEC) {
+            c->status.rtt_ns = rtt;
+            c->status.clock_offset_ns = r->now + rtt / 2 - here;
+        }
+    }
+    for (unsigned i = 0; i < r->count; i++) {
+        const struct link_report_stream *rs = &r->stream[i];
+        if (rs->stream > 0 && rs->stream <= c->n_streams) {
+            c->stream[rs->stream - 1].accounted = rs->frames;
+            c->stream[rs->stream - 1].lost = rs->lost;
+        }
+    }
+}
+
+static void control(struct client *c, struct epoch *e, const struct link_control *ctl)
+{
+    switch (ctl->type) {
+    case LINK_INFO_ACK:
+        if (e == &c->pending) {
+            client_event(c, ctl->resumed ? UPLINK_ACK_RESUMED : UPLINK_ACK_NEW);
+        }
+        break;
+    case LINK_STREAM_ACK:
+        stream_acked(c, ctl->stream.stream);
+        break;
+    case LINK_REPORT:
+        reported(c, &ctl->report);
+        break;
+    case LINK_CLOSE:
+        client_say(c, true, "the collector at %s ends the session", c->conf.collector);
+        client_event(c, UPLINK_HINT);
+        break;
+    case LINK_CLOSE_ACK:
+        if (c->closing == CLOSING) {
+            c->close_deadline = mono_now();
+        }
+        break;
+    default: /* nothing else is for a tap */
+        break;
+    }
+}
+
+void client_record(struct client *c, uint8_t *d, size_t len)
+{
+    struct link_record rec;
+    struct epoch *const all[] = {&c->current, &c->pending, &c->previous};
+    if (link_record_decode(d, len, &rec) < 0 || rec.stream != 0) {
+        c->status.refused_records++;
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        struct epoch *e = all[i];
+        if (!e->valid || e->keys.local != rec.receiver) {
+            continue;
+        }
+        uint8_t nonce[AEAD_NONCE_LEN];
+        size_t tag = aead_tag_len(e->rx);
+        struct link_control ctl;
+        link_record_nonce(&rec, nonce);
+        if (len < LINK_RECORD_HEADER + tag ||
+            aead_open(e->rx, nonce, d, LINK_RECORD_HEADER, d + LINK_RECORD_HEADER,
+                      len - LINK_RECORD_HEADER - tag, d + len - tag) < 0 ||
+            !replay_accept(&e->replay, rec.counter)) {
+            break;
+        }
+        if (e != &c->pending) {
+            client_event(c, UPLINK_HEARD);
+        }
+        if (link_control_decode(d + LINK_RECORD_HEADER, len - LINK_RECORD_HEADER - tag, &ctl) ==
+            0) {
+            control(c, e, &ctl);
+        }
+        return;
+    }
+    c->status.refused_records++;
+}

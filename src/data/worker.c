@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/queue.h"
+#include "base/time.h"
+#include "data/pipeline.h"
+#include "data/source/ring.h"
+#include "data/stage/tunnel.h"
+
+enum {
+    IDLE_MS = 500,   /* how often an idle thread looks after its counts */
+    DRAIN_MS = 20,   /* poll while the ring is emptied at the end */
+    DRAIN_MAX = 150, /* polls: three seconds */
+    COMMANDS = 64,
+};
+
+enum op { OP_SESSION, OP_REKEY, OP_DOWN, OP_FILTER, OP_OWN, OP_STOP };
+
+struct command {
+    enum op op;
+    struct link_tx_key key;
+    uint32_t serial;
+    struct filter_prog prog;
+    bool has_flow;
+    struct ether_flow flow;
+    unsigned n_own;
+    int own[RING_OWN_MAX];
+};
+
+struct worker {
+    pthread_t thread;
+    bool started, stopping;
+    struct wake wake;
+    const struct wake *control;
+    struct queue *commands;
+    struct pipeline pipeline;
+    struct ledger counting; /* the thread's own; published after each run */
+    struct ledger ledger;
+    uint32_t serial; /* of the thread's session */
+    _Atomic uint32_t published_serial;
+    _Atomic uint64_t frames, datagrams;
+    _Atomic int error;
+    _Atomic bool done;
+};
+
+static void command_free(struct command *c)
+{
+    if (c) {
+        aead_free(c->key.aead);
+        filter_done(&c->prog);
+        free(c);
+    }
+}
+
+static void publish(struct worker *w)
+{
+    ring_source_count(w->pipeline.source);
+    ledger_publish(&w->ledger, &w->counting);
+    struct link_tx_progress p = link_tx_progress(w->pipeline.sink);
+    atomic_store_explicit(&w->frames, p.frames, memory_order_relaxed);
+    atomic_store_explicit(&w->datagrams, p.datagrams, memory_order_relaxed);
+    atomic_store_explicit(&w->published_serial, w->serial, memory_order_release);
+}
+
+static void set_filter(struct worker *w, struct command *c)
+{
+    struct ring *ring = ring_source_ring(w->pipeline.source);
+    int r = ring_set_filter(ring, c->prog.insns, c->prog.n, NULL);
+    if (r < 0) {
+        atomic_store(&w->error, -r);
+        wake_signal(w->control);
+    }
+    tunnel_stage_set(w->pipeline.stage[0], c->has_flow ? &c->flow : NULL);
+}
+
+static void carry_out(struct worker *w, struct command *c)
+{
+    switch (c->op) {
+    case OP_SESSION:
+        atomic_store_explicit(&w->published_serial, 0, memory_order_relaxed);
+        link_tx_session(w->pipeline.sink, &c->key);
+        c->key.aead = NULL;
+        w->serial = c->serial;
+        break;
+    case OP_REKEY:
+        link_tx_rekey(w->pipeline.sink, &c->key);
+        c->key.aead = NULL;
+        break;
+    case OP_DOWN:
+        link_tx_down(w->pipeline.sink);
+        w->serial = 0;
+        break;
+    case OP_FILTER:
+        set_filter(w, c);
+        break;
+    case OP_OWN:
+        (void)ring_own_devices(ring_source_ring(w->pipeline.source), c->own, c->n_own);
+        break;
+    case OP_STOP:
+        ring_stop(ring_source_ring(w->pipeline.source));
+        w->stopping = true;
+        break;
+    }
+}
+
+static void carry_out_all(struct worker *w)
+{
+    for (struct command *c; (c = queue_pop(w->commands)) != NULL; command_free(c)) {
+        carry_out(w, c);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+    struct pollfd p[2] = {
+        {.fd = w->pipeline.source->ops->fd(w->pipeline.source), .events = POLLIN},
+        {.fd = w->wake.fd, .events = POLLIN},
+    };
+    bool more = false;
+    unsigned draining = 0;
+    for (;;) {
+        int timeout = more ? 0 : w->stopping ? DRAIN_MS : IDLE_MS;
+        if (poll(p, 2, timeout) < 0 && errno != EINTR) {
+            break;
+        }
+        if (p[0].revents & (POLLERR | POLLHUP)) {
+            int e = ring_error(ring_source_ring(w->pipeline.source));
+            atomic_store(&w->error, -e);
+            wake_signal(w->control);
+        }
+        if (p[1].revents) {
+            wake_clear(&w->wake);
+            carry_out_all(w);
+        }
+        int error = 0;
+        more = pipeline_run(&w->pipeline, &error);
+        publish(w);
+        if (w->stopping && !more) {
+            if (ring_drained(ring_source_ring(w->pipeline.source)) || ++draining == DRAIN_MAX) {
+                break;
+            }
+        }
+    }
+    atomic_store_explicit(&w->done, true, memory_order_release);
+    wake_signal(w->control);
+    return NULL;
+}
+
+static int build(struct worker *w, struct ring *ring, uint16_t stream)
+{
+    int r = ring_source_new(ring, &w->counting, &w->pipeline.source);
+    if (r == 0) {
+        r = tunnel_stage_new(&w->counting, &w->pipeline.stage[0]);
+    }
+    if (r == 0) {
+        r = link_tx_new(stream, &w->counting, &w->pipeline.sink);
+    }
+    w->commands = queue_new(COMMANDS);
+    return r == 0 && !w->commands ? -ENOMEM : r;
+}
+
+int worker_start(struct ring *ring, const struct worker_conf *conf, struct worker **ret,
+                 struct error *err)
+{
+    struct worker *w = calloc(1, sizeof(*w));
+    if (!w) {
+        ring_free(ring);
+        return error_sys(err, ENOMEM, "cannot watch %s", conf->name);
+    }
+    w->control = conf->control;
+    w->wake.fd = -1;
+    int r = build(w, ring, conf->stream);
+    if (r == 0) {
+        r = wake_init(&w->wake);
+    }
+    if (r == 0) {
+        r = -pthread_create(&w->thread, NULL, run, w);
+        w->started = r == 0;
+    }
+    if (r < 0) {
+        worker_free(w);
+        return error_sys(err, -r, "cannot start the thread of %s", conf->name);
+    }
+    char name[16];
+    snprintf(name, sizeof(name), "tap %.11s", conf->name);
+    pthread_setname_np(w->thread, name);
+    *ret = w;
+    return 0;
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w) {
+        return;
+    }
+    if (w->started) {
+        (void)worker_stop(w);
+        pthread_join(w->thread, NULL);
+    }
+    for (struct command *c; w->commands && (c = queue_pop(w->commands)) != NULL;) {
+        command_free(c);
+    }
+    queue_free(w->commands);
+    if (w->pipeline.source) {
+        w->pipeline.source->ops->free(w->pipeline.source);
+    }
+    if (w->pipeline.stage[0]) {
+        w->pipeline.stage[0]->ops->free(w->pipeline.stage[0]);
+    }
+    sink_free(w->pipeline.sink);
+    wake_done(&w->wake);
+    free(w);
+}
+
+static int command(struct worker *w, const struct command *from)
+{
+    struct command *c = malloc(sizeof(*c));
+    if (c) {
+        *c = *from;
+    }
+    if (!c || !queue_push(w->commands, c)) {
+        struct command undo = *from;
+        aead_free(undo.key.aead);
+        filter_done(&undo.prog);
+        free(c);
+        return -EAGAIN;
+    }
+    wake_signal(&w->wake);
+    return 0;
+}
+
+int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial)
+{
+    return command(w, &(struct command){.op = OP_SESSION, .key = *key, .serial = serial});
+}
+
+int worker_rekey(struct worker *w, const struct link_tx_key *key)
+{
+    return command(w, &(struct command){.op = OP_REKEY, .key = *key});
+}
+
+int worker_down(struct worker *w)
+{
+    return command(w, &(struct command){.op = OP_DOWN});
+}
+
+int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow)
+{
+    struct command c = {.op = OP_FILTER, .prog = *prog, .has_flow = flow != NULL};
+    if (flow) {
+        c.flow = *flow;
+    }
+    *prog = (struct filter_prog){0};
+    return command(w, &c);
+}
+
+int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n)
+{
+    struct command c = {.op = OP_OWN, .n_own = n < RING_OWN_MAX ? n : RING_OWN_MAX};
+    memcpy(c.own, ifindexes, c.n_own * sizeof(c.own[0]));
+    return command(w, &c);
+}
+
+int worker_stop(struct worker *w)
+{
+    return command(w, &(struct command){.op = OP_STOP});
+}
+
+const struct ledger *worker_ledger(const struct worker *w)
+{
+    return &w->ledger;
+}
+
+bool worker_done(const struct worker *w)
+{
+    return atomic_load_explicit(&w->done, memory_order_acquire);
+}
+
+int worker_take_error(struct worker *w)
+{
+    return atomic_exchange(&w->error, 0);
+}
+
+bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_progress *ret)
+{
+    if (atomic_load_explicit(&w->published_serial, memory_order_acquire) != serial) {
+        return false;
+    }
+    ret->frames = atomic_load_explicit(&w->frames, memory_order_relaxed);
+    ret->datagrams = atomic_load_explicit(&w->datagrams, memory_order_relaxed);
+    return true;
+}

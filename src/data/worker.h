@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A tap's data thread: one for each interface, running ring -> own-tunnel stage -> link. It sleeps
+ * in poll until the kernel hands a block over or the control thread wants something, and never
+ * spins. The two threads share a queue of commands and what is published below, nothing else.
+ */
+#pragma once
+
+#include "base/ledger.h"
+#include "data/link/tx.h"
+#include "proto/ether.h"
+#include "sys/filter.h"
+#include "sys/loop.h"
+#include "sys/ring.h"
+
+struct worker;
+
+struct worker_conf {
+    uint16_t stream;
+    const char *name;           /* of the interface, for the thread's name */
+    const struct wake *control; /* signalled when something was published that cannot wait */
+};
+
+/* Starts the thread; takes `ring` over, also on failure. */
+int worker_start(struct ring *ring, const struct worker_conf *conf, struct worker **ret,
+                 struct error *err);
+/* Ends the thread, if worker_stop did not, and frees everything. Takes NULL. */
+void worker_free(struct worker *w);
+
+/* Commands, carried out in order by the thread. -EAGAIN when the thread has not kept up: it is
+ * stuck. What is passed belongs to the thread, also on failure. */
+int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial);
+int worker_rekey(struct worker *w, const struct link_tx_key *key);
+int worker_down(struct worker *w);
+/* Own-tunnel exclusion: the whole filter program with it, and the flow for the second check. */
+int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow);
+/* "any": interfaces whose frames are skipped. */
+int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n);
+/* Takes no more frames, sends what was accepted, counts, and ends; worker_done tells when. */
+int worker_stop(struct worker *w);
+
+/* Published. The ledger's stages RING, SELECT and LINK_TX. */
+const struct ledger *worker_ledger(const struct worker *w);
+bool worker_done(const struct worker *w);
+/* Takes the ring's last error: 0, or a positive errno. */
+int worker_take_error(struct worker *w);
+/* Frames numbered and datagrams sent in the session `serial`; false when the thread is not there.
+ */
+bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_progress *ret);
