@@ -9,6 +9,7 @@
 #include "data/link/handshake.h"
 #include "data/worker.h"
 #include "model/uplink.h"
+#include "sys/udp.h"
 
 struct client;
 
