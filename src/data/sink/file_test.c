@@ -229,6 +229,7 @@ static void a_stalled_reader_costs_frames_not_time(void **state)
         dropped++;
         util_write(s, 0, n++, 1000);
     }
+    util_write(s, 0, n++, 1000); /* and only this one */
     finish(s);
     util_balanced(s, 0, n);
     uint64_t out = util_count(s, 0, LEDGER_SINK_OUT);
