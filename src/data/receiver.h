@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The collector's data thread: receives datagrams, opens records, puts streams together, and gives
+ * frames to all outputs. What it cannot decide goes to the control thread as events: handshakes,
+ * control records (opened and fresh), records of sessions it does not know. The control thread
+ * answers with commands; a queue each way is all that the two share, besides the counts of a
+ * struct receiver_port.
+ */
+#pragma once
+
+#include "base/ledger.h"
+#include "data/sink.h"
+#include "sys/crypto/aead.h"
+#include "sys/loop.h"
+#include "sys/udp.h"
+
+enum {
+    RECEIVER_SLOTS = 16384, /* keys in use; the low bits of a session index are its slot */
+    RECEIVER_SESSIONS = 4096,
+    RECEIVER_OUTPUTS = 8,
+    RECEIVER_STREAMS = 64, /* of one session */
+};
+
+/* One observation point: made by the control thread, kept for the process's life. */
+struct receiver_port {
+    uint32_t index; /* frame.port, from 1 on */
+    char tap[33], ifname[33], *filter;
+    uint32_t snaplen;
+    uint64_t speed_bps;
+    struct ledger ledger;             /* LINK_RX, over all sessions; written by the data thread */
+    struct ledger reported;           /* the tap's own stages, as last reported; control thread */
+    _Atomic uint64_t accounted, lost; /* in this session */
+};
+
+struct receiver_counters {
+    _Atomic uint64_t datagrams, bytes;
+    _Atomic uint64_t malformed;       /* not ours, or cut short */
+    _Atomic uint64_t unknown_session; /* records for an index that is not in use */
+    _Atomic uint64_t forged;          /* records whose tag is wrong */
+    _Atomic uint64_t replayed;        /* authentic, but not new */
+    _Atomic uint64_t unexpected;      /* authentic, but of no stream that was announced */
+    _Atomic uint64_t control_full;    /* events that the control thread had no time for */
+    _Atomic uint64_t socket_full;     /* buffers dropped by the kernel for want of room */
+};
+
+enum receiver_event_kind {
+    RECEIVER_HANDSHAKE, /* data: the datagram */
+    RECEIVER_CONTROL,   /* data: the control record; index: the key's */
+    RECEIVER_UNKNOWN,   /* index: which nobody has */
+    RECEIVER_CLOSED,    /* session: is gone from the data thread, its books are closed */
+    RECEIVER_FAILED,    /* data: the sentence; the socket cannot be read any more */
+};
+
+struct receiver_event {
+    enum receiver_event_kind kind;
+    struct udp_addr from, local;
+    uint32_t index, session;
+    uint16_t len;
+    uint8_t data[];
+};
+
+struct receiver;
+
+struct receiver_conf {
+    int fd;                      /* borrowed */
+    struct sink *const *outputs; /* borrowed */
+    unsigned n_outputs;
+    const struct wake *control; /* signalled when there are events */
+};
+
+int receiver_start(const struct receiver_conf *conf, struct receiver **ret, struct error *err);
+/* Closes the books of all sessions and ends the thread. Takes NULL. */
+void receiver_free(struct receiver *r);
+
+/* The next event or NULL; the caller frees it. */
+struct receiver_event *receiver_event(struct receiver *r);
+const struct receiver_counters *receiver_counters(const struct receiver *r);
+
+/* Commands, carried out in order. -EAGAIN when the thread has not kept up, -ENOMEM; what is passed
+ * belongs to the thread, also on failure. */
+
+/* Records with this index are opened with `aead`. The slot must be free. */
+int receiver_key_add(struct receiver *r, uint32_t index, struct aead *aead);
+int receiver_key_drop(struct receiver *r, uint32_t index);
+/* Records under this key belong to the session, which is made when it is new. */
+int receiver_bind(struct receiver *r, uint32_t index, uint32_t session);
+/* Frames of that stream are from `port`; `device`: its TAP device, or -1. */
+int receiver_stream_add(struct receiver *r, uint32_t session, uint16_t stream,
+                        struct receiver_port *port, int device);
+/* Frames of that stream that say so are from another port (a source with several interfaces). */
+int receiver_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint16_t sub,
+                     struct receiver_port *port, int device);
+/* The tap has numbered so many frames; `final`: and that was all. */
+int receiver_report(struct receiver *r, uint32_t session, uint16_t stream, uint64_t frames,
+                    bool final);
+/* The session is over: what was announced and did not come is lost. RECEIVER_CLOSED follows. */
+int receiver_close(struct receiver *r, uint32_t session);

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/server.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/cleanup.h"
+#include "data/server_impl.h"
+#include "sys/crypto/kdf.h"
+
+void server_say(struct server *s, bool error, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    s->conf.ops->say(s->conf.user, error, text);
+}
+
+void server_send(struct server *s, const struct udp_addr *to, const struct udp_addr *from,
+                 const uint8_t *d, size_t len)
+{
+    size_t sent = 0;
+    (void)udp_send_segments(&s->io, to, from->len ? from : NULL, d, len, len, 0, &sent);
+}
+
+/* ---- keys ---- */
+
+struct key *server_find_key(struct server *s, uint32_t index)
+{
+    struct key *k = s->key[index % RECEIVER_SLOTS];
+    return k && k->index == index ? k : NULL;
+}
+
+void server_drop_key(struct server *s, struct key *k)
+{
+    if (!k->session) {
+        s->n_half--;
+    } else if (k->session->key == k) {
+        k->session->key = NULL;
+    }
+    (void)receiver_key_drop(s->receiver, k->index);
+    aead_free(k->tx);
+    handshake_collector_done(&k->handshake);
+    s->key[k->index % RECEIVER_SLOTS] = NULL;
+    free(k);
+}
+
+static void drop_oldest_half(struct server *s)
+{
+    struct key *oldest = NULL;
+    for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
+        struct key *k = s->key[i];
+        if (k && !k->session && (!oldest || k->made.ns < oldest->made.ns)) {
+            oldest = k;
+        }
+    }
+    if (oldest) {
+        server_drop_key(s, oldest);
+    }
+}
+
+/* A random index whose slot is free. Slots of half-open keys and of sessions are bounded far below
+ * their number, so a few draws do. */
+static struct key *make_key(struct server *s, const struct receiver_event *e)
+{
+    uint32_t index = 0;
+    if (s->n_half >= SERVER_HALF) {
+        drop_oldest_half(s);
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        if (random_bytes(&index, sizeof(index)) == 0 && index != 0 &&
+            !s->key[index % RECEIVER_SLOTS]) {
+            struct key *k = calloc(1, sizeof(*k));
+            if (k) {
+                k->index = index;
+                k->from = e->from;
+                k->local = e->local;
+                k->made = mono_now();
+                k->expires = mono_add_ms(k->made, SERVER_HALF_MS);
+                s->key[index % RECEIVER_SLOTS] = k;
+                s->n_half++;
+            }
+            return k;
+        }
+    }
+    return NULL;
+}
+
+/* ---- handshakes ---- */
+
+static void address_bytes(const struct udp_addr *a, uint8_t ret[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (a->sa.sa_family == AF_INET6) {
+        memcpy(ret, &a->v6.sin6_addr, 16);
+    } else {
+        memcpy(ret, mapped, 12);
+        memcpy(ret + 12, &a->v4.sin_addr, 4);
+    }
+}
+
+static void reject(struct server *s, const struct receiver_event *e, uint8_t why, uint32_t receiver)
+{
+    uint8_t d[HANDSHAKE_MESSAGE_MAX];
+    int n = handshake_reject(why, receiver, d);
+    if (n > 0) {
+        server_send(s, &e->from, &e->local, d, (size_t)n);
+    }
+}
+
+static int use_keys(struct server *s, struct key *k, struct handshake_keys *keys)
+{
+    struct aead *rx = NULL;
+    int r = aead_new(keys->alg, keys->send, &k->tx, NULL);
+    if (r == 0) {
+        r = aead_new(keys->alg, keys->recv, &rx, NULL);
+    }
+    if (r == 0) {
+        r = receiver_key_add(s->receiver, k->index, rx);
+    }
+    k->alg = keys->alg;
+    k->remote = keys->remote;
+    handshake_keys_wipe(keys);
+    return r;
+}
+
+/* A recorded HELLO is refused: its time is not later than the last one's of the same tap. */
+static bool is_replay(struct server *s, const struct handshake_collector *h)
+{
+    if (!h->entry || !s->last_hello) {
+        return false;
+    }
+    int64_t *last = &s->last_hello[h->entry - s->conf.handshake.allow->entries];
+    if (h->timestamp <= *last) {
+        s->counters.replayed_hello++;
+        return true;
+    }
+    *last = h->timestamp;
+    return false;
+}
+
+static void refused(struct server *s, const struct receiver_event *e, uint8_t why)
+{
+    char text[UDP_ADDR_TEXT];
+    udp_addr_text(&e->from, text);
+    if (why == LINK_REASON_KEY) {
+        s->counters.wrong_key++;
+        server_say(s, true, "a tap at %s has a key that is not allowed", text);
+    } else {
+        s->counters.wrong_method++;
+        server_say(s, true,
+                   s->conf.handshake.method == LINK_PLAIN
+                       ? "a tap at %s wants encryption, this collector was started with -K"
+                       : "a tap at %s offers another method (clear text, passphrase or keys) than "
+                         "this collector was started with",
+                   text);
+    }
+}
+
+static void on_hello(struct server *s, const struct receiver_event *e, const struct link_hs *m)
+{
+    uint8_t addr[16], out[HANDSHAKE_MESSAGE_MAX], why = 0;
+    struct handshake_keys keys;
+    s->counters.handshakes++;
+    address_bytes(&e->from, addr);
+    if (!guard_allows(&s->guard, addr, mono_now())) {
+        s->counters.slowed++;
+        reject(s, e, LINK_REASON_BUSY, m->sender);
+        return;
+    }
+    struct key *k = make_key(s, e);
+    if (!k) {
+        return;
+    }
+    int n = handshake_collector_hello(&k->handshake, &s->conf.handshake, e->data, m, k->index, out,
+                                      &keys, &why);
+    if (n == -EACCES) {
+        refused(s, e, why);
+        guard_failed(&s->guard, addr, mono_now());
+        reject(s, e, why, m->sender);
+    }
+    if (n < 0 || is_replay(s, &k->handshake) ||
+        (k->handshake.complete && use_keys(s, k, &keys) < 0)) {
+        server_drop_key(s, k);
+        return;
+    }
+    server_send(s, &e->from, &e->local, out, (size_t)n);
+}
+
+static void on_confirm(struct server *s, const struct receiver_event *e, const struct link_hs *m)
+{
+    uint8_t addr[16], out[HANDSHAKE_MESSAGE_MAX];
+    struct handshake_keys keys;
+    struct key *k = server_find_key(s, m->receiver);
+    if (!k || k->session || !udp_addr_equal(&k->from, &e->from)) {
+        return;
+    }
+    bool repeated = k->handshake.complete;
+    int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
+    address_bytes(&e->from, addr);
+    if (n == -EACCES && !repeated) {
+        char text[UDP_ADDR_TEXT];
+        udp_addr_text(&e->from, text);
+        uint32_t times = guard_failed(&s->guard, addr, mono_now());
+        s->counters.wrong_secret++;
+        server_say(s, true, "wrong passphrase from %s (%u in a row)", text, times);
+        reject(s, e, LINK_REASON_SECRET, m->sender);
+        server_drop_key(s, k);
+        return;
+    }
+    if (n < 0) {
+        return;
+    }
+    guard_passed(&s->guard, addr);
+    if (!repeated && use_keys(s, k, &keys) < 0) {
+        server_drop_key(s, k);
+        return;
+    }
+    handshake_keys_wipe(&keys);
+    server_send(s, &e->from, &e->local, out, (size_t)n);
+}
+
+static void on_handshake(struct server *s, const struct receiver_event *e)
+{
+    struct link_hs m;
+    int r = link_hs_decode(e->data, e->len, &m);
+    if (r == -EPROTONOSUPPORT) {
+        char text[UDP_ADDR_TEXT];
+        udp_addr_text(&e->from, text);
+        s->counters.wrong_version++;
+        if (s->hints++ < SERVER_HINTS) {
+            server_say(s, true, "a tap at %s speaks version %u of the protocol, this collector %u",
+                       text, m.version, LINK_VERSION);
+            reject(s, e, LINK_REASON_VERSION, m.sender);
+        }
+    } else if (r == 0 && m.type == LINK_HELLO) {
+        on_hello(s, e, &m);
+    } else if (r == 0 && m.type == LINK_CONFIRM) {
+        on_confirm(s, e, &m);
+    }
+}
+
+/* ---- the loop ---- */
+
+static void on_event(struct server *s, const struct receiver_event *e)
+{
+    switch (e->kind) {
+    case RECEIVER_HANDSHAKE:
+        on_handshake(s, e);
+        break;
+    case RECEIVER_CONTROL:
+        server_control(s, e);
+        break;
+    case RECEIVER_UNKNOWN:
+        /* It may be a session of ours before a restart: the tap would wait for its timeout. What
+         * it learns has no proof, so it only hastens a handshake; it is smaller than the record. */
+        if (s->hints++ < SERVER_HINTS) {
+            uint8_t d[HANDSHAKE_MESSAGE_MAX];
+            int n = handshake_reject(LINK_REASON_SESSION, e->index, d);
+            server_send(s, &e->from, &e->local, d, (size_t)n);
+        }
+        break;
+    case RECEIVER_CLOSED:
+        server_session_closed(s, e->session);
+        break;
+    case RECEIVER_FAILED:
+        server_say(s, true, "%s", (const char *)e->data);
+        break;
+    }
+}
+
+static void drain(struct server *s)
+{
+    for (struct receiver_event *e; (e = receiver_event(s->receiver)) != NULL; free(e)) {
+        on_event(s, e);
+    }
+}
+
+static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
+{
+    (void)l;
+    (void)fd;
+    (void)events;
+    struct server *s = user;
+    wake_clear(&s->wake);
+    drain(s);
+}
+
+static void expire_keys(struct server *s, struct mono now)
+{
+    for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
+        struct key *k = s->key[i];
+        if (!k) {
+            continue;
+        }
+        bool current = k->session && k->session->key == k;
+        if (mono_due(now, k->expires) && !current) {
+            server_drop_key(s, k);
+        } else if (current && mono_due(now, mono_add_ms(k->made, SERVER_KEY_MS))) {
+            server_say(s, true, "tap %s: its key is too old, its session is closed",
+                       k->session->tap->name);
+            server_session_end(s, k->session);
+        }
+    }
+}
+
+static void on_tick(struct loop *l, struct mono now, void *user)
+{
+    (void)l;
+    struct server *s = user;
+    bool report = mono_due(now, s->next_report);
+    if (report) {
+        s->next_report = mono_add_ms(now, 1000);
+    }
+    s->hints = 0;
+    expire_keys(s, now);
+    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
+        if (s->session[i]) {
+            server_session_tick(s, s->session[i], now, report);
+        }
+    }
+}
+
+static int start(struct server *s, struct error *err)
+{
+    uint64_t seed = 0;
+    int r = wake_init(&s->wake);
+    if (r == 0) {
+        r = random_bytes(&seed, sizeof(seed));
+    }
+    if (r == 0) {
+        r = loop_add_fd(s->loop, s->wake.fd, EPOLLIN, on_wake, s, &s->wake_event);
+    }
+    if (r == 0) {
+        r = loop_add_timer(s->loop, mono_add_ms(mono_now(), SERVER_TICK_MS),
+                           SERVER_TICK_MS * NSEC_PER_MSEC, on_tick, s, &s->tick);
+    }
+    if (r < 0) {
+        return error_sys(err, -r, "cannot start the link");
+    }
+    guard_init(&s->guard, seed, mono_now());
+    s->next_report = mono_add_ms(mono_now(), 1000);
+    const struct receiver_conf rc = {.fd = s->conf.fd,
+                                     .outputs = s->conf.outputs,
+                                     .n_outputs = s->conf.n_outputs,
+                                     .control = &s->wake};
+    return receiver_start(&rc, &s->receiver, err);
+}
+
+int server_new(struct loop *loop, const struct server_conf *conf, struct server **ret,
+               struct error *err)
+{
+    struct server *s = calloc(1, sizeof(*s));
+    if (!s) {
+        return error_sys(err, ENOMEM, "cannot start the link");
+    }
+    s->loop = loop;
+    s->conf = *conf;
+    s->wake.fd = -1;
+    s->io = (struct udp_io){.fd = conf->fd};
+    int r = 0;
+    if (conf->handshake.allow && conf->handshake.allow->n > 0) {
+        s->last_hello = calloc(conf->handshake.allow->n, sizeof(*s->last_hello));
+        r = s->last_hello ? 0 : error_sys(err, ENOMEM, "cannot start the link");
+    }
+    r = r < 0 ? r : start(s, err);
+    if (r < 0) {
+        server_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+void server_stop(struct server *s)
+{
+    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
+        struct session *ss = s->session[i];
+        if (ss && !ss->closing && ss->key) {
+            server_session_send_close(s, ss);
+        }
+    }
+    receiver_free(TAKE_PTR(s->receiver));
+}
+
+void server_free(struct server *s)
+{
+    if (!s) {
+        return;
+    }
+    receiver_free(s->receiver);
+    loop_del_fd(s->loop, s->wake_event);
+    loop_del_timer(s->loop, s->tick);
+    wake_done(&s->wake);
+    for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
+        if (s->key[i]) {
+            aead_free(s->key[i]->tx);
+            handshake_collector_done(&s->key[i]->handshake);
+            free(s->key[i]);
+        }
+    }
+    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
+        free(s->session[i]);
+    }
+    for (unsigned i = 0; i < s->n_taps; i++) {
+        for (unsigned p = 0; p < s->tap[i]->n_ports; p++) {
+            free(s->tap[i]->port[p]->filter);
+            free(s->tap[i]->port[p]);
+        }
+        if (s->tap[i]->device >= 0) {
+            close(s->tap[i]->device);
+        }
+        free(s->tap[i]);
+    }
+    free(s->last_hello);
+    free(s);
+}
+
+void server_counters(const struct server *s, struct server_counters *ret)
+{
+    *ret = s->counters;
+    ret->receiver = s->receiver ? receiver_counters(s->receiver) : NULL;
+}

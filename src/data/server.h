@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The collector's end of the link, in the control thread: answers handshakes, keeps sessions, keys
+ * and the list of taps with their ledgers, and tells the data thread (receiver.h) what belongs to
+ * what. All state that an unproven address can cause is bounded.
+ */
+#pragma once
+
+#include "data/link/handshake.h"
+#include "data/receiver.h"
+
+struct server;
+
+struct server_ops {
+    /* A TAP device for this tap; *ret_fd -1 when one device serves all, or there is none. The
+     * descriptor is the server's to close when the tap is gone. */
+    int (*device)(void *user, const char *tap, int *ret_fd, struct error *err);
+    void (*say)(void *user, bool error, const char *text);
+};
+
+struct server_conf {
+    struct handshake_conf handshake; /* borrowed strings and lists */
+    int fd;                          /* the socket; borrowed */
+    struct sink *const *outputs;     /* borrowed */
+    unsigned n_outputs;
+    const struct server_ops *ops;
+    void *user;
+};
+
+int server_new(struct loop *loop, const struct server_conf *conf, struct server **ret,
+               struct error *err);
+/* Tells the taps, closes all books and ends the data thread; outputs can be finished then, and
+ * server_each still tells the ledgers. */
+void server_stop(struct server *s);
+void server_free(struct server *s);
+
+/* One tap, live or gone, for people and programs. */
+struct server_tap {
+    const char *name, *host, *software;
+    bool live;
+    bool silent;                 /* live, but not heard for some seconds */
+    char address[UDP_ADDR_TEXT]; /* where it was last heard from */
+    const char *cipher;
+    struct mono since, heard;
+    unsigned sessions, rekeys;
+    int64_t rtt_ns, clock_offset_ns; /* the tap's wall clock minus ours; valid with rtt_ns > 0 */
+    struct receiver_port *const *ports;
+    unsigned n_ports;
+};
+
+typedef void server_tap_fn(void *user, const struct server_tap *tap);
+void server_each(const struct server *s, server_tap_fn *fn, void *user);
+
+struct server_counters {
+    uint64_t handshakes, accepted; /* HELLOs read, sessions or keys that came of them */
+    uint64_t wrong_secret, wrong_key, wrong_method, wrong_version, slowed, replayed_hello;
+    const struct receiver_counters *receiver;
+};
+void server_counters(const struct server *s, struct server_counters *ret);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What server.c (sockets, handshakes), server_session.c (control records) and server_taps.c (who is
+ * known, with which ports) share.
+ */
+#pragma once
+
+#include "data/server.h"
+#include "model/guard.h"
+
+enum {
+    SERVER_TAPS = 4096,  /* names remembered */
+    SERVER_PORTS = 4095, /* observation points in all */
+    SERVER_HALF = 1024,  /* handshakes that have not become a session */
+    SERVER_TICK_MS = 200,
+    SERVER_HALF_MS = 10000,
+    SERVER_SILENT_MS = 5000,
+    SERVER_GONE_MS = 30000,
+    SERVER_KEY_MS = 240000, /* records under an older key are not taken */
+    SERVER_OLD_KEY_MS = 10000,
+    SERVER_HINTS = 32, /* REJECTs about unknown sessions in a tick */
+    TAP_PORTS = RECEIVER_STREAMS + 256,
+};
+
+struct session;
+
+/* A key of ours, from the first answer until it is dropped. */
+struct key {
+    uint32_t index;
+    struct handshake_collector handshake;
+    bool proven;     /* a record under it was authentic, or will be the proof */
+    struct aead *tx; /* NULL: not complete yet */
+    uint64_t counter;
+    enum aead_alg alg;
+    uint32_t remote;
+    struct session *session; /* NULL: half-open */
+    struct udp_addr from, local;
+    struct mono made, expires; /* expires {0}: with the session */
+};
+
+struct tap {
+    char name[LINK_NAME_MAX + 1], host[129], software[129];
+    struct receiver_port *port[TAP_PORTS];
+    unsigned n_ports;
+    struct session *session; /* NULL: gone */
+    int device;              /* its TAP device, or -1 */
+    unsigned sessions, rekeys;
+    struct udp_addr last_addr;
+    const char *cipher;
+    struct mono since, heard;
+    int64_t rtt_ns, clock_offset_ns;
+};
+
+struct session {
+    uint32_t id;
+    uint64_t tag;
+    struct tap *tap;
+    const struct allow_entry *entry; /* NULL: by passphrase or in the clear */
+    struct key *key;                 /* the one to send with */
+    struct receiver_port *stream[RECEIVER_STREAMS];
+    uint16_t stream_id[RECEIVER_STREAMS];
+    unsigned n_streams;
+    bool closing; /* the data thread closes its books */
+    bool wants_ack;
+    struct mono heard;
+    int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
+    struct mono last_at;
+};
+
+struct server {
+    struct loop *loop;
+    struct server_conf conf;
+    struct receiver *receiver;
+    struct wake wake;
+    struct loop_fd *wake_event;
+    struct loop_timer *tick;
+    struct mono next_report;
+    struct udp_io io; /* for answers */
+    struct guard guard;
+    struct key *key[RECEIVER_SLOTS];
+    unsigned n_half;
+    struct session *session[RECEIVER_SESSIONS];
+    struct tap *tap[SERVER_TAPS];
+    unsigned n_taps;
+    uint32_t n_ports; /* given out so far; indices are from 1 on */
+    unsigned hints;
+    int64_t *last_hello; /* NOISE: the newest timestamp of each entry of the allow list */
+    struct server_counters counters;
+};
+
+/* server.c */
+void server_say(struct server *s, bool error, const char *fmt, ...) _printf_(3, 4);
+void server_send(struct server *s, const struct udp_addr *to, const struct udp_addr *from,
+                 const uint8_t *d, size_t len);
+struct key *server_find_key(struct server *s, uint32_t index);
+void server_drop_key(struct server *s, struct key *k);
+
+/* server_taps.c */
+struct tap *server_tap_for(struct server *s, const struct link_info *info, const struct key *k);
+struct receiver_port *server_port_for(struct server *s, struct tap *tap, const char *ifname,
+                                      size_t len);
+
+/* server_session.c */
+void server_control(struct server *s, const struct receiver_event *e);
+void server_session_closed(struct server *s, uint32_t id);
+void server_session_end(struct server *s, struct session *ss);
+void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report);
+void server_session_send_close(struct server *s, struct session *ss);

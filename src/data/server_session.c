@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The collector's control records: what taps say on stream 0, and what they are told.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "data/server_impl.h"
+
+static void send_control(struct server *s, struct key *k, const struct link_control *ctl)
+{
+    uint8_t d[LINK_RECORD_HEADER + LINK_CONTROL_MAX + AEAD_TAG_MAX], nonce[AEAD_NONCE_LEN];
+    int n = link_control_encode(ctl, d + LINK_RECORD_HEADER, LINK_CONTROL_MAX);
+    if (n < 0 || !k->tx) {
+        return;
+    }
+    struct link_record rec = {0, k->remote, k->counter++};
+    link_record_encode(&rec, d);
+    link_record_nonce(&rec, nonce);
+    if (aead_seal(k->tx, nonce, d, LINK_RECORD_HEADER, d + LINK_RECORD_HEADER, (size_t)n,
+                  d + LINK_RECORD_HEADER + n) == 0) {
+        server_send(s, &k->from, &k->local, d,
+                    LINK_RECORD_HEADER + (size_t)n + aead_tag_len(k->tx));
+    }
+}
+
+/* Asks the data thread to close the books; the rest follows with RECEIVER_CLOSED. */
+void server_session_end(struct server *s, struct session *ss)
+{
+    if (!ss->closing) {
+        ss->closing = true;
+        (void)receiver_close(s->receiver, ss->id);
+    }
+}
+
+void server_session_closed(struct server *s, uint32_t id)
+{
+    struct session *ss = s->session[id];
+    if (!ss) {
+        return;
+    }
+    if (ss->wants_ack && ss->key) {
+        send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE_ACK});
+    }
+    for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
+        if (s->key[i] && s->key[i]->session == ss) {
+            server_drop_key(s, s->key[i]);
+        }
+    }
+    struct tap *t = ss->tap;
+    if (t->session == ss) {
+        t->session = NULL;
+        if (t->device >= 0) {
+            close(TAKE_FD(t->device));
+        }
+    }
+    s->session[id] = NULL;
+    free(ss);
+}
+
+static struct session *session_make(struct server *s, struct key *k, const struct link_info *info)
+{
+    uint32_t id = 0;
+    while (id < RECEIVER_SESSIONS && s->session[id]) {
+        id++;
+    }
+    struct tap *t = id < RECEIVER_SESSIONS ? server_tap_for(s, info, k) : NULL;
+    if (t && t->session) {
+        server_session_end(s, t->session); /* the tap was started anew; wait for its old books */
+        return NULL;
+    }
+    struct session *ss = t ? calloc(1, sizeof(*ss)) : NULL;
+    if (!ss) {
+        return NULL;
+    }
+    ss->id = id;
+    ss->tag = info->tag;
+    ss->tap = t;
+    ss->entry = k->handshake.entry;
+    s->session[id] = ss;
+    t->session = ss;
+    t->sessions++;
+    t->since = mono_now();
+    t->cipher = aead_alg_name(k->alg);
+    t->last_addr = k->from;
+    return ss;
+}
+
+/* A session that goes on: the same tag, from one who has proven the same. */
+static struct session *session_find(struct server *s, const struct key *k, uint64_t tag)
+{
+    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
+        struct session *ss = s->session[i];
+        if (ss && !ss->closing && ss->tag == tag && ss->entry == k->handshake.entry) {
+            return ss;
+        }
+    }
+    return NULL;
+}
+
+static void take_key(struct server *s, struct session *ss, struct key *k)
+{
+    struct key *old = ss->key;
+    if (old && old != k) { /* what is under way under the old one is still taken */
+        old->expires = mono_add_ms(mono_now(), SERVER_OLD_KEY_MS);
+    }
+    k->session = ss;
+    k->expires = (struct mono){0};
+    ss->key = k;
+    s->n_half--;
+    s->counters.accepted++;
+    (void)receiver_bind(s->receiver, k->index, ss->id);
+}
+
+static void on_info(struct server *s, struct key *k, const struct link_info *info)
+{
+    bool resumed = true;
+    if (!k->session) {
+        struct session *ss = session_find(s, k, info->tag);
+        resumed = ss != NULL;
+        ss = ss ? ss : session_make(s, k, info);
+        if (!ss) {
+            return; /* the tap asks again */
+        }
+        ss->heard = ss->tap->heard = mono_now();
+        take_key(s, ss, k);
+        if (resumed) {
+            ss->tap->rekeys++;
+        } else {
+            char text[UDP_ADDR_TEXT];
+            udp_addr_text(&k->from, text);
+            server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
+                       k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
+        }
+        k->handshake.need_confirm = false;
+        k->proven = resumed; /* kept to answer a repeated INFO alike */
+    }
+    send_control(s, k, &(struct link_control){.type = LINK_INFO_ACK, .resumed = k->proven});
+}
+
+static int open_device(struct server *s, struct tap *t)
+{
+    struct error err = {""};
+    if (t->device >= 0) {
+        return 0;
+    }
+    int r = s->conf.ops->device(s->conf.user, t->name, &t->device, &err);
+    if (r < 0) {
+        server_say(s, true, "tap %s is not served: %s", t->name, err.text);
+    }
+    return r;
+}
+
+static struct receiver_port *stream_port(const struct session *ss, uint16_t id)
+{
+    for (unsigned i = 0; i < ss->n_streams; i++) {
+        if (ss->stream_id[i] == id) {
+            return ss->stream[i];
+        }
+    }
+    return NULL;
+}
+
+static bool add_stream(struct server *s, struct session *ss, const struct link_stream *ls)
+{
+    if (stream_port(ss, ls->stream)) {
+        return true; /* our answer was lost */
+    }
+    if (ss->n_streams == RECEIVER_STREAMS || open_device(s, ss->tap) < 0) {
+        return false;
+    }
+    struct receiver_port *p = server_port_for(s, ss->tap, ls->ifname.p, ls->ifname.len);
+    if (!p) {
+        server_say(s, true, "tap %s: no more interfaces can be kept", ss->tap->name);
+        return false;
+    }
+    if (!p->filter && ls->filter.len > 0) {
+        p->filter = strndup(ls->filter.p, ls->filter.len);
+        for (char *c = p->filter; c && *c; c++) {
+            *c = *c >= ' ' && *c <= '~' ? *c : '?';
+        }
+    }
+    p->snaplen = ls->snaplen;
+    p->speed_bps = ls->speed_bps;
+    if (receiver_stream_add(s->receiver, ss->id, ls->stream, p, ss->tap->device) < 0) {
+        return false;
+    }
+    ss->stream_id[ss->n_streams] = ls->stream;
+    ss->stream[ss->n_streams++] = p;
+    return true;
+}
+
+static void on_report(struct server *s, struct session *ss, const struct link_report *r)
+{
+    struct mono now = mono_now();
+    struct tap *t = ss->tap;
+    ss->last_now = r->now;
+    ss->last_at = now;
+    int64_t here = wall_now().ns, rtt = here - r->echo - (int64_t)r->echo_age;
+    if (r->echo > 0 && rtt > 0 && rtt < 60 * NSEC_PER_SEC) {
+        t->rtt_ns = rtt;
+        t->clock_offset_ns = r->now + rtt / 2 - here;
+    }
+    for (unsigned i = 0; i < r->count; i++) {
+        const struct link_report_stream *rs = &r->stream[i];
+        struct receiver_port *p = stream_port(ss, rs->stream);
+        if (!p) {
+            continue;
+        }
+        for (unsigned k = 0; k < LEDGER_COUNT; k++) {
+            if (rs->has[k]) {
+                ledger_set(&p->reported, (enum ledger_id)k, rs->n[k]);
+            }
+        }
+        (void)receiver_report(s->receiver, ss->id, rs->stream, rs->frames, r->final);
+    }
+}
+
+static void on_close(struct server *s, struct session *ss)
+{
+    if (!ss->closing) {
+        server_say(s, false, "tap %s: session closed by the tap", ss->tap->name);
+    }
+    ss->wants_ack = true;
+    server_session_end(s, ss);
+}
+
+void server_control(struct server *s, const struct receiver_event *e)
+{
+    struct key *k = server_find_key(s, e->index);
+    struct link_control c;
+    if (!k || link_control_decode(e->data, e->len, &c) < 0) {
+        return;
+    }
+    struct session *ss = k->session;
+    if (k == (ss ? ss->key : k)) { /* the newest key's records tell where the tap is now */
+        k->from = e->from;
+        k->local = e->local;
+    }
+    if (c.type == LINK_INFO) {
+        on_info(s, k, &c.info);
+        return;
+    }
+    if (!ss || ss->closing) {
+        return;
+    }
+    ss->heard = ss->tap->heard = mono_now();
+    ss->tap->last_addr = e->from;
+    switch (c.type) {
+    case LINK_STREAM:
+        if (add_stream(s, ss, &c.stream)) {
+            send_control(s, k, &(struct link_control){.type = LINK_STREAM_ACK, .stream = c.stream});
+        }
+        break;
+    case LINK_PORT:
+        if (c.port.port < TAP_PORTS && stream_port(ss, c.port.stream)) {
+            struct receiver_port *p =
+                server_port_for(s, ss->tap, c.port.ifname.p, c.port.ifname.len);
+            if (p) {
+                (void)receiver_sub_add(s->receiver, ss->id, c.port.stream, c.port.port, p,
+                                       ss->tap->device);
+            }
+        }
+        break;
+    case LINK_REPORT:
+        on_report(s, ss, &c.report);
+        break;
+    case LINK_CLOSE:
+        on_close(s, ss);
+        break;
+    default: /* nothing else is for a collector */
+        break;
+    }
+}
+
+static void send_report(struct server *s, struct session *ss)
+{
+    struct link_control ctl = {.type = LINK_REPORT};
+    ctl.report = (struct link_report){.now = wall_now().ns, .echo = ss->last_now};
+    ctl.report.echo_age = ss->last_now ? (uint64_t)mono_diff(mono_now(), ss->last_at) : 0;
+    for (unsigned i = 0; i < ss->n_streams; i++) {
+        struct link_report_stream *rs = &ctl.report.stream[ctl.report.count++];
+        *rs = (struct link_report_stream){.stream = ss->stream_id[i]};
+        rs->frames = atomic_load_explicit(&ss->stream[i]->accounted, memory_order_acquire);
+        rs->lost = atomic_load_explicit(&ss->stream[i]->lost, memory_order_relaxed);
+        if (ctl.report.count == LINK_REPORT_STREAMS || i + 1 == ss->n_streams) {
+            send_control(s, ss->key, &ctl);
+            ctl.report.count = 0;
+        }
+    }
+    if (ss->n_streams == 0) {
+        send_control(s, ss->key, &ctl);
+    }
+}
+
+void server_session_send_close(struct server *s, struct session *ss)
+{
+    send_report(s, ss);
+    send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE});
+}
+
+void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report)
+{
+    if (ss->closing) {
+        return;
+    }
+    if (mono_due(now, mono_add_ms(ss->heard, SERVER_GONE_MS))) {
+        server_say(s, true, "tap %s: not heard for %d s, its session is closed", ss->tap->name,
+                   SERVER_GONE_MS / 1000);
+        server_session_end(s, ss);
+    } else if (report) {
+        send_report(s, ss);
+    }
+}
