@@ -263,6 +263,10 @@ static void same_stamps_as_libpcap(void **state)
     pcap_t *p[2];
     for (int i = 0; i < 2; i++) {
         r[i] = ring_on(&(struct ring_conf){.ifindex = index_of(names[i])});
+        int asked = 0; /* libpcap below asks too, so the ring has to be seen to ask by itself */
+        socklen_t size = sizeof(asked);
+        assert_int_equal(getsockopt(ring_fd(r[i]), SOL_SOCKET, SO_TIMESTAMPNS, &asked, &size), 0);
+        assert_int_equal(asked, 1);
         p[i] = pcap_on(names[i]);
     }
     int tx = sender_on("va", 0);
