@@ -53,16 +53,11 @@ static pcap_t *live_on_any(enum netlink_framing framing, uint32_t snaplen)
     return NULL;
 }
 
-static int compile(pcap_t *p, const char *expr, const char *ifname, struct filter_prog *ret,
-                   struct error *err)
+static int compile(pcap_t *p, const char *expr, struct filter_prog *ret, struct error *err)
 {
-    char why[PCAP_ERRBUF_SIZE];
-    bpf_u_int32 net = 0, mask = 0;
-    if (ifname && pcap_lookupnet(ifname, &net, &mask, why) < 0) {
-        net = mask = 0; /* as tcpdump does; only "ip broadcast" asks for it */
-    }
+    /* Without its option -f tcpdump gives netmask 0 too; only "ip broadcast" asks for it. */
     struct bpf_program prog;
-    if (pcap_compile(p, &prog, expr, 1, mask) < 0) {
+    if (pcap_compile(p, &prog, expr, 1, 0) < 0) {
         char *text = pcap_geterr(p);
         text[strcspn(text, "\n")] = 0;
         return error_set(err, EINVAL, "filter \"%.120s\": %s", expr, text);
@@ -101,7 +96,7 @@ int filter_compile(const char *expr, const char *ifname, enum netlink_framing fr
                          "no interface can be opened to compile the filter for: it needs the right "
                          "to capture, and one that is up, such as lo");
     }
-    return compile(p, expr ? expr : "", ifname, ret, err);
+    return compile(p, expr ? expr : "", ret, err);
 }
 
 void filter_done(struct filter_prog *p)

@@ -204,7 +204,7 @@ static int no_such_link(const char *name, const struct netlink_link *links, size
     size_t used = 0;
     for (size_t i = 0; i < n; i++) {
         const char *next = links[i].name;
-        if (used + strlen(next) + sizeof(", …") > sizeof(names)) {
+        if (used + 2 + strlen(next) + sizeof(", …") > sizeof(names)) {
             snprintf(names + used, sizeof(names) - used, ", …");
             break;
         }

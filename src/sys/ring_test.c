@@ -62,13 +62,25 @@ static void assert_frame(const struct frame *f, const uint8_t *want, uint32_t le
 struct sending {
     int fd;
     uint32_t n;
+    uint32_t window;       /* 0, or how far to be ahead of `read` at most */
+    _Atomic uint32_t read; /* frames that the reader has had */
 };
 
+/* On one CPU: the kernel's queue between the ends of a veth is one a CPU, and a sender that moves
+ * can overtake itself there. */
 static void *send_mixed(void *arg)
 {
-    const struct sending *s = arg;
+    struct sending *s = arg;
     uint8_t buf[9100];
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+    struct mono end = deadline_s(60);
     for (uint32_t i = 0; i < s->n; i++) {
+        while (s->window && i > s->read + s->window && !mono_due(mono_now(), end)) {
+            sched_yield();
+        }
         uint32_t len = mixed_frame(buf, i);
         send_all(s->fd, buf, len);
     }
@@ -88,7 +100,7 @@ static void every_byte_in_order(void **state)
     (void)state;
     struct ring_conf conf = {.ifindex = index_of("vb"), .port = 7};
     _cleanup_(ring_freep) struct ring *r = ring_on(&conf);
-    struct sending s = {sender_on("va", 0), MANY};
+    struct sending s = {.fd = sender_on("va", 0), .n = MANY, .window = 1500};
     pthread_t thread;
     pthread_create(&thread, NULL, send_mixed, &s);
     struct batch b;
@@ -107,6 +119,7 @@ static void every_byte_in_order(void **state)
             assert_true(b.f[k].ts_ns >= last_ts);
             last_ts = b.f[k].ts_ns;
         }
+        s.read = i;
     }
     pthread_join(thread, NULL);
     close(s.fd);
@@ -126,7 +139,7 @@ static void overload_is_counted(void **state)
     (void)state;
     struct ring_conf conf = {.ifindex = index_of("vb"), .bytes = 65536, .block_size = 16384};
     _cleanup_(ring_freep) struct ring *r = ring_on(&conf);
-    struct sending s = {sender_on("va", 0), 20000};
+    struct sending s = {.fd = sender_on("va", 0), .n = 20000};
     pthread_t thread;
     pthread_create(&thread, NULL, send_mixed, &s);
     struct batch b;
@@ -250,6 +263,10 @@ static void same_stamps_as_libpcap(void **state)
     pcap_t *p[2];
     for (int i = 0; i < 2; i++) {
         r[i] = ring_on(&(struct ring_conf){.ifindex = index_of(names[i])});
+        int asked = 0; /* libpcap below asks too, so the ring has to be seen to ask by itself */
+        socklen_t size = sizeof(asked);
+        assert_int_equal(getsockopt(ring_fd(r[i]), SOL_SOCKET, SO_TIMESTAMPNS, &asked, &size), 0);
+        assert_int_equal(asked, 1);
         p[i] = pcap_on(names[i]);
     }
     int tx = sender_on("va", 0);

@@ -176,10 +176,16 @@ static int pieces(const struct frame *f, struct iovec iov[3])
 int tapdev_write(int fd, const struct frame *f)
 {
     struct iovec iov[3];
-    int n = pieces(f, iov);
-    ssize_t r = n ? writev(fd, iov, n) : -1;
-    if (n == 0) {
-        return -EINVAL;
+    if (f->caplen > TAPDEV_FRAME_MAX) {
+        return -EMSGSIZE;
     }
-    return r < 0 ? -errno : (uint32_t)r == f->caplen ? 0 : -EIO;
+    int n = pieces(f, iov);
+    if (n == 0) {
+        return -EINVAL; /* the kernel would call an empty write a success */
+    }
+    ssize_t r = writev(fd, iov, n);
+    if (r < 0) {
+        return -errno;
+    }
+    return (uint32_t)r == f->caplen ? 0 : -EIO;
 }

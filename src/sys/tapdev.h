@@ -17,6 +17,10 @@
 enum {
     TAPDEV_MTU = 65521, /* the most that the kernel lets a TAP device have */
     TAPDEV_QUEUE = 1000,
+    /* Bytes of the longest frame that is written: what capturing tools read at most (their largest
+     * snaplen). The kernel takes frames far beyond the MTU, but from half a megabyte on refuses
+     * some lengths and not others. */
+    TAPDEV_FRAME_MAX = 262144,
 };
 
 /* 1 to 15 bytes, without '/', ':', '%', blanks or control characters, and not "." or "..". */
@@ -31,7 +35,8 @@ int tapdev_name_expand(const char *pattern, const char *tap, char ret[IFNAMSIZ],
  * is an interface of that name. `ret_ifindex` may be NULL. */
 int tapdev_open(const char *name, int *ret_fd, int *ret_ifindex, struct error *err);
 
-/* Writes one frame (`caplen` bytes of it). 0, or -EINVAL: shorter than an Ethernet header, -EIO:
- * the device is down, -EBADFD: it was removed, -EMSGSIZE or -ENOMEM: too long, -EAGAIN. A VLAN tag
- * cut short (fewer than 18 bytes) is taken by the device and then lost in the kernel. */
+/* Writes one frame (`caplen` bytes of it). 0, or -EINVAL: shorter than an Ethernet header,
+ * -EMSGSIZE: longer than TAPDEV_FRAME_MAX, -EIO: the device is down, -EBADFD: it was removed,
+ * -EAGAIN or -ENOBUFS: no memory now. A VLAN tag cut short (a tagged frame of fewer than 18 bytes)
+ * is taken by the device and then lost in the kernel. */
 int tapdev_write(int fd, const struct frame *f);

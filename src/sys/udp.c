@@ -4,15 +4,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sock_diag.h>
-#include <linux/udp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
 
 #include "base/time.h"
-
-#ifndef SOL_UDP
-#define SOL_UDP 17
-#endif
 
 enum {
     REFUSED_TRIES = 4, /* each takes one pending ICMP message off the socket */

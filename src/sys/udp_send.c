@@ -3,17 +3,13 @@
  * The sending half of sys/udp.h: by UDP_SEGMENT where that works, else one message a datagram.
  */
 #include <errno.h>
-#include <linux/udp.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
 
 #include "base/time.h"
 #include "sys/udp.h"
-
-#ifndef SOL_UDP
-#define SOL_UDP 17
-#endif
 
 enum {
     REFUSED_TRIES = 4,

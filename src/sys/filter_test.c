@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sys/filter.h"
+#include "sys/test_net.h"
+
+static char *text_of(const struct filter_prog *p)
+{
+    static char text[1 << 16];
+    size_t at = (size_t)snprintf(text, sizeof(text), "%u\n", p->n);
+    for (unsigned i = 0; i < p->n; i++) {
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%u %u %u %u\n", p->insns[i].code,
+                               p->insns[i].jt, p->insns[i].jf, p->insns[i].k);
+    }
+    return text;
+}
+
+/* What tcpdump prints of the program that it would attach on the interface. */
+static char *by_tcpdump(const char *ifname, const char *expr, unsigned snaplen)
+{
+    static char text[1 << 16];
+    char command[512];
+    snprintf(command, sizeof(command), "tcpdump -ddd -i %s -s %u '%s' 2>/dev/null", ifname, snaplen,
+             expr);
+    FILE *f = popen(command, "re");
+    assert_non_null(f);
+    text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+    assert_int_equal(pclose(f), 0);
+    return text;
+}
+
+static const char *const exprs[] = {
+    "",
+    "tcp port 80",
+    "vlan 5 and tcp port 3389",
+    "vlan",
+    "vlan 5 and vlan 6 and ip6",
+    "inbound",
+    "outbound and udp",
+    "ip broadcast",
+    "host 10.0.0.1 and not port 22",
+    "greater 100",
+    "tcp[tcpflags] & tcp-syn != 0",
+    "ip6 proto 17 or arp",
+    "ether host 02:00:00:00:00:01",
+};
+
+static void as_tcpdump_would(void **state)
+{
+    (void)state;
+    sh("ip addr add 10.0.0.1/24 dev va");
+    const char *names[] = {"va", "lo"};
+    for (unsigned i = 0; i < 2 * ARRAY_SIZE(exprs); i++) {
+        struct error err = {""};
+        struct filter_prog p = {0};
+        const char *name = names[i % 2], *expr = exprs[i / 2];
+        if (filter_compile(expr, name, NETLINK_ETHERNET, i % 3 * 96, &p, &err) < 0) {
+            fail_msg("%s", err.text);
+        }
+        assert_string_equal(text_of(&p), by_tcpdump(name, expr, i % 3 * 96));
+        filter_done(&p);
+    }
+}
+
+/* Down, absent, "any" and none: the same code as for an interface that is there. */
+static void for_an_interface_that_cannot_be_opened(void **state)
+{
+    (void)state;
+    sh("ip link add down0 type veth peer name down1");
+    const char *names[] = {"down0", "nowhere9", "any", NULL};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct filter_prog p = {0};
+        struct error err = {""};
+        const char *expr = "outbound and vlan 7 and udp";
+        assert_int_equal(filter_compile(expr, names[i], NETLINK_ETHERNET, 0, &p, &err), 0);
+        assert_string_equal(text_of(&p), by_tcpdump("lo", expr, 0));
+        filter_done(&p);
+    }
+    sh("ip link del down0");
+}
+
+static void on_raw_ip(void **state)
+{
+    (void)state;
+    int tun = tun_device("u0", IFF_TUN);
+    struct filter_prog p = {0};
+    assert_int_equal(filter_compile("tcp port 80 and inbound", "u0", NETLINK_RAW_IP, 0, &p, NULL),
+                     0);
+    assert_string_equal(text_of(&p), by_tcpdump("u0", "tcp port 80 and inbound", 0));
+    filter_done(&p);
+    close(tun);
+    assert_int_equal(filter_compile("udp", "u0", NETLINK_RAW_IP, 0, &p, NULL), 0);
+    filter_done(&p);
+}
+
+static void passes_the_message_on(void **state)
+{
+    (void)state;
+    struct filter_prog p = {0};
+    struct error err = {""};
+    assert_int_equal(filter_compile("tcp prot 80", "va", NETLINK_ETHERNET, 0, &p, &err), -EINVAL);
+    assert_memory_equal(err.text, "filter \"tcp prot 80\": ", 22);
+    assert_non_null(strstr(err.text, "syntax error"));
+    assert_null(strchr(err.text, '\n'));
+    assert_int_equal(filter_compile("ip and arp", "va", NETLINK_ETHERNET, 0, &p, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "rejects all packets"));
+    assert_null(p.insns);
+    filter_done(&p);
+    sh("ip link set lo down && ip link set va down && ip link set vb down");
+    assert_int_equal(filter_compile("udp", "va", NETLINK_ETHERNET, 0, &p, &err), -ENETDOWN);
+}
+
+static void joins_words(void **state)
+{
+    (void)state;
+    char tcp[] = "tcp", port[] = "port", rest[] = "80 or 443";
+    char *words[] = {tcp, port, rest};
+    _cleanup_(freep) char *three = filter_join(words, 3), *none = filter_join(words, 0),
+                          *one = filter_join(words, 1);
+    assert_string_equal(three, "tcp port 80 or 443");
+    assert_string_equal(none, "");
+    assert_string_equal(one, "tcp");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_tcpdump_would),
+        cmocka_unit_test(for_an_interface_that_cannot_be_opened),
+        cmocka_unit_test(on_raw_ip),
+        cmocka_unit_test(passes_the_message_on),
+        cmocka_unit_test(joins_words),
+    };
+    return cmocka_run_group_tests(tests, own_namespace, NULL);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <net/if_arp.h>
+
+#include "sys/tapdev.h"
+#include "sys/test_net.h"
+
+static int open_tap(const char *name)
+{
+    struct error err = {""};
+    int fd = -1, ifindex = 0;
+    if (tapdev_open(name, &fd, &ifindex, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    assert_int_equal(ifindex, index_of(name));
+    return fd;
+}
+
+/* Captures by plain recvmsg(2), independently of sys/ring. */
+static int capture_on(const char *name)
+{
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)), on = 1, size = 8 << 20;
+    struct sockaddr_ll to = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = index_of(name)};
+    assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)), 0);
+    return fd;
+}
+
+/* The next frame with its tag put back, or 0. */
+static uint32_t captured(int fd, uint8_t *to, size_t size, bool *ret_outgoing)
+{
+    union {
+        char buf[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+        struct cmsghdr align;
+    } control;
+    struct sockaddr_ll from;
+    struct iovec iov = {to, size};
+    struct msghdr m = {.msg_name = &from,
+                       .msg_namelen = sizeof(from),
+                       .msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = &control,
+                       .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT);
+    if (n < 0) {
+        return 0;
+    }
+    struct tpacket_auxdata aux = {0};
+    if (CMSG_FIRSTHDR(&m)) {
+        memcpy(&aux, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(aux));
+    }
+    *ret_outgoing = from.sll_pkttype == PACKET_OUTGOING;
+    if (aux.tp_status & TP_STATUS_VLAN_VALID) {
+        memmove(to + 16, to + 12, (size_t)n - 12);
+        const uint16_t tag[2] = {htons(aux.tp_vlan_tpid), htons(aux.tp_vlan_tci)};
+        memcpy(to + 12, tag, 4);
+        n += 4;
+    }
+    return (uint32_t)n;
+}
+
+static struct frame whole(const uint8_t *data, uint32_t len)
+{
+    return (struct frame){.data = data, .datalen = len, .caplen = len, .origlen = len};
+}
+
+/* The same bytes in pieces: `n` of them from `off` on are in `ins`. */
+static struct frame split(const uint8_t *bytes, uint32_t len, uint16_t off, uint8_t n,
+                          uint8_t *room)
+{
+    struct frame f = {
+        .data = room, .datalen = len - n, .caplen = len, .ins_off = off, .ins_len = n};
+    memcpy(room, bytes, off);
+    memcpy(room + off, bytes + off + n, len - off - n);
+    memcpy(f.ins, bytes + off, n);
+    return f;
+}
+
+static void frames_come_out_as_written(void **state)
+{
+    (void)state;
+    static uint8_t buf[70000], room[70000], got[70000];
+    int tap = open_tap("ntap0"), cap = capture_on("ntap0");
+    const uint32_t lens[] = {60, 64, 65, 128, 1514, 1518, 9014, 32000, 65000, 65535};
+    bool outgoing;
+    for (uint32_t i = 0; i < 4 * ARRAY_SIZE(lens); i++) {
+        uint32_t len = lens[i / 4];
+        mixed_frame(buf, i);
+        for (uint32_t k = 26; k < len; k++) {
+            buf[k] = (uint8_t)(k * 31 + i);
+        }
+        for (int form = 0; form < 4; form++) {
+            struct frame f = form == 0   ? whole(buf, len)
+                             : form == 1 ? split(buf, len, 12, 4, room)
+                             : form == 2 ? split(buf, len, 0, 14, room)
+                                         : split(buf, len, (uint16_t)(len - 4), 4, room);
+            assert_int_equal(tapdev_write(tap, &f), 0);
+            assert_int_equal(captured(cap, got, sizeof(got), &outgoing), len);
+            assert_memory_equal(got, buf, len);
+            assert_false(outgoing);
+        }
+    }
+    struct frame f = split(buf, 1000, 12, 4, room); /* cut before, in and after the insertion */
+    for (f.caplen = 14; f.caplen < 40; f.caplen++) {
+        if (buf[12] == 0x88 && buf[13] == 0xb5) {
+            assert_int_equal(tapdev_write(tap, &f), 0);
+            assert_int_equal(captured(cap, got, sizeof(got), &outgoing), f.caplen);
+            assert_memory_equal(got, buf, f.caplen);
+        }
+    }
+    close(cap);
+    close(tap);
+}
+
+static void bad_frames_are_told(void **state)
+{
+    (void)state;
+    static uint8_t big[1 << 20];
+    int tap = open_tap("ntap0");
+    struct frame f = whole(big, 0);
+    assert_int_equal(tapdev_write(tap, &f), -EINVAL);
+    f = whole(big, 13);
+    assert_int_equal(tapdev_write(tap, &f), -EINVAL);
+    f = whole(big, TAPDEV_FRAME_MAX);
+    assert_int_equal(tapdev_write(tap, &f), 0);
+    f = whole(big, TAPDEV_FRAME_MAX + 1);
+    assert_int_equal(tapdev_write(tap, &f), -EMSGSIZE);
+    f = whole(big, 60);
+    sh("ip link set ntap0 down");
+    assert_int_equal(tapdev_write(tap, &f), -EIO);
+    sh("ip link set ntap0 up");
+    assert_int_equal(tapdev_write(tap, &f), 0);
+    sh("ip link del ntap0");
+    assert_int_equal(tapdev_write(tap, &f), -EBADFD);
+    close(tap);
+}
+
+static void settings(void **state)
+{
+    (void)state;
+    int tap = open_tap("ntap0");
+    struct netlink_link l;
+    assert_int_equal(netlink_find("ntap0", &l, NULL), 0);
+    assert_int_equal(l.mtu, 65521);
+    assert_string_equal(l.alias, "farspan collector");
+    assert_int_equal(l.flags & (IFF_UP | IFF_NOARP | IFF_MULTICAST), IFF_UP | IFF_NOARP);
+    assert_int_equal(l.n_addrs, 0); /* no link-local one either */
+    sh("ip -d link show ntap0 | grep -q 'qlen 1000.*' && ip -d link show ntap0 | grep -q "
+       "'addrgenmode none'");
+    assert_int_equal(fcntl(tap, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+    assert_int_equal(fcntl(tap, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    close(tap);
+    assert_int_equal(if_nametoindex("ntap0"), 0); /* it went with its descriptor */
+}
+
+/* What hosts usually answer or start by themselves: ARP, MLD and neighbour questions, broadcasts.
+ */
+static void the_host_stays_silent(void **state)
+{
+    (void)state;
+    static uint8_t got[2048];
+    int cap_all = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+    int tap = open_tap("ntap0"), cap = capture_on("ntap0");
+    static const uint8_t arp[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0,   9, 8, 6,
+                                    0,    1,    8,    0,    6,    4,    0, 1, 2, 0, 0,   0, 0, 9,
+                                    10,   9,    9,    9,    0,    0,    0, 0, 0, 0, 127, 0, 0, 1};
+    static const uint8_t mld[86] = {0x33, 0x33, 0,        0,    0, 1,        2,    0, 0,  0, 0,
+                                    9,    0x86, 0xdd,     0x60, 0, 0,        0,    0, 32, 0, 1,
+                                    0xfe, 0x80, [37] = 9, 0xff, 2, [53] = 1, 0x3a, 0, 5,  2, 0,
+                                    0,    1,    0,        130,  0, 0x7f,     0xff};
+    struct frame f[2] = {whole(arp, 60), whole(mld, 86)};
+    bool outgoing;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(tapdev_write(tap, &f[i % 2]), 0);
+        assert_true(captured(cap, got, sizeof(got), &outgoing) > 0);
+        assert_false(outgoing);
+    }
+    /* A second for what the kernel sends on its own when a device comes up; the descriptor would
+     * become readable by it. */
+    assert_int_equal(poll(&(struct pollfd){tap, POLLIN, 0}, 1, 1200), 0);
+    assert_int_equal(captured(cap, got, sizeof(got), &outgoing), 0);
+    while (captured(cap_all, got, sizeof(got), &outgoing)) {
+        assert_false(outgoing);
+    }
+    close(cap);
+    close(cap_all);
+    close(tap);
+}
+
+static void taken_names_are_refused(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    int fd = -1, tap = open_tap("ntap0");
+    const char *want = "ntap0 exists already: choose another name, or remove it with \"ip link del "
+                       "ntap0\"";
+    assert_int_equal(tapdev_open("ntap0", &fd, NULL, &err), -EEXIST);
+    assert_string_equal(err.text, want);
+    close(tap);
+    sh("ip tuntap add dev ntap0 mode tap"); /* a persistent one that nobody holds: not ours */
+    assert_int_equal(tapdev_open("ntap0", &fd, NULL, &err), -EEXIST);
+    assert_string_equal(err.text, want);
+    sh("ip link del ntap0");
+    assert_int_equal(tapdev_open("va", &fd, NULL, &err), -EEXIST);
+    assert_int_equal(tapdev_open("a/b", &fd, NULL, &err), -EINVAL);
+    assert_string_equal(err.text, "\"a/b\" is no name for an interface: at most 15 characters, no "
+                                  "blank, '/', ':' or '%'");
+    assert_int_equal(fd, -1);
+}
+
+static void names(void **state)
+{
+    (void)state;
+    const char *bad[] = {"", ".", "..", "a/b", "a b", "a\tb", "a:b", "tap%d", "1234567890123456"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_false(tapdev_name_valid(bad[i]));
+    }
+    assert_true(tapdev_name_valid("123456789012345"));
+    assert_true(tapdev_name_valid("n.tap-0_"));
+}
+
+static void expand(const char *pattern, const char *tap, char ret[IFNAMSIZ])
+{
+    struct error err = {""};
+    if (tapdev_name_expand(pattern, tap, ret, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    assert_true(tapdev_name_valid(ret));
+}
+
+static void names_from_a_pattern(void **state)
+{
+    (void)state;
+    char a[IFNAMSIZ], b[IFNAMSIZ];
+    expand("ntap-%t", "web1", a);
+    assert_string_equal(a, "ntap-web1");
+    expand("ntap0", "web1", a);
+    assert_string_equal(a, "ntap0");
+    expand("%t", "a.b-c_D9", a);
+    assert_string_equal(a, "a.b-c_D9");
+    expand("%t.tap", "db", a);
+    assert_string_equal(a, "db.tap");
+    expand("ntap-%t", "0123456789", a); /* fits exactly */
+    assert_string_equal(a, "ntap-0123456789");
+    const char *close_ones[][2] = {{"frankfurt-web-1", "frankfurt-web-2"},
+                                   {"a b", "a_b"},
+                                   {"a/b", "a b"},
+                                   {"\xc3\xa4", "\xc3\xb6"},
+                                   {"", "_"}};
+    for (size_t i = 0; i < ARRAY_SIZE(close_ones); i++) {
+        expand("ntap-%t", close_ones[i][0], a);
+        expand("ntap-%t", close_ones[i][1], b);
+        assert_string_not_equal(a, b);
+        expand("ntap-%t", close_ones[i][0], b);
+        assert_string_equal(a, b); /* and always the same */
+    }
+    struct error err = {""};
+    assert_int_equal(tapdev_name_expand("%t-%t", "x", a, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("tap%d", "x", a, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("0123456789-%t", "far too long", a, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("01234567890123456", "x", a, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("%t", "..", a, &err), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_come_out_as_written),
+        cmocka_unit_test(bad_frames_are_told),
+        cmocka_unit_test(settings),
+        cmocka_unit_test(the_host_stays_silent),
+        cmocka_unit_test(taken_names_are_refused),
+        cmocka_unit_test(names),
+        cmocka_unit_test(names_from_a_pattern),
+    };
+    return cmocka_run_group_tests(tests, own_namespace, NULL);
+}
