@@ -200,7 +200,7 @@ int unixsock_listen(const char *path, mode_t mode, int *ret_fd, struct error *er
         return error_sys(err, errno, "cannot listen at %s", path);
     }
     if (chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0) {
-        r = error_sys(err, errno, "cannot listen at %s", path);
+        r = error_sys(err, errno, "cannot listen at %s", sa.sun_path);
         unlink(path);
         return r;
     }
