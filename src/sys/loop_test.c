@@ -135,6 +135,27 @@ static void heap_keeps_order_with_removals(void **state)
     assert_int_equal(many.ran, N - N / 3);
 }
 
+/* The last entry of the heap takes the removed one's place, below a parent that is due later. */
+static void removal_may_lift_an_entry(void **state)
+{
+    (void)state;
+    static const int64_t due[] = {1, 10, 2, 11, 12, 3, 4};
+    _cleanup_(loop_freep) struct loop *l = make_loop();
+    struct loop_timer *timers[ARRAY_SIZE(due)];
+    struct heap_case cases[ARRAY_SIZE(due)];
+    struct many many = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(due); i++) {
+        cases[i] =
+            (struct heap_case){&many, due[i]}; /* long past: all run in one round, in order */
+        assert_int_equal(
+            loop_add_timer(l, (struct mono){due[i]}, 0, on_case, &cases[i], &timers[i]), 0);
+    }
+    loop_del_timer(l, timers[3]);
+    assert_int_equal(loop_add_timer(l, in_ms(2), 0, on_stop, NULL, NULL), 0);
+    assert_int_equal(loop_run(l), 0);
+    assert_int_equal(many.ran, ARRAY_SIZE(due) - 1);
+}
+
 static void on_tick(struct loop *l, struct mono now, void *user)
 {
     struct note *note = user;
@@ -323,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers_run_in_order),
         cmocka_unit_test(heap_keeps_order_with_removals),
+        cmocka_unit_test(removal_may_lift_an_entry),
         cmocka_unit_test(periodic_timer_does_not_catch_up),
         cmocka_unit_test(removed_descriptor_is_not_called),
         cmocka_unit_test(removal_within_a_round),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Each case runs in a child of its own, behind the wall, in two ways: as root who becomes nobody,
- * and as a plain user who has nothing to drop. The child's end says what happened; what the kernel
- * says about a child that waits is read from outside.
+ * What may be done behind the wall and what may not. Each case runs in a child of its own, in two
+ * ways: as root who becomes nobody, and as a plain user who has nothing to drop. The child's end
+ * says what happened.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,42 +36,7 @@
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
-#include "sys/sandbox.h"
-
-enum {
-    NOBODY = 65534,
-    DID_IT = 10,  /* the forbidden thing worked */
-    REFUSED = 11, /* it failed with EPERM */
-    OTHER = 12,   /* it failed in another way */
-    NO_ENTRY = 13,
-};
-
-enum mode {
-    AS_ROOT,
-    AS_USER,
-    MODES,
-};
-
-static void enter(enum mode mode)
-{
-    struct sandbox_conf conf = {.parent = getppid()};
-    struct error err = {""};
-    gid_t some[] = {1, 2};
-    if (mode == AS_ROOT) {
-        conf.change_ids = true;
-        conf.uid = conf.gid = NOBODY;
-        if (setgroups(2, some) < 0) {
-            _exit(NO_ENTRY);
-        }
-    } else if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-               setresuid(NOBODY, NOBODY, NOBODY) < 0) {
-        _exit(NO_ENTRY);
-    }
-    if (sandbox_enter(&conf, &err) < 0) {
-        fprintf(stderr, "%s\n", err.text);
-        _exit(NO_ENTRY);
-    }
-}
+#include "sys/sandbox_testing.h"
 
 static int run(enum mode mode, int (*what)(void))
 {
@@ -84,12 +49,6 @@ static int run(enum mode mode, int (*what)(void))
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;
-}
-
-/* What a result of a system call says: forbidden ones must not succeed. */
-static int said(long r)
-{
-    return r >= 0 ? DID_IT : errno == EPERM ? REFUSED : OTHER;
 }
 
 static int try_open(void)
@@ -253,12 +212,6 @@ static const struct {
     {"unlink", try_unlink},
     {"setrlimit", try_raise_limit},
 };
-
-static bool stopped(int status)
-{
-    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
-    return killed || (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED);
-}
 
 static void forbidden_things_end_or_fail(void **state)
 {
@@ -434,218 +387,6 @@ static void handed_descriptors_work(void **state)
     close(pair[1]);
 }
 
-/* -- as the kernel sees it --------------------------------------------------------------------- */
-
-static void read_proc(pid_t pid, const char *name, char *text, size_t cap)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-    _cleanup_(fclosep) FILE *f = fopen(path, "re");
-    assert_non_null(f);
-    text[fread(text, 1, cap - 1, f)] = '\0';
-}
-
-static void assert_line(const char *text, const char *line)
-{
-    if (!strstr(text, line)) {
-        fail_msg("no \"%s\" in:\n%s", line, text);
-    }
-}
-
-static void assert_empty_root(pid_t pid)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/root/", pid);
-    DIR *d = opendir(path);
-    assert_non_null(d);
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        assert_int_equal(e->d_name[0], '.');
-    }
-    closedir(d);
-    snprintf(path, sizeof(path), "/proc/%d/root/made", pid);
-    assert_true(mkdir(path, 0700) < 0); /* a removed directory: not even root can fill it */
-}
-
-static unsigned left_behind(void)
-{
-    unsigned n = 0;
-    DIR *d = opendir("/run");
-    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
-        n += strncmp(e->d_name, "farspan-empty", 13) == 0;
-    }
-    closedir(d);
-    return n;
-}
-
-static void kernel_agrees(void **state)
-{
-    (void)state;
-    unsigned before = left_behind();
-    for (int mode = 0; mode < MODES; mode++) {
-        int to[2], from[2];
-        char byte, text[8192];
-        assert_int_equal(pipe2(to, O_CLOEXEC), 0);
-        assert_int_equal(pipe2(from, O_CLOEXEC), 0);
-        pid_t pid = fork();
-        if (pid == 0) {
-            enter((enum mode)mode);
-            _exit(write(from[1], "x", 1) == 1 && read(to[0], &byte, 1) == 1 ? 0 : 1);
-        }
-        assert_int_equal(read(from[0], &byte, 1), 1);
-        read_proc(pid, "status", text, sizeof(text));
-        assert_line(text, "Uid:\t65534\t65534\t65534\t65534\n");
-        assert_line(text, "Gid:\t65534\t65534\t65534\t65534\n");
-        assert_line(text, "Groups:\t \n");
-        assert_line(text, "CapInh:\t0000000000000000\n");
-        assert_line(text, "CapPrm:\t0000000000000000\n");
-        assert_line(text, "CapEff:\t0000000000000000\n");
-        assert_line(text, "CapAmb:\t0000000000000000\n");
-        assert_line(text, "NoNewPrivs:\t1\n");
-        assert_line(text, "Seccomp:\t2\n");
-        if (mode == AS_ROOT) {
-            assert_line(text, "CapBnd:\t0000000000000000\n");
-            assert_empty_root(pid);
-        }
-        read_proc(pid, "limits", text, sizeof(text));
-        assert_line(text, "Max core file size        0                    0");
-        assert_int_equal(write(to[1], "x", 1), 1);
-        int status = 0;
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_int_equal(status, 0);
-        for (size_t i = 0; i < 2; i++) {
-            close(to[i]);
-            close(from[i]);
-        }
-    }
-    assert_int_equal(left_behind(), before);
-}
-
-/* A grandchild ends when its parent does, although it changed its identity in between. */
-static void engine_ends_with_its_parent(void **state)
-{
-    (void)state;
-    int alive[2];
-    char byte;
-    assert_int_equal(pipe2(alive, O_CLOEXEC), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        int ready[2];
-        pid_t engine = pipe2(ready, O_CLOEXEC) == 0 ? fork() : -1;
-        if (engine == 0) {
-            enter(AS_ROOT);
-            ssize_t n = write(ready[1], "x", 1);
-            for (; n == 1;) {
-                poll(NULL, 0, -1);
-            }
-            _exit(1);
-        }
-        _exit(engine > 0 && read(ready[0], &byte, 1) == 1 ? 0 : 1);
-    }
-    close(alive[1]);
-    int status = 1;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-    assert_int_equal(read(alive[0], &byte, 1), 0); /* its last writer is gone */
-    close(alive[0]);
-}
-
-/* -- the broker's wall ------------------------------------------------------------------------- */
-
-static int run_broker(int (*what)(void))
-{
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        const int caps[] = {CAP_NET_RAW, CAP_SETUID, CAP_SETGID};
-        _exit(sandbox_confine_broker(caps, ARRAY_SIZE(caps), NULL) < 0 ? NO_ENTRY : what());
-    }
-    int status = 0;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return status;
-}
-
-static int broker_opens(void)
-{
-    _cleanup_(closep) int ring = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    _cleanup_(closep) int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    char text[4096];
-    ssize_t n = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
-    if (ring < 0 || n < 0) {
-        return 1;
-    }
-    text[n] = '\0';
-    if (!strstr(text, "CapEff:\t00000000000020c0\n") ||
-        !strstr(text, "CapBnd:\t00000000000020c0\n") || !strstr(text, "NoNewPrivs:\t1\n") ||
-        !strstr(text, "Seccomp:\t2\n")) {
-        return 2;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        struct sandbox_conf conf = {.change_ids = true, .uid = NOBODY, .gid = NOBODY};
-        _exit(sandbox_drop_child(&conf, 2) == 0 && geteuid() == NOBODY && fcntl(ring, F_GETFD) < 0
-                  ? 0
-                  : 1);
-    }
-    int status = 1;
-    return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 3;
-}
-
-static int broker_needs_net_admin(void)
-{
-    int one = 1;
-    _cleanup_(closep) int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    return said(setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &one, sizeof(one)));
-}
-
-static void broker_opens_but_does_not_run(void **state)
-{
-    (void)state;
-    assert_int_equal(run_broker(broker_opens), 0);
-    static int (*const what[])(void) = {try_execve,
-                                        try_ptrace,
-                                        try_mount,
-                                        try_bpf,
-                                        try_io_uring,
-                                        try_unshare,
-                                        try_thread_in_namespace,
-                                        broker_needs_net_admin};
-    for (size_t i = 0; i < ARRAY_SIZE(what); i++) {
-        int status = run_broker(what[i]);
-        if (!stopped(status)) {
-            fail_msg("case %zu: status %#x", i, status);
-        }
-    }
-    const int wrong[] = {1000};
-    struct error err = {""};
-    assert_int_equal(sandbox_confine_broker(wrong, 1, &err), -EINVAL);
-    assert_string_equal(err.text, "there is no capability 1000");
-}
-
-static void *idle(void *user)
-{
-    char byte;
-    _unused_ ssize_t n = read(*(int *)user, &byte, 1);
-    return NULL;
-}
-
-static void early_threads_are_refused(void **state)
-{
-    (void)state;
-    pid_t pid = fork();
-    if (pid == 0) {
-        int p[2];
-        pthread_t id;
-        struct sandbox_conf conf = {.change_ids = true, .uid = NOBODY, .gid = NOBODY};
-        if (pipe2(p, O_CLOEXEC) < 0 || pthread_create(&id, NULL, idle, &p[0]) != 0) {
-            _exit(2);
-        }
-        _exit(SANDBOX_LENIENT || sandbox_enter(&conf, NULL) == -EBUSY ? 0 : 1);
-    }
-    int status = 1;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -653,10 +394,6 @@ int main(void)
         cmocka_unit_test(attacks_are_deadly),
         cmocka_unit_test(allowed_things_work),
         cmocka_unit_test(handed_descriptors_work),
-        cmocka_unit_test(kernel_agrees),
-        cmocka_unit_test(engine_ends_with_its_parent),
-        cmocka_unit_test(broker_opens_but_does_not_run),
-        cmocka_unit_test(early_threads_are_refused),
     };
     if (geteuid() != 0) {
         printf("needs root\n");

@@ -53,8 +53,9 @@ static int check_dir(int fd, const char *path, struct error *err)
 
 int unixsock_make_dir(const struct unixsock_dir *dir, struct error *err)
 {
-    bool made = mkdir(dir->path, dir->mode) == 0;
-    if (!made && errno != EEXIST) {
+    /* The mode again, as the umask may have taken away even our own right to open the folder. That
+     * is by name, but in the folders that we use nobody else can replace what is ours. */
+    if (mkdir(dir->path, dir->mode) == 0 ? chmod(dir->path, dir->mode) < 0 : errno != EEXIST) {
         return error_sys(err, errno, "cannot make the folder %s", dir->path);
     }
     _cleanup_(closep) int fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -64,11 +65,7 @@ int unixsock_make_dir(const struct unixsock_dir *dir, struct error *err)
     if (fd < 0) {
         return error_sys(err, errno, "cannot open the folder %s", dir->path);
     }
-    int r = check_dir(fd, dir->path, err);
-    if (r >= 0 && made && fchmod(fd, dir->mode) < 0) { /* whatever the umask took away */
-        r = error_sys(err, errno, "cannot set the mode of %s", dir->path);
-    }
-    return r;
+    return check_dir(fd, dir->path, err);
 }
 
 int unixsock_path(const struct unixsock_dir *dir, const char *name, char ret[UNIXSOCK_PATH_MAX],
@@ -200,7 +197,7 @@ int unixsock_listen(const char *path, mode_t mode, int *ret_fd, struct error *er
         return error_sys(err, errno, "cannot listen at %s", path);
     }
     if (chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0) {
-        r = error_sys(err, errno, "cannot listen at %s", path);
+        r = error_sys(err, errno, "cannot listen at %s", sa.sun_path);
         unlink(path);
         return r;
     }

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the tests of sys/sandbox.h share: entering, in a child, and telling how a forbidden thing
+ * ended. Included by one test file each.
+ */
+#pragma once
+
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sys/sandbox.h"
+
+enum {
+    NOBODY = 65534,
+    DID_IT = 10,  /* the forbidden thing worked */
+    REFUSED = 11, /* it failed with EPERM */
+    OTHER = 12,   /* it failed in another way */
+    NO_ENTRY = 13,
+};
+
+enum mode {
+    AS_ROOT,
+    AS_USER,
+    MODES,
+};
+
+static inline void enter(enum mode mode)
+{
+    struct sandbox_conf conf = {.parent = getppid()};
+    struct error err = {""};
+    gid_t some[] = {1, 2};
+    if (mode == AS_ROOT) {
+        conf.change_ids = true;
+        conf.uid = conf.gid = NOBODY;
+        if (setgroups(2, some) < 0) {
+            _exit(NO_ENTRY);
+        }
+    } else if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+               setresuid(NOBODY, NOBODY, NOBODY) < 0) {
+        _exit(NO_ENTRY);
+    }
+    if (sandbox_enter(&conf, &err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        _exit(NO_ENTRY);
+    }
+}
+
+/* What a result of a system call says: forbidden ones must not succeed. */
+static inline int said(long r)
+{
+    return r >= 0 ? DID_IT : errno == EPERM ? REFUSED : OTHER;
+}
+
+static inline bool stopped(int status)
+{
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+    return killed || (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED);
+}
