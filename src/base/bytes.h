@@ -95,6 +95,25 @@ static inline uint64_t rd_u64(struct rd *r)
     return __builtin_bswap64(v);
 }
 
+/* For headers of a fixed layout in memory of a fixed size, where no check could fail. */
+static inline void st_u16(uint8_t *to, uint16_t v)
+{
+    v = __builtin_bswap16(v);
+    memcpy(to, &v, sizeof(v));
+}
+
+static inline void st_u32(uint8_t *to, uint32_t v)
+{
+    v = __builtin_bswap32(v);
+    memcpy(to, &v, sizeof(v));
+}
+
+static inline void st_u64(uint8_t *to, uint64_t v)
+{
+    v = __builtin_bswap64(v);
+    memcpy(to, &v, sizeof(v));
+}
+
 struct wr {
     uint8_t *start, *p, *end;
     bool bad;

@@ -21,25 +21,32 @@ const char *ledger_stage_name(enum ledger_stage stage)
     return stage < LEDGER_STAGES ? names[stage] : "?";
 }
 
+void ledger_publish(struct ledger *to, const struct ledger *from)
+{
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        ledger_set(to, (enum ledger_id)i, ledger_get(from, (enum ledger_id)i));
+    }
+}
+
 struct ledger_sum ledger_sum(const struct ledger *l, enum ledger_stage stage)
 {
     struct ledger_sum s = {0};
-    bool has_in = false;
-    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+    int in = -1;
+    for (unsigned i = LEDGER_COUNT; i-- > 0;) { /* IN stands first in its stage: read it last */
         if (table[i].stage != stage) {
             continue;
         }
         uint64_t v = ledger_get(l, (enum ledger_id)i);
         if (table[i].kind == LEDGER_IN) {
-            s.in += v;
-            has_in = true;
+            s.in = v;
+            in = (int)i;
         } else if (table[i].kind == LEDGER_OUT) {
             s.out += v;
         } else if (table[i].kind == LEDGER_DROP) {
             s.dropped += v;
         }
     }
-    if (!has_in && stage > 0) {
+    if (in < 0 && stage > 0) {
         s.in = ledger_sum(l, (enum ledger_stage)(stage - 1)).out;
     }
     s.in_flight = (int64_t)(s.in - s.out - s.dropped);

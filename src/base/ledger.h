@@ -5,7 +5,9 @@
  * stage `in = out + sum of drops + in flight` must hold, and at the end nothing is in flight. The
  * numbers on both sides of the equation are counted independently of each other.
  *
- * One thread writes a ledger; any thread may read it.
+ * One thread writes a ledger; any thread may read it. A frame is counted into a stage before it is
+ * counted out of it, and readers look at the numbers in the opposite order, so that a reader never
+ * sees more come out than went in.
  */
 #pragma once
 
@@ -52,7 +54,6 @@ enum ledger_kind {
     X(TX_REPORTED_LOST, LINK_TX, INFO, "reported_lost", "reported as lost by the collector")       \
     X(RX_IN, LINK_RX, IN, "in", "sent by the tap")                                                 \
     X(RX_LOST, LINK_RX, DROP, "lost", "lost on the link")                                          \
-    X(RX_REORDER, LINK_RX, DROP, "reorder", "came too late to be put in order")                    \
     X(RX_MALFORMED, LINK_RX, DROP, "malformed", "malformed inside the tunnel")                     \
     X(RX_OUT, LINK_RX, OUT, "out", "received")                                                     \
     X(RX_BYTES, LINK_RX, INFO, "bytes", "frame bytes received")                                    \
@@ -94,19 +95,23 @@ const char *ledger_stage_name(enum ledger_stage stage);
 
 static inline uint64_t ledger_get(const struct ledger *l, enum ledger_id id)
 {
-    return atomic_load_explicit(&l->n[id], memory_order_relaxed);
+    return atomic_load_explicit(&l->n[id], memory_order_acquire);
 }
 
 /* For the writing thread only. */
 static inline void ledger_set(struct ledger *l, enum ledger_id id, uint64_t v)
 {
-    atomic_store_explicit(&l->n[id], v, memory_order_relaxed);
+    atomic_store_explicit(&l->n[id], v, memory_order_release);
 }
 
 static inline void ledger_add(struct ledger *l, enum ledger_id id, uint64_t v)
 {
     ledger_set(l, id, ledger_get(l, id) + v);
 }
+
+/* Makes what was counted in `from`, which no other thread sees, visible in `to`: in the order of
+ * the table, which is that of the stages. */
+void ledger_publish(struct ledger *to, const struct ledger *from);
 
 struct ledger_sum {
     uint64_t in, out, dropped;

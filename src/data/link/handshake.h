@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How a tap and a collector come to keys: docs/protocol.md, "Handshake". Messages in and out, no
+ * sockets, no clock; the caller keeps the state of each handshake under way and drops it in time.
+ *
+ *     tap                                   collector
+ *     HELLO   (ephemeral key, offer)  ---->
+ *                                     <----  ANSWER  (ephemeral key, choice)
+ *     CONFIRM (tag)                   ---->                   } CPace only: who starts proves first
+ *                                     <----  ACCEPT  (tag)    } that it knows the passphrase
+ *
+ * With Noise IKpsk2 the ANSWER is authentic by itself and the tap's first record proves the tap. In
+ * clear text the first record with the collector's index shows that the address is real.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "proto/link.h"
+#include "sys/crypto/aead.h"
+#include "sys/crypto/cpace.h"
+#include "sys/crypto/keys.h"
+#include "sys/crypto/noise.h"
+
+/* What an end is set up with. Pointers are borrowed for the configuration's life. */
+struct handshake_conf {
+    enum link_method method;
+    const char *passphrase;    /* CPACE */
+    uint8_t identity[KEY_LEN]; /* NOISE: own private key */
+    uint8_t peer[KEY_LEN];     /* NOISE, tap: the collector's public key */
+    bool has_psk;              /* NOISE, tap */
+    uint8_t psk[KEY_LEN];
+    const struct allow_list *allow; /* NOISE, collector */
+    uint16_t aeads;                 /* bit n: enum aead_alg n is offered or accepted */
+};
+
+/* The method and the CPU decide: clear text offers no cipher; otherwise both, AES first where the
+ * CPU has instructions for it. */
+uint16_t handshake_aeads(enum link_method method);
+
+/* Keys of one epoch as one end sees them. */
+struct handshake_keys {
+    enum aead_alg alg;
+    uint32_t local, remote; /* session indices: ours, and the one that records to the peer carry */
+    uint8_t send[AEAD_KEY_LEN], recv[AEAD_KEY_LEN];
+};
+void handshake_keys_wipe(struct handshake_keys *k);
+
+enum {
+    HANDSHAKE_MESSAGE_MAX = LINK_HELLO_LEN,
+    HANDSHAKE_BOUND = 22, /* bytes of HELLO, and of ANSWER the first 20, that the keys depend on */
+};
+
+/* ---- the tap's end ---- */
+
+struct handshake_tap {
+    const struct handshake_conf *conf;
+    uint32_t local, remote;
+    struct cpace cpace;
+    struct noise noise;
+    uint8_t sid[16], own_public[CPACE_POINT_LEN], peer_public[CPACE_POINT_LEN];
+    uint8_t hello[HANDSHAKE_BOUND], answer[HANDSHAKE_BOUND];
+    uint8_t isk[CPACE_ISK_LEN];
+    enum aead_alg alg;
+    bool answered;
+};
+
+/* Begins anew: fresh ephemeral key, HELLO in `out`. Returns its length or -errno. `now` keeps a
+ * recorded HELLO from being used again (NOISE). */
+int handshake_tap_hello(struct handshake_tap *h, const struct handshake_conf *conf, uint32_t local,
+                        struct wall now, uint8_t out[HANDSHAKE_MESSAGE_MAX]);
+/* 0: the handshake is complete, keys are in `ret`. -EINPROGRESS: send what handshake_tap_confirm
+ * gives. -EBADMSG: not an answer to our HELLO, or forged: ignore it, the real one may follow. */
+int handshake_tap_answer(struct handshake_tap *h, const uint8_t *d, size_t len,
+                         struct handshake_keys *ret);
+/* CONFIRM, any number of times. Returns its length or -errno. */
+int handshake_tap_confirm(const struct handshake_tap *h, uint8_t out[HANDSHAKE_MESSAGE_MAX]);
+/* 0 and the keys, or -EBADMSG: ignore it. */
+int handshake_tap_accept(const struct handshake_tap *h, const uint8_t *d, size_t len,
+                         struct handshake_keys *ret);
+void handshake_tap_done(struct handshake_tap *h);
+
+/* ---- the collector's end: one object for each handshake under way ---- */
+
+struct handshake_collector {
+    uint32_t local, remote;
+    uint8_t sid[16], tap_public[CPACE_POINT_LEN], own_public[CPACE_POINT_LEN];
+    uint8_t hello[HANDSHAKE_BOUND], answer[HANDSHAKE_BOUND];
+    uint8_t isk[CPACE_ISK_LEN];
+    enum aead_alg alg;
+    int64_t timestamp; /* NOISE: the tap's; the caller refuses one not above the last */
+    const struct allow_entry *entry; /* NOISE: who it is */
+    bool need_confirm, complete;
+};
+
+/* Reads a HELLO that link_hs_decode has taken apart, of which `d` is the datagram, and writes the
+ * ANSWER. Returns the answer's length; or -EACCES with the reason to REJECT with in *ret_reason;
+ * or -EBADMSG: not worth an answer. `keys` is valid at once unless need_confirm. */
+int handshake_collector_hello(struct handshake_collector *h, const struct handshake_conf *conf,
+                              const uint8_t *d, const struct link_hs *m, uint32_t local,
+                              uint8_t out[HANDSHAKE_MESSAGE_MAX], struct handshake_keys *ret,
+                              uint8_t *ret_reason);
+/* Reads a CONFIRM; writes the ACCEPT and returns its length, also for a repeated one. -EACCES: the
+ * tap's passphrase is wrong. */
+int handshake_collector_confirm(struct handshake_collector *h, const struct link_hs *m,
+                                uint8_t out[HANDSHAKE_MESSAGE_MAX], struct handshake_keys *ret);
+void handshake_collector_done(struct handshake_collector *h);
+
+/* Writes a REJECT. Returns its length. */
+int handshake_reject(uint8_t reason, uint32_t receiver, uint8_t out[HANDSHAKE_MESSAGE_MAX]);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/link/tx.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "data/link/packer.h"
+#include "proto/link.h"
+#include "sys/udp.h"
+
+enum {
+    TX_WAIT_MS = 200,       /* for a full socket; then the datagrams count as lost */
+    TX_DATAGRAM_MAX = 8952, /* also on loopback: losing one must not cost too many frames */
+};
+
+struct link_tx {
+    struct sink sink;
+    struct packer *packer;
+    struct ledger *ledger;
+    struct link_tx_key key; /* aead NULL: no session */
+    struct packer_stats counted;
+    struct udp_io io;
+};
+
+static struct link_tx *of(struct sink *s)
+{
+    return (struct link_tx *)s;
+}
+
+static unsigned tx_send(void *user, const uint8_t *data, size_t len, uint32_t datagram)
+{
+    struct link_tx *t = user;
+    size_t sent = 0;
+    int r = udp_send_segments(&t->io, NULL, NULL, data, len, datagram, TX_WAIT_MS, &sent);
+    if (r == -EMSGSIZE) { /* the path has become narrower: smaller ones from now on */
+        uint32_t fits = link_tx_datagram(t->io.fd);
+        t->key.datagram = MIN(fits, t->key.datagram);
+    }
+    return (unsigned)((len - sent + datagram - 1) / datagram);
+}
+
+uint32_t link_tx_datagram(int fd)
+{
+    struct udp_addr local;
+    int mtu = udp_path_mtu(fd);
+    if (mtu < 0 || udp_local(fd, &local) < 0) {
+        return LINK_DATAGRAM_MIN;
+    }
+    int headers = local.sa.sa_family == AF_INET6 ? 40 + 8 : 20 + 8;
+    return (uint32_t)MIN(MAX(mtu - headers, (int)LINK_DATAGRAM_MIN), TX_DATAGRAM_MAX);
+}
+
+/* Brings the ledger up to what the packer has done. */
+static void count(struct link_tx *t)
+{
+    struct packer_stats now = packer_stats(t->packer);
+    ledger_set(t->ledger, LEDGER_TX_WIRE_BYTES, now.wire_bytes);
+    ledger_set(t->ledger, LEDGER_TX_UNSENT, now.unsent);
+    ledger_add(t->ledger, LEDGER_TX_DATAGRAMS, now.datagrams - t->counted.datagrams);
+    t->counted = now;
+}
+
+static void tx_write(struct sink *s, const struct batch *b)
+{
+    struct link_tx *t = of(s);
+    if (!t->key.aead) {
+        ledger_add(t->ledger, LEDGER_TX_NOSESSION, b->n);
+        return;
+    }
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < b->n; i++) {
+        packer_frame(t->packer, &b->f[i]);
+        bytes += b->f[i].caplen;
+    }
+    ledger_add(t->ledger, LEDGER_TX_OUT, b->n);
+    ledger_add(t->ledger, LEDGER_TX_BYTES, bytes);
+}
+
+static void tx_flush(struct sink *s)
+{
+    struct link_tx *t = of(s);
+    if (!t->key.aead) {
+        return;
+    }
+    uint32_t size = t->key.datagram;
+    packer_flush(t->packer);
+    if (t->key.datagram != size) {
+        packer_set_size(t->packer, t->key.datagram);
+    }
+    count(t);
+}
+
+void link_tx_down(struct sink *s)
+{
+    struct link_tx *t = of(s);
+    tx_flush(s);
+    aead_free(t->key.aead);
+    t->key = (struct link_tx_key){.fd = -1};
+}
+
+void link_tx_session(struct sink *s, const struct link_tx_key *key)
+{
+    struct link_tx *t = of(s);
+    link_tx_down(s);
+    t->key = *key;
+    t->io = (struct udp_io){.fd = key->fd};
+    packer_reset(t->packer, &(struct packer_key){key->aead, key->receiver});
+    t->counted = packer_stats(t->packer);
+    packer_set_size(t->packer, key->datagram);
+}
+
+void link_tx_rekey(struct sink *s, const struct link_tx_key *key)
+{
+    struct link_tx *t = of(s);
+    if (!t->key.aead) {
+        link_tx_session(s, key);
+        return;
+    }
+    tx_flush(s);
+    struct aead *old = t->key.aead;
+    t->key = *key;
+    t->io = (struct udp_io){.fd = key->fd};
+    packer_rekey(t->packer, &(struct packer_key){key->aead, key->receiver});
+    packer_set_size(t->packer, key->datagram);
+    aead_free(old);
+}
+
+struct link_tx_progress link_tx_progress(const struct sink *s)
+{
+    struct packer_stats st = packer_stats(((const struct link_tx *)s)->packer);
+    return (struct link_tx_progress){st.frames, st.datagrams};
+}
+
+static int tx_check(struct sink *s, struct error *err)
+{
+    (void)s;
+    (void)err;
+    return 0;
+}
+
+static int tx_finish(struct sink *s, struct error *err)
+{
+    (void)err;
+    tx_flush(s);
+    return 0;
+}
+
+static void tx_free(struct sink *s)
+{
+    struct link_tx *t = of(s);
+    aead_free(t->key.aead);
+    packer_free(t->packer);
+    sink_done(s);
+    free(t);
+}
+
+static const struct sink_ops ops = {
+    .kind = "link",
+    .write = tx_write,
+    .flush = tx_flush,
+    .check = tx_check,
+    .finish = tx_finish,
+    .free = tx_free,
+};
+
+int link_tx_new(uint16_t stream, struct ledger *ledger, struct sink **ret)
+{
+    struct link_tx *t = calloc(1, sizeof(*t));
+    if (!t) {
+        return -ENOMEM;
+    }
+    t->ledger = ledger;
+    t->key.fd = -1;
+    t->packer = packer_new(stream, &(struct packer_out){tx_send, t});
+    if (!t->packer || sink_init(&t->sink, &ops, "link") < 0) {
+        packer_free(t->packer);
+        free(t);
+        return -ENOMEM;
+    }
+    *ret = &t->sink;
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The link as a pipeline's sink: packs frames into sealed records and sends them (packer.h).
+ * Without a session frames are dropped and counted. Belongs to one data thread.
+ */
+#pragma once
+
+#include "data/sink.h"
+#include "sys/crypto/aead.h"
+
+/* A session's sending half for one stream. */
+struct link_tx_key {
+    int fd;            /* the connected socket; borrowed */
+    struct aead *aead; /* taken over */
+    uint32_t receiver;
+    uint32_t datagram; /* bytes of UDP payload that the path carries */
+};
+
+/* Bytes of UDP payload that the connected socket's path carries, as far as the kernel knows. */
+uint32_t link_tx_datagram(int fd);
+
+/* What the other end has to know, and the control thread tells it. */
+struct link_tx_progress {
+    uint64_t frames, datagrams; /* numbered and sent in this session */
+};
+
+/* The ledger (LINK_TX) must outlive the sink. -ENOMEM. */
+int link_tx_new(uint16_t stream, struct ledger *ledger, struct sink **ret);
+/* Begins a session: frames are numbered from 0. */
+void link_tx_session(struct sink *s, const struct link_tx_key *key);
+/* Goes on in the same session under another key, or over another socket. */
+void link_tx_rekey(struct sink *s, const struct link_tx_key *key);
+/* The session is over. */
+void link_tx_down(struct sink *s);
+struct link_tx_progress link_tx_progress(const struct sink *s);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledgers that every sink keeps: one for each observation point that was ever added, never
+ * freed before the sink, so that other threads can read them without a lock. Taps come and go, so
+ * a point that comes back gets its old ledger, which also bounds how many there can be.
+ */
+#include "data/sink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sink_point {
+    struct ledger ledger;
+    char *tap, *ifname;
+    bool open;
+};
+
+struct sink_ledgers {
+    uint32_t n; /* points */
+    struct sink_point *points[SINK_PORTS_MAX];
+    _Atomic(struct sink_point *) by_index[SINK_PORTS_MAX];
+};
+
+int sink_init(struct sink *s, const struct sink_ops *ops, const char *name)
+{
+    s->ops = ops;
+    snprintf(s->name, sizeof(s->name), "%s", name);
+    s->ledgers = calloc(1, sizeof(*s->ledgers));
+    return s->ledgers ? 0 : -ENOMEM;
+}
+
+static void point_free(struct sink_point *p)
+{
+    if (p) {
+        free(p->tap);
+        free(p->ifname);
+        free(p);
+    }
+}
+
+DEFINE_FREEP(struct sink_point, point_free)
+
+void sink_done(struct sink *s)
+{
+    for (uint32_t i = 0; s->ledgers && i < s->ledgers->n; i++) {
+        point_free(s->ledgers->points[i]);
+    }
+    free(s->ledgers);
+    s->ledgers = NULL;
+}
+
+/* A closed point of that name; points that are open count for themselves. */
+static struct sink_point *find_closed(struct sink_ledgers *l, const struct sink_port *port)
+{
+    for (uint32_t i = 0; i < l->n; i++) {
+        struct sink_point *p = l->points[i];
+        if (!p->open && strcmp(p->tap, port->tap) == 0 && strcmp(p->ifname, port->ifname) == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static struct sink_point *add_point(struct sink_ledgers *l, const struct sink_port *port)
+{
+    _cleanup_(point_freep) struct sink_point *p = calloc(1, sizeof(*p));
+    if (!p) {
+        return NULL;
+    }
+    p->tap = strdup(port->tap);
+    p->ifname = strdup(port->ifname);
+    if (!p->tap || !p->ifname) {
+        return NULL;
+    }
+    l->points[l->n++] = p;
+    return TAKE_PTR(p);
+}
+
+int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
+                   struct error *err)
+{
+    struct sink_ledgers *l = s->ledgers;
+    if (port->index >= SINK_PORTS_MAX) {
+        return error_set(err, EINVAL, "%s: port %u is out of range", s->name, port->index);
+    }
+    struct sink_point *p = atomic_load_explicit(&l->by_index[port->index], memory_order_relaxed);
+    if (p && p->open) {
+        return error_set(err, EEXIST, "%s: port %u is in use", s->name, port->index);
+    }
+    p = find_closed(l, port);
+    if (!p && l->n == SINK_PORTS_MAX) {
+        return error_set(err, ENOSPC, "%s: more than %d different interfaces of taps", s->name,
+                         SINK_PORTS_MAX);
+    }
+    p = p ? p : add_point(l, port);
+    if (!p) {
+        return error_sys(err, ENOMEM, "%s", s->name);
+    }
+    p->open = true;
+    atomic_store_explicit(&l->by_index[port->index], p, memory_order_release);
+    *ret = &p->ledger;
+    return 0;
+}
+
+void sink_port_close(struct sink *s, uint32_t index)
+{
+    if (index < SINK_PORTS_MAX) {
+        struct sink_point *p =
+            atomic_load_explicit(&s->ledgers->by_index[index], memory_order_relaxed);
+        if (p) {
+            p->open = false;
+        }
+    }
+}
+
+struct ledger *sink_ledger(const struct sink *s, uint32_t index)
+{
+    if (index >= SINK_PORTS_MAX) {
+        return NULL;
+    }
+    struct sink_point *p = atomic_load_explicit(&s->ledgers->by_index[index], memory_order_acquire);
+    return p ? &p->ledger : NULL;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a pipeline ends: a file, a TAP device, a program's memory in a test. Each is an ops table
+ * behind `struct sink`; the pipeline knows no more of them than this.
+ *
+ * Three kinds of threads meet here. The data thread calls everything not said otherwise; it may
+ * not be held up, so a sink that has to wait does so on a thread of its own. Any thread may ask
+ * check() and sink_ledger(). Whoever has stopped the data thread calls finish() and free().
+ *
+ * Every frame given to write() is counted in its port's ledger: SINK_IN at once, and either
+ * SINK_OUT, when it has really been written, or a drop by reason. A single field has a single
+ * writing thread; after finish() nothing is in flight.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/batch.h"
+#include "base/error.h"
+#include "base/ledger.h"
+
+enum {
+    SINK_PORTS_MAX = 4096, /* port indices, and different observation points a sink remembers */
+};
+
+/* One observation point: an interface of a tap. Texts belong to the caller. */
+struct sink_port {
+    uint32_t index;           /* frame.port, < SINK_PORTS_MAX */
+    const char *tap, *ifname; /* "web1", "eth0" */
+    const char *filter, *os;  /* may be NULL */
+    uint32_t snaplen;         /* 0: whole frames */
+    uint64_t speed_bps;       /* 0: unknown */
+};
+
+struct sink;
+
+struct sink_ops {
+    const char *kind; /* "file", "tap-device" */
+    /* Before the port's first frame. -EEXIST: the index is in use; -ENOSPC: too many. */
+    int (*port_add)(struct sink *s, const struct sink_port *port, struct error *err);
+    /* The port's figures so far (its tap's ledger), for sinks that keep them; copied. */
+    void (*port_stats)(struct sink *s, uint32_t index, const struct ledger *figures);
+    /* The tap went away. The index may be used again. */
+    void (*port_remove)(struct sink *s, uint32_t index);
+    /* Takes a batch without ever waiting. Frames of ports that were not added are ignored. */
+    void (*write)(struct sink *s, const struct batch *b);
+    /* The source has nothing more now: what is buffered goes onwards. To be called again, at least
+     * every second, while the source stays idle: a sink that is behind may decline at first. */
+    void (*flush)(struct sink *s);
+    /* Any thread. 0 while healthy, else -errno with a sentence: -EPIPE, the reader is gone;
+     * -ENOSPC, the disk is full. A sink that failed stays failed and counts its frames as dropped.
+     */
+    int (*check)(struct sink *s, struct error *err);
+    /* Writes out what is buffered, within a bounded time, then the files' ends. Afterwards only
+     * check(), sink_ledger() and free() may be called. Returns what check() does. */
+    int (*finish)(struct sink *s, struct error *err);
+    /* Frees the sink; without finish(), what was not written yet is dropped. Not NULL. */
+    void (*free)(struct sink *s);
+};
+
+struct sink_ledgers; /* by observation point, see sink.c */
+
+/* The head of every sink; only its implementation touches the rest. */
+struct sink {
+    const struct sink_ops *ops;
+    char name[64];
+    struct sink_ledgers *ledgers;
+};
+
+/* What happened to a port's frames here, or NULL for an index that never was added. The ledger
+ * stays valid until the sink is freed; it belongs to the observation point (tap and interface), so
+ * that it counts on when a tap comes back, and an index that goes to another tap shows the other's.
+ * Any thread. */
+struct ledger *sink_ledger(const struct sink *s, uint32_t index);
+
+static inline void sink_free(struct sink *s)
+{
+    if (s) {
+        s->ops->free(s);
+    }
+}
+
+DEFINE_FREEP(struct sink, sink_free)
+
+/* For implementations: the head's own part. sink_init: 0 or -ENOMEM; sink_done frees what it and
+ * sink_port_open made. */
+int sink_init(struct sink *s, const struct sink_ops *ops, const char *name);
+void sink_done(struct sink *s);
+
+/* Finds or makes the observation point's ledger and shows it under the port's index.
+ * -EINVAL: the index is too large; -EEXIST: it is in use; -ENOSPC: too many; -ENOMEM. */
+int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
+                   struct error *err);
+/* The index is free again; its ledger can still be read. */
+void sink_port_close(struct sink *s, uint32_t index);

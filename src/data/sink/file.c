@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The data thread's half of the file sink: encodes frames into chunks; file_writer.c writes them.
+ */
+#include "data/sink/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "data/sink/file_tail.h"
+#include "data/sink/file_writer.h"
+#include "proto/pcapng.h"
+
+enum {
+    CHUNKS_DEFAULT = 64,
+    CHUNKS_MAX = 1 << 16,
+    FINISH_MS_DEFAULT = 5000,
+};
+
+_Static_assert(CHUNK_SIZE >= FRAME_LEN_MAX + PCAPNG_META_MAX + 64,
+               "an interface's description and the longest frame fit a chunk");
+
+struct file_sink {
+    struct sink head;
+    char *path;
+    uint32_t finish_ms;
+    struct file_writer *writer;
+    struct chunk *chunk; /* being filled, or NULL */
+    uint64_t seq;        /* numbers the chunks */
+    uint32_t n_ports;    /* interfaces of the section */
+    uint32_t n_idbs;     /* whose descriptions are in a chunk */
+    struct file_port *ports[SINK_PORTS_MAX];
+    struct file_port *by_index[SINK_PORTS_MAX];
+};
+
+static struct file_sink *of(struct sink *s)
+{
+    return (struct file_sink *)s; /* its head is the first member */
+}
+
+static void submit(struct file_sink *fs)
+{
+    if (fs->chunk) {
+        file_writer_submit(fs->writer, fs->chunk);
+        fs->chunk = NULL;
+    }
+}
+
+static bool has_chunk(struct file_sink *fs)
+{
+    if (!fs->chunk) {
+        fs->chunk = file_writer_take(fs->writer);
+        fs->seq++;
+    }
+    return fs->chunk != NULL;
+}
+
+/* A chunk with `need` bytes of room, in which the port is described and counted. */
+static bool has_room(struct file_sink *fs, struct file_port *port, size_t need)
+{
+    need += port->idb_written ? 0 : port->idb_len;
+    bool counted = fs->chunk && port->seq == fs->seq;
+    if (fs->chunk &&
+        (wr_left(&fs->chunk->w) < need || (!counted && fs->chunk->n_counts == CHUNK_PORTS))) {
+        submit(fs);
+    }
+    if (!has_chunk(fs)) {
+        return false;
+    }
+    if (!port->idb_written) {
+        wr_copy(&fs->chunk->w, port->idb, port->idb_len);
+        port->idb_written = true;
+        port->ifid = fs->n_idbs++; /* its number is its place in the section */
+    }
+    if (port->seq != fs->seq) {
+        port->seq = fs->seq;
+        port->count = &fs->chunk->counts[fs->chunk->n_counts++];
+        *port->count = (struct chunk_count){.port = port};
+    }
+    return true;
+}
+
+static void drop(struct file_port *port, const struct frame *f, enum ledger_id reason)
+{
+    port->lost += (uint64_t)f->lost + 1;
+    ledger_add(port->ledger, reason, 1);
+}
+
+static void write_frame(struct file_sink *fs, struct file_port *port, const struct frame *f)
+{
+    struct pcapng_epb epb = {.caplen = f->caplen, .origlen = f->origlen};
+    ledger_add(port->ledger, LEDGER_SINK_IN, 1);
+    if (f->caplen > FRAME_LEN_MAX) {
+        drop(port, f, LEDGER_SINK_LONG);
+        return;
+    }
+    epb.ts_ns = f->ts_ns;
+    epb.dir = f->dir;
+    epb.lost = port->lost + f->lost;
+    if (!has_room(fs, port, pcapng_epb_len(&epb))) {
+        drop(port, f, LEDGER_SINK_FULL);
+        return;
+    }
+    epb.ifid = port->ifid; /* known once the port is described */
+    frame_copy(f, 0, pcapng_epb_begin(&fs->chunk->w, &epb), f->caplen);
+    port->count->frames++;
+    port->count->bytes += f->caplen;
+    port->lost = 0;
+}
+
+static void file_write(struct sink *s, const struct batch *b)
+{
+    struct file_sink *fs = of(s);
+    for (uint32_t i = 0; i < b->n; i++) {
+        const struct frame *f = &b->f[i];
+        struct file_port *port = f->port < SINK_PORTS_MAX ? fs->by_index[f->port] : NULL;
+        if (port) {
+            write_frame(fs, port, f);
+        }
+    }
+}
+
+/* Interfaces that had no frame yet are described too, as soon as there is room. */
+static void describe_idle(struct file_sink *fs)
+{
+    for (uint32_t i = 0; fs->n_idbs < fs->n_ports && i < fs->n_ports; i++) {
+        if (!fs->ports[i]->idb_written && !has_room(fs, fs->ports[i], 0)) {
+            return;
+        }
+    }
+}
+
+static void file_flush(struct sink *s)
+{
+    struct file_sink *fs = of(s);
+    describe_idle(fs);
+    /* While the writer is behind, handing on small pieces would only use the chunks up. */
+    if (fs->chunk && wr_len(&fs->chunk->w) > 0 && !file_writer_behind(fs->writer)) {
+        submit(fs);
+    }
+}
+
+/* The port's description as it stands in the file. Shortened texts are no matter to anyone. */
+static int encode_port(const struct sink_port *port, uint8_t **ret, uint32_t *ret_len)
+{
+    char name[256], description[256];
+    _cleanup_(freep) uint8_t *room = malloc(PCAPNG_META_MAX);
+    if (!room) {
+        return -ENOMEM;
+    }
+    snprintf(name, sizeof(name), "%s:%s", port->tap, port->ifname);
+    snprintf(description, sizeof(description), "%s on tap %s", port->ifname, port->tap);
+    struct pcapng_idb idb = {.linktype = PCAPNG_LINKTYPE_ETHERNET,
+                             .snaplen = port->snaplen,
+                             .speed = port->speed_bps,
+                             .name = pcapng_text(name),
+                             .description = pcapng_text(description),
+                             .filter = pcapng_text(port->filter),
+                             .os = pcapng_text(port->os)};
+    struct wr w = wr_make(room, PCAPNG_META_MAX);
+    pcapng_put_idb(&w, &idb);
+    uint8_t *exact = malloc(wr_len(&w));
+    if (!exact) {
+        return -ENOMEM;
+    }
+    memcpy(exact, room, wr_len(&w));
+    *ret = exact;
+    *ret_len = (uint32_t)wr_len(&w);
+    return 0;
+}
+
+/* An interface that a tap brings back is the same interface of the section. */
+static struct file_port *find_same(struct file_sink *fs, const struct ledger *ledger,
+                                   const uint8_t *idb, uint32_t idb_len)
+{
+    for (uint32_t i = 0; i < fs->n_ports; i++) {
+        struct file_port *p = fs->ports[i];
+        if (!p->open && p->ledger == ledger && p->idb_len == idb_len &&
+            memcmp(p->idb, idb, idb_len) == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* Takes *idb over. NULL: too many, or no memory. */
+static struct file_port *add_interface(struct file_sink *fs, struct ledger *ledger, uint8_t **idb,
+                                       uint32_t idb_len)
+{
+    struct file_port *p = fs->n_ports < SINK_PORTS_MAX ? calloc(1, sizeof(*p)) : NULL;
+    if (p) {
+        p->ledger = ledger;
+        p->start = wall_now();
+        p->idb = TAKE_PTR(*idb);
+        p->idb_len = idb_len;
+        fs->ports[fs->n_ports++] = p;
+    }
+    return p;
+}
+
+static int file_port_add(struct sink *s, const struct sink_port *port, struct error *err)
+{
+    struct file_sink *fs = of(s);
+    _cleanup_(freep) uint8_t *idb = NULL;
+    uint32_t idb_len = 0;
+    struct ledger *ledger = NULL;
+    if (encode_port(port, &idb, &idb_len) < 0) {
+        return error_sys(err, ENOMEM, "%s", fs->path);
+    }
+    int failed = sink_port_open(s, port, &ledger, err);
+    if (failed < 0) {
+        return failed;
+    }
+    struct file_port *p = find_same(fs, ledger, idb, idb_len);
+    p = p ? p : add_interface(fs, ledger, &idb, idb_len);
+    if (!p) {
+        sink_port_close(s, port->index);
+        return error_set(err, ENOSPC, "%s: too many different interfaces of taps for one file",
+                         fs->path);
+    }
+    p->open = true;
+    p->isb_due = true;
+    fs->by_index[port->index] = p;
+    return 0;
+}
+
+static struct file_port *port_at(struct file_sink *fs, uint32_t index)
+{
+    return index < SINK_PORTS_MAX ? fs->by_index[index] : NULL;
+}
+
+static void file_port_stats(struct sink *s, uint32_t index, const struct ledger *figures)
+{
+    struct file_port *p = port_at(of(s), index);
+    for (unsigned i = 0; p && i < LEDGER_COUNT; i++) {
+        ledger_set(&p->figures, (enum ledger_id)i, ledger_get(figures, (enum ledger_id)i));
+    }
+}
+
+static void file_port_remove(struct sink *s, uint32_t index)
+{
+    struct file_sink *fs = of(s);
+    struct file_port *p = port_at(fs, index);
+    if (!p) {
+        return;
+    }
+    if (has_room(fs, p, 0)) { /* else its statistics come at the file's end */
+        fs->chunk->ended = p;
+        p->isb_due = false;
+        submit(fs);
+    }
+    p->open = false;
+    fs->by_index[index] = NULL;
+    sink_port_close(s, index);
+}
+
+static int file_check(struct sink *s, struct error *err)
+{
+    const struct file_sink *fs = of(s);
+    int code = -file_writer_error(fs->writer);
+    switch (code) {
+    case 0:
+        return 0;
+    case ENOSPC:
+    case EDQUOT:
+        return error_set(err, code,
+                         "%s: no space left on the disk; the file is whole up to the last frame "
+                         "that fitted",
+                         fs->path);
+    case EPIPE:
+    case ECONNRESET:
+        return error_set(err, EPIPE, "%s: the reader is gone", fs->path);
+    case ECANCELED:
+        return error_set(err, ETIMEDOUT,
+                         "%s: not everything was written, because the reader or the disk did not "
+                         "take it in time",
+                         fs->path);
+    default:
+        return error_sys(err, code, "cannot write %s", fs->path);
+    }
+}
+
+static int file_finish(struct sink *s, struct error *err)
+{
+    struct file_sink *fs = of(s);
+    describe_idle(fs);
+    submit(fs);
+    (void)file_writer_finish(fs->writer, fs->ports, fs->n_ports, fs->finish_ms);
+    return file_check(s, err);
+}
+
+static void file_free(struct sink *s)
+{
+    struct file_sink *fs = of(s);
+    submit(fs);
+    file_writer_free(fs->writer);
+    for (uint32_t i = 0; i < fs->n_ports; i++) {
+        free(fs->ports[i]->idb);
+        free(fs->ports[i]);
+    }
+    free(fs->path);
+    sink_done(s);
+    free(fs);
+}
+
+static const struct sink_ops file_ops = {
+    .kind = "file",
+    .port_add = file_port_add,
+    .port_stats = file_port_stats,
+    .port_remove = file_port_remove,
+    .write = file_write,
+    .flush = file_flush,
+    .check = file_check,
+    .finish = file_finish,
+    .free = file_free,
+};
+
+/* Cuts a torn end off and gives the place where the new section begins. */
+static int continue_file(int fd, bool append, const char *path, uint64_t size, uint64_t *ret_end,
+                         struct error *err)
+{
+    if (!append) {
+        return error_set(err, EEXIST, "%s exists and is not empty: it will not be overwritten",
+                         path);
+    }
+    int failed = file_tail_find(fd, path, size, ret_end, err);
+    if (failed < 0) {
+        return failed;
+    }
+    if (*ret_end < size && ftruncate(fd, (off_t)*ret_end) < 0) {
+        return error_sys(err, errno, "cannot cut the torn end off %s", path);
+    }
+    return 0;
+}
+
+static int prepare(int fd, bool append, const char *path, bool *ret_regular, uint64_t *ret_end,
+                   struct error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        return error_sys(err, errno, "%s", path);
+    }
+    *ret_regular = S_ISREG(st.st_mode);
+    *ret_end = 0;
+    if (!*ret_regular) {
+        return 0;
+    }
+    if (st.st_size > 0) {
+        int failed = continue_file(fd, append, path, (uint64_t)st.st_size, ret_end, err);
+        if (failed < 0) {
+            return failed;
+        }
+    }
+    if (lseek(fd, (off_t)*ret_end, SEEK_SET) < 0) {
+        return error_sys(err, errno, "%s", path);
+    }
+    return 0;
+}
+
+static void begin_section(struct file_sink *fs, const struct file_sink_conf *conf)
+{
+    struct pcapng_shb shb = {.os = pcapng_text(conf->os), .app = pcapng_text(conf->app)};
+    if (has_chunk(fs)) { /* the first chunk of a new writer is there */
+        pcapng_put_shb(&fs->chunk->w, &shb);
+    }
+}
+
+int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf, struct sink **ret,
+                  struct error *err)
+{
+    bool regular;
+    uint64_t end;
+    const char *path = strcmp(conf->path, "-") == 0 ? "standard output" : conf->path;
+    uint32_t chunks = conf->chunks ? conf->chunks : CHUNKS_DEFAULT;
+    int failed = prepare(fd, append_section, path, &regular, &end, err);
+    if (failed < 0) {
+        return failed;
+    }
+    struct file_sink *fs = calloc(1, sizeof(*fs));
+    if (!fs) {
+        return error_sys(err, ENOMEM, "%s", path);
+    }
+    fs->finish_ms = conf->finish_ms ? conf->finish_ms : FINISH_MS_DEFAULT;
+    fs->path = strdup(path);
+    failed = fs->path ? sink_init(&fs->head, &file_ops, path) : -ENOMEM;
+    if (failed == 0) {
+        failed = file_writer_new(fd, regular, end, MIN(MAX(chunks, 2u), (uint32_t)CHUNKS_MAX),
+                                 &fs->writer);
+    }
+    if (failed < 0) {
+        file_free(&fs->head);
+        return error_sys(err, -failed, "cannot write %s", path);
+    }
+    begin_section(fs, conf);
+    *ret = &fs->head;
+    return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where an existing capture file can be continued. Only file.c uses it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Reads the file's chain of blocks. *ret_good: the end of the last whole block, beyond which there
+ * is at most a torn one. -EEXIST: no pcapng file; -EBADMSG: damaged; errno of reading; -ENOMEM. */
+int file_tail_find(int fd, const char *name, uint64_t size, uint64_t *ret_good, struct error *err);

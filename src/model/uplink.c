@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/uplink.h"
+
+void uplink_init(struct uplink *u, uint32_t seed)
+{
+    *u = (struct uplink){.state = UPLINK_IDLE, .random = seed | 1};
+}
+
+/* The one place where the state changes. */
+static unsigned enter(struct uplink *u, enum uplink_state state, struct mono deadline,
+                      unsigned actions)
+{
+    u->state = state;
+    u->deadline = deadline;
+    return actions;
+}
+
+/* Doubles with each failure, plus or minus a quarter (xorshift is random enough for jitter). */
+static int64_t backoff_ms(struct uplink *u)
+{
+    unsigned doublings = u->failures > 1 ? u->failures - 1 : 0;
+    int64_t ms = UPLINK_BACKOFF_MAX_MS;
+    if (doublings < 5) {
+        ms = (int64_t)UPLINK_BACKOFF_MS << doublings;
+    }
+    u->random ^= u->random << 13;
+    u->random ^= u->random >> 17;
+    u->random ^= u->random << 5;
+    return ms - ms / 4 + (int64_t)(u->random % (uint32_t)(ms / 2 + 1));
+}
+
+static unsigned fail(struct uplink *u, struct mono now)
+{
+    u->failures++;
+    return enter(u, UPLINK_WAIT, mono_add_ms(now, backoff_ms(u)), UPLINK_DO_FORGET);
+}
+
+static unsigned resolve(struct uplink *u)
+{
+    /* The caller answers in its own time: with RESOLVED or RESOLVE_FAILED. */
+    return enter(u, UPLINK_RESOLVE, (struct mono){0}, UPLINK_DO_RESOLVE);
+}
+
+static unsigned send_in(struct uplink *u, enum uplink_state state, struct mono now, unsigned action)
+{
+    u->tries = u->state == state ? u->tries + 1 : 1;
+    int64_t wait = (int64_t)UPLINK_TRY_MS << (u->tries - 1);
+    return enter(u, state, mono_add_ms(now, wait), action);
+}
+
+/* The state's deadline has passed. */
+static unsigned timed_out(struct uplink *u, struct mono now)
+{
+    switch (u->state) {
+    case UPLINK_WAIT:
+        return resolve(u);
+    case UPLINK_HELLO:
+        return u->tries < UPLINK_TRIES ? send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO)
+                                       : fail(u, now);
+    case UPLINK_CONFIRM:
+        return u->tries < UPLINK_TRIES ? send_in(u, UPLINK_CONFIRM, now, UPLINK_DO_CONFIRM)
+                                       : fail(u, now);
+    case UPLINK_INFO:
+        return u->tries < UPLINK_TRIES ? send_in(u, UPLINK_INFO, now, UPLINK_DO_INFO)
+                                       : fail(u, now);
+    case UPLINK_IDLE:
+    case UPLINK_RESOLVE:
+    default:
+        return 0;
+    }
+}
+
+static unsigned tick(struct uplink *u, struct mono now)
+{
+    if (u->up && (mono_due(now, mono_add_ms(u->heard, UPLINK_DEAD_MS)) ||
+                  mono_due(now, mono_add_ms(u->keyed, UPLINK_KEY_MAX_MS)))) {
+        u->up = false;
+        unsigned more = u->state == UPLINK_IDLE ? resolve(u) : 0;
+        return UPLINK_DO_DOWN | more;
+    }
+    if (u->up && u->state == UPLINK_IDLE && mono_due(now, mono_add_ms(u->keyed, UPLINK_REKEY_MS))) {
+        /* The socket is there and works: the same flow carries the new handshake. */
+        return send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO);
+    }
+    return mono_due(now, u->deadline) ? timed_out(u, now) : 0;
+}
+
+static unsigned hint(struct uplink *u, struct mono now)
+{
+    if (u->state != UPLINK_IDLE ||
+        (u->hinted.ns != 0 && !mono_due(now, mono_add_ms(u->hinted, UPLINK_HINT_MS)))) {
+        return 0;
+    }
+    u->hinted = now;
+    return send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO);
+}
+
+static unsigned acknowledged(struct uplink *u, bool resumed, struct mono now)
+{
+    unsigned actions = UPLINK_DO_REKEY;
+    if (!u->up) {
+        actions = UPLINK_DO_UP;
+    } else if (!resumed) {
+        actions = UPLINK_DO_DOWN | UPLINK_DO_UP; /* the collector had forgotten the session */
+    }
+    u->up = true;
+    u->failures = 0;
+    u->heard = u->keyed = now;
+    return enter(u, UPLINK_IDLE, (struct mono){0}, actions);
+}
+
+unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now)
+{
+    switch (event) {
+    case UPLINK_START:
+        return u->state == UPLINK_IDLE && !u->up ? resolve(u) : 0;
+    case UPLINK_TICK:
+        return tick(u, now);
+    case UPLINK_RESOLVED:
+        return u->state == UPLINK_RESOLVE ? send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO) : 0;
+    case UPLINK_RESOLVE_FAILED:
+        return u->state == UPLINK_RESOLVE ? fail(u, now) : 0;
+    case UPLINK_ANSWER:
+        return u->state == UPLINK_HELLO ? send_in(u, UPLINK_CONFIRM, now, UPLINK_DO_CONFIRM) : 0;
+    case UPLINK_ACCEPTED:
+        return u->state == UPLINK_HELLO || u->state == UPLINK_CONFIRM
+                   ? send_in(u, UPLINK_INFO, now, UPLINK_DO_INFO)
+                   : 0;
+    case UPLINK_ACK_NEW:
+    case UPLINK_ACK_RESUMED:
+        return u->state == UPLINK_INFO ? acknowledged(u, event == UPLINK_ACK_RESUMED, now) : 0;
+    case UPLINK_REFUSED:
+        return u->state >= UPLINK_HELLO ? fail(u, now) : 0;
+    case UPLINK_HINT:
+        return hint(u, now);
+    case UPLINK_HEARD:
+        u->heard = now;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static struct mono earlier(struct mono a, struct mono b)
+{
+    return a.ns == 0 || (b.ns != 0 && b.ns < a.ns) ? b : a;
+}
+
+struct mono uplink_next(const struct uplink *u)
+{
+    struct mono next = u->deadline;
+    if (u->up) {
+        next = earlier(next, mono_add_ms(u->heard, UPLINK_DEAD_MS));
+        next = earlier(next, mono_add_ms(u->keyed, UPLINK_KEY_MAX_MS));
+        if (u->state == UPLINK_IDLE) {
+            next = earlier(next, mono_add_ms(u->keyed, UPLINK_REKEY_MS));
+        }
+    }
+    return next;
+}
+
+const char *uplink_words(const struct uplink *u)
+{
+    if (u->up) {
+        return "up";
+    }
+    switch (u->state) {
+    case UPLINK_WAIT:
+        return "waiting to retry";
+    case UPLINK_RESOLVE:
+        return "looking the collector up";
+    case UPLINK_HELLO:
+        return "waiting for an answer";
+    case UPLINK_CONFIRM:
+    case UPLINK_INFO:
+        return "shaking hands";
+    case UPLINK_IDLE:
+    default:
+        return "not started";
+    }
+}

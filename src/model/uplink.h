@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A tap's connection to its collector as a pure state machine: events and the time go in, actions
+ * come out; sockets, cryptography and clocks are its caller's.
+ *
+ *          START                RESOLVED            ANSWER          ACCEPTED          INFO_ACKED
+ *   WAIT ---------> RESOLVE ---------------> HELLO --------> CONFIRM --------> INFO ----------->
+ * IDLE ^                 |                       |                |                | (session up)
+ *    +-----------------+-----------------------+----------------+----------------+
+ *           failed, refused, or no answer after all tries: back-off with jitter
+ *
+ * The states are those of a handshake; whether a session is up is apart from them, for in a session
+ * a new handshake is made before its key is too old (re-keying), and the old session carries frames
+ * until the new key is there. A session ends when nothing was heard of the collector for DEAD_MS,
+ * or when a new handshake shows that the collector has forgotten it.
+ *
+ * An unproven refusal ("no such session") is only a hint: it hastens a handshake, it ends nothing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/time.h"
+
+enum {
+    UPLINK_TRY_MS = 500,      /* first wait for an answer; doubled at each try */
+    UPLINK_TRIES = 4,         /* messages of one kind before the handshake is given up */
+    UPLINK_BACKOFF_MS = 1000, /* first wait between handshakes; doubled, plus or minus a quarter */
+    UPLINK_BACKOFF_MAX_MS = 30000,
+    UPLINK_REKEY_MS = 110000,   /* a key's age at which the next one is negotiated */
+    UPLINK_KEY_MAX_MS = 180000, /* no frame is sent under a key older than this */
+    UPLINK_DEAD_MS = 5000,      /* silence after which the session is over */
+    UPLINK_HINT_MS = 1000,      /* at most one handshake in this time because of hints */
+};
+
+enum uplink_state {
+    UPLINK_IDLE, /* no handshake under way */
+    UPLINK_WAIT,
+    UPLINK_RESOLVE,
+    UPLINK_HELLO,
+    UPLINK_CONFIRM,
+    UPLINK_INFO,
+};
+
+enum uplink_event {
+    UPLINK_START,
+    UPLINK_TICK,
+    UPLINK_RESOLVED, /* a socket to the collector is there */
+    UPLINK_RESOLVE_FAILED,
+    UPLINK_ANSWER,      /* a valid ANSWER that wants a CONFIRM */
+    UPLINK_ACCEPTED,    /* the handshake is complete: keys are there */
+    UPLINK_ACK_NEW,     /* INFO was acknowledged as a new session */
+    UPLINK_ACK_RESUMED, /* INFO was acknowledged as going on */
+    UPLINK_REFUSED,     /* the collector refuses this handshake */
+    UPLINK_HINT,        /* an unproven "no such session" */
+    UPLINK_HEARD,       /* an authentic record of the session came */
+};
+
+/* Actions: a set of bits, to be carried out in this order. */
+enum uplink_action {
+    UPLINK_DO_DOWN = 1 << 0,    /* the session is over: data threads stop sending */
+    UPLINK_DO_RESOLVE = 1 << 1, /* look the collector's name up and make a socket */
+    UPLINK_DO_HELLO = 1 << 2,   /* begin a handshake with fresh ephemeral keys and send HELLO */
+    UPLINK_DO_CONFIRM = 1 << 3, /* send CONFIRM */
+    UPLINK_DO_INFO = 1 << 4,    /* send INFO under the new key */
+    UPLINK_DO_UP = 1 << 5,      /* a new session: data threads begin with the new key */
+    UPLINK_DO_REKEY = 1 << 6,   /* data threads go on with the new key */
+    UPLINK_DO_FORGET = 1 << 7,  /* drop the half-made handshake */
+};
+
+struct uplink {
+    enum uplink_state state;
+    bool up;
+    unsigned tries;       /* messages sent in this state */
+    unsigned failures;    /* handshakes failed in a row */
+    struct mono deadline; /* of the state; "never" in IDLE */
+    struct mono heard;    /* last sign of life in the session */
+    struct mono keyed;    /* when the session's key was made */
+    struct mono hinted;   /* last handshake begun by a hint */
+    uint32_t random;      /* state of the jitter's generator */
+};
+
+/* `seed` makes the jitter: random, so that taps do not come back all at once. */
+void uplink_init(struct uplink *u, uint32_t seed);
+/* Returns the actions. */
+unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now);
+/* When a TICK is wanted next. */
+struct mono uplink_next(const struct uplink *u);
+/* For people: "waiting to retry", "up", … */
+const char *uplink_words(const struct uplink *u);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "model/guard.h"
+#include "model/uplink.h"
+
+static const struct mono t0 = {1000 * NSEC_PER_SEC};
+
+static void bring_up(struct uplink *u, struct mono now)
+{
+    assert_int_equal(uplink_step(u, UPLINK_START, now), UPLINK_DO_RESOLVE);
+    assert_int_equal(uplink_step(u, UPLINK_RESOLVED, now), UPLINK_DO_HELLO);
+    assert_int_equal(uplink_step(u, UPLINK_ANSWER, now), UPLINK_DO_CONFIRM);
+    assert_int_equal(uplink_step(u, UPLINK_ACCEPTED, now), UPLINK_DO_INFO);
+    assert_int_equal(uplink_step(u, UPLINK_ACK_NEW, now), UPLINK_DO_UP);
+    assert_true(u->up);
+    assert_int_equal(u->state, UPLINK_IDLE);
+}
+
+static void goes_up(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    bring_up(&u, t0);
+    assert_string_equal(uplink_words(&u), "up");
+    assert_int_equal(uplink_step(&u, UPLINK_ANSWER, t0), 0); /* late doubles change nothing */
+    assert_int_equal(uplink_step(&u, UPLINK_ACCEPTED, t0), 0);
+    assert_int_equal(uplink_step(&u, UPLINK_ACK_NEW, t0), 0);
+    assert_int_equal(uplink_step(&u, UPLINK_REFUSED, t0), 0);
+    assert_true(u.up);
+}
+
+/* Runs ticks at the times the machine asks for; counts HELLOs and name look-ups until `end`. */
+static void run_alone(struct uplink *u, struct mono now, struct mono end, unsigned *hellos,
+                      unsigned *lookups)
+{
+    for (;;) {
+        struct mono next = uplink_next(u);
+        assert_true(next.ns != 0 && next.ns > now.ns);
+        now = next;
+        if (now.ns > end.ns) {
+            return;
+        }
+        unsigned a = uplink_step(u, UPLINK_TICK, now);
+        if (a & UPLINK_DO_RESOLVE) {
+            ++*lookups;
+            a |= uplink_step(u, UPLINK_RESOLVED, now);
+        }
+        *hellos += a & UPLINK_DO_HELLO ? 1 : 0;
+    }
+}
+
+static void retries_for_ever_and_slower(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    unsigned hellos = 1, lookups = 1;
+    uplink_step(&u, UPLINK_START, t0);
+    uplink_step(&u, UPLINK_RESOLVED, t0);
+    run_alone(&u, t0, mono_add_ms(t0, 10000), &hellos, &lookups);
+    assert_in_range(hellos, 4, 8);
+    hellos = lookups = 0;
+    run_alone(&u, mono_add_ms(t0, 10000), mono_add_ms(t0, 610000), &hellos, &lookups);
+    assert_in_range(lookups, 12, 30);      /* the name is looked up anew each time */
+    assert_int_equal(hellos / 4, lookups); /* the last one may still be going on */
+    assert_false(u.up);
+}
+
+static void jitter_differs(void **state)
+{
+    (void)state;
+    struct uplink a, b;
+    uplink_init(&a, 12345);
+    uplink_init(&b, 54321);
+    for (struct uplink *u = &a;; u = &b) {
+        uplink_step(u, UPLINK_START, t0);
+        uplink_step(u, UPLINK_RESOLVE_FAILED, t0);
+        int64_t ms = mono_diff(uplink_next(u), t0) / NSEC_PER_MSEC;
+        assert_in_range(ms, 750, 1250);
+        if (u == &b) {
+            break;
+        }
+    }
+    assert_true(uplink_next(&a).ns != uplink_next(&b).ns);
+}
+
+static void silence_ends_the_session(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    bring_up(&u, t0);
+    struct mono t = mono_add_ms(t0, 4000);
+    uplink_step(&u, UPLINK_HEARD, t);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, 8999)), 0);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, 9000)),
+                     UPLINK_DO_DOWN | UPLINK_DO_RESOLVE);
+    assert_false(u.up);
+}
+
+static void rekeys_without_going_down(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    bring_up(&u, t0);
+    struct mono t = t0;
+    while (mono_diff(t, t0) < (UPLINK_REKEY_MS - 1000) * NSEC_PER_MSEC) {
+        t = mono_add_ms(t, 1000);
+        uplink_step(&u, UPLINK_HEARD, t);
+        assert_int_equal(uplink_step(&u, UPLINK_TICK, t), 0);
+    }
+    t = mono_add_ms(t0, UPLINK_REKEY_MS);
+    uplink_step(&u, UPLINK_HEARD, t);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, t), UPLINK_DO_HELLO);
+    assert_true(u.up);
+    assert_int_equal(uplink_step(&u, UPLINK_ACCEPTED, t), UPLINK_DO_INFO);
+    assert_int_equal(uplink_step(&u, UPLINK_ACK_RESUMED, t), UPLINK_DO_REKEY);
+    assert_true(u.up);
+    /* A handshake that fails leaves the session alone. */
+    t = mono_add_ms(t, UPLINK_REKEY_MS);
+    uplink_step(&u, UPLINK_HEARD, t);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, t), UPLINK_DO_HELLO);
+    assert_int_equal(uplink_step(&u, UPLINK_REFUSED, t), UPLINK_DO_FORGET);
+    assert_true(u.up);
+}
+
+static void an_old_key_is_not_used(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    bring_up(&u, t0);
+    for (int64_t ms = 1000; ms < UPLINK_KEY_MAX_MS; ms += 1000) { /* nobody answers a handshake */
+        uplink_step(&u, UPLINK_HEARD, mono_add_ms(t0, ms));
+        uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, ms));
+        assert_true(u.up);
+    }
+    uplink_step(&u, UPLINK_HEARD, mono_add_ms(t0, UPLINK_KEY_MAX_MS));
+    assert_true(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, UPLINK_KEY_MAX_MS)) & UPLINK_DO_DOWN);
+    assert_false(u.up);
+}
+
+static void a_restarted_collector_is_found(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    bring_up(&u, t0);
+    struct mono t = mono_add_ms(t0, 100);
+    assert_int_equal(uplink_step(&u, UPLINK_HINT, t), UPLINK_DO_HELLO);
+    assert_true(u.up); /* a hint proves nothing */
+    assert_int_equal(uplink_step(&u, UPLINK_HINT, t), 0);
+    uplink_step(&u, UPLINK_ANSWER, t);
+    uplink_step(&u, UPLINK_ACCEPTED, t);
+    assert_int_equal(uplink_step(&u, UPLINK_ACK_NEW, t), UPLINK_DO_DOWN | UPLINK_DO_UP);
+    assert_int_equal(uplink_step(&u, UPLINK_HINT, t), 0); /* not twice in a second */
+    assert_int_equal(uplink_step(&u, UPLINK_HINT, mono_add_ms(t, 1000)), UPLINK_DO_HELLO);
+}
+
+static void guesses_are_slowed_down(void **state)
+{
+    (void)state;
+    static struct guard g;
+    uint8_t a[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}, b[16] = {0x20, 1, 0xd, 0xb8};
+    guard_init(&g, 99, t0);
+    assert_true(guard_allows(&g, a, t0));
+    struct mono t = t0;
+    const int64_t waits[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(guard_failed(&g, a, t), i + 1);
+        assert_false(guard_allows(&g, a, mono_add_ms(t, waits[i] - 1)));
+        assert_true(guard_allows(&g, b, t));
+        t = mono_add_ms(t, waits[i]);
+        assert_true(guard_allows(&g, a, t));
+    }
+    guard_passed(&g, a);
+    assert_int_equal(guard_failed(&g, a, t), 1);
+    uint8_t c[16];
+    memcpy(c, b, 16);
+    guard_failed(&g, b, t);
+    c[15] = 77; /* another address of the same host */
+    assert_false(guard_allows(&g, c, t));
+    assert_true(guard_allows(&g, b, mono_add_ms(t, GUARD_FORGET_MS + 60001)));
+}
+
+static void many_addresses_guess_no_faster(void **state)
+{
+    (void)state;
+    static struct guard g;
+    guard_init(&g, 99, t0);
+    unsigned tried = 0;
+    for (unsigned i = 0; i < 100000; i++) { /* within 10 s, each from another address */
+        struct mono t = {t0.ns + (int64_t)i * 100000};
+        uint8_t a[16] = {[10] = 0xff,        [11] = 0xff,       10,
+                         (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
+        if (guard_allows(&g, a, t)) {
+            tried++;
+            guard_failed(&g, a, t);
+        }
+    }
+    assert_in_range(tried, GUARD_BURST, GUARD_BURST + 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(goes_up),
+        cmocka_unit_test(retries_for_ever_and_slower),
+        cmocka_unit_test(jitter_differs),
+        cmocka_unit_test(silence_ends_the_session),
+        cmocka_unit_test(rekeys_without_going_down),
+        cmocka_unit_test(a_restarted_collector_is_found),
+        cmocka_unit_test(an_old_key_is_not_used),
+        cmocka_unit_test(guesses_are_slowed_down),
+        cmocka_unit_test(many_addresses_guess_no_faster),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a frame is, as far as farspan itself must know: where its network header begins behind
+ * Ethernet and VLAN tags, whether it is UDP, and whether it belongs to one given UDP flow. The tap
+ * asks the last question of every frame it captures, after the kernel's filter has done the same,
+ * because a tap that carries its own tunnel's datagrams feeds itself until the link is full.
+ *
+ * Pure functions over a frame's bytes. A frame may be cut anywhere: what is not there is not
+ * guessed at.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/batch.h"
+
+struct sockaddr;
+
+enum {
+    ETHER_HDR_LEN = 14,
+    ETHER_TAG_LEN = 4,
+    ETHER_TAGS_MAX = 4,
+    ETHER_EXT_MAX = 16, /* IPv6 extension headers that are walked */
+
+    ETHER_TYPE_IPV4 = 0x0800,
+    ETHER_TYPE_IPV6 = 0x86dd,
+    ETHER_TYPE_8021Q = 0x8100,
+    ETHER_TYPE_8021AD = 0x88a8,
+    ETHER_TYPE_QINQ_OLD = 0x9100,
+};
+
+struct ether_net {
+    uint16_t type;                /* EtherType behind the tags, or an 802.3 length below 0x600 */
+    uint16_t tci[ETHER_TAGS_MAX]; /* tag control information, the outermost tag first */
+    uint8_t tags;
+    size_t off; /* of the network header; <= the frame's length */
+};
+
+/* Walks Ethernet and up to ETHER_TAGS_MAX VLAN tags. A further tag is left in place: its own type
+ * is then the result's type. -ENODATA when the frame ends before that. */
+int ether_walk(const uint8_t *data, size_t len, struct ether_net *ret);
+
+struct ether_udp {
+    uint8_t family;         /* AF_INET, AF_INET6 */
+    const uint8_t *addr[2]; /* source, destination; 4 or 16 bytes each, inside the packet */
+    uint16_t port[2];
+    size_t off; /* of the UDP payload, from where the packet began */
+};
+
+/* Walks IPv4 with options (RFC 791) or IPv6 with extension headers (RFC 8200) to the UDP header.
+ * `pkt` begins with the IP header. -ENODATA: cut short; -ENOMSG: something else than UDP, or a
+ * fragment without the UDP header. */
+int ether_ip_udp(const uint8_t *pkt, size_t len, struct ether_udp *ret);
+
+struct ether_flow {
+    uint8_t family;      /* AF_INET, AF_INET6 */
+    uint8_t addr[2][16]; /* network order; 4 or 16 bytes count */
+    uint16_t port[2];    /* host order */
+};
+
+/* Makes a flow of a socket's two addresses. IPv4 addresses mapped into IPv6 (what a dual-stack
+ * socket shows) become IPv4, because that is what is on the wire. -EAFNOSUPPORT for other families
+ * or two different ones. */
+int ether_flow_make(const struct sockaddr *a, const struct sockaddr *b, struct ether_flow *ret);
+
+/* Is this IP packet a datagram of the flow, in either direction? */
+bool ether_ip_is_flow(const uint8_t *pkt, size_t len, const struct ether_flow *flow);
+/* The same of an Ethernet frame. */
+bool ether_is_flow(const uint8_t *data, size_t len, const struct ether_flow *flow);
+/* The same of a captured frame, inserted bytes included; copies only frames that have some. */
+bool ether_frame_is_flow(const struct frame *f, const struct ether_flow *flow);
+
+/* Makes the Ethernet header (zero addresses) that a raw IP packet lacks, from the packet's version.
+ * -EPROTONOSUPPORT when it is neither IPv4 nor IPv6. */
+int ether_from_ip(const uint8_t *pkt, size_t len, uint8_t ret_hdr[ETHER_HDR_LEN]);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/link.h"
+
+#include <errno.h>
+
+/* Flags of a frame's header. */
+enum {
+    FRAME_DIR_MASK = 0x03,
+    FRAME_HAS_ORIG = 0x04,
+    FRAME_LEN32 = 0x08,
+    FRAME_TS_ABS = 0x10,
+    FRAME_HAS_PORT = 0x20,
+    FRAME_KNOWN = 0x3f,
+};
+
+int link_peek(const uint8_t *d, size_t len)
+{
+    if (len < LINK_HS_HEADER) {
+        return -EBADMSG;
+    }
+    struct rd r = rd_make(d + 4, 4);
+    if (d[0] == LINK_RECORD) {
+        return d[1] == LINK_VERSION ? LINK_RECORD : -EBADMSG;
+    }
+    return d[0] >= LINK_HELLO && d[0] <= LINK_REJECT && rd_u32(&r) == LINK_MAGIC ? d[0] : -EBADMSG;
+}
+
+static void hs_decode_data(struct rd *r, struct link_hs *m)
+{
+    m->data_len = rd_u16(r);
+    if (m->data_len > LINK_HS_DATA_MAX) {
+        r->bad = true;
+    }
+    m->data = rd_take(r, m->data_len);
+}
+
+static void hs_decode_body(struct rd *r, struct link_hs *m)
+{
+    switch (m->type) {
+    case LINK_HELLO:
+        m->min_version = rd_u8(r);
+        m->max_version = rd_u8(r);
+        m->aeads = rd_u16(r);
+        hs_decode_data(r, m);
+        break;
+    case LINK_ANSWER:
+        m->aead = rd_u8(r);
+        rd_skip(r, 1);
+        hs_decode_data(r, m);
+        break;
+    case LINK_CONFIRM:
+    case LINK_ACCEPT:
+        m->data_len = 32;
+        m->data = rd_take(r, 32);
+        break;
+    case LINK_REJECT:
+        m->reason = rd_u8(r);
+        m->min_version = rd_u8(r);
+        m->max_version = rd_u8(r);
+        break;
+    case LINK_RECORD:
+    default:
+        r->bad = true;
+        break;
+    }
+}
+
+int link_hs_decode(const uint8_t *d, size_t len, struct link_hs *ret)
+{
+    int type = link_peek(d, len);
+    if (type < 0 || type == LINK_RECORD) {
+        return -EBADMSG;
+    }
+    struct rd r = rd_make(d, len);
+    struct link_hs m = {.type = (enum link_type)rd_u8(&r), .version = rd_u8(&r)};
+    m.method = rd_u8(&r);
+    rd_skip(&r, 1 + 4);
+    m.sender = rd_u32(&r);
+    m.receiver = rd_u32(&r);
+    /* A refusal is understood whatever the version: it is how versions are told. */
+    if (m.version != LINK_VERSION && m.type != LINK_REJECT) {
+        *ret = m;
+        return -EPROTONOSUPPORT;
+    }
+    hs_decode_body(&r, &m);
+    if (!rd_ok(&r) || (m.type == LINK_HELLO && len != LINK_HELLO_LEN)) {
+        return -EBADMSG;
+    }
+    *ret = m;
+    return 0;
+}
+
+int link_hs_encode(const struct link_hs *m, uint8_t *out, size_t cap)
+{
+    struct wr w = wr_make(out, cap);
+    wr_u8(&w, (uint8_t)m->type);
+    wr_u8(&w, m->version);
+    wr_u8(&w, m->method);
+    wr_u8(&w, 0);
+    wr_u32(&w, LINK_MAGIC);
+    wr_u32(&w, m->sender);
+    wr_u32(&w, m->receiver);
+    switch (m->type) {
+    case LINK_HELLO:
+        wr_u8(&w, m->min_version);
+        wr_u8(&w, m->max_version);
+        wr_u16(&w, m->aeads);
+        wr_u16(&w, m->data_len);
+        wr_copy(&w, m->data, m->data_len);
+        if (wr_ok(&w) && wr_len(&w) <= LINK_HELLO_LEN) {
+            wr_zero(&w, LINK_HELLO_LEN - wr_len(&w));
+        } else {
+            w.bad = true;
+        }
+        break;
+    case LINK_ANSWER:
+        wr_u8(&w, m->aead);
+        wr_u8(&w, 0);
+        wr_u16(&w, m->data_len);
+        wr_copy(&w, m->data, m->data_len);
+        break;
+    case LINK_CONFIRM:
+    case LINK_ACCEPT:
+        wr_copy(&w, m->data, 32);
+        break;
+    case LINK_REJECT:
+        wr_u8(&w, m->reason);
+        wr_u8(&w, m->min_version);
+        wr_u8(&w, m->max_version);
+        wr_u8(&w, 0);
+        break;
+    case LINK_RECORD:
+    default:
+        return -EINVAL;
+    }
+    return wr_ok(&w) ? (int)wr_len(&w) : -ENOBUFS;
+}
+
+int link_record_decode(const uint8_t *d, size_t len, struct link_record *ret)
+{
+    struct rd r = rd_make(d, len);
+    uint8_t type = rd_u8(&r), version = rd_u8(&r);
+    struct link_record rec = {.stream = rd_u16(&r)};
+    rec.receiver = rd_u32(&r);
+    rec.counter = rd_u64(&r);
+    if (!rd_ok(&r) || type != LINK_RECORD || version != LINK_VERSION ||
+        rec.stream > LINK_STREAM_MAX) {
+        return -EBADMSG;
+    }
+    *ret = rec;
+    return 0;
+}
+
+void link_record_encode(const struct link_record *r, uint8_t out[LINK_RECORD_HEADER])
+{
+    out[0] = LINK_RECORD;
+    out[1] = LINK_VERSION;
+    st_u16(out + 2, r->stream);
+    st_u32(out + 4, r->receiver);
+    st_u64(out + 8, r->counter);
+}
+
+void link_record_nonce(const struct link_record *r, uint8_t ret[12])
+{
+    st_u32(ret, r->stream);
+    st_u64(ret + 4, r->counter);
+}
+
+int link_segment_decode(const uint8_t *d, size_t len, struct link_segment *ret)
+{
+    struct rd r = rd_make(d, len);
+    struct link_segment s = {.first = rd_u16(&r)};
+    s.frame_no = rd_u64(&r);
+    s.base_ts = (int64_t)rd_u64(&r);
+    s.payload_len = (uint32_t)rd_left(&r);
+    s.payload = r.p;
+    if (!rd_ok(&r) || s.payload_len == 0 ||
+        (s.first != LINK_NO_FRAME && s.first >= s.payload_len)) {
+        return -EBADMSG;
+    }
+    *ret = s;
+    return 0;
+}
+
+void link_segment_encode(const struct link_segment *s, uint8_t out[LINK_SEGMENT_HEADER])
+{
+    st_u16(out, s->first);
+    st_u64(out + 2, s->frame_no);
+    st_u64(out + 10, (uint64_t)s->base_ts);
+}
+
+int link_frame_header_len(uint8_t f)
+{
+    if (f & ~FRAME_KNOWN || (f & FRAME_DIR_MASK) == FRAME_DIR_MASK) {
+        return -EBADMSG;
+    }
+    return 1 + (f & FRAME_LEN32 ? 4 : 2) + (f & FRAME_HAS_ORIG ? 4 : 0) +
+           (f & FRAME_TS_ABS ? 8 : 4) + (f & FRAME_HAS_PORT ? 2 : 0);
+}
+
+int link_frame_decode(const uint8_t *d, int64_t base_ts, struct link_frame *ret)
+{
+    int len = link_frame_header_len(d[0]);
+    if (len < 0) {
+        return len;
+    }
+    struct rd r = rd_make(d, (size_t)len);
+    uint8_t flags = rd_u8(&r);
+    struct link_frame f = {.dir = flags & FRAME_DIR_MASK};
+    f.caplen = flags & FRAME_LEN32 ? rd_u32(&r) : rd_u16(&r);
+    f.origlen = flags & FRAME_HAS_ORIG ? rd_u32(&r) : f.caplen;
+    if (flags & FRAME_TS_ABS) {
+        f.ts_ns = (int64_t)rd_u64(&r);
+    } else {
+        f.ts_ns = (int64_t)((uint64_t)base_ts + (uint64_t)(int64_t)(int32_t)rd_u32(&r));
+    }
+    f.has_port = flags & FRAME_HAS_PORT;
+    f.port = f.has_port ? rd_u16(&r) : 0;
+    if (!rd_ok(&r) || f.caplen == 0 || f.caplen > FRAME_LEN_MAX || f.origlen < f.caplen) {
+        return -EBADMSG;
+    }
+    *ret = f;
+    return 0;
+}
+
+unsigned link_frame_encode(const struct link_frame *f, int64_t base_ts,
+                           uint8_t out[LINK_FRAME_HEADER_MAX])
+{
+    int64_t delta = (int64_t)((uint64_t)f->ts_ns - (uint64_t)base_ts);
+    uint8_t flags = f->dir & FRAME_DIR_MASK;
+    flags |= f->origlen != f->caplen ? FRAME_HAS_ORIG : 0;
+    flags |= f->caplen > UINT16_MAX ? FRAME_LEN32 : 0;
+    flags |= delta < INT32_MIN || delta > INT32_MAX ? FRAME_TS_ABS : 0;
+    flags |= f->has_port ? FRAME_HAS_PORT : 0;
+    struct wr w = wr_make(out, LINK_FRAME_HEADER_MAX);
+    wr_u8(&w, flags);
+    if (flags & FRAME_LEN32) {
+        wr_u32(&w, f->caplen);
+    } else {
+        wr_u16(&w, (uint16_t)f->caplen);
+    }
+    if (flags & FRAME_HAS_ORIG) {
+        wr_u32(&w, f->origlen);
+    }
+    if (flags & FRAME_TS_ABS) {
+        wr_u64(&w, (uint64_t)f->ts_ns);
+    } else {
+        wr_u32(&w, (uint32_t)(int32_t)delta);
+    }
+    if (f->has_port) {
+        wr_u16(&w, f->port);
+    }
+    return (unsigned)wr_len(&w);
+}
+
+bool link_name_ok(const char *p, size_t len)
+{
+    if (len == 0 || len > LINK_NAME_MAX || p[0] == '.' || p[0] == '-') {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        char c = p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == '_' || c == '-')) {
+            return false;
+        }
+    }
+    return true;
+}

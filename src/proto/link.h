@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The link's wire format: pure codecs, no state and no cryptography. docs/protocol.md is the
+ * specification; names here are the names there. Handshake messages set up keys, records carry
+ * everything else: stream 0 of a session carries control records, every other stream carries the
+ * frames of one observation point as a byte stream cut into segments.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/batch.h"
+#include "base/bytes.h"
+#include "base/ledger.h"
+
+enum {
+    LINK_VERSION = 1,
+    LINK_MAGIC = 0x46535031, /* "FSP1": the same in every version, so that versions can be told */
+
+    LINK_HS_HEADER = 16,
+    LINK_HELLO_LEN = 384, /* padded, so that no answer is larger than what asked for it */
+    LINK_CONFIRM_LEN = 48,
+    LINK_REJECT_LEN = 20,
+    LINK_RECORD_HEADER = 16,
+    LINK_SEGMENT_HEADER = 18,
+    LINK_FRAME_HEADER_MAX = 21,
+    LINK_NO_FRAME = 0xffff,  /* segment.first: no frame starts here */
+    LINK_DATAGRAM_MIN = 548, /* what any path carries: 576 less IPv4 and UDP headers */
+    LINK_DATAGRAM_MAX = 65000,
+    LINK_CONTROL_MAX = 1200, /* plaintext of a control record */
+    LINK_NAME_MAX = 32,
+    LINK_STREAM_MAX = 4095,
+    LINK_HS_DATA_MAX = 256,
+};
+
+enum link_type {
+    LINK_HELLO = 1,
+    LINK_ANSWER = 2,
+    LINK_CONFIRM = 3,
+    LINK_ACCEPT = 4,
+    LINK_REJECT = 5,
+    LINK_RECORD = 16,
+};
+
+enum link_method {
+    LINK_PLAIN = 0,
+    LINK_CPACE = 1,
+    LINK_NOISE = 2,
+};
+
+enum link_reason {
+    LINK_REASON_VERSION = 1,  /* the sender's range of versions is in the message */
+    LINK_REASON_METHOD = 2,   /* the other end is set up for another method */
+    LINK_REASON_SECRET = 3,   /* wrong passphrase */
+    LINK_REASON_KEY = 4,      /* this tap's key is not allowed */
+    LINK_REASON_BUSY = 5,     /* too many attempts: later */
+    LINK_REASON_SESSION = 6,  /* no such session: make a new one */
+    LINK_REASON_RESOURCE = 7, /* cannot serve this tap, e.g. no device could be made for it */
+};
+
+/* A handshake message of any type. `data` points into the datagram: what the method put there. */
+struct link_hs {
+    enum link_type type;
+    uint8_t version;
+    uint8_t method; /* enum link_method, unchecked: an unknown one is refused by the receiver */
+    uint32_t sender, receiver;        /* session indices; receiver is 0 in a HELLO */
+    uint8_t min_version, max_version; /* HELLO, REJECT */
+    uint16_t aeads;                   /* HELLO: bit n offers enum aead_alg n */
+    uint8_t aead;                     /* ANSWER: the one chosen */
+    uint8_t reason;                   /* REJECT: enum link_reason */
+    const uint8_t *data;
+    uint16_t data_len; /* at most LINK_HS_DATA_MAX */
+};
+
+/* The type of a datagram by its first bytes, or -EBADMSG: not ours at all. */
+int link_peek(const uint8_t *d, size_t len);
+
+/* Decodes HELLO to REJECT. -EBADMSG: malformed; -EPROTONOSUPPORT: ours but of another version (then
+ * only type, version, sender and receiver are set). */
+int link_hs_decode(const uint8_t *d, size_t len, struct link_hs *ret);
+/* Encodes; a HELLO is padded to LINK_HELLO_LEN. Returns the length, or -ENOBUFS. */
+int link_hs_encode(const struct link_hs *m, uint8_t *out, size_t cap);
+
+struct link_record {
+    uint16_t stream;
+    uint32_t receiver;
+    uint64_t counter;
+};
+
+/* The header is also the record's associated data. */
+int link_record_decode(const uint8_t *d, size_t len, struct link_record *ret);
+void link_record_encode(const struct link_record *r, uint8_t out[LINK_RECORD_HEADER]);
+/* The record's nonce: the stream, then the counter; unique under one key. */
+void link_record_nonce(const struct link_record *r, uint8_t ret[12]);
+
+struct link_segment {
+    uint16_t first;    /* where in the payload the first new frame's header starts, or NO_FRAME */
+    uint64_t frame_no; /* number of the first frame that starts here, or of the next to start */
+    int64_t base_ts;   /* what the frames' time offsets count from, ns since 1970 */
+    const uint8_t *payload;
+    uint32_t payload_len;
+};
+
+int link_segment_decode(const uint8_t *d, size_t len, struct link_segment *ret);
+void link_segment_encode(const struct link_segment *s, uint8_t out[LINK_SEGMENT_HEADER]);
+
+struct link_frame {
+    uint32_t caplen, origlen;
+    int64_t ts_ns;
+    uint8_t dir;
+    bool has_port;
+    uint16_t port; /* which of the source's interfaces, where the source has several */
+};
+
+/* Length of the header in [4, LINK_FRAME_HEADER_MAX] by its first byte, or -EBADMSG. */
+int link_frame_header_len(uint8_t first_byte);
+/* Decodes a header of exactly link_frame_header_len bytes. -EBADMSG when a length cannot be. */
+int link_frame_decode(const uint8_t *d, int64_t base_ts, struct link_frame *ret);
+/* Returns the header's length. */
+unsigned link_frame_encode(const struct link_frame *f, int64_t base_ts,
+                           uint8_t out[LINK_FRAME_HEADER_MAX]);
+
+/* ---- control records (stream 0) ---- */
+
+enum link_control_type {
+    LINK_INFO = 1,
+    LINK_INFO_ACK = 2,
+    LINK_STREAM = 3,
+    LINK_STREAM_ACK = 4,
+    LINK_REPORT = 5,
+    LINK_CLOSE = 6,
+    LINK_CLOSE_ACK = 7,
+    LINK_PORT = 8,
+};
+
+struct link_text {
+    const char *p; /* not terminated; points into the record */
+    uint16_t len;
+};
+
+struct link_info {
+    uint64_t tag;    /* the tap's logical session: the same over re-keying, new otherwise */
+    int64_t started; /* wall time, ns */
+    struct link_text name, host, software;
+};
+
+struct link_stream {
+    uint16_t stream;
+    uint32_t snaplen; /* 0: whole frames */
+    uint64_t speed_bps;
+    struct link_text ifname, filter;
+};
+
+struct link_port {
+    uint16_t stream, port;
+    struct link_text ifname;
+};
+
+enum {
+    LINK_REPORT_STREAMS = 4, /* at most so many in one record */
+};
+
+struct link_report_stream {
+    uint16_t stream;
+    uint64_t frames;    /* tap: numbered so far in this session; collector: accounted so far */
+    uint64_t lost;      /* collector: of these, lost */
+    uint64_t datagrams; /* tap: records sent on the stream in this session */
+    bool has[LEDGER_COUNT];
+    uint64_t n[LEDGER_COUNT]; /* the tap's ledger */
+};
+
+struct link_report {
+    bool final;        /* the tap: no frame of these streams follows */
+    int64_t now;       /* sender's wall time, ns */
+    int64_t echo;      /* `now` of the last report received, 0: none */
+    uint64_t echo_age; /* ns since that was received */
+    uint16_t count;
+    struct link_report_stream stream[LINK_REPORT_STREAMS];
+};
+
+struct link_control {
+    uint8_t type; /* enum link_control_type; records of an unknown type are skipped by receivers */
+    union {
+        struct link_info info;
+        bool resumed;              /* INFO_ACK: the session goes on; else it is new */
+        struct link_stream stream; /* STREAM; STREAM_ACK: only .stream */
+        struct link_port port;
+        struct link_report report; /* REPORT */
+        uint8_t reason;            /* CLOSE: 0 the tap ends; other values reserved */
+    };
+};
+
+/* -EBADMSG: malformed; -EOPNOTSUPP: of a type that this version does not know. */
+int link_control_decode(const uint8_t *d, size_t len, struct link_control *ret);
+/* Returns the length, or -ENOBUFS. `cap` is normally LINK_CONTROL_MAX. */
+int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap);
+
+/* A name of 1 to LINK_NAME_MAX characters out of [A-Za-z0-9._-]: safe in terminals and files. */
+bool link_name_ok(const char *p, size_t len);

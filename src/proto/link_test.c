@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+
+#include "proto/link.h"
+
+static uint64_t seed = 1;
+
+static uint64_t rnd(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed;
+}
+
+/* The layout is checked byte by byte against what docs/protocol.md says, not only against the
+ * decoder. */
+static void hello_layout(void **state)
+{
+    (void)state;
+    uint8_t out[LINK_HELLO_LEN], data[48];
+    memset(data, 0xaa, sizeof(data));
+    struct link_hs m = {.type = LINK_HELLO,
+                        .version = 1,
+                        .method = LINK_CPACE,
+                        .sender = 0x01020304,
+                        .min_version = 1,
+                        .max_version = 1,
+                        .aeads = 6,
+                        .data = data,
+                        .data_len = 48};
+    assert_int_equal(link_hs_encode(&m, out, sizeof(out)), LINK_HELLO_LEN);
+    const uint8_t head[] = {1, 1, 1, 0, 'F', 'S', 'P', '1', 1, 2, 3,
+                            4, 0, 0, 0, 0,   1,   1,   0,   6, 0, 48};
+    assert_memory_equal(out, head, sizeof(head));
+    assert_memory_equal(out + sizeof(head), data, 48);
+    for (size_t i = sizeof(head) + 48; i < sizeof(out); i++) {
+        assert_int_equal(out[i], 0);
+    }
+    struct link_hs d;
+    assert_int_equal(link_hs_decode(out, sizeof(out), &d), 0);
+    assert_int_equal(d.sender, m.sender);
+    assert_int_equal(d.aeads, 6);
+    assert_int_equal(d.data_len, 48);
+    assert_memory_equal(d.data, data, 48);
+    for (size_t cut = 0; cut < sizeof(out); cut++) {
+        assert_int_equal(link_hs_decode(out, cut, &d), -EBADMSG);
+    }
+    assert_int_equal(link_hs_encode(&m, out, sizeof(out) - 1), -ENOBUFS);
+}
+
+static void other_versions_are_told(void **state)
+{
+    (void)state;
+    uint8_t out[64];
+    struct link_hs m = {.type = LINK_REJECT,
+                        .version = 9,
+                        .reason = LINK_REASON_VERSION,
+                        .min_version = 8,
+                        .max_version = 9,
+                        .receiver = 5};
+    int n = link_hs_encode(&m, out, sizeof(out));
+    assert_int_equal(n, LINK_REJECT_LEN);
+    struct link_hs d;
+    assert_int_equal(link_hs_decode(out, (size_t)n, &d), 0);
+    assert_int_equal(d.max_version, 9);
+    m.type = LINK_ACCEPT;
+    m.data = out;
+    uint8_t out2[64];
+    n = link_hs_encode(&m, out2, sizeof(out2));
+    assert_int_equal(link_hs_decode(out2, (size_t)n, &d), -EPROTONOSUPPORT);
+    assert_int_equal(d.version, 9);
+}
+
+static void record_layout(void **state)
+{
+    (void)state;
+    uint8_t out[16], nonce[12];
+    struct link_record r = {
+        .stream = 0x0102, .receiver = 0xa1a2a3a4, .counter = 0x1122334455667788};
+    link_record_encode(&r, out);
+    const uint8_t want[] = {16,   1,    1,    2,    0xa1, 0xa2, 0xa3, 0xa4,
+                            0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88};
+    assert_memory_equal(out, want, 16);
+    link_record_nonce(&r, nonce);
+    const uint8_t want_nonce[] = {0, 0, 1, 2, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88};
+    assert_memory_equal(nonce, want_nonce, 12);
+    struct link_record d;
+    assert_int_equal(link_record_decode(out, 16, &d), 0);
+    assert_int_equal(d.counter, r.counter);
+    assert_int_equal(link_record_decode(out, 15, &d), -EBADMSG);
+    out[2] = 0xff;
+    assert_int_equal(link_record_decode(out, 16, &d), -EBADMSG);
+}
+
+static void frame_headers_round_trip(void **state)
+{
+    (void)state;
+    const uint32_t lens[] = {1, 60, 1514, 65535, 65536, FRAME_LEN_MAX};
+    for (unsigned i = 0; i < 20000; i++) {
+        int64_t base = (int64_t)rnd();
+        struct link_frame f = {.caplen = lens[rnd() % 6],
+                               .dir = (uint8_t)(rnd() % 3),
+                               .has_port = rnd() & 1,
+                               .ts_ns = (int64_t)rnd()};
+        f.origlen = f.caplen + (rnd() & 1 ? (uint32_t)(rnd() % 100000) : 0);
+        f.port = f.has_port ? (uint16_t)rnd() : 0;
+        if (rnd() & 1) { /* near the base, both sides of what 32 bits hold */
+            f.ts_ns = (int64_t)((uint64_t)base +
+                                (uint64_t)(int64_t)((int64_t)(rnd() % 0x100000004) - 0x80000002));
+        }
+        uint8_t out[LINK_FRAME_HEADER_MAX];
+        unsigned n = link_frame_encode(&f, base, out);
+        assert_int_equal(link_frame_header_len(out[0]), n);
+        struct link_frame d;
+        assert_int_equal(link_frame_decode(out, base, &d), 0);
+        assert_int_equal(d.caplen, f.caplen);
+        assert_int_equal(d.origlen, f.origlen);
+        assert_true(d.ts_ns == f.ts_ns);
+        assert_int_equal(d.dir, f.dir);
+        assert_int_equal(d.port, f.port);
+    }
+}
+
+static void frame_header_layout(void **state)
+{
+    (void)state;
+    uint8_t out[LINK_FRAME_HEADER_MAX];
+    struct link_frame f = {.caplen = 64, .origlen = 64, .ts_ns = 1000, .dir = FRAME_DIR_OUT}, d;
+    assert_int_equal(link_frame_encode(&f, 1001, out), 7);
+    assert_memory_equal(out, ((uint8_t[]){2, 0, 64, 0xff, 0xff, 0xff, 0xff}), 7);
+    assert_int_equal(link_frame_header_len(0x40), -EBADMSG);
+    assert_int_equal(link_frame_header_len(0x03), -EBADMSG);
+    assert_int_equal(link_frame_decode((uint8_t[]){0, 0, 0, 0, 0, 0, 0}, 0, &d), -EBADMSG);
+    assert_int_equal(link_frame_decode((uint8_t[]){4, 0, 9, 0, 0, 0, 8, 0, 0, 0, 0}, 0, &d),
+                     -EBADMSG);
+    assert_int_equal(link_frame_decode((uint8_t[]){8, 0, 0x10, 0, 1, 0, 0, 0, 0}, 0, &d), -EBADMSG);
+}
+
+static void segment_bounds(void **state)
+{
+    (void)state;
+    uint8_t d[LINK_SEGMENT_HEADER + 4] = {0};
+    struct link_segment s = {.first = 3, .frame_no = 7, .base_ts = -5}, got;
+    link_segment_encode(&s, d);
+    assert_int_equal(link_segment_decode(d, sizeof(d), &got), 0);
+    assert_int_equal(got.first, 3);
+    assert_int_equal(got.frame_no, 7);
+    assert_int_equal(got.base_ts, -5);
+    assert_int_equal(got.payload_len, 4);
+    s.first = 4;
+    link_segment_encode(&s, d);
+    assert_int_equal(link_segment_decode(d, sizeof(d), &got), -EBADMSG);
+    s.first = LINK_NO_FRAME;
+    link_segment_encode(&s, d);
+    assert_int_equal(link_segment_decode(d, sizeof(d), &got), 0);
+    assert_int_equal(link_segment_decode(d, LINK_SEGMENT_HEADER, &got), -EBADMSG);
+}
+
+static void text_equal(struct link_text a, const char *b)
+{
+    assert_int_equal(a.len, strlen(b));
+    assert_memory_equal(a.p, b, a.len);
+}
+
+static void control_round_trip(void **state)
+{
+    (void)state;
+    uint8_t out[LINK_CONTROL_MAX];
+    struct link_control c = {.type = LINK_INFO,
+                             .info = {.tag = 77,
+                                      .started = 5,
+                                      .name = {"web-1", 5},
+                                      .host = {"h", 1},
+                                      .software = {"farspan", 7}}},
+                        d;
+    int n = link_control_encode(&c, out, sizeof(out));
+    assert_int_equal(link_control_decode(out, (size_t)n, &d), 0);
+    assert_int_equal(d.info.tag, 77);
+    text_equal(d.info.name, "web-1");
+    text_equal(d.info.software, "farspan");
+    c.info.name = (struct link_text){"a b", 3};
+    n = link_control_encode(&c, out, sizeof(out));
+    assert_int_equal(link_control_decode(out, (size_t)n, &d), -EBADMSG);
+    c = (struct link_control){.type = LINK_STREAM,
+                              .stream = {.stream = 3,
+                                         .snaplen = 96,
+                                         .speed_bps = 10000000000,
+                                         .ifname = {"eth0", 4},
+                                         .filter = {"tcp", 3}}};
+    n = link_control_encode(&c, out, sizeof(out));
+    assert_int_equal(link_control_decode(out, (size_t)n, &d), 0);
+    assert_int_equal(d.stream.snaplen, 96);
+    text_equal(d.stream.filter, "tcp");
+    for (int cut = 0; cut < n; cut++) {
+        assert_int_equal(link_control_decode(out, (size_t)cut, &d), -EBADMSG);
+    }
+    assert_int_equal(link_control_decode((const uint8_t *)"\xc8zzz", 4, &d), -EOPNOTSUPP);
+}
+
+static void report_round_trip(void **state)
+{
+    (void)state;
+    uint8_t out[LINK_CONTROL_MAX];
+    struct link_control c = {.type = LINK_REPORT}, d;
+    c.report = (struct link_report){
+        .final = true, .now = 10, .echo = 9, .echo_age = 8, .count = LINK_REPORT_STREAMS};
+    for (unsigned i = 0; i < LINK_REPORT_STREAMS; i++) {
+        c.report.stream[i] = (struct link_report_stream){
+            .stream = (uint16_t)(i + 1), .frames = rnd(), .lost = rnd(), .datagrams = rnd()};
+        for (unsigned k = 0; k <= LEDGER_TX_UNSENT; k++) {
+            c.report.stream[i].has[k] = true;
+            c.report.stream[i].n[k] = rnd();
+        }
+    }
+    int n =
+        link_control_encode(&c, out, sizeof(out)); /* the largest report fits a control record */
+    assert_true(n > 0);
+    assert_int_equal(link_control_decode(out, (size_t)n, &d), 0);
+    assert_true(d.report.final);
+    assert_memory_equal(d.report.stream, c.report.stream, sizeof(c.report.stream));
+    out[1 + 1 + 24 + 1] = LINK_REPORT_STREAMS + 1;
+    assert_int_equal(link_control_decode(out, (size_t)n, &d), -EBADMSG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hello_layout),        cmocka_unit_test(other_versions_are_told),
+        cmocka_unit_test(record_layout),       cmocka_unit_test(frame_headers_round_trip),
+        cmocka_unit_test(frame_header_layout), cmocka_unit_test(segment_bounds),
+        cmocka_unit_test(control_round_trip),  cmocka_unit_test(report_round_trip),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

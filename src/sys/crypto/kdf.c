@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/crypto/kdf.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/random.h>
+
+int crypto_init(struct error *err)
+{
+    if (sodium_init() < 0) {
+        return error_set(err, EIO, "libsodium cannot be initialised");
+    }
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS |
+                                OPENSSL_INIT_ADD_ALL_DIGESTS,
+                            NULL) != 1) {
+        return error_set(err, EIO, "OpenSSL cannot be initialised");
+    }
+    return 0;
+}
+
+void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+                 uint8_t ret[KDF_HASH_LEN])
+{
+    crypto_auth_hmacsha256_state s;
+    crypto_auth_hmacsha256_init(&s, key, key_len);
+    crypto_auth_hmacsha256_update(&s, data, len);
+    crypto_auth_hmacsha256_final(&s, ret);
+    secure_wipe(&s, sizeof(s));
+}
+
+void hkdf_extract(const void *salt, size_t salt_len, const void *ikm, size_t ikm_len,
+                  uint8_t ret_prk[KDF_HASH_LEN])
+{
+    /* no salt means HashLen zeros, which HMAC pads to the same block as none at all */
+    hmac_sha256(salt, salt_len, ikm, ikm_len, ret_prk);
+}
+
+int hkdf_expand(const uint8_t prk[KDF_HASH_LEN], const void *info, size_t info_len, uint8_t *ret,
+                size_t ret_len)
+{
+    if (ret_len > HKDF_OUT_MAX) {
+        return -EINVAL;
+    }
+    crypto_auth_hmacsha256_state s;
+    uint8_t t[KDF_HASH_LEN];
+    size_t done = 0;
+    for (uint8_t i = 1; done < ret_len; i++) {
+        crypto_auth_hmacsha256_init(&s, prk, KDF_HASH_LEN);
+        crypto_auth_hmacsha256_update(&s, t, i == 1 ? 0 : sizeof(t));
+        crypto_auth_hmacsha256_update(&s, info, info_len);
+        crypto_auth_hmacsha256_update(&s, &i, 1);
+        crypto_auth_hmacsha256_final(&s, t);
+        size_t n = MIN(ret_len - done, sizeof(t));
+        memcpy(ret + done, t, n);
+        done += n;
+    }
+    secure_wipe(&s, sizeof(s));
+    secure_wipe(t, sizeof(t));
+    return 0;
+}
+
+void secure_wipe(void *p, size_t n)
+{
+    sodium_memzero(p, n);
+}
+
+bool secure_equal(const void *a, const void *b, size_t n)
+{
+    return sodium_memcmp(a, b, n) == 0;
+}
+
+int random_bytes(void *ret, size_t n)
+{
+    uint8_t *p = ret;
+    while (n > 0) {
+        ssize_t got = getrandom(p, n, 0);
+        if (got < 0 && errno != EINTR) {
+            return -errno;
+        }
+        if (got > 0) {
+            p += got;
+            n -= (size_t)got;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pcap/pcap.h>
+#include <pthread.h>
+#include <sys/wait.h>
+
+#include "sys/ring.h"
+#include "sys/test_net.h"
+
+enum {
+    MANY = 40000,
+};
+
+static const struct sock_filter accept_all = {BPF_RET | BPF_K, 0, 0, 262144};
+
+/* A ring that is attached and lets everything pass. */
+static struct ring *ring_on(const struct ring_conf *conf)
+{
+    struct error err = {""};
+    struct ring *r = NULL;
+    int fd = -1;
+    if (ring_open(conf, &fd, &err) < 0 || ring_attach(fd, conf, &r, &err) < 0 ||
+        ring_set_filter(r, &accept_all, 1, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    return r;
+}
+
+static void wait_readable(const struct ring *r, int ms)
+{
+    struct pollfd p = {ring_fd(r), POLLIN, 0};
+    poll(&p, 1, ms);
+}
+
+/* The next single batch, waiting for it. */
+static unsigned next_batch(struct ring *r, struct batch *b, struct ring_skips *skips)
+{
+    struct mono end = deadline_s(5);
+    for (;;) {
+        unsigned n = ring_read(r, b, skips);
+        if (n) {
+            return n;
+        }
+        not_after(end);
+        wait_readable(r, 20);
+    }
+}
+
+static void assert_frame(const struct frame *f, const uint8_t *want, uint32_t len)
+{
+    static uint8_t got[1 << 17];
+    assert_int_equal(f->caplen, len);
+    frame_copy(f, 0, got, f->caplen);
+    assert_memory_equal(got, want, len);
+}
+
+struct sending {
+    int fd;
+    uint32_t n;
+};
+
+static void *send_mixed(void *arg)
+{
+    const struct sending *s = arg;
+    uint8_t buf[9100];
+    for (uint32_t i = 0; i < s->n; i++) {
+        uint32_t len = mixed_frame(buf, i);
+        send_all(s->fd, buf, len);
+    }
+    return NULL;
+}
+
+static void assert_balance(struct ring *r, uint64_t read, uint64_t min_drops)
+{
+    uint64_t seen, dropped;
+    assert_int_equal(ring_stats(r, &seen, &dropped), 0);
+    assert_int_equal(seen, dropped + read);
+    assert_true(dropped >= min_drops);
+}
+
+static void every_byte_in_order(void **state)
+{
+    (void)state;
+    struct ring_conf conf = {.ifindex = index_of("vb"), .port = 7};
+    _cleanup_(ring_freep) struct ring *r = ring_on(&conf);
+    struct sending s = {sender_on("va", 0), MANY};
+    pthread_t thread;
+    pthread_create(&thread, NULL, send_mixed, &s);
+    struct batch b;
+    struct ring_skips skips = {0};
+    uint8_t want[9100];
+    int64_t last_ts = 0;
+    for (uint32_t i = 0; i < MANY;) {
+        unsigned n = next_batch(r, &b, &skips);
+        for (unsigned k = 0; k < n; k++, i++) {
+            uint32_t len = mixed_frame(want, i);
+            assert_frame(&b.f[k], want, len);
+            assert_int_equal(b.f[k].origlen, len);
+            assert_int_equal(b.f[k].dir, FRAME_DIR_IN);
+            assert_int_equal(b.f[k].port, 7);
+            assert_int_equal(b.f[k].gso_type, 0);
+            assert_true(b.f[k].ts_ns >= last_ts);
+            last_ts = b.f[k].ts_ns;
+        }
+    }
+    pthread_join(thread, NULL);
+    close(s.fd);
+    assert_int_equal(ring_stop(r), 0);
+    struct mono end = deadline_s(5);
+    while (!ring_drained(r)) {
+        assert_int_equal(ring_read(r, &b, &skips), 0);
+        not_after(end);
+        wait_readable(r, 4);
+    }
+    assert_balance(r, MANY, 0);
+    assert_int_equal(skips.bad + skips.unfilled + skips.link_type + skips.own_device, 0);
+}
+
+static void overload_is_counted(void **state)
+{
+    (void)state;
+    struct ring_conf conf = {.ifindex = index_of("vb"), .bytes = 65536, .block_size = 16384};
+    _cleanup_(ring_freep) struct ring *r = ring_on(&conf);
+    struct sending s = {sender_on("va", 0), 20000};
+    pthread_t thread;
+    pthread_create(&thread, NULL, send_mixed, &s);
+    struct batch b;
+    struct ring_skips skips = {0};
+    uint64_t read = next_batch(r, &b, &skips); /* then look away until all is sent */
+    pthread_join(thread, NULL);
+    close(s.fd);
+    assert_int_equal(ring_stop(r), 0);
+    assert_false(ring_drained(r));
+    struct mono end = deadline_s(5);
+    uint32_t last = 0;
+    while (!ring_drained(r)) {
+        unsigned n = ring_read(r, &b, &skips);
+        read += n;
+        for (unsigned i = 0; i < n; i++) {
+            uint8_t want[9100], head[26];
+            frame_copy(&b.f[i], 0, head, sizeof(head));
+            for (uint32_t k = last;; k++) { /* still whole and in order, with gaps */
+                assert_true(k < s.n);
+                uint32_t len = mixed_frame(want, k);
+                if (memcmp(want, head, sizeof(head)) == 0) {
+                    assert_frame(&b.f[i], want, len);
+                    last = k + 1;
+                    break;
+                }
+            }
+        }
+        not_after(end);
+        if (!n) {
+            wait_readable(r, 4);
+        }
+    }
+    assert_balance(r, read, 1000);
+}
+
+static void shut_until_a_filter_is_set(void **state)
+{
+    (void)state;
+    struct ring_conf conf = {.ifindex = index_of("vb")};
+    struct error err = {""};
+    int fd = -1;
+    assert_int_equal(ring_open(&conf, &fd, &err), 0);
+    int tx = sender_on("va", 0);
+    uint8_t buf[9100];
+    for (uint32_t i = 0; i < 50; i++) {
+        send_all(tx, buf, mixed_frame(buf, i));
+    }
+    _cleanup_(ring_freep) struct ring *r = NULL;
+    assert_int_equal(ring_attach(fd, &conf, &r, &err), 0);
+    assert_int_equal(ring_set_filter(r, &accept_all, 1, &err), 0);
+    for (uint32_t i = 50; i < 53; i++) {
+        send_all(tx, buf, mixed_frame(buf, i));
+    }
+    struct batch b;
+    struct ring_skips skips = {0};
+    assert_int_equal(next_batch(r, &b, &skips), 3);
+    assert_frame(&b.f[0], buf, mixed_frame(buf, 50));
+    assert_balance(r, 3, 0);
+    close(tx);
+}
+
+static void directions(void **state)
+{
+    (void)state;
+    struct ring_conf both = {.ifindex = index_of("va")};
+    struct ring_conf in = {.ifindex = index_of("va"), .ignore_outgoing = true};
+    _cleanup_(ring_freep) struct ring *rb = ring_on(&both);
+    _cleanup_(ring_freep) struct ring *ri = ring_on(&in);
+    int a = sender_on("va", 0), v = sender_on("vb", 0);
+    uint8_t buf[9100];
+    send_all(a, buf, mixed_frame(buf, 0));
+    send_all(v, buf, mixed_frame(buf, 1));
+    struct batch b;
+    struct ring_skips skips = {0};
+    assert_int_equal(next_batch(rb, &b, &skips), 2);
+    assert_int_equal(b.f[0].dir, FRAME_DIR_OUT);
+    assert_frame(&b.f[0], buf, mixed_frame(buf, 0));
+    assert_int_equal(b.f[1].dir, FRAME_DIR_IN);
+    assert_int_equal(next_batch(ri, &b, &skips), 1);
+    assert_int_equal(b.f[0].dir, FRAME_DIR_IN);
+    assert_frame(&b.f[0], buf, mixed_frame(buf, 1));
+    close(a);
+    close(v);
+}
+
+static pcap_t *pcap_on(const char *name)
+{
+    char why[PCAP_ERRBUF_SIZE];
+    pcap_t *p = pcap_create(name, why);
+    assert_non_null(p);
+    pcap_set_snaplen(p, 65535);
+    pcap_set_immediate_mode(p, 1);
+    assert_int_equal(pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO), 0);
+    assert_int_equal(pcap_activate(p), 0);
+    assert_int_equal(pcap_setnonblock(p, 1, why), 0);
+    return p;
+}
+
+static struct pcap_pkthdr next_pcap(pcap_t *p)
+{
+    struct mono end = deadline_s(5);
+    struct pcap_pkthdr *h;
+    const u_char *data;
+    for (;;) {
+        if (pcap_next_ex(p, &h, &data) == 1) {
+            return *h;
+        }
+        not_after(end);
+        struct pollfd pfd = {pcap_get_selectable_fd(p), POLLIN, 0};
+        poll(&pfd, 1, 20);
+    }
+}
+
+/* The kernel's stamping is switched on by a worker of its own, so the first frames may still be
+ * stamped by each socket for itself; from then on all must agree to the nanosecond. */
+static void same_stamps_as_libpcap(void **state)
+{
+    (void)state;
+    const char *names[] = {"va", "vb"};
+    struct ring *r[2];
+    pcap_t *p[2];
+    for (int i = 0; i < 2; i++) {
+        r[i] = ring_on(&(struct ring_conf){.ifindex = index_of(names[i])});
+        p[i] = pcap_on(names[i]);
+    }
+    int tx = sender_on("va", 0);
+    uint8_t buf[9100];
+    struct batch b;
+    struct ring_skips skips = {0};
+    int equal = 0;
+    for (uint32_t i = 0; equal < 200; i++) {
+        assert_true(i < 300);
+        send_all(tx, buf, mixed_frame(buf, i));
+        bool same = true;
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(next_batch(r[k], &b, &skips), 1);
+            struct pcap_pkthdr h = next_pcap(p[k]);
+            same &= b.f[0].ts_ns == h.ts.tv_sec * NSEC_PER_SEC + h.ts.tv_usec;
+            assert_int_equal(b.f[0].caplen, h.caplen);
+            assert_int_equal(b.f[0].origlen, h.len);
+        }
+        assert_true(same || equal == 0);
+        equal += same;
+    }
+    close(tx);
+    for (int i = 0; i < 2; i++) {
+        ring_free(r[i]);
+        pcap_close(p[i]);
+    }
+}
+
+static void slices_after_the_tag(void **state)
+{
+    (void)state;
+    struct ring_conf conf = {.ifindex = index_of("vb"), .snaplen = 60};
+    struct sock_filter cut = {BPF_RET | BPF_K, 0, 0, 60};
+    _cleanup_(ring_freep) struct ring *r = ring_on(&conf);
+    assert_int_equal(ring_set_filter(r, &cut, 1, NULL), 0);
+    int tx = sender_on("va", 0);
+    uint8_t buf[9100];
+    uint32_t len = mixed_frame(buf, 1);
+    send_all(tx, buf, len);
+    struct batch b;
+    struct ring_skips skips = {0};
+    assert_int_equal(next_batch(r, &b, &skips), 1);
+    assert_frame(&b.f[0], buf, 60);
+    assert_int_equal(b.f[0].origlen, len);
+    cut.k = 8; /* before the place of the tag */
+    assert_int_equal(ring_set_filter(r, &cut, 1, NULL), 0);
+    send_all(tx, buf, len);
+    assert_int_equal(next_batch(r, &b, &skips), 1);
+    assert_frame(&b.f[0], buf, 8);
+    assert_int_equal(b.f[0].origlen, len);
+    close(tx);
+}
+
+/* A TCP super-packet of IPv4, tagged or not, with its header of offloads. Gives the length. */
+static uint32_t super_packet(uint8_t *to, bool tagged, uint32_t payload)
+{
+    struct virtio_net_hdr h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+                               .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+                               .hdr_len = (uint16_t)(tagged ? 58 : 54),
+                               .gso_size = 1400,
+                               .csum_start = (uint16_t)(tagged ? 38 : 34),
+                               .csum_offset = 16};
+    struct wr w = wr_make(to, 1 << 17);
+    wr_copy(&w, &h, sizeof(h));
+    wr_copy(&w, "\2\0\0\0\0\2\2\0\0\0\0\1", 12);
+    if (tagged) {
+        wr_u32(&w, 0x81000064);
+    }
+    wr_u16(&w, 0x0800);
+    wr_u16(&w, 0x4500);
+    wr_u16(&w, (uint16_t)(40 + payload));
+    wr_copy(&w, "\0\0\x40\0\x40\6\0\0\x0a\0\0\1\x0a\0\0\2", 16);
+    wr_copy(&w, "\0\x50\0\x51\0\0\0\1\0\0\0\1\x50\x10\xff\xff\0\0\0\0", 20);
+    for (uint32_t i = 0; i < payload; i++) {
+        wr_u8(&w, (uint8_t)(i * 13));
+    }
+    assert_true(wr_ok(&w));
+    return (uint32_t)wr_len(&w);
+}
+
+static void super_packets_keep_their_offloads(void **state)
+{
+    (void)state;
+    static uint8_t buf[1 << 17];
+    _cleanup_(ring_freep) struct ring *r = ring_on(&(struct ring_conf){.ifindex = index_of("vb")});
+    int tx = sender_on("va", 1);
+    struct batch b;
+    struct ring_skips skips = {0};
+    for (int tagged = 0; tagged < 2; tagged++) {
+        uint32_t len = super_packet(buf, tagged, 60000);
+        send_all(tx, buf, len);
+        assert_int_equal(next_batch(r, &b, &skips), 1);
+        const struct frame *f = &b.f[0];
+        assert_frame(f, buf + sizeof(struct virtio_net_hdr), len - 10);
+        assert_int_equal(f->gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
+        assert_int_equal(f->gso_size, 1400);
+        assert_int_equal(f->vnet_flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, 1);
+        assert_int_equal(f->csum_start, tagged ? 38 : 34);
+        assert_int_equal(f->csum_offset, 16);
+        assert_int_equal(f->ins_len, tagged ? 4 : 0);
+    }
+    close(tx);
+}
+
+/* UDP fragmentation offload can come from a guest by a TAP device, and the header of offloads that
+ * the kernel writes into the ring has no word for it: it takes room and then drops the frame. */
+static void frames_the_kernel_cannot_describe(void **state)
+{
+    (void)state;
+    int tap = tun_device("t0", IFF_TAP | IFF_VNET_HDR);
+    _cleanup_(ring_freep) struct ring *r = ring_on(&(struct ring_conf){.ifindex = index_of("t0")});
+    static uint8_t buf[1 << 17];
+    uint32_t len = super_packet(buf, false, 8000);
+    buf[10 + 23] = 17;
+    buf[1] = VIRTIO_NET_HDR_GSO_UDP;
+    buf[8] = 6;
+    assert_int_equal(write(tap, buf, len), len);
+    memset(buf, 0, 10);
+    assert_int_equal(write(tap, buf, 100), 100);
+    struct batch b;
+    struct ring_skips skips = {0};
+    uint64_t read = 0, seen, dropped;
+    struct mono end = deadline_s(5);
+    while (read == 0) {
+        unsigned n = next_batch(r, &b, &skips);
+        read += n;
+        not_after(end);
+    }
+    assert_frame(&b.f[0], buf + 10, 90);
+    assert_int_equal(ring_stats(r, &seen, &dropped), 0);
+    assert_int_equal(read, 1);
+    assert_int_equal(seen, 2);
+    assert_int_equal(dropped, 1);
+    assert_int_equal(skips.unfilled, 1);
+    assert_int_equal(skips.bad, 0);
+    close(tap);
+}
+
+static void any_skips_what_it_must(void **state)
+{
+    (void)state;
+    int tun = tun_device("u0", IFF_TUN), tap = tun_device("t0", IFF_TAP);
+    _cleanup_(ring_freep) struct ring *r = ring_on(&(struct ring_conf){.port = 99});
+    int own = index_of("t0");
+    assert_int_equal(ring_own_devices(r, &own, 1), 0);
+    assert_int_equal(ring_own_devices(r, &own, RING_OWN_MAX + 1), -E2BIG);
+    const uint8_t ip[20] = {0x45, 0, 0, 20, [8] = 64, 99, [12] = 10, [16] = 10};
+    assert_int_equal(write(tun, ip, 20), 20);
+    uint8_t buf[9100];
+    assert_int_equal(write(tap, buf, mixed_frame(buf, 0)), 64);
+    int tx = sender_on("va", 0);
+    send_all(tx, buf, 64);
+    struct batch b;
+    struct ring_skips skips = {0};
+    assert_int_equal(next_batch(r, &b, &skips), 2); /* va sends it, vb receives it */
+    assert_int_equal(b.f[0].port, index_of("va"));
+    assert_int_equal(b.f[0].dir, FRAME_DIR_OUT);
+    assert_int_equal(b.f[1].port, index_of("vb"));
+    assert_int_equal(b.f[1].dir, FRAME_DIR_IN);
+    assert_frame(&b.f[1], buf, 64);
+    assert_int_equal(skips.link_type, 1);
+    assert_int_equal(skips.own_device, 1);
+    assert_balance(r, 4, 0);
+    close(tx);
+    close(tap);
+    close(tun);
+}
+
+static void raw_ip_gets_an_ethernet_header(void **state)
+{
+    (void)state;
+    int tun = tun_device("u0", IFF_TUN);
+    struct ring_conf conf = {.ifindex = index_of("u0"), .raw_ip = true};
+    _cleanup_(ring_freep) struct ring *r = ring_on(&conf);
+    uint8_t want4[34] = {[12] = 0x08, [14] = 0x45, [17] = 20, [22] = 64, 99, [26] = 10, [30] = 10};
+    uint8_t want6[54] = {[12] = 0x86, 0xdd, 0x60, [20] = 59, 64, [22] = 0xfd, [38] = 0xfd};
+    assert_int_equal(write(tun, want4 + 14, 20), 20);
+    assert_int_equal(write(tun, want6 + 14, 40), 40);
+    struct batch b;
+    struct ring_skips skips = {0};
+    assert_int_equal(next_batch(r, &b, &skips), 2);
+    assert_frame(&b.f[0], want4, 34);
+    assert_int_equal(b.f[0].origlen, 34);
+    assert_frame(&b.f[1], want6, 54);
+    close(tun);
+}
+
+static void tells_of_a_lost_interface(void **state)
+{
+    (void)state;
+    _cleanup_(ring_freep) struct ring *r =
+        ring_on(&(struct ring_conf){.ifindex = index_of("vb"), .promiscuous = true});
+    assert_int_equal(ring_error(r), 0);
+    sh("ip link set vb down");
+    struct pollfd p = {ring_fd(r), POLLIN, 0};
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    assert_true(p.revents & POLLERR);
+    assert_int_equal(ring_error(r), -ENETDOWN);
+    assert_int_equal(ring_error(r), 0);
+    sh("ip link set vb up");
+    int tx = sender_on("va", 0);
+    uint8_t buf[9100];
+    struct batch b;
+    struct ring_skips skips = {0};
+    send_all(tx, buf, mixed_frame(buf, 0));
+    assert_int_equal(next_batch(r, &b, &skips), 1); /* it goes on by itself */
+    close(tx);
+    sh("ip link del va");
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    assert_int_equal(ring_error(r), -ENETDOWN);
+    struct error err = {""};
+    int fd = -1;
+    assert_int_equal(ring_open(&(struct ring_conf){.ifindex = 999}, &fd, &err), -ENODEV);
+    assert_string_equal(err.text, "cannot capture on interface 999: No such device");
+    assert_int_equal(fd, -1);
+    own_namespace(NULL);
+}
+
+/* The engine's half as the engine has it: another process, another user, no privileges. */
+static void attach_needs_no_privilege(void **state)
+{
+    (void)state;
+    struct ring_conf conf = {.ifindex = index_of("vb")};
+    int fd = -1;
+    assert_int_equal(ring_open(&conf, &fd, NULL), 0);
+    uint8_t buf[9100];
+    int tx = sender_on("va", 0), status, ready[2];
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct ring *r = NULL;
+        struct batch b;
+        struct ring_skips skips = {0};
+        uint64_t seen, dropped;
+        bool ok = setresuid(65534, 65534, 65534) == 0 && socket(AF_PACKET, SOCK_RAW, 0) < 0 &&
+                  ring_attach(fd, &conf, &r, NULL) == 0 &&
+                  ring_set_filter(r, &accept_all, 1, NULL) == 0 && write(ready[1], "", 1) == 1 &&
+                  next_batch(r, &b, &skips) == 1 && ring_stats(r, &seen, &dropped) == 0 &&
+                  seen == 1 && ring_stop(r) == 0 && ring_error(r) == 0;
+        _exit(ok ? 0 : 1);
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], buf, 1), 1);
+    send_all(tx, buf, mixed_frame(buf, 0));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    close(ready[0]);
+    close(tx);
+    close(fd);
+}
+
+static void refuses_bad_shapes(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    int fd = -1;
+    struct ring_conf conf = {.ifindex = index_of("vb"), .block_size = 5000};
+    assert_int_equal(ring_open(&conf, &fd, &err), -EINVAL);
+    conf = (struct ring_conf){.ifindex = index_of("vb"), .bytes = 3U << 30};
+    assert_int_equal(ring_open(&conf, &fd, &err), -EINVAL);
+    _cleanup_(ring_freep) struct ring *r = ring_on(&(struct ring_conf){.ifindex = index_of("vb")});
+    struct sock_filter endless = {BPF_JMP | BPF_JA, 0, 0, 5};
+    assert_int_equal(ring_set_filter(r, &endless, 1, &err), -EINVAL);
+    assert_int_equal(ring_set_filter(r, &endless, BPF_MAXINSNS + 1, &err), -E2BIG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_byte_in_order),
+        cmocka_unit_test(overload_is_counted),
+        cmocka_unit_test(shut_until_a_filter_is_set),
+        cmocka_unit_test(directions),
+        cmocka_unit_test(same_stamps_as_libpcap),
+        cmocka_unit_test(slices_after_the_tag),
+        cmocka_unit_test(super_packets_keep_their_offloads),
+        cmocka_unit_test(frames_the_kernel_cannot_describe),
+        cmocka_unit_test(any_skips_what_it_must),
+        cmocka_unit_test(raw_ip_gets_an_ethernet_header),
+        cmocka_unit_test(tells_of_a_lost_interface),
+        cmocka_unit_test(attach_needs_no_privilege),
+        cmocka_unit_test(refuses_bad_shapes),
+    };
+    return cmocka_run_group_tests(tests, own_namespace, NULL);
+}

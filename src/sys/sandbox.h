@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The walls around the two halves of the program (see sys/broker.h). sandbox_enter is for the
+ * engine, which meets hostile bytes: after it the process has no identity worth having, no file
+ * system, no capability, and a list of system calls that move bytes over descriptors it already
+ * holds. sandbox_confine_broker is for the broker, which keeps a few capabilities and may open
+ * things, but may run no program and touch no other process's memory.
+ *
+ * A system call that only an attacker would make ends the process (SIGSYS). One that a library may
+ * try by itself (to open a file, to look at one) fails with EPERM, which gains an attacker as
+ * little and does not turn a harmless look-up into a crash.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* Built with a sanitizer, whose reports need system calls of their own: what would end the process
+ * fails with EPERM instead. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_LENIENT 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define SANDBOX_LENIENT 1
+#endif
+#endif
+#ifndef SANDBOX_LENIENT
+#define SANDBOX_LENIENT 0
+#endif
+
+struct sandbox_conf {
+    bool change_ids; /* become uid and gid, with no other groups; needs root */
+    uid_t uid;
+    gid_t gid;
+    pid_t parent;       /* get SIGTERM when this process, our parent, ends; 0: do not */
+    unsigned max_files; /* RLIMIT_NOFILE, as far as the hard limit allows; 0: 4096 */
+};
+
+/* Puts the calling process (all its threads) behind the wall, for good. Threads may be started
+ * afterwards; before, only when conf->change_ids is false, as capabilities belong to a thread.
+ * Without root, what needs none still happens: no_new_privs, the limits and the system call list.
+ * 0, or -errno with a sentence: the process is then in an undefined state and must end. */
+int sandbox_enter(const struct sandbox_conf *conf, struct error *err);
+
+/* For the broker: keeps of the capabilities that it has only those in `caps` (CAP_… of
+ * linux/capability.h), drops the rest from the bounding set too, and installs its system call list,
+ * which its children (sys/resolve.h) inherit. 0, or -errno with a sentence. */
+int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err);
+
+/* For a short-lived child of the broker that meets hostile bytes but needs files and sockets (name
+ * resolution): closes every descriptor but `keep_fd` and 0 to 2, drops identity and capabilities.
+ * Of `conf` only the ids and the parent are used; the parent's end kills. 0 or -errno. */
+int sandbox_drop_child(const struct sandbox_conf *conf, int keep_fd);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The system call lists themselves, apart from the rest of sys/sandbox.h so that one file can be
+ * read to know what each half of the program may do.
+ */
+#pragma once
+
+#include "base/error.h"
+
+/* Installs the engine's list in all threads of the process. 0, or -errno with a sentence. */
+int sandbox_filter_engine(struct error *err);
+/* The same for the broker. */
+int sandbox_filter_broker(struct error *err);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/tapdev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+
+#include "sys/netlink.h"
+
+enum {
+    NAME_MAX_LEN = IFNAMSIZ - 1,
+    HASH_LEN = 6, /* 30 bits */
+};
+
+bool tapdev_name_valid(const char *name)
+{
+    size_t n = strlen(name);
+    if (n == 0 || n > NAME_MAX_LEN || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) { /* the kernel takes bytes above 0x7f; it fills in "%d" */
+        if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f || strchr("/:%", name[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+}
+
+/* FNV-1a, in letters and digits. */
+static void hash_text(const char *text, char ret[HASH_LEN + 1])
+{
+    uint32_t h = 2166136261U;
+    for (; *text; text++) {
+        h = (h ^ (unsigned char)*text) * 16777619U;
+    }
+    h ^= h >> 30;
+    for (int i = 0; i < HASH_LEN; i++, h >>= 5) {
+        ret[i] = "0123456789abcdefghijkmnpqrstuvwx"[h & 31];
+    }
+    ret[HASH_LEN] = 0;
+}
+
+/* The tap's name in at most `room` plain characters. */
+static int fit(const char *tap, size_t room, char *ret)
+{
+    size_t n = strlen(tap);
+    bool changed = n == 0 || n > room;
+    for (size_t i = 0; i < n; i++) {
+        changed |= !plain(tap[i]);
+    }
+    if (changed && room < HASH_LEN) {
+        return -EINVAL;
+    }
+    size_t keep = MIN(n, changed ? room - HASH_LEN : room);
+    for (size_t i = 0; i < keep; i++) {
+        ret[i] = plain(tap[i]) ? tap[i] : '_';
+    }
+    ret[keep] = 0;
+    if (changed) {
+        hash_text(tap, ret + keep);
+    }
+    return 0;
+}
+
+int tapdev_name_expand(const char *pattern, const char *tap, char ret[IFNAMSIZ], struct error *err)
+{
+    char name[IFNAMSIZ], part[IFNAMSIZ] = "";
+    const char *at = strstr(pattern, "%t");
+    size_t before = at ? (size_t)(at - pattern) : strlen(pattern);
+    const char *after = at ? at + 2 : "";
+    size_t fixed = before + strlen(after);
+    int r = fixed > NAME_MAX_LEN ? -EINVAL : 0;
+    if (r == 0 && at) {
+        r = fit(tap, NAME_MAX_LEN - fixed, part);
+    }
+    if (r == 0) {
+        snprintf(name, sizeof(name), "%.*s%s%s", (int)before, pattern, part, after);
+    }
+    if (r < 0 || !tapdev_name_valid(name)) {
+        return error_set(
+            err, EINVAL,
+            "\"%.32s\" does not make an interface's name for tap \"%.64s\": at most 15 "
+            "characters, \"%%t\" once and six or more of them for it, no blank or '/'",
+            pattern, tap);
+    }
+    memcpy(ret, name, sizeof(name));
+    return 0;
+}
+
+static int make(const char *name, int *ret_fd, struct error *err)
+{
+    _cleanup_(closep) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return error_sys(err, errno, "cannot open /dev/net/tun to make %s", name);
+    }
+    struct ifreq ifr = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL)};
+    snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+    if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
+        int code = errno;
+        /* In one step with the making; EBUSY for a TAP device, EINVAL for any other interface. */
+        if (if_nametoindex(name)) {
+            return error_set(err, EEXIST,
+                             "%s exists already: choose another name, or remove it with \"ip link "
+                             "del %s\"",
+                             name, name);
+        }
+        return error_sys(err, code, "cannot make the device %s", name);
+    }
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+int tapdev_open(const char *name, int *ret_fd, int *ret_ifindex, struct error *err)
+{
+    if (!tapdev_name_valid(name)) {
+        return error_set(err, EINVAL,
+                         "\"%.32s\" is no name for an interface: at most 15 characters, no blank, "
+                         "'/', ':' or '%%'",
+                         name);
+    }
+    _cleanup_(closep) int fd = -1;
+    int r = make(name, &fd, err);
+    if (r < 0) {
+        return r;
+    }
+    int ifindex = (int)if_nametoindex(name);
+    r = netlink_set(ifindex,
+                    &(struct netlink_set){.mtu = TAPDEV_MTU,
+                                          .txqueuelen = TAPDEV_QUEUE,
+                                          .alias = "farspan collector",
+                                          .silent = true,
+                                          .up = true},
+                    err);
+    if (r < 0) {
+        return r;
+    }
+    if (ret_ifindex) {
+        *ret_ifindex = ifindex;
+    }
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+/* The frame's pieces, `caplen` bytes in all. Gives how many pieces. */
+static int pieces(const struct frame *f, struct iovec iov[3])
+{
+    const struct {
+        const uint8_t *at;
+        uint32_t n;
+    } parts[3] = {
+        {f->data, f->ins_len ? f->ins_off : f->datalen},
+        {f->ins, f->ins_len},
+        {f->data + f->ins_off, f->ins_len ? f->datalen - f->ins_off : 0},
+    };
+    int n = 0;
+    uint32_t left = f->caplen;
+    for (int i = 0; i < 3; i++) {
+        uint32_t len = MIN(left, parts[i].n);
+        if (len) {
+            iov[n++] = (struct iovec){(void *)parts[i].at, len};
+        }
+        left -= len;
+    }
+    return n;
+}
+
+int tapdev_write(int fd, const struct frame *f)
+{
+    struct iovec iov[3];
+    int n = pieces(f, iov);
+    ssize_t r = n ? writev(fd, iov, n) : -1;
+    if (n == 0) {
+        return -EINVAL;
+    }
+    return r < 0 ? -errno : (uint32_t)r == f->caplen ? 0 : -EIO;
+}

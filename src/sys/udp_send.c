@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sending half of sys/udp.h: by UDP_SEGMENT where that works, else one message a datagram.
+ */
+#include <errno.h>
+#include <linux/udp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "sys/udp.h"
+
+#ifndef SOL_UDP
+#define SOL_UDP 17
+#endif
+
+enum {
+    REFUSED_TRIES = 4,
+};
+
+union control {
+    char buf[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
+    struct cmsghdr align;
+};
+
+struct sending {
+    struct udp_io *io;
+    const struct udp_addr *to, *from;
+    const uint8_t *data;
+    size_t seg;
+};
+
+static struct cmsghdr *put_control(struct msghdr *m, union control *c, int level, int type,
+                                   const void *data, size_t n)
+{
+    struct cmsghdr *at = (struct cmsghdr *)(void *)(c->buf + m->msg_controllen);
+    at->cmsg_level = level;
+    at->cmsg_type = type;
+    at->cmsg_len = CMSG_LEN(n);
+    memcpy(CMSG_DATA(at), data, n);
+    m->msg_controllen += CMSG_SPACE(n);
+    m->msg_control = c;
+    return at;
+}
+
+/* Who to, and who from: what all messages of one call have in common. */
+static void put_ends(const struct sending *s, struct msghdr *m, union control *c)
+{
+    if (s->to) {
+        m->msg_name = (void *)&s->to->sa;
+        m->msg_namelen = s->to->len;
+    }
+    if (!s->from || s->from->len == 0) {
+        return;
+    }
+    if (s->from->sa.sa_family == AF_INET) {
+        struct in_pktinfo info = {.ipi_spec_dst = s->from->v4.sin_addr};
+        put_control(m, c, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+    } else {
+        struct in6_pktinfo info = {.ipi6_addr = s->from->v6.sin6_addr,
+                                   .ipi6_ifindex = s->from->v6.sin6_scope_id};
+        put_control(m, c, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+    }
+}
+
+/* Up to `n` bytes by one call; gives the bytes taken, or -errno. */
+static ssize_t send_gso(const struct sending *s, const uint8_t *at, size_t n)
+{
+    size_t fit = MIN((size_t)UDP_SEGMENTS, MAX((size_t)UDP_CALL_BYTES / s->seg, (size_t)1));
+    n = MIN(n, fit * s->seg);
+    union control c = {{0}};
+    struct iovec iov = {(void *)at, n};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+    put_ends(s, &m, &c);
+    if (n > s->seg) {
+        uint16_t seg = (uint16_t)s->seg;
+        put_control(&m, &c, SOL_UDP, UDP_SEGMENT, &seg, sizeof(seg));
+    }
+    ssize_t r = sendmsg(s->io->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return r < 0 ? -errno : r;
+}
+
+static ssize_t send_plain(const struct sending *s, const uint8_t *at, size_t n)
+{
+    struct mmsghdr msgs[UDP_SEGMENTS];
+    struct iovec iov[UDP_SEGMENTS];
+    union control c = {{0}};
+    struct msghdr head = {0};
+    put_ends(s, &head, &c);
+    unsigned count = 0;
+    for (size_t off = 0; off < n && count < UDP_SEGMENTS; off += s->seg, count++) {
+        iov[count] = (struct iovec){(void *)(at + off), MIN(s->seg, n - off)};
+        msgs[count] = (struct mmsghdr){.msg_hdr = head};
+        msgs[count].msg_hdr.msg_iov = &iov[count];
+        msgs[count].msg_hdr.msg_iovlen = 1;
+    }
+    int sent = sendmmsg(s->io->fd, msgs, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0) {
+        return -errno;
+    }
+    return (ssize_t)MIN((size_t)sent * s->seg, n);
+}
+
+/* One call, by segments if that works. A refusal of segments is believed, and remembered, only when
+ * the same bytes go out one by one: EINVAL can also mean a path that is too narrow. */
+static ssize_t send_some(const struct sending *s, const uint8_t *at, size_t n)
+{
+    if (s->io->plain) {
+        return send_plain(s, at, n);
+    }
+    ssize_t r = send_gso(s, at, n);
+    if (n > s->seg && (r == -EIO || r == -EINVAL || r == -EOPNOTSUPP || r == -ENOPROTOOPT)) {
+        r = send_plain(s, at, n);
+        s->io->plain = r > 0;
+    }
+    return r;
+}
+
+static int wait_writable(int fd, struct mono deadline)
+{
+    int64_t left = mono_diff(deadline, mono_now());
+    struct pollfd p = {fd, POLLOUT, 0};
+    if (left <= 0) {
+        return -EAGAIN;
+    }
+    int r = poll(&p, 1, (int)(left / NSEC_PER_MSEC) + 1);
+    return r < 0 && errno != EINTR ? -errno : 0;
+}
+
+int udp_send_segments(struct udp_io *io, const struct udp_addr *to, const struct udp_addr *from,
+                      const void *data, size_t total, size_t seg, int wait_ms, size_t *ret_sent)
+{
+    if (seg == 0 || seg > UDP_CALL_BYTES) {
+        *ret_sent = 0;
+        return seg ? -EMSGSIZE : -EINVAL;
+    }
+    const struct sending s = {io, to, from, data, seg};
+    struct mono deadline = {0};
+    size_t sent = 0;
+    int r = 0, refused = 0;
+    while (sent < total && r == 0) {
+        ssize_t n = send_some(&s, s.data + sent, total - sent);
+        if (n > 0) {
+            sent += (size_t)n;
+        } else if (n == -ECONNREFUSED && refused++ < REFUSED_TRIES) {
+            io->refused = true;
+        } else if (n == -EAGAIN) {
+            if (deadline.ns == 0) {
+                deadline = mono_add_ms(mono_now(), wait_ms);
+            }
+            r = wait_writable(io->fd, deadline);
+        } else if (n != -EINTR) {
+            r = n < 0 ? (int)n : -EIO;
+        }
+    }
+    *ret_sent = sent;
+    return r;
+}
