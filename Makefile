@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# A thin front to Meson and the scripts: `make help` lists what there is. Every target installs what
+# it needs (Debian 12), and only what is missing.
+
+.DEFAULT_GOAL := all
+.PHONY: all help run demo test fuzz bench lint fresh-root install clean
+
+all: ## build into build/ (the program is build/farspan)
+	@scripts/build build
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+run: ## tap this machine into ntap0 and print the ledger until Ctrl-C (root)
+	@scripts/run-local
+
+demo: ## two hosts and a peer made of network namespaces, with real traffic (root)
+	@scripts/demo
+
+test: ## everything that can fail, and "N passed, N failed" at the end
+	@scripts/test
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (300); new crashes go to tests/corpus
+	@scripts/fuzz "$${FUZZ_SECONDS:-300}"
+
+bench: ## what things cost on this machine: the programs of tests/bench
+	@scripts/bench
+
+lint: ## format, static analysis, layers, sizes, manual pages and --help in step
+	@scripts/lint
+
+fresh-root: ## `make run` and `make test` in a new Debian 12 root (root, network)
+	@scripts/fresh-root HEAD
+
+install: all ## install with Meson; DESTDIR and `meson configure build -Dprefix=…` work
+	@PATH=/usr/bin:/bin:$$PATH meson install -C build --no-rebuild
+
+clean: ## remove every build folder
+	rm -rf build build-asan build-tsan build-fuzz build-lint build-bench

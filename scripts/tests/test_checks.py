@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each check of `make lint` that is our own, seen passing and seen failing."""
+import json
+import stat
+import subprocess
+
+import pytest
+from conftest import TOP
+
+ALLOWED = {
+    "src/base/bytes.h": "#include <stdint.h>\n",
+    "src/base/cleanup.h": "#include <unistd.h>\n",
+    "src/proto/ether.c": '#include <linux/filter.h>\n#include "base/bytes.h"\n#include "proto/ether.h"\n',
+    "src/sys/ring.c": '#include <sys/socket.h>\n#include <pcap.h>\n#include "base/bytes.h"\n',
+    "src/data/pipeline.c": '#include "data/link/link.h"\n#include "sys/ring.h"\n',
+    "src/data/link/link.c": '#include "data/link/link.h"\n#include "data/stage.h"\n',
+    "src/cmd/tap.c": '#include "data/pipeline.h"\n#include <jansson.h>\n',
+    "src/proto/ether_test.c": "#include <fcntl.h>\n",
+}
+
+
+def test_layers_allow_what_is_below(run, tree):
+    done = run("check-layers", tree(ALLOWED) / "src")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "path, line, why",
+    [
+        ("src/base/x.c", '#include "proto/ether.h"', "base/ must not include proto/"),
+        ("src/proto/x.c", '#include "sys/ring.h"', "proto/ must not include sys/"),
+        ("src/sys/x.c", '#include "model/plan.h"', "sys/ must not include model/"),
+        ("src/model/x.c", '#  include "data/stage.h"', "model/ must not include data/"),
+        ("src/data/x.c", '#include "cmd/tap.h"', "data/ must not include cmd/"),
+        ("src/data/link/x.c", '#include "data/sink/file.h"', "sibling data/sink/"),
+        ("src/data/link/x.c", '#include "data/registry.h"', "meet at"),
+        ("src/proto/x.c", "#include <sys/socket.h>", "does no I/O"),
+        ("src/model/x.h", "#include <linux/rtnetlink.h>", "does no I/O"),
+        ("src/base/x.h", "#include <unistd.h>", "does no I/O"),
+        ("src/data/x.c", "#include <sodium.h>", "belongs to sys/"),
+        ("src/sys/x.c", "#include <jansson.h>", "belongs to cmd/"),
+        ("src/sys/x.c", '#include "ring.h"', "not a path from src/"),
+        ("src/extra/x.c", "", "not in a layer"),
+    ],
+)
+def test_layers_refuse(run, tree, path, line, why):
+    done = run("check-layers", tree({**ALLOWED, path: f"/* */\n{line}\n"}) / "src")
+    assert done.returncode == 1
+    assert path in done.stdout and why in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+
+
+def function(name, lines):
+    """A function of exactly so many lines."""
+    body = "".join(f"    call({i});\n" for i in range(lines - 4))
+    return f"static int {name}(int a, struct x *b,\n        void (*c)(int))\n{{\n{body}}}\n"
+
+
+def size_tree(tree, source, ratchet=""):
+    top = tree({"src/base/a.c": source, "ratchet": ratchet})
+    return top / "src", top / "ratchet"
+
+
+def test_size_allows_sixty_lines(run, tree):
+    table = "static const int table[] = {\n" + "    1,\n" * 80 + "};\n\n"
+    source = table + function("longest", 60) + "\n" + function("other", 10)
+    done = run("check-size", *size_tree(tree, source))
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_size_refuses_longer_functions(run, tree):
+    source = "struct x {\n    int a;\n};\n\n" + function("short", 9) + "\n" + function("long", 61)
+    done = run("check-size", *size_tree(tree, source))
+    assert done.returncode == 1
+    assert done.stdout == "src/base/a.c:long: 61 lines, at most 60\n"
+
+
+def test_size_refuses_longer_files(run, tree):
+    done = run("check-size", *size_tree(tree, "int a;\n" * 601))
+    assert done.stdout == "src/base/a.c: 601 lines, at most 600\n"
+
+
+def test_size_ratchet_only_shrinks(run, tree):
+    source = function("long", 70)
+    assert run("check-size", *size_tree(tree, source, "src/base/a.c:long 70\n")).returncode == 0
+    grown = run("check-size", *size_tree(tree, source, "src/base/a.c:long 69\n"))
+    assert "70 lines, at most 69" in grown.stdout and grown.returncode == 1
+    loose = run("check-size", *size_tree(tree, source, "src/base/a.c:long 75\n"))
+    assert "the ratchet says 75" in loose.stdout and loose.returncode == 1
+    stale = run("check-size", *size_tree(tree, function("long", 60), "src/base/a.c:long 70\n"))
+    assert "no longer needs its entry" in stale.stdout and stale.returncode == 1
+
+
+def test_size_lower_never_raises(run, tree):
+    src, ratchet = size_tree(
+        tree,
+        function("long", 70) + "\n" + function("more", 90),
+        "# why\nsrc/base/a.c:long 75\nsrc/base/a.c:more 80\nsrc/base/a.c:gone 99\n",
+    )
+    assert run("check-size", "--lower", src, ratchet).returncode == 1  # `more` is still too long
+    assert ratchet.read_text() == "# why\nsrc/base/a.c:long 70\nsrc/base/a.c:more 80\n"
+
+
+LICENCE = "SPDX-License-" + "Identifier: Apache-2.0"
+STYLED = {
+    "src/base/a.h": f"/* {LICENCE}\n *\n * What it is for.\n */\n",
+    "src/base/a.c": f"/* {LICENCE} */\n",
+    "scripts/packages": "# packages\nbuild gcc\nbuild liba-dev amd64\n",
+    "scripts/x": f"#!/bin/sh\n# {LICENCE}\n",
+    "docs/dependencies.md": "| Package |\n|---|\n| `gcc` | x |\n| `liba-dev` | x |\n",
+}
+
+
+@pytest.fixture
+def style(run, tree):
+    def check(changed):
+        files = {**STYLED, **changed}
+        files["scripts/packages"] = f"# {LICENCE}\n" + files["scripts/packages"]
+        top = tree(files)
+        subprocess.run(["git", "init", "-q", str(top)], check=True)
+        return run("check-style", top)
+
+    return check
+
+
+def test_style_allows(style):
+    done = style({"src/base/b.c": f"/* {LICENCE} */\nint a; /* NOLINT(cert-x): the kernel's name */\n"})
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "path, text, why",
+    [
+        ("src/base/b.c", "int a;\n", "does not say"),
+        ("src/base/b.h", f"/* {LICENCE} */\nint a;\n", "without a comment"),
+        ("scripts/y", "#!/bin/sh\ntrue\n", "does not say"),
+        ("src/base/b.c", f"/* {LICENCE} */\nint a; // NOLINT\n", "without giving the reason"),
+        ("src/base/b.c", f"/* {LICENCE} */\n// cppcheck-suppress x\n", "without giving the reason"),
+        ("scripts/z", f"# {LICENCE}\n# shellcheck disable=SC1\n", "without giving the reason"),
+        ("scripts/packages", "build gcc\nbuild liba-dev\nbuild libb-dev\n", "no row for libb-dev"),
+        ("scripts/packages", "build gcc\n", "liba-dev of docs/dependencies.md is not in it"),
+    ],
+)
+def test_style_refuses(style, path, text, why):
+    done = style({path: text})
+    assert done.returncode == 1
+    assert why in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+
+
+HELP = {
+    "": "usage: farspan COMMAND\n\n  go      do it\n\n  -h, --help     these words\n",
+    "go": "usage: farspan go -i IF\n\n  -i IF          interface\n  -h, --help     these words\n",
+}
+BASH = """
+_farspan() {
+    COMPREPLY=(-h --help)
+    if [ "$COMP_CWORD" = 1 ]; then COMPREPLY+=(go); else COMPREPLY+=(-i); fi
+}
+complete -F _farspan farspan
+"""
+ZSH = """#compdef farspan
+_farspan_go() {
+    _arguments \\
+        '*-i[interface]:interface:' \\
+        '(-h --help)'{-h,--help}'[words]'
+}
+_farspan() {
+    _arguments -C \\
+        '(-h --help)'{-h,--help}'[words]' \\
+        '1:command:((go\\:"do it"))'
+}
+"""
+MAN = "farspan(1)\n\n# COMMANDS\n\n*go*\n\tDo it.\n\n# OPTIONS\n\n*-h*, *--help*\n\tWords.\n"
+MAN_GO = "farspan-go(1)\n\n# OPTIONS\n\n*-i* _IF_\n\tIt. *-x* is no option.\n\n*-h*, *--help*\n\tWords.\n"
+
+
+@pytest.fixture
+def check_help(run, tree):
+    def check(texts=None, **changed):
+        files = {
+            "man/farspan.1.scd": MAN,
+            "man/farspan-go.1.scd": MAN_GO,
+            "completion/farspan.bash": BASH,
+            "completion/_farspan": ZSH,
+        }
+        files.update({name.replace("__", "/"): text for name, text in changed.items()})
+        top = tree(files)
+        program = top / "farspan"
+        program.write_text(
+            "#!/usr/bin/python3\nimport sys\n"
+            f"print({ {**HELP, **(texts or {})}!r}[' '.join(sys.argv[1:-1])])\n"
+        )
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        return run("check-help", program, top)
+
+    return check
+
+
+def test_help_in_step(check_help):
+    done = check_help()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_help_knows_more(check_help):
+    done = check_help({"go": HELP["go"] + "  -n, --new N    new\n"})
+    assert done.returncode == 1
+    for place in ("man/farspan-go.1.scd", "bash, go:", "zsh, go:"):
+        for option in ("-n", "--new"):
+            assert f"{place} lacks {option}, which --help has" in done.stdout
+
+
+def test_help_knows_less(check_help):
+    done = check_help({"go": HELP["go"].replace("  -i IF          interface\n", "")})
+    assert done.returncode == 1
+    for place in ("man/farspan-go.1.scd", "bash, go:", "zsh, go:"):
+        assert f"{place} has -i, which --help lacks" in done.stdout
+
+
+def test_help_new_command(check_help):
+    done = check_help({"": HELP[""] + "  stop    end it\n"})
+    assert done.returncode == 1
+    for place in ("man/farspan.1.scd", "completion/farspan.bash", "completion/_farspan", "pages"):
+        assert any(place in line and "stop" in line for line in done.stdout.splitlines())
+
+
+def test_tally_of_meson(run, tmp_path):
+    log = tmp_path / "testlog.json"
+    entries = [
+        {"result": "OK", "stderr": "[  PASSED  ] 5 test(s).\n"},
+        {"result": "FAIL", "stdout": "", "stderr": "[  PASSED  ] 2 test(s).\n[  FAILED  ] 3 test(s), listed below:\n"},
+        {"result": "TIMEOUT"},
+        {"result": "ERROR", "stderr": "[  PASSED  ] 4 test(s).\n"},  # a leak found at the end
+        {"result": "OK", "stdout": "12 inputs\n"},
+        {"result": "OK", "stderr": "[  PASSED  ] 1 test(s).\n[  SKIPPED ] 2 test(s), listed below:\n"},
+        {"result": "SKIP"},
+    ]
+    log.write_text("".join(json.dumps(e) + "\n" for e in entries))
+    assert run("tally", "meson", log).stdout == "13 5 3\n"
+
+
+def test_tally_of_junit(run, tmp_path):
+    log = tmp_path / "x.xml"
+    log.write_text('<testsuites><testsuite tests="9" failures="2" errors="1" skipped="3"/></testsuites>')
+    assert run("tally", "junit", log).stdout == "3 3 3\n"
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "<a/>"])
+@pytest.mark.parametrize("kind", ["meson", "junit"])
+def test_tally_of_nothing_is_a_failure(run, tmp_path, kind, text):
+    log = tmp_path / "log"
+    if text is not None:
+        log.write_text(text)
+    assert run("tally", kind, log).stdout == "0 1 0\n"
+
+
+def test_dependencies_are_there_now(run):
+    """What is installed needs neither a network nor a word."""
+    done = run("install-deps", "build")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert run("install-deps", "nonsense").returncode == 1
+
+
+def test_ratchet_of_the_tree_is_kept():
+    assert (TOP / "scripts/size-ratchet").is_file()

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make run` and `make demo` as a person starts them, and that they leave nothing behind."""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import TOP
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def devices():
+    return set(re.findall(r"^ *(\S+):", pathlib.Path("/proc/net/dev").read_text(), re.M))
+
+
+def strays(mark):
+    """Processes that carry the mark in their environment and are not this one."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if int(entry.name) != os.getpid() and mark.encode() in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            pass
+    return found
+
+
+class Started:
+    """A script in a session of its own, as if at a terminal. Not a pipe: a stray child that kept one
+    open would make reading it hang instead of being found."""
+
+    def __init__(self, script, tmp_path, **env):
+        self.mark = f"FARSPAN_TEST_MARK={os.getpid()}-{time.monotonic_ns()}"
+        self.log = tmp_path / "log"
+        env = {**os.environ, **env, "TMPDIR": str(tmp_path / "tmp")}
+        env.update([self.mark.split("=")])
+        (tmp_path / "tmp").mkdir()
+        self.tmp = tmp_path / "tmp"
+        self.before = devices()
+        with open(self.log, "wb") as out:
+            self.process = subprocess.Popen(
+                [TOP / "scripts" / script],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, words, seconds=60):
+        until = time.monotonic() + seconds
+        while words not in self.text():
+            assert self.process.poll() is None and time.monotonic() < until, self.text()
+            time.sleep(0.05)
+
+    def end(self, seconds=60):
+        status = self.process.wait(seconds)
+        until = time.monotonic() + 5
+        while strays(self.mark) and time.monotonic() < until:
+            time.sleep(0.05)
+        sys.stdout.write(self.text())
+        assert strays(self.mark) == []
+        assert devices() == self.before
+        assert list(self.tmp.iterdir()) == []
+        return status
+
+    def interrupt(self):
+        os.killpg(self.process.pid, signal.SIGINT)
+
+
+@needs_root
+def test_run_ends_by_itself(tmp_path):
+    started = Started("run-local", tmp_path, FARSPAN_RUN_SECONDS="3")
+    assert started.end() == 0
+    assert re.search(r"Tapping \S+ into ntap\d+", started.text())
+    assert re.search(r"\d+ (\w+ )?captured", started.text())
+
+
+@needs_root
+def test_run_ends_by_interrupt(tmp_path):
+    started = Started("run-local", tmp_path)
+    started.wait_for("Ctrl-C ends it")
+    started.interrupt()
+    assert started.end() == 0
+
+
+@needs_root
+def test_run_takes_the_next_free_device(tmp_path):
+    first_free = next(n for n in range(100) if f"ntap{n}" not in devices())
+    taken = f"ntap{first_free}"
+    subprocess.run(["ip", "tuntap", "add", taken, "mode", "tap"], check=True)
+    try:
+        started = Started("run-local", tmp_path, FARSPAN_RUN_SECONDS="1")
+        assert started.end() == 0
+        assert re.search(r"into ntap\d+", started.text()) and f"into {taken}." not in started.text()
+    finally:
+        subprocess.run(["ip", "link", "del", taken], check=True)
+
+
+@needs_root
+def test_demo_shows_the_traffic(tmp_path):
+    started = Started("demo", tmp_path)
+    assert started.end() == 0
+    for words in ("ICMP echo reply", "A? www.example.", "GET /index.html", ".5001: Flags [S]"):
+        assert words in started.text()
+
+
+@needs_root
+def test_demo_ends_by_interrupt(tmp_path):
+    started = Started("demo", tmp_path)
+    started.wait_for("at home: farspan collector")
+    started.interrupt()
+    assert started.end() != 0
+
+
+@pytest.mark.parametrize("script", ["run-local", "demo"])
+def test_without_root_it_says_so(script, tmp_path):
+    command = [str(TOP / "scripts" / script)]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--reuid", "65534", "--clear-groups", *command]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "needs root" in done.stderr and len(done.stderr.splitlines()) == 1
