@@ -1,5 +1,64 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-int main(void)
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one program: finds the command and runs it.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "sys/crypto/kdf.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"tap", cmd_tap},
+    {"collector", cmd_collector},
+    {"keygen", cmd_keygen},
+    {"status", cmd_status},
+};
+
+static const char help[] =
+    "Usage: farspan COMMAND [OPTION...]\n"
+    "\n"
+    "Software network taps: captures on a far host, carries the frames over an encrypted link, "
+    "and\n"
+    "makes them appear at home as a SPAN port would.\n"
+    "\n"
+    "Commands:\n"
+    "  tap          capture from interfaces and send the frames to a collector\n"
+    "  collector    receive from taps; to a virtual interface, a file, a pipe\n"
+    "  keygen       make a key pair for a tap or a collector\n"
+    "  status       show the ledger of the taps and collectors on this host\n"
+    "\n"
+    "Options:\n"
+    "  -h, --help     print this help; \"farspan COMMAND --help\" that of a command\n"
+    "  -V, --version  print the version\n";
+
+int main(int argc, char **argv)
 {
-    return 2;
+    struct error err;
+    const char *word = argc > 1 ? argv[1] : "";
+    if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
+        fputs(help, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0) {
+        puts("farspan " FARSPAN_VERSION);
+        return EXIT_SUCCESS;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(word, commands[i].name) == 0) {
+            signal(SIGPIPE, SIG_IGN);
+            if (crypto_init(&err) < 0) {
+                say("", "%s", err.text);
+                return EXIT_FAILURE;
+            }
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    return argc > 1 ? usage_error("", "there is no command \"%s\"", word)
+                    : usage_error("", "a command is needed: tap, collector, keygen or status");
 }

@@ -217,6 +217,7 @@ static void down(struct client *c)
         struct stream *s = &c->stream[i];
         (void)worker_down(s->conf.worker);
         s->acked = false;
+        s->ready = (struct mono){0};
         s->past_accounted += s->accounted;
         s->past_lost += s->lost;
         s->accounted = s->lost = 0;
@@ -338,6 +339,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     client_event(c, UPLINK_TICK);
     if (c->uplink.up && c->closing == OPEN) {
         client_send_streams(c);
+        client_begin_streams(c, now);
     }
     if (c->closing == CLOSING) {
         if (!c->uplink.up || mono_due(now, c->close_deadline)) {

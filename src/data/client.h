@@ -41,6 +41,10 @@ struct client_stream {
     uint32_t snaplen;
     uint64_t speed_bps;
     struct worker *worker; /* borrowed */
+    /* A source of several interfaces: their names, numbered from 1 as frames name them. Borrowed.
+     */
+    const char *const *ports;
+    unsigned n_ports;
 };
 
 /* Adds an observation point; *ret_id its stream. -ENOSPC. */

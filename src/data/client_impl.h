@@ -13,6 +13,7 @@ enum {
     CLIENT_TICK_MS = 100,
     CLIENT_REPORT_MS = 1000,
     CLIENT_CLOSE_MS = 2000,
+    CLIENT_PORTS_MS = 250, /* head start of the names of ports before frames that mention them */
 };
 
 /* Keys of one handshake with what the control thread needs to use them. */
@@ -26,8 +27,9 @@ struct epoch {
 
 struct stream {
     struct client_stream conf;
-    bool acked;                         /* the collector knows it: frames may flow */
-    uint64_t accounted, lost;           /* as the collector last said of this session */
+    struct mono ready;        /* the names of its ports are under way until then; {0}: not */
+    bool acked;               /* the collector knows it: frames may flow */
+    uint64_t accounted, lost; /* as the collector last said of this session */
     uint64_t past_accounted, past_lost; /* of earlier sessions */
 };
 
@@ -65,6 +67,8 @@ int epoch_open(struct epoch *e, const struct handshake_keys *keys);
 void epoch_close(struct epoch *e);
 void client_send_info(struct client *c);
 void client_send_streams(struct client *c);
+/* Begins streams whose ports' names have had their head start. */
+void client_begin_streams(struct client *c, struct mono now);
 void client_send_report(struct client *c, bool final);
 void client_send_close(struct client *c);
 /* A sending key for a data thread; -errno. */

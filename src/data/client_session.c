@@ -141,15 +141,50 @@ int client_worker_key(struct client *c, struct link_tx_key *ret)
     return aead_new(c->current.keys.alg, c->current.keys.send, &ret->aead, NULL);
 }
 
+static void send_ports(struct client *c, uint16_t id)
+{
+    const struct client_stream *s = &c->stream[id - 1].conf;
+    for (unsigned i = 0; i < s->n_ports; i++) {
+        struct link_control ctl = {.type = LINK_PORT};
+        ctl.port = (struct link_port){id, (uint16_t)(i + 1), text(s->ports[i], LINK_NAME_MAX)};
+        send_control(c, &c->current, &ctl);
+    }
+}
+
+static void begin_stream(struct client *c, uint16_t id)
+{
+    struct link_tx_key key;
+    if (client_worker_key(c, &key) == 0 &&
+        worker_session(c->stream[id - 1].conf.worker, &key, c->serial) == 0) {
+        c->stream[id - 1].acked = true;
+    }
+}
+
 static void stream_acked(struct client *c, uint16_t id)
 {
     if (id == 0 || id > c->n_streams || c->stream[id - 1].acked || !c->uplink.up) {
         return;
     }
-    struct link_tx_key key;
-    if (client_worker_key(c, &key) == 0 &&
-        worker_session(c->stream[id - 1].conf.worker, &key, c->serial) == 0) {
-        c->stream[id - 1].acked = true;
+    struct stream *s = &c->stream[id - 1];
+    if (s->conf.n_ports == 0) {
+        begin_stream(c, id);
+    } else if (!s->ready.ns) {
+        s->ready = mono_add_ms(mono_now(), CLIENT_PORTS_MS);
+        send_ports(c, id);
+    }
+}
+
+void client_begin_streams(struct client *c, struct mono now)
+{
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        struct stream *s = &c->stream[i];
+        if (s->acked || !s->ready.ns) {
+            continue;
+        }
+        send_ports(c, (uint16_t)(i + 1)); /* once more, should one have been lost */
+        if (mono_due(now, s->ready)) {
+            begin_stream(c, (uint16_t)(i + 1));
+        }
     }
 }
 

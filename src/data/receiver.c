@@ -58,6 +58,11 @@ struct rx_key {
     struct rx_session *session;
 };
 
+struct counters {
+    _Atomic uint64_t datagrams, bytes, malformed, unknown_session, forged, replayed, unexpected,
+        control_full, socket_full;
+};
+
 struct receiver {
     pthread_t thread;
     bool started, stopping;
@@ -71,7 +76,7 @@ struct receiver {
     struct reasm_out out;
     struct mono now, tick; /* when a stream wants its tick; {0}: none does */
     unsigned unknown_told;
-    struct receiver_counters counters;
+    struct counters counters;
     struct rx_key *key[RECEIVER_SLOTS];
     struct rx_session *session[RECEIVER_SESSIONS];
     struct reasm *touched[RECEIVER_STREAMS]; /* streams with frames in the batch */
@@ -603,9 +608,24 @@ struct receiver_event *receiver_event(struct receiver *r)
     return queue_pop(r->events);
 }
 
-const struct receiver_counters *receiver_counters(const struct receiver *r)
+static uint64_t get(const _Atomic uint64_t *c)
 {
-    return &r->counters;
+    return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+void receiver_figures(const struct receiver *r, struct receiver_figures *ret)
+{
+    *ret = (struct receiver_figures){
+        .datagrams = get(&r->counters.datagrams),
+        .bytes = get(&r->counters.bytes),
+        .malformed = get(&r->counters.malformed),
+        .unknown_session = get(&r->counters.unknown_session),
+        .forged = get(&r->counters.forged),
+        .replayed = get(&r->counters.replayed),
+        .unexpected = get(&r->counters.unexpected),
+        .control_full = get(&r->counters.control_full),
+        .socket_full = get(&r->counters.socket_full),
+    };
 }
 
 int receiver_key_add(struct receiver *r, uint32_t index, struct aead *aead)

@@ -32,15 +32,16 @@ struct receiver_port {
     _Atomic uint64_t accounted, lost; /* in this session */
 };
 
-struct receiver_counters {
-    _Atomic uint64_t datagrams, bytes;
-    _Atomic uint64_t malformed;       /* not ours, or cut short */
-    _Atomic uint64_t unknown_session; /* records for an index that is not in use */
-    _Atomic uint64_t forged;          /* records whose tag is wrong */
-    _Atomic uint64_t replayed;        /* authentic, but not new */
-    _Atomic uint64_t unexpected;      /* authentic, but of no stream that was announced */
-    _Atomic uint64_t control_full;    /* events that the control thread had no time for */
-    _Atomic uint64_t socket_full;     /* buffers dropped by the kernel for want of room */
+/* What became of datagrams, as the data thread counts it. */
+struct receiver_figures {
+    uint64_t datagrams, bytes;
+    uint64_t malformed;       /* not ours, or cut short */
+    uint64_t unknown_session; /* records for an index that is not in use */
+    uint64_t forged;          /* records whose tag is wrong */
+    uint64_t replayed;        /* authentic, but not new */
+    uint64_t unexpected;      /* authentic, but of no stream that was announced */
+    uint64_t control_full;    /* events that the control thread had no time for */
+    uint64_t socket_full;     /* buffers dropped by the kernel for want of room */
 };
 
 enum receiver_event_kind {
@@ -74,7 +75,7 @@ void receiver_free(struct receiver *r);
 
 /* The next event or NULL; the caller frees it. */
 struct receiver_event *receiver_event(struct receiver *r);
-const struct receiver_counters *receiver_counters(const struct receiver *r);
+void receiver_figures(const struct receiver *r, struct receiver_figures *ret);
 
 /* Commands, carried out in order. -EAGAIN when the thread has not kept up, -ENOMEM; what is passed
  * belongs to the thread, also on failure. */

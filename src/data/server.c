@@ -385,6 +385,7 @@ void server_stop(struct server *s)
             server_session_send_close(s, ss);
         }
     }
+    receiver_figures(s->receiver, &s->counters.receiver);
     receiver_free(TAKE_PTR(s->receiver));
 }
 
@@ -424,5 +425,7 @@ void server_free(struct server *s)
 void server_counters(const struct server *s, struct server_counters *ret)
 {
     *ret = s->counters;
-    ret->receiver = s->receiver ? receiver_counters(s->receiver) : NULL;
+    if (s->receiver) {
+        receiver_figures(s->receiver, &ret->receiver);
+    }
 }

@@ -54,6 +54,6 @@ void server_each(const struct server *s, server_tap_fn *fn, void *user);
 struct server_counters {
     uint64_t handshakes, accepted; /* HELLOs read, sessions or keys that came of them */
     uint64_t wrong_secret, wrong_key, wrong_method, wrong_version, slowed, replayed_hello;
-    const struct receiver_counters *receiver;
+    struct receiver_figures receiver;
 };
 void server_counters(const struct server *s, struct server_counters *ret);

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "data/pipeline.h"
 #include "data/source/ring.h"
+#include "data/stage/ports.h"
 #include "data/stage/tunnel.h"
 
 enum {
@@ -20,7 +21,7 @@ enum {
     COMMANDS = 64,
 };
 
-enum op { OP_SESSION, OP_REKEY, OP_DOWN, OP_FILTER, OP_OWN, OP_STOP };
+enum op { OP_SESSION, OP_REKEY, OP_DOWN, OP_FILTER, OP_OWN, OP_PORTS, OP_STOP };
 
 struct command {
     enum op op;
@@ -31,6 +32,8 @@ struct command {
     struct ether_flow flow;
     unsigned n_own;
     int own[RING_OWN_MAX];
+    unsigned n_ports;
+    uint32_t ports[PORTS_MAX];
 };
 
 struct worker {
@@ -102,6 +105,9 @@ static void carry_out(struct worker *w, struct command *c)
     case OP_OWN:
         (void)ring_own_devices(ring_source_ring(w->pipeline.source), c->own, c->n_own);
         break;
+    case OP_PORTS:
+        ports_stage_set(w->pipeline.stage[1], c->ports, c->n_ports);
+        break;
     case OP_STOP:
         ring_stop(ring_source_ring(w->pipeline.source));
         w->stopping = true;
@@ -160,6 +166,9 @@ static int build(struct worker *w, struct ring *ring, uint16_t stream)
         r = tunnel_stage_new(&w->counting, &w->pipeline.stage[0]);
     }
     if (r == 0) {
+        r = ports_stage_new(&w->pipeline.stage[1]);
+    }
+    if (r == 0) {
         r = link_tx_new(stream, &w->counting, &w->pipeline.sink);
     }
     w->commands = queue_new(COMMANDS);
@@ -211,8 +220,8 @@ void worker_free(struct worker *w)
     if (w->pipeline.source) {
         w->pipeline.source->ops->free(w->pipeline.source);
     }
-    if (w->pipeline.stage[0]) {
-        w->pipeline.stage[0]->ops->free(w->pipeline.stage[0]);
+    for (unsigned i = 0; i < PIPELINE_STAGES && w->pipeline.stage[i]; i++) {
+        w->pipeline.stage[i]->ops->free(w->pipeline.stage[i]);
     }
     sink_free(w->pipeline.sink);
     wake_done(&w->wake);
@@ -265,6 +274,13 @@ int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n)
 {
     struct command c = {.op = OP_OWN, .n_own = n < RING_OWN_MAX ? n : RING_OWN_MAX};
     memcpy(c.own, ifindexes, c.n_own * sizeof(c.own[0]));
+    return command(w, &c);
+}
+
+int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n)
+{
+    struct command c = {.op = OP_PORTS, .n_ports = n < PORTS_MAX ? n : PORTS_MAX};
+    memcpy(c.ports, ifindex, c.n_ports * sizeof(c.ports[0]));
     return command(w, &c);
 }
 

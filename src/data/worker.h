@@ -36,6 +36,8 @@ int worker_down(struct worker *w);
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow);
 /* "any": interfaces whose frames are skipped. */
 int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n);
+/* "any": interface ifindex[i] is the stream's port i + 1; at most PORTS_MAX of stage/ports.h. */
+int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n);
 /* Takes no more frames, sends what was accepted, counts, and ends; worker_done tells when. */
 int worker_stop(struct worker *w);
 

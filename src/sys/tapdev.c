@@ -136,7 +136,7 @@ int tapdev_open(const char *name, int *ret_fd, int *ret_ifindex, struct error *e
     r = netlink_set(ifindex,
                     &(struct netlink_set){.mtu = TAPDEV_MTU,
                                           .txqueuelen = TAPDEV_QUEUE,
-                                          .alias = "farspan collector",
+                                          .alias = TAPDEV_ALIAS,
                                           .silent = true,
                                           .up = true},
                     err);

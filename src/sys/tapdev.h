@@ -23,6 +23,8 @@ enum {
     TAPDEV_FRAME_MAX = 262144,
 };
 
+#define TAPDEV_ALIAS "farspan collector" /* what the device is marked with (ifalias) */
+
 /* 1 to 15 bytes, without '/', ':', '%', blanks or control characters, and not "." or "..". */
 bool tapdev_name_valid(const char *name);
 

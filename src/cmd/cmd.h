@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the commands share: one function a command, messages, and secrets from the command line.
+ */
+#pragma once
+
+#include <getopt.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "data/link/handshake.h"
+
+enum {
+    EXIT_USAGE = 2,
+    CMD_PATH_MAX = 4096,
+};
+
+int cmd_tap(int argc, char **argv);
+int cmd_collector(int argc, char **argv);
+int cmd_keygen(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+
+/* One line to standard error, "farspan tap: …". */
+void say(const char *command, const char *fmt, ...) _printf_(2, 3);
+/* As say, then what to do about it; returns EXIT_USAGE. */
+int usage_error(const char *command, const char *fmt, ...) _printf_(2, 3);
+/* getopt_long's '?' and ':' in words; returns EXIT_USAGE. */
+int option_error(const char *command, char **argv, int opt);
+/* The host's name as a tap's or collector's: what LINK_NAME allows, at least "host". */
+void host_name(char ret[LINK_NAME_MAX + 1]);
+/* "Linux 6.1.0 x86_64" */
+void system_words(char *ret, size_t cap);
+
+/* ---- secrets ---- */
+
+/* What the command line said about keys; texts that getopt left in place. */
+struct secret_options {
+    char *passphrase;     /* -k, copied and wiped from the process list; owned */
+    const char *key_file; /* --key-file */
+    const char *identity; /* --identity */
+    const char *peer;     /* --peer, tap */
+    const char *allow;    /* --allow, collector */
+    bool plain;           /* -K */
+};
+
+/* Do the options name exactly one kind of key, and all of it? 0 or usage_error's EXIT_USAGE. */
+int secret_check(const struct secret_options *o, const char *command, bool collector);
+
+/* Takes -k's argument over. -ENOMEM. */
+int secret_take_passphrase(struct secret_options *o, char *arg);
+
+struct secrets {
+    struct handshake_conf conf; /* borrows from below */
+    char *passphrase;
+    struct allow_list allow;
+};
+
+/* Reads everything; the options have passed secret_check. -errno with a sentence. Says what is
+ * unwise. */
+int secrets_load(struct secret_options *o, const char *command, bool collector, struct secrets *ret,
+                 struct error *err);
+/* Wipes. */
+void secrets_done(struct secrets *s);
+/* Reads a whole small file; the caller wipes and frees. */
+int read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct error *err);

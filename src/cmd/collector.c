@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/collector.h"
+
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "sys/crypto/kdf.h"
+
+enum {
+    CHECK_MS = 200,
+};
+
+static json_t *document(void *user)
+{
+    struct collector *c = user;
+    return report_collector(c->name, c->server, c->output, c->n_outputs);
+}
+
+static int on_device(void *user, const char *tap, int *ret_fd, struct error *err)
+{
+    struct collector *c = user;
+    if (!c->one_each) {
+        *ret_fd = -1;
+        return 0;
+    }
+    return broker_call(c->broker, COLLECTOR_DEVICE, tap, strlen(tap), NULL, NULL, ret_fd, err);
+}
+
+static void on_say(void *user, bool error, const char *text)
+{
+    (void)user;
+    (void)error;
+    say("collector", "%s", text);
+}
+
+static const struct server_ops server_ops = {on_device, on_say};
+
+static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
+{
+    (void)sig;
+    (void)user;
+    loop_stop(l, EXIT_SUCCESS);
+}
+
+static void on_timer(struct loop *l, struct mono now, void *user)
+{
+    (void)now;
+    struct collector *c = user;
+    if (!collector_outputs_alive(c)) {
+        loop_stop(l, EXIT_SUCCESS);
+    }
+}
+
+static int start_engine(struct collector *c, struct error *err)
+{
+    struct sandbox_conf sc;
+    int r = loop_new(&c->loop);
+    r = r < 0 ? r : loop_add_signals(c->loop, on_signal, c);
+    if (r < 0) {
+        return error_sys(err, -r, "cannot start");
+    }
+    broker_sandbox(c->broker, &sc);
+    r = sandbox_enter(&sc, err);
+    r = r < 0 ? r : collector_make_outputs(c, err);
+    const struct server_conf sv = {.handshake = c->secrets.conf,
+                                   .fd = c->fd,
+                                   .outputs = c->output,
+                                   .n_outputs = c->n_outputs,
+                                   .ops = &server_ops,
+                                   .user = c};
+    r = r < 0 ? r : server_new(c->loop, &sv, &c->server, err);
+    if (r == 0) {
+        r = control_serve(c->loop, &c->control, document, c, &c->status);
+        r = r < 0 ? r
+                  : loop_add_timer(c->loop, mono_add_ms(mono_now(), CHECK_MS),
+                                   CHECK_MS * NSEC_PER_MSEC, on_timer, c, &c->timer);
+        r = r < 0 ? error_sys(err, -r, "cannot start") : 0;
+    }
+    return r;
+}
+
+static void tap_summary(void *user, const struct server_tap *tap)
+{
+    struct collector *c = user;
+    for (unsigned i = 0; i < tap->n_ports; i++) {
+        const struct receiver_port *p = tap->ports[i];
+        fprintf(stderr, "%s:%s: %" PRIu64 " received, %" PRIu64 " lost on the link", p->tap,
+                p->ifname, ledger_get(&p->ledger, LEDGER_RX_OUT),
+                ledger_sum(&p->ledger, LEDGER_LINK_RX).dropped);
+        for (unsigned k = 0; k < c->n_outputs; k++) {
+            const struct ledger *l = sink_ledger(c->output[k], p->index);
+            if (l) {
+                fprintf(stderr, "; %s: %" PRIu64 " written, %" PRIu64 " dropped",
+                        c->output[k]->name, ledger_get(l, LEDGER_SINK_OUT),
+                        ledger_sum(l, LEDGER_SINK).dropped);
+            }
+        }
+        fputc('\n', stderr);
+    }
+}
+
+static int engine(struct collector *c)
+{
+    struct error err = {""};
+    if (start_engine(c, &err) < 0) {
+        say("collector", "%s", err.text);
+        return EXIT_FAILURE;
+    }
+    say("collector", "listening on %s%sport %u, output to %s%s%s", c->conf.bind ? c->conf.bind : "",
+        c->conf.bind ? " " : "", c->conf.port, c->conf.device ? c->conf.device : "",
+        c->conf.device && c->conf.file ? " and " : "", c->conf.file ? c->conf.file : "");
+    int status = loop_run(c->loop);
+    server_stop(c->server);
+    collector_finish_outputs(c);
+    server_each(c->server, tap_summary, c);
+    if (c->conf.json) {
+        json_t *doc = document(c);
+        json_dumpf(doc, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(doc);
+        if (fflush(stdout) != 0) {
+            say("collector", "cannot write to standard output: %m");
+            return EXIT_FAILURE;
+        }
+    }
+    return status != 0 ? EXIT_FAILURE : c->status_code;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        close(TAKE_FD(*fd));
+    }
+}
+
+static void collector_done(struct collector *c)
+{
+    control_free(c->status);
+    server_free(c->server);
+    for (unsigned i = 0; i < c->n_outputs; i++) {
+        sink_free(c->output[i]);
+    }
+    if (c->loop) {
+        loop_del_timer(c->loop, c->timer);
+        loop_free(c->loop);
+    }
+    broker_free(c->broker);
+    secrets_done(&c->secrets);
+    close_fd(&c->fd);
+    close_fd(&c->device_fd);
+    close_fd(&c->file_fd);
+    close_fd(&c->control.fd);
+    free(c->conf.secret.passphrase);
+}
+
+/* Runs in the broker when the engine has ended. */
+static void at_end(void *ctx, int status)
+{
+    struct collector *c = ctx;
+    control_remove(&c->control);
+    if (WIFSIGNALED(status)) {
+        say("collector", "the engine was ended by signal %d (%s)", WTERMSIG(status),
+            strsignal(WTERMSIG(status)));
+    }
+}
+
+int cmd_collector(int argc, char **argv)
+{
+    static const int caps[] = {CAP_NET_ADMIN};
+    static struct collector c = {.fd = -1, .device_fd = -1, .file_fd = -1, .control = {.fd = -1}};
+    struct error err = {""};
+    int r = collector_parse(&c.conf, argc, argv);
+    if (r != EXIT_SUCCESS) {
+        return -1 - r;
+    }
+    c.one_each = c.conf.device && strstr(c.conf.device, "%t");
+    system_words(c.os, sizeof(c.os));
+    snprintf(c.name, sizeof(c.name), "collector-%u", c.conf.port);
+    r = secrets_load(&c.conf.secret, "collector", true, &c.secrets, &err);
+    r = r < 0 ? r : collector_open(&c, &err);
+    if (r == 0 && control_listen(&c.control, c.name, &err) < 0) {
+        say("collector", "warning: farspan status will not see this collector: %s", err.text);
+    }
+    const struct broker_conf bc = {.requests = collector_requests,
+                                   .n_requests = COLLECTOR_REQUESTS,
+                                   .ctx = &c,
+                                   .caps = caps,
+                                   .n_caps = ARRAY_SIZE(caps),
+                                   .user = c.conf.user,
+                                   .at_end = at_end};
+    r = r < 0 ? r : broker_start(&bc, &c.broker, &err);
+    if (r < 0) {
+        say("collector", "%s", err.text);
+        control_remove(&c.control);
+        collector_done(&c);
+        return EXIT_FAILURE;
+    }
+    int status = engine(&c);
+    collector_done(&c);
+    return status;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What collector.c (start and end), collector_options.c (command line) and collector_outputs.c
+ * share.
+ */
+#pragma once
+
+#include "base/parse.h"
+#include "cmd/cmd.h"
+#include "cmd/control.h"
+#include "cmd/report.h"
+#include "sys/broker.h"
+#include "sys/tapdev.h"
+
+enum collector_request {
+    COLLECTOR_DEVICE, /* a tap's name: gives a TAP device named after the pattern */
+    COLLECTOR_REQUESTS,
+};
+
+struct collector_conf {
+    uint16_t port;
+    const char *device; /* -i: a name, or a pattern with %t */
+    const char *file;   /* -w: a path, or "-" */
+    const char *bind;   /* --bind: an address */
+    bool json;
+    const char *user;
+    struct secret_options secret;
+};
+
+struct collector {
+    struct collector_conf conf;
+    struct secrets secrets;
+    struct control control;
+    struct broker *broker;
+    struct loop *loop;
+    struct server *server;
+    struct control_server *status;
+    struct loop_timer *timer;
+    int fd, device_fd, file_fd; /* -1: none */
+    bool one_each;              /* -i is a pattern */
+    struct sink *output[2];
+    bool told[2]; /* that it has failed */
+    unsigned n_outputs;
+    int status_code;
+    char name[64], os[128];
+};
+
+/* Reads argv; EXIT_SUCCESS to go on, else -1 - exit status. */
+int collector_parse(struct collector_conf *c, int argc, char **argv);
+
+extern const struct broker_request collector_requests[COLLECTOR_REQUESTS];
+
+/* With privileges: the socket, the device, the file. */
+int collector_open(struct collector *c, struct error *err);
+/* In the engine, behind the wall: the outputs on top of them. */
+int collector_make_outputs(struct collector *c, struct error *err);
+/* Says which outputs have failed since; false when none is left. */
+bool collector_outputs_alive(struct collector *c);
+/* Writes out what is buffered; says what went wrong. */
+void collector_finish_outputs(struct collector *c);

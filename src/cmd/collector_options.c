@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line of `farspan collector`.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/collector.h"
+
+static const char help[] =
+    "Usage: farspan collector -p PORT [-i DEVICE] [-w FILE] [OPTION...]\n"
+    "\n"
+    "Receives the frames of taps and makes them appear on a virtual interface, in a file, or "
+    "both.\n"
+    "\n"
+    "Where from:\n"
+    "  -p PORT                 the UDP port to listen on\n"
+    "      --bind ADDRESS      listen on this address only\n"
+    "\n"
+    "Where to, one at least:\n"
+    "  -i DEVICE               make this TAP device; \"ntap-%t\" makes one for each tap\n"
+    "  -w FILE                 write pcapng; an existing file is continued; \"-\": standard "
+    "output\n"
+    "\n"
+    "Keys, one of:\n"
+    "  -k PASSPHRASE           shared with the taps\n"
+    "      --key-file FILE     the same, in the first line of a file; or FARSPAN_KEY in the\n"
+    "                          environment\n"
+    "      --identity FILE     the collector's own key (farspan keygen), with --allow\n"
+    "      --allow FILE        the public keys of the taps that may connect, with their names\n"
+    "  -K                      no encryption at all; the taps must be started with -K too\n"
+    "\n"
+    "Other:\n"
+    "      --user USER         the unprivileged user to run as (default: farspan, else nobody)\n"
+    "      --json              print the ledger at the end, as JSON\n"
+    "  -h, --help              print this help\n"
+    "  -V, --version           print the version\n";
+
+enum { OPT_BIND = 256, OPT_KEY_FILE, OPT_IDENTITY, OPT_ALLOW, OPT_USER, OPT_JSON };
+
+static const struct option options[] = {
+    {"bind", required_argument, NULL, OPT_BIND},
+    {"key-file", required_argument, NULL, OPT_KEY_FILE},
+    {"identity", required_argument, NULL, OPT_IDENTITY},
+    {"allow", required_argument, NULL, OPT_ALLOW},
+    {"user", required_argument, NULL, OPT_USER},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
+};
+
+static int set_port(struct collector_conf *c, const char *arg)
+{
+    struct error err = {""};
+    uint64_t v = 0;
+    int r = parse_u64(arg, "-p", 1, UINT16_MAX, &v, &err);
+    c->port = (uint16_t)v;
+    return r < 0 ? usage_error("collector", "%s", err.text) : 0;
+}
+
+static int set_device(struct collector_conf *c, const char *arg)
+{
+    if (!strstr(arg, "%t") && !tapdev_name_valid(arg)) {
+        return usage_error("collector",
+                           "-i \"%s\": a device's name has 1 to 15 characters, without blanks, "
+                           "'/', ':' and '%%' (but %%t for the tap's name)",
+                           arg);
+    }
+    c->device = arg;
+    return 0;
+}
+
+static int set_option(struct collector_conf *c, int opt, char *arg)
+{
+    switch (opt) {
+    case 'p':
+        return set_port(c, arg);
+    case 'i':
+        return set_device(c, arg);
+    case 'w':
+        c->file = arg;
+        break;
+    case 'k':
+        return secret_take_passphrase(&c->secret, arg) < 0 ? EXIT_FAILURE : 0;
+    case 'K':
+        c->secret.plain = true;
+        break;
+    case OPT_BIND:
+        c->bind = arg;
+        break;
+    case OPT_KEY_FILE:
+        c->secret.key_file = arg;
+        break;
+    case OPT_IDENTITY:
+        c->secret.identity = arg;
+        break;
+    case OPT_ALLOW:
+        c->secret.allow = arg;
+        break;
+    case OPT_USER:
+        c->user = arg;
+        break;
+    case OPT_JSON:
+        c->json = true;
+        break;
+    default:
+        return EXIT_USAGE;
+    }
+    return 0;
+}
+
+static int finish(const struct collector_conf *c, int argc, char **argv)
+{
+    if (optind < argc) {
+        return usage_error("collector", "there is nothing to do with \"%s\"", argv[optind]);
+    }
+    if (c->port == 0) {
+        return usage_error("collector", "a port to listen on is needed: -p PORT");
+    }
+    if (!c->device && !c->file) {
+        return usage_error("collector", "an output is needed: -i DEVICE, -w FILE, or both");
+    }
+    if (c->json && c->file && strcmp(c->file, "-") == 0) {
+        return usage_error("collector", "--json and -w - both want standard output");
+    }
+    return secret_check(&c->secret, "collector", true);
+}
+
+int collector_parse(struct collector_conf *c, int argc, char **argv)
+{
+    int opt;
+    while ((opt = getopt_long(argc, argv, ":p:i:w:k:KhV", options, NULL)) != -1) {
+        if (opt == 'h') {
+            fputs(help, stdout);
+            return -1 - EXIT_SUCCESS;
+        }
+        if (opt == 'V') {
+            puts("farspan " FARSPAN_VERSION);
+            return -1 - EXIT_SUCCESS;
+        }
+        int r = opt == '?' || opt == ':' ? option_error("collector", argv, opt)
+                                         : set_option(c, opt, optarg);
+        if (r != 0) {
+            return -1 - r;
+        }
+    }
+    int r = finish(c, argc, argv);
+    return r != 0 ? -1 - r : 0;
+}

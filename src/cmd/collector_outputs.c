@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a collector's frames go, and what it opens for that before it gives its privileges up.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "cmd/collector.h"
+#include "data/sink/device.h"
+#include "data/sink/file.h"
+#include "proto/link.h"
+
+enum {
+    RECEIVE_BUFFER = 32 << 20,
+};
+
+static int device_request(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    const struct collector *c = ctx;
+    char tap[LINK_NAME_MAX + 1], name[IFNAMSIZ];
+    if (!c->one_each || !link_name_ok(args, len)) {
+        return error_set(&reply->err, EINVAL, "no device is made for such a tap");
+    }
+    memcpy(tap, args, len);
+    tap[len] = '\0';
+    int r = tapdev_name_expand(c->conf.device, tap, name, &reply->err);
+    return r < 0 ? r : tapdev_open(name, &reply->fd, NULL, &reply->err);
+}
+
+const struct broker_request collector_requests[COLLECTOR_REQUESTS] = {
+    [COLLECTOR_DEVICE] = {"make a device", device_request, 1, LINK_NAME_MAX},
+};
+
+static int open_socket(struct collector *c, struct error *err)
+{
+    struct udp_addr a = {0};
+    if (c->conf.bind && inet_pton(AF_INET, c->conf.bind, &a.v4.sin_addr) == 1) {
+        a.v4.sin_family = AF_INET;
+        a.len = sizeof(a.v4);
+    } else if (c->conf.bind && inet_pton(AF_INET6, c->conf.bind, &a.v6.sin6_addr) == 1) {
+        a.v6.sin6_family = AF_INET6;
+        a.len = sizeof(a.v6);
+    } else if (c->conf.bind) {
+        return error_set(err, EINVAL, "--bind: \"%s\" is not an IPv4 or IPv6 address",
+                         c->conf.bind);
+    }
+    int r = udp_bind(a.len ? &a : NULL, c->conf.port, &c->fd, err);
+    if (r == 0) {
+        (void)udp_set_buffers(c->fd, RECEIVE_BUFFER, 4 << 20, NULL, NULL);
+    }
+    return r;
+}
+
+static int open_file(struct collector *c, struct error *err)
+{
+    if (strcmp(c->conf.file, "-") == 0) {
+        if (isatty(STDOUT_FILENO)) {
+            return error_set(err, EINVAL,
+                             "-w -: standard output is a terminal; pipe it to a program");
+        }
+        c->file_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    } else {
+        c->file_fd = open(c->conf.file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    }
+    return c->file_fd < 0 ? error_sys(err, errno, "cannot open %s", c->conf.file) : 0;
+}
+
+int collector_open(struct collector *c, struct error *err)
+{
+    int r = open_socket(c, err);
+    if (r == 0 && c->conf.file) {
+        r = open_file(c, err);
+    }
+    if (r == 0 && c->conf.device && !c->one_each) {
+        r = tapdev_open(c->conf.device, &c->device_fd, NULL, err);
+    }
+    if (r == 0 && c->one_each) { /* a pattern that cannot be is found now, not with the first tap */
+        char name[IFNAMSIZ];
+        r = tapdev_name_expand(c->conf.device, "tap", name, err);
+    }
+    return r;
+}
+
+int collector_make_outputs(struct collector *c, struct error *err)
+{
+    const struct file_sink_conf fc = {
+        .path = c->conf.file, .os = c->os, .app = "farspan " FARSPAN_VERSION};
+    if (c->conf.device) {
+        int r = device_sink_new(c->conf.device, c->device_fd, &c->output[c->n_outputs]);
+        if (r < 0) {
+            return error_sys(err, -r, "%s", c->conf.device);
+        }
+        c->n_outputs++;
+    }
+    if (c->conf.file) {
+        int r = file_sink_new(c->file_fd, true, &fc, &c->output[c->n_outputs], err);
+        if (r < 0) {
+            return r;
+        }
+        c->file_fd = -1;
+        c->n_outputs++;
+    }
+    return 0;
+}
+
+static void failed(struct collector *c, unsigned i, int r, const struct error *err)
+{
+    if (c->told[i]) {
+        return;
+    }
+    c->told[i] = true;
+    if (r == -EPIPE && strcmp(c->output[i]->name, "-") == 0) {
+        say("collector", "the program that read standard output has ended");
+        return; /* as usual with head(1) and the like: no failure of ours */
+    }
+    c->status_code = EXIT_FAILURE;
+    say("collector", "%s", err->text);
+}
+
+bool collector_outputs_alive(struct collector *c)
+{
+    unsigned alive = 0;
+    for (unsigned i = 0; i < c->n_outputs; i++) {
+        struct error err = {""};
+        int r = c->output[i]->ops->check(c->output[i], &err);
+        if (r < 0) {
+            failed(c, i, r, &err);
+        } else {
+            alive++;
+        }
+    }
+    return alive > 0;
+}
+
+void collector_finish_outputs(struct collector *c)
+{
+    for (unsigned i = 0; i < c->n_outputs; i++) {
+        struct error err = {""};
+        int r = c->output[i]->ops->finish(c->output[i], &err);
+        if (r < 0) {
+            failed(c, i, r, &err);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+enum {
+    CLIENTS = 16,     /* at a time */
+    CLIENT_MS = 5000, /* for taking the document */
+};
+
+struct client_end {
+    struct control_server *server;
+    int fd; /* -1: free */
+    struct loop_fd *event;
+    char *text;
+    size_t len, sent;
+    struct mono until;
+};
+
+struct control_server {
+    struct loop *loop;
+    int fd;
+    struct loop_fd *event;
+    struct loop_timer *timer;
+    json_t *(*make)(void *user);
+    void *user;
+    struct client_end client[CLIENTS];
+};
+
+int control_listen(struct control *c, const char *name, struct error *err)
+{
+    struct unixsock_dir dir;
+    char other[64];
+    *c = (struct control){.fd = -1};
+    int r = unixsock_dir_for(geteuid(), getenv("XDG_RUNTIME_DIR"), &dir);
+    if (r == 0) {
+        r = unixsock_make_dir(&dir, err);
+    }
+    for (int i = 0; r == 0 && i < 2 && c->fd < 0; i++) {
+        snprintf(other, sizeof(other), "%s-%d", name, (int)getpid());
+        r = unixsock_path(&dir, i == 0 ? name : other, c->path, err);
+        r = r < 0 ? r : unixsock_listen(c->path, 0600, &c->fd, err);
+        if (r == -EADDRINUSE && i == 0) {
+            r = 0;
+        }
+    }
+    return r;
+}
+
+void control_remove(struct control *c)
+{
+    if (c->path[0]) {
+        (void)unixsock_remove(c->path);
+    }
+}
+
+static void drop(struct client_end *e)
+{
+    if (e->fd >= 0) {
+        loop_del_fd(e->server->loop, e->event);
+        close(e->fd);
+        free(e->text);
+        *e = (struct client_end){.server = e->server, .fd = -1};
+    }
+}
+
+static void on_writable(struct loop *l, int fd, uint32_t events, void *user)
+{
+    (void)l;
+    (void)events;
+    struct client_end *e = user;
+    ssize_t n = send(fd, e->text + e->sent, e->len - e->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    e->sent += n > 0 ? (size_t)n : 0;
+    if (n <= 0 || e->sent == e->len) {
+        drop(e);
+    }
+}
+
+static void on_client(struct loop *l, int fd, uint32_t events, void *user)
+{
+    (void)l;
+    (void)events;
+    struct control_server *s = user;
+    int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (c < 0) {
+        return;
+    }
+    struct client_end *e = NULL;
+    for (unsigned i = 0; i < CLIENTS && !e; i++) {
+        e = s->client[i].fd < 0 ? &s->client[i] : NULL;
+    }
+    json_t *doc = e ? s->make(s->user) : NULL;
+    char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
+    json_decref(doc);
+    if (!text) {
+        close(c);
+        return;
+    }
+    *e = (struct client_end){.server = s, .fd = c, .text = text, .len = strlen(text)};
+    e->until = mono_add_ms(mono_now(), CLIENT_MS);
+    if (loop_add_fd(s->loop, c, EPOLLOUT, on_writable, e, &e->event) < 0) {
+        drop(e);
+    }
+}
+
+static void on_timer(struct loop *l, struct mono now, void *user)
+{
+    (void)l;
+    struct control_server *s = user;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        if (s->client[i].fd >= 0 && mono_due(now, s->client[i].until)) {
+            drop(&s->client[i]);
+        }
+    }
+}
+
+int control_serve(struct loop *l, const struct control *c, json_t *(*make)(void *user), void *user,
+                  struct control_server **ret)
+{
+    struct control_server *s = calloc(1, sizeof(*s));
+    if (!s) {
+        return -ENOMEM;
+    }
+    *s = (struct control_server){.loop = l, .fd = c->fd, .make = make, .user = user};
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        s->client[i] = (struct client_end){.server = s, .fd = -1};
+    }
+    int r = c->fd < 0 ? 0 : loop_add_fd(l, c->fd, EPOLLIN, on_client, s, &s->event);
+    if (r == 0) {
+        r = loop_add_timer(l, mono_add_ms(mono_now(), CLIENT_MS), CLIENT_MS * NSEC_PER_MSEC,
+                           on_timer, s, &s->timer);
+    }
+    if (r < 0) {
+        control_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+void control_free(struct control_server *s)
+{
+    if (!s) {
+        return;
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        drop(&s->client[i]);
+    }
+    loop_del_fd(s->loop, s->event);
+    loop_del_timer(s->loop, s->timer);
+    free(s);
+}

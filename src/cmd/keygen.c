@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "sys/crypto/kdf.h"
+
+static const char help[] =
+    "Usage: farspan keygen [-o FILE]\n"
+    "\n"
+    "Makes a key pair for a tap or a collector. The private key goes to FILE (mode 0600, never\n"
+    "overwritten), the public key to standard output. Without -o both go to standard output, the\n"
+    "public key as a comment.\n"
+    "\n"
+    "  -o, --output FILE     where the private key goes\n"
+    "  -h, --help            print this help\n"
+    "  -V, --version         print the version\n";
+
+static int write_key(const char *path, const char *text)
+{
+    _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        say("keygen",
+            errno == EEXIST ? "%s exists already and is not overwritten" : "cannot make %s: %m",
+            path);
+        return EXIT_FAILURE;
+    }
+    char line[KEY_TEXT_LEN + 2];
+    int n = snprintf(line, sizeof(line), "%s\n", text);
+    bool ok = write(fd, line, (size_t)n) == n && fsync(fd) == 0;
+    secure_wipe(line, sizeof(line));
+    if (!ok) {
+        say("keygen", "cannot write %s: %m", path);
+        unlink(path);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
+static int generate(const char *path)
+{
+    uint8_t priv[KEY_LEN], pub[KEY_LEN];
+    char priv_text[KEY_TEXT_LEN + 1], pub_text[KEY_TEXT_LEN + 1];
+    int r = key_generate(priv);
+    if (r < 0) {
+        say("keygen", "no random numbers: %s", strerror(-r));
+        return EXIT_FAILURE;
+    }
+    key_public(priv, pub);
+    key_format(priv, priv_text);
+    key_format(pub, pub_text);
+    int status = EXIT_SUCCESS;
+    if (path) {
+        status = write_key(path, priv_text);
+        if (status == EXIT_SUCCESS) {
+            printf("%s\n", pub_text);
+        }
+    } else {
+        printf("# public key: %s\n%s\n", pub_text, priv_text);
+    }
+    secure_wipe(priv, sizeof(priv));
+    secure_wipe(priv_text, sizeof(priv_text));
+    if (fflush(stdout) != 0) {
+        say("keygen", "cannot write to standard output: %m");
+        return EXIT_FAILURE;
+    }
+    return status;
+}
+
+int cmd_keygen(int argc, char **argv)
+{
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {0}};
+    const char *path = NULL;
+    int opt;
+    while ((opt = getopt_long(argc, argv, ":o:hV", options, NULL)) != -1) {
+        switch (opt) {
+        case 'o':
+            path = optarg;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_SUCCESS;
+        case 'V':
+            puts("farspan " FARSPAN_VERSION);
+            return EXIT_SUCCESS;
+        default:
+            return option_error("keygen", argv, opt);
+        }
+    }
+    if (optind < argc) {
+        return usage_error("keygen", "there is nothing to do with \"%s\"", argv[optind]);
+    }
+    return generate(path);
+}

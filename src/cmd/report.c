@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/report.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* Missing memory leaves a member out; jansson's setters take NULL for that. */
+static void set_int(json_t *o, const char *key, int64_t v)
+{
+    (void)json_object_set_new(o, key, json_integer(v));
+}
+
+static void set_str(json_t *o, const char *key, const char *v)
+{
+    (void)json_object_set_new(o, key, v ? json_string(v) : json_null());
+}
+
+json_t *report_stage(const struct ledger *l, enum ledger_stage stage)
+{
+    json_t *o = json_object(), *drops = json_object();
+    struct ledger_sum sum = ledger_sum(l, stage);
+    set_int(o, "in", (int64_t)sum.in);
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        const struct ledger_info *info = ledger_info((enum ledger_id)i);
+        if (info->stage == stage && info->kind == LEDGER_DROP) {
+            set_int(drops, info->key, (int64_t)ledger_get(l, (enum ledger_id)i));
+        }
+    }
+    (void)json_object_set_new(o, "drops", drops);
+    set_int(o, "out", (int64_t)sum.out);
+    set_int(o, "in_flight", sum.in_flight);
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        const struct ledger_info *info = ledger_info((enum ledger_id)i);
+        if (info->stage == stage && info->kind == LEDGER_INFO) {
+            set_int(o, info->key, (int64_t)ledger_get(l, (enum ledger_id)i));
+        }
+    }
+    return o;
+}
+
+static json_t *tap_stages(const struct ledger *l)
+{
+    json_t *o = json_object();
+    for (unsigned st = LEDGER_RING; st <= LEDGER_LINK_TX; st++) {
+        (void)json_object_set_new(o, ledger_stage_name((enum ledger_stage)st),
+                                  report_stage(l, (enum ledger_stage)st));
+    }
+    return o;
+}
+
+static json_t *head(const char *role, const char *name)
+{
+    json_t *o = json_object();
+    set_str(o, "role", role);
+    set_str(o, "name", name);
+    set_str(o, "version", FARSPAN_VERSION);
+    return o;
+}
+
+static int64_t seconds_since(struct mono t)
+{
+    return t.ns ? mono_diff(mono_now(), t) / NSEC_PER_SEC : 0;
+}
+
+static void set_clock(json_t *o, int64_t rtt_ns, int64_t offset_ns)
+{
+    if (rtt_ns > 0) {
+        set_int(o, "rtt_us", rtt_ns / 1000);
+        set_int(o, "clock_offset_us", offset_ns / 1000);
+    }
+}
+
+static json_t *tap_session(const struct client *c)
+{
+    struct client_status st;
+    json_t *o = json_object();
+    client_status(c, &st);
+    set_str(o, "state", st.state);
+    set_str(o, "collector", st.address);
+    set_str(o, "cipher", st.cipher);
+    set_int(o, "datagram_bytes", st.datagram);
+    set_int(o, "seconds", st.up ? seconds_since(st.since) : 0);
+    set_int(o, "sessions", st.sessions);
+    set_int(o, "rekeys", st.rekeys);
+    set_int(o, "refused_datagrams", st.refused_records);
+    set_clock(o, st.rtt_ns, st.clock_offset_ns);
+    return o;
+}
+
+json_t *report_tap(const char *name, const struct client *c,
+                   const struct report_tap_interface *interfaces, unsigned n)
+{
+    json_t *doc = head("tap", name), *list = json_array();
+    (void)json_object_set_new(doc, "session", tap_session(c));
+    for (unsigned i = 0; i < n; i++) {
+        struct client_stream_status st;
+        json_t *o = json_object();
+        client_stream_status(c, interfaces[i].stream, &st);
+        set_str(o, "name", interfaces[i].name);
+        (void)json_object_set_new(o, "stages", tap_stages(worker_ledger(interfaces[i].worker)));
+        set_int(o, "confirmed", (int64_t)st.confirmed);
+        set_int(o, "reported_lost", (int64_t)st.reported_lost);
+        (void)json_array_append_new(list, o);
+    }
+    (void)json_object_set_new(doc, "interfaces", list);
+    return doc;
+}
+
+struct taps {
+    json_t *list;
+    struct sink *const *outputs;
+    unsigned n_outputs;
+};
+
+static json_t *port_report(const struct taps *t, const struct receiver_port *p)
+{
+    json_t *o = json_object(), *stages = json_object(), *outputs = json_array();
+    set_str(o, "name", p->ifname);
+    set_str(o, "filter", p->filter);
+    (void)json_object_set_new(stages, "link_rx", report_stage(&p->ledger, LEDGER_LINK_RX));
+    (void)json_object_set_new(o, "stages", stages);
+    (void)json_object_set_new(o, "tap_stages", tap_stages(&p->reported));
+    for (unsigned i = 0; i < t->n_outputs; i++) {
+        const struct ledger *l = sink_ledger(t->outputs[i], p->index);
+        if (l) {
+            json_t *out = report_stage(l, LEDGER_SINK);
+            set_str(out, "name", t->outputs[i]->name);
+            set_str(out, "kind", t->outputs[i]->ops->kind);
+            (void)json_array_append_new(outputs, out);
+        }
+    }
+    (void)json_object_set_new(o, "outputs", outputs);
+    return o;
+}
+
+static void tap_report(void *user, const struct server_tap *tap)
+{
+    const struct taps *t = user;
+    json_t *o = json_object(), *ports = json_array();
+    set_str(o, "name", tap->name);
+    set_str(o, "state", !tap->live ? "gone" : tap->silent ? "silent" : "up");
+    set_str(o, "peer", tap->address);
+    set_str(o, "host", tap->host);
+    set_str(o, "software", tap->software);
+    set_str(o, "cipher", tap->cipher);
+    set_int(o, "seconds", tap->live ? seconds_since(tap->since) : 0);
+    set_int(o, "sessions", tap->sessions);
+    set_int(o, "rekeys", tap->rekeys);
+    set_clock(o, tap->rtt_ns, tap->clock_offset_ns);
+    for (unsigned i = 0; i < tap->n_ports; i++) {
+        (void)json_array_append_new(ports, port_report(t, tap->ports[i]));
+    }
+    (void)json_object_set_new(o, "interfaces", ports);
+    (void)json_array_append_new(t->list, o);
+}
+
+static json_t *link_report(const struct server *s)
+{
+    struct server_counters c;
+    json_t *o = json_object();
+    server_counters(s, &c);
+    set_int(o, "handshakes", (int64_t)c.handshakes);
+    set_int(o, "accepted", (int64_t)c.accepted);
+    set_int(o, "wrong_passphrase", (int64_t)c.wrong_secret);
+    set_int(o, "wrong_key", (int64_t)c.wrong_key);
+    set_int(o, "wrong_method", (int64_t)c.wrong_method);
+    set_int(o, "wrong_version", (int64_t)c.wrong_version);
+    set_int(o, "slowed_down", (int64_t)c.slowed);
+    set_int(o, "replayed_handshakes", (int64_t)c.replayed_hello);
+    set_int(o, "datagrams", (int64_t)c.receiver.datagrams);
+    set_int(o, "bytes", (int64_t)c.receiver.bytes);
+    set_int(o, "malformed", (int64_t)c.receiver.malformed);
+    set_int(o, "unknown_session", (int64_t)c.receiver.unknown_session);
+    set_int(o, "forged", (int64_t)c.receiver.forged);
+    set_int(o, "replayed", (int64_t)c.receiver.replayed);
+    set_int(o, "unexpected", (int64_t)c.receiver.unexpected);
+    set_int(o, "control_queue_full", (int64_t)c.receiver.control_full);
+    set_int(o, "socket_buffers_dropped", (int64_t)c.receiver.socket_full);
+    return o;
+}
+
+json_t *report_collector(const char *name, const struct server *s, struct sink *const *outputs,
+                         unsigned n_outputs)
+{
+    json_t *doc = head("collector", name), *outs = json_array();
+    struct taps t = {json_array(), outputs, n_outputs};
+    (void)json_object_set_new(doc, "link", link_report(s));
+    server_each(s, tap_report, &t);
+    (void)json_object_set_new(doc, "taps", t.list);
+    for (unsigned i = 0; i < n_outputs; i++) {
+        struct error err = {""};
+        json_t *o = json_object();
+        int r = outputs[i]->ops->check(outputs[i], &err);
+        set_str(o, "name", outputs[i]->name);
+        set_str(o, "kind", outputs[i]->ops->kind);
+        set_str(o, "state", r == 0 ? "ok" : err.text);
+        (void)json_array_append_new(outs, o);
+    }
+    (void)json_object_set_new(doc, "outputs", outs);
+    return doc;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger as a document: the running programs make it (JSON), `farspan status` shows it to
+ * people. One document for all uses, so that a table never says something else than --json does.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/ledger.h"
+#include "data/client.h"
+#include "data/server.h"
+
+/* {"in":…,"out":…,"drops":{…},"in_flight":…, further figures}. NULL: no memory. */
+json_t *report_stage(const struct ledger *l, enum ledger_stage stage);
+
+struct report_tap_interface {
+    const char *name;
+    uint16_t stream;
+    const struct worker *worker;
+};
+
+json_t *report_tap(const char *name, const struct client *c,
+                   const struct report_tap_interface *interfaces, unsigned n);
+json_t *report_collector(const char *name, const struct server *s, struct sink *const *outputs,
+                         unsigned n_outputs);
+
+/* A document of either kind as a table for people. */
+void report_print(const json_t *doc, FILE *to);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger's document as people read it: a line a stage, what came in, what went on, and each
+ * drop that happened by its reason.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cmd/report.h"
+
+static int64_t num(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
+
+static const char *str(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+
+/* The words for a drop, from the table that counts it. */
+static const char *drop_words(const char *stage, const char *key)
+{
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        const struct ledger_info *info = ledger_info((enum ledger_id)i);
+        if (info->kind == LEDGER_DROP && strcmp(info->key, key) == 0 &&
+            strcmp(ledger_stage_name(info->stage), stage) == 0) {
+            return info->words;
+        }
+    }
+    return key;
+}
+
+static void print_stage(FILE *to, const char *label, const char *stage, const json_t *o)
+{
+    const char *key;
+    json_t *v;
+    if (!o) {
+        return;
+    }
+    int64_t flight = num(o, "in_flight");
+    fprintf(to, "  %-22s %14" PRId64 " in %14" PRId64 " out", label, num(o, "in"), num(o, "out"));
+    if (flight != 0) {
+        fprintf(to, "  %" PRId64 " in flight", flight);
+    }
+    fputc('\n', to);
+    json_object_foreach(json_object_get(o, "drops"), key, v)
+    {
+        if (json_integer_value(v) != 0) {
+            fprintf(to, "  %-22s %14" PRId64 " dropped: %s\n", "", (int64_t)json_integer_value(v),
+                    drop_words(stage, key));
+        }
+    }
+}
+
+static void print_tap_stages(FILE *to, const json_t *stages)
+{
+    print_stage(to, "kernel ring", "ring", json_object_get(stages, "ring"));
+    print_stage(to, "selection", "select", json_object_get(stages, "select"));
+    print_stage(to, "link, sent", "link_tx", json_object_get(stages, "link_tx"));
+}
+
+static void print_clock(FILE *to, const json_t *o)
+{
+    if (json_object_get(o, "rtt_us")) {
+        fprintf(to, ", round trip %.3f ms, its clock %+.3f ms", (double)num(o, "rtt_us") / 1e3,
+                (double)num(o, "clock_offset_us") / 1e3);
+    }
+}
+
+static void print_tap(const json_t *doc, FILE *to)
+{
+    const json_t *s = json_object_get(doc, "session");
+    size_t i;
+    json_t *o;
+    fprintf(to, "tap %s: %s", str(doc, "name"), str(s, "state"));
+    if (strcmp(str(s, "state"), "up") == 0) {
+        const char *cipher = str(s, "cipher");
+        fprintf(to, " with %s for %" PRId64 " s, %s", str(s, "collector"), num(s, "seconds"),
+                strcmp(cipher, "none") == 0 ? "NOT ENCRYPTED" : cipher);
+        print_clock(to, s);
+    }
+    fputc('\n', to);
+    json_array_foreach(json_object_get(doc, "interfaces"), i, o)
+    {
+        fprintf(to, " %s\n", str(o, "name"));
+        print_tap_stages(to, json_object_get(o, "stages"));
+        fprintf(to, "  %-22s %14" PRId64 " received %8" PRId64 " lost\n", "collector confirms",
+                num(o, "confirmed"), num(o, "reported_lost"));
+    }
+}
+
+static void print_port(FILE *to, const json_t *o)
+{
+    size_t i;
+    json_t *out;
+    fprintf(to, " %s\n", str(o, "name"));
+    print_tap_stages(to, json_object_get(o, "tap_stages"));
+    print_stage(to, "link, received", "link_rx",
+                json_object_get(json_object_get(o, "stages"), "link_rx"));
+    json_array_foreach(json_object_get(o, "outputs"), i, out)
+    {
+        char label[80];
+        snprintf(label, sizeof(label), "output %s", str(out, "name"));
+        print_stage(to, label, "sink", out);
+    }
+}
+
+static void print_link(FILE *to, const json_t *link)
+{
+    static const char *const keys[][2] = {
+        {"wrong_passphrase", "handshakes with a wrong passphrase"},
+        {"wrong_key", "handshakes with a key that is not allowed"},
+        {"wrong_method", "handshakes by another method"},
+        {"wrong_version", "handshakes of another version"},
+        {"slowed_down", "handshakes put off after failures"},
+        {"replayed_handshakes", "recorded handshakes sent again"},
+        {"malformed", "datagrams that are no farspan link's"},
+        {"unknown_session", "records of sessions that do not exist"},
+        {"forged", "records that fail authentication"},
+        {"replayed", "records that came before"},
+        {"unexpected", "records of streams that were not announced"},
+        {"control_queue_full", "control messages dropped"},
+        {"socket_buffers_dropped", "receive buffers dropped by the kernel"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (num(link, keys[i][0]) != 0) {
+            fprintf(to, "  %-22s %14" PRId64 " %s\n", "", num(link, keys[i][0]), keys[i][1]);
+        }
+    }
+}
+
+static void print_collector(const json_t *doc, FILE *to)
+{
+    size_t i, k;
+    json_t *tap, *o;
+    const json_t *taps = json_object_get(doc, "taps");
+    fprintf(to, "collector %s: %zu tap%s\n", str(doc, "name"), json_array_size(taps),
+            json_array_size(taps) == 1 ? "" : "s");
+    print_link(to, json_object_get(doc, "link"));
+    json_array_foreach(json_object_get(doc, "outputs"), i, o)
+    {
+        if (strcmp(str(o, "state"), "ok") != 0) {
+            fprintf(to, "  output %s: %s\n", str(o, "name"), str(o, "state"));
+        }
+    }
+    json_array_foreach(taps, i, tap)
+    {
+        fprintf(to, "tap %s: %s, %s", str(tap, "name"), str(tap, "state"), str(tap, "peer"));
+        print_clock(to, tap);
+        fputc('\n', to);
+        json_array_foreach(json_object_get(tap, "interfaces"), k, o)
+        {
+            print_port(to, o);
+        }
+    }
+}
+
+void report_print(const json_t *doc, FILE *to)
+{
+    if (strcmp(str(doc, "role"), "tap") == 0) {
+        print_tap(doc, to);
+    } else {
+        print_collector(doc, to);
+    }
+}

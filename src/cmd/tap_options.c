@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line of `farspan tap`.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/tap.h"
+
+static const char help[] =
+    "Usage: farspan tap -i INTERFACE... -c HOST:PORT [OPTION...] [FILTER]\n"
+    "       farspan tap --list\n"
+    "\n"
+    "Captures from interfaces and sends the frames to a collector through an encrypted link.\n"
+    "FILTER is a pcap-filter(7) expression, run in the kernel.\n"
+    "\n"
+    "What to tap:\n"
+    "  -i INTERFACE            tap this interface; may be given several times; \"any\": all\n"
+    "  -l, --list              list the interfaces and exit\n"
+    "  -f FILTER               the filter as an option\n"
+    "      --direction DIR     in, out, or both (default both)\n"
+    "      --vlan LIST         only these VLANs, such as 100,200-210\n"
+    "  -s SNAPLEN              send only the first SNAPLEN bytes of a frame (default: all)\n"
+    "  -p, --promiscuous       also frames that are not for this host\n"
+    "  -B KIB                  kernel buffer for each interface, in KiB (default 16384)\n"
+    "\n"
+    "Where to:\n"
+    "  -c HOST:PORT            the collector; an IPv6 address in brackets\n"
+    "      --name NAME         what the collector calls this tap (default: the host's name)\n"
+    "\n"
+    "Keys, one of:\n"
+    "  -k PASSPHRASE           shared with the collector\n"
+    "      --key-file FILE     the same, in the first line of a file; or FARSPAN_KEY in the\n"
+    "                          environment\n"
+    "      --identity FILE     this tap's own key (farspan keygen), with --peer\n"
+    "      --peer KEY          the collector's public key\n"
+    "  -K                      no encryption at all; the collector must be started with -K too\n"
+    "\n"
+    "Other:\n"
+    "      --user USER         the unprivileged user to run as (default: farspan, else nobody)\n"
+    "      --json              print the ledger at the end, as JSON\n"
+    "  -h, --help              print this help\n"
+    "  -V, --version           print the version\n";
+
+enum {
+    OPT_DIRECTION = 256,
+    OPT_VLAN,
+    OPT_NAME,
+    OPT_KEY_FILE,
+    OPT_IDENTITY,
+    OPT_PEER,
+    OPT_USER,
+    OPT_JSON
+};
+
+static const struct option options[] = {
+    {"list", no_argument, NULL, 'l'},
+    {"direction", required_argument, NULL, OPT_DIRECTION},
+    {"vlan", required_argument, NULL, OPT_VLAN},
+    {"promiscuous", no_argument, NULL, 'p'},
+    {"name", required_argument, NULL, OPT_NAME},
+    {"key-file", required_argument, NULL, OPT_KEY_FILE},
+    {"identity", required_argument, NULL, OPT_IDENTITY},
+    {"peer", required_argument, NULL, OPT_PEER},
+    {"user", required_argument, NULL, OPT_USER},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
+};
+
+static int list_interfaces(void)
+{
+    struct netlink_link *links = NULL;
+    size_t n = 0;
+    struct error err = {""};
+    if (netlink_links(&links, &n, &err) < 0) {
+        say("tap", "%s", err.text);
+        return EXIT_FAILURE;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct netlink_link *l = &links[i];
+        const char *kind = netlink_framing(l->arphrd) == NETLINK_OTHER ? "cannot be tapped" : "";
+        printf("%-16s %-5s mtu %-6u %s", l->name, l->flags & IFF_UP ? "up" : "down", l->mtu, kind);
+        for (unsigned a = 0; a < l->n_addrs; a++) {
+            char text[INET6_ADDRSTRLEN];
+            if (inet_ntop(l->addrs[a].family, l->addrs[a].addr, text, sizeof(text))) {
+                printf(" %s/%u", text, l->addrs[a].prefix);
+            }
+        }
+        printf("%s%s\n", l->alias[0] ? "  # " : "", l->alias);
+    }
+    printf("%-16s all of them\n", "any");
+    free(links);
+    return EXIT_SUCCESS;
+}
+
+static int set_direction(struct tap_conf *c, const char *word)
+{
+    static const struct {
+        const char *word;
+        enum frame_dir dir;
+    } words[] = {{"both", FRAME_DIR_UNKNOWN}, {"in", FRAME_DIR_IN}, {"out", FRAME_DIR_OUT}};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (strcmp(word, words[i].word) == 0) {
+            c->dir = words[i].dir;
+            return 0;
+        }
+    }
+    return usage_error("tap", "--direction is in, out or both, not \"%s\"", word);
+}
+
+static int add_interface(struct tap_conf *c, const char *name)
+{
+    for (unsigned i = 0; i < c->n; i++) {
+        if (strcmp(c->interface[i].name, name) == 0) {
+            return usage_error("tap", "-i %s is given twice", name);
+        }
+    }
+    if (c->n == TAP_INTERFACES) {
+        return usage_error("tap", "at most %d interfaces; \"any\" taps all", TAP_INTERFACES);
+    }
+    c->interface[c->n++].name = name;
+    return 0;
+}
+
+/* The options whose value is a number or a form; 0, EXIT_USAGE, or -1: another option. */
+static int checked_option(struct tap_conf *c, int opt, char *arg)
+{
+    struct error err = {""};
+    uint64_t v = 0;
+    int r = 0;
+    switch (opt) {
+    case 's':
+        r = parse_u64(arg, "-s", 0, FRAME_LEN_MAX, &v, &err);
+        c->snaplen = (uint32_t)v;
+        break;
+    case 'B':
+        r = parse_u64(arg, "-B", 64, 1 << 20, &v, &err);
+        c->ring_bytes = (uint32_t)MIN(v << 10, UINT64_C(1) << 30);
+        break;
+    case 'c':
+        r = parse_host_port(arg, &c->collector, &err);
+        c->collector_text = arg;
+        c->has_collector = true;
+        break;
+    case OPT_VLAN:
+        r = parse_vlan_list(arg, &c->vlans, &err);
+        c->has_vlans = true;
+        break;
+    case OPT_NAME:
+        if (!link_name_ok(arg, strlen(arg))) {
+            return usage_error(
+                "tap", "--name \"%s\": 1 to %d letters, digits, dots, dashes and underscores", arg,
+                LINK_NAME_MAX);
+        }
+        snprintf(c->name, sizeof(c->name), "%s", arg);
+        break;
+    default:
+        return -1;
+    }
+    return r < 0 ? usage_error("tap", "%s", err.text) : 0;
+}
+
+static int plain_option(struct tap_conf *c, int opt, char *arg)
+{
+    switch (opt) {
+    case 'i':
+        return add_interface(c, arg);
+    case OPT_DIRECTION:
+        return set_direction(c, arg);
+    case 'f':
+        c->filter_option = arg;
+        break;
+    case 'p':
+        c->promiscuous = true;
+        break;
+    case 'k':
+        return secret_take_passphrase(&c->secret, arg) < 0 ? EXIT_FAILURE : 0;
+    case 'K':
+        c->secret.plain = true;
+        break;
+    case OPT_KEY_FILE:
+        c->secret.key_file = arg;
+        break;
+    case OPT_IDENTITY:
+        c->secret.identity = arg;
+        break;
+    case OPT_PEER:
+        c->secret.peer = arg;
+        break;
+    case OPT_USER:
+        c->user = arg;
+        break;
+    case OPT_JSON:
+        c->json = true;
+        break;
+    default:
+        return -1;
+    }
+    return 0;
+}
+
+static int finish(struct tap_conf *c, int argc, char **argv)
+{
+    if (c->n == 0) {
+        return usage_error("tap", "an interface is needed: -i INTERFACE (--list shows them)");
+    }
+    if (!c->has_collector) {
+        return usage_error("tap", "a collector is needed: -c HOST:PORT");
+    }
+    if (c->filter_option && optind < argc) {
+        return usage_error("tap", "the filter stands either behind -f or in the last words");
+    }
+    if (c->filter_option) {
+        c->filter = strdup(c->filter_option);
+    } else if (optind < argc) {
+        c->filter = filter_join(argv + optind, argc - optind);
+    }
+    return secret_check(&c->secret, "tap", false);
+}
+
+int tap_parse(struct tap_conf *c, int argc, char **argv)
+{
+    int opt;
+    host_name(c->name);
+    while ((opt = getopt_long(argc, argv, "+:i:lf:s:pB:c:k:KhV", options, NULL)) != -1) {
+        if (opt == 'h') {
+            fputs(help, stdout);
+            return -1 - EXIT_SUCCESS;
+        }
+        if (opt == 'V') {
+            puts("farspan " FARSPAN_VERSION);
+            return -1 - EXIT_SUCCESS;
+        }
+        if (opt == 'l') {
+            return -1 - list_interfaces();
+        }
+        int r = opt == '?' || opt == ':' ? option_error("tap", argv, opt)
+                                         : checked_option(c, opt, optarg);
+        r = r == -1 ? plain_option(c, opt, optarg) : r;
+        if (r != 0) {
+            return -1 - r;
+        }
+    }
+    int r = finish(c, argc, argv);
+    return r != 0 ? -1 - r : 0;
+}
