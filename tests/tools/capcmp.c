@@ -183,10 +183,13 @@ static int64_t judge_unpaired(struct verdict *v, const struct side *a, const str
                               size_t j, int64_t before)
 {
     const struct capfile_record *rec = b->v[j];
-    size_t at = (size_t)(before + 1);
-    while (at < a->n && at < (size_t)(before + 64) && a->partner[at] == NONE &&
+    size_t first = (size_t)(before + 1), at = first;
+    while (at < a->n && at < first + 64 && a->partner[at] == NONE &&
            a->v[at]->caplen != rec->caplen) {
-        at++;
+        at++; /* rather one of the same length */
+    }
+    if (at >= a->n || at >= first + 64 || a->partner[at] != NONE) {
+        at = first;
     }
     if (at < a->n && a->partner[at] == NONE) {
         const struct capfile_record *was = a->v[at];
