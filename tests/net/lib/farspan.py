@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -173,3 +174,15 @@ def keygen(lab, name):
     done = run([farspan(), "keygen", "-o", file])
     assert file.stat().st_mode & 0o777 == 0o600
     return file, done.stdout.split()[-1]
+
+
+def allow_file(lab, **taps):
+    """A collector's list of the taps it lets in: a public key and a name on each line."""
+    file = lab.folder / "allow"
+    file.write_text("# the taps of this test\n" + "".join(f"{key} {name}\n" for name, key in taps.items()))
+    return file
+
+
+def says(proc, pattern, seconds=15.0):
+    """Until the program's messages match a regular expression (case does not count); the match."""
+    return wait_until(lambda: re.search(pattern, proc.err(), re.I), seconds, lambda: f"/{pattern}/ from {proc}")

@@ -38,3 +38,28 @@ def in_vlans(text):
         low, _, high = part.partition("-")
         wanted.update(range(int(low), int(high or low) + 1))
     return lambda frame: vlan_id(frame) in wanted
+
+
+def udp_payloads(path, port, to=True):
+    """The payloads of the UDP datagrams over IPv4 to (or from) a port, from a capture of Ethernet frames."""
+    found = []
+    for _, frame in read_pcap(path):
+        if frame[12:14] == b"\x08\0" and frame[23] == 17:
+            at = 14 + (frame[14] & 15) * 4
+            source, target, length = struct.unpack("!HHH", frame[at:at + 6])
+            if (target if to else source) == port:
+                found.append(bytes(frame[at + 8:at + length]))
+    return found
+
+
+# The link's handshake messages, by docs/protocol.md: type, version, method, 0, magic, sender, receiver, ...
+HELLO, REJECT, RECORD, REASON_VERSION = 1, 5, 16, 1
+MAGIC = 0x46535031
+HELLO_SIZE = 384
+
+
+def hello(version=1, method=1, sender=7, low=None, high=None, data=b""):
+    """A HELLO made by hand, of any version."""
+    head = struct.pack("!BBBBIII", HELLO, version, method, 0, MAGIC, sender, 0)
+    body = struct.pack("!BBHH", low or version, high or version, 7, len(data)) + data
+    return (head + body).ljust(HELLO_SIZE, b"\0")
