@@ -19,14 +19,15 @@ def through_relay(make_lab, key="a passphrase", frames=FRAMES, **odds):
         collector = Collector(lab, key=key, file=file)
         relay = Impair(lab, lab.collector, RELAY, "10.77.0.2:1234", **odds)
         source = Tcpdump(lab, lab.tap, "mon0", "source")
-        arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in")
+        arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in", fast=True)
         tap = Tap(lab, key=key, to=f"10.77.0.2:{RELAY}")
         framegen(lab, frames, pps=pps)
         source.wait_count(frames)
-        ledger, there = tap.finish(), collector.finish()
+        ledger = tap.finish()
+        arrival.wait_quiet()
+        there = collector.finish()
         told = relay.stop()
         received = one(one(there["taps"])["interfaces"])["stages"]["link_rx"]
-        arrival.wait_count(received["out"])
         source.stop(), arrival.stop()
         verdict = compare(source.path, file, times=True, allow="missing")
         assert verdict["equal"], verdict

@@ -4,6 +4,7 @@
 import signal
 
 from lib.farspan import Collector, Tap, assert_balanced, assert_collector_balanced, assert_tap_balanced, drops, tap_stages
+from lib.lab import inside
 from lib.proc import wait_until
 from lib.tools import Tcpdump, assert_same, compare, framegen
 
@@ -17,7 +18,7 @@ def test_collector_absent_at_start(lab):
     source = Tcpdump(lab, lab.tap, "mon0", "source", fast=True)
     tap = Tap(lab, up=False)
     # the tap captures before there is a session: that is seen in its ledger, not in its words
-    wait_until(lambda: "mon0" in tap.proc.err() or packet_sockets(lab) > 1, 10, "the tap's capture")
+    wait_until(lambda: capturing(lab) > 1, 10, "the tap's capture")
     framegen(lab, 500, pps=2000)
     source.wait_count(500)
     assert "session up" not in tap.proc.err() and tap.proc.running()
@@ -35,12 +36,12 @@ def test_collector_absent_at_start(lab):
     assert verdict["equal"] and verdict["missing"] == 500, verdict
 
 
-def packet_sockets(lab):
-    """How many packet sockets the tap's namespace has."""
-    from lib.lab import inside
-
+def capturing(lab, dev="mon0"):
+    """How many packet sockets of the tap's host are bound to the interface and running."""
+    index = lab.ip(lab.tap, "-o", "link", "show", dev).split(":")[0]
     with inside(lab.tap), open("/proc/thread-self/net/packet") as table:
-        return len(table.readlines()) - 1
+        rows = [line.split() for line in table.readlines()[1:]]
+    return len([r for r in rows if r[4] == index and r[5] == "1"])
 
 
 def test_collector_killed_and_restarted(lab):

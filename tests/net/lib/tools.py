@@ -46,19 +46,31 @@ class Tcpdump:
         argv += [expr] if expr else []
         self.proc = lab.start(argv, f"tcpdump-{name}", ns)
         self.proc.wait_line("listening on")
-        self.answers = 0
 
     def captured(self):
         """How many frames it has taken in so far: it says so when it gets SIGUSR1."""
         pattern = r"(\d+) packets? captured"
         before = len(re.findall(pattern, self.proc.err()))
+        if self.gone():
+            return int(re.findall(pattern, self.proc.err())[-1])
         self.proc.send(signal.SIGUSR1)
 
         def answer():
+            self.gone()
             found = re.findall(pattern, self.proc.err())
             return found if len(found) > before else None
 
         return int(wait_until(answer, 5, lambda: f"an answer from {self.proc}")[-1])
+
+    def gone(self):
+        """True when it ended because the device went, as ntap0 does with its collector: the file is whole then too.
+
+        What it had not read by then is lost: wait for the frames before ending the collector.
+        """
+        if self.proc.running():
+            return False
+        assert "disappeared" in self.proc.err() or "went down" in self.proc.err(), self.proc
+        return True
 
     def wait_count(self, n, seconds=20.0):
         """Until it has taken in n frames. When it cannot any more because it dropped some: Overrun."""
@@ -97,7 +109,8 @@ class Tcpdump:
 
     def stop(self):
         """Ends it; its file is whole then. Returns how many frames it holds."""
-        assert self.proc.stop(signal.SIGINT) == 0, self.proc
+        if not self.gone():
+            assert self.proc.stop(signal.SIGINT) == 0 or self.gone(), self.proc
         if self.drops():
             raise Overrun(f"{self.proc.name} dropped {self.drops()} frames")
         return int(re.findall(r"(\d+) packets? captured", self.proc.err())[-1])
