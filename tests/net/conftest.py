@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the network tests. Each test has a folder for what its programs write; that of a failed test is kept."""
+
+import atexit
+import os
+import re
+import shutil
+import signal
+
+import pytest
+
+from lib import lab as labs
+from lib.tools import BUILD, TOOLS
+
+WORK = BUILD / "net-work"
+FAILURES = BUILD / "net-failures"
+
+
+def pytest_configure(config):
+    for line in ("harness: proves the tests' own instruments, without the product",
+                 "product: runs farspan (FARSPAN names it, else the build folder's)",
+                 "big: sends a million frames (FARSPAN_NET_FRAMES changes that)"):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_sessionstart(session):
+    if os.geteuid() != 0:
+        pytest.exit("the network tests make namespaces: run them as root", 2)
+    if not (TOOLS / "framegen").exists():
+        pytest.exit(f"build first: {TOOLS} is not there (meson setup build && ninja -C build)", 2)
+    # a polite request to end is an interrupt too, so that everything is taken away
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    labs.remove_leftovers()
+    atexit.register(labs.close_all)
+
+
+def pytest_sessionfinish(session):
+    left = labs.close_all()
+    if left:
+        print(f"\nnamespaces that a test left behind, now removed: {' '.join(left)}")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker("harness" if "test_harness" in item.nodeid else "product")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        item.net_failed = True
+        where = FAILURES / folder_name(item)
+        report.sections.append(("network", f"captures, logs and ledgers are kept in {where}"))
+
+
+def folder_name(item):
+    return re.sub(r"[^\w.-]+", "_", item.nodeid.split("/")[-1].replace(".py::", "-"))
+
+
+@pytest.fixture
+def folder(request):
+    """An empty folder for the test."""
+    where = WORK / folder_name(request.node)
+    kept = FAILURES / folder_name(request.node)
+    shutil.rmtree(where, ignore_errors=True)
+    shutil.rmtree(kept, ignore_errors=True)
+    where.mkdir(parents=True)
+    yield where
+    if getattr(request.node, "net_failed", False):
+        FAILURES.mkdir(parents=True, exist_ok=True)
+        shutil.move(where, kept)
+    else:
+        shutil.rmtree(where, ignore_errors=True)
+
+
+@pytest.fixture
+def make_lab(folder):
+    """make_lab(name='', **options of Lab): labs that are taken down after the test, whatever happens."""
+    made = []
+
+    def make(name="", **options):
+        made.append(labs.Lab(folder / name, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def lab(make_lab):
+    """The usual laboratory: one tap host, one watched interface."""
+    return make_lab()

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The product as its users run it, and what its ledger must say."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+from .proc import run, wait_until
+from .tools import BUILD
+
+PASS = "hello-from-the-tests"
+PORT = 1234
+
+
+def farspan():
+    """The program under test."""
+    return Path(os.environ.get("FARSPAN", BUILD / "src" / "farspan")).resolve()
+
+
+def everyones_farspan(lab):
+    """A copy that a user without privileges can reach."""
+    where = Path(tempfile.mkdtemp(prefix="fs-"))
+    where.chmod(0o755)
+    lab.closers.append(lambda: shutil.rmtree(where, ignore_errors=True))
+    copy = where / "farspan"
+    shutil.copy(farspan(), copy)
+    copy.chmod(0o755)
+    return copy
+
+
+def key_words(key):
+    """'-K' words for None, '-k' for a passphrase, as they are for a list."""
+    if key is None:
+        return ["-K"]
+    return ["-k", key] if isinstance(key, str) else [str(k) for k in key]
+
+
+def parse_ledger(proc):
+    text = proc.out()
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise AssertionError(f"no ledger as one JSON document from {proc}\nstdout: {text[-2000:]!r}") from None
+
+
+class Collector:
+    """A running `farspan collector`, ready for taps."""
+
+    def __init__(self, lab, *words, key=PASS, port=PORT, ns=None, device="ntap0", file=None, name="collector", ready=True, json=True,
+                 **kw):
+        self.lab, self.ns, self.file, self.has_json = lab, ns or lab.collector, file, json
+        argv = [farspan(), "collector", "-p", port, *key_words(key), *(["-i", device] if device else []),
+                *(["-w", file] if file else []), *(["--json"] if json else []), *words]
+        self.proc = lab.start(argv, name, self.ns, **kw)
+        if ready:
+            self.proc.wait_line("listening on", 20)
+            if device and "%" not in device:
+                wait_until(lambda: lab.has_device(self.ns, device), 5, f"device {device}")
+
+    def finish(self, number=signal.SIGINT, status=0):
+        """Ends it; its ledger."""
+        got = self.proc.stop(number, 20)
+        assert got == status, f"status {status} expected: {self.proc}"
+        return parse_ledger(self.proc) if self.has_json else None
+
+
+class Tap:
+    """A running `farspan tap`, its session up."""
+
+    def __init__(self, lab, *words, interfaces=("mon0",), key=PASS, to=f"10.77.0.2:{PORT}", ns=None, name="tap", up=True, json=True,
+                 **kw):
+        self.lab, self.has_json = lab, json
+        argv = [farspan(), "tap", *(w for i in interfaces for w in ("-i", i)), "-c", to, *key_words(key), "--name", name,
+                *(["--json"] if json else []), *words]
+        self.proc = lab.start(argv, name, ns or lab.tap, **kw)
+        if up:
+            self.wait_up()
+
+    def wait_up(self, times=1, seconds=30):
+        self.proc.wait_line("session up", seconds, times)
+
+    def finish(self, number=signal.SIGINT, status=0):
+        got = self.proc.stop(number, 20)
+        assert got == status, f"status {status} expected: {self.proc}"
+        return parse_ledger(self.proc) if self.has_json else None
+
+
+def status(*words):
+    """What `farspan status --json` says."""
+    return json.loads(run([farspan(), "status", *words, "--json"]).stdout)
+
+
+def one(items, name=None):
+    """The item of that name, or the only one."""
+    found = [i for i in items if name is None or i["name"] == name]
+    assert len(found) == 1, f"one {name or 'item'} expected: {[i.get('name') for i in items]}"
+    return found[0]
+
+
+def drops(stage):
+    return sum(stage.get("drops", {}).values())
+
+
+def assert_stage(where, stage):
+    assert stage["in"] == stage["out"] + drops(stage), f"{where} does not balance: {json.dumps(stage)}"
+    assert stage.get("in_flight", 0) == 0, f"{where} still has frames in flight: {json.dumps(stage)}"
+
+
+def tap_stages(tap, interface=None):
+    return one(tap["interfaces"], interface)["stages"]
+
+
+def assert_tap_balanced(tap):
+    """Each stage of a tap balances, and takes in what the one before it passed on."""
+    for interface in tap["interfaces"]:
+        stages = interface["stages"]
+        for name in ("ring", "select", "link_tx"):
+            assert_stage(f"{interface['name']} {name}", stages[name])
+        assert stages["ring"]["out"] == stages["select"]["in"], stages
+        assert stages["select"]["out"] == stages["link_tx"]["in"], stages
+
+
+def assert_collector_balanced(collector):
+    for tap in collector["taps"]:
+        for interface in tap["interfaces"]:
+            received = interface["stages"]["link_rx"]
+            assert_stage(f"{tap['name']} {interface['name']} link_rx", received)
+            for output in interface["outputs"]:
+                assert_stage(f"{tap['name']} {interface['name']} output {output['name']}", output)
+                assert output["in"] == received["out"], f"output {output['name']} got not all that was received: {interface}"
+
+
+def assert_balanced(tap, collector, sent=None, delivered=None, lost=0, name=None):
+    """From the wire at the tap to each output of the collector: nothing unaccounted, and the counts are the real ones.
+
+    `sent`: frames that were on the watched interfaces and passed the filter; `delivered`: those that were written;
+    `lost`: those that may be missing between the two ends.
+    """
+    assert_tap_balanced(tap)
+    assert_collector_balanced(collector)
+    peer = one(collector["taps"], name or tap.get("name"))
+    received = total = 0
+    for interface in tap["interfaces"]:
+        stages = interface["stages"]
+        there = one(peer["interfaces"], interface["name"])
+        got = there["stages"]["link_rx"]
+        assert stages["link_tx"]["out"] == got["in"], f"the ends differ: {stages['link_tx']} and {got}"
+        assert got["in"] - got["out"] == drops(got)
+        total += stages["ring"]["in"]
+        received += got["out"]
+    if lost == 0:
+        for interface in peer["interfaces"]:
+            assert drops(interface["stages"]["link_rx"]) == 0, interface
+    if sent is not None:
+        assert total == sent, f"{sent} frames were sent, the tap's ring counts {total}"
+    if delivered is not None:
+        assert received == delivered, f"{delivered} frames expected, the collector counts {received}"
+
+
+def find_numbers(tree, word):
+    """The sum of all numbers in a JSON tree whose key contains the word."""
+    if isinstance(tree, dict):
+        return sum(v if word in k and isinstance(v, int) else find_numbers(v, word) for k, v in tree.items())
+    return sum(find_numbers(v, word) for v in tree) if isinstance(tree, list) else 0
+
+
+def keygen(lab, name):
+    """Makes a key pair: the file of the private one, and the public one as printed."""
+    file = lab.folder / f"{name}.key"
+    done = run([farspan(), "keygen", "-o", file])
+    assert file.stat().st_mode & 0o777 == 0o600
+    return file, done.stdout.split()[-1]
+
+
+def allow_file(lab, **taps):
+    """A collector's list of the taps it lets in: a public key and a name on each line."""
+    file = lab.folder / "allow"
+    file.write_text("# the taps of this test\n" + "".join(f"{key} {name}\n" for name, key in taps.items()))
+    return file
+
+
+def says(proc, pattern, seconds=15.0):
+    """Until the program's messages match a regular expression (case does not count); the match."""
+    return wait_until(lambda: re.search(pattern, proc.err(), re.I), seconds, lambda: f"/{pattern}/ from {proc}")

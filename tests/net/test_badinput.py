@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input gives one clear line that names what is wrong, status 1 (2 for usage), and spoils nothing received before."""
+
+import re
+
+import pytest
+
+from lib.farspan import PORT, Collector, Tap, assert_collector_balanced, everyones_farspan, farspan, says
+from lib.proc import run
+from lib.tools import Tcpdump, assert_same, compare, framegen
+
+
+@pytest.fixture
+def key(lab):
+    file = lab.folder / "key"
+    file.write_text("a passphrase\n")
+    file.chmod(0o600)
+    return ["--key-file", file]
+
+
+def fails(ns, argv, pattern, status=1, prefix=()):
+    """The program ends by itself with this status and one line that matches."""
+    done = run(["ip", "netns", "exec", ns, *prefix, *argv], check=False, timeout=20)
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert done.returncode == status, f"status {done.returncode}: {done.stderr}"
+    if status == 1:
+        assert len(lines) == 1, f"one line expected: {done.stderr}"
+    assert re.search(pattern, done.stderr, re.I), f"/{pattern}/ expected: {done.stderr}"
+    assert done.stdout == ""
+
+
+def tap_words(key, *words, interface="mon0", to=f"10.77.0.2:{PORT}"):
+    return [farspan(), "tap", "-i", interface, "-c", to, *key, *words]
+
+
+@pytest.mark.parametrize("words, pattern", [
+    (["-f", "tcp prot 80"], "syntax error"),
+    (["-f", "host nosuch.invalid"], "nosuch.invalid"),
+    (["tcp", "port", "3389", "and", "vlan", "5"], "rejects all packets"),
+    (["-f", "vlan 5 and"], "syntax error"),
+])
+def test_bad_filter(lab, key, words, pattern):
+    """libpcap's own message appears."""
+    fails(lab.tap, tap_words(key, *words), pattern)
+
+
+def test_unknown_interface(lab, key):
+    fails(lab.tap, tap_words(key, interface="nosuch0"), "nosuch0")
+
+
+def test_one_unknown_interface_of_two(lab, key):
+    fails(lab.tap, tap_words(key, "-i", "nosuch0"), "nosuch0")
+
+
+@pytest.mark.parametrize("content, pattern", [(None, "key"), ("", "empty|key"), (b"\0\xff\xfe", "key")])
+@pytest.mark.parametrize("end", ["tap", "collector"])
+def test_bad_key_file(lab, end, content, pattern):
+    file = lab.folder / "bad"
+    if content is not None:
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    words = tap_words(["--key-file", file]) if end == "tap" else [farspan(), "collector", "-p", PORT, "-i", "ntap0", "--key-file", file]
+    fails(lab.tap, words, f"{re.escape(str(file))}|{pattern}")
+
+
+@pytest.mark.parametrize("words, pattern", [
+    (["--identity", "/nonexistent", "--peer", "x"], "nonexistent|peer|key"),
+    (["--identity", "KEY", "--peer", "not a key"], "peer|key"),
+])
+def test_bad_identity(lab, words, pattern):
+    file = lab.folder / "id"
+    run([farspan(), "keygen", "-o", file])
+    words = [file if w == "KEY" else w for w in words]
+    done = run(["ip", "netns", "exec", lab.tap, farspan(), "tap", "-i", "mon0", "-c", f"10.77.0.2:{PORT}", *words], check=False, timeout=20)
+    assert done.returncode in (1, 2) and re.search(pattern, done.stderr), done
+
+
+def test_port_in_use(lab, key):
+    taken = lab.socket(lab.collector)
+    taken.bind(("0.0.0.0", PORT))
+    fails(lab.collector, [farspan(), "collector", "-p", PORT, "-i", "ntap0", *key], rf"{PORT}.*in use|in use.*{PORT}")
+    assert not lab.has_device(lab.collector, "ntap0"), "nothing is left of it"
+
+
+def test_device_name_taken(lab, key):
+    """By an interface that is no TAP device, or by another collector."""
+    words = [farspan(), "collector", "-p", PORT, *key]
+    fails(lab.collector, [*words, "-i", "link0"], "link0")
+    collector = Collector(lab, key=key, port=PORT + 1)
+    fails(lab.collector, [*words, "-i", "ntap0"], "ntap0")
+    collector.finish()
+    assert lab.has_device(lab.collector, "link0")
+
+
+def test_device_name_too_long(lab, key):
+    done = run(["ip", "netns", "exec", lab.collector, farspan(), "collector", "-p", PORT, *key, "-i", "a-name-that-is-too-long"],
+               check=False, timeout=20)
+    assert done.returncode in (1, 2) and "a-name-that-is-too-long" in done.stderr, done
+
+
+@pytest.mark.parametrize("file", ["/nonexistent/x.pcapng", "/"])
+def test_unwritable_file(lab, key, file):
+    fails(lab.collector, [farspan(), "collector", "-p", PORT, *key, "-w", file], re.escape(file))
+
+
+@pytest.mark.parametrize("end", ["tap", "collector"])
+def test_no_privilege(lab, end):
+    """Without root it says what it needs."""
+    program = everyones_farspan(lab)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "FARSPAN_KEY=a passphrase"]
+    words = ["tap", "-i", "mon0", "-c", f"10.77.0.2:{PORT}"] if end == "tap" else ["collector", "-p", PORT, "-i", "ntap0"]
+    fails(lab.tap, [program, *words], "root|privilege|permi|capabilit|CAP_NET", prefix=nobody)
+
+
+@pytest.mark.parametrize("words", [
+    ["--no-such-option"], ["tap", "--no-such-option"], ["collector", "--no-such-option"], ["nonsense"], [],
+    ["tap", "-i", "mon0"], ["tap", "-c", "10.77.0.2:1234", "-K"], ["collector", "-i", "ntap0", "-K"],
+    ["collector", "-p", "70000", "-K", "-i", "ntap0"], ["collector", "-p", "x", "-K", "-i", "ntap0"],
+    ["tap", "-i", "mon0", "-c", "10.77.0.2", "-K"], ["tap", "-i", "mon0", "-c", "10.77.0.2:1234"],
+    ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "--direction", "sideways"],
+    ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "--vlan", "4096"],
+    ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "--vlan", "20-10"],
+    ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "-s", "-5"],
+    ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "-k", "both"],
+], ids=lambda w: " ".join(w) or "nothing")
+def test_usage(lab, words):
+    done = run(["ip", "netns", "exec", lab.tap, farspan(), *words], check=False, timeout=20)
+    assert done.returncode == 2 and done.stderr.strip() and done.stdout == "", done
+
+
+@pytest.mark.parametrize("words", [["--help"], ["tap", "-h"], ["collector", "--help"], ["keygen", "-h"], ["status", "-h"], ["--version"]])
+def test_help_is_no_error(lab, words):
+    done = run([farspan(), *words])
+    assert done.stdout.strip() and done.stderr == ""
+
+
+def fill(lab, device, n=20000):
+    """A collector whose file's disk gets full. (collector, tap, witness)"""
+    file = lab.tmpfs("2m") / "x.pcapng"
+    source = Tcpdump(lab, lab.tap, "mon0", "source")
+    collector = Collector(lab, key=None, device=device, file=file)
+    tap = Tap(lab, key=None)
+    framegen(lab, n, pps=10000)
+    assert source.wait_count(n) == n
+    says(collector.proc, "no space|full")
+    return collector, tap, source
+
+
+def whole(source, file, n):
+    """What the file holds is the beginning of what was sent, and any reader finds it whole."""
+    verdict = compare(source.path, file, allow="missing")
+    assert verdict["equal"] and 1000 < verdict["matched"] < n, verdict
+    assert all(e["a"] >= verdict["matched"] for e in verdict["first"] if e["kind"] == "missing"), verdict
+    read = run(["tshark", "-r", file, "-q", "-z", "io,stat,0"], check=False)
+    assert read.returncode == 0 and "cut short" not in read.stderr, read
+    return verdict["matched"]
+
+
+def test_disk_full(lab):
+    n = 20000
+    collector, tap, source = fill(lab, None, n)
+    tap.finish()
+    ledger = collector.finish(status=1)
+    source.stop()
+    matched = whole(source, collector.file, n)
+    assert_collector_balanced(ledger)
+    output = ledger["taps"][0]["interfaces"][0]["outputs"][0]
+    assert output["out"] == matched and output["drops"]["disk_full"] == output["in"] - matched
+
+
+def test_disk_full_spares_the_device(lab):
+    """The other output of the same stream gets every frame."""
+    n = 20000
+    file = lab.tmpfs("2m") / "x.pcapng"
+    source = Tcpdump(lab, lab.tap, "mon0", "source")
+    collector = Collector(lab, key=None, file=file)
+    arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in")
+    tap = Tap(lab, key=None)
+    framegen(lab, n, pps=10000)
+    source.wait_count(n)
+    arrival.wait_count(n)
+    says(collector.proc, "no space|full")
+    tap.finish()
+    ledger = collector.finish(status=1)
+    source.stop(), arrival.stop()
+    assert_same(source.path, arrival.path, n)
+    assert_collector_balanced(ledger)
+    whole(source, file, n)
+
+
+def test_unresolvable_collector_is_no_crash(lab, key):
+    """Names may be there later: the tap says so and goes on trying, or ends with one line."""
+    tap = Tap(lab, key=key, to=f"nosuch.invalid:{PORT}", up=False)
+    says(tap.proc, "nosuch.invalid", 30)
+    if tap.proc.running():
+        tap.finish()

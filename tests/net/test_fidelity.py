@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes in at the tap comes out at the collector: every frame once, in order, byte for byte, with its time."""
+
+import pytest
+
+from lib.farspan import PASS, PORT, Collector, Tap, assert_balanced
+from lib.tools import FRAMES, PPS, Tcpdump, assert_same, framegen, steadily
+
+
+def carry(frames, key=PASS, to=f"10.77.0.2:{PORT}"):
+    """The experiment: a witness at the source, one at ntap0, and the collector's file, all compared."""
+
+    def experiment(lab, pps):
+        lab.kernel_stamps()
+        file = lab.folder / "collector.pcapng"
+        collector = Collector(lab, key=key, file=file)
+        arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in", buffer_kib=262144)
+        source = Tcpdump(lab, lab.tap, "mon0", "source", buffer_kib=262144)
+        tap = Tap(lab, key=key, to=to)
+        framegen(lab, frames, pps=pps)
+        assert source.wait_count(frames) == frames
+        arrival.wait_count(frames)
+        tap_ledger = tap.finish()
+        collector_ledger = collector.finish()
+        assert source.stop() == frames and arrival.stop() == frames
+        assert_same(source.path, arrival.path, frames)
+        assert_same(source.path, file, frames, times=True, b_direction="in")
+        assert_balanced(tap_ledger, collector_ledger, sent=frames, delivered=frames)
+        assert f"{frames} captured" in tap.proc.err() and "0 dropped by kernel" in tap.proc.err(), tap.proc
+
+    return experiment
+
+
+@pytest.mark.big
+def test_a_million_frames(make_lab):
+    steadily(make_lab, carry(FRAMES))
+
+
+def test_ipv6_link(make_lab):
+    steadily(make_lab, carry(FRAMES // 10, to=f"[fd77::2]:{PORT}"), pps=PPS // 2)
+
+
+def test_without_encryption(make_lab):
+    steadily(make_lab, carry(FRAMES // 10, key=None), pps=PPS // 2)
+
+
+def test_narrow_link(make_lab):
+    """The path's MTU is smaller than the interface's frames; nothing is fragmented by IP."""
+    steadily(make_lab, carry(20000), pps=10000, link_mtu=1280)
+
+
+def test_jumbo_link(make_lab):
+    steadily(make_lab, carry(50000), pps=20000, link_mtu=9000)
+
+
+def test_no_datagram_is_fragmented(lab):
+    """Segments have the size of the path: no IP fragment is seen on the link, whatever the frames' sizes."""
+    collector = Collector(lab, key=None)
+    fragments = Tcpdump(lab, lab.collector, "link0", "fragments", expr="ip[6:2] & 0x3fff != 0", fast=True)
+    tap = Tap(lab, key=None)
+    framegen(lab, 5000, pps=5000)
+    assert_balanced(tap.finish(), collector.finish(), sent=5000, delivered=5000)
+    fragments.wait_quiet()
+    assert fragments.stop() == 0

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every output of the collector at once, live into other programs, from several taps and interfaces."""
+
+import collections
+import json
+import os
+
+from lib.farspan import PORT, Collector, Tap, assert_balanced, assert_collector_balanced, assert_tap_balanced, farspan, one, tap_stages
+from lib.proc import run, wait_until
+from lib.tools import Tcpdump, assert_same, compare, framegen, in_namespace, ping, tshark
+
+
+def piped(lab, reader, *words, device=None, key=None):
+    """A collector that writes to a pipe which `reader` has as its standard input."""
+    from_here, to_there = os.pipe()
+    try:
+        sink = lab.start(reader, "reader", lab.collector, stdin=from_here)
+        collector = Collector(lab, "-w", "-", *words, key=key, device=device, json=False, stdout=to_there)
+    finally:
+        os.close(from_here)
+        os.close(to_there)
+    return collector, sink
+
+
+def test_live_into_tshark(lab):
+    """tshark shows frames, with interface and direction, while the collector still runs."""
+    argv = ["tshark", "-l", "-n", "-r", "-", "-T", "fields", "-e", "frame.number", "-e", "frame.interface_name",
+            "-e", "frame.packet_flags_direction"]
+    collector, reader = piped(lab, argv)
+    tap = Tap(lab, key=None)
+    framegen(lab, 600, pps=2000, kinds="udp4,tcp4,arp")
+    framegen(lab, 400, ns=lab.tap, dev="mon0", pps=2000, kinds="udp4,tcp4,arp")
+
+    def rows():
+        return [line.split("\t") for line in reader.out().splitlines()]
+
+    wait_until(lambda: len(rows()) >= 1000, 20, lambda: f"1000 rows from tshark, which has {len(rows())}: {reader}")
+    assert collector.proc.running()
+    tap.finish()
+    collector.finish()
+    reader.wait()
+    assert len(rows()) == 1000
+    directions = collections.Counter(int(r[2], 0) & 3 for r in rows())
+    assert directions == {1: 600, 2: 400}
+    assert all("mon0" in r[1] for r in rows()), rows()[0]
+
+
+def test_pipe_and_device_at_once(lab):
+    copy = lab.folder / "copy.pcapng"
+    collector, reader = piped(lab, ["sh", "-c", f"cat > {copy}"], device="ntap0")
+    arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in")
+    tap = Tap(lab, key=None)
+    framegen(lab, 20000, pps=10000)
+    arrival.wait_count(20000)
+    assert_tap_balanced(tap.finish())
+    collector.finish()
+    assert reader.wait() == 0
+    arrival.stop()
+    assert_same(arrival.path, copy, 20000)
+
+
+def test_reader_that_goes_away(lab):
+    """A broken pipe ends that output, not the device's."""
+    collector, reader = piped(lab, ["head", "-c", "1000"], device="ntap0")
+    arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in")
+    tap = Tap(lab, key=None)
+    framegen(lab, 5000, pps=5000)
+    arrival.wait_count(5000)
+    reader.wait()
+    tap.finish()
+    collector.proc.stop()
+    arrival.stop()
+
+
+def test_two_taps_each_with_a_device(make_lab):
+    lab = make_lab(taps=2)
+    file = lab.folder / "both.pcapng"
+    collector = Collector(lab, device="ntap-%t", file=file)
+    taps = [Tap(lab, ns=lab.taps[i], name=name, to=f"10.77.{i}.2:{PORT}") for i, name in enumerate(("berlin", "oslo"))]
+    arrivals, sources = [], []
+    for i, name in enumerate(("berlin", "oslo")):
+        wait_until(lambda: lab.has_device(lab.collector, f"ntap-{name}"), 10, f"ntap-{name}")
+        arrivals.append(Tcpdump(lab, lab.collector, f"ntap-{name}", name, direction="in", fast=True))
+        sources.append(Tcpdump(lab, lab.taps[i], "mon0", f"source-{name}", fast=True))
+    framegen(lab, 5000, ns=lab.peers[0], pps=5000)
+    framegen(lab, 3000, ns=lab.peers[1], pps=5000, seed=9)
+    for source, arrival, n in zip(sources, arrivals, (5000, 3000)):
+        source.wait_count(n)
+        arrival.wait_count(n)
+    ledgers = [t.finish() for t in taps]
+    there = collector.finish()
+    for source, arrival, name, n, ledger in zip(sources, arrivals, ("berlin", "oslo"), (5000, 3000), ledgers):
+        assert source.stop() == n and arrival.stop() == n
+        assert_same(source.path, arrival.path, n)
+        assert_same(source.path, file, n, b_interface=f"*{name}*")
+        assert_balanced(ledger, there, sent=n, delivered=n)
+    names = {row[0] for row in tshark(file, "frame.interface_name")}
+    assert len(names) == 2 and all("mon0" in n for n in names), names
+
+
+def two_interfaces(make_lab, words):
+    """Frames at two watched interfaces of one tap, 2000 and 1000. (lab, the tap's and the collector's ledger, file)"""
+    lab = make_lab(monitored=2)
+    lab.kernel_stamps()
+    file = lab.folder / "collector.pcapng"
+    collector = Collector(lab, device=None, file=file, key=None)
+    sources = [Tcpdump(lab, lab.tap, f"mon{i}", f"source{i}", fast=True) for i in range(2)]
+    tap = Tap(lab, interfaces=words, key=None)
+    framegen(lab, 2000, dev="peer0", pps=5000)
+    framegen(lab, 1000, dev="peer1", pps=5000)
+    for source, n in zip(sources, (2000, 1000)):
+        source.wait_count(n)
+    ledger, there = tap.finish(), collector.finish()
+    for source in sources:
+        source.stop()
+    return [s.path for s in sources], ledger, there, file
+
+
+def test_several_interfaces(make_lab):
+    sources, ledger, there, file = two_interfaces(make_lab, ("mon0", "mon1"))
+    for i, n in enumerate((2000, 1000)):
+        assert_same(sources[i], file, n, times=True, b_interface=f"*mon{i}")
+        assert tap_stages(ledger, f"mon{i}")["ring"]["in"] == n
+    assert_balanced(ledger, there, sent=3000, delivered=3000)
+
+
+def test_any(make_lab):
+    """Every interface's frames are there, whole, under its own name."""
+    sources, ledger, there, file = two_interfaces(make_lab, ("any",))
+    for i, n in enumerate((2000, 1000)):
+        verdict = compare(sources[i], file, times=True, b_interface=f"*mon{i}")
+        assert verdict["equal"] and verdict["matched"] == n, verdict
+    assert_balanced(ledger, there)
+    ports = {row[0] for row in tshark(file, "udp.port", expr=f"udp.port == {PORT} && ip.addr == 10.77.0.2") if row[0]}
+    assert not ports, f"the tap's own datagrams are not among them: {ports}"
+
+
+def test_own_tunnel_is_left_out_and_nothing_else(lab):
+    """The tap watches the interface by which its tunnel leaves: it sees all other traffic with the collector's host."""
+    file = lab.folder / "collector.pcapng"
+    page = lab.folder / "page"
+    page.write_text("x" * 200000)
+    web = lab.start(["/usr/bin/python3", "-m", "http.server", "8000", "--directory", lab.folder], "web", lab.collector)
+    wait_until(lambda: in_namespace(lab.collector, ["ss", "-Htln", "sport", "=", ":8000"]).stdout, 10, "the web server")
+    collector = Collector(lab, device=None, file=file)
+    tap = Tap(lab, interfaces=("link0",))
+    ping(lab.tap, "10.77.0.2")
+    ping(lab.tap, "fd77::2")
+    got = in_namespace(lab.tap, ["curl", "-s", "http://10.77.0.2:8000/page"]).stdout
+    assert got == page.read_text()
+    other = lab.socket(lab.tap)
+    for i in range(5):  # to the collector's very port, but not from the tap's socket
+        other.sendto(b"not the tap's own %d" % i, ("10.77.0.2", PORT))
+    strange = other.getsockname()[1]
+    ledger, there = tap.finish(), collector.finish()
+    assert_balanced(ledger, there)
+    rows = tshark(file, "udp.srcport", "udp.dstport", expr=f"udp.port == {PORT}")
+    ports = {p for row in rows for p in row if p and p != str(PORT)}
+    assert ports == {str(strange)}, f"only the other socket's flow, {strange}, was to be seen: {ports}"
+    assert len([r for r in rows if r[0] == str(strange)]) == 5
+    assert len(tshark(file, "icmp.type", expr="icmp.type == 8 || icmp.type == 0")) == 6
+    assert len(tshark(file, "icmpv6.type", expr="icmpv6.type == 128 || icmpv6.type == 129")) == 6
+    data = tshark(file, "tcp.len", expr="tcp.srcport == 8000")
+    assert sum(int(r[0]) for r in data) > 200000
+    web.stop()
+    total = one(ledger["interfaces"])["stages"]["ring"]["in"]
+    assert total < 3000, f"the tunnel would feed itself: {total} frames"
+
+
+def test_status(lab):
+    """Both ends tell their ledger while they run."""
+    collector, tap = Collector(lab), Tap(lab, name="told")
+    arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in", fast=True)
+    framegen(lab, 1000, pps=5000)
+    arrival.wait_count(1000)
+
+    def told():
+        done = in_namespace(lab.tap, [farspan(), "status", "told", "--json"], check=False)
+        return done.returncode == 0 and tap_stages(json.loads(done.stdout))["link_tx"]["out"] == 1000
+
+    wait_until(told, 10, "the tap's status")
+    words = run([farspan(), "status", "told"]).stdout
+    assert "1000" in words and "mon0" in words
+    tap.finish()
+    there = collector.finish()
+    assert_collector_balanced(there)
+    assert run([farspan(), "status", "told"], check=False).returncode == 1
+
+
+def test_interfaces_are_listed(lab):
+    done = in_namespace(lab.tap, [farspan(), "tap", "-l"])
+    assert "mon0" in done.stdout and "link0" in done.stdout
+
+
+def test_ledger_counts_for_people(lab):
+    """The three lines that tcpdump's users know, for each interface, on stderr."""
+    collector, tap = Collector(lab, key=None), Tap(lab, key=None, json=False)
+    framegen(lab, 700, pps=5000)
+    tap.finish()
+    for words in ("700 captured", "700 received by filter", "0 dropped by kernel"):
+        assert words in tap.proc.err(), tap.proc
+    collector.finish()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tap takes exactly the frames that tcpdump takes with the same filter, direction and snaplen, with the same times.
+
+All choices are observed side by side on the same traffic, which flows in both directions; the VLAN lists are judged by
+a decision of the tests' own on a full capture.
+"""
+
+import pytest
+
+from lib.farspan import Collector, Tap, assert_balanced
+from lib.packets import in_vlans, keep
+from lib.tools import Tcpdump, assert_same, compare, framegen
+
+FRAMES = 3000
+
+
+def observe(lab, words=(), expr=None, direction=None, snaplen=None, decide=None):
+    """The tap with `words`, beside tcpdump with what should be the same; both files' frames must be equal."""
+    lab.kernel_stamps()
+    file = lab.folder / "collector.pcapng"
+    collector = Collector(lab, key=None, device=None, file=file)
+    everything = Tcpdump(lab, lab.tap, "mon0", "everything", fast=True)
+    witness = Tcpdump(lab, lab.tap, "mon0", "witness", direction=direction, expr=expr, snaplen=snaplen, fast=True)
+    tap = Tap(lab, *words, key=None)
+    framegen(lab, FRAMES, pps=10000)
+    framegen(lab, FRAMES, ns=lab.tap, dev="mon0", pps=10000, seed=2)
+    everything.wait_count(2 * FRAMES)
+    witness.wait_quiet()
+    tap_ledger, collector_ledger = tap.finish(), collector.finish()
+    everything.stop()
+    n = witness.stop()
+    expected = witness.path
+    if decide:
+        expected = lab.folder / "expected.pcap"
+        n = keep(everything.path, expected, decide)
+    assert_same(expected, file, n, times=True)
+    assert_balanced(tap_ledger, collector_ledger, delivered=n)
+    return n, everything, tap_ledger
+
+
+@pytest.mark.parametrize("expr", [
+    "tcp", "udp port 53", "vlan 5", "vlan 100 and ip", "vlan and vlan", "not arp", "ip6", "greater 1000", "less 100",
+    "ether proto 0x88cc", "inbound", "outbound and udp", "host 10.1.0.7 or arp", "ip[6:2] & 0x1fff != 0",
+    "ether broadcast", "not vlan", "icmp or icmp6"])
+def test_filters(lab, expr):
+    n, everything, ledger = observe(lab, ["-f", expr], expr=expr)
+    assert 0 < n < 2 * FRAMES
+    assert ledger["interfaces"][0]["stages"]["ring"]["in"] == n, "the filter runs in the kernel"
+
+
+def test_filter_as_last_words(lab):
+    n, _, _ = observe(lab, ["udp", "port", "53", "or", "arp"], expr="udp port 53 or arp")
+    assert n > 0
+
+
+@pytest.mark.parametrize("ours, theirs, n", [("in", "in", FRAMES), ("out", "out", FRAMES), ("both", "inout", 2 * FRAMES)])
+def test_directions(lab, ours, theirs, n):
+    got, _, _ = observe(lab, ["--direction", ours], direction=theirs)
+    assert got == n
+    marked = compare(lab.folder / "witness.pcap", lab.folder / "collector.pcapng", b_direction="in")["directions"]
+    assert marked == {"in": 0, "out": FRAMES, "both": FRAMES}[ours], "each frame carries its direction"
+
+
+def test_direction_and_filter(lab):
+    n, _, _ = observe(lab, ["--direction", "in", "-f", "tcp"], direction="in", expr="tcp")
+    assert 0 < n < FRAMES
+
+
+@pytest.mark.parametrize("snaplen", [64, 96, 1500, 262144])
+def test_snaplens(lab, snaplen):
+    """Cut frames keep their original length."""
+    n, _, _ = observe(lab, ["-s", snaplen], snaplen=snaplen)
+    assert n == 2 * FRAMES
+
+
+@pytest.mark.parametrize("vlans", ["100", "5,100", "100,200-210", "0", "1-4094"])
+def test_vlan_lists(lab, vlans):
+    n, _, _ = observe(lab, ["--vlan", vlans], decide=in_vlans(vlans))
+    assert 0 < n < 2 * FRAMES
+
+
+def test_vlan_list_with_snaplen_and_both_directions(lab):
+    """The tag counts wherever it stood, and cut frames are cut after it was put back."""
+    wanted = in_vlans("100,200-210")
+    lab.kernel_stamps()
+    file = lab.folder / "collector.pcapng"
+    collector = Collector(lab, key=None, device=None, file=file)
+    witness = Tcpdump(lab, lab.tap, "mon0", "witness", snaplen=128, fast=True)
+    tap = Tap(lab, "--vlan", "100,200-210", "-s", "128", key=None)
+    framegen(lab, FRAMES, pps=10000)
+    framegen(lab, FRAMES, ns=lab.tap, dev="mon0", pps=10000, seed=2)
+    witness.wait_count(2 * FRAMES)
+    tap_ledger, collector_ledger = tap.finish(), collector.finish()
+    witness.stop()
+    n = keep(witness.path, lab.folder / "expected.pcap", wanted)
+    assert_same(lab.folder / "expected.pcap", file, n, times=True)
+    assert_balanced(tap_ledger, collector_ledger, delivered=n)
+
+
+def test_promiscuous_only_when_asked(lab):
+    def promiscuity():
+        return int(lab.ip(lab.tap, "-d", "link", "show", "mon0").split("promiscuity ")[1].split()[0])
+
+    collector = Collector(lab, key=None)
+    tap = Tap(lab, key=None)
+    assert promiscuity() == 0
+    tap.finish()
+    tap = Tap(lab, "-p", key=None, name="tap-p")
+    assert promiscuity() == 1
+    tap.finish()
+    assert promiscuity() == 0
+    collector.finish()
