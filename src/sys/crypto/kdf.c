@@ -50,7 +50,7 @@ int hkdf_expand(const uint8_t prk[KDF_HASH_LEN], const void *info, size_t info_l
     for (uint8_t i = 1; done < ret_len; i++) {
         crypto_auth_hmacsha256_init(&s, prk, KDF_HASH_LEN);
         crypto_auth_hmacsha256_update(&s, t, i == 1 ? 0 : sizeof(t));
-        crypto_auth_hmacsha256_update(&s, info, info_len);
+        crypto_auth_hmacsha256_update(&s, info_len ? info : "", info_len);
         crypto_auth_hmacsha256_update(&s, &i, 1);
         crypto_auth_hmacsha256_final(&s, t);
         size_t n = MIN(ret_len - done, sizeof(t));
