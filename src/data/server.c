@@ -201,8 +201,15 @@ static void on_confirm(struct server *s, const struct receiver_event *e, const s
         return;
     }
     bool repeated = k->handshake.complete;
-    int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
     address_bytes(&e->from, addr);
+    /* Asked again: who opens many handshakes first and guesses then is to be no faster. */
+    if (!repeated && !guard_allows(&s->guard, addr, mono_now())) {
+        s->counters.slowed++;
+        reject(s, e, LINK_REASON_BUSY, m->sender);
+        server_drop_key(s, k);
+        return;
+    }
+    int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
     if (n == -EACCES && !repeated) {
         char text[UDP_ADDR_TEXT];
         udp_addr_text(&e->from, text);
