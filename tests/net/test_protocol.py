@@ -246,3 +246,23 @@ def test_guesses_in_parallel_are_one(lab):
         reasons.append(dl.decode_datagram(sock.recv(2000))["reason"])
     link = collector.finish()["link"]
     assert reasons == [3] + [5] * 49 and link["wrong_passphrase"] == 1 and link["slowed_down"] == 49, (reasons, link)
+
+
+def test_refused_methods_lock_nobody_out(lab):
+    """Whoever sends HELLOs of another method, from many addresses that may be forged, keeps no tap away."""
+    collector = Collector(lab)
+    for i in range(30):
+        lab.ip(lab.tap, "addr", "add", f"10.77.0.{100 + i}/24", "dev", "link0")
+        sock = lab.socket(lab.tap)
+        sock.bind((f"10.77.0.{100 + i}", 0))
+        sock.settimeout(5)
+        sock.sendto(packets.hello(method=dl.PLAIN, sender=5), ("10.77.0.2", PORT))
+        assert dl.decode_datagram(sock.recv(2000))["reason"] == 2
+    sock = lab.socket(lab.tap)
+    sock.bind(("10.77.0.100", 0))
+    sock.connect(("10.77.0.2", PORT))
+    sock.settimeout(5)
+    opened(sock, 7)  # not even those addresses
+    Tap(lab).finish()
+    assert collector.finish()["link"]["wrong_method"] == 30
+    assert collector.proc.err().count("another method") <= 25, "what anybody can cause is not said each time"
