@@ -144,15 +144,26 @@ static bool is_replay(struct server *s, const struct handshake_collector *h)
     return false;
 }
 
+/* A HELLO of another method or with a key that is not on the list. It is no guess, and its address
+ * is not proven: it must not make anybody wait. Only what is said of it is limited. */
 static void refused(struct server *s, const struct receiver_event *e, uint8_t why)
 {
     char text[UDP_ADDR_TEXT];
+    uint8_t addr[16];
     udp_addr_text(&e->from, text);
+    address_bytes(&e->from, addr);
+    bool tell = guard_allows(&s->told, addr, mono_now());
+    if (tell) {
+        (void)guard_failed(&s->told, addr, mono_now());
+    }
     if (why == LINK_REASON_KEY) {
         s->counters.wrong_key++;
-        server_say(s, true, "a tap at %s has a key that is not allowed", text);
     } else {
         s->counters.wrong_method++;
+    }
+    if (tell && why == LINK_REASON_KEY) {
+        server_say(s, true, "a tap at %s has a key that is not allowed", text);
+    } else if (tell) {
         server_say(s, true,
                    s->conf.handshake.method == LINK_PLAIN
                        ? "a tap at %s wants encryption, this collector was started with -K"
@@ -181,7 +192,6 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
                                       &keys, &why);
     if (n == -EACCES) {
         refused(s, e, why);
-        guard_failed(&s->guard, addr, mono_now());
         reject(s, e, why, m->sender);
     }
     if (n < 0 || is_replay(s, &k->handshake) ||
@@ -201,8 +211,15 @@ static void on_confirm(struct server *s, const struct receiver_event *e, const s
         return;
     }
     bool repeated = k->handshake.complete;
-    int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
     address_bytes(&e->from, addr);
+    /* Asked again: who opens many handshakes first and guesses then is to be no faster. */
+    if (!repeated && !guard_allows(&s->guard, addr, mono_now())) {
+        s->counters.slowed++;
+        reject(s, e, LINK_REASON_BUSY, m->sender);
+        server_drop_key(s, k);
+        return;
+    }
+    int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
     if (n == -EACCES && !repeated) {
         char text[UDP_ADDR_TEXT];
         udp_addr_text(&e->from, text);
@@ -344,6 +361,7 @@ static int start(struct server *s, struct error *err)
         return error_sys(err, -r, "cannot start the link");
     }
     guard_init(&s->guard, seed, mono_now());
+    guard_init(&s->told, seed, mono_now());
     s->next_report = mono_add_ms(mono_now(), 1000);
     const struct receiver_conf rc = {.fd = s->conf.fd,
                                      .outputs = s->conf.outputs,

@@ -75,8 +75,9 @@ struct server {
     struct loop_fd *wake_event;
     struct loop_timer *tick;
     struct mono next_report;
-    struct udp_io io; /* for answers */
-    struct guard guard;
+    struct udp_io io;   /* for answers */
+    struct guard guard; /* passphrases: who has to wait */
+    struct guard told;  /* other refusals: of whom was spoken lately */
     struct key *key[RECEIVER_SLOTS];
     unsigned n_half;
     struct session *session[RECEIVER_SESSIONS];
