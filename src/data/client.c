@@ -420,7 +420,7 @@ void client_stop(struct client *c)
     }
     c->closing = DRAINING;
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        (void)worker_stop(c->stream[i].conf.worker);
+        worker_stop(c->stream[i].conf.worker);
     }
     client_workers_changed(c);
 }

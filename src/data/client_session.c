@@ -3,6 +3,7 @@
  * The tap's control records: what goes to the collector on stream 0 and what comes back.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,10 +136,18 @@ void client_send_close(struct client *c)
 
 int client_worker_key(struct client *c, struct link_tx_key *ret)
 {
-    *ret = (struct link_tx_key){.fd = c->io.fd, .receiver = c->current.keys.remote};
-    ret->datagram = link_tx_datagram(c->io.fd);
-    c->status.datagram = ret->datagram;
-    return aead_new(c->current.keys.alg, c->current.keys.send, &ret->aead, NULL);
+    struct link_tx_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
+                              .receiver = c->current.keys.remote,
+                              .datagram = link_tx_datagram(c->io.fd)};
+    int r = key.fd < 0 ? -errno
+                       : aead_new(c->current.keys.alg, c->current.keys.send, &key.aead, NULL);
+    if (r < 0) {
+        link_tx_key_done(&key);
+        return r;
+    }
+    c->status.datagram = key.datagram;
+    *ret = key;
+    return 0;
 }
 
 static void send_ports(struct client *c, uint16_t id)

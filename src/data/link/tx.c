@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "data/link/packer.h"
 #include "proto/link.h"
 #include "sys/udp.h"
@@ -90,12 +91,18 @@ static void tx_flush(struct sink *s)
     count(t);
 }
 
+void link_tx_key_done(struct link_tx_key *key)
+{
+    aead_free(key->aead);
+    closep(&key->fd);
+    *key = (struct link_tx_key){.fd = -1};
+}
+
 void link_tx_down(struct sink *s)
 {
     struct link_tx *t = of(s);
     tx_flush(s);
-    aead_free(t->key.aead);
-    t->key = (struct link_tx_key){.fd = -1};
+    link_tx_key_done(&t->key);
 }
 
 void link_tx_session(struct sink *s, const struct link_tx_key *key)
@@ -117,12 +124,12 @@ void link_tx_rekey(struct sink *s, const struct link_tx_key *key)
         return;
     }
     tx_flush(s);
-    struct aead *old = t->key.aead;
+    struct link_tx_key old = t->key;
     t->key = *key;
     t->io = (struct udp_io){.fd = key->fd};
     packer_rekey(t->packer, &(struct packer_key){key->aead, key->receiver});
     packer_set_size(t->packer, key->datagram);
-    aead_free(old);
+    link_tx_key_done(&old);
 }
 
 struct link_tx_progress link_tx_progress(const struct sink *s)
@@ -148,7 +155,7 @@ static int tx_finish(struct sink *s, struct error *err)
 static void tx_free(struct sink *s)
 {
     struct link_tx *t = of(s);
-    aead_free(t->key.aead);
+    link_tx_key_done(&t->key);
     packer_free(t->packer);
     sink_done(s);
     free(t);
