@@ -64,9 +64,6 @@ static struct link_text text(const char *s, size_t max)
 void client_send_info(struct client *c)
 {
     struct link_control ctl = {.type = LINK_INFO};
-    if (!c->uplink.up && random_bytes(&c->tag, sizeof(c->tag)) < 0) {
-        return;
-    }
     ctl.info = (struct link_info){.tag = c->tag,
                                   .started = wall_now().ns,
                                   .name = text(c->conf.name, LINK_NAME_MAX),
@@ -139,8 +136,8 @@ int client_worker_key(struct client *c, struct link_tx_key *ret)
     struct link_tx_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
                               .receiver = c->current.keys.remote,
                               .datagram = link_tx_datagram(c->io.fd)};
-    int r = key.fd < 0 ? -errno
-                       : aead_new(c->current.keys.alg, c->current.keys.send, &key.aead, NULL);
+    int r =
+        key.fd < 0 ? -errno : aead_new(c->current.keys.alg, c->current.keys.send, &key.aead, NULL);
     if (r < 0) {
         link_tx_key_done(&key);
         return r;
@@ -235,7 +232,7 @@ static void control(struct client *c, struct epoch *e, const struct link_control
         break;
     case LINK_CLOSE:
         client_say(c, true, "the collector at %s ends the session", c->conf.collector);
-        client_event(c, UPLINK_HINT);
+        client_event(c, UPLINK_CLOSED);
         break;
     case LINK_CLOSE_ACK:
         if (c->closing == CLOSING) {
