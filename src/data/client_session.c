@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "data/client_impl.h"
+#include "data/link/clock.h"
 #include "sys/crypto/kdf.h"
 
 int epoch_open(struct epoch *e, const struct handshake_keys *keys)
@@ -199,14 +200,7 @@ static void reported(struct client *c, const struct link_report *r)
     struct mono now = mono_now();
     c->last_now = r->now;
     c->last_at = now;
-    if (r->echo > 0) {
-        int64_t here = wall_now().ns;
-        int64_t rtt = here - r->echo - (int64_t)r->echo_age;
-        if (rtt > 0 && rtt < 60 * NSEC_PER_SEC) {
-            c->status.rtt_ns = rtt;
-            c->status.clock_offset_ns = r->now + rtt / 2 - here;
-        }
-    }
+    (void)link_clock(r, wall_now().ns, &c->status.rtt_ns, &c->status.clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         if (rs->stream > 0 && rs->stream <= c->n_streams) {

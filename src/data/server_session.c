@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "data/link/clock.h"
 #include "data/server_impl.h"
 
 static void send_control(struct server *s, struct key *k, const struct link_control *ctl)
@@ -198,11 +199,7 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
     struct tap *t = ss->tap;
     ss->last_now = r->now;
     ss->last_at = now;
-    int64_t here = wall_now().ns, rtt = here - r->echo - (int64_t)r->echo_age;
-    if (r->echo > 0 && rtt > 0 && rtt < 60 * NSEC_PER_SEC) {
-        t->rtt_ns = rtt;
-        t->clock_offset_ns = r->now + rtt / 2 - here;
-    }
+    (void)link_clock(r, wall_now().ns, &t->rtt_ns, &t->clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         struct receiver_port *p = stream_port(ss, rs->stream);
