@@ -18,7 +18,10 @@ enum {
     SERVER_GONE_MS = 30000,
     SERVER_KEY_MS = 240000, /* records under an older key are not taken */
     SERVER_OLD_KEY_MS = 10000,
-    SERVER_HINTS = 32, /* REJECTs about unknown sessions in a tick */
+    SERVER_HINTS = 32, /* REJECTs that no handshake stands behind, in a tick */
+    SERVER_GUESSES =
+        3,            /* wrong passphrases from a live session's address that the guard forgives */
+    SERVER_WORDS = 4, /* sentences about refused HELLOs in a second */
     TAP_PORTS = RECEIVER_STREAMS + 256,
 };
 
@@ -62,6 +65,7 @@ struct session {
     unsigned n_streams;
     bool closing; /* the data thread closes its books */
     bool wants_ack;
+    unsigned guesses; /* wrong passphrases from its address since its last key */
     struct mono heard;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
     struct mono last_at;
@@ -83,7 +87,7 @@ struct server {
     struct tap *tap[SERVER_TAPS];
     unsigned n_taps;
     uint32_t n_ports; /* given out so far; indices are from 1 on */
-    unsigned hints;
+    unsigned hints, words;
     int64_t *last_hello; /* NOISE: the newest timestamp of each entry of the allow list */
     struct server_counters counters;
 };

@@ -110,6 +110,7 @@ static void take_key(struct server *s, struct session *ss, struct key *k)
     k->session = ss;
     k->expires = (struct mono){0};
     ss->key = k;
+    ss->guesses = 0;
     s->n_half--;
     s->counters.accepted++;
     (void)receiver_bind(s->receiver, k->index, ss->id);
