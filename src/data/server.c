@@ -323,10 +323,16 @@ static void on_event(struct server *s, const struct receiver_event *e)
     }
 }
 
+/* A part of what is there: handshakes are dear, and timers want their turn. */
 static void drain(struct server *s)
 {
-    for (struct receiver_event *e; (e = receiver_event(s->receiver)) != NULL; free(e)) {
+    struct receiver_event *e = NULL;
+    for (unsigned i = 0; i < SERVER_EVENTS && (e = receiver_event(s->receiver)) != NULL; i++) {
         on_event(s, e);
+        free(e);
+    }
+    if (e) {
+        wake_signal(&s->wake);
     }
 }
 

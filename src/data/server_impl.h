@@ -18,7 +18,8 @@ enum {
     SERVER_GONE_MS = 30000,
     SERVER_KEY_MS = 240000, /* records under an older key are not taken */
     SERVER_OLD_KEY_MS = 10000,
-    SERVER_HINTS = 32, /* REJECTs that no handshake stands behind, in a tick */
+    SERVER_EVENTS = 64, /* handled before timers get their turn */
+    SERVER_HINTS = 32,  /* REJECTs that no handshake stands behind, in a tick */
     SERVER_GUESSES =
         3,            /* wrong passphrases from a live session's address that the guard forgives */
     SERVER_WORDS = 4, /* sentences about refused HELLOs in a second */

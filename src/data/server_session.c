@@ -31,8 +31,7 @@ static void send_control(struct server *s, struct key *k, const struct link_cont
 void server_session_end(struct server *s, struct session *ss)
 {
     if (!ss->closing) {
-        ss->closing = true;
-        (void)receiver_close(s->receiver, ss->id);
+        ss->closing = receiver_close(s->receiver, ss->id) == 0; /* else it is asked for again */
     }
 }
 
