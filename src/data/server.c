@@ -36,6 +36,14 @@ struct key *server_find_key(struct server *s, uint32_t index)
     return k && k->index == index ? k : NULL;
 }
 
+static void key_free(struct key *k)
+{
+    aead_free(k->tx);
+    handshake_collector_done(&k->handshake);
+    free(k->info);
+    free(k);
+}
+
 void server_drop_key(struct server *s, struct key *k)
 {
     if (!k->session) {
@@ -44,10 +52,8 @@ void server_drop_key(struct server *s, struct key *k)
         k->session->key = NULL;
     }
     (void)receiver_key_drop(s->receiver, k->index);
-    aead_free(k->tx);
-    handshake_collector_done(&k->handshake);
     s->key[k->index % RECEIVER_SLOTS] = NULL;
-    free(k);
+    key_free(k);
 }
 
 static void drop_oldest_half(struct server *s)
@@ -346,12 +352,15 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
     drain(s);
 }
 
-static void expire_keys(struct server *s, struct mono now)
+static void tick_keys(struct server *s, struct mono now)
 {
     for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
         struct key *k = s->key[i];
         if (!k) {
             continue;
+        }
+        if (k->info) {
+            server_info_waits(s, k);
         }
         bool current = k->session && k->session->key == k;
         if (mono_due(now, k->expires) && !current) {
@@ -374,7 +383,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
         s->words = 0;
     }
     s->hints = 0;
-    expire_keys(s, now);
+    tick_keys(s, now);
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
         if (s->session[i]) {
             server_session_tick(s, s->session[i], now, report);
@@ -456,9 +465,7 @@ void server_free(struct server *s)
     wake_done(&s->wake);
     for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
         if (s->key[i]) {
-            aead_free(s->key[i]->tx);
-            handshake_collector_done(&s->key[i]->handshake);
-            free(s->key[i]);
+            key_free(s->key[i]);
         }
     }
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {

@@ -14,6 +14,8 @@ enum {
     SERVER_HALF = 1024,  /* handshakes that have not become a session */
     SERVER_TICK_MS = 200,
     SERVER_HALF_MS = 10000,
+    SERVER_ALIVE_MS = 1500,   /* a tap reports every second: silent for longer, it may be gone */
+    SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
     SERVER_GONE_MS = 30000,
     SERVER_KEY_MS = 240000, /* records under an older key are not taken */
@@ -40,6 +42,9 @@ struct key {
     struct session *session; /* NULL: half-open */
     struct udp_addr from, local;
     struct mono made, expires; /* expires {0}: with the session */
+    struct mono asked;         /* its first INFO came */
+    uint8_t *info;             /* an INFO that waits for another session's end */
+    uint16_t info_len;
 };
 
 struct tap {
@@ -48,6 +53,7 @@ struct tap {
     unsigned n_ports;
     struct session *session; /* NULL: gone */
     int device;              /* its TAP device, or -1 */
+    struct mono device_next; /* no device could be made: the next try */
     unsigned sessions, rekeys;
     struct udp_addr last_addr;
     const char *cipher;
@@ -101,13 +107,18 @@ struct key *server_find_key(struct server *s, uint32_t index);
 void server_drop_key(struct server *s, struct key *k);
 
 /* server_taps.c */
-struct tap *server_tap_for(struct server *s, const struct link_info *info, const struct key *k);
+/* NULL: no more are remembered, or, with *ret_wait, its name is taken by a session of which it is
+ * not known yet whether it lives. */
+struct tap *server_tap_for(struct server *s, const struct link_info *info, const struct key *k,
+                           bool *ret_wait);
 struct receiver_port *server_port_for(struct server *s, struct tap *tap, const char *ifname,
                                       size_t len);
 
 /* server_session.c */
 void server_control(struct server *s, const struct receiver_event *e);
 void server_session_closed(struct server *s, uint32_t id);
+/* Looks again at an INFO that waits. */
+void server_info_waits(struct server *s, struct key *k);
 void server_session_end(struct server *s, struct session *ss);
 void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report);
 void server_session_send_close(struct server *s, struct session *ss);

@@ -60,15 +60,19 @@ void server_session_closed(struct server *s, uint32_t id)
     free(ss);
 }
 
-static struct session *session_make(struct server *s, struct key *k, const struct link_info *info)
+/* NULL with *ret_wait: another session has to end first, or to show that it lives. */
+static struct session *session_make(struct server *s, struct key *k, const struct link_info *info,
+                                    bool *ret_wait)
 {
     uint32_t id = 0;
+    *ret_wait = false;
     while (id < RECEIVER_SESSIONS && s->session[id]) {
         id++;
     }
-    struct tap *t = id < RECEIVER_SESSIONS ? server_tap_for(s, info, k) : NULL;
+    struct tap *t = id < RECEIVER_SESSIONS ? server_tap_for(s, info, k, ret_wait) : NULL;
     if (t && t->session) {
         server_session_end(s, t->session); /* the tap was started anew; wait for its old books */
+        *ret_wait = true;
         return NULL;
     }
     struct session *ss = t ? calloc(1, sizeof(*ss)) : NULL;
@@ -100,9 +104,13 @@ static struct session *session_find(struct server *s, const struct key *k, uint6
     return NULL;
 }
 
-static void take_key(struct server *s, struct session *ss, struct key *k)
+static int take_key(struct server *s, struct session *ss, struct key *k)
 {
     struct key *old = ss->key;
+    int r = receiver_bind(s->receiver, k->index, ss->id);
+    if (r < 0) {
+        return r;
+    }
     if (old && old != k) { /* what is under way under the old one is still taken */
         old->expires = mono_add_ms(mono_now(), SERVER_OLD_KEY_MS);
     }
@@ -112,45 +120,80 @@ static void take_key(struct server *s, struct session *ss, struct key *k)
     ss->guesses = 0;
     s->n_half--;
     s->counters.accepted++;
-    (void)receiver_bind(s->receiver, k->index, ss->id);
+    return 0;
 }
 
-static void on_info(struct server *s, struct key *k, const struct link_info *info)
+static int begin(struct server *s, struct key *k, const struct link_info *info, bool *ret_wait)
 {
-    bool resumed = true;
-    if (!k->session) {
-        struct session *ss = session_find(s, k, info->tag);
-        resumed = ss != NULL;
-        ss = ss ? ss : session_make(s, k, info);
-        if (!ss) {
-            return; /* the tap asks again */
+    struct session *ss = session_find(s, k, info->tag);
+    bool resumed = ss != NULL;
+    *ret_wait = false;
+    ss = ss ? ss : session_make(s, k, info, ret_wait);
+    if (!ss) {
+        return -EAGAIN;
+    }
+    ss->heard = ss->tap->heard = mono_now();
+    if (take_key(s, ss, k) < 0) {
+        if (!resumed) {
+            server_session_end(s, ss);
         }
-        ss->heard = ss->tap->heard = mono_now();
-        take_key(s, ss, k);
-        if (resumed) {
-            ss->tap->rekeys++;
-        } else {
-            char text[UDP_ADDR_TEXT];
-            udp_addr_text(&k->from, text);
-            server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
-                       k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
+        return -EAGAIN;
+    }
+    if (resumed) {
+        ss->tap->rekeys++;
+    } else {
+        char text[UDP_ADDR_TEXT];
+        udp_addr_text(&k->from, text);
+        server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
+                   k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
+    }
+    k->handshake.need_confirm = false;
+    k->proven = resumed; /* kept to answer a repeated INFO alike */
+    return 0;
+}
+
+/* `d`: the record, kept if it has to wait, so that the tap need not ask again. */
+static void on_info(struct server *s, struct key *k, const struct link_info *info, const uint8_t *d,
+                    size_t len)
+{
+    bool wait = false;
+    if (k->asked.ns == 0) {
+        k->asked = mono_now();
+    }
+    if (!k->session && begin(s, k, info, &wait) < 0) {
+        if (wait && !k->info && (k->info = malloc(len)) != NULL) {
+            memcpy(k->info, d, len);
+            k->info_len = (uint16_t)len;
         }
-        k->handshake.need_confirm = false;
-        k->proven = resumed; /* kept to answer a repeated INFO alike */
+        return;
     }
     send_control(s, k, &(struct link_control){.type = LINK_INFO_ACK, .resumed = k->proven});
+}
+
+void server_info_waits(struct server *s, struct key *k)
+{
+    _cleanup_(freep) uint8_t *d = TAKE_PTR(k->info);
+    struct link_control c;
+    if (!k->session && link_control_decode(d, k->info_len, &c) == 0) {
+        on_info(s, k, &c.info, d, k->info_len);
+    }
 }
 
 static int open_device(struct server *s, struct tap *t)
 {
     struct error err = {""};
+    struct mono now = mono_now();
     if (t->device >= 0) {
         return 0;
+    }
+    if (t->device_next.ns != 0 && !mono_due(now, t->device_next)) {
+        return -EAGAIN; /* the tap asks ten times a second */
     }
     int r = s->conf.ops->device(s->conf.user, t->name, &t->device, &err);
     if (r < 0) {
         server_say(s, true, "tap %s is not served: %s", t->name, err.text);
     }
+    t->device_next = r < 0 ? mono_add_ms(now, SERVER_DEVICE_MS) : (struct mono){0};
     return r;
 }
 
@@ -237,7 +280,7 @@ void server_control(struct server *s, const struct receiver_event *e)
         k->local = e->local;
     }
     if (c.type == LINK_INFO) {
-        on_info(s, k, &c.info);
+        on_info(s, k, &c.info, e->data, e->len);
         return;
     }
     if (!ss || ss->closing) {
