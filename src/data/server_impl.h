@@ -71,7 +71,7 @@ struct session {
     uint16_t stream_id[RECEIVER_STREAMS];
     unsigned n_streams;
     bool closing; /* the data thread closes its books */
-    bool wants_ack;
+    bool wants_ack, told_double;
     unsigned guesses; /* wrong passphrases from its address since its last key */
     struct mono heard;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */

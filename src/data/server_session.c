@@ -35,6 +35,8 @@ void server_session_end(struct server *s, struct session *ss)
     }
 }
 
+static void send_report(struct server *s, struct session *ss);
+
 void server_session_closed(struct server *s, uint32_t id)
 {
     struct session *ss = s->session[id];
@@ -42,6 +44,7 @@ void server_session_closed(struct server *s, uint32_t id)
         return;
     }
     if (ss->wants_ack && ss->key) {
+        send_report(s, ss); /* the tap's last word on what arrived */
         send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE_ACK});
     }
     for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
@@ -50,6 +53,9 @@ void server_session_closed(struct server *s, uint32_t id)
         }
     }
     struct tap *t = ss->tap;
+    for (unsigned i = 0; i < t->n_ports; i++) {
+        t->port[i]->has_stream = t->port[i]->shown = false;
+    }
     if (t->session == ss) {
         t->session = NULL;
         if (t->device >= 0) {
@@ -207,6 +213,18 @@ static struct receiver_port *stream_port(const struct session *ss, uint16_t id)
     return NULL;
 }
 
+/* What the data thread may read from now on, and until the session is closed. */
+static void describe(struct receiver_port *p, const struct link_stream *ls)
+{
+    free(p->filter);
+    p->filter = ls->filter.len > 0 ? strndup(ls->filter.p, ls->filter.len) : NULL;
+    for (char *c = p->filter; c && *c; c++) {
+        *c = *c >= ' ' && *c <= '~' ? *c : '?';
+    }
+    p->snaplen = ls->snaplen;
+    p->speed_bps = ls->speed_bps;
+}
+
 static bool add_stream(struct server *s, struct session *ss, const struct link_stream *ls)
 {
     if (stream_port(ss, ls->stream)) {
@@ -220,19 +238,26 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
         server_say(s, true, "tap %s: no more interfaces can be kept", ss->tap->name);
         return false;
     }
-    if (!p->filter && ls->filter.len > 0) {
-        p->filter = strndup(ls->filter.p, ls->filter.len);
-        for (char *c = p->filter; c && *c; c++) {
-            *c = *c >= ' ' && *c <= '~' ? *c : '?';
+    if (p->has_stream) { /* two streams would write one ledger */
+        if (!ss->told_double) {
+            server_say(s, true, "tap %s: %s twice in one session: the second is not served",
+                       ss->tap->name, p->ifname);
         }
+        ss->told_double = true;
+        return false;
     }
-    p->snaplen = ls->snaplen;
-    p->speed_bps = ls->speed_bps;
+    if (!p->shown) {
+        describe(p, ls);
+    }
+    atomic_store_explicit(&p->accounted, 0,
+                          memory_order_relaxed); /* not those of its last session */
+    atomic_store_explicit(&p->lost, 0, memory_order_relaxed);
     if (receiver_stream_add(s->receiver, ss->id, ls->stream, p, ss->tap->device) < 0) {
         return false;
     }
     ss->stream_id[ss->n_streams] = ls->stream;
     ss->stream[ss->n_streams++] = p;
+    p->has_stream = p->shown = true;
     return true;
 }
 
@@ -299,6 +324,7 @@ void server_control(struct server *s, const struct receiver_event *e)
             struct receiver_port *p =
                 server_port_for(s, ss->tap, c.port.ifname.p, c.port.ifname.len);
             if (p) {
+                p->shown = true;
                 (void)receiver_sub_add(s->receiver, ss->id, c.port.stream, c.port.port, p,
                                        ss->tap->device);
             }
