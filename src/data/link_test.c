@@ -462,9 +462,38 @@ static void stop_is_asked_twice(void **state)
     world_free(w);
 }
 
+/* A socket that takes nothing holds a data thread up once, not at each datagram. */
+static void full_socket(void **state)
+{
+    (void)state;
+    struct tap_end t = {0};
+    int fd[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+    assert_int_equal(link_tx_new(1, &t.worker.ledger, &t.worker.tx), 0);
+    struct link_tx_key key = {.fd = fd[0], .datagram = 1400};
+    assert_int_equal(aead_new(AEAD_NULL, (uint8_t[AEAD_KEY_LEN]){0}, &key.aead, NULL), 0);
+    link_tx_session(t.worker.tx, &key);
+    struct mono begin = mono_now();
+    for (unsigned i = 0; i < 500; i++) {
+        world_frames(&t, 1);
+    }
+    assert_true(mono_diff(mono_now(), begin) < 1500 * NSEC_PER_MSEC);
+    assert_true(ledger_get(&t.worker.ledger, LEDGER_TX_UNSENT) > 100);
+    uint8_t d[2048];
+    while (recv(fd[1], d, sizeof(d), 0) > 0) {
+    }
+    uint64_t unsent = ledger_get(&t.worker.ledger, LEDGER_TX_UNSENT);
+    world_frames(&t, 1); /* it takes some again */
+    assert_int_equal(ledger_get(&t.worker.ledger, LEDGER_TX_UNSENT), unsent);
+    assert_int_equal(ledger_sum(&t.worker.ledger, LEDGER_LINK_TX).in_flight, 0);
+    sink_free(t.worker.tx);
+    close(fd[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(full_socket),
         cmocka_unit_test(comes_up),
         cmocka_unit_test(comes_up_by_keys),
         cmocka_unit_test(wrong_passphrase),

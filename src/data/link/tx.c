@@ -10,7 +10,8 @@
 #include "sys/udp.h"
 
 enum {
-    TX_WAIT_MS = 200,       /* for a full socket; then the datagrams count as lost */
+    TX_WAIT_MS = 200, /* for a full socket, once: then datagrams count as lost until it takes some.
+                       * Else a path that stands still would keep commands waiting for minutes. */
     TX_DATAGRAM_MAX = 8952, /* also on loopback: losing one must not cost too many frames */
 };
 
@@ -19,6 +20,7 @@ struct link_tx {
     struct packer *packer;
     struct ledger *ledger;
     struct link_tx_key key; /* aead NULL: no session */
+    bool stuck;             /* the socket was full for TX_WAIT_MS */
     struct packer_stats counted;
     struct udp_io io;
 };
@@ -32,7 +34,9 @@ static unsigned tx_send(void *user, const uint8_t *data, size_t len, uint32_t da
 {
     struct link_tx *t = user;
     size_t sent = 0;
-    int r = udp_send_segments(&t->io, NULL, NULL, data, len, datagram, TX_WAIT_MS, &sent);
+    int r = udp_send_segments(&t->io, NULL, NULL, data, len, datagram, t->stuck ? 0 : TX_WAIT_MS,
+                              &sent);
+    t->stuck = r == -EAGAIN;
     if (r == -EMSGSIZE) { /* the path has become narrower: smaller ones from now on */
         uint32_t fits = link_tx_datagram(t->io.fd);
         t->key.datagram = MIN(fits, t->key.datagram);
@@ -111,6 +115,7 @@ void link_tx_session(struct sink *s, const struct link_tx_key *key)
     link_tx_down(s);
     t->key = *key;
     t->io = (struct udp_io){.fd = key->fd};
+    t->stuck = false;
     packer_reset(t->packer, &(struct packer_key){key->aead, key->receiver});
     t->counted = packer_stats(t->packer);
     packer_set_size(t->packer, key->datagram);

@@ -10,9 +10,9 @@
 
 /* A session's sending half for one stream. */
 struct link_tx_key {
-    int fd; /* the connected socket: a duplicate of its own, closed with the key, because the control
-             * thread may be done with its descriptor, and the number in use for something else,
-             * long before the data thread hears of it */
+    int fd; /* the connected socket: a duplicate of its own, closed with the key, because the
+             * control thread may be done with its descriptor, and the number in use for something
+             * else, long before the data thread hears of it */
     struct aead *aead;
     uint32_t receiver;
     uint32_t datagram; /* bytes of UDP payload that the path carries */
@@ -31,8 +31,8 @@ struct link_tx_progress {
 
 /* The ledger (LINK_TX) must outlive the sink. -ENOMEM. */
 int link_tx_new(uint16_t stream, struct ledger *ledger, struct sink **ret);
-/* Begins a session: frames are numbered from 0. The key is taken over, here and below; it must never
- * have sealed anything, as counters begin at 0 too. */
+/* Begins a session: frames are numbered from 0. The key is taken over, here and below; it must
+ * never have sealed anything, as counters begin at 0 too. */
 void link_tx_session(struct sink *s, const struct link_tx_key *key);
 /* Goes on in the same session under another key, or over another socket. */
 void link_tx_rekey(struct sink *s, const struct link_tx_key *key);
