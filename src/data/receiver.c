@@ -181,7 +181,8 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
     struct rx_key *k = r->key[rec.receiver % RECEIVER_SLOTS];
     if (!k || k->index != rec.receiver) {
         count(&r->counters.unknown_session, 1);
-        if (r->unknown_told++ < UNKNOWN_PER_TICK) {
+        /* What is smaller than the answer gets none: nobody's traffic is multiplied here. */
+        if (len >= LINK_REJECT_LEN && r->unknown_told++ < UNKNOWN_PER_TICK) {
             e.kind = RECEIVER_UNKNOWN;
             e.index = rec.receiver;
             event(r, e, NULL, 0);

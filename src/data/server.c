@@ -233,7 +233,7 @@ static void on_handshake(struct server *s, const struct receiver_event *e)
         char text[UDP_ADDR_TEXT];
         udp_addr_text(&e->from, text);
         s->counters.wrong_version++;
-        if (s->hints++ < SERVER_HINTS) {
+        if (m.type == LINK_HELLO && e->len >= LINK_REJECT_LEN && s->hints++ < SERVER_HINTS) {
             server_say(s, true, "a tap at %s speaks version %u of the protocol, this collector %u",
                        text, m.version, LINK_VERSION);
             reject(s, e, LINK_REASON_VERSION, m.sender);
@@ -258,7 +258,8 @@ static void on_event(struct server *s, const struct receiver_event *e)
         break;
     case RECEIVER_UNKNOWN:
         /* It may be a session of ours before a restart: the tap would wait for its timeout. What
-         * it learns has no proof, so it only hastens a handshake; it is smaller than the record. */
+         * it learns has no proof, so it only hastens a handshake; it is no larger than the record.
+         */
         if (s->hints++ < SERVER_HINTS) {
             uint8_t d[HANDSHAKE_MESSAGE_MAX];
             int n = handshake_reject(LINK_REASON_SESSION, e->index, d);
