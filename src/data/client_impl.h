@@ -13,6 +13,7 @@ enum {
     CLIENT_TICK_MS = 100,
     CLIENT_REPORT_MS = 1000,
     CLIENT_CLOSE_MS = 2000,
+    CLIENT_SERVED_MS = 3000, /* a session whose frames are not taken by then is worth a word */
     CLIENT_PORTS_MS = 250, /* head start of the names of ports before frames that mention them */
 };
 
@@ -48,6 +49,7 @@ struct client {
     struct epoch current, previous, pending;
     uint64_t tag;
     uint32_t serial; /* of the session, for the workers' progress */
+    bool announced;  /* it was said that the session is up */
     struct stream stream[CLIENT_STREAMS];
     uint16_t n_streams;
     enum closing closing;
