@@ -144,15 +144,26 @@ static bool is_replay(struct server *s, const struct handshake_collector *h)
     return false;
 }
 
+/* Anybody can make these, under any address: they are counted, but not all are said or answered. */
+static bool worth_a_word(struct server *s)
+{
+    return s->complaints++ < SERVER_COMPLAINTS;
+}
+
 static void refused(struct server *s, const struct receiver_event *e, uint8_t why)
 {
     char text[UDP_ADDR_TEXT];
+    bool say = worth_a_word(s);
     udp_addr_text(&e->from, text);
     if (why == LINK_REASON_KEY) {
         s->counters.wrong_key++;
-        server_say(s, true, "a tap at %s has a key that is not allowed", text);
-    } else {
-        s->counters.wrong_method++;
+        if (say) {
+            server_say(s, true, "a tap at %s has a key that is not allowed", text);
+        }
+        return;
+    }
+    s->counters.wrong_method++;
+    if (say) {
         server_say(s, true,
                    s->conf.handshake.method == LINK_PLAIN
                        ? "a tap at %s wants encryption, this collector was started with -K"
@@ -179,10 +190,11 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
     }
     int n = handshake_collector_hello(&k->handshake, &s->conf.handshake, e->data, m, k->index, out,
                                       &keys, &why);
-    if (n == -EACCES) {
+    if (n == -EACCES) { /* nothing was guessed, and the address is unproven: no reason to slow it */
         refused(s, e, why);
-        guard_failed(&s->guard, addr, mono_now());
-        reject(s, e, why, m->sender);
+        if (s->hints++ < SERVER_HINTS) {
+            reject(s, e, why, m->sender);
+        }
     }
     if (n < 0 || is_replay(s, &k->handshake) ||
         (k->handshake.complete && use_keys(s, k, &keys) < 0)) {
@@ -233,9 +245,11 @@ static void on_handshake(struct server *s, const struct receiver_event *e)
         char text[UDP_ADDR_TEXT];
         udp_addr_text(&e->from, text);
         s->counters.wrong_version++;
-        if (m.type == LINK_HELLO && e->len >= LINK_REJECT_LEN && s->hints++ < SERVER_HINTS) {
+        if (worth_a_word(s)) {
             server_say(s, true, "a tap at %s speaks version %u of the protocol, this collector %u",
                        text, m.version, LINK_VERSION);
+        }
+        if (m.type == LINK_HELLO && e->len >= LINK_REJECT_LEN && s->hints++ < SERVER_HINTS) {
             reject(s, e, LINK_REASON_VERSION, m.sender);
         }
     } else if (r == 0 && m.type == LINK_HELLO) {
@@ -317,6 +331,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     bool report = mono_due(now, s->next_report);
     if (report) {
         s->next_report = mono_add_ms(now, 1000);
+        s->complaints = 0;
     }
     s->hints = 0;
     expire_keys(s, now);

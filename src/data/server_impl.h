@@ -18,7 +18,8 @@ enum {
     SERVER_GONE_MS = 30000,
     SERVER_KEY_MS = 240000, /* records under an older key are not taken */
     SERVER_OLD_KEY_MS = 10000,
-    SERVER_HINTS = 32, /* REJECTs about unknown sessions in a tick */
+    SERVER_HINTS = 32,     /* REJECTs to the unproven in a tick */
+    SERVER_COMPLAINTS = 5, /* sentences about the unproven in a second */
     TAP_PORTS = RECEIVER_STREAMS + 256,
 };
 
@@ -83,7 +84,7 @@ struct server {
     struct tap *tap[SERVER_TAPS];
     unsigned n_taps;
     uint32_t n_ports; /* given out so far; indices are from 1 on */
-    unsigned hints;
+    unsigned hints, complaints;
     int64_t *last_hello; /* NOISE: the newest timestamp of each entry of the allow list */
     struct server_counters counters;
 };

@@ -4,12 +4,14 @@
 import random
 import socket
 import struct
+import threading
 
 import pytest
 
 from lib import packets
 from lib.farspan import PORT, Collector, Tap, allow_file, assert_balanced, assert_tap_balanced, find_numbers, keygen, says, tap_stages
 from lib.lab import inside
+from lib.proc import wait_until
 from lib.tools import Tcpdump, assert_same, framegen, start_framegen
 
 FRAMES = 200
@@ -229,11 +231,45 @@ def test_hostile_datagrams(lab, aim):
     assert good.wait(30) == 0
     source.wait_count(n)
     arrival.wait_count(2000 + n)
+    assert len(collector.proc.err()) < 20000, "nobody fills the log from outside"
     ledger, there = tap.finish(), collector.finish()
     source.stop(), arrival.stop()
     assert "session up" in tap.proc.err() and tap.proc.err().count("session up") == 1
     assert_balanced(ledger, there, sent=2000 + n, delivered=2000 + n)
     assert_same(arrival.path, file, 2000 + n)
+
+
+def test_forged_handshakes_keep_nobody_out(lab):
+    """Handshakes that fail without proof, from addresses that anybody can write into a datagram, make no honest tap wait."""
+    collector = Collector(lab)
+    forger = lab.socket(lab.tap, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    stop = threading.Event()
+
+    def forge():
+        for i in range(1 << 30):
+            d = packets.hello(method=2 if i % 2 else 0, sender=i + 1, version=1 if i % 3 else 9)
+            source = (10 << 24) | (77 << 16) | (1 if i % 4 == 0 else 10 + i % 200)
+            udp = struct.pack("!HHHH", 5000 + i % 7, PORT, 8 + len(d), 0) + d
+            head = struct.pack("!BBHHHBBHII", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0, source, 0x0A4D0002)
+            forger.sendto(head + udp, ("10.77.0.2", 0))
+            if stop.wait(0.01):
+                return
+
+    thread = lab.serve(forge)
+    try:
+        wait_until(lambda: "another method" in collector.proc.err(), 10, f"a word about it from {collector.proc}")
+        for name in ("first", "second", "third"):
+            tap = Tap(lab, name=name, up=False)
+            tap.wait_up(seconds=10)
+            framegen(lab, 200, pps=2000)
+            ledger = tap.finish()
+            assert_tap_balanced(ledger)
+            assert tap_stages(ledger)["link_tx"]["confirmed"] == 200
+    finally:
+        stop.set()
+        thread.join(5)
+    told = collector.finish()["link"]
+    assert told["wrong_method"] > 20 and told["wrong_version"] > 10 and told["slowed_down"] == 0, told
 
 
 def tap_port(lab):

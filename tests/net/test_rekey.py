@@ -28,7 +28,7 @@ def begin(lab, kind):
     return collector, arrival, source, tap, start_framegen(lab, SECONDS * PPS, PPS)
 
 
-@pytest.mark.background(begin)
+@pytest.mark.background.with_args(begin)
 @pytest.mark.parametrize("kind", ["passphrase", "keys"])
 def test_keys_change_without_a_gap(begun, kind):
     lab, (collector, arrival, source, tap, good) = begun
