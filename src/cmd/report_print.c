@@ -85,10 +85,12 @@ static void print_tap(const json_t *doc, FILE *to)
     fputc('\n', to);
     json_array_foreach(json_object_get(doc, "interfaces"), i, o)
     {
+        const json_t *stages = json_object_get(o, "stages");
+        const json_t *sent = json_object_get(stages, "link_tx");
         fprintf(to, " %s\n", str(o, "name"));
-        print_tap_stages(to, json_object_get(o, "stages"));
+        print_tap_stages(to, stages);
         fprintf(to, "  %-22s %14" PRId64 " received %8" PRId64 " lost\n", "collector confirms",
-                num(o, "confirmed"), num(o, "reported_lost"));
+                num(sent, "confirmed"), num(sent, "reported_lost"));
     }
 }
 
