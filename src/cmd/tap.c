@@ -13,6 +13,12 @@
 #include "proto/bpfsel.h"
 #include "sys/crypto/kdf.h"
 
+enum {
+    /* The kernel slices frames up to this length, an ordinary one with two tags. What is longer may
+     * be a super-packet, is captured whole, cut, and sliced then. */
+    SLICE_UP_TO = 1522,
+};
+
 struct tap {
     struct tap_conf conf;
     struct secrets secrets;
@@ -84,6 +90,7 @@ static int set_filter(struct tap *t, struct tap_interface *ti, const struct ethe
         .user = ti->filter.insns,
         .n_user = ti->filter.n,
         .snaplen = t->conf.snaplen,
+        .slice_up_to = t->conf.snaplen ? SLICE_UP_TO : 0,
     };
     struct filter_prog prog = {0};
     int r = bpfsel_make(&bc, t->program, &prog.n, err);
@@ -365,11 +372,10 @@ static int prepare(struct tap *t, struct error *err)
                                       .raw_ip = framing == NETLINK_RAW_IP,
                                       .promiscuous = t->conf.promiscuous,
                                       .ignore_outgoing = t->conf.dir == FRAME_DIR_IN,
-                                      .bytes = t->conf.ring_bytes,
-                                      .snaplen = t->conf.snaplen};
-        int r = t->conf.filter ? filter_compile(t->conf.filter, ti->name, framing, t->conf.snaplen,
-                                                &ti->filter, err)
-                               : 0;
+                                      .bytes = t->conf.ring_bytes};
+        int r = t->conf.filter
+                    ? filter_compile(t->conf.filter, ti->name, framing, 0, &ti->filter, err)
+                    : 0;
         if (r < 0) {
             return r;
         }
