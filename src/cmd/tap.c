@@ -179,8 +179,11 @@ static int start_worker(struct tap *t, struct tap_interface *ti, struct error *e
                                .filter = t->conf.filter ? t->conf.filter : "",
                                .snaplen = t->conf.snaplen,
                                .speed_bps = ti->speed_bps};
-    struct worker_conf wc = {
-        .stream = client_next_stream(t->client), .name = ti->name, .control = &t->wake};
+    struct worker_conf wc = {.stream = client_next_stream(t->client),
+                             .keep_super = t->conf.keep_super,
+                             .snaplen = t->conf.snaplen,
+                             .name = ti->name,
+                             .control = &t->wake};
     int r = worker_start(TAKE_PTR(ti->opened), &wc, &ti->worker, err);
     if (r < 0) {
         return r;
