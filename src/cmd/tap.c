@@ -353,6 +353,10 @@ static void at_end(void *ctx, int status)
 /* Looks up what the command line names, as long as privileges are there. */
 static int prepare(struct tap *t, struct error *err)
 {
+    int may = ring_may_capture(err);
+    if (may < 0) {
+        return may;
+    }
     for (unsigned i = 0; i < t->conf.n; i++) {
         struct tap_interface *ti = &t->conf.interface[i];
         enum netlink_framing framing = NETLINK_ETHERNET;
