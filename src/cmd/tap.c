@@ -94,15 +94,15 @@ static int set_filter(struct tap *t, struct tap_interface *ti, const struct ethe
     };
     struct filter_prog prog = {0};
     int r = bpfsel_make(&bc, t->program, &prog.n, err);
-    if (r == 0) {
-        prog.insns = malloc(prog.n * sizeof(*prog.insns));
-        r = prog.insns ? 0 : error_sys(err, ENOMEM, "filter");
+    if (r < 0) {
+        return r;
     }
-    if (r == 0) {
-        memcpy(prog.insns, t->program, prog.n * sizeof(*prog.insns));
-        r = worker_filter(ti->worker, &prog, flow);
+    prog.insns = malloc(prog.n * sizeof(*prog.insns));
+    if (!prog.insns) {
+        return error_sys(err, ENOMEM, "filter");
     }
-    return r;
+    memcpy(prog.insns, t->program, prog.n * sizeof(*prog.insns));
+    return worker_filter(ti->worker, &prog, flow);
 }
 
 static void on_flow(void *user, const struct ether_flow *flow)

@@ -63,7 +63,8 @@ static struct link_text text(const char *s, size_t max)
 void client_send_info(struct client *c)
 {
     struct link_control ctl = {.type = LINK_INFO};
-    if (!c->uplink.up && random_bytes(&c->tag, sizeof(c->tag)) < 0) {
+    /* A new session's name; INFO sent again says the same, for the first may have been taken. */
+    if (!c->uplink.up && c->uplink.tries == 1 && random_bytes(&c->tag, sizeof(c->tag)) < 0) {
         return;
     }
     ctl.info = (struct link_info){.tag = c->tag,

@@ -96,7 +96,7 @@ static int set_options(int fd, const struct ring_conf *c, struct error *err)
 
 static int set_ring(int fd, const struct ring_conf *c, struct error *err)
 {
-    uint32_t blocks;
+    uint32_t blocks = 0;
     int r = geometry(c, &blocks, err);
     if (r < 0) {
         return r;

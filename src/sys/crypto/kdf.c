@@ -24,8 +24,9 @@ void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[KDF_HASH_LEN])
 {
     crypto_auth_hmacsha256_state s;
-    crypto_auth_hmacsha256_init(&s, key, key_len);
-    crypto_auth_hmacsha256_update(&s, data, len);
+    /* libsodium takes no NULL, and callers may say "nothing" by that */
+    crypto_auth_hmacsha256_init(&s, key_len ? key : "", key_len);
+    crypto_auth_hmacsha256_update(&s, len ? data : "", len);
     crypto_auth_hmacsha256_final(&s, ret);
     secure_wipe(&s, sizeof(s));
 }
