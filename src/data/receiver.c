@@ -13,7 +13,9 @@ enum {
     PACKETS = RECEIVER_PACKETS,
     ROUNDS = 16, /* of so many packets between two looks at commands and timers */
     IDLE_MS = 200,
-    EVENTS = 4096,
+    EVENTS = 16384,
+    EVENTS_UNPROVEN = 512, /* of those from anyone at all: handshakes, unknown sessions */
+    EVENTS_CONTROL = 8192, /* and with control records: the rest is for RECEIVER_CLOSED */
     COMMANDS = 16384,
     UNKNOWN_PER_TICK = 64, /* events about unknown sessions between two timer ticks */
 };
@@ -26,9 +28,26 @@ static void count(_Atomic uint64_t *c, uint64_t n)
 
 /* ---- events ---- */
 
+/* A flood of one kind must not cost the others: a session whose end was not told would never go. */
+static size_t event_room(enum receiver_event_kind kind)
+{
+    switch (kind) {
+    case RECEIVER_HANDSHAKE:
+    case RECEIVER_UNKNOWN:
+        return EVENTS_UNPROVEN;
+    case RECEIVER_CONTROL:
+        return EVENTS_CONTROL;
+    case RECEIVER_CLOSED:
+    case RECEIVER_FAILED:
+    default:
+        return EVENTS;
+    }
+}
+
 void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len)
 {
-    struct receiver_event *e = malloc(sizeof(*e) + len);
+    struct receiver_event *e =
+        queue_len(r->events) < event_room(head.kind) ? malloc(sizeof(*e) + len) : NULL;
     if (e) {
         *e = head;
         e->len = (uint16_t)len;
@@ -116,7 +135,7 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
     struct rx_key *k = r->key[rec.receiver % RECEIVER_SLOTS];
     if (!k || k->index != rec.receiver) {
         count(&r->counters.unknown_session, 1);
-        if (r->unknown_told++ < UNKNOWN_PER_TICK) {
+        if (len >= LINK_REJECT_LEN && r->unknown_told++ < UNKNOWN_PER_TICK) {
             e.kind = RECEIVER_UNKNOWN;
             e.index = rec.receiver;
             receiver_tell(r, e, NULL, 0);

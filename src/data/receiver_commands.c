@@ -4,6 +4,7 @@
  * out.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 
 enum {
     PORTS_OF_SESSION = RECEIVER_STREAMS + REASM_PORTS,
+    COMMAND_WAIT_MS = 100,
 };
 
 enum op { OP_KEY_ADD, OP_KEY_DROP, OP_BIND, OP_STREAM, OP_SUB, OP_REPORT, OP_CLOSE, OP_STOP };
@@ -249,7 +251,13 @@ static int command(struct receiver *r, const struct command *from)
     if (c) {
         *c = *from;
     }
-    if (!c || !queue_push(r->commands, c)) {
+    bool pushed = c && queue_push(r->commands, c);
+    for (unsigned i = 0; c && !pushed && i < COMMAND_WAIT_MS; i++) {
+        poll(NULL, 0,
+             1); /* the thread never waits for long: no command is lost but to a dead one */
+        pushed = queue_push(r->commands, c);
+    }
+    if (!pushed) {
         aead_free(from->aead);
         int e = c ? -EAGAIN : -ENOMEM;
         free(c);

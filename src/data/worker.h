@@ -39,7 +39,7 @@ int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n);
 /* "any": interface ifindex[i] is the stream's port i + 1; at most PORTS_MAX of stage/ports.h. */
 int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n);
 /* Takes no more frames, sends what was accepted, counts, and ends; worker_done tells when. */
-int worker_stop(struct worker *w);
+void worker_stop(struct worker *w);
 
 /* Published. The ledger's stages RING, SELECT and LINK_TX. */
 const struct ledger *worker_ledger(const struct worker *w);

@@ -20,6 +20,7 @@ enum {
     MACS_LEN = 12,
     TAG_LEN = 4,
     BYTES_MAX = 1 << 30,
+    PREFETCH = 1024, /* bytes ahead of the entry being read: several small frames */
 };
 
 struct ring {
@@ -308,6 +309,8 @@ static bool take_entry(struct ring *r, const uint8_t *block, struct frame *f,
     const struct sockaddr_ll *from =
         (const struct sockaddr_ll *)(const void *)(entry + TPACKET_ALIGN(sizeof(*h)));
     uint32_t room = r->conf.block_size - r->at;
+    __builtin_prefetch(entry + PREFETCH);
+    __builtin_prefetch(entry + PREFETCH + 64);
     r->at += h->tp_next_offset;
     if (!(h->tp_status & TP_STATUS_USER)) {
         skips->unfilled++;

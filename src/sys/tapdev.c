@@ -6,7 +6,9 @@
 #include <linux/if_tun.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "sys/netlink.h"
 
@@ -183,7 +185,10 @@ int tapdev_write(int fd, const struct frame *f)
     if (n == 0) {
         return -EINVAL; /* the kernel would call an empty write a success */
     }
-    ssize_t r = writev(fd, iov, n);
+    /* One piece, as nearly always, by the cheaper call; and past the C library, whose write() is a
+     * point of cancellation, which nothing here uses: two locked instructions, a tenth of all. */
+    ssize_t r = n == 1 ? syscall(SYS_write, fd, iov[0].iov_base, iov[0].iov_len)
+                       : writev(fd, iov, n);
     if (r < 0) {
         return -errno;
     }

@@ -223,3 +223,46 @@ def tap_index(lab, tap, relay):
     inner = relay.lose
     relay.lose = lambda d, to_tap: (to_tap and d[0] == dl.RECORD and seen.append(d), inner(d, to_tap))[1]
     return dl.decode_datagram(wait_until(lambda: seen, 5, "a record to the tap")[0])["receiver"]
+
+
+def opened(sock, sender):
+    """The collector's index of a handshake that was begun with somebody else's point for a passphrase."""
+    sock.send(packets.hello(sender=sender, data=bytes(16) + example("Ya")))
+    answer = dl.decode_datagram(sock.recv(2000))
+    assert answer["type"] == dl.ANSWER, answer
+    return answer["sender"]
+
+
+def test_guesses_in_parallel_are_one(lab):
+    """Handshakes opened beforehand give no more guesses: after the first wrong one the others are put off."""
+    collector = Collector(lab)
+    sock = lab.socket(lab.tap)
+    sock.connect(("10.77.0.2", PORT))
+    sock.settimeout(5)
+    indices = {sender: opened(sock, sender) for sender in range(1, 51)}
+    reasons = []
+    for sender, index in indices.items():
+        sock.send(struct.pack("!BBBBIII", dl.CONFIRM, 1, dl.CPACE, 0, dl.MAGIC, sender, index) + bytes(32))
+        reasons.append(dl.decode_datagram(sock.recv(2000))["reason"])
+    link = collector.finish()["link"]
+    assert reasons == [3] + [5] * 49 and link["wrong_passphrase"] == 1 and link["slowed_down"] == 49, (reasons, link)
+
+
+def test_refused_methods_lock_nobody_out(lab):
+    """Whoever sends HELLOs of another method, from many addresses that may be forged, keeps no tap away."""
+    collector = Collector(lab)
+    for i in range(30):
+        lab.ip(lab.tap, "addr", "add", f"10.77.0.{100 + i}/24", "dev", "link0")
+        sock = lab.socket(lab.tap)
+        sock.bind((f"10.77.0.{100 + i}", 0))
+        sock.settimeout(5)
+        sock.sendto(packets.hello(method=dl.PLAIN, sender=5), ("10.77.0.2", PORT))
+        assert dl.decode_datagram(sock.recv(2000))["reason"] == 2
+    sock = lab.socket(lab.tap)
+    sock.bind(("10.77.0.100", 0))
+    sock.connect(("10.77.0.2", PORT))
+    sock.settimeout(5)
+    opened(sock, 7)  # not even those addresses
+    Tap(lab).finish()
+    assert collector.finish()["link"]["wrong_method"] == 30
+    assert collector.proc.err().count("another method") <= 25, "what anybody can cause is not said each time"
