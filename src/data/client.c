@@ -272,6 +272,24 @@ static void up(struct client *c)
     c->status.sessions++;
     c->next_report = mono_add_ms(mono_now(), CLIENT_REPORT_MS);
     client_send_streams(c);
+    c->announced = false;
+}
+
+/* For people a session is up once the frames of every interface go into it. */
+static void announce(struct client *c, struct mono now)
+{
+    struct link_tx_progress p;
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        if (worker_progress(c->stream[i].conf.worker, c->serial, &p)) {
+            continue;
+        }
+        if (mono_due(now, mono_add_ms(c->status.since, CLIENT_SERVED_MS))) {
+            client_say(c, true, "the collector at %s does not take the frames of %s: it says why",
+                       c->conf.collector, c->stream[i].conf.ifname);
+        }
+        return;
+    }
+    c->announced = true;
     c->last_said.text[0] = '\0';
     client_say(c, false, "session up with the collector at %s (%s)", c->status.address,
                c->current.keys.alg == AEAD_NULL ? "NOT ENCRYPTED" : c->status.cipher);
@@ -306,6 +324,9 @@ static void rekey(struct client *c)
 void client_event(struct client *c, enum uplink_event event)
 {
     uint8_t d[HANDSHAKE_MESSAGE_MAX];
+    if (event == UPLINK_HINT && c->closing != OPEN) {
+        return; /* the collector has closed the session, as we want it to: no reason for another */
+    }
     unsigned actions = uplink_step(&c->uplink, event, mono_now());
     if (actions & UPLINK_DO_SAY) {
         client_say(c, true, "%s", c->refusal.text);
@@ -380,6 +401,9 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     if (c->uplink.up && c->closing == OPEN) {
         client_send_streams(c);
         client_begin_streams(c, now);
+        if (!c->announced) {
+            announce(c, now);
+        }
     }
     if (c->closing == DRAINING && mono_due(now, c->close_deadline)) {
         client_say(c, true, "frames are left that cannot be sent");

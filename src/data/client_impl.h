@@ -14,8 +14,9 @@ enum {
     CLIENT_REPORT_MS = 1000,
     CLIENT_DRAIN_MS = 10000, /* for data threads to send what they have, at the end */
     CLIENT_CLOSE_MS = 2000,
-    CLIENT_GONE_MS = 300,  /* what remains of that when the collector seems to have closed */
-    CLIENT_PORTS_MS = 250, /* head start of the names of ports before frames that mention them */
+    CLIENT_GONE_MS = 300,    /* what remains of that when the collector seems to have closed */
+    CLIENT_SERVED_MS = 3000, /* a session whose frames are not taken by then is worth a word */
+    CLIENT_PORTS_MS = 250,   /* head start of the names of ports before frames that mention them */
 };
 
 /* Keys of one handshake with what the control thread needs to use them. */
@@ -53,6 +54,7 @@ struct client {
     uint64_t tag;       /* of the session, or of the one that the handshake is for */
     int64_t hello_time; /* in the last HELLO: the next is later, whatever the clock does */
     uint32_t serial;    /* of the session, for the workers' progress */
+    bool announced;     /* it was said that the session is up */
     struct stream stream[CLIENT_STREAMS];
     uint16_t n_streams;
     enum closing closing;

@@ -155,7 +155,6 @@ static bool is_replay(struct server *s, const struct handshake_collector *h)
 static void refused(struct server *s, const struct receiver_event *e, uint8_t why, uint32_t sender)
 {
     char text[UDP_ADDR_TEXT];
-    uint8_t addr[16];
     udp_addr_text(&e->from, text);
     s->counters.wrong_key += why == LINK_REASON_KEY;
     s->counters.wrong_method += why != LINK_REASON_KEY;
@@ -314,7 +313,8 @@ static void on_event(struct server *s, const struct receiver_event *e)
         break;
     case RECEIVER_UNKNOWN:
         /* It may be a session of ours before a restart: the tap would wait for its timeout. What
-         * it learns has no proof, so it only hastens a handshake; it is smaller than the record. */
+         * it learns has no proof, so it only hastens a handshake; it is no larger than the record.
+         */
         if (s->hints++ < SERVER_HINTS) {
             uint8_t d[HANDSHAKE_MESSAGE_MAX];
             int n = handshake_reject(LINK_REASON_SESSION, e->index, d);

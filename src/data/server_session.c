@@ -27,6 +27,26 @@ static void send_control(struct server *s, struct key *k, const struct link_cont
     }
 }
 
+static void send_report(struct server *s, struct session *ss)
+{
+    struct link_control ctl = {.type = LINK_REPORT};
+    ctl.report = (struct link_report){.now = wall_now().ns, .echo = ss->last_now};
+    ctl.report.echo_age = ss->last_now ? (uint64_t)mono_diff(mono_now(), ss->last_at) : 0;
+    for (unsigned i = 0; i < ss->n_streams; i++) {
+        struct link_report_stream *rs = &ctl.report.stream[ctl.report.count++];
+        *rs = (struct link_report_stream){.stream = ss->stream_id[i]};
+        rs->frames = atomic_load_explicit(&ss->stream[i]->accounted, memory_order_acquire);
+        rs->lost = atomic_load_explicit(&ss->stream[i]->lost, memory_order_relaxed);
+        if (ctl.report.count == LINK_REPORT_STREAMS || i + 1 == ss->n_streams) {
+            send_control(s, ss->key, &ctl);
+            ctl.report.count = 0;
+        }
+    }
+    if (ss->n_streams == 0) {
+        send_control(s, ss->key, &ctl);
+    }
+}
+
 /* Asks the data thread to close the books; the rest follows with RECEIVER_CLOSED. */
 void server_session_end(struct server *s, struct session *ss)
 {
@@ -35,7 +55,6 @@ void server_session_end(struct server *s, struct session *ss)
     }
 }
 
-static void send_report(struct server *s, struct session *ss);
 
 void server_session_closed(struct server *s, uint32_t id)
 {
@@ -338,26 +357,6 @@ void server_control(struct server *s, const struct receiver_event *e)
         break;
     default: /* nothing else is for a collector */
         break;
-    }
-}
-
-static void send_report(struct server *s, struct session *ss)
-{
-    struct link_control ctl = {.type = LINK_REPORT};
-    ctl.report = (struct link_report){.now = wall_now().ns, .echo = ss->last_now};
-    ctl.report.echo_age = ss->last_now ? (uint64_t)mono_diff(mono_now(), ss->last_at) : 0;
-    for (unsigned i = 0; i < ss->n_streams; i++) {
-        struct link_report_stream *rs = &ctl.report.stream[ctl.report.count++];
-        *rs = (struct link_report_stream){.stream = ss->stream_id[i]};
-        rs->frames = atomic_load_explicit(&ss->stream[i]->accounted, memory_order_acquire);
-        rs->lost = atomic_load_explicit(&ss->stream[i]->lost, memory_order_relaxed);
-        if (ctl.report.count == LINK_REPORT_STREAMS || i + 1 == ss->n_streams) {
-            send_control(s, ss->key, &ctl);
-            ctl.report.count = 0;
-        }
-    }
-    if (ss->n_streams == 0) {
-        send_control(s, ss->key, &ctl);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "data/pipeline.h"
 #include "data/source/ring.h"
+#include "data/stage/cut.h"
 #include "data/stage/ports.h"
 #include "data/stage/tunnel.h"
 
@@ -159,7 +160,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-static int build(struct worker *w, struct ring *ring, uint16_t stream)
+static int build(struct worker *w, struct ring *ring, const struct worker_conf *conf)
 {
     int r = ring_source_new(ring, &w->counting, &w->pipeline.source);
     if (r == 0) {
@@ -169,7 +170,10 @@ static int build(struct worker *w, struct ring *ring, uint16_t stream)
         r = ports_stage_new(&w->pipeline.stage[1]);
     }
     if (r == 0) {
-        r = link_tx_new(stream, &w->counting, &w->pipeline.sink);
+        r = cut_stage_new(!conf->keep_super, conf->snaplen, &w->counting, &w->pipeline.stage[2]);
+    }
+    if (r == 0) {
+        r = link_tx_new(conf->stream, &w->counting, &w->pipeline.sink);
     }
     w->commands = queue_new(COMMANDS);
     return r == 0 && !w->commands ? -ENOMEM : r;
@@ -185,7 +189,7 @@ int worker_start(struct ring *ring, const struct worker_conf *conf, struct worke
     }
     w->control = conf->control;
     w->wake.fd = -1;
-    int r = build(w, ring, conf->stream);
+    int r = build(w, ring, conf);
     if (r == 0) {
         r = wake_init(&w->wake);
     }

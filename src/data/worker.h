@@ -17,6 +17,8 @@ struct worker;
 
 struct worker_conf {
     uint16_t stream;
+    bool keep_super;            /* super-packets are not cut */
+    uint32_t snaplen;           /* 0: whole frames */
     const char *name;           /* of the interface, for the thread's name */
     const struct wake *control; /* signalled when something was published that cannot wait */
 };
