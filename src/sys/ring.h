@@ -24,7 +24,7 @@
 #include "base/error.h"
 
 enum {
-    RING_BLOCK_DEFAULT = 1 << 20,
+    RING_BLOCK_DEFAULT = 1 << 18,
     RING_BYTES_DEFAULT = 16 << 20,
     RING_RETIRE_DEFAULT_MS = 4,
     RING_OWN_MAX = 64,
