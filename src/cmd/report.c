@@ -21,6 +21,9 @@ json_t *report_stage(const struct ledger *l, enum ledger_stage stage)
     json_t *o = json_object(), *drops = json_object();
     struct ledger_sum sum = ledger_sum(l, stage);
     set_int(o, "in", (int64_t)sum.in);
+    if (sum.made > 0) {
+        set_int(o, "made", (int64_t)sum.made);
+    }
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
         const struct ledger_info *info = ledger_info((enum ledger_id)i);
         if (info->stage == stage && info->kind == LEDGER_DROP) {
@@ -39,12 +42,23 @@ json_t *report_stage(const struct ledger *l, enum ledger_stage stage)
     return o;
 }
 
-static json_t *tap_stages(const struct ledger *l)
+/* `said`: what the collector has said of them, which is no count of the data thread's; or NULL. */
+static json_t *tap_stages(const struct ledger *l, const struct client_stream_status *said)
 {
     json_t *o = json_object();
     for (unsigned st = LEDGER_RING; st <= LEDGER_LINK_TX; st++) {
         (void)json_object_set_new(o, ledger_stage_name((enum ledger_stage)st),
                                   report_stage(l, (enum ledger_stage)st));
+    }
+    json_t *tx = json_object_get(o, ledger_stage_name(LEDGER_LINK_TX));
+    const char *acked = ledger_info(LEDGER_TX_ACKED)->key;
+    const char *lost = ledger_info(LEDGER_TX_REPORTED_LOST)->key;
+    if (said) {
+        set_int(tx, acked, (int64_t)said->confirmed);
+        set_int(tx, lost, (int64_t)said->reported_lost);
+    } else { /* at the collector, whose own figures are better */
+        (void)json_object_del(tx, acked);
+        (void)json_object_del(tx, lost);
     }
     return o;
 }
@@ -98,9 +112,8 @@ json_t *report_tap(const char *name, const struct client *c,
         json_t *o = json_object();
         client_stream_status(c, interfaces[i].stream, &st);
         set_str(o, "name", interfaces[i].name);
-        (void)json_object_set_new(o, "stages", tap_stages(worker_ledger(interfaces[i].worker)));
-        set_int(o, "confirmed", (int64_t)st.confirmed);
-        set_int(o, "reported_lost", (int64_t)st.reported_lost);
+        (void)json_object_set_new(o, "stages",
+                                  tap_stages(worker_ledger(interfaces[i].worker), &st));
         (void)json_array_append_new(list, o);
     }
     (void)json_object_set_new(doc, "interfaces", list);
@@ -120,7 +133,7 @@ static json_t *port_report(const struct taps *t, const struct receiver_port *p)
     set_str(o, "filter", p->filter);
     (void)json_object_set_new(stages, "link_rx", report_stage(&p->ledger, LEDGER_LINK_RX));
     (void)json_object_set_new(o, "stages", stages);
-    (void)json_object_set_new(o, "tap_stages", tap_stages(&p->reported));
+    (void)json_object_set_new(o, "tap_stages", tap_stages(&p->reported, NULL));
     for (unsigned i = 0; i < t->n_outputs; i++) {
         const struct ledger *l = sink_ledger(t->outputs[i], p->index);
         if (l) {

@@ -42,6 +42,9 @@ static void print_stage(FILE *to, const char *label, const char *stage, const js
     }
     int64_t flight = num(o, "in_flight");
     fprintf(to, "  %-22s %14" PRId64 " in %14" PRId64 " out", label, num(o, "in"), num(o, "out"));
+    if (num(o, "made") != 0) {
+        fprintf(to, "  %" PRId64 " made by cutting super-packets", num(o, "made"));
+    }
     if (flight != 0) {
         fprintf(to, "  %" PRId64 " in flight", flight);
     }
@@ -59,6 +62,9 @@ static void print_tap_stages(FILE *to, const json_t *stages)
 {
     print_stage(to, "kernel ring", "ring", json_object_get(stages, "ring"));
     print_stage(to, "selection", "select", json_object_get(stages, "select"));
+    if (num(json_object_get(stages, "cut"), "made") != 0) {
+        print_stage(to, "cutting", "cut", json_object_get(stages, "cut"));
+    }
     print_stage(to, "link, sent", "link_tx", json_object_get(stages, "link_tx"));
 }
 
@@ -85,10 +91,12 @@ static void print_tap(const json_t *doc, FILE *to)
     fputc('\n', to);
     json_array_foreach(json_object_get(doc, "interfaces"), i, o)
     {
+        const json_t *stages = json_object_get(o, "stages");
+        const json_t *sent = json_object_get(stages, "link_tx");
         fprintf(to, " %s\n", str(o, "name"));
-        print_tap_stages(to, json_object_get(o, "stages"));
+        print_tap_stages(to, stages);
         fprintf(to, "  %-22s %14" PRId64 " received %8" PRId64 " lost\n", "collector confirms",
-                num(o, "confirmed"), num(o, "reported_lost"));
+                num(sent, "confirmed"), num(sent, "reported_lost"));
     }
 }
 

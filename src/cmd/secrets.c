@@ -72,14 +72,13 @@ static void warn_if_open(const char *command, const char *path)
     }
 }
 
-static int check_passphrase(const char *p, size_t len, const char *where, struct error *err)
+static int check_passphrase(size_t len, const char *where, struct error *err)
 {
     if (len == 0) {
         return error_set(err, EINVAL, "%s: the passphrase is empty", where);
     }
-    if (len > PASSPHRASE_MAX || strlen(p) != len) {
-        return error_set(err, EINVAL, "%s: a passphrase has 1 to %d bytes and no zero byte", where,
-                         PASSPHRASE_MAX);
+    if (len > PASSPHRASE_MAX) {
+        return error_set(err, EINVAL, "%s: a passphrase has 1 to %d bytes", where, PASSPHRASE_MAX);
     }
     return 0;
 }
@@ -90,17 +89,15 @@ static int passphrase_from_file(const char *path, char **ret, struct error *err)
     char *text = NULL;
     size_t len = 0;
     int r = read_file(path, KEY_FILE_MAX, &text, &len, err);
-    if (r < 0) {
+    if (!text) {
         return r;
     }
-    size_t line = strcspn(text, "\r\n");
-    if (line == len && memchr(text, '\0', len)) {
-        line = len; /* refused below */
-    }
-    r = line < len && text[line] == '\0' ? error_set(err, EINVAL, "%s has a zero byte", path) : 0;
+    size_t line = strcspn(text, "\r\n"); /* which stops at a zero byte too */
+    r = line < len && text[line] == '\0'
+            ? error_set(err, EINVAL, "%s: a passphrase has no zero byte; is this a text file?",
+                        path)
+            : check_passphrase(line, path, err);
     secure_wipe(text + line, len - line);
-    text[line] = '\0';
-    r = r < 0 ? r : check_passphrase(text, line, path, err);
     if (r < 0) {
         secure_wipe(text, len);
         free(text);
@@ -121,17 +118,18 @@ static int load_passphrase(struct secret_options *o, const char *command, struct
             "warning: the passphrase stood on the command line, where others may have read it: "
             "--key-file FILE is better");
         ret->passphrase = TAKE_PTR(o->passphrase);
-        r = check_passphrase(ret->passphrase, strlen(ret->passphrase), "-k", err);
+        r = check_passphrase(strlen(ret->passphrase), "-k", err);
     } else if (o->key_file) {
-        warn_if_open(command, o->key_file);
         r = passphrase_from_file(o->key_file, &ret->passphrase, err);
+        if (r == 0) {
+            warn_if_open(command, o->key_file);
+        }
     } else {
         ret->passphrase = strdup(env ? env : "");
         proctitle_wipe_value(env);
         unsetenv("FARSPAN_KEY");
-        r = ret->passphrase
-                ? check_passphrase(ret->passphrase, strlen(ret->passphrase), "FARSPAN_KEY", err)
-                : error_sys(err, ENOMEM, "FARSPAN_KEY");
+        r = ret->passphrase ? check_passphrase(strlen(ret->passphrase), "FARSPAN_KEY", err)
+                            : error_sys(err, ENOMEM, "FARSPAN_KEY");
     }
     ret->conf.passphrase = ret->passphrase;
     return r;
@@ -158,7 +156,6 @@ static int load_keys(const struct secret_options *o, const char *command, bool c
     size_t len = 0;
     const char *other = collector ? o->allow : o->peer;
     ret->conf.method = LINK_NOISE;
-    warn_if_open(command, o->identity);
     int r = read_file(o->identity, KEY_FILE_MAX, &text, &len, err);
     if (r == 0) {
         r = key_load_private(text, len, o->identity, ret->conf.identity, err);
@@ -170,6 +167,9 @@ static int load_keys(const struct secret_options *o, const char *command, bool c
     } else if (r == 0 && key_parse(other, strlen(other), ret->conf.peer) < 0) {
         r = error_set(err, EINVAL, "--peer: \"%s\" is no public key (44 characters of base64)",
                       other);
+    }
+    if (r == 0) {
+        warn_if_open(command, o->identity);
     }
     return r;
 }

@@ -131,13 +131,27 @@ static int set_bind(int fd, const struct ring_conf *c, struct error *err)
     return 0;
 }
 
+static int open_failed(int e, struct error *err)
+{
+    return e == EPERM ? error_set(err, EPERM,
+                                  "capturing needs root, or the capability CAP_NET_RAW (sudo, or "
+                                  "setcap cap_net_raw,cap_net_admin+ep on the program)")
+                      : error_sys(err, e, "cannot open a packet socket");
+}
+
+int ring_may_capture(struct error *err)
+{
+    _cleanup_(closep) int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd < 0 ? open_failed(errno, err) : 0;
+}
+
 int ring_open(const struct ring_conf *conf, int *ret_fd, struct error *err)
 {
     struct ring_conf c = *conf;
     with_defaults(&c);
     _cleanup_(closep) int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        return error_sys(err, errno, "cannot open a packet socket");
+        return open_failed(errno, err);
     }
     int r = set_options(fd, &c, err);
     if (r == 0) {

@@ -10,6 +10,7 @@ import signal
 import pytest
 
 from lib import lab as labs
+from lib.farspan import farspan
 from lib.tools import BUILD, TOOLS
 
 WORK = BUILD / "net-work"
@@ -19,7 +20,9 @@ FAILURES = BUILD / "net-failures"
 def pytest_configure(config):
     for line in ("harness: proves the tests' own instruments, without the product",
                  "product: runs farspan (FARSPAN names it, else the build folder's)",
-                 "big: sends a million frames (FARSPAN_NET_FRAMES changes that)"):
+                 "big: sends a million frames (FARSPAN_NET_FRAMES changes that)",
+                 "background(begin): begin(lab) is called at the start of the run, and the test, which comes last, judges "
+                 "what became of it while the others ran"):
         config.addinivalue_line("markers", line)
 
 
@@ -28,6 +31,10 @@ def pytest_sessionstart(session):
         pytest.exit("the network tests make namespaces: run them as root", 2)
     if not (TOOLS / "framegen").exists():
         pytest.exit(f"build first: {TOOLS} is not there (meson setup build && ninja -C build)", 2)
+    if not farspan().exists():
+        pytest.exit(f"build first: {farspan()} is not there", 2)
+    # in the background of a script interrupts are ignored, and so they would be by all that is started here
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # a polite request to end is an interrupt too, so that everything is taken away
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     labs.remove_leftovers()
@@ -43,6 +50,7 @@ def pytest_sessionfinish(session):
 def pytest_collection_modifyitems(items):
     for item in items:
         item.add_marker("harness" if "test_harness" in item.nodeid else "product")
+    items.sort(key=lambda item: item.get_closest_marker("background") is not None)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -59,20 +67,55 @@ def folder_name(item):
     return re.sub(r"[^\w.-]+", "_", item.nodeid.split("/")[-1].replace(".py::", "-"))
 
 
+def make_folder(item):
+    where = WORK / folder_name(item)
+    for old in (where, FAILURES / folder_name(item)):
+        shutil.rmtree(old, ignore_errors=True)
+    where.mkdir(parents=True)
+    return where
+
+
+def done_with_folder(item, where):
+    if getattr(item, "net_failed", False):
+        FAILURES.mkdir(parents=True, exist_ok=True)
+        shutil.move(where, FAILURES / folder_name(item))
+    else:
+        shutil.rmtree(where, ignore_errors=True)
+
+
 @pytest.fixture
 def folder(request):
     """An empty folder for the test."""
-    where = WORK / folder_name(request.node)
-    kept = FAILURES / folder_name(request.node)
-    shutil.rmtree(where, ignore_errors=True)
-    shutil.rmtree(kept, ignore_errors=True)
-    where.mkdir(parents=True)
+    where = make_folder(request.node)
     yield where
-    if getattr(request.node, "net_failed", False):
-        FAILURES.mkdir(parents=True, exist_ok=True)
-        shutil.move(where, kept)
-    else:
-        shutil.rmtree(where, ignore_errors=True)
+    done_with_folder(request.node, where)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def in_background(request):
+    """What the tests marked `background` have begun: a lab and the result of `begin`, or the error, for each of them."""
+    begun = {}
+    for item in request.session.items:
+        marker = item.get_closest_marker("background")
+        if not marker:
+            continue
+        try:
+            lab = labs.Lab(make_folder(item))
+            begun[item.nodeid] = lab, marker.args[0](lab, **getattr(item, "callspec", item).__dict__.get("params", {})), None
+        except Exception as error:  # the test itself tells it
+            begun[item.nodeid] = None, None, error
+    return begun
+
+
+@pytest.fixture
+def begun(request, in_background):
+    """(lab, what begin returned) of a test marked `background`."""
+    lab, result, error = in_background[request.node.nodeid]
+    if error:
+        raise error
+    yield lab, result
+    lab.close()
+    done_with_folder(request.node, lab.folder)
 
 
 @pytest.fixture

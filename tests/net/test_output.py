@@ -5,9 +5,10 @@ import collections
 import json
 import os
 
-from lib.farspan import PORT, Collector, Tap, assert_balanced, assert_collector_balanced, assert_tap_balanced, farspan, one, tap_stages
+from lib.farspan import (PORT, Collector, Tap, assert_balanced, assert_tap_balanced, drops, farspan, one, own_name, own_port, status,
+                         tap_stages)
 from lib.proc import run, wait_until
-from lib.tools import Tcpdump, assert_same, compare, framegen, in_namespace, ping, tshark
+from lib.tools import Tcpdump, assert_same, compare, framegen, in_namespace, ping, start_framegen, tshark
 
 
 def piped(lab, reader, *words, device=None, key=None):
@@ -168,23 +169,49 @@ def test_own_tunnel_is_left_out_and_nothing_else(lab):
 
 
 def test_status(lab):
-    """Both ends tell their ledger while they run."""
-    collector, tap = Collector(lab), Tap(lab, name="told")
-    arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in", fast=True)
-    framegen(lab, 1000, pps=5000)
-    arrival.wait_count(1000)
+    """Both ends tell their ledger while frames flow: at no moment more comes out of a stage than went in."""
+    name, port = own_name("told"), own_port()
+    collector = Collector(lab, port=port)
+    tap = Tap(lab, name=name, to=f"10.77.0.2:{port}")
+    n = 20000
+    good = start_framegen(lab, n, 8000)
+    looks = 0
+    while good.running() or looks < 3:
+        ours, theirs = status(name), status(f"collector-{port}")
+        stages = [*tap_stages(ours).values()]
+        for interface in one(theirs["taps"])["interfaces"]:
+            stages += [interface["stages"]["link_rx"], *interface["outputs"]]
+        assert all(s["in_flight"] >= 0 and s["in"] == s["out"] + drops(s) + s["in_flight"] for s in stages), stages
+        looks += 1
+    assert good.wait(30) == 0 and looks >= 3
+    wait_until(lambda: tap_stages(status(name))["link_tx"]["confirmed"] == n, 10, "the collector's confirmation of every frame")
+    words = run([farspan(), "status", name]).stdout
+    assert str(n) in words and "mon0" in words and "up with 10.77.0.2" in words
+    words = run([farspan(), "status", f"collector-{port}"]).stdout
+    assert str(n) in words and name in words
+    assert_balanced(tap.finish(), collector.finish(), sent=n, delivered=n)
+    for gone in (name, f"collector-{port}"):
+        done = run([farspan(), "status", gone], check=False)
+        assert done.returncode == 1 and gone in done.stderr and done.stdout == ""
 
-    def told():
-        done = in_namespace(lab.tap, [farspan(), "status", "told", "--json"], check=False)
-        return done.returncode == 0 and tap_stages(json.loads(done.stdout))["link_tx"]["out"] == 1000
 
-    wait_until(told, 10, "the tap's status")
-    words = run([farspan(), "status", "told"]).stdout
-    assert "1000" in words and "mon0" in words
+def test_status_watch(lab):
+    """A look a second, each with more frames, until what is watched ends."""
+    name, port = own_name("watched"), own_port()
+    collector = Collector(lab, port=port)
+    tap = Tap(lab, name=name, to=f"10.77.0.2:{port}")
+    watch = lab.start([farspan(), "status", name, "--watch", "--json"], "watch")
+    start_framegen(lab, 4000, 1000)
+
+    def counts():
+        whole = watch.out().rpartition("\n")[0].splitlines()
+        return [tap_stages(one(json.loads(line)))["link_tx"]["out"] for line in whole]
+
+    wait_until(lambda: len(set(counts())) >= 3, 20, lambda: f"three different looks: {counts()}")
+    assert counts() == sorted(counts())
     tap.finish()
-    there = collector.finish()
-    assert_collector_balanced(there)
-    assert run([farspan(), "status", "told"], check=False).returncode == 1
+    assert watch.wait() == 0
+    collector.finish()
 
 
 def test_interfaces_are_listed(lab):

@@ -3,12 +3,13 @@
 
 import os
 import pwd
+import signal
 
 import pytest
 
-from lib.farspan import Collector, Tap, assert_balanced
+from lib.farspan import Collector, Tap, assert_balanced, control_socket, own_name, own_port, parse_ledger, status
 from lib.proc import wait_until
-from lib.tools import framegen
+from lib.tools import Tcpdump, framegen, tshark
 
 SECRET = "open-sesame-5521"
 
@@ -107,12 +108,67 @@ def test_user_of_choice(lab):
     frames_flow(lab, collector, tap)
 
 
-def test_engine_dies_with_its_broker_and_the_other_way_round(lab):
-    """Neither half is left alone, whichever is killed."""
-    for which in ("engine", "main"):
-        collector = Collector(lab, name=f"collector-{which}")
-        family = collector.proc.tree()
-        victim = engines(collector.proc)[0] if which == "engine" else collector.proc.pid
-        os.kill(victim, 9)
-        wait_until(lambda: not collector.proc.tree(), 5, f"the end of {family}")
+def who(proc, half):
+    return proc.pid if half == "broker" else wait_until(lambda: engines(proc), 5, f"the engine of {proc}")[0]
+
+
+def nothing_left(lab, proc, name, device=None):
+    wait_until(lambda: not proc.tree(), 5, f"the end of all processes of {proc}")
+    if device:
+        wait_until(lambda: not lab.has_device(lab.collector, device), 5, "the end of the device")
+    assert not control_socket(name).exists(), "the control socket is gone"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+@pytest.mark.parametrize("half", ["broker", "engine"])
+def test_a_signal_to_either_half_ends_both_in_order(lab, half, number):
+    """Whichever process it is sent to: what was received is written, the ledger printed, and nothing is left."""
+    port, name = own_port(), own_name("asked")
+    file = lab.folder / "collector.pcapng"
+    collector = Collector(lab, port=port, file=file)
+    tap = Tap(lab, name=name, to=f"10.77.0.2:{port}")
+    assert control_socket(f"collector-{port}").exists() and control_socket(name).exists()
+    framegen(lab, 3000, pps=10000)
+    for end in (tap, collector):
+        end.proc.tree()
+        os.kill(who(end.proc, half), number)
+        assert end.proc.wait() == 0, end.proc
+    assert_balanced(parse_ledger(tap.proc), parse_ledger(collector.proc), sent=3000, delivered=3000)
+    assert len(tshark(file, "frame.number")) == 3000
+    nothing_left(lab, tap.proc, name)
+    nothing_left(lab, collector.proc, f"collector-{port}", "ntap0")
+
+
+def test_killed_engine(lab):
+    """SIGKILL to the engine: the broker says so and ends, and takes the control socket and the device away."""
+    port, name = own_port(), own_name("killed")
+    file = lab.folder / "collector.pcapng"
+    collector = Collector(lab, port=port, file=file)
+    arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in", fast=True)
+    tap = Tap(lab, name=name, to=f"10.77.0.2:{port}")
+    framegen(lab, 1000, pps=10000)
+    arrival.wait_count(1000)
+    wait_until(lambda: len(tshark(file, "frame.number")) == 1000, 5, "all frames in the file")
+    for end, socket, device in ((tap, name, None), (collector, f"collector-{port}", "ntap0")):
+        end.proc.tree()
+        os.kill(who(end.proc, "engine"), signal.SIGKILL)
+        assert end.proc.wait() == 128 + 9 and "signal 9" in end.proc.err(), end.proc
+        nothing_left(lab, end.proc, socket, device)
+    assert len(tshark(file, "frame.number")) == 1000, "what was received before is in the file"
+
+
+def test_killed_broker(lab):
+    """SIGKILL to the broker: the engine does not go on alone, and the next one finds nothing in its way."""
+    port, name = own_port(), own_name("orphan")
+    for again in range(2):
+        collector = Collector(lab, port=port)
+        tap = Tap(lab, name=name, to=f"10.77.0.2:{port}")
+        assert control_socket(name).exists() and control_socket(f"collector-{port}").exists()
+        assert status(name)["session"]["state"] == "up"
+        for end in (tap, collector):
+            end.proc.tree()
+            end.proc.send(signal.SIGKILL)
+            wait_until(lambda: not end.proc.tree(), 5, f"the end of both halves of {end.proc}")
         wait_until(lambda: not lab.has_device(lab.collector, "ntap0"), 5, "the end of the device")
+    for left in (name, f"collector-{port}"):  # nobody was there to remove it
+        control_socket(left).unlink(missing_ok=True)

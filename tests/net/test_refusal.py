@@ -4,12 +4,14 @@
 import random
 import socket
 import struct
+import threading
 
 import pytest
 
 from lib import packets
 from lib.farspan import PORT, Collector, Tap, allow_file, assert_balanced, assert_tap_balanced, find_numbers, keygen, says, tap_stages
-from lib.proc import run, wait_until
+from lib.lab import inside
+from lib.proc import wait_until
 from lib.tools import Tcpdump, assert_same, framegen, start_framegen
 
 FRAMES = 200
@@ -159,11 +161,12 @@ def test_foreign_version(lab):
         assert (kind, magic, receiver) == (packets.REJECT, packets.MAGIC, 0x01020304)
         reason, low, high = answer[16:19]
         assert reason == packets.REASON_VERSION and low <= 1 <= high and len(answer) <= len(request)
-    # a HELLO that is not padded gets no answer: that would make more of little
-    stranger.sendto(request[:64], ("10.77.0.2", PORT))
-    stranger.settimeout(0.5)
-    with pytest.raises(TimeoutError):
-        stranger.recv(2000)
+    # what is smaller than its answer would be gets none: neither an unpadded HELLO nor a stub of any kind
+    record = struct.pack("!BBHIQ", packets.RECORD, 1, 1, 0xABCDEF, 0)
+    for short in (packets.hello(sender=1)[:64], packets.hello(version=99, sender=1)[:16], packets.hello(version=99, sender=1)[:19], record):
+        stranger.sendto(short, ("10.77.0.2", PORT))
+    stranger.sendto(packets.hello(version=77, sender=2), ("10.77.0.2", PORT))
+    assert struct.unpack("!I", stranger.recv(2000)[12:16])[0] == 2, "the first answer is to the last of these"
     framegen(lab, 500, pps=5000)
     assert_balanced(tap.finish(), collector.finish(), sent=500, delivered=500)
 
@@ -228,6 +231,7 @@ def test_hostile_datagrams(lab, aim):
     assert good.wait(30) == 0
     source.wait_count(n)
     arrival.wait_count(2000 + n)
+    assert len(collector.proc.err()) < 20000, "nobody fills the log from outside"
     ledger, there = tap.finish(), collector.finish()
     source.stop(), arrival.stop()
     assert "session up" in tap.proc.err() and tap.proc.err().count("session up") == 1
@@ -235,12 +239,43 @@ def test_hostile_datagrams(lab, aim):
     assert_same(arrival.path, file, 2000 + n)
 
 
-def tap_port(lab):
-    """The local port of the tap's socket."""
-    def find():
-        rows = run(["ip", "netns", "exec", lab.tap, "ss", "-Hunp"]).stdout + run(["ip", "netns", "exec", lab.tap, "ss", "-Hulnp"]).stdout
-        ports = {int(r.split()[i].rsplit(":", 1)[1]) for r in rows.splitlines() if "farspan" in r for i in (3, 4) if ":" in r.split()[i]
-                 and r.split()[i].rsplit(":", 1)[1].isdigit()}
-        return ports - {PORT, 0}
+def test_forged_handshakes_keep_nobody_out(lab):
+    """Handshakes that fail without proof, from addresses that anybody can write into a datagram, make no honest tap wait."""
+    collector = Collector(lab)
+    forger = lab.socket(lab.tap, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    stop = threading.Event()
 
-    return sorted(wait_until(find, 5, "the tap's socket"))[0]
+    def forge():
+        for i in range(1 << 30):
+            d = packets.hello(method=2 if i % 2 else 0, sender=i + 1, version=1 if i % 3 else 9)
+            source = (10 << 24) | (77 << 16) | (1 if i % 4 == 0 else 10 + i % 200)
+            udp = struct.pack("!HHHH", 5000 + i % 7, PORT, 8 + len(d), 0) + d
+            head = struct.pack("!BBHHHBBHII", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0, source, 0x0A4D0002)
+            forger.sendto(head + udp, ("10.77.0.2", 0))
+            if stop.wait(0.01):
+                return
+
+    thread = lab.serve(forge)
+    try:
+        wait_until(lambda: "another method" in collector.proc.err(), 10, f"a word about it from {collector.proc}")
+        for name in ("first", "second", "third"):
+            tap = Tap(lab, name=name, up=False)
+            tap.wait_up(seconds=10)
+            framegen(lab, 200, pps=2000)
+            ledger = tap.finish()
+            assert_tap_balanced(ledger)
+            assert tap_stages(ledger)["link_tx"]["confirmed"] == 200
+    finally:
+        stop.set()
+        thread.join(5)
+    told = collector.finish()["link"]
+    assert told["wrong_method"] > 20 and told["wrong_version"] > 10 and told["slowed_down"] == 0, told
+
+
+def tap_port(lab):
+    """The local port of the tap's socket: the one that is connected to the collector's port."""
+    with inside(lab.tap), open("/proc/thread-self/net/udp") as table:
+        rows = [line.split()[1:3] for line in table.readlines()[1:]]
+    ports = [int(local.split(":")[1], 16) for local, remote in rows if int(remote.split(":")[1], 16) == PORT]
+    assert len(ports) == 1, rows
+    return ports[0]

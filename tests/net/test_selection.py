@@ -14,18 +14,25 @@ from lib.tools import Tcpdump, assert_same, compare, framegen
 FRAMES = 3000
 
 
-def observe(lab, words=(), expr=None, direction=None, snaplen=None, decide=None):
-    """The tap with `words`, beside tcpdump with what should be the same; both files' frames must be equal."""
+def observe(lab, words=(), expr=None, direction=None, snaplen=None, decide=None, n=None):
+    """The tap with `words`, beside tcpdump with what should be the same; both files' frames must be equal.
+
+    `n`: how many frames there will be, when that is known: then the witness need not be a fast one, whose ring (version 2)
+    has slots that cut frames a little below the snaplen.
+    """
     lab.kernel_stamps()
     file = lab.folder / "collector.pcapng"
     collector = Collector(lab, key=None, device=None, file=file)
     everything = Tcpdump(lab, lab.tap, "mon0", "everything", fast=True)
-    witness = Tcpdump(lab, lab.tap, "mon0", "witness", direction=direction, expr=expr, snaplen=snaplen, fast=True)
+    witness = Tcpdump(lab, lab.tap, "mon0", "witness", direction=direction, expr=expr, snaplen=snaplen, fast=n is None)
     tap = Tap(lab, *words, key=None)
     framegen(lab, FRAMES, pps=10000)
     framegen(lab, FRAMES, ns=lab.tap, dev="mon0", pps=10000, seed=2)
     everything.wait_count(2 * FRAMES)
-    witness.wait_quiet()
+    if n is None:
+        witness.wait_quiet()
+    else:
+        witness.wait_count(n)
     tap_ledger, collector_ledger = tap.finish(), collector.finish()
     everything.stop()
     n = witness.stop()
@@ -40,12 +47,20 @@ def observe(lab, words=(), expr=None, direction=None, snaplen=None, decide=None)
 
 @pytest.mark.parametrize("expr", [
     "tcp", "udp port 53", "vlan 5", "vlan 100 and ip", "vlan and vlan", "not arp", "ip6", "greater 1000", "less 100",
-    "ether proto 0x88cc", "inbound", "outbound and udp", "host 10.1.0.7 or arp", "ip[6:2] & 0x1fff != 0",
+    "ether proto 0x88cc", "host 10.1.0.7 or arp", "ip[6:2] & 0x1fff != 0",
     "ether broadcast", "not vlan", "icmp or icmp6"])
 def test_filters(lab, expr):
     n, everything, ledger = observe(lab, ["-f", expr], expr=expr)
     assert 0 < n < 2 * FRAMES
     assert ledger["interfaces"][0]["stages"]["ring"]["in"] == n, "the filter runs in the kernel"
+
+
+@pytest.mark.parametrize("ours, direction, theirs", [("inbound", "in", None), ("outbound and udp", "out", "udp")])
+def test_filters_on_directions(lab, ours, direction, theirs):
+    """The kernel knows "inbound". libpcap runs the first block's frames through its own interpreter, which does not, and
+    loses the first: so the witness gets the direction as -Q."""
+    n, _, ledger = observe(lab, ["-f", ours], expr=theirs, direction=direction)
+    assert 0 < n <= FRAMES and ledger["interfaces"][0]["stages"]["ring"]["in"] == n
 
 
 def test_filter_as_last_words(lab):
@@ -69,7 +84,7 @@ def test_direction_and_filter(lab):
 @pytest.mark.parametrize("snaplen", [64, 96, 1500, 262144])
 def test_snaplens(lab, snaplen):
     """Cut frames keep their original length."""
-    n, _, _ = observe(lab, ["-s", snaplen], snaplen=snaplen)
+    n, _, _ = observe(lab, ["-s", snaplen], snaplen=snaplen, n=2 * FRAMES)
     assert n == 2 * FRAMES
 
 

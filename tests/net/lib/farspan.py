@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The product as its users run it, and what its ledger must say."""
 
+import collections
 import json
 import os
 import re
@@ -18,7 +19,7 @@ PORT = 1234
 
 def farspan():
     """The program under test."""
-    return Path(os.environ.get("FARSPAN", BUILD / "src" / "farspan")).resolve()
+    return Path(os.environ.get("FARSPAN", BUILD / "farspan")).resolve()
 
 
 def everyones_farspan(lab):
@@ -89,9 +90,25 @@ class Tap:
         return parse_ledger(self.proc) if self.has_json else None
 
 
-def status(*words):
-    """What `farspan status --json` says."""
-    return json.loads(run([farspan(), "status", *words, "--json"]).stdout)
+def own_name(word):
+    """A name that no other run of the tests on this machine uses: all control sockets are in one folder."""
+    return f"{word}-{os.getpid()}"
+
+
+def own_port():
+    """The same for a collector, which is named after its port."""
+    return 20000 + os.getpid() % 20000
+
+
+def control_socket(name):
+    return Path("/run/farspan") / f"{name}.sock"
+
+
+def status(name):
+    """What `farspan status NAME --json` says of it."""
+    told = json.loads(run([farspan(), "status", name, "--json"]).stdout)
+    assert isinstance(told, list), told
+    return one(told, name)
 
 
 def one(items, name=None):
@@ -106,7 +123,7 @@ def drops(stage):
 
 
 def assert_stage(where, stage):
-    assert stage["in"] == stage["out"] + drops(stage), f"{where} does not balance: {json.dumps(stage)}"
+    assert stage["in"] + stage.get("made", 0) == stage["out"] + drops(stage), f"{where} does not balance: {json.dumps(stage)}"
     assert stage.get("in_flight", 0) == 0, f"{where} still has frames in flight: {json.dumps(stage)}"
 
 
@@ -118,27 +135,37 @@ def assert_tap_balanced(tap):
     """Each stage of a tap balances, and takes in what the one before it passed on."""
     for interface in tap["interfaces"]:
         stages = interface["stages"]
-        for name in ("ring", "select", "link_tx"):
+        for name in ("ring", "select", "cut", "link_tx"):
             assert_stage(f"{interface['name']} {name}", stages[name])
         assert stages["ring"]["out"] == stages["select"]["in"], stages
-        assert stages["select"]["out"] == stages["link_tx"]["in"], stages
+        assert stages["select"]["out"] == stages["cut"]["in"], stages
+        assert stages["cut"]["out"] == stages["link_tx"]["in"], stages
 
 
 def assert_collector_balanced(collector):
+    """Each stage balances, and each output was given what was received."""
     for tap in collector["taps"]:
+        given = collections.Counter()
         for interface in tap["interfaces"]:
             received = interface["stages"]["link_rx"]
             assert_stage(f"{tap['name']} {interface['name']} link_rx", received)
             for output in interface["outputs"]:
                 assert_stage(f"{tap['name']} {interface['name']} output {output['name']}", output)
-                assert output["in"] == received["out"], f"output {output['name']} got not all that was received: {interface}"
+                given[output["name"]] += output["in"]
+        # what "any" receives is given to the outputs under the names of the interfaces that it was seen on
+        together = any(i["name"] == "any" for i in tap["interfaces"])
+        total = sum(i["stages"]["link_rx"]["out"] for i in tap["interfaces"])
+        assert all(n == total for n in given.values()), f"an output of {tap['name']} got not all {total} frames: {given}"
+        for interface in [] if together else tap["interfaces"]:
+            for output in interface["outputs"]:
+                assert output["in"] == interface["stages"]["link_rx"]["out"], f"{output['name']} of {interface}"
 
 
-def assert_balanced(tap, collector, sent=None, delivered=None, lost=0, name=None):
+def assert_balanced(tap, collector, sent=None, delivered=None, lost=0, name=None, told=True):
     """From the wire at the tap to each output of the collector: nothing unaccounted, and the counts are the real ones.
 
     `sent`: frames that were on the watched interfaces and passed the filter; `delivered`: those that were written;
-    `lost`: those that may be missing between the two ends.
+    `lost`: those that may be missing between the two ends; `told`: the collector's last report has reached the tap.
     """
     assert_tap_balanced(tap)
     assert_collector_balanced(collector)
@@ -150,6 +177,9 @@ def assert_balanced(tap, collector, sent=None, delivered=None, lost=0, name=None
         got = there["stages"]["link_rx"]
         assert stages["link_tx"]["out"] == got["in"], f"the ends differ: {stages['link_tx']} and {got}"
         assert got["in"] - got["out"] == drops(got)
+        confirmed = (stages["link_tx"]["confirmed"], stages["link_tx"]["reported_lost"])
+        assert not told or confirmed == (got["out"], drops(got)), f"the tap was told {confirmed}, the collector has {got}"
+        assert there["tap_stages"]["link_tx"]["out"] == got["in"], f"the tap's own figures, as the collector knows them: {there}"
         total += stages["ring"]["in"]
         received += got["out"]
     if lost == 0:
