@@ -24,7 +24,7 @@ test: ## everything that can fail, and "N passed, N failed" at the end
 fuzz: ## each fuzz target for FUZZ_SECONDS (300); new crashes go to tests/corpus
 	@scripts/fuzz "$${FUZZ_SECONDS:-300}"
 
-bench: ## what things cost on this machine: the programs of tests/bench
+bench: ## what farspan costs here, next to its peers, in about six minutes (root)
 	@scripts/bench
 
 lint: ## format, static analysis, layers, sizes, manual pages and --help in step
@@ -37,4 +37,4 @@ install: all ## install with Meson; DESTDIR and `meson configure build -Dprefix=
 	@PATH=/usr/bin:/bin:$$PATH meson install -C build --no-rebuild
 
 clean: ## remove every build folder
-	rm -rf build build-asan build-tsan build-fuzz build-lint build-bench
+	rm -rf build build-asan build-tsan build-fuzz build-lint

@@ -125,10 +125,12 @@ class Vxlan:
         for host, other in (("far", "home"), ("home", "far")):
             on(host, "ip", "link", "add", "vx0", "type", "vxlan", "id", 7, "local", self.address[host], "remote",
                self.address[other], "dstport", 4789, "dev", self.under)
-            on(host, "ip", "link", "set", "vx0", "arp", "off", "up")
+            on(host, "ip", "addr", "add", f"10.77.4.{1 if host == 'far' else 2}/24", "dev", "vx0")
+            on(host, "ip", "link", "set", "vx0", "up")
         on("far", "tc", "qdisc", "add", "dev", "eth0", "clsact")
         on("far", "tc", "filter", "add", "dev", "eth0", "ingress", "protocol", "all", "prio", 1, "u32", "match", "u32", 0, 0,
            "action", "mirred", "egress", "mirror", "dev", "vx0")
+        on("far", "ping", "-q", "-c", 20, "-i", 0.01, "-W", 5, "10.77.4.2")  # the way is open, and warm
         self.before = frames_in("home", "vx0")
 
     def programs(self):
