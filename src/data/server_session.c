@@ -55,7 +55,6 @@ void server_session_end(struct server *s, struct session *ss)
     }
 }
 
-
 void server_session_closed(struct server *s, uint32_t id)
 {
     struct session *ss = s->session[id];
