@@ -14,7 +14,7 @@ enum {
     CLIENT_REPORT_MS = 1000,
     CLIENT_CLOSE_MS = 2000,
     CLIENT_SERVED_MS = 3000, /* a session whose frames are not taken by then is worth a word */
-    CLIENT_PORTS_MS = 250, /* head start of the names of ports before frames that mention them */
+    CLIENT_PORTS_MS = 250,   /* head start of the names of ports before frames that mention them */
 };
 
 /* Keys of one handshake with what the control thread needs to use them. */
