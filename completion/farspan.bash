@@ -18,8 +18,8 @@ _farspan_words() {
     collector)
         echo "-p -k --key-file -K --identity --allow -i -w --bind --json --user $common"
         ;;
-    keygen) echo "-o $common" ;;
-    status) echo "--json --watch $common" ;;
+    keygen) echo "-o --output $common" ;;
+    status) echo "--json -w --watch $common" ;;
     *) echo "tap collector keygen status $common" ;;
     esac
 }
@@ -32,7 +32,7 @@ _farspan() {
     tap,-i) mapfile -t COMPREPLY < <(compgen -W "any $(_farspan_interfaces)" -- "$cur") ;;
     tap,--direction) mapfile -t COMPREPLY < <(compgen -W "in out both" -- "$cur") ;;
     tap,-c) mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur") ;;
-    *,--key-file | *,--identity | *,--allow | collector,-w | keygen,-o)
+    *,--key-file | *,--identity | *,--allow | collector,-w | keygen,-o | keygen,--output)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;
     *,--user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;

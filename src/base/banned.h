@@ -10,5 +10,9 @@
 #include <string.h>
 #include <time.h>
 
+/* With _FORTIFY_SOURCE the C library makes this one a macro for compilers that cannot inline
+ * variable arguments (clang), and a macro must go before its name can be poisoned. */
+#undef sprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok gets
 #pragma GCC poison atoi atol atoll gmtime localtime ctime asctime

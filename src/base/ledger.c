@@ -15,8 +15,8 @@ const struct ledger_info *ledger_info(enum ledger_id id)
 const char *ledger_stage_name(enum ledger_stage stage)
 {
     static const char *const names[LEDGER_STAGES] = {
-        [LEDGER_RING] = "ring",       [LEDGER_SELECT] = "select", [LEDGER_LINK_TX] = "link_tx",
-        [LEDGER_LINK_RX] = "link_rx", [LEDGER_SINK] = "sink",
+        [LEDGER_RING] = "ring",       [LEDGER_SELECT] = "select",   [LEDGER_CUT] = "cut",
+        [LEDGER_LINK_TX] = "link_tx", [LEDGER_LINK_RX] = "link_rx", [LEDGER_SINK] = "sink",
     };
     return stage < LEDGER_STAGES ? names[stage] : "?";
 }
@@ -42,6 +42,8 @@ struct ledger_sum ledger_sum(const struct ledger *l, enum ledger_stage stage)
             in = (int)i;
         } else if (table[i].kind == LEDGER_OUT) {
             s.out += v;
+        } else if (table[i].kind == LEDGER_MADE) {
+            s.made += v;
         } else if (table[i].kind == LEDGER_DROP) {
             s.dropped += v;
         }
@@ -49,6 +51,6 @@ struct ledger_sum ledger_sum(const struct ledger *l, enum ledger_stage stage)
     if (in < 0 && stage > 0) {
         s.in = ledger_sum(l, (enum ledger_stage)(stage - 1)).out;
     }
-    s.in_flight = (int64_t)(s.in - s.out - s.dropped);
+    s.in_flight = (int64_t)(s.in + s.made - s.out - s.dropped);
     return s;
 }

@@ -2,8 +2,8 @@
  *
  * The loss ledger. A frame's way is a chain of stages; each stage counts what it passed on and what
  * it dropped, by reason. What a stage passed on is what the next one took in, so that for every
- * stage `in = out + sum of drops + in flight` must hold, and at the end nothing is in flight. The
- * numbers on both sides of the equation are counted independently of each other.
+ * stage `in + made = out + sum of drops + in flight` must hold, and at the end nothing is in
+ * flight. The numbers on both sides of the equation are counted independently of each other.
  *
  * One thread writes a ledger; any thread may read it. A frame is counted into a stage before it is
  * counted out of it, and readers look at the numbers in the opposite order, so that a reader never
@@ -18,6 +18,7 @@
 enum ledger_stage {
     LEDGER_RING,    /* tap: from the kernel's capture hook to our walk of the ring */
     LEDGER_SELECT,  /* tap: what the kernel's filter could not decide */
+    LEDGER_CUT,     /* tap: super-packets into frames of the wire's size */
     LEDGER_LINK_TX, /* tap: into numbered records */
     LEDGER_LINK_RX, /* collector: from the tap's numbering to whole frames */
     LEDGER_SINK,    /* collector: one output */
@@ -28,6 +29,7 @@ enum ledger_kind {
     LEDGER_IN,   /* what came in, where that is counted apart from the stage before */
     LEDGER_OUT,  /* what was passed on */
     LEDGER_DROP, /* what was dropped, by reason */
+    LEDGER_MADE, /* what came to be here: frames cut from one packet, but one */
     LEDGER_INFO, /* not part of the equation */
 };
 
@@ -43,7 +45,13 @@ enum ledger_kind {
     X(SEL_OWNDEV, SELECT, DROP, "own_device", "seen on a collector's own device")                  \
     X(SEL_BAD, SELECT, DROP, "bad_ring_entry", "unusable ring entry")                              \
     X(SEL_OUT, SELECT, OUT, "out", "selected")                                                     \
-    X(SEL_SLICED, SELECT, INFO, "sliced", "cut to the snaplen")                                    \
+    X(CUT_MADE, CUT, MADE, "made", "made by cutting super-packets")                                \
+    X(CUT_OUT, CUT, OUT, "out", "of the wire's size")                                              \
+    X(CUT_SUPER, CUT, INFO, "cut", "super-packets cut")                                            \
+    X(CUT_UNCUT, CUT, INFO, "uncut", "super-packets that passed whole")                            \
+    X(CUT_SUMMED, CUT, INFO, "checksums_finished", "checksums finished")                           \
+    X(CUT_NOSUM, CUT, INFO, "checksums_unfinished", "checksums that could not be finished")        \
+    X(CUT_SLICED, CUT, INFO, "sliced", "cut to the snaplen")                                       \
     X(TX_NOSESSION, LINK_TX, DROP, "no_session", "no session with the collector")                  \
     X(TX_OUT, LINK_TX, OUT, "out", "sent")                                                         \
     X(TX_BYTES, LINK_TX, INFO, "bytes", "frame bytes sent")                                        \
@@ -90,7 +98,7 @@ struct ledger_info {
 
 /* The table's row for an id < LEDGER_COUNT. */
 const struct ledger_info *ledger_info(enum ledger_id id);
-/* "ring", "select", "link_tx", "link_rx", "sink". */
+/* "ring", "select", "cut", "link_tx", "link_rx", "sink". */
 const char *ledger_stage_name(enum ledger_stage stage);
 
 static inline uint64_t ledger_get(const struct ledger *l, enum ledger_id id)
@@ -114,8 +122,9 @@ static inline void ledger_add(struct ledger *l, enum ledger_id id, uint64_t v)
 void ledger_publish(struct ledger *to, const struct ledger *from);
 
 struct ledger_sum {
-    uint64_t in, out, dropped;
-    int64_t in_flight; /* in - out - dropped: 0 at the end; negative means that a count is wrong */
+    uint64_t in, made, out, dropped;
+    int64_t in_flight; /* in + made - out - dropped: 0 at the end; negative means that a count is
+                          wrong */
 };
 
 /* Adds one stage up. A stage without an IN counter takes `in` from the stage before it. */

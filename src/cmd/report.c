@@ -21,6 +21,9 @@ json_t *report_stage(const struct ledger *l, enum ledger_stage stage)
     json_t *o = json_object(), *drops = json_object();
     struct ledger_sum sum = ledger_sum(l, stage);
     set_int(o, "in", (int64_t)sum.in);
+    if (sum.made > 0) {
+        set_int(o, "made", (int64_t)sum.made);
+    }
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
         const struct ledger_info *info = ledger_info((enum ledger_id)i);
         if (info->stage == stage && info->kind == LEDGER_DROP) {

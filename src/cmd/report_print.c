@@ -42,6 +42,9 @@ static void print_stage(FILE *to, const char *label, const char *stage, const js
     }
     int64_t flight = num(o, "in_flight");
     fprintf(to, "  %-22s %14" PRId64 " in %14" PRId64 " out", label, num(o, "in"), num(o, "out"));
+    if (num(o, "made") != 0) {
+        fprintf(to, "  %" PRId64 " made by cutting super-packets", num(o, "made"));
+    }
     if (flight != 0) {
         fprintf(to, "  %" PRId64 " in flight", flight);
     }
@@ -59,6 +62,9 @@ static void print_tap_stages(FILE *to, const json_t *stages)
 {
     print_stage(to, "kernel ring", "ring", json_object_get(stages, "ring"));
     print_stage(to, "selection", "select", json_object_get(stages, "select"));
+    if (num(json_object_get(stages, "cut"), "made") != 0) {
+        print_stage(to, "cutting", "cut", json_object_get(stages, "cut"));
+    }
     print_stage(to, "link, sent", "link_tx", json_object_get(stages, "link_tx"));
 }
 

@@ -89,7 +89,7 @@ static int passphrase_from_file(const char *path, char **ret, struct error *err)
     char *text = NULL;
     size_t len = 0;
     int r = read_file(path, KEY_FILE_MAX, &text, &len, err);
-    if (r < 0) {
+    if (!text) {
         return r;
     }
     size_t line = strcspn(text, "\r\n"); /* which stops at a zero byte too */

@@ -13,6 +13,12 @@
 #include "proto/bpfsel.h"
 #include "sys/crypto/kdf.h"
 
+enum {
+    /* The kernel slices frames up to this length, an ordinary one with two tags. What is longer may
+     * be a super-packet, is captured whole, cut, and sliced then. */
+    SLICE_UP_TO = 1522,
+};
+
 struct tap {
     struct tap_conf conf;
     struct secrets secrets;
@@ -84,18 +90,19 @@ static int set_filter(struct tap *t, struct tap_interface *ti, const struct ethe
         .user = ti->filter.insns,
         .n_user = ti->filter.n,
         .snaplen = t->conf.snaplen,
+        .slice_up_to = t->conf.snaplen ? SLICE_UP_TO : 0,
     };
     struct filter_prog prog = {0};
     int r = bpfsel_make(&bc, t->program, &prog.n, err);
-    if (r == 0) {
-        prog.insns = malloc(prog.n * sizeof(*prog.insns));
-        r = prog.insns ? 0 : error_sys(err, ENOMEM, "filter");
+    if (r < 0) {
+        return r;
     }
-    if (r == 0) {
-        memcpy(prog.insns, t->program, prog.n * sizeof(*prog.insns));
-        r = worker_filter(ti->worker, &prog, flow);
+    prog.insns = malloc(prog.n * sizeof(*prog.insns));
+    if (!prog.insns) {
+        return error_sys(err, ENOMEM, "filter");
     }
-    return r;
+    memcpy(prog.insns, t->program, prog.n * sizeof(*prog.insns));
+    return worker_filter(ti->worker, &prog, flow);
 }
 
 static void on_flow(void *user, const struct ether_flow *flow)
@@ -172,8 +179,11 @@ static int start_worker(struct tap *t, struct tap_interface *ti, struct error *e
                                .filter = t->conf.filter ? t->conf.filter : "",
                                .snaplen = t->conf.snaplen,
                                .speed_bps = ti->speed_bps};
-    struct worker_conf wc = {
-        .stream = client_next_stream(t->client), .name = ti->name, .control = &t->wake};
+    struct worker_conf wc = {.stream = client_next_stream(t->client),
+                             .keep_super = t->conf.keep_super,
+                             .snaplen = t->conf.snaplen,
+                             .name = ti->name,
+                             .control = &t->wake};
     int r = worker_start(TAKE_PTR(ti->opened), &wc, &ti->worker, err);
     if (r < 0) {
         return r;
@@ -343,6 +353,10 @@ static void at_end(void *ctx, int status)
 /* Looks up what the command line names, as long as privileges are there. */
 static int prepare(struct tap *t, struct error *err)
 {
+    int may = ring_may_capture(err);
+    if (may < 0) {
+        return may;
+    }
     for (unsigned i = 0; i < t->conf.n; i++) {
         struct tap_interface *ti = &t->conf.interface[i];
         enum netlink_framing framing = NETLINK_ETHERNET;
@@ -365,11 +379,10 @@ static int prepare(struct tap *t, struct error *err)
                                       .raw_ip = framing == NETLINK_RAW_IP,
                                       .promiscuous = t->conf.promiscuous,
                                       .ignore_outgoing = t->conf.dir == FRAME_DIR_IN,
-                                      .bytes = t->conf.ring_bytes,
-                                      .snaplen = t->conf.snaplen};
-        int r = t->conf.filter ? filter_compile(t->conf.filter, ti->name, framing, t->conf.snaplen,
-                                                &ti->filter, err)
-                               : 0;
+                                      .bytes = t->conf.ring_bytes};
+        int r = t->conf.filter
+                    ? filter_compile(t->conf.filter, ti->name, framing, 0, &ti->filter, err)
+                    : 0;
         if (r < 0) {
             return r;
         }

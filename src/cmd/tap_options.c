@@ -22,6 +22,9 @@ static const char help[] =
     "      --direction DIR     in, out, or both (default both)\n"
     "      --vlan LIST         only these VLANs, such as 100,200-210\n"
     "  -s SNAPLEN              send only the first SNAPLEN bytes of a frame (default: all)\n"
+    "      --keep-super        send super-packets of segmentation offload whole, as the kernel "
+    "has\n"
+    "                          them (default: cut into the frames on the wire)\n"
     "  -p, --promiscuous       also frames that are not for this host\n"
     "  -B KIB                  kernel buffer for each interface, in KiB (default 16384)\n"
     "\n"
@@ -51,7 +54,8 @@ enum {
     OPT_IDENTITY,
     OPT_PEER,
     OPT_USER,
-    OPT_JSON
+    OPT_JSON,
+    OPT_KEEP_SUPER,
 };
 
 static const struct option options[] = {
@@ -65,6 +69,7 @@ static const struct option options[] = {
     {"peer", required_argument, NULL, OPT_PEER},
     {"user", required_argument, NULL, OPT_USER},
     {"json", no_argument, NULL, OPT_JSON},
+    {"keep-super", no_argument, NULL, OPT_KEEP_SUPER},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -192,6 +197,9 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
         break;
     case OPT_USER:
         c->user = arg;
+        break;
+    case OPT_KEEP_SUPER:
+        c->keep_super = true;
         break;
     case OPT_JSON:
         c->json = true;

@@ -36,56 +36,76 @@ static void close_socket(struct client *c)
     }
 }
 
-/* A refusal that no key protects: believed as far as it explains why nothing goes. */
-static void rejected(struct client *c, const struct link_hs *m)
+static void keep_refusal(struct client *c, const struct link_hs *m)
 {
     const char *who = c->conf.collector;
-    if (m->reason == LINK_REASON_SESSION) {
-        if (c->current.valid && m->receiver == c->current.keys.local) {
-            client_event(c, UPLINK_HINT);
+    struct error *e = &c->refusal;
+    switch (m->reason) {
+    case LINK_REASON_VERSION:
+        error_set(e, EPROTO,
+                  "the collector at %s speaks versions %u to %u of the protocol, this tap version "
+                  "%u: update the older one",
+                  who, m->min_version, m->max_version, LINK_VERSION);
+        break;
+    case LINK_REASON_METHOD:
+        error_set(e, EPROTO,
+                  c->conf.handshake.method == LINK_PLAIN
+                      ? "the collector at %s wants encryption: leave -K out and give it its key"
+                      : "the collector at %s does not use this kind of key (passphrase, key pair "
+                        "or none): both ends must be started alike",
+                  who);
+        break;
+    case LINK_REASON_SECRET:
+        error_set(e, EACCES, "the collector at %s refuses: wrong passphrase", who);
+        break;
+    case LINK_REASON_KEY:
+        error_set(e, EACCES,
+                  "the collector at %s does not allow this tap's key: add it to its list", who);
+        break;
+    case LINK_REASON_BUSY:
+        error_set(e, EBUSY, "the collector at %s makes this tap wait after failed attempts", who);
+        break;
+    default:
+        error_set(e, EACCES, "the collector at %s refuses (reason %u)", who, m->reason);
+        break;
+    }
+}
+
+/* A refusal that no key protects: it may explain why nothing goes, and decides nothing. */
+static void rejected(struct client *c, const struct link_hs *m)
+{
+    if (m->reason != LINK_REASON_SESSION) {
+        if (c->uplink.state >= UPLINK_HELLO && m->receiver == c->handshake.local) {
+            keep_refusal(c, m);
+            client_event(c, UPLINK_REFUSED);
         }
         return;
     }
-    if (c->uplink.state < UPLINK_HELLO || m->receiver != c->handshake.local) {
+    /* It repeats the index of our record: the collector's, which is all it knows. */
+    if (!c->current.valid || m->receiver != c->current.keys.remote) {
         return;
     }
-    switch (m->reason) {
-    case LINK_REASON_VERSION:
-        client_say(c, true,
-                   "the collector at %s speaks versions %u to %u of the protocol, this tap version "
-                   "%u: update the older one",
-                   who, m->min_version, m->max_version, LINK_VERSION);
-        break;
-    case LINK_REASON_METHOD:
-        client_say(c, true,
-                   c->conf.handshake.method == LINK_PLAIN
-                       ? "the collector at %s wants encryption: leave -K out and give it its key"
-                       : "the collector at %s does not use this kind of key (passphrase, key pair "
-                         "or none): both ends must be started alike",
-                   who);
-        break;
-    case LINK_REASON_SECRET:
-        client_say(c, true, "the collector at %s refuses: wrong passphrase", who);
-        break;
-    case LINK_REASON_KEY:
-        client_say(c, true, "the collector at %s does not allow this tap's key: add it to its list",
-                   who);
-        break;
-    case LINK_REASON_BUSY:
-        client_say(c, true, "the collector at %s makes this tap wait after failed attempts", who);
-        break;
-    default:
-        client_say(c, true, "the collector at %s refuses (reason %u)", who, m->reason);
-        break;
+    if (c->closing == CLOSING) { /* most likely our CLOSE came and its acknowledgment did not */
+        struct mono soon = mono_add_ms(mono_now(), CLIENT_GONE_MS);
+        if (soon.ns < c->close_deadline.ns) {
+            c->close_deadline = soon;
+        }
+    } else {
+        client_event(c, UPLINK_HINT);
     }
-    client_event(c, UPLINK_REFUSED);
 }
 
 static void complete(struct client *c, struct handshake_keys *keys)
 {
-    int r = epoch_open(&c->pending, keys);
+    int r = 0;
+    if (!c->uplink.up) { /* one tag for all INFOs of a session, or the next key will not find it */
+        r = random_bytes(&c->tag, sizeof(c->tag));
+    }
+    if (r == 0) {
+        r = epoch_open(&c->pending, keys);
+    }
     handshake_keys_wipe(keys);
-    client_event(c, r == 0 ? UPLINK_ACCEPTED : UPLINK_REFUSED);
+    client_event(c, r == 0 ? UPLINK_ACCEPTED : UPLINK_FAILED);
 }
 
 static void answered(struct client *c, const uint8_t *d, size_t len, bool accept)
@@ -203,8 +223,10 @@ static void hello(struct client *c)
         }
     } while (index == 0 || (c->current.valid && index == c->current.keys.local));
     epoch_close(&c->pending);
+    c->hello_time = MAX(wall_now().ns, c->hello_time + 1);
     send_message(c, d,
-                 handshake_tap_hello(&c->handshake, &c->conf.handshake, index, wall_now(), d));
+                 handshake_tap_hello(&c->handshake, &c->conf.handshake, index,
+                                     (struct wall){c->hello_time}, d));
     if (!c->uplink.up && c->uplink.tries == UPLINK_TRIES) {
         client_say(c, true, "no answer from the collector at %s yet: trying again",
                    c->conf.collector);
@@ -215,8 +237,8 @@ static void down(struct client *c)
 {
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct stream *s = &c->stream[i];
-        (void)worker_down(s->conf.worker);
-        s->acked = false;
+        s->ended = worker_down(s->conf.worker) < 0;
+        s->acked = s->stale = false;
         s->ready = (struct mono){0};
         s->past_accounted += s->accounted;
         s->past_lost += s->lost;
@@ -273,16 +295,30 @@ static void announce(struct client *c, struct mono now)
                c->current.keys.alg == AEAD_NULL ? "NOT ENCRYPTED" : c->status.cipher);
 }
 
+/* What data threads could not be told at once, they are at a later tick; the collector takes the
+ * old key for a while. */
+static void hand_out_keys(struct client *c)
+{
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        struct stream *s = &c->stream[i];
+        struct link_tx_key key;
+        if (s->ended && !s->acked) {
+            s->ended = worker_down(s->conf.worker) < 0;
+        }
+        if (s->stale && client_worker_key(c, &key) == 0) {
+            s->stale = worker_rekey(s->conf.worker, &key) < 0;
+        }
+    }
+}
+
 static void rekey(struct client *c)
 {
     take_pending(c);
     c->status.rekeys++;
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        struct link_tx_key key;
-        if (c->stream[i].acked && client_worker_key(c, &key) == 0) {
-            (void)worker_rekey(c->stream[i].conf.worker, &key);
-        }
+        c->stream[i].stale = c->stream[i].acked;
     }
+    hand_out_keys(c);
 }
 
 void client_event(struct client *c, enum uplink_event event)
@@ -292,6 +328,9 @@ void client_event(struct client *c, enum uplink_event event)
         return; /* the collector has closed the session, as we want it to: no reason for another */
     }
     unsigned actions = uplink_step(&c->uplink, event, mono_now());
+    if (actions & UPLINK_DO_SAY) {
+        client_say(c, true, "%s", c->refusal.text);
+    }
     if (actions & UPLINK_DO_DOWN) {
         down(c);
     }
@@ -358,12 +397,18 @@ static void on_tick(struct loop *l, struct mono now, void *user)
         return;
     }
     client_event(c, UPLINK_TICK);
+    hand_out_keys(c);
     if (c->uplink.up && c->closing == OPEN) {
         client_send_streams(c);
         client_begin_streams(c, now);
         if (!c->announced) {
             announce(c, now);
         }
+    }
+    if (c->closing == DRAINING && mono_due(now, c->close_deadline)) {
+        client_say(c, true, "frames are left that cannot be sent");
+        end(c);
+        return;
     }
     if (c->closing == CLOSING) {
         if (!c->uplink.up || mono_due(now, c->close_deadline)) {
@@ -443,8 +488,9 @@ void client_stop(struct client *c)
         return;
     }
     c->closing = DRAINING;
+    c->close_deadline = mono_add_ms(mono_now(), CLIENT_DRAIN_MS);
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        (void)worker_stop(c->stream[i].conf.worker);
+        worker_stop(c->stream[i].conf.worker);
     }
     client_workers_changed(c);
 }

@@ -12,7 +12,9 @@ enum {
     CLIENT_STREAMS = 64,
     CLIENT_TICK_MS = 100,
     CLIENT_REPORT_MS = 1000,
+    CLIENT_DRAIN_MS = 10000, /* for data threads to send what they have, at the end */
     CLIENT_CLOSE_MS = 2000,
+    CLIENT_GONE_MS = 300,    /* what remains of that when the collector seems to have closed */
     CLIENT_SERVED_MS = 3000, /* a session whose frames are not taken by then is worth a word */
     CLIENT_PORTS_MS = 250,   /* head start of the names of ports before frames that mention them */
 };
@@ -30,6 +32,8 @@ struct stream {
     struct client_stream conf;
     struct mono ready;        /* the names of its ports are under way until then; {0}: not */
     bool acked;               /* the collector knows it: frames may flow */
+    bool stale;               /* its data thread has not got the newest key yet */
+    bool ended;               /* nor been told that the session is over */
     uint64_t accounted, lost; /* as the collector last said of this session */
     uint64_t past_accounted, past_lost; /* of earlier sessions */
 };
@@ -45,17 +49,19 @@ struct client {
     struct loop_fd *io_event;
     struct udp_addr peer;
     struct loop_timer *tick;
-    struct mono next_report, close_deadline;
+    struct mono next_report, close_deadline; /* the latter while draining, too */
     struct epoch current, previous, pending;
-    uint64_t tag;
-    uint32_t serial; /* of the session, for the workers' progress */
-    bool announced;  /* it was said that the session is up */
+    uint64_t tag;       /* of the session, or of the one that the handshake is for */
+    int64_t hello_time; /* in the last HELLO: the next is later, whatever the clock does */
+    uint32_t serial;    /* of the session, for the workers' progress */
+    bool announced;     /* it was said that the session is up */
     struct stream stream[CLIENT_STREAMS];
     uint16_t n_streams;
     enum closing closing;
     int64_t last_now; /* the collector's wall time in its last REPORT, and when that came */
     struct mono last_at;
     struct client_status status;
+    struct error refusal; /* why the collector (or who pretends to be it) refuses the handshake */
     struct error last_said;
     struct mono said_at;
 };

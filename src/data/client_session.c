@@ -3,10 +3,12 @@
  * The tap's control records: what goes to the collector on stream 0 and what comes back.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "data/client_impl.h"
+#include "data/link/clock.h"
 #include "sys/crypto/kdf.h"
 
 int epoch_open(struct epoch *e, const struct handshake_keys *keys)
@@ -63,9 +65,6 @@ static struct link_text text(const char *s, size_t max)
 void client_send_info(struct client *c)
 {
     struct link_control ctl = {.type = LINK_INFO};
-    if (!c->uplink.up && random_bytes(&c->tag, sizeof(c->tag)) < 0) {
-        return;
-    }
     ctl.info = (struct link_info){.tag = c->tag,
                                   .started = wall_now().ns,
                                   .name = text(c->conf.name, LINK_NAME_MAX),
@@ -135,10 +134,18 @@ void client_send_close(struct client *c)
 
 int client_worker_key(struct client *c, struct link_tx_key *ret)
 {
-    *ret = (struct link_tx_key){.fd = c->io.fd, .receiver = c->current.keys.remote};
-    ret->datagram = link_tx_datagram(c->io.fd);
-    c->status.datagram = ret->datagram;
-    return aead_new(c->current.keys.alg, c->current.keys.send, &ret->aead, NULL);
+    struct link_tx_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
+                              .receiver = c->current.keys.remote,
+                              .datagram = link_tx_datagram(c->io.fd)};
+    int r =
+        key.fd < 0 ? -errno : aead_new(c->current.keys.alg, c->current.keys.send, &key.aead, NULL);
+    if (r < 0) {
+        link_tx_key_done(&key);
+        return r;
+    }
+    c->status.datagram = key.datagram;
+    *ret = key;
+    return 0;
 }
 
 static void send_ports(struct client *c, uint16_t id)
@@ -193,14 +200,7 @@ static void reported(struct client *c, const struct link_report *r)
     struct mono now = mono_now();
     c->last_now = r->now;
     c->last_at = now;
-    if (r->echo > 0) {
-        int64_t here = wall_now().ns;
-        int64_t rtt = here - r->echo - (int64_t)r->echo_age;
-        if (rtt > 0 && rtt < 60 * NSEC_PER_SEC) {
-            c->status.rtt_ns = rtt;
-            c->status.clock_offset_ns = r->now + rtt / 2 - here;
-        }
-    }
+    (void)link_clock(r, wall_now().ns, &c->status.rtt_ns, &c->status.clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         if (rs->stream > 0 && rs->stream <= c->n_streams) {
@@ -226,7 +226,7 @@ static void control(struct client *c, struct epoch *e, const struct link_control
         break;
     case LINK_CLOSE:
         client_say(c, true, "the collector at %s ends the session", c->conf.collector);
-        client_event(c, UPLINK_HINT);
+        client_event(c, UPLINK_CLOSED);
         break;
     case LINK_CLOSE_ACK:
         if (c->closing == CLOSING) {

@@ -1,6 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/pipeline.h"
 
+/* The stages from number `i` on, then the sink. */
+static void push(struct pipeline *p, unsigned i, struct batch *b)
+{
+    for (; i < PIPELINE_STAGES && p->stage[i]; i++) {
+        struct stage *s = p->stage[i];
+        if (s->ops->run) {
+            s->ops->run(s, b);
+            continue;
+        }
+        bool more = true;
+        while (more) {
+            p->expanded.n = 0;
+            more = s->ops->expand(s, b, &p->expanded);
+            push(p, i + 1, &p->expanded);
+        }
+        return;
+    }
+    p->sink->ops->write(p->sink, b);
+}
+
 bool pipeline_run(struct pipeline *p, int *ret_error)
 {
     unsigned moved = 0;
@@ -12,10 +32,7 @@ bool pipeline_run(struct pipeline *p, int *ret_error)
         if (n <= 0) {
             break;
         }
-        for (unsigned i = 0; i < PIPELINE_STAGES && p->stage[i]; i++) {
-            p->stage[i]->ops->run(p->stage[i], &p->batch);
-        }
-        p->sink->ops->write(p->sink, &p->batch);
+        push(p, 0, &p->batch);
     }
     p->source->ops->release(p->source);
     p->sink->ops->flush(p->sink);

@@ -39,6 +39,10 @@ struct stage_ops {
     const char *kind;
     /* Takes frames out of the batch or changes them; counts each that it drops. */
     void (*run)(struct stage *s, struct batch *b);
+    /* Instead of run, for a stage out of which more may come than went in, at most one in a
+     * pipeline: puts frames into the empty batch `out`, at least one while `in` has some left, and
+     * returns true while it is to be called again with the same `in`. */
+    bool (*expand)(struct stage *s, struct batch *in, struct batch *out);
     void (*free)(struct stage *s);
 };
 
@@ -51,7 +55,7 @@ struct pipeline {
     struct source *source;
     struct stage *stage[PIPELINE_STAGES]; /* in order; NULL ends the list */
     struct sink *sink;
-    struct batch batch;
+    struct batch batch, expanded;
 };
 
 /* Moves what is ready: batch after batch until the source is dry or PIPELINE_BATCHES were moved,

@@ -27,8 +27,9 @@ struct receiver_port {
     char tap[33], ifname[33], *filter;
     uint32_t snaplen;
     uint64_t speed_bps;
-    struct ledger ledger;             /* LINK_RX, over all sessions; written by the data thread */
-    struct ledger reported;           /* the tap's own stages, as last reported; control thread */
+    bool has_stream, shown; /* in this session; shown: the data thread may read what is above */
+    struct ledger ledger;   /* LINK_RX, over all sessions; written by the data thread */
+    struct ledger reported; /* the tap's own stages, as last reported; control thread */
     _Atomic uint64_t accounted, lost; /* in this session */
 };
 

@@ -36,6 +36,14 @@ struct key *server_find_key(struct server *s, uint32_t index)
     return k && k->index == index ? k : NULL;
 }
 
+static void key_free(struct key *k)
+{
+    aead_free(k->tx);
+    handshake_collector_done(&k->handshake);
+    free(k->info);
+    free(k);
+}
+
 void server_drop_key(struct server *s, struct key *k)
 {
     if (!k->session) {
@@ -44,10 +52,8 @@ void server_drop_key(struct server *s, struct key *k)
         k->session->key = NULL;
     }
     (void)receiver_key_drop(s->receiver, k->index);
-    aead_free(k->tx);
-    handshake_collector_done(&k->handshake);
     s->key[k->index % RECEIVER_SLOTS] = NULL;
-    free(k);
+    key_free(k);
 }
 
 static void drop_oldest_half(struct server *s)
@@ -144,26 +150,23 @@ static bool is_replay(struct server *s, const struct handshake_collector *h)
     return false;
 }
 
-/* Anybody can make these, under any address: they are counted, but not all are said or answered. */
-static bool worth_a_word(struct server *s)
-{
-    return s->complaints++ < SERVER_COMPLAINTS;
-}
-
-static void refused(struct server *s, const struct receiver_event *e, uint8_t why)
+/* No secret was guessed, and the sender's address may be forged: so the guard hears nothing of it,
+ * and answers and sentences are bounded instead. */
+static void refused(struct server *s, const struct receiver_event *e, uint8_t why, uint32_t sender)
 {
     char text[UDP_ADDR_TEXT];
-    bool say = worth_a_word(s);
     udp_addr_text(&e->from, text);
-    if (why == LINK_REASON_KEY) {
-        s->counters.wrong_key++;
-        if (say) {
-            server_say(s, true, "a tap at %s has a key that is not allowed", text);
-        }
+    s->counters.wrong_key += why == LINK_REASON_KEY;
+    s->counters.wrong_method += why != LINK_REASON_KEY;
+    if (s->hints++ < SERVER_HINTS) {
+        reject(s, e, why, sender);
+    }
+    if (s->words++ >= SERVER_WORDS) {
         return;
     }
-    s->counters.wrong_method++;
-    if (say) {
+    if (why == LINK_REASON_KEY) {
+        server_say(s, true, "a tap at %s has a key that is not allowed", text);
+    } else {
         server_say(s, true,
                    s->conf.handshake.method == LINK_PLAIN
                        ? "a tap at %s wants encryption, this collector was started with -K"
@@ -173,14 +176,40 @@ static void refused(struct server *s, const struct receiver_event *e, uint8_t wh
     }
 }
 
+static struct session *session_at(struct server *s, const struct udp_addr *from)
+{
+    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
+        struct session *ss = s->session[i];
+        if (ss && ss->key && !ss->closing && udp_addr_equal(&ss->key->from, from)) {
+            return ss;
+        }
+    }
+    return NULL;
+}
+
+/* Who shares an address with someone who guesses has to wait too, but not for the next key of a
+ * session that is up. That is known by address and port, which can be forged: hence a limit. */
+static bool may_try(struct server *s, const struct receiver_event *e)
+{
+    uint8_t addr[16];
+    address_bytes(&e->from, addr);
+    if (guard_allows(&s->guard, addr, mono_now())) {
+        return true;
+    }
+    const struct session *ss = session_at(s, &e->from);
+    if (ss && ss->guesses < SERVER_GUESSES) {
+        return true;
+    }
+    s->counters.slowed++;
+    return false;
+}
+
 static void on_hello(struct server *s, const struct receiver_event *e, const struct link_hs *m)
 {
-    uint8_t addr[16], out[HANDSHAKE_MESSAGE_MAX], why = 0;
+    uint8_t out[HANDSHAKE_MESSAGE_MAX], why = 0;
     struct handshake_keys keys;
     s->counters.handshakes++;
-    address_bytes(&e->from, addr);
-    if (!guard_allows(&s->guard, addr, mono_now())) {
-        s->counters.slowed++;
+    if (!may_try(s, e)) {
         reject(s, e, LINK_REASON_BUSY, m->sender);
         return;
     }
@@ -190,11 +219,8 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
     }
     int n = handshake_collector_hello(&k->handshake, &s->conf.handshake, e->data, m, k->index, out,
                                       &keys, &why);
-    if (n == -EACCES) { /* nothing was guessed, and the address is unproven: no reason to slow it */
-        refused(s, e, why);
-        if (s->hints++ < SERVER_HINTS) {
-            reject(s, e, why, m->sender);
-        }
+    if (n == -EACCES) {
+        refused(s, e, why, m->sender);
     }
     if (n < 0 || is_replay(s, &k->handshake) ||
         (k->handshake.complete && use_keys(s, k, &keys) < 0)) {
@@ -202,6 +228,21 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
         return;
     }
     server_send(s, &e->from, &e->local, out, (size_t)n);
+}
+
+static void wrong_secret(struct server *s, const struct receiver_event *e)
+{
+    char text[UDP_ADDR_TEXT];
+    uint8_t addr[16];
+    struct session *ss = session_at(s, &e->from);
+    address_bytes(&e->from, addr);
+    udp_addr_text(&e->from, text);
+    if (ss) {
+        ss->guesses++;
+    }
+    uint32_t times = guard_failed(&s->guard, addr, mono_now());
+    s->counters.wrong_secret++;
+    server_say(s, true, "wrong passphrase from %s (%u in a row)", text, times);
 }
 
 static void on_confirm(struct server *s, const struct receiver_event *e, const struct link_hs *m)
@@ -213,14 +254,14 @@ static void on_confirm(struct server *s, const struct receiver_event *e, const s
         return;
     }
     bool repeated = k->handshake.complete;
+    if (!repeated && !may_try(s, e)) { /* this was begun before another guess was wrong */
+        reject(s, e, LINK_REASON_BUSY, m->sender);
+        return; /* who knows the passphrase repeats it */
+    }
     int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
     address_bytes(&e->from, addr);
     if (n == -EACCES && !repeated) {
-        char text[UDP_ADDR_TEXT];
-        udp_addr_text(&e->from, text);
-        uint32_t times = guard_failed(&s->guard, addr, mono_now());
-        s->counters.wrong_secret++;
-        server_say(s, true, "wrong passphrase from %s (%u in a row)", text, times);
+        wrong_secret(s, e);
         reject(s, e, LINK_REASON_SECRET, m->sender);
         server_drop_key(s, k);
         return;
@@ -245,11 +286,11 @@ static void on_handshake(struct server *s, const struct receiver_event *e)
         char text[UDP_ADDR_TEXT];
         udp_addr_text(&e->from, text);
         s->counters.wrong_version++;
-        if (worth_a_word(s)) {
+        if (s->words++ < SERVER_WORDS) {
             server_say(s, true, "a tap at %s speaks version %u of the protocol, this collector %u",
                        text, m.version, LINK_VERSION);
         }
-        if (m.type == LINK_HELLO && e->len >= LINK_REJECT_LEN && s->hints++ < SERVER_HINTS) {
+        if (e->len == LINK_HELLO_LEN && s->hints++ < SERVER_HINTS) { /* no answer to less */
             reject(s, e, LINK_REASON_VERSION, m.sender);
         }
     } else if (r == 0 && m.type == LINK_HELLO) {
@@ -289,10 +330,16 @@ static void on_event(struct server *s, const struct receiver_event *e)
     }
 }
 
+/* A part of what is there: handshakes are dear, and timers want their turn. */
 static void drain(struct server *s)
 {
-    for (struct receiver_event *e; (e = receiver_event(s->receiver)) != NULL; free(e)) {
+    struct receiver_event *e = NULL;
+    for (unsigned i = 0; i < SERVER_EVENTS && (e = receiver_event(s->receiver)) != NULL; i++) {
         on_event(s, e);
+        free(e);
+    }
+    if (e) {
+        wake_signal(&s->wake);
     }
 }
 
@@ -306,12 +353,15 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
     drain(s);
 }
 
-static void expire_keys(struct server *s, struct mono now)
+static void tick_keys(struct server *s, struct mono now)
 {
     for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
         struct key *k = s->key[i];
         if (!k) {
             continue;
+        }
+        if (k->info) {
+            server_info_waits(s, k);
         }
         bool current = k->session && k->session->key == k;
         if (mono_due(now, k->expires) && !current) {
@@ -331,10 +381,10 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     bool report = mono_due(now, s->next_report);
     if (report) {
         s->next_report = mono_add_ms(now, 1000);
-        s->complaints = 0;
+        s->words = 0;
     }
     s->hints = 0;
-    expire_keys(s, now);
+    tick_keys(s, now);
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
         if (s->session[i]) {
             server_session_tick(s, s->session[i], now, report);
@@ -416,9 +466,7 @@ void server_free(struct server *s)
     wake_done(&s->wake);
     for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
         if (s->key[i]) {
-            aead_free(s->key[i]->tx);
-            handshake_collector_done(&s->key[i]->handshake);
-            free(s->key[i]);
+            key_free(s->key[i]);
         }
     }
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {

@@ -14,12 +14,17 @@ enum {
     SERVER_HALF = 1024,  /* handshakes that have not become a session */
     SERVER_TICK_MS = 200,
     SERVER_HALF_MS = 10000,
+    SERVER_ALIVE_MS = 1500,   /* a tap reports every second: silent for longer, it may be gone */
+    SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
     SERVER_GONE_MS = 30000,
     SERVER_KEY_MS = 240000, /* records under an older key are not taken */
     SERVER_OLD_KEY_MS = 10000,
-    SERVER_HINTS = 32,     /* REJECTs to the unproven in a tick */
-    SERVER_COMPLAINTS = 5, /* sentences about the unproven in a second */
+    SERVER_EVENTS = 64, /* handled before timers get their turn */
+    SERVER_HINTS = 32,  /* REJECTs that no handshake stands behind, in a tick */
+    SERVER_GUESSES =
+        3,            /* wrong passphrases from a live session's address that the guard forgives */
+    SERVER_WORDS = 4, /* sentences about refused HELLOs in a second */
     TAP_PORTS = RECEIVER_STREAMS + 256,
 };
 
@@ -37,6 +42,9 @@ struct key {
     struct session *session; /* NULL: half-open */
     struct udp_addr from, local;
     struct mono made, expires; /* expires {0}: with the session */
+    struct mono asked;         /* its first INFO came */
+    uint8_t *info;             /* an INFO that waits for another session's end */
+    uint16_t info_len;
 };
 
 struct tap {
@@ -45,6 +53,7 @@ struct tap {
     unsigned n_ports;
     struct session *session; /* NULL: gone */
     int device;              /* its TAP device, or -1 */
+    struct mono device_next; /* no device could be made: the next try */
     unsigned sessions, rekeys;
     struct udp_addr last_addr;
     const char *cipher;
@@ -63,7 +72,8 @@ struct session {
     bool final[RECEIVER_STREAMS]; /* the tap has said how many frames there were in all */
     unsigned n_streams;
     bool closing; /* the data thread closes its books */
-    bool wants_ack;
+    bool wants_ack, told_double;
+    unsigned guesses; /* wrong passphrases from its address since its last key */
     struct mono heard;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
     struct mono last_at;
@@ -77,15 +87,15 @@ struct server {
     struct loop_fd *wake_event;
     struct loop_timer *tick;
     struct mono next_report;
-    struct udp_io io; /* for answers */
-    struct guard guard;
+    struct udp_io io;   /* for answers */
+    struct guard guard; /* passphrases: who has to wait */
     struct key *key[RECEIVER_SLOTS];
     unsigned n_half;
     struct session *session[RECEIVER_SESSIONS];
     struct tap *tap[SERVER_TAPS];
     unsigned n_taps;
     uint32_t n_ports; /* given out so far; indices are from 1 on */
-    unsigned hints, complaints;
+    unsigned hints, words;
     int64_t *last_hello; /* NOISE: the newest timestamp of each entry of the allow list */
     struct server_counters counters;
 };
@@ -98,13 +108,18 @@ struct key *server_find_key(struct server *s, uint32_t index);
 void server_drop_key(struct server *s, struct key *k);
 
 /* server_taps.c */
-struct tap *server_tap_for(struct server *s, const struct link_info *info, const struct key *k);
+/* NULL: no more are remembered, or, with *ret_wait, its name is taken by a session of which it is
+ * not known yet whether it lives. */
+struct tap *server_tap_for(struct server *s, const struct link_info *info, const struct key *k,
+                           bool *ret_wait);
 struct receiver_port *server_port_for(struct server *s, struct tap *tap, const char *ifname,
                                       size_t len);
 
 /* server_session.c */
 void server_control(struct server *s, const struct receiver_event *e);
 void server_session_closed(struct server *s, uint32_t id);
+/* Looks again at an INFO that waits. */
+void server_info_waits(struct server *s, struct key *k);
 void server_session_end(struct server *s, struct session *ss);
 void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report);
 void server_session_send_close(struct server *s, struct session *ss);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "data/link/clock.h"
 #include "data/server_impl.h"
 
 static void send_control(struct server *s, struct key *k, const struct link_control *ctl)
@@ -50,10 +51,10 @@ static void send_report(struct server *s, struct session *ss)
 void server_session_end(struct server *s, struct session *ss)
 {
     if (!ss->closing) {
-        ss->closing = true;
-        (void)receiver_close(s->receiver, ss->id);
+        ss->closing = receiver_close(s->receiver, ss->id) == 0; /* else it is asked for again */
     }
 }
+
 
 void server_session_closed(struct server *s, uint32_t id)
 {
@@ -62,7 +63,7 @@ void server_session_closed(struct server *s, uint32_t id)
         return;
     }
     if (ss->wants_ack && ss->key) {
-        send_report(s, ss); /* the last word on what came, for the tap's own ledger */
+        send_report(s, ss); /* the tap's last word on what arrived */
         send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE_ACK});
     }
     for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
@@ -71,6 +72,9 @@ void server_session_closed(struct server *s, uint32_t id)
         }
     }
     struct tap *t = ss->tap;
+    for (unsigned i = 0; i < t->n_ports; i++) {
+        t->port[i]->has_stream = t->port[i]->shown = false;
+    }
     if (t->session == ss) {
         t->session = NULL;
         if (t->device >= 0) {
@@ -81,15 +85,19 @@ void server_session_closed(struct server *s, uint32_t id)
     free(ss);
 }
 
-static struct session *session_make(struct server *s, struct key *k, const struct link_info *info)
+/* NULL with *ret_wait: another session has to end first, or to show that it lives. */
+static struct session *session_make(struct server *s, struct key *k, const struct link_info *info,
+                                    bool *ret_wait)
 {
     uint32_t id = 0;
+    *ret_wait = false;
     while (id < RECEIVER_SESSIONS && s->session[id]) {
         id++;
     }
-    struct tap *t = id < RECEIVER_SESSIONS ? server_tap_for(s, info, k) : NULL;
+    struct tap *t = id < RECEIVER_SESSIONS ? server_tap_for(s, info, k, ret_wait) : NULL;
     if (t && t->session) {
         server_session_end(s, t->session); /* the tap was started anew; wait for its old books */
+        *ret_wait = true;
         return NULL;
     }
     struct session *ss = t ? calloc(1, sizeof(*ss)) : NULL;
@@ -121,56 +129,96 @@ static struct session *session_find(struct server *s, const struct key *k, uint6
     return NULL;
 }
 
-static void take_key(struct server *s, struct session *ss, struct key *k)
+static int take_key(struct server *s, struct session *ss, struct key *k)
 {
     struct key *old = ss->key;
+    int r = receiver_bind(s->receiver, k->index, ss->id);
+    if (r < 0) {
+        return r;
+    }
     if (old && old != k) { /* what is under way under the old one is still taken */
         old->expires = mono_add_ms(mono_now(), SERVER_OLD_KEY_MS);
     }
     k->session = ss;
     k->expires = (struct mono){0};
     ss->key = k;
+    ss->guesses = 0;
     s->n_half--;
     s->counters.accepted++;
-    (void)receiver_bind(s->receiver, k->index, ss->id);
+    return 0;
 }
 
-static void on_info(struct server *s, struct key *k, const struct link_info *info)
+static int begin(struct server *s, struct key *k, const struct link_info *info, bool *ret_wait)
 {
-    bool resumed = true;
-    if (!k->session) {
-        struct session *ss = session_find(s, k, info->tag);
-        resumed = ss != NULL;
-        ss = ss ? ss : session_make(s, k, info);
-        if (!ss) {
-            return; /* the tap asks again */
+    struct session *ss = session_find(s, k, info->tag);
+    bool resumed = ss != NULL;
+    *ret_wait = false;
+    ss = ss ? ss : session_make(s, k, info, ret_wait);
+    if (!ss) {
+        return -EAGAIN;
+    }
+    ss->heard = ss->tap->heard = mono_now();
+    if (take_key(s, ss, k) < 0) {
+        if (!resumed) {
+            server_session_end(s, ss);
         }
-        ss->heard = ss->tap->heard = mono_now();
-        take_key(s, ss, k);
-        if (resumed) {
-            ss->tap->rekeys++;
-        } else {
-            char text[UDP_ADDR_TEXT];
-            udp_addr_text(&k->from, text);
-            server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
-                       k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
+        return -EAGAIN;
+    }
+    if (resumed) {
+        ss->tap->rekeys++;
+    } else {
+        char text[UDP_ADDR_TEXT];
+        udp_addr_text(&k->from, text);
+        server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
+                   k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
+    }
+    k->handshake.need_confirm = false;
+    k->proven = resumed; /* kept to answer a repeated INFO alike */
+    return 0;
+}
+
+/* `d`: the record, kept if it has to wait, so that the tap need not ask again. */
+static void on_info(struct server *s, struct key *k, const struct link_info *info, const uint8_t *d,
+                    size_t len)
+{
+    bool wait = false;
+    if (k->asked.ns == 0) {
+        k->asked = mono_now();
+    }
+    if (!k->session && begin(s, k, info, &wait) < 0) {
+        if (wait && !k->info && (k->info = malloc(len)) != NULL) {
+            memcpy(k->info, d, len);
+            k->info_len = (uint16_t)len;
         }
-        k->handshake.need_confirm = false;
-        k->proven = resumed; /* kept to answer a repeated INFO alike */
+        return;
     }
     send_control(s, k, &(struct link_control){.type = LINK_INFO_ACK, .resumed = k->proven});
+}
+
+void server_info_waits(struct server *s, struct key *k)
+{
+    _cleanup_(freep) uint8_t *d = TAKE_PTR(k->info);
+    struct link_control c;
+    if (!k->session && link_control_decode(d, k->info_len, &c) == 0) {
+        on_info(s, k, &c.info, d, k->info_len);
+    }
 }
 
 static int open_device(struct server *s, struct tap *t)
 {
     struct error err = {""};
+    struct mono now = mono_now();
     if (t->device >= 0) {
         return 0;
+    }
+    if (t->device_next.ns != 0 && !mono_due(now, t->device_next)) {
+        return -EAGAIN; /* the tap asks ten times a second */
     }
     int r = s->conf.ops->device(s->conf.user, t->name, &t->device, &err);
     if (r < 0) {
         server_say(s, true, "tap %s is not served: %s", t->name, err.text);
     }
+    t->device_next = r < 0 ? mono_add_ms(now, SERVER_DEVICE_MS) : (struct mono){0};
     return r;
 }
 
@@ -189,6 +237,18 @@ static bool stream_known(const struct session *ss, uint16_t id)
     return stream_at(ss, id) < ss->n_streams;
 }
 
+/* What the data thread may read from now on, and until the session is closed. */
+static void describe(struct receiver_port *p, const struct link_stream *ls)
+{
+    free(p->filter);
+    p->filter = ls->filter.len > 0 ? strndup(ls->filter.p, ls->filter.len) : NULL;
+    for (char *c = p->filter; c && *c; c++) {
+        *c = *c >= ' ' && *c <= '~' ? *c : '?';
+    }
+    p->snaplen = ls->snaplen;
+    p->speed_bps = ls->speed_bps;
+}
+
 static bool add_stream(struct server *s, struct session *ss, const struct link_stream *ls)
 {
     if (stream_known(ss, ls->stream)) {
@@ -202,19 +262,26 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
         server_say(s, true, "tap %s: no more interfaces can be kept", ss->tap->name);
         return false;
     }
-    if (!p->filter && ls->filter.len > 0) {
-        p->filter = strndup(ls->filter.p, ls->filter.len);
-        for (char *c = p->filter; c && *c; c++) {
-            *c = *c >= ' ' && *c <= '~' ? *c : '?';
+    if (p->has_stream) { /* two streams would write one ledger */
+        if (!ss->told_double) {
+            server_say(s, true, "tap %s: %s twice in one session: the second is not served",
+                       ss->tap->name, p->ifname);
         }
+        ss->told_double = true;
+        return false;
     }
-    p->snaplen = ls->snaplen;
-    p->speed_bps = ls->speed_bps;
+    if (!p->shown) {
+        describe(p, ls);
+    }
+    atomic_store_explicit(&p->accounted, 0,
+                          memory_order_relaxed); /* not those of its last session */
+    atomic_store_explicit(&p->lost, 0, memory_order_relaxed);
     if (receiver_stream_add(s->receiver, ss->id, ls->stream, p, ss->tap->device) < 0) {
         return false;
     }
     ss->stream_id[ss->n_streams] = ls->stream;
     ss->stream[ss->n_streams++] = p;
+    p->has_stream = p->shown = true;
     return true;
 }
 
@@ -224,11 +291,7 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
     struct tap *t = ss->tap;
     ss->last_now = r->now;
     ss->last_at = now;
-    int64_t here = wall_now().ns, rtt = here - r->echo - (int64_t)r->echo_age;
-    if (r->echo > 0 && rtt > 0 && rtt < 60 * NSEC_PER_SEC) {
-        t->rtt_ns = rtt;
-        t->clock_offset_ns = r->now + rtt / 2 - here;
-    }
+    (void)link_clock(r, wall_now().ns, &t->rtt_ns, &t->clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         unsigned at = stream_at(ss, rs->stream);
@@ -274,7 +337,7 @@ void server_control(struct server *s, const struct receiver_event *e)
         k->local = e->local;
     }
     if (c.type == LINK_INFO) {
-        on_info(s, k, &c.info);
+        on_info(s, k, &c.info, e->data, e->len);
         return;
     }
     if (!ss || ss->closing) {
@@ -293,6 +356,7 @@ void server_control(struct server *s, const struct receiver_event *e)
             struct receiver_port *p =
                 server_port_for(s, ss->tap, c.port.ifname.p, c.port.ifname.len);
             if (p) {
+                p->shown = true;
                 (void)receiver_sub_add(s->receiver, ss->id, c.port.stream, c.port.port, p,
                                        ss->tap->device);
             }

@@ -53,22 +53,43 @@ static bool same_host(const struct udp_addr *a, const struct udp_addr *b)
     return udp_addr_equal(&x, &y);
 }
 
+enum rival { RIVAL_GONE, RIVAL_LIVES, RIVAL_UNKNOWN };
+
+/* A session has the name that a new one of the same host wants: was the tap started anew, or are
+ * these two? The old one reports every second if it lives. */
+static enum rival rival(const struct session *old, const struct key *k)
+{
+    if (old->closing || mono_diff(mono_now(), old->heard) > SERVER_ALIVE_MS * NSEC_PER_MSEC) {
+        return RIVAL_GONE;
+    }
+    return mono_diff(old->heard, k->asked) > 0 ? RIVAL_LIVES : RIVAL_UNKNOWN;
+}
+
 /* Who has proven a key is what the list says; who knows the passphrase is who it says, unless
- * another host has that name: then "name-2" and so on. NULL: no more are remembered. */
-struct tap *server_tap_for(struct server *s, const struct link_info *info, const struct key *k)
+ * another tap has that name: then "name-2" and so on. */
+struct tap *server_tap_for(struct server *s, const struct link_info *info, const struct key *k,
+                           bool *ret_wait)
 {
     char name[LINK_NAME_MAX + 1], base[LINK_NAME_MAX + 1];
     const struct allow_entry *entry = k->handshake.entry;
+    *ret_wait = false;
     snprintf(base, sizeof(base), "%.*s", (int)info->name.len, info->name.p);
     snprintf(name, sizeof(name), "%s", entry ? entry->name : base);
     struct tap *t = find(s, name);
     for (unsigned n = 2; !entry && t && t->session && n < SERVER_TAPS; n++) {
         if (same_host(&t->last_addr, &k->from)) {
-            break;
+            enum rival r = rival(t->session, k);
+            *ret_wait = r == RIVAL_UNKNOWN;
+            if (r != RIVAL_LIVES) {
+                break;
+            }
         }
         int digits = snprintf(NULL, 0, "-%u", n);
         snprintf(name, sizeof(name), "%.*s-%u", LINK_NAME_MAX - digits, base, n);
         t = find(s, name);
+    }
+    if (*ret_wait) {
+        return NULL;
     }
     t = t ? t : make(s, name);
     if (t) {

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "data/pipeline.h"
 #include "data/source/ring.h"
+#include "data/stage/cut.h"
 #include "data/stage/ports.h"
 #include "data/stage/tunnel.h"
 
@@ -21,7 +22,7 @@ enum {
     COMMANDS = 64,
 };
 
-enum op { OP_SESSION, OP_REKEY, OP_DOWN, OP_FILTER, OP_OWN, OP_PORTS, OP_STOP };
+enum op { OP_SESSION, OP_REKEY, OP_DOWN, OP_FILTER, OP_OWN, OP_PORTS };
 
 struct command {
     enum op op;
@@ -49,13 +50,13 @@ struct worker {
     _Atomic uint32_t published_serial;
     _Atomic uint64_t frames, datagrams;
     _Atomic int error;
-    _Atomic bool done;
+    _Atomic bool stop, done; /* the end is no command: it must not find the queue full */
 };
 
 static void command_free(struct command *c)
 {
     if (c) {
-        aead_free(c->key.aead);
+        link_tx_key_done(&c->key);
         filter_done(&c->prog);
         free(c);
     }
@@ -88,12 +89,12 @@ static void carry_out(struct worker *w, struct command *c)
     case OP_SESSION:
         atomic_store_explicit(&w->published_serial, 0, memory_order_relaxed);
         link_tx_session(w->pipeline.sink, &c->key);
-        c->key.aead = NULL;
+        c->key = (struct link_tx_key){.fd = -1};
         w->serial = c->serial;
         break;
     case OP_REKEY:
         link_tx_rekey(w->pipeline.sink, &c->key);
-        c->key.aead = NULL;
+        c->key = (struct link_tx_key){.fd = -1};
         break;
     case OP_DOWN:
         link_tx_down(w->pipeline.sink);
@@ -108,10 +109,6 @@ static void carry_out(struct worker *w, struct command *c)
     case OP_PORTS:
         ports_stage_set(w->pipeline.stage[1], c->ports, c->n_ports);
         break;
-    case OP_STOP:
-        ring_stop(ring_source_ring(w->pipeline.source));
-        w->stopping = true;
-        break;
     }
 }
 
@@ -119,6 +116,10 @@ static void carry_out_all(struct worker *w)
 {
     for (struct command *c; (c = queue_pop(w->commands)) != NULL; command_free(c)) {
         carry_out(w, c);
+    }
+    if (!w->stopping && atomic_load_explicit(&w->stop, memory_order_acquire)) {
+        ring_stop(ring_source_ring(w->pipeline.source));
+        w->stopping = true;
     }
 }
 
@@ -159,7 +160,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-static int build(struct worker *w, struct ring *ring, uint16_t stream)
+static int build(struct worker *w, struct ring *ring, const struct worker_conf *conf)
 {
     int r = ring_source_new(ring, &w->counting, &w->pipeline.source);
     if (r == 0) {
@@ -169,7 +170,10 @@ static int build(struct worker *w, struct ring *ring, uint16_t stream)
         r = ports_stage_new(&w->pipeline.stage[1]);
     }
     if (r == 0) {
-        r = link_tx_new(stream, &w->counting, &w->pipeline.sink);
+        r = cut_stage_new(!conf->keep_super, conf->snaplen, &w->counting, &w->pipeline.stage[2]);
+    }
+    if (r == 0) {
+        r = link_tx_new(conf->stream, &w->counting, &w->pipeline.sink);
     }
     w->commands = queue_new(COMMANDS);
     return r == 0 && !w->commands ? -ENOMEM : r;
@@ -185,7 +189,7 @@ int worker_start(struct ring *ring, const struct worker_conf *conf, struct worke
     }
     w->control = conf->control;
     w->wake.fd = -1;
-    int r = build(w, ring, conf->stream);
+    int r = build(w, ring, conf);
     if (r == 0) {
         r = wake_init(&w->wake);
     }
@@ -210,7 +214,7 @@ void worker_free(struct worker *w)
         return;
     }
     if (w->started) {
-        (void)worker_stop(w);
+        worker_stop(w);
         pthread_join(w->thread, NULL);
     }
     for (struct command *c; w->commands && (c = queue_pop(w->commands)) != NULL;) {
@@ -236,7 +240,7 @@ static int command(struct worker *w, const struct command *from)
     }
     if (!c || !queue_push(w->commands, c)) {
         struct command undo = *from;
-        aead_free(undo.key.aead);
+        link_tx_key_done(&undo.key);
         filter_done(&undo.prog);
         free(c);
         return -EAGAIN;
@@ -257,12 +261,12 @@ int worker_rekey(struct worker *w, const struct link_tx_key *key)
 
 int worker_down(struct worker *w)
 {
-    return command(w, &(struct command){.op = OP_DOWN});
+    return command(w, &(struct command){.op = OP_DOWN, .key.fd = -1});
 }
 
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow)
 {
-    struct command c = {.op = OP_FILTER, .prog = *prog, .has_flow = flow != NULL};
+    struct command c = {.op = OP_FILTER, .key.fd = -1, .prog = *prog, .has_flow = flow != NULL};
     if (flow) {
         c.flow = *flow;
     }
@@ -272,21 +276,22 @@ int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether
 
 int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n)
 {
-    struct command c = {.op = OP_OWN, .n_own = n < RING_OWN_MAX ? n : RING_OWN_MAX};
+    struct command c = {.op = OP_OWN, .key.fd = -1, .n_own = n < RING_OWN_MAX ? n : RING_OWN_MAX};
     memcpy(c.own, ifindexes, c.n_own * sizeof(c.own[0]));
     return command(w, &c);
 }
 
 int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n)
 {
-    struct command c = {.op = OP_PORTS, .n_ports = n < PORTS_MAX ? n : PORTS_MAX};
+    struct command c = {.op = OP_PORTS, .key.fd = -1, .n_ports = n < PORTS_MAX ? n : PORTS_MAX};
     memcpy(c.ports, ifindex, c.n_ports * sizeof(c.ports[0]));
     return command(w, &c);
 }
 
-int worker_stop(struct worker *w)
+void worker_stop(struct worker *w)
 {
-    return command(w, &(struct command){.op = OP_STOP});
+    atomic_store_explicit(&w->stop, true, memory_order_release);
+    wake_signal(&w->wake);
 }
 
 const struct ledger *worker_ledger(const struct worker *w)

@@ -17,6 +17,8 @@ struct worker;
 
 struct worker_conf {
     uint16_t stream;
+    bool keep_super;            /* super-packets are not cut */
+    uint32_t snaplen;           /* 0: whole frames */
     const char *name;           /* of the interface, for the thread's name */
     const struct wake *control; /* signalled when something was published that cannot wait */
 };
@@ -39,7 +41,7 @@ int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n);
 /* "any": interface ifindex[i] is the stream's port i + 1; at most PORTS_MAX of stage/ports.h. */
 int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n);
 /* Takes no more frames, sends what was accepted, counts, and ends; worker_done tells when. */
-int worker_stop(struct worker *w);
+void worker_stop(struct worker *w);
 
 /* Published. The ledger's stages RING, SELECT and LINK_TX. */
 const struct ledger *worker_ledger(const struct worker *w);

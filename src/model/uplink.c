@@ -12,6 +12,7 @@ static unsigned enter(struct uplink *u, enum uplink_state state, struct mono dea
 {
     u->state = state;
     u->deadline = deadline;
+    u->refused = false;
     return actions;
 }
 
@@ -49,7 +50,7 @@ static unsigned send_in(struct uplink *u, enum uplink_state state, struct mono n
 }
 
 /* The state's deadline has passed. */
-static unsigned timed_out(struct uplink *u, struct mono now)
+static unsigned try_again(struct uplink *u, struct mono now)
 {
     switch (u->state) {
     case UPLINK_WAIT:
@@ -70,13 +71,22 @@ static unsigned timed_out(struct uplink *u, struct mono now)
     }
 }
 
+static unsigned timed_out(struct uplink *u, struct mono now)
+{
+    unsigned say = u->refused ? UPLINK_DO_SAY : 0;
+    return say | try_again(u, now);
+}
+
 static unsigned tick(struct uplink *u, struct mono now)
 {
     if (u->up && (mono_due(now, mono_add_ms(u->heard, UPLINK_DEAD_MS)) ||
                   mono_due(now, mono_add_ms(u->keyed, UPLINK_KEY_MAX_MS)))) {
         u->up = false;
-        unsigned more = u->state == UPLINK_IDLE ? resolve(u) : 0;
-        return UPLINK_DO_DOWN | more;
+        /* INFO spoke of the session that is over: its acknowledgment must not bring that back. */
+        if (u->state == UPLINK_IDLE || u->state == UPLINK_INFO) {
+            return UPLINK_DO_DOWN | UPLINK_DO_FORGET | resolve(u);
+        }
+        return UPLINK_DO_DOWN;
     }
     if (u->up && u->state == UPLINK_IDLE && mono_due(now, mono_add_ms(u->keyed, UPLINK_REKEY_MS))) {
         /* The socket is there and works: the same flow carries the new handshake. */
@@ -93,6 +103,15 @@ static unsigned hint(struct uplink *u, struct mono now)
     }
     u->hinted = now;
     return send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO);
+}
+
+static unsigned closed(struct uplink *u, struct mono now)
+{
+    if (!u->up) {
+        return 0;
+    }
+    u->up = false;
+    return UPLINK_DO_DOWN | fail(u, now); /* it will not answer at once */
 }
 
 static unsigned acknowledged(struct uplink *u, bool resumed, struct mono now)
@@ -129,13 +148,18 @@ unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now)
     case UPLINK_ACK_NEW:
     case UPLINK_ACK_RESUMED:
         return u->state == UPLINK_INFO ? acknowledged(u, event == UPLINK_ACK_RESUMED, now) : 0;
-    case UPLINK_REFUSED:
+    case UPLINK_FAILED:
         return u->state >= UPLINK_HELLO ? fail(u, now) : 0;
+    case UPLINK_REFUSED:
+        u->refused |= u->state >= UPLINK_HELLO;
+        return 0;
     case UPLINK_HINT:
         return hint(u, now);
     case UPLINK_HEARD:
         u->heard = now;
         return 0;
+    case UPLINK_CLOSED:
+        return closed(u, now);
     default:
         return 0;
     }

@@ -7,14 +7,16 @@
  *   WAIT ---------> RESOLVE ---------------> HELLO --------> CONFIRM --------> INFO ----------->
  * IDLE ^                 |                       |                |                | (session up)
  *    +-----------------+-----------------------+----------------+----------------+
- *           failed, refused, or no answer after all tries: back-off with jitter
+ *               failed, or no answer after all tries: back-off with jitter
  *
  * The states are those of a handshake; whether a session is up is apart from them, for in a session
  * a new handshake is made before its key is too old (re-keying), and the old session carries frames
  * until the new key is there. A session ends when nothing was heard of the collector for DEAD_MS,
  * or when a new handshake shows that the collector has forgotten it.
  *
- * An unproven refusal ("no such session") is only a hint: it hastens a handshake, it ends nothing.
+ * What no key protects is only a hint. "No such session" hastens a handshake; a refusal of the
+ * handshake is told to the user when the collector's real answer did not follow within the try, but
+ * the tries go on: whoever can forge the one cannot keep the tap from the other.
  */
 #pragma once
 
@@ -52,9 +54,11 @@ enum uplink_event {
     UPLINK_ACCEPTED,    /* the handshake is complete: keys are there */
     UPLINK_ACK_NEW,     /* INFO was acknowledged as a new session */
     UPLINK_ACK_RESUMED, /* INFO was acknowledged as going on */
-    UPLINK_REFUSED,     /* the collector refuses this handshake */
+    UPLINK_FAILED,      /* the handshake came to nothing at this end */
+    UPLINK_REFUSED,     /* an unproven refusal of this handshake */
     UPLINK_HINT,        /* an unproven "no such session" */
     UPLINK_HEARD,       /* an authentic record of the session came */
+    UPLINK_CLOSED,      /* and it says that the collector ends the session */
 };
 
 /* Actions: a set of bits, to be carried out in this order. */
@@ -67,11 +71,13 @@ enum uplink_action {
     UPLINK_DO_UP = 1 << 5,      /* a new session: data threads begin with the new key */
     UPLINK_DO_REKEY = 1 << 6,   /* data threads go on with the new key */
     UPLINK_DO_FORGET = 1 << 7,  /* drop the half-made handshake */
+    UPLINK_DO_SAY = 1 << 8,     /* tell the refusal: no better answer came */
 };
 
 struct uplink {
     enum uplink_state state;
     bool up;
+    bool refused;         /* a refusal came in this try */
     unsigned tries;       /* messages sent in this state */
     unsigned failures;    /* handshakes failed in a row */
     struct mono deadline; /* of the state; "never" in IDLE */

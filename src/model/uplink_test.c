@@ -102,7 +102,7 @@ static void silence_ends_the_session(void **state)
     uplink_step(&u, UPLINK_HEARD, t);
     assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, 8999)), 0);
     assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, 9000)),
-                     UPLINK_DO_DOWN | UPLINK_DO_RESOLVE);
+                     UPLINK_DO_DOWN | UPLINK_DO_FORGET | UPLINK_DO_RESOLVE);
     assert_false(u.up);
 }
 
@@ -129,8 +129,55 @@ static void rekeys_without_going_down(void **state)
     t = mono_add_ms(t, UPLINK_REKEY_MS);
     uplink_step(&u, UPLINK_HEARD, t);
     assert_int_equal(uplink_step(&u, UPLINK_TICK, t), UPLINK_DO_HELLO);
-    assert_int_equal(uplink_step(&u, UPLINK_REFUSED, t), UPLINK_DO_FORGET);
+    assert_int_equal(uplink_step(&u, UPLINK_FAILED, t), UPLINK_DO_FORGET);
     assert_true(u.up);
+}
+
+static void a_refusal_is_a_hint(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    uplink_step(&u, UPLINK_START, t0);
+    uplink_step(&u, UPLINK_RESOLVED, t0);
+    assert_int_equal(uplink_step(&u, UPLINK_REFUSED, t0), 0);
+    assert_int_equal(uplink_step(&u, UPLINK_ANSWER, t0), UPLINK_DO_CONFIRM); /* it was forged */
+    struct mono t = mono_add_ms(t0, UPLINK_TRY_MS);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, t), UPLINK_DO_CONFIRM);
+    assert_int_equal(uplink_step(&u, UPLINK_REFUSED, t), 0);
+    t = mono_add_ms(t, 2 * UPLINK_TRY_MS);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, t), UPLINK_DO_SAY | UPLINK_DO_CONFIRM);
+    t = mono_add_ms(t, 4 * UPLINK_TRY_MS);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, t), UPLINK_DO_CONFIRM); /* told once for each */
+    assert_int_equal(uplink_step(&u, UPLINK_ACCEPTED, t), UPLINK_DO_INFO);
+    assert_int_equal(uplink_step(&u, UPLINK_ACK_NEW, t), UPLINK_DO_UP);
+}
+
+static void a_late_acknowledgment_revives_nothing(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    bring_up(&u, t0);
+    assert_int_equal(uplink_step(&u, UPLINK_HINT, mono_add_ms(t0, 4000)), UPLINK_DO_HELLO);
+    assert_int_equal(uplink_step(&u, UPLINK_ACCEPTED, mono_add_ms(t0, 4100)), UPLINK_DO_INFO);
+    struct mono t = mono_add_ms(t0, UPLINK_DEAD_MS);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, t),
+                     UPLINK_DO_DOWN | UPLINK_DO_FORGET | UPLINK_DO_RESOLVE);
+    assert_int_equal(uplink_step(&u, UPLINK_ACK_RESUMED, t), 0);
+    assert_false(u.up);
+}
+
+static void the_collector_may_end_it(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    assert_int_equal(uplink_step(&u, UPLINK_CLOSED, t0), 0);
+    bring_up(&u, t0);
+    assert_int_equal(uplink_step(&u, UPLINK_CLOSED, t0), UPLINK_DO_DOWN | UPLINK_DO_FORGET);
+    assert_false(u.up);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, 1250)), UPLINK_DO_RESOLVE);
 }
 
 static void an_old_key_is_not_used(void **state)
@@ -220,6 +267,9 @@ int main(void)
         cmocka_unit_test(rekeys_without_going_down),
         cmocka_unit_test(a_restarted_collector_is_found),
         cmocka_unit_test(an_old_key_is_not_used),
+        cmocka_unit_test(a_refusal_is_a_hint),
+        cmocka_unit_test(a_late_acknowledgment_revives_nothing),
+        cmocka_unit_test(the_collector_may_end_it),
         cmocka_unit_test(guesses_are_slowed_down),
         cmocka_unit_test(many_addresses_guess_no_faster),
     };

@@ -19,7 +19,17 @@ enum {
 
 /* Where the far jumps go. A conditional jump reaches only 255 instructions, so a far one is a local
  * conditional around a JA, whose place is filled in once the label's is known. */
-enum label { L_REJECT, L_VLAN_TEST, L_VLAN_INLINE, L_VLAN_ID, L_NEXT, L_TYPE, L_FLOWS, L_COUNT };
+enum label {
+    L_REJECT,
+    L_VLAN_TEST,
+    L_VLAN_INLINE,
+    L_VLAN_ID,
+    L_NEXT,
+    L_TYPE,
+    L_FLOWS,
+    L_SLICE,
+    L_COUNT
+};
 
 struct code {
     struct sock_filter *insn;
@@ -320,6 +330,36 @@ static int check(const struct bpfsel_conf *conf, struct error *err)
     return 0;
 }
 
+/* What accepts: all of the frame, or the first bytes of one that is not too long to be sliced. */
+static void emit_slice(struct code *c, const struct bpfsel_conf *conf)
+{
+    stmt(c, BPF_LD | BPF_W | BPF_LEN, 0);
+    emit(c, (struct sock_filter){BPF_JMP | BPF_JGT | BPF_K, 0, 1, conf->slice_up_to});
+    stmt(c, BPF_RET | BPF_K, SNAP_ALL);
+    stmt(c, BPF_RET | BPF_K, conf->snaplen);
+}
+
+/* The user's program. Where it accepts and frames are to be sliced by their length, it goes on to
+ * emit_slice instead: an instruction for an instruction, so that its own jumps stay right. */
+static void emit_user(struct code *c, const struct bpfsel_conf *conf)
+{
+    bool slice = conf->slice_up_to && conf->snaplen;
+    for (unsigned i = 0; i < conf->n_user && conf->user; i++) {
+        const struct sock_filter *in = &conf->user[i];
+        if (slice && in->code == (BPF_RET | BPF_K) && in->k != 0) {
+            jump(c, L_SLICE);
+        } else {
+            emit(c, *in);
+        }
+    }
+    if (slice) {
+        place(c, L_SLICE);
+        emit_slice(c, conf);
+    } else if (!conf->user) {
+        stmt(c, BPF_RET | BPF_K, conf->snaplen ? conf->snaplen : SNAP_ALL);
+    }
+}
+
 int bpfsel_make(const struct bpfsel_conf *conf, struct sock_filter ret[BPFSEL_MAX], unsigned *ret_n,
                 struct error *err)
 {
@@ -340,12 +380,7 @@ int bpfsel_make(const struct bpfsel_conf *conf, struct sock_filter ret[BPFSEL_MA
         stmt(&c, BPF_LDX | BPF_IMM, 0);
         stmt(&c, BPF_LD | BPF_IMM, 0);
     }
-    for (unsigned i = 0; i < conf->n_user && conf->user; i++) {
-        emit(&c, conf->user[i]);
-    }
-    if (!conf->user) {
-        stmt(&c, BPF_RET | BPF_K, conf->snaplen ? conf->snaplen : SNAP_ALL);
-    }
+    emit_user(&c, conf);
     if (c.full) {
         return error_set(err, E2BIG,
                          "the filter is too long: %u instructions, and the kernel takes %d in all",

@@ -40,7 +40,10 @@ struct bpfsel_conf {
     unsigned n_flows;
     const struct sock_filter *user; /* NULL: accept `snaplen` bytes of what is left */
     unsigned n_user;
-    uint32_t snaplen; /* with `user` NULL: bytes to keep of a frame; 0: all */
+    uint32_t snaplen; /* with `user` NULL or slice_up_to: bytes to keep of a frame; 0: all */
+    /* Not 0: frames longer than this are kept whole whatever the snaplen, for what is cut into
+     * several frames later must be there; the user's program is then compiled to accept all. */
+    uint32_t slice_up_to;
 };
 
 /* Writes the program to `ret` (room for BPFSEL_MAX). -E2BIG when it would be longer than that,

@@ -72,11 +72,12 @@ static bool next(int fd, struct seen *s, int ms)
                        .msg_control = &control,
                        .msg_controllen = sizeof(control)};
     ssize_t n = recvmsg(fd, &m, 0);
-    if (n < 0) {
+    const struct cmsghdr *cm = CMSG_FIRSTHDR(&m);
+    if (n < 0 || !cm) {
         return false;
     }
     struct tpacket_auxdata aux;
-    memcpy(&aux, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(aux));
+    memcpy(&aux, CMSG_DATA(cm), sizeof(aux));
     s->len = (uint32_t)n;
     s->outgoing = from.sll_pkttype == PACKET_OUTGOING;
     s->tagged = aux.tp_status & TP_STATUS_VLAN_VALID;

@@ -197,11 +197,23 @@ static bool matches(const struct ether_udp *udp, const struct ether_flow *flow, 
            memcmp(udp->addr[1], flow->addr[!from], n) == 0;
 }
 
+/* What the packet's source address alone rules out, that is nearly everything, need not be walked.
+ */
+static bool is_from_an_end(const uint8_t *pkt, size_t len, const struct ether_flow *flow)
+{
+    if (flow->family == AF_INET) { /* RFC 791: the source is at 12 */
+        return len >= 16 &&
+               (memcmp(pkt + 12, flow->addr[0], 4) == 0 || memcmp(pkt + 12, flow->addr[1], 4) == 0);
+    }
+    return len >= 24 && (memcmp(pkt + 8, flow->addr[0], 16) == 0 || /* RFC 8200: at 8 */
+                         memcmp(pkt + 8, flow->addr[1], 16) == 0);
+}
+
 bool ether_ip_is_flow(const uint8_t *pkt, size_t len, const struct ether_flow *flow)
 {
     struct ether_udp udp;
-    return ether_ip_udp(pkt, len, &udp) == 0 && udp.family == flow->family &&
-           (matches(&udp, flow, 0) || matches(&udp, flow, 1));
+    return is_from_an_end(pkt, len, flow) && ether_ip_udp(pkt, len, &udp) == 0 &&
+           udp.family == flow->family && (matches(&udp, flow, 0) || matches(&udp, flow, 1));
 }
 
 bool ether_is_flow(const uint8_t *data, size_t len, const struct ether_flow *flow)

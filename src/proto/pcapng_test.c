@@ -221,8 +221,9 @@ static void hand_interface(struct wr *w, bool big, uint32_t snaplen, int resol, 
     if (offset) {
         put16(w, big, 14);
         put16(w, big, 8);
-        put32(w, big, big ? (uint32_t)(offset >> 31) : (uint32_t)offset);
-        put32(w, big, big ? (uint32_t)offset : (uint32_t)(offset >> 31));
+        uint32_t high = offset < 0 ? UINT32_MAX : 0;
+        put32(w, big, big ? high : (uint32_t)offset);
+        put32(w, big, big ? (uint32_t)offset : high);
     }
     put32(w, big, 0);
     put32(w, big, len);

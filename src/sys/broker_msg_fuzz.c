@@ -18,7 +18,7 @@ static void check_again(const uint8_t *out, int n, const uint8_t *data, size_t s
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t out[BROKER_REPLY_MAX];
+    uint8_t out[BROKER_REPLY_MAX] = {0};
     struct broker_msg_request q;
     struct broker_msg_reply p;
     if (broker_msg_get_request(data, size, &q) == 0) {

@@ -20,6 +20,7 @@ enum {
     MACS_LEN = 12,
     TAG_LEN = 4,
     BYTES_MAX = 1 << 30,
+    PREFETCH = 1024, /* bytes ahead of the entry being read: several small frames */
 };
 
 struct ring {
@@ -96,7 +97,7 @@ static int set_options(int fd, const struct ring_conf *c, struct error *err)
 
 static int set_ring(int fd, const struct ring_conf *c, struct error *err)
 {
-    uint32_t blocks;
+    uint32_t blocks = 0;
     int r = geometry(c, &blocks, err);
     if (r < 0) {
         return r;
@@ -130,13 +131,27 @@ static int set_bind(int fd, const struct ring_conf *c, struct error *err)
     return 0;
 }
 
+static int open_failed(int e, struct error *err)
+{
+    return e == EPERM ? error_set(err, EPERM,
+                                  "capturing needs root, or the capability CAP_NET_RAW (sudo, or "
+                                  "setcap cap_net_raw,cap_net_admin+ep on the program)")
+                      : error_sys(err, e, "cannot open a packet socket");
+}
+
+int ring_may_capture(struct error *err)
+{
+    _cleanup_(closep) int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd < 0 ? open_failed(errno, err) : 0;
+}
+
 int ring_open(const struct ring_conf *conf, int *ret_fd, struct error *err)
 {
     struct ring_conf c = *conf;
     with_defaults(&c);
     _cleanup_(closep) int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        return error_sys(err, errno, "cannot open a packet socket");
+        return open_failed(errno, err);
     }
     int r = set_options(fd, &c, err);
     if (r == 0) {
@@ -308,6 +323,8 @@ static bool take_entry(struct ring *r, const uint8_t *block, struct frame *f,
     const struct sockaddr_ll *from =
         (const struct sockaddr_ll *)(const void *)(entry + TPACKET_ALIGN(sizeof(*h)));
     uint32_t room = r->conf.block_size - r->at;
+    __builtin_prefetch(entry + PREFETCH);
+    __builtin_prefetch(entry + PREFETCH + 64);
     r->at += h->tp_next_offset;
     if (!(h->tp_status & TP_STATUS_USER)) {
         skips->unfilled++;

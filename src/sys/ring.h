@@ -57,6 +57,9 @@ struct ring_skips {
 
 struct ring;
 
+/* May this process capture? 0, or -EPERM and the like with a sentence that says what it takes. */
+int ring_may_capture(struct error *err);
+
 /* Privileged. -ENODEV when the interface is gone; an interface that is down is no error here: it is
  * told by ring_error(), and capture begins when it comes up. */
 int ring_open(const struct ring_conf *conf, int *ret_fd, struct error *err);

@@ -271,11 +271,11 @@ static int use_memory(void)
             return 1;
         }
         memset(p, 7, n);
-        p = realloc(p, n * 2);
-        if (!p || p[n - 1] != 7) {
-            return 2;
+        char *larger = realloc(p, n * 2);
+        if (!larger || larger[n - 1] != 7) {
+            return 2; /* the process ends here */
         }
-        free(p);
+        free(larger);
     }
     return 0;
 }

@@ -61,7 +61,8 @@ static int run_round(struct runner *r, uint8_t *buf, uint8_t *sealed, size_t len
     }
     memcpy(sealed, buf, len);
     double spent = 0;
-    for (size_t i = 0; i < n / 64 + 1; i++) { /* the clock is read once for 64 records at most */
+    const size_t rounds = n / 64 + 1; /* the clock is read once for 64 records at most */
+    for (size_t i = 0; i < rounds; i++) {
         t = now_ns();
         for (size_t j = 0; j < 64; j++) {
             memcpy(buf, sealed, len);
@@ -77,7 +78,7 @@ static int run_round(struct runner *r, uint8_t *buf, uint8_t *sealed, size_t len
         }
         spent += now_ns() - t - copies;
     }
-    keep_best(&r->open, spent / (double)(64 * (n / 64 + 1)));
+    keep_best(&r->open, spent / (double)(64 * rounds));
     return 0;
 }
 

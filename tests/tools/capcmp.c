@@ -88,6 +88,7 @@ static int load(struct side *s)
     if (!s->v || !s->partner) {
         return -ENOMEM;
     }
+    s->n = 0;
     for (size_t i = 0; i < s->file.n; i++) {
         const struct capfile_record *rec = &s->file.v[i];
         if (s->interface && fnmatch(s->interface, s->file.ifaces[rec->iface].name, 0) != 0) {
@@ -387,26 +388,27 @@ static int parse_options(int argc, char **argv, struct conf *conf, struct side *
     static const char *const directions[] = {"in", "out", NULL};
     int c, r = 0;
     while (r >= 0 && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        const char *arg = optarg ? optarg : "";
         if (c == 'o') {
-            r = one_of(optarg, orders);
+            r = one_of(arg, orders);
             conf->order = (enum order)(r < 0 ? 0 : r);
         } else if (c == 't') {
             conf->times = true;
-            conf->times_us = optarg && strcmp(optarg, "us") == 0;
+            conf->times_us = strcmp(arg, "us") == 0;
         } else if (c == 'd') {
             conf->directions = true;
         } else if (c == 'D') {
-            r = one_of(optarg, directions);
+            r = one_of(arg, directions);
             conf->b_direction = r + 1;
         } else if (c == 'l') {
             conf->no_lengths = true;
         } else if (c == 'w') {
-            conf->allow_missing = strstr(optarg, "missing") != NULL;
-            conf->allow_extra = strstr(optarg, "extra") != NULL;
+            conf->allow_missing = strstr(arg, "missing") != NULL;
+            conf->allow_extra = strstr(arg, "extra") != NULL;
         } else if (c == 'a') {
-            a->interface = optarg;
+            a->interface = arg;
         } else if (c == 'b') {
-            b->interface = optarg;
+            b->interface = arg;
         } else {
             r = -EINVAL;
         }

@@ -201,13 +201,14 @@ static int parse_options(int argc, char **argv, struct conf *conf)
     };
     int c;
     while ((c = getopt_long(argc, argv, "i:w:n:h", options, NULL)) != -1) {
-        uint64_t number = optarg ? strtoull(optarg, NULL, 0) : 0;
+        const char *arg = optarg ? optarg : "";
+        uint64_t number = strtoull(arg, NULL, 0);
         switch (c) {
         case 'i':
-            conf->interface = optarg;
+            conf->interface = arg;
             break;
         case 'w':
-            conf->file = optarg;
+            conf->file = arg;
             break;
         case 'n':
             conf->count = number;
@@ -228,7 +229,7 @@ static int parse_options(int argc, char **argv, struct conf *conf)
             conf->pool = (uint32_t)number;
             break;
         case 'k':
-            if (parse_kinds(optarg, &conf->kinds) < 0) {
+            if (parse_kinds(arg, &conf->kinds) < 0) {
                 return -EINVAL;
             }
             break;

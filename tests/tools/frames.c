@@ -224,7 +224,7 @@ static void put_ext6(struct gen *g, uint8_t type, uint8_t next)
         put_random(g, 4);
     } else if (type == 43) {
         wr_u8(&g->w, 0);
-        wr_u16(&g->w, 0x0400 | (uint16_t)pick(g, 2) << 8);
+        wr_u16(&g->w, (uint16_t)(0x0400 | pick(g, 2) << 8));
         wr_u32(&g->w, 0);
     } else {
         wr_u8(&g->w, 0);

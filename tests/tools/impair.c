@@ -280,11 +280,12 @@ static int parse_options(int argc, char **argv, struct relay *r, const char **re
                                             {"stop-after", 1, NULL, 'a'}, {0}};
     int c, bad = 0;
     while ((c = getopt_long(argc, argv, "l:t:", options, NULL)) != -1) {
-        double p = optarg ? strtod(optarg, NULL) : 0;
+        const char *arg = optarg ? optarg : "";
+        double p = strtod(arg, NULL);
         if (c == 'l') {
-            *ret_listen = optarg;
+            *ret_listen = arg;
         } else if (c == 't') {
-            bad |= resolve(optarg, false, &r->target);
+            bad |= resolve(arg, false, &r->target);
         } else if (c == 'd') {
             r->ways[0].odds.drop = p;
         } else if (c == 'c') {

@@ -237,12 +237,12 @@ int handshake_tap_confirm(const struct handshake_tap *h, uint8_t out[HANDSHAKE_M
     return r < 0 ? r : link_hs_encode(&m, out, HANDSHAKE_MESSAGE_MAX);
 }
 
-int handshake_tap_accept(const struct handshake_tap *h, const uint8_t *d, size_t len,
+int handshake_tap_accept(struct handshake_tap *h, const uint8_t *d, size_t len,
                          struct handshake_keys *ret)
 {
     struct link_hs m;
     uint8_t tag[CPACE_TAG_LEN];
-    if (link_hs_decode(d, len, &m) < 0 || m.type != LINK_ACCEPT || !h->answered ||
+    if (link_hs_decode(d, len, &m) < 0 || m.type != LINK_ACCEPT || !h->answered || h->accepted ||
         m.receiver != h->local || m.sender != h->remote ||
         cpace_confirm(h->isk, h->sid, SID_LEN, h->peer_public, h->answer, HANDSHAKE_BOUND, tag) <
             0 ||
@@ -250,6 +250,7 @@ int handshake_tap_accept(const struct handshake_tap *h, const uint8_t *d, size_t
         return -EBADMSG;
     }
     derive(h->isk, h->alg, true, h->local, h->remote, ret);
+    h->accepted = true;
     return 0;
 }
 

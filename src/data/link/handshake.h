@@ -64,7 +64,7 @@ struct handshake_tap {
     uint8_t hello[HANDSHAKE_BOUND], answer[HANDSHAKE_BOUND];
     uint8_t isk[CPACE_ISK_LEN];
     enum aead_alg alg;
-    bool answered;
+    bool answered, accepted;
 };
 
 /* Begins anew: fresh ephemeral key, HELLO in `out`. Returns its length or -errno. `now` keeps a
@@ -77,8 +77,9 @@ int handshake_tap_answer(struct handshake_tap *h, const uint8_t *d, size_t len,
                          struct handshake_keys *ret);
 /* CONFIRM, any number of times. Returns its length or -errno. */
 int handshake_tap_confirm(const struct handshake_tap *h, uint8_t out[HANDSHAKE_MESSAGE_MAX]);
-/* 0 and the keys, or -EBADMSG: ignore it. */
-int handshake_tap_accept(const struct handshake_tap *h, const uint8_t *d, size_t len,
+/* 0 and the keys, once; else -EBADMSG: ignore it. A CONFIRM that was repeated is accepted again,
+ * and whoever took the same keys twice would count nonces from 0 twice. */
+int handshake_tap_accept(struct handshake_tap *h, const uint8_t *d, size_t len,
                          struct handshake_keys *ret);
 void handshake_tap_done(struct handshake_tap *h);
 

@@ -79,6 +79,8 @@ static int shake(const struct handshake_conf *tc, const struct handshake_conf *c
     assert_true(bn <= n);
     flip(b, p.accept, bn);
     r = handshake_tap_accept(&t, b, (size_t)bn, tk);
+    struct handshake_keys again;
+    assert_int_equal(handshake_tap_accept(&t, b, (size_t)bn, &again), -EBADMSG);
     handshake_tap_done(&t);
     handshake_collector_done(&c);
     return r == 0 ? 0 : 4;

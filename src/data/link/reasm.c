@@ -10,6 +10,7 @@ struct held {
     uint8_t *data; /* NULL: nothing kept here */
     uint32_t len;
     uint64_t counter;
+    struct mono since;
 };
 
 /* A frame of which a part has come. */
@@ -37,7 +38,7 @@ struct reasm {
     struct held held[REASM_WINDOW];
     unsigned held_count, spent_count;
     uint32_t held_bytes;
-    struct mono held_since;
+    struct mono held_since;       /* of the oldest that is kept: as old is the gap before it */
     uint8_t *spent[REASM_WINDOW]; /* kept segments that the current batch points into */
     uint32_t port;
     uint32_t *sub; /* REASM_PORTS entries, made when first needed; 0: as `port` */
@@ -331,11 +332,29 @@ static struct held *held_at(struct reasm *r, uint64_t counter)
     return h->data && h->counter == counter ? h : NULL;
 }
 
+/* What is kept now waits since the oldest of it came, not since anything was kept at all: where the
+ * order is never quite right, the store is never empty. */
+static void find_oldest(struct reasm *r)
+{
+    bool any = false;
+    for (unsigned i = 0; r->held_count > 0 && i < REASM_WINDOW; i++) {
+        const struct held *h = &r->held[i];
+        if (h->data && (!any || h->since.ns < r->held_since.ns)) {
+            r->held_since = h->since;
+            any = true;
+        }
+    }
+}
+
 static void drain_in_order(struct reasm *r, const struct reasm_out *out)
 {
+    unsigned before = r->held_count;
     for (struct held *h; r->held_count > 0 && (h = held_at(r, r->next)) != NULL;) {
         r->next++;
         process_held(r, h, false, out);
+    }
+    if (r->held_count != before) {
+        find_oldest(r);
     }
 }
 
@@ -349,6 +368,7 @@ static void skip_gap(struct reasm *r, const struct reasm_out *out)
     ledger_add(r->ledger, LEDGER_RX_GAP_DATAGRAMS, c - r->next);
     r->next = c + 1;
     process_held(r, held_at(r, c), true, out);
+    find_oldest(r);
     drain_in_order(r, out);
 }
 
@@ -366,6 +386,7 @@ static bool hold(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t
     memcpy(h->data, plain, len);
     h->len = (uint32_t)len;
     h->counter = counter;
+    h->since = now;
     if (r->held_count++ == 0) {
         r->held_since = now;
     }

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "data/link/packer.h"
 #include "proto/link.h"
 #include "sys/udp.h"
 
 enum {
-    TX_WAIT_MS = 200,       /* for a full socket; then the datagrams count as lost */
+    TX_WAIT_MS = 200, /* for a full socket, once: then datagrams count as lost until it takes some.
+                       * Else a path that stands still would keep commands waiting for minutes. */
     TX_DATAGRAM_MAX = 8952, /* also on loopback: losing one must not cost too many frames */
 };
 
@@ -18,6 +20,7 @@ struct link_tx {
     struct packer *packer;
     struct ledger *ledger;
     struct link_tx_key key; /* aead NULL: no session */
+    bool stuck;             /* the socket was full for TX_WAIT_MS */
     struct packer_stats counted;
     struct udp_io io;
 };
@@ -31,7 +34,9 @@ static unsigned tx_send(void *user, const uint8_t *data, size_t len, uint32_t da
 {
     struct link_tx *t = user;
     size_t sent = 0;
-    int r = udp_send_segments(&t->io, NULL, NULL, data, len, datagram, TX_WAIT_MS, &sent);
+    int r = udp_send_segments(&t->io, NULL, NULL, data, len, datagram, t->stuck ? 0 : TX_WAIT_MS,
+                              &sent);
+    t->stuck = r == -EAGAIN;
     if (r == -EMSGSIZE) { /* the path has become narrower: smaller ones from now on */
         uint32_t fits = link_tx_datagram(t->io.fd);
         t->key.datagram = MIN(fits, t->key.datagram);
@@ -90,12 +95,18 @@ static void tx_flush(struct sink *s)
     count(t);
 }
 
+void link_tx_key_done(struct link_tx_key *key)
+{
+    aead_free(key->aead);
+    closep(&key->fd);
+    *key = (struct link_tx_key){.fd = -1};
+}
+
 void link_tx_down(struct sink *s)
 {
     struct link_tx *t = of(s);
     tx_flush(s);
-    aead_free(t->key.aead);
-    t->key = (struct link_tx_key){.fd = -1};
+    link_tx_key_done(&t->key);
 }
 
 void link_tx_session(struct sink *s, const struct link_tx_key *key)
@@ -104,6 +115,7 @@ void link_tx_session(struct sink *s, const struct link_tx_key *key)
     link_tx_down(s);
     t->key = *key;
     t->io = (struct udp_io){.fd = key->fd};
+    t->stuck = false;
     packer_reset(t->packer, &(struct packer_key){key->aead, key->receiver});
     t->counted = packer_stats(t->packer);
     packer_set_size(t->packer, key->datagram);
@@ -117,12 +129,12 @@ void link_tx_rekey(struct sink *s, const struct link_tx_key *key)
         return;
     }
     tx_flush(s);
-    struct aead *old = t->key.aead;
+    struct link_tx_key old = t->key;
     t->key = *key;
     t->io = (struct udp_io){.fd = key->fd};
     packer_rekey(t->packer, &(struct packer_key){key->aead, key->receiver});
     packer_set_size(t->packer, key->datagram);
-    aead_free(old);
+    link_tx_key_done(&old);
 }
 
 struct link_tx_progress link_tx_progress(const struct sink *s)
@@ -148,7 +160,7 @@ static int tx_finish(struct sink *s, struct error *err)
 static void tx_free(struct sink *s)
 {
     struct link_tx *t = of(s);
-    aead_free(t->key.aead);
+    link_tx_key_done(&t->key);
     packer_free(t->packer);
     sink_done(s);
     free(t);

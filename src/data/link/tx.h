@@ -10,11 +10,16 @@
 
 /* A session's sending half for one stream. */
 struct link_tx_key {
-    int fd;            /* the connected socket; borrowed */
-    struct aead *aead; /* taken over */
+    int fd; /* the connected socket: a duplicate of its own, closed with the key, because the
+             * control thread may be done with its descriptor, and the number in use for something
+             * else, long before the data thread hears of it */
+    struct aead *aead;
     uint32_t receiver;
     uint32_t datagram; /* bytes of UDP payload that the path carries */
 };
+
+/* For a key that came to nothing: closes and frees what it owns. */
+void link_tx_key_done(struct link_tx_key *key);
 
 /* Bytes of UDP payload that the connected socket's path carries, as far as the kernel knows. */
 uint32_t link_tx_datagram(int fd);
@@ -26,7 +31,8 @@ struct link_tx_progress {
 
 /* The ledger (LINK_TX) must outlive the sink. -ENOMEM. */
 int link_tx_new(uint16_t stream, struct ledger *ledger, struct sink **ret);
-/* Begins a session: frames are numbered from 0. */
+/* Begins a session: frames are numbered from 0. The key is taken over, here and below; it must
+ * never have sealed anything, as counters begin at 0 too. */
 void link_tx_session(struct sink *s, const struct link_tx_key *key);
 /* Goes on in the same session under another key, or over another socket. */
 void link_tx_rekey(struct sink *s, const struct link_tx_key *key);

@@ -22,13 +22,8 @@ static void tunnel_run(struct stage *s, struct batch *b)
 {
     struct tunnel_stage *t = (struct tunnel_stage *)s;
     uint32_t gone = t->set ? batch_filter(b, is_foreign, &t->flow) : 0;
-    uint64_t sliced = 0;
-    for (uint32_t i = 0; i < b->n; i++) {
-        sliced += b->f[i].caplen < b->f[i].origlen;
-    }
     ledger_add(t->ledger, LEDGER_SEL_TUNNEL, gone);
     ledger_add(t->ledger, LEDGER_SEL_OUT, b->n);
-    ledger_add(t->ledger, LEDGER_SEL_SLICED, sliced);
 }
 
 static void tunnel_free(struct stage *s)

@@ -5,8 +5,9 @@
  * against it, and who takes part in it can test one guess an exchange.
  *
  * The link sends the two public messages and the two confirmation tags, and derives its keys from
- * the ISK together with what else it wants to bind (kdf.h, noise.h). The passphrase itself is
- * hardened by the caller (Argon2id) before it comes here as `prs`.
+ * the ISK together with what else it wants to bind (kdf.h). The passphrase itself is `prs`, not
+ * stretched by anything slow: there is nothing recorded against which a guess could be tested, and
+ * the collector slows down guesses that are tested by exchanges.
  */
 #pragma once
 

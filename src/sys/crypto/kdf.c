@@ -24,8 +24,9 @@ void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[KDF_HASH_LEN])
 {
     crypto_auth_hmacsha256_state s;
-    crypto_auth_hmacsha256_init(&s, key, key_len);
-    crypto_auth_hmacsha256_update(&s, data, len);
+    /* libsodium takes no NULL, and callers may say "nothing" by that */
+    crypto_auth_hmacsha256_init(&s, key_len ? key : "", key_len);
+    crypto_auth_hmacsha256_update(&s, len ? data : "", len);
     crypto_auth_hmacsha256_final(&s, ret);
     secure_wipe(&s, sizeof(s));
 }
@@ -49,7 +50,7 @@ int hkdf_expand(const uint8_t prk[KDF_HASH_LEN], const void *info, size_t info_l
     for (uint8_t i = 1; done < ret_len; i++) {
         crypto_auth_hmacsha256_init(&s, prk, KDF_HASH_LEN);
         crypto_auth_hmacsha256_update(&s, t, i == 1 ? 0 : sizeof(t));
-        crypto_auth_hmacsha256_update(&s, info, info_len);
+        crypto_auth_hmacsha256_update(&s, info_len ? info : "", info_len);
         crypto_auth_hmacsha256_update(&s, &i, 1);
         crypto_auth_hmacsha256_final(&s, t);
         size_t n = MIN(ret_len - done, sizeof(t));

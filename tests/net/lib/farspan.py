@@ -123,7 +123,7 @@ def drops(stage):
 
 
 def assert_stage(where, stage):
-    assert stage["in"] == stage["out"] + drops(stage), f"{where} does not balance: {json.dumps(stage)}"
+    assert stage["in"] + stage.get("made", 0) == stage["out"] + drops(stage), f"{where} does not balance: {json.dumps(stage)}"
     assert stage.get("in_flight", 0) == 0, f"{where} still has frames in flight: {json.dumps(stage)}"
 
 
@@ -135,10 +135,11 @@ def assert_tap_balanced(tap):
     """Each stage of a tap balances, and takes in what the one before it passed on."""
     for interface in tap["interfaces"]:
         stages = interface["stages"]
-        for name in ("ring", "select", "link_tx"):
+        for name in ("ring", "select", "cut", "link_tx"):
             assert_stage(f"{interface['name']} {name}", stages[name])
         assert stages["ring"]["out"] == stages["select"]["in"], stages
-        assert stages["select"]["out"] == stages["link_tx"]["in"], stages
+        assert stages["select"]["out"] == stages["cut"]["in"], stages
+        assert stages["cut"]["out"] == stages["link_tx"]["in"], stages
 
 
 def assert_collector_balanced(collector):

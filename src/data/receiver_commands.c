@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The receiver's commands: what the control thread asks for, and how the data thread carries it
+ * out.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/receiver_impl.h"
+#include "data/sink/device.h"
+
+enum {
+    PORTS_OF_SESSION = RECEIVER_STREAMS + REASM_PORTS,
+    COMMAND_WAIT_MS = 100,
+};
+
+enum op { OP_KEY_ADD, OP_KEY_DROP, OP_BIND, OP_STREAM, OP_SUB, OP_REPORT, OP_CLOSE, OP_STOP };
+
+struct command {
+    enum op op;
+    bool final;
+    uint16_t stream, sub;
+    uint32_t index, session;
+    struct aead *aead;
+    struct receiver_port *port;
+    int device;
+    uint64_t frames;
+};
+
+/* ---- in the data thread ---- */
+
+static struct rx_session *session_of(struct receiver *r, uint32_t id)
+{
+    return id < RECEIVER_SESSIONS ? r->session[id] : NULL;
+}
+
+static void key_add(struct receiver *r, struct command *c)
+{
+    struct rx_key **at = &r->key[c->index % RECEIVER_SLOTS];
+    if (*at) {
+        return; /* the control thread chooses free slots */
+    }
+    *at = calloc(1, sizeof(**at));
+    if (*at) {
+        (*at)->index = c->index;
+        (*at)->aead = TAKE_PTR(c->aead);
+    }
+}
+
+static void key_drop(struct receiver *r, uint32_t index)
+{
+    struct rx_key **at = &r->key[index % RECEIVER_SLOTS];
+    if (*at && (*at)->index == index) {
+        aead_free((*at)->aead);
+        free(TAKE_PTR(*at));
+    }
+}
+
+static void bind_key(struct receiver *r, const struct command *c)
+{
+    struct rx_key *k = r->key[c->index % RECEIVER_SLOTS];
+    if (!k || k->index != c->index || c->session >= RECEIVER_SESSIONS) {
+        return;
+    }
+    struct rx_session **s = &r->session[c->session];
+    if (!*s) {
+        *s = calloc(1, sizeof(**s));
+        if (*s) {
+            (*s)->port = calloc(PORTS_OF_SESSION, sizeof(struct receiver_port *));
+        }
+    }
+    k->session = *s;
+}
+
+static bool port_known(const struct rx_session *s, const struct receiver_port *port)
+{
+    for (unsigned i = 0; i < s->n_ports; i++) {
+        if (s->port[i] == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_port(struct receiver *r, struct rx_session *s, const struct command *c)
+{
+    if (!s->port || s->n_ports == PORTS_OF_SESSION || port_known(s, c->port)) {
+        return;
+    }
+    const struct sink_port sp = {
+        .index = c->port->index,
+        .tap = c->port->tap,
+        .ifname = c->port->ifname,
+        .filter = c->port->filter,
+        .snaplen = c->port->snaplen,
+        .speed_bps = c->port->speed_bps,
+    };
+    for (unsigned i = 0; i < r->conf.n_outputs; i++) {
+        struct sink *out = r->conf.outputs[i];
+        if (c->device >= 0 && strcmp(out->ops->kind, "tap-device") == 0) {
+            (void)device_sink_bind(out, sp.index, c->device);
+        }
+        (void)out->ops->port_add(out, &sp, NULL);
+    }
+    s->port[s->n_ports++] = c->port;
+}
+
+static void stream_add(struct receiver *r, const struct command *c)
+{
+    struct rx_session *s = session_of(r, c->session);
+    if (!s || s->n_streams == RECEIVER_STREAMS || receiver_find_stream(s, c->stream)) {
+        return;
+    }
+    struct rx_stream *st = calloc(1, sizeof(*st));
+    if (!st) {
+        return;
+    }
+    st->id = c->stream;
+    st->port = c->port;
+    st->reasm = reasm_new(c->port->index, &c->port->ledger);
+    if (!st->reasm) {
+        free(st);
+        return;
+    }
+    s->stream[s->n_streams++] = st;
+    receiver_publish(st);
+    add_port(r, s, c);
+}
+
+static void sub_add(struct receiver *r, const struct command *c)
+{
+    struct rx_session *s = session_of(r, c->session);
+    struct rx_stream *st = receiver_find_stream(s, c->stream);
+    if (st) {
+        add_port(r, s, c);
+        reasm_set_port(st->reasm, c->sub, c->port->index);
+    }
+}
+
+static void report(struct receiver *r, const struct command *c)
+{
+    struct rx_stream *st = receiver_find_stream(session_of(r, c->session), c->stream);
+    if (st) {
+        receiver_touch(r, st->reasm);
+        reasm_report(st->reasm, c->frames, c->final, &r->out);
+        receiver_touch(r, st->reasm);
+        receiver_publish(st);
+    }
+}
+
+static void remove_port(struct receiver *r, struct receiver_port *port)
+{
+    struct ledger all = {0};
+    ledger_publish(&all, &port->reported);
+    for (unsigned i = LEDGER_RX_IN; i <= LEDGER_RX_LATE_DATAGRAMS; i++) {
+        ledger_set(&all, (enum ledger_id)i, ledger_get(&port->ledger, (enum ledger_id)i));
+    }
+    for (unsigned i = 0; i < r->conf.n_outputs; i++) {
+        struct sink *out = r->conf.outputs[i];
+        out->ops->port_stats(out, port->index, &all);
+        out->ops->port_remove(out, port->index);
+    }
+}
+
+void receiver_close_books(struct receiver *r, uint32_t id)
+{
+    struct rx_session *s = session_of(r, id);
+    if (s) {
+        for (unsigned i = 0; i < s->n_streams; i++) {
+            receiver_touch(r, s->stream[i]->reasm);
+            reasm_report(s->stream[i]->reasm, 0, true, &r->out);
+            receiver_publish(s->stream[i]);
+        }
+        receiver_deliver(r);
+        for (unsigned i = 0; i < s->n_streams; i++) {
+            reasm_free(s->stream[i]->reasm);
+            free(s->stream[i]);
+        }
+        for (unsigned i = 0; i < s->n_ports; i++) {
+            remove_port(r, s->port[i]);
+        }
+        for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
+            if (r->key[i] && r->key[i]->session == s) {
+                key_drop(r, r->key[i]->index);
+            }
+        }
+        free(s->port);
+        free(s);
+        r->session[id] = NULL;
+    }
+    receiver_tell(r, (struct receiver_event){.kind = RECEIVER_CLOSED, .session = id}, NULL, 0);
+}
+
+static void carry_out(struct receiver *r, struct command *c)
+{
+    switch (c->op) {
+    case OP_KEY_ADD:
+        key_add(r, c);
+        break;
+    case OP_KEY_DROP:
+        key_drop(r, c->index);
+        break;
+    case OP_BIND:
+        bind_key(r, c);
+        break;
+    case OP_STREAM:
+        stream_add(r, c);
+        break;
+    case OP_SUB:
+        sub_add(r, c);
+        break;
+    case OP_REPORT:
+        report(r, c);
+        break;
+    case OP_CLOSE:
+        receiver_close_books(r, c->session);
+        break;
+    case OP_STOP:
+        r->stopping = true;
+        break;
+    }
+}
+
+static void command_free(struct command *c)
+{
+    aead_free(c->aead);
+    free(c);
+}
+
+void receiver_carry_out(struct receiver *r)
+{
+    for (struct command *c; (c = queue_pop(r->commands)) != NULL; command_free(c)) {
+        carry_out(r, c);
+    }
+}
+
+void receiver_drop_commands(struct receiver *r)
+{
+    for (struct command *c; r->commands && (c = queue_pop(r->commands)) != NULL;) {
+        command_free(c);
+    }
+}
+
+/* ---- from the control thread ---- */
+
+static int command(struct receiver *r, const struct command *from)
+{
+    struct command *c = malloc(sizeof(*c));
+    if (c) {
+        *c = *from;
+    }
+    bool pushed = c && queue_push(r->commands, c);
+    for (unsigned i = 0; c && !pushed && i < COMMAND_WAIT_MS; i++) {
+        poll(NULL, 0,
+             1); /* the thread never waits for long: no command is lost but to a dead one */
+        pushed = queue_push(r->commands, c);
+    }
+    if (!pushed) {
+        aead_free(from->aead);
+        int e = c ? -EAGAIN : -ENOMEM;
+        free(c);
+        return e;
+    }
+    wake_signal(&r->wake);
+    return 0;
+}
+
+int receiver_stop(struct receiver *r)
+{
+    return command(r, &(struct command){.op = OP_STOP});
+}
+
+int receiver_key_add(struct receiver *r, uint32_t index, struct aead *aead)
+{
+    return command(r, &(struct command){.op = OP_KEY_ADD, .index = index, .aead = aead});
+}
+
+int receiver_key_drop(struct receiver *r, uint32_t index)
+{
+    return command(r, &(struct command){.op = OP_KEY_DROP, .index = index});
+}
+
+int receiver_bind(struct receiver *r, uint32_t index, uint32_t session)
+{
+    return command(r, &(struct command){.op = OP_BIND, .index = index, .session = session});
+}
+
+int receiver_stream_add(struct receiver *r, uint32_t session, uint16_t stream,
+                        struct receiver_port *port, int device)
+{
+    return command(
+        r,
+        &(struct command){
+            .op = OP_STREAM, .session = session, .stream = stream, .port = port, .device = device});
+}
+
+int receiver_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint16_t sub,
+                     struct receiver_port *port, int device)
+{
+    return command(r, &(struct command){.op = OP_SUB,
+                                        .session = session,
+                                        .stream = stream,
+                                        .sub = sub,
+                                        .port = port,
+                                        .device = device});
+}
+
+int receiver_report(struct receiver *r, uint32_t session, uint16_t stream, uint64_t frames,
+                    bool final)
+{
+    return command(r, &(struct command){.op = OP_REPORT,
+                                        .session = session,
+                                        .stream = stream,
+                                        .frames = frames,
+                                        .final = final});
+}
+
+int receiver_close(struct receiver *r, uint32_t session)
+{
+    return command(r, &(struct command){.op = OP_CLOSE, .session = session});
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What receiver.c (datagrams, records, the thread) and receiver_commands.c (what the control thread
+ * asks of it) share. All of it belongs to the data thread, but for the queues and the counters.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/cleanup.h"
+#include "base/queue.h"
+#include "data/link/reasm.h"
+#include "data/link/replay.h"
+#include "data/receiver.h"
+
+enum {
+    RECEIVER_PACKETS = 16, /* receive buffers of UDP_BUFFER bytes */
+};
+
+struct rx_stream {
+    uint16_t id;
+    struct reasm *reasm;
+    struct replay replay;
+    struct receiver_port *port;
+};
+
+struct rx_session {
+    struct rx_stream *stream[RECEIVER_STREAMS];
+    unsigned n_streams;
+    struct receiver_port **port; /* added to the outputs, to be removed with the session */
+    unsigned n_ports;
+};
+
+struct rx_key {
+    uint32_t index;
+    struct aead *aead;
+    struct replay replay; /* of stream 0 */
+    struct rx_session *session;
+};
+
+struct counters {
+    _Atomic uint64_t datagrams, bytes, malformed, unknown_session, forged, replayed, unexpected,
+        control_full, socket_full;
+};
+
+struct receiver {
+    pthread_t thread;
+    bool started, stopping;
+    struct receiver_conf conf;
+    struct wake wake;
+    struct queue *commands, *events;
+    struct udp_io io;
+    struct udp_packet packet[RECEIVER_PACKETS];
+    uint8_t *buffers;
+    struct batch batch;
+    struct reasm_out out;
+    struct mono now, tick; /* when a stream wants its tick; {0}: none does */
+    unsigned unknown_told;
+    struct counters counters;
+    struct rx_key *key[RECEIVER_SLOTS];
+    struct rx_session *session[RECEIVER_SESSIONS];
+    struct reasm *touched[RECEIVER_STREAMS]; /* streams with frames in the batch */
+    unsigned n_touched;
+};
+
+/* receiver.c */
+void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len);
+/* Gives the batch to the outputs; what a stream has in it must have been touched. */
+void receiver_deliver(void *user);
+void receiver_touch(struct receiver *r, struct reasm *reasm);
+void receiver_publish(struct rx_stream *s);
+/* `s` may be NULL. */
+struct rx_stream *receiver_find_stream(const struct rx_session *s, uint16_t id);
+
+/* receiver_commands.c */
+void receiver_carry_out(struct receiver *r);
+/* Ends the session, if there is such a one, and says so. */
+void receiver_close_books(struct receiver *r, uint32_t id);
+/* Asks the thread to end. */
+int receiver_stop(struct receiver *r);
+/* Frees what was commanded and not carried out; after the thread's end. */
+void receiver_drop_commands(struct receiver *r);

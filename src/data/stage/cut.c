@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/stage/cut.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "proto/gso.h"
+
+enum {
+    ARENA = 1 << 20, /* bytes of cut frames in one batch */
+};
+
+struct cut_stage {
+    struct stage stage;
+    bool cut;
+    uint32_t snaplen; /* 0: all */
+    struct ledger *ledger;
+    uint32_t at;   /* in the batch that is being worked on */
+    uint32_t next; /* frame of the plan that comes next; 0: there is no plan under way */
+    struct gso_plan plan;
+    uint32_t used;
+    uint8_t arena[ARENA];
+};
+
+static void slice(const struct cut_stage *c, struct frame *f)
+{
+    if (c->snaplen && f->caplen > c->snaplen) {
+        f->caplen = c->snaplen;
+        ledger_add(c->ledger, LEDGER_CUT_SLICED, 1);
+    }
+}
+
+/* A checksum of which the card was to do the rest. In place: the memory is the ring's or our own,
+ * and nobody else reads it before it is given back. */
+static void finish_checksum(const struct cut_stage *c, const struct frame *f)
+{
+    uint8_t *data = (uint8_t *)(uintptr_t)f->data;
+    uint32_t before = f->ins_len > 0 && f->ins_off <= f->csum_start ? f->ins_len : 0;
+    if (f->caplen != f->origlen || f->csum_start < before ||
+        gso_finish_checksum(data, f->datalen, (uint16_t)(f->csum_start - before), f->csum_offset) <
+            0) {
+        ledger_add(c->ledger, LEDGER_CUT_NOSUM, 1);
+    } else {
+        ledger_add(c->ledger, LEDGER_CUT_SUMMED, 1);
+    }
+}
+
+/* Frames of the plan under way, as many as fit. False when that is not all of them. */
+static bool emit(struct cut_stage *c, const struct frame *in, struct batch *out)
+{
+    uint32_t need = c->plan.header_len + c->plan.size;
+    for (; c->next < c->plan.frames; c->next++) {
+        if (out->n == BATCH_MAX || ARENA - c->used < need) {
+            return false;
+        }
+        struct frame *f = &out->f[out->n++];
+        *f = *in;
+        f->data = c->arena + c->used;
+        f->caplen = gso_frame(&c->plan, in, c->next, c->arena + c->used, &f->origlen);
+        f->datalen = f->caplen;
+        f->ins_len = 0;
+        f->ins_off = 0;
+        f->gso_type = f->vnet_flags = 0;
+        c->used += f->caplen;
+        slice(c, f);
+    }
+    ledger_add(c->ledger, LEDGER_CUT_SUPER, 1);
+    ledger_add(c->ledger, LEDGER_CUT_MADE, c->plan.frames - 1);
+    ledger_add(c->ledger, LEDGER_CUT_OUT, c->plan.frames);
+    c->next = 0;
+    return true;
+}
+
+static void pass(struct cut_stage *c, const struct frame *in, struct batch *out)
+{
+    struct frame *f = &out->f[out->n++];
+    *f = *in;
+    if (in->gso_type == 0 && in->vnet_flags & GSO_NEEDS_CSUM) {
+        finish_checksum(c, in);
+    } else if (in->gso_type != 0) {
+        ledger_add(c->ledger, LEDGER_CUT_UNCUT, 1);
+    }
+    slice(c, f);
+    ledger_add(c->ledger, LEDGER_CUT_OUT, 1);
+}
+
+static bool cut_expand(struct stage *s, struct batch *in, struct batch *out)
+{
+    struct cut_stage *c = (struct cut_stage *)s;
+    c->used = 0;
+    while (c->at < in->n && out->n < BATCH_MAX) {
+        const struct frame *f = &in->f[c->at];
+        bool plan = c->next > 0;
+        if (!plan && c->cut && f->gso_type != 0 && gso_plan(f, &c->plan) == 0 &&
+            c->plan.header_len + c->plan.size <= ARENA) {
+            plan = true;
+        }
+        if (plan && !emit(c, f, out)) {
+            /* `next` may be 0 when not one fitted: out is then not empty, and it is tried again */
+            return true;
+        }
+        if (!plan) {
+            pass(c, f, out);
+        }
+        c->at++;
+    }
+    if (c->at < in->n) {
+        return true;
+    }
+    c->at = 0;
+    return false;
+}
+
+static void cut_free(struct stage *s)
+{
+    free(s);
+}
+
+static const struct stage_ops ops = {
+    .kind = "cut",
+    .expand = cut_expand,
+    .free = cut_free,
+};
+
+int cut_stage_new(bool cut, uint32_t snaplen, struct ledger *ledger, struct stage **ret)
+{
+    struct cut_stage *c = calloc(1, sizeof(*c));
+    if (!c) {
+        return -ENOMEM;
+    }
+    c->stage.ops = &ops;
+    c->cut = cut;
+    c->snaplen = snaplen;
+    c->ledger = ledger;
+    *ret = &c->stage;
+    return 0;
+}

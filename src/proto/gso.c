@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/gso.h"
+
+#include <errno.h>
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+
+enum {
+    ETH_LEN = 14,
+    TAG_LEN = 4,
+    TAGS_MAX = 4,
+    TYPE_IPV4 = 0x0800,
+    TYPE_IPV6 = 0x86dd,
+    TYPE_TEB = 0x6558, /* transparent Ethernet bridging: Ethernet inside GRE */
+    PROTO_HOP = 0,
+    PROTO_IPIP = 4,
+    PROTO_TCP = 6,
+    PROTO_UDP = 17,
+    PROTO_IPV6 = 41,
+    PROTO_ROUTING = 43,
+    PROTO_GRE = 47,
+    PROTO_DSTOPTS = 60,
+    EXT_MAX = 8,
+    VXLAN_PORT = 4789,
+    VXLAN_PORT_OLD = 8472,
+    VXLAN_LEN = 8,
+    UDP_LEN = 8,
+    TCP_LEN = 20,
+    TCP_FIN = 0x01,
+    TCP_PSH = 0x08,
+    TCP_CWR = 0x80,
+    GRE_CSUM = 0x8000,
+    GRE_KEY = 0x2000,
+    GRE_SEQ = 0x1000,
+};
+
+uint64_t gso_sum(const uint8_t *p, uint32_t len, uint64_t sum)
+{
+    while (len >= 8) { /* in the host's order: the fold puts it right */
+        uint64_t v;
+        memcpy(&v, p, 8);
+        sum += v;
+        sum += sum < v;
+        p += 8;
+        len -= 8;
+    }
+    uint64_t rest = 0;
+    memcpy(&rest, p, len);
+    sum += rest;
+    sum += sum < rest;
+    return sum;
+}
+
+uint16_t gso_fold(uint64_t sum)
+{
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return __builtin_bswap16((uint16_t)sum);
+}
+
+/* ---- finding the headers ---- */
+
+struct walk {
+    const uint8_t *h; /* the headers, as far as they were captured */
+    uint32_t len;     /* of h */
+    uint32_t at;
+    struct gso_plan *p;
+};
+
+static uint16_t u16(const struct walk *w, uint32_t at)
+{
+    return (uint16_t)(w->h[at] << 8 | w->h[at + 1]);
+}
+
+static bool room(const struct walk *w, uint32_t n)
+{
+    return w->at + n <= w->len;
+}
+
+/* Ethernet and tags at w->at: gives the type behind them; 0: cut short. */
+static uint16_t walk_ether(struct walk *w)
+{
+    if (!room(w, ETH_LEN)) {
+        return 0;
+    }
+    uint16_t type = u16(w, w->at + 12);
+    w->at += ETH_LEN;
+    for (unsigned i = 0; i < TAGS_MAX && (type == 0x8100 || type == 0x88a8 || type == 0x9100);
+         i++) {
+        if (!room(w, TAG_LEN)) {
+            return 0;
+        }
+        type = u16(w, w->at + 2);
+        w->at += TAG_LEN;
+    }
+    return type;
+}
+
+/* The IP header at w->at with its options or extensions; gives the protocol behind it, or -1. */
+static int walk_ip(struct walk *w, uint16_t type)
+{
+    struct gso_plan *p = w->p;
+    if (p->layers == GSO_LAYERS || !room(w, 40 - (type == TYPE_IPV4 ? 20 : 0))) {
+        return -1;
+    }
+    struct gso_layer *l = &p->layer[p->layers];
+    *l = (struct gso_layer){.ip = (uint16_t)w->at, .v6 = type == TYPE_IPV6};
+    uint32_t start = w->at;
+    int proto;
+    if (!l->v6) {
+        uint32_t ihl = (w->h[start] & 15u) * 4;
+        if (w->h[start] >> 4 != 4 || ihl < 20 || !room(w, ihl) || (u16(w, start + 6) & 0x3fff)) {
+            return -1; /* a fragment is never a super-packet */
+        }
+        proto = w->h[start + 9];
+        w->at += ihl;
+    } else {
+        if (w->h[start] >> 4 != 6) {
+            return -1;
+        }
+        proto = w->h[start + 6];
+        w->at += 40;
+        for (unsigned i = 0; i < EXT_MAX && (proto == PROTO_HOP || proto == PROTO_ROUTING ||
+                                             proto == PROTO_DSTOPTS);
+             i++) {
+            if (!room(w, 8)) {
+                return -1;
+            }
+            proto = w->h[w->at];
+            w->at += (w->h[w->at + 1] + 1u) * 8;
+        }
+    }
+    l->l4 = (uint16_t)w->at;
+    p->layers++;
+    return w->at <= w->len ? proto : -1;
+}
+
+/* GRE at w->at (RFC 2784, RFC 2890): gives the type of what is inside; 0: not understood. */
+static uint16_t walk_gre(struct walk *w)
+{
+    if (!room(w, 4)) {
+        return 0;
+    }
+    uint16_t flags = u16(w, w->at), type = u16(w, w->at + 2);
+    if (flags & ~(GRE_CSUM | GRE_KEY | GRE_SEQ)) {
+        return 0;
+    }
+    if (flags & GRE_CSUM) {
+        w->p->layer[w->p->layers - 1].gre = (uint16_t)w->at;
+    }
+    w->at +=
+        4u + (flags & GRE_CSUM ? 4 : 0) + (flags & GRE_KEY ? 4 : 0) + (flags & GRE_SEQ ? 4 : 0);
+    return w->at <= w->len ? type : 0;
+}
+
+/* From one IP header to the next inside it; gives the type of what comes next in w, or 0 when this
+ * was the innermost, whose protocol is *proto. */
+static uint16_t walk_into(struct walk *w, int proto)
+{
+    struct gso_layer *l = &w->p->layer[w->p->layers - 1];
+    uint16_t type = 0;
+    if (proto == PROTO_IPIP) {
+        return TYPE_IPV4;
+    }
+    if (proto == PROTO_IPV6) {
+        return TYPE_IPV6;
+    }
+    if (proto == PROTO_GRE) {
+        type = walk_gre(w);
+        return type == TYPE_TEB ? walk_ether(w) : type;
+    }
+    if (proto == PROTO_UDP && room(w, UDP_LEN + VXLAN_LEN)) {
+        uint16_t port = u16(w, w->at + 2);
+        if (port == VXLAN_PORT || port == VXLAN_PORT_OLD) {
+            uint32_t back = w->at;
+            w->at += UDP_LEN + VXLAN_LEN;
+            type = walk_ether(w);
+            if (type == TYPE_IPV4 || type == TYPE_IPV6) {
+                l->udp = true;
+                return type;
+            }
+            w->at = back; /* some other use of that port */
+        }
+    }
+    return 0;
+}
+
+/* Walks to the innermost transport header; -1 when what is there is not understood. */
+static int walk_all(struct walk *w)
+{
+    uint16_t type = walk_ether(w);
+    int proto = -1;
+    while (type == TYPE_IPV4 || type == TYPE_IPV6) {
+        proto = walk_ip(w, type);
+        if (proto < 0) {
+            return -1;
+        }
+        type = walk_into(w, proto);
+    }
+    return type == 0 ? proto : -1;
+}
+
+static int plan_transport(struct walk *w, int proto)
+{
+    struct gso_plan *p = w->p;
+    if (p->tcp) {
+        uint32_t len = room(w, TCP_LEN) ? (w->h[w->at + 12] >> 4) * 4u : 0;
+        if (proto != PROTO_TCP || len < TCP_LEN || !room(w, len)) {
+            return -EINVAL;
+        }
+        p->header_len = w->at + len;
+    } else {
+        if (proto != PROTO_UDP || !room(w, UDP_LEN)) {
+            return -EINVAL;
+        }
+        p->layer[p->layers - 1].udp = true;
+        p->header_len = w->at + UDP_LEN;
+    }
+    return 0;
+}
+
+int gso_plan(const struct frame *f, struct gso_plan *ret)
+{
+    unsigned type = f->gso_type & ~(unsigned)GSO_ECN;
+    if (type == 0 || f->gso_size == 0) {
+        return -EINVAL;
+    }
+    if (type != GSO_TCP4 && type != GSO_TCP6 && type != GSO_UDP) {
+        return -EOPNOTSUPP;
+    }
+    ret->layers = 0;
+    ret->tcp = type != GSO_UDP;
+    struct walk w = {.h = ret->header, .len = MIN(f->caplen, (uint32_t)GSO_HEADERS_MAX), .p = ret};
+    frame_copy(f, 0, ret->header, w.len);
+    int proto = walk_all(&w);
+    if (proto < 0 || ret->layers == 0 || plan_transport(&w, proto) < 0 ||
+        ret->header_len >= f->origlen) {
+        return -EINVAL;
+    }
+    ret->payload = f->origlen - ret->header_len;
+    ret->size = f->gso_size;
+    ret->frames = (ret->payload + ret->size - 1) / ret->size;
+    return ret->frames >= 2 && ret->frames <= GSO_FRAMES_MAX ? 0 : -EINVAL;
+}
+
+/* ---- making the frames ---- */
+
+/* The sum of the pseudo header (RFC 793, RFC 8200 section 8.1). */
+static uint64_t pseudo(const struct gso_layer *l, const uint8_t *h, uint32_t len, uint8_t proto)
+{
+    uint8_t tail[8] = {0};
+    st_u32(tail, len);
+    tail[7] = proto;
+    uint64_t sum = gso_sum(tail, sizeof(tail), 0);
+    return l->v6 ? gso_sum(h + l->ip + 8, 32, sum) : gso_sum(h + l->ip + 12, 8, sum);
+}
+
+static uint16_t checksum(uint64_t sum)
+{
+    return (uint16_t)~gso_fold(sum);
+}
+
+static void put_ip(const struct gso_layer *l, uint8_t *h, uint32_t end, uint32_t i)
+{
+    uint8_t *ip = h + l->ip;
+    if (l->v6) {
+        st_u16(ip + 4, (uint16_t)(end - l->ip - 40u));
+        return;
+    }
+    uint16_t id = (uint16_t)((ip[4] << 8 | ip[5]) + (int)i);
+    st_u16(ip + 2, (uint16_t)(end - l->ip));
+    st_u16(ip + 4, id);
+    st_u16(ip + 10, 0);
+    st_u16(ip + 10, checksum(gso_sum(ip, (ip[0] & 15u) * 4, 0)));
+}
+
+/* The transport checksum over [at, end), whose field lies at `field`. */
+static void put_sum(const struct gso_layer *l, uint8_t *h, uint32_t end, uint32_t field,
+                    uint8_t proto)
+{
+    st_u16(h + field, 0);
+    uint64_t sum = pseudo(l, h, end - l->l4, proto);
+    uint16_t c = checksum(gso_sum(h + l->l4, end - l->l4, sum));
+    st_u16(h + field, c == 0 && proto == PROTO_UDP ? 0xffff : c);
+}
+
+static void put_udp(const struct gso_layer *l, uint8_t *h, uint32_t end, bool whole, bool inner)
+{
+    uint8_t *udp = h + l->l4;
+    bool none = udp[6] == 0 && udp[7] == 0; /* RFC 768: no checksum; tunnels do without one */
+    st_u16(udp + 4, (uint16_t)(end - l->l4));
+    if (whole && (inner || !none)) {
+        put_sum(l, h, end, l->l4 + 6u, PROTO_UDP);
+    }
+}
+
+static void put_tcp(const struct gso_plan *p, uint8_t *h, uint32_t end, uint32_t i, bool whole)
+{
+    const struct gso_layer *l = &p->layer[p->layers - 1];
+    uint8_t *tcp = h + l->l4;
+    struct rd r = rd_make(tcp + 4, 4);
+    st_u32(tcp + 4, rd_u32(&r) + i * p->size);
+    if (i + 1 < p->frames) {
+        tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+    }
+    if (i > 0) {
+        tcp[13] &= (uint8_t)~TCP_CWR;
+    }
+    if (whole) {
+        put_sum(l, h, end, l->l4 + 16u, PROTO_TCP);
+    }
+}
+
+static void put_gre(const struct gso_layer *l, uint8_t *h, uint32_t end, bool whole)
+{
+    if (whole) {
+        st_u16(h + l->gre + 4, 0);
+        st_u16(h + l->gre + 4, checksum(gso_sum(h + l->gre, end - l->gre, 0)));
+    }
+}
+
+uint32_t gso_frame(const struct gso_plan *p, const struct frame *f, uint32_t i, uint8_t *to,
+                   uint32_t *ret_origlen)
+{
+    uint32_t from = p->header_len + i * p->size;
+    uint32_t n = MIN(p->size, p->payload - i * p->size);
+    uint32_t have = f->caplen > from ? MIN(n, f->caplen - from) : 0;
+    uint32_t end = p->header_len + n;
+    bool whole = have == n;
+    memcpy(to, p->header, p->header_len);
+    frame_copy(f, whole || have ? from : 0, to + p->header_len, have);
+    for (unsigned k = p->layers; k-- > 0;) { /* inside out: an outer sum covers the inner ones */
+        const struct gso_layer *l = &p->layer[k];
+        bool inner = k + 1 == p->layers;
+        put_ip(l, to, end, i);
+        if (inner && p->tcp) {
+            put_tcp(p, to, end, i, whole);
+        } else if (l->udp) {
+            put_udp(l, to, end, whole, inner);
+        } else if (l->gre) {
+            put_gre(l, to, end, whole);
+        }
+    }
+    *ret_origlen = end;
+    return p->header_len + have;
+}
+
+int gso_finish_checksum(uint8_t *data, uint32_t len, uint16_t start, uint16_t offset)
+{
+    if (start >= len || (uint32_t)start + offset + 2 > len) {
+        return -EINVAL;
+    }
+    uint16_t c = checksum(gso_sum(data + start, len - start, 0));
+    st_u16(data + start + offset, c == 0 ? 0xffff : c);
+    return 0;
+}

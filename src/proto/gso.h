@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Super-packets, cut into the frames that are on the wire. Where a card segments on sending (TSO,
+ * USO) or the kernel joins what it received (GRO), a capture sees one packet of up to 64 kB (more
+ * with big TCP) that no wire ever carried. The kernel says how it is or was divided (struct
+ * virtio_net_hdr); from that and the headers this makes each frame: lengths, identifications,
+ * sequence numbers, flags and checksums as the kernel's own segmentation makes them.
+ *
+ * It knows Ethernet with VLAN tags, IPv4 with options, IPv6 with extension headers, TCP and UDP,
+ * and these inside VXLAN, GRE (with Ethernet or IP inside), and IP in IP. Pure functions over bytes
+ * that are checked, not believed: what does not add up is refused, and the packet stays as it is.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/batch.h"
+
+enum {
+    GSO_HEADERS_MAX = 512, /* bytes of all headers together */
+    GSO_LAYERS = 3,        /* IP headers within each other */
+    GSO_FRAMES_MAX = 16384,
+
+    /* The kernel's numbers: struct virtio_net_hdr in linux/virtio_net.h. */
+    GSO_TCP4 = 1,
+    GSO_TCP6 = 4,
+    GSO_UDP = 5, /* "UDP_L4" */
+    GSO_ECN = 0x80,
+    GSO_NEEDS_CSUM = 1,
+};
+
+/* What one IP header and what follows it need in each frame. */
+struct gso_layer {
+    uint16_t ip; /* offset of the IP header */
+    uint16_t l4; /* offset of what follows it and its extensions */
+    bool v6;
+    bool udp;     /* a UDP header at l4: of a tunnel, or the innermost */
+    uint16_t gre; /* offset of a GRE header with a checksum, else 0 */
+};
+
+struct gso_plan {
+    struct gso_layer layer[GSO_LAYERS]; /* the outermost first */
+    unsigned layers;
+    bool tcp;            /* the innermost: TCP, else UDP */
+    uint32_t header_len; /* bytes in front of the payload */
+    uint32_t payload;    /* bytes to be divided, on the wire */
+    uint32_t size;       /* payload of each frame but the last */
+    uint32_t frames;     /* how many: 2 or more */
+    uint8_t header[GSO_HEADERS_MAX];
+};
+
+/* Finds out how `f` is to be cut. 0; -EINVAL: it is none, or does not add up; -EOPNOTSUPP: of a
+ * kind that is not cut (fragments of UFO). */
+int gso_plan(const struct frame *f, struct gso_plan *ret);
+
+/* Writes frame number `i` of the plan to `to`, which has room for header_len + size bytes. Gives
+ * its length on the wire in *ret_origlen and returns how many bytes were written: fewer where the
+ * capture had cut the payload off; its checksum is then left as it was. */
+uint32_t gso_frame(const struct gso_plan *p, const struct frame *f, uint32_t i, uint8_t *to,
+                   uint32_t *ret_origlen);
+
+/* Finishes a checksum that was left to the card, in `data` (the frame's `len` bytes, complete).
+ * `start` and `offset` as in struct frame. -EINVAL when these lie outside. */
+int gso_finish_checksum(uint8_t *data, uint32_t len, uint16_t start, uint16_t offset);
+
+/* RFC 1071: the ones' complement sum of `len` bytes, added to `sum`; not folded. */
+uint64_t gso_sum(const uint8_t *p, uint32_t len, uint64_t sum);
+uint16_t gso_fold(uint64_t sum);

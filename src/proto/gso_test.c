@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Cutting against hand-made packets; the kernel's own cutting is the judge in
+ * tests/net/test_super.py.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+
+#include "base/bytes.h"
+#include "proto/gso.h"
+
+/* The example of RFC 1071, section 3. */
+static void sums(void **state)
+{
+    (void)state;
+    const uint8_t in[] = {0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
+    assert_int_equal(gso_fold(gso_sum(in, sizeof(in), 0)), 0xddf2);
+    uint8_t longer[1000];
+    for (unsigned i = 0; i < sizeof(longer); i++) {
+        longer[i] = (uint8_t)(i * 37 + (i >> 3));
+    }
+    for (uint32_t n = 0; n <= sizeof(longer); n++) { /* against the plain way, any length */
+        uint32_t sum = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            sum += i % 2 ? longer[i] : (uint32_t)longer[i] << 8;
+        }
+        while (sum >> 16) {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        assert_int_equal(gso_fold(gso_sum(longer, n, 0)), sum);
+    }
+}
+
+enum {
+    IP = 14 + 4,   /* behind one VLAN tag */
+    TCP = IP + 24, /* IPv4 with four bytes of options */
+    DATA = TCP + 20,
+    PAYLOAD = 3500,
+};
+
+static void make(uint8_t *d)
+{
+    memset(d, 0, DATA + PAYLOAD);
+    memcpy(d + 12, "\x81\x00\x00\x05\x08\x00", 6);
+    d[IP] = 0x46;
+    st_u16(d + IP + 2, DATA - IP + PAYLOAD);
+    st_u16(d + IP + 4, 0xfffe); /* the identification wraps */
+    st_u16(d + IP + 6, 0x4000);
+    d[IP + 8] = 64;
+    d[IP + 9] = 6;
+    st_u32(d + IP + 12, 0x0a000001);
+    st_u32(d + IP + 16, 0x0a000002);
+    memcpy(d + IP + 20, "\x94\x04\x00\x00", 4);
+    st_u16(d + TCP, 1000);
+    st_u16(d + TCP + 2, 80);
+    st_u32(d + TCP + 4, 0xfffffff0); /* so does the sequence number */
+    d[TCP + 12] = 0x50;
+    d[TCP + 13] = 0x80 | 0x10 | 0x08 | 0x01; /* CWR ACK PSH FIN */
+    for (unsigned i = 0; i < PAYLOAD; i++) {
+        d[DATA + i] = (uint8_t)(i * 11 + 3);
+    }
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static void tcp_frames(void **state)
+{
+    (void)state;
+    uint8_t d[DATA + PAYLOAD], out[DATA + 1448];
+    make(d);
+    struct frame f = {.data = d,
+                      .datalen = sizeof(d),
+                      .caplen = sizeof(d),
+                      .origlen = sizeof(d),
+                      .gso_type = GSO_TCP4,
+                      .gso_size = 1448};
+    struct gso_plan p;
+    assert_int_equal(gso_plan(&f, &p), 0);
+    assert_int_equal(p.frames, 3);
+    assert_int_equal(p.header_len, DATA);
+    const uint8_t flags[] = {0x80 | 0x10, 0x10, 0x10 | 0x08 | 0x01};
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t origlen = 0, n = gso_frame(&p, &f, i, out, &origlen);
+        uint32_t part = i < 2 ? 1448 : PAYLOAD - 2 * 1448;
+        assert_int_equal(n, DATA + part);
+        assert_int_equal(origlen, n);
+        assert_int_equal(get16(out + IP + 2), DATA - IP + part);
+        assert_int_equal(get16(out + IP + 4), (0xfffe + i) & 0xffff);
+        struct rd r = rd_make(out + TCP + 4, 4);
+        assert_int_equal(rd_u32(&r), (uint32_t)(0xfffffff0 + i * 1448));
+        assert_int_equal(out[TCP + 13], flags[i]);
+        assert_memory_equal(out + DATA, d + DATA + i * 1448, part);
+        /* A header with its right checksum sums up to all ones. */
+        assert_int_equal(gso_fold(gso_sum(out + IP, 24, 0)), 0xffff);
+        uint8_t pseudo[12];
+        memcpy(pseudo, out + IP + 12, 8);
+        st_u32(pseudo + 8, 6u << 16 | (n - TCP));
+        assert_int_equal(gso_fold(gso_sum(out + TCP, n - TCP, gso_sum(pseudo, 12, 0))), 0xffff);
+    }
+}
+
+static void sliced_capture(void **state)
+{
+    (void)state;
+    uint8_t d[DATA + PAYLOAD], out[DATA + 1448];
+    make(d);
+    struct frame f = {.data = d,
+                      .datalen = DATA + 1500,
+                      .caplen = DATA + 1500,
+                      .origlen = sizeof(d),
+                      .gso_type = GSO_TCP4,
+                      .gso_size = 1448};
+    struct gso_plan p;
+    assert_int_equal(gso_plan(&f, &p), 0);
+    const uint32_t want[] = {DATA + 1448, DATA + 52, DATA};
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t origlen = 0;
+        assert_int_equal(gso_frame(&p, &f, i, out, &origlen), want[i]);
+        assert_int_equal(origlen, DATA + (i < 2 ? 1448 : PAYLOAD - 2 * 1448));
+    }
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    uint8_t d[DATA + PAYLOAD];
+    struct gso_plan p;
+    make(d);
+    struct frame good = {.data = d,
+                         .datalen = sizeof(d),
+                         .caplen = sizeof(d),
+                         .origlen = sizeof(d),
+                         .gso_type = GSO_TCP4,
+                         .gso_size = 1448};
+    struct frame f = good;
+    f.gso_type = 3; /* fragments of UFO */
+    assert_int_equal(gso_plan(&f, &p), -EOPNOTSUPP);
+    f = good;
+    f.gso_size = 0;
+    assert_int_equal(gso_plan(&f, &p), -EINVAL);
+    f = good;
+    f.gso_size = PAYLOAD; /* one frame is no super-packet */
+    assert_int_equal(gso_plan(&f, &p), -EINVAL);
+    for (uint32_t n = 0; n <= DATA; n++) { /* cut anywhere in the headers */
+        f = good;
+        f.datalen = f.caplen = n;
+        assert_int_equal(gso_plan(&f, &p), n < DATA ? -EINVAL : 0);
+    }
+    f = good;
+    d[IP + 6] |= 0x20; /* a fragment */
+    assert_int_equal(gso_plan(&f, &p), -EINVAL);
+    make(d);
+    d[TCP + 12] = 0x40; /* a TCP header shorter than a TCP header */
+    assert_int_equal(gso_plan(&f, &p), -EINVAL);
+    make(d);
+    d[IP + 9] = 17; /* says UDP where the kernel says TCP */
+    assert_int_equal(gso_plan(&f, &p), -EINVAL);
+}
+
+static void checksum_is_finished(void **state)
+{
+    (void)state;
+    uint8_t d[DATA + PAYLOAD];
+    make(d);
+    uint8_t pseudo[12];
+    memcpy(pseudo, d + IP + 12, 8);
+    st_u32(pseudo + 8, 6u << 16 | (uint32_t)(sizeof(d) - TCP));
+    st_u16(d + TCP + 16, gso_fold(gso_sum(pseudo, 12, 0))); /* what the kernel leaves there */
+    assert_int_equal(gso_finish_checksum(d, sizeof(d), TCP, 16), 0);
+    assert_int_equal(gso_fold(gso_sum(d + TCP, sizeof(d) - TCP, gso_sum(pseudo, 12, 0))), 0xffff);
+    assert_int_equal(gso_finish_checksum(d, sizeof(d), sizeof(d), 0), -EINVAL);
+    assert_int_equal(gso_finish_checksum(d, sizeof(d), sizeof(d) - 4, 3), -EINVAL);
+    assert_int_equal(gso_finish_checksum(d, sizeof(d), 0xffff, 0xffff), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums),
+        cmocka_unit_test(tcp_frames),
+        cmocka_unit_test(sliced_capture),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(checksum_is_finished),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a frame costs in the link alone, in ns of one core, with no system call: packed into records
+ * and sealed (the tap's share), then opened and cut into frames (the collector's share). Records go
+ * from one end to the other in memory.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "data/link/packer.h"
+#include "data/link/reasm.h"
+#include "data/link/replay.h"
+#include "proto/link.h"
+#include "sys/crypto/kdf.h"
+
+enum {
+    ROUNDS = 9,
+    BATCHES = 200, /* in a round */
+    DATAGRAM = 1472,
+    SENT_MAX = 2 * BATCHES * BATCH_MAX, /* datagrams of a round, at most */
+    WIRE_BYTES = 96 << 20,
+};
+
+struct bench {
+    struct packer *packer;
+    struct reasm *reasm;
+    struct replay replay;
+    struct aead *seal, *open;
+    struct ledger ledger;
+    struct batch in, out;
+    uint64_t frames_out, bytes_out;
+    uint8_t *wire; /* what a round sent, datagram after datagram */
+    size_t used;
+    uint32_t *len;
+    uint32_t n;
+    uint8_t frame[1514];
+};
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+static unsigned keep(void *user, const uint8_t *data, size_t len, uint32_t datagram)
+{
+    struct bench *b = user;
+    if (b->used + len > WIRE_BYTES) {
+        return (unsigned)((len + datagram - 1) / datagram);
+    }
+    memcpy(b->wire + b->used, data, len);
+    b->used += len;
+    for (size_t at = 0; at < len && b->n < SENT_MAX; at += datagram) {
+        b->len[b->n++] = (uint32_t)MIN(datagram, len - at);
+    }
+    return 0;
+}
+
+static void take(void *user)
+{
+    struct bench *b = user;
+    for (uint32_t i = 0; i < b->out.n; i++) {
+        b->bytes_out += b->out.f[i].caplen;
+    }
+    b->frames_out += b->out.n;
+    b->out.n = 0;
+}
+
+static void fill(struct bench *b, uint32_t size)
+{
+    static const uint32_t mix[12] = {64, 570, 64, 64, 570, 64, 1514, 64, 570, 64, 570, 64};
+    b->in.n = BATCH_MAX;
+    for (uint32_t i = 0; i < BATCH_MAX; i++) {
+        uint32_t len = size ? size : mix[i % 12];
+        b->in.f[i] = (struct frame){.data = b->frame,
+                                    .datalen = len,
+                                    .caplen = len,
+                                    .origlen = len,
+                                    .ts_ns = 1700000000000000000 + (int64_t)i * 3000,
+                                    .dir = FRAME_DIR_IN};
+    }
+}
+
+static void send_round(struct bench *b)
+{
+    for (unsigned i = 0; i < BATCHES; i++) {
+        for (uint32_t k = 0; k < b->in.n; k++) {
+            packer_frame(b->packer, &b->in.f[k]);
+        }
+    }
+    packer_flush(b->packer);
+}
+
+static int receive_round(struct bench *b)
+{
+    const struct reasm_out out = {&b->out, take, b};
+    size_t tag = aead_tag_len(b->open);
+    uint8_t *d = b->wire;
+    for (uint32_t i = 0; i < b->n; d += b->len[i++]) {
+        struct link_record rec;
+        uint8_t nonce[AEAD_NONCE_LEN];
+        size_t len = b->len[i] - LINK_RECORD_HEADER - tag;
+        if (link_record_decode(d, b->len[i], &rec) < 0) {
+            return -1;
+        }
+        link_record_nonce(&rec, nonce);
+        if (aead_open(b->open, nonce, d, LINK_RECORD_HEADER, d + LINK_RECORD_HEADER, len,
+                      d + LINK_RECORD_HEADER + len) < 0 ||
+            !replay_accept(&b->replay, rec.counter)) {
+            return -1;
+        }
+        reasm_segment(b->reasm, rec.counter, d + LINK_RECORD_HEADER, len, (struct mono){1}, &out);
+    }
+    take(b);
+    reasm_delivered(b->reasm);
+    return 0;
+}
+
+/* One size. The figures are the best of the rounds; what keep() copies is in the sender's. */
+static int run(struct bench *b, const char *name, uint32_t size)
+{
+    double best_tx = 0, best_rx = 0;
+    uint32_t records = 0;
+    fill(b, size);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        b->used = b->n = 0;
+        uint64_t before = b->frames_out, t0 = cpu_ns();
+        send_round(b);
+        uint64_t t1 = cpu_ns();
+        if (receive_round(b) < 0) {
+            return -1;
+        }
+        uint64_t t2 = cpu_ns(), n = b->frames_out - before;
+        if (n != (uint64_t)BATCHES * BATCH_MAX) {
+            return -1; /* a figure of frames that did not arrive is none */
+        }
+        double tx = (double)(t1 - t0) / (double)n, rx = (double)(t2 - t1) / (double)n;
+        best_tx = round == 0 || tx < best_tx ? tx : best_tx;
+        best_rx = round == 0 || rx < best_rx ? rx : best_rx;
+        records = b->n;
+    }
+    printf("%6s  %10.1f  %10.1f  %12.2f\n", name, best_tx, best_rx,
+           (double)(BATCHES * BATCH_MAX) / records);
+    return 0;
+}
+
+static int set_up(struct bench *b)
+{
+    static const uint8_t key[AEAD_KEY_LEN] = {1, 2, 3};
+    b->wire = malloc(WIRE_BYTES);
+    b->len = calloc(SENT_MAX, sizeof(*b->len));
+    b->reasm = reasm_new(1, &b->ledger);
+    b->packer = packer_new(1, &(struct packer_out){keep, b});
+    if (crypto_init(NULL) < 0 || !b->wire || !b->len || !b->reasm || !b->packer ||
+        aead_new(AEAD_AES256GCM, key, &b->seal, NULL) < 0 ||
+        aead_new(AEAD_AES256GCM, key, &b->open, NULL) < 0) {
+        return -1;
+    }
+    memset(b->wire, 1, WIRE_BYTES); /* the kernel gives the pages now and not while we measure */
+    packer_reset(b->packer, &(struct packer_key){b->seal, 1});
+    packer_set_size(b->packer, DATAGRAM);
+    return 0;
+}
+
+int main(void)
+{
+    struct bench *b = calloc(1, sizeof(*b));
+    int r = b ? set_up(b) : -1;
+    printf("ns a frame, records of %d bytes\n frame   pack+seal  open+parse  frames/record\n",
+           DATAGRAM);
+    if (r == 0) {
+        r = run(b, "64", 64);
+    }
+    if (r == 0) {
+        r = run(b, "imix", 0);
+    }
+    if (r == 0) {
+        r = run(b, "1514", 1514);
+    }
+    if (r < 0) {
+        fprintf(stderr, "stream_bench: failed\n");
+    }
+    if (b) {
+        packer_free(b->packer);
+        reasm_free(b->reasm);
+        aead_free(b->seal);
+        aead_free(b->open);
+        free(b->wire);
+        free(b->len);
+        free(b);
+    }
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
