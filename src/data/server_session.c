@@ -55,7 +55,6 @@ void server_session_end(struct server *s, struct session *ss)
     }
 }
 
-
 void server_session_closed(struct server *s, uint32_t id)
 {
     struct session *ss = s->session[id];
@@ -313,8 +312,7 @@ static void on_close(struct server *s, struct session *ss)
 {
     for (unsigned i = 0; i < ss->n_streams; i++) {
         if (!ss->final[i]) {
-            return; /* the last REPORT was lost, and with it the number of frames: both come again
-                     */
+            return; /* its last REPORT was lost, which counts the frames: both come again */
         }
     }
     if (!ss->closing) {
