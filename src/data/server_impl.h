@@ -69,6 +69,7 @@ struct session {
     struct key *key;                 /* the one to send with */
     struct receiver_port *stream[RECEIVER_STREAMS];
     uint16_t stream_id[RECEIVER_STREAMS];
+    bool final[RECEIVER_STREAMS]; /* the tap has said how many frames there were in all */
     unsigned n_streams;
     bool closing; /* the data thread closes its books */
     bool wants_ack, told_double;

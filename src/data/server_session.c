@@ -221,14 +221,19 @@ static int open_device(struct server *s, struct tap *t)
     return r;
 }
 
-static struct receiver_port *stream_port(const struct session *ss, uint16_t id)
+/* Its place, n_streams: none. */
+static unsigned stream_at(const struct session *ss, uint16_t id)
 {
-    for (unsigned i = 0; i < ss->n_streams; i++) {
-        if (ss->stream_id[i] == id) {
-            return ss->stream[i];
-        }
+    unsigned i = 0;
+    while (i < ss->n_streams && ss->stream_id[i] != id) {
+        i++;
     }
-    return NULL;
+    return i;
+}
+
+static bool stream_known(const struct session *ss, uint16_t id)
+{
+    return stream_at(ss, id) < ss->n_streams;
 }
 
 /* What the data thread may read from now on, and until the session is closed. */
@@ -245,7 +250,7 @@ static void describe(struct receiver_port *p, const struct link_stream *ls)
 
 static bool add_stream(struct server *s, struct session *ss, const struct link_stream *ls)
 {
-    if (stream_port(ss, ls->stream)) {
+    if (stream_known(ss, ls->stream)) {
         return true; /* our answer was lost */
     }
     if (ss->n_streams == RECEIVER_STREAMS || open_device(s, ss->tap) < 0) {
@@ -288,10 +293,12 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
     (void)link_clock(r, wall_now().ns, &t->rtt_ns, &t->clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
-        struct receiver_port *p = stream_port(ss, rs->stream);
-        if (!p) {
+        unsigned at = stream_at(ss, rs->stream);
+        if (at == ss->n_streams) {
             continue;
         }
+        struct receiver_port *p = ss->stream[at];
+        ss->final[at] |= r->final;
         for (unsigned k = 0; k < LEDGER_COUNT; k++) {
             if (rs->has[k]) {
                 ledger_set(&p->reported, (enum ledger_id)k, rs->n[k]);
@@ -303,6 +310,11 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
 
 static void on_close(struct server *s, struct session *ss)
 {
+    for (unsigned i = 0; i < ss->n_streams; i++) {
+        if (!ss->final[i]) {
+            return; /* its last REPORT was lost, which counts the frames: both come again */
+        }
+    }
     if (!ss->closing) {
         server_say(s, false, "tap %s: session closed by the tap", ss->tap->name);
     }
@@ -338,7 +350,7 @@ void server_control(struct server *s, const struct receiver_event *e)
         }
         break;
     case LINK_PORT:
-        if (c.port.port < TAP_PORTS && stream_port(ss, c.port.stream)) {
+        if (c.port.port < TAP_PORTS && stream_known(ss, c.port.stream)) {
             struct receiver_port *p =
                 server_port_for(s, ss->tap, c.port.ifname.p, c.port.ifname.len);
             if (p) {
