@@ -3,6 +3,7 @@
  * The collector's control records: what taps say on stream 0, and what they are told.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,7 @@ void server_session_closed(struct server *s, uint32_t id)
         }
     }
     struct tap *t = ss->tap;
+    t->unclosed += ss->wants_ack ? 0 : 1;
     for (unsigned i = 0; i < t->n_ports; i++) {
         t->port[i]->has_stream = t->port[i]->shown = false;
     }
@@ -203,6 +205,21 @@ void server_info_waits(struct server *s, struct key *k)
     }
 }
 
+/* Why a stream is not served. The tap asks for it again and again: one sentence a session does. */
+static void _printf_(3, 4) say_once(struct server *s, struct session *ss, const char *fmt, ...)
+{
+    char why[256];
+    va_list ap;
+    if (ss->told_unserved) {
+        return;
+    }
+    ss->told_unserved = true;
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    server_say(s, true, "tap %s is not served: %s", ss->tap->name, why);
+}
+
 static int open_device(struct server *s, struct tap *t)
 {
     struct error err = {""};
@@ -215,7 +232,7 @@ static int open_device(struct server *s, struct tap *t)
     }
     int r = s->conf.ops->device(s->conf.user, t->name, &t->device, &err);
     if (r < 0) {
-        server_say(s, true, "tap %s is not served: %s", t->name, err.text);
+        say_once(s, t->session, "%s", err.text);
     }
     t->device_next = r < 0 ? mono_add_ms(now, SERVER_DEVICE_MS) : (struct mono){0};
     return r;
@@ -258,15 +275,12 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
     }
     struct receiver_port *p = server_port_for(s, ss->tap, ls->ifname.p, ls->ifname.len);
     if (!p) {
-        server_say(s, true, "tap %s: no more interfaces can be kept", ss->tap->name);
+        say_once(s, ss, "%.*s: no more interfaces can be kept", (int)MIN(ls->ifname.len, 32),
+                 ls->ifname.p);
         return false;
     }
     if (p->has_stream) { /* two streams would write one ledger */
-        if (!ss->told_double) {
-            server_say(s, true, "tap %s: %s twice in one session: the second is not served",
-                       ss->tap->name, p->ifname);
-        }
-        ss->told_double = true;
+        say_once(s, ss, "%s comes twice in one session: the second is left out", p->ifname);
         return false;
     }
     if (!p->shown) {

@@ -3,7 +3,7 @@
 
 import signal
 
-from lib.farspan import Collector, Tap, assert_balanced, assert_collector_balanced, assert_tap_balanced, drops, tap_stages
+from lib.farspan import Collector, Tap, assert_balanced, assert_collector_balanced, assert_tap_balanced, drops, one, tap_stages
 from lib.lab import inside
 from lib.proc import wait_until
 from lib.tools import Tcpdump, assert_same, compare, framegen
@@ -105,6 +105,7 @@ def test_tap_killed_and_restarted(lab):
     source.stop(), arrival.stop()
     assert_tap_balanced(tap_ledger)
     assert_collector_balanced(collector_ledger)
+    assert one(collector_ledger["taps"])["sessions_without_close"] == 1, "the killed one's end is said to be unknown"
     assert tap_stages(tap_ledger)["link_tx"]["out"] == 2000
     received = [i["stages"]["link_rx"] for t in collector_ledger["taps"] for i in t["interfaces"]]
     assert sum(r["out"] for r in received) == 4000 and sum(drops(r) for r in received) == 0, received
