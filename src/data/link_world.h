@@ -199,7 +199,7 @@ static inline void world_frames(struct tap_end *t, unsigned n)
                                     .origlen = WORLD_FRAME,
                                     .ts_ns = wall_now().ns};
         }
-        ledger_add(&t->worker.ledger, LEDGER_SEL_OUT, b.n);
+        ledger_add(&t->worker.ledger, LEDGER_CUT_OUT, b.n);
         t->worker.tx->ops->write(t->worker.tx, &b);
         n -= b.n;
     }
