@@ -12,7 +12,7 @@ _farspan_words() {
     local common='-h --help -V --version'
     case $1 in
     tap)
-        echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s -p --promiscuous" \
+        echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s --keep-super -p --promiscuous" \
             "-l --list --name --json --user -B $common"
         ;;
     collector)

@@ -62,7 +62,7 @@ static int open_file(struct collector *c, struct error *err)
         }
         c->file_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     } else {
-        c->file_fd = open(c->conf.file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        c->file_fd = open(c->conf.file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     }
     return c->file_fd < 0 ? error_sys(err, errno, "cannot open %s", c->conf.file) : 0;
 }
@@ -111,7 +111,7 @@ static void failed(struct collector *c, unsigned i, int r, const struct error *e
         return;
     }
     c->told[i] = true;
-    if (r == -EPIPE && strcmp(c->output[i]->name, "-") == 0) {
+    if (r == -EPIPE && c->conf.file && strcmp(c->conf.file, "-") == 0) {
         say("collector", "the program that read standard output has ended");
         return; /* as usual with head(1) and the like: no failure of ours */
     }

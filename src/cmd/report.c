@@ -160,6 +160,7 @@ static void tap_report(void *user, const struct server_tap *tap)
     set_int(o, "seconds", tap->live ? seconds_since(tap->since) : 0);
     set_int(o, "sessions", tap->sessions);
     set_int(o, "rekeys", tap->rekeys);
+    set_int(o, "sessions_without_close", tap->unclosed);
     set_clock(o, tap->rtt_ns, tap->clock_offset_ns);
     for (unsigned i = 0; i < tap->n_ports; i++) {
         (void)json_array_append_new(ports, port_report(t, tap->ports[i]));

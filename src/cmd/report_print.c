@@ -159,6 +159,13 @@ static void print_collector(const json_t *doc, FILE *to)
         fprintf(to, "tap %s: %s, %s", str(tap, "name"), str(tap, "state"), str(tap, "peer"));
         print_clock(to, tap);
         fputc('\n', to);
+        if (num(tap, "sessions_without_close") != 0) {
+            fprintf(to,
+                    "  %" PRId64
+                    " of its sessions ended without its last word: frames lost after its "
+                    "last report are in no count\n",
+                    num(tap, "sessions_without_close"));
+        }
         json_array_foreach(json_object_get(tap, "interfaces"), k, o)
         {
             print_port(to, o);

@@ -111,8 +111,8 @@ void client_send_report(struct client *c, bool final)
     bool any = false;
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct link_tx_progress p = {0};
-        if (!worker_progress(c->stream[i].conf.worker, c->serial, &p)) {
-            continue;
+        if (!worker_progress(c->stream[i].conf.worker, c->serial, &p) && !final) {
+            continue; /* not begun: at the end that means no frames, which is said too */
         }
         fill_report_stream(c, i, &p, &ctl.report.stream[ctl.report.count++]);
         if (ctl.report.count == LINK_REPORT_STREAMS) {

@@ -43,6 +43,9 @@ struct server_tap {
     const char *cipher;
     struct mono since, heard;
     unsigned sessions, rekeys;
+    /* Sessions that ended without the tap's last word: what it sent after its last report and what
+     * did not come is in no count. */
+    unsigned unclosed;
     int64_t rtt_ns, clock_offset_ns; /* the tap's wall clock minus ours; valid with rtt_ns > 0 */
     struct receiver_port *const *ports;
     unsigned n_ports;

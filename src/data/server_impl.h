@@ -55,6 +55,7 @@ struct tap {
     int device;              /* its TAP device, or -1 */
     struct mono device_next; /* no device could be made: the next try */
     unsigned sessions, rekeys;
+    unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;
     const char *cipher;
     struct mono since, heard;
@@ -69,9 +70,10 @@ struct session {
     struct key *key;                 /* the one to send with */
     struct receiver_port *stream[RECEIVER_STREAMS];
     uint16_t stream_id[RECEIVER_STREAMS];
+    bool final[RECEIVER_STREAMS]; /* the tap has said how many frames there were in all */
     unsigned n_streams;
     bool closing; /* the data thread closes its books */
-    bool wants_ack, told_double;
+    bool wants_ack, told_unserved;
     unsigned guesses; /* wrong passphrases from its address since its last key */
     struct mono heard;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */

@@ -3,6 +3,7 @@
  * The collector's control records: what taps say on stream 0, and what they are told.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +56,6 @@ void server_session_end(struct server *s, struct session *ss)
     }
 }
 
-
 void server_session_closed(struct server *s, uint32_t id)
 {
     struct session *ss = s->session[id];
@@ -72,6 +72,7 @@ void server_session_closed(struct server *s, uint32_t id)
         }
     }
     struct tap *t = ss->tap;
+    t->unclosed += ss->wants_ack ? 0 : 1;
     for (unsigned i = 0; i < t->n_ports; i++) {
         t->port[i]->has_stream = t->port[i]->shown = false;
     }
@@ -204,6 +205,21 @@ void server_info_waits(struct server *s, struct key *k)
     }
 }
 
+/* Why a stream is not served. The tap asks for it again and again: one sentence a session does. */
+static void _printf_(3, 4) say_once(struct server *s, struct session *ss, const char *fmt, ...)
+{
+    char why[256];
+    va_list ap;
+    if (ss->told_unserved) {
+        return;
+    }
+    ss->told_unserved = true;
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    server_say(s, true, "tap %s is not served: %s", ss->tap->name, why);
+}
+
 static int open_device(struct server *s, struct tap *t)
 {
     struct error err = {""};
@@ -216,20 +232,25 @@ static int open_device(struct server *s, struct tap *t)
     }
     int r = s->conf.ops->device(s->conf.user, t->name, &t->device, &err);
     if (r < 0) {
-        server_say(s, true, "tap %s is not served: %s", t->name, err.text);
+        say_once(s, t->session, "%s", err.text);
     }
     t->device_next = r < 0 ? mono_add_ms(now, SERVER_DEVICE_MS) : (struct mono){0};
     return r;
 }
 
-static struct receiver_port *stream_port(const struct session *ss, uint16_t id)
+/* Its place, n_streams: none. */
+static unsigned stream_at(const struct session *ss, uint16_t id)
 {
-    for (unsigned i = 0; i < ss->n_streams; i++) {
-        if (ss->stream_id[i] == id) {
-            return ss->stream[i];
-        }
+    unsigned i = 0;
+    while (i < ss->n_streams && ss->stream_id[i] != id) {
+        i++;
     }
-    return NULL;
+    return i;
+}
+
+static bool stream_known(const struct session *ss, uint16_t id)
+{
+    return stream_at(ss, id) < ss->n_streams;
 }
 
 /* What the data thread may read from now on, and until the session is closed. */
@@ -246,7 +267,7 @@ static void describe(struct receiver_port *p, const struct link_stream *ls)
 
 static bool add_stream(struct server *s, struct session *ss, const struct link_stream *ls)
 {
-    if (stream_port(ss, ls->stream)) {
+    if (stream_known(ss, ls->stream)) {
         return true; /* our answer was lost */
     }
     if (ss->n_streams == RECEIVER_STREAMS || open_device(s, ss->tap) < 0) {
@@ -254,15 +275,12 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
     }
     struct receiver_port *p = server_port_for(s, ss->tap, ls->ifname.p, ls->ifname.len);
     if (!p) {
-        server_say(s, true, "tap %s: no more interfaces can be kept", ss->tap->name);
+        say_once(s, ss, "%.*s: no more interfaces can be kept", (int)MIN(ls->ifname.len, 32),
+                 ls->ifname.p);
         return false;
     }
     if (p->has_stream) { /* two streams would write one ledger */
-        if (!ss->told_double) {
-            server_say(s, true, "tap %s: %s twice in one session: the second is not served",
-                       ss->tap->name, p->ifname);
-        }
-        ss->told_double = true;
+        say_once(s, ss, "%s comes twice in one session: the second is left out", p->ifname);
         return false;
     }
     if (!p->shown) {
@@ -289,10 +307,12 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
     (void)link_clock(r, wall_now().ns, &t->rtt_ns, &t->clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
-        struct receiver_port *p = stream_port(ss, rs->stream);
-        if (!p) {
+        unsigned at = stream_at(ss, rs->stream);
+        if (at == ss->n_streams) {
             continue;
         }
+        struct receiver_port *p = ss->stream[at];
+        ss->final[at] |= r->final;
         for (unsigned k = 0; k < LEDGER_COUNT; k++) {
             if (rs->has[k]) {
                 ledger_set(&p->reported, (enum ledger_id)k, rs->n[k]);
@@ -304,6 +324,11 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
 
 static void on_close(struct server *s, struct session *ss)
 {
+    for (unsigned i = 0; i < ss->n_streams; i++) {
+        if (!ss->final[i]) {
+            return; /* its last REPORT was lost, which counts the frames: both come again */
+        }
+    }
     if (!ss->closing) {
         server_say(s, false, "tap %s: session closed by the tap", ss->tap->name);
     }
@@ -339,7 +364,7 @@ void server_control(struct server *s, const struct receiver_event *e)
         }
         break;
     case LINK_PORT:
-        if (c.port.port < TAP_PORTS && stream_port(ss, c.port.stream)) {
+        if (c.port.port < TAP_PORTS && stream_known(ss, c.port.stream)) {
             struct receiver_port *p =
                 server_port_for(s, ss->tap, c.port.ifname.p, c.port.ifname.len);
             if (p) {

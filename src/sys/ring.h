@@ -24,7 +24,11 @@
 #include "base/error.h"
 
 enum {
-    RING_BLOCK_DEFAULT = 1 << 18,
+    /* A block is handed over when it is full or some milliseconds old, however little is in it. So
+     * it is the number of blocks that says for how long slow traffic may wait for a program that
+     * gets no processor: 64 of them are a quarter of a second at least. A block also has to hold
+     * the largest frame: 64 kB of a super-packet, and more where BIG TCP is in use. */
+    RING_BLOCK_DEFAULT = 256 << 10,
     RING_BYTES_DEFAULT = 16 << 20,
     RING_RETIRE_DEFAULT_MS = 4,
     RING_OWN_MAX = 64,

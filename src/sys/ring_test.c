@@ -431,7 +431,8 @@ static void any_skips_what_it_must(void **state)
 {
     (void)state;
     int tun = tun_device("u0", IFF_TUN), tap = tun_device("t0", IFF_TAP);
-    _cleanup_(ring_freep) struct ring *r = ring_on(&(struct ring_conf){.port = 99});
+    _cleanup_(ring_freep) struct ring *r =
+        ring_on(&(struct ring_conf){.port = 99, .retire_ms = 200});
     int own = index_of("t0");
     assert_int_equal(ring_own_devices(r, &own, 1), 0);
     assert_int_equal(ring_own_devices(r, &own, RING_OWN_MAX + 1), -E2BIG);
@@ -461,7 +462,7 @@ static void raw_ip_gets_an_ethernet_header(void **state)
 {
     (void)state;
     int tun = tun_device("u0", IFF_TUN);
-    struct ring_conf conf = {.ifindex = index_of("u0"), .raw_ip = true};
+    struct ring_conf conf = {.ifindex = index_of("u0"), .raw_ip = true, .retire_ms = 200};
     _cleanup_(ring_freep) struct ring *r = ring_on(&conf);
     uint8_t want4[34] = {[12] = 0x08, [14] = 0x45, [17] = 20, [22] = 64, 99, [26] = 10, [30] = 10};
     uint8_t want6[54] = {[12] = 0x86, 0xdd, 0x60, [20] = 59, 64, [22] = 0xfd, [38] = 0xfd};

@@ -201,8 +201,8 @@ int tapdev_write(int fd, const struct frame *f)
     }
     /* One piece, as nearly always, by the cheaper call; and past the C library, whose write() is a
      * point of cancellation, which nothing here uses: two locked instructions, a tenth of all. */
-    ssize_t r = n == 1 ? syscall(SYS_write, fd, iov[0].iov_base, iov[0].iov_len)
-                       : writev(fd, iov, n);
+    ssize_t r =
+        n == 1 ? syscall(SYS_write, fd, iov[0].iov_base, iov[0].iov_len) : writev(fd, iov, n);
     if (r < 0) {
         return -errno;
     }

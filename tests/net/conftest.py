@@ -101,7 +101,7 @@ def in_background(request):
             continue
         try:
             lab = labs.Lab(make_folder(item))
-            begun[item.nodeid] = lab, marker.args[0](lab, **getattr(item, "callspec", item).__dict__.get("params", {})), None
+            begun[item.nodeid] = lab, marker.args[0](lab, **(item.callspec.params if hasattr(item, "callspec") else {})), None
         except Exception as error:  # the test itself tells it
             begun[item.nodeid] = None, None, error
     return begun

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes in at the tap comes out at the collector: every frame once, in order, byte for byte, with its time."""
 
+import json
+import os
+import signal
+
 import pytest
 
-from lib.farspan import PASS, PORT, Collector, Tap, assert_balanced
-from lib.tools import FRAMES, PPS, Tcpdump, assert_same, framegen, steadily
+from lib.farspan import PASS, PORT, Collector, Tap, assert_balanced, one, tap_stages
+from lib.proc import Late
+from lib.tools import FRAMES, PPS, Tcpdump, assert_in_time, assert_same, framegen, steadily
 
 
 def carry(frames, key=PASS, to=f"10.77.0.2:{PORT}"):
@@ -19,7 +24,13 @@ def carry(frames, key=PASS, to=f"10.77.0.2:{PORT}"):
         tap = Tap(lab, key=key, to=to)
         framegen(lab, frames, pps=pps)
         assert source.wait_count(frames) == frames
-        arrival.wait_count(frames)
+        try:
+            arrival.wait_count(frames)
+        except Late:
+            ledgers = tap.finish(), collector.finish()
+            told = json.dumps(ledgers)
+            assert_in_time(one(one(ledgers[1]["taps"])["interfaces"])["stages"]["link_rx"])
+            raise AssertionError(f"of {frames} frames {arrival.captured()} arrived: {told}") from None
         tap_ledger = tap.finish()
         collector_ledger = collector.finish()
         assert source.stop() == frames and arrival.stop() == frames
@@ -62,3 +73,23 @@ def test_no_datagram_is_fragmented(lab):
     assert_balanced(tap.finish(), collector.finish(), sent=5000, delivered=5000)
     fragments.wait_quiet()
     assert fragments.stop() == 0
+
+
+def test_a_stall_of_the_tap_loses_nothing(lab):
+    """The tap's process gets no processor for a while: the ring holds a quarter of a second of slow traffic."""
+    n = 500
+    collector = Collector(lab, key=None, file=lab.folder / "collector.pcapng")
+    source = Tcpdump(lab, lab.tap, "mon0", "source", fast=True)
+    tap = Tap(lab, key=None)
+    family = tap.proc.tree()
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    framegen(lab, n, pps=2000)
+    source.wait_count(n)
+    for pid in family:
+        os.kill(pid, signal.SIGCONT)
+    ledger, there = tap.finish(), collector.finish()
+    source.stop()
+    assert tap_stages(ledger)["ring"]["drops"]["ring_full"] == 0
+    assert_balanced(ledger, there, sent=n, delivered=n)
+    assert_same(source.path, collector.file, n)

@@ -4,7 +4,7 @@
 import pytest
 
 from lib.farspan import Collector, Tap, assert_balanced, drops, one, tap_stages
-from lib.tools import Impair, Tcpdump, assert_same, compare, framegen, steadily
+from lib.tools import Impair, Tcpdump, assert_in_time, assert_same, compare, framegen, steadily
 
 FRAMES = 30000
 RELAY = 5000
@@ -29,6 +29,8 @@ def through_relay(make_lab, key="a passphrase", frames=FRAMES, **odds):
         told = relay.stop()
         received = one(one(there["taps"])["interfaces"])["stages"]["link_rx"]
         source.stop(), arrival.stop()
+        if not odds.get("drop"):
+            assert_in_time(received)
         verdict = compare(source.path, file, times=True, allow="missing")
         assert verdict["equal"], verdict
         assert_same(arrival.path, file, verdict["matched"])

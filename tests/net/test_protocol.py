@@ -151,8 +151,8 @@ def test_forged_refusal_is_a_hint(lab, key):
     collector, tap = Collector(lab, key=key), Tap(lab, key=key, name=name(lab))
     early.wait_quiet(0.2)
     early.stop()
-    ((index, port),) = {(struct.unpack("!I", f[50:54])[0], struct.unpack("!H", f[34:36])[0])
-                        for _, f in packets.read_pcap(early.path) if f[42] == dl.HELLO}
+    ((index, port),) = {(struct.unpack("!I", f[50:54])[0], struct.unpack("!H", f[36:38])[0])
+                        for _, f in packets.read_pcap(early.path) if f[42] == dl.ANSWER}
     n = 10000
     traffic = start_framegen(lab, n, 2500)
     source.wait_count(n // 5)
@@ -209,7 +209,7 @@ def test_session_keeps_its_name(lab):
     tap = Tap(lab, to="10.77.0.2:5000", name=name(lab))
     assert first.is_set()
     wait_until(lambda: mine(lab)["interfaces"] and mine(lab)["session"]["state"] == "up", 5, "a session")
-    index = tap_index(lab, tap, relay)
+    index = collector_index(relay)
     relay.front.sendto(struct.pack("!BBBBIIIBBBB", dl.REJECT, 1, 0, 0, dl.MAGIC, 0, index, 6, 1, 1, 0), relay.where)
     wait_until(lambda: mine(lab)["session"]["rekeys"] + mine(lab)["session"]["sessions"] == 2, 10, "new keys")
     ledger, there = tap.finish(), collector.finish()
@@ -217,12 +217,12 @@ def test_session_keeps_its_name(lab):
     assert one(there["taps"])["sessions"] == 1, collector.proc
 
 
-def tap_index(lab, tap, relay):
-    """The index that the tap is spoken to under, from what the relay passes on to it."""
+def collector_index(relay):
+    """The index that the collector is spoken to under, from what the relay passes on to it."""
     seen = []
     inner = relay.lose
-    relay.lose = lambda d, to_tap: (to_tap and d[0] == dl.RECORD and seen.append(d), inner(d, to_tap))[1]
-    return dl.decode_datagram(wait_until(lambda: seen, 5, "a record to the tap")[0])["receiver"]
+    relay.lose = lambda d, to_tap: (not to_tap and d[0] == dl.RECORD and seen.append(d), inner(d, to_tap))[1]
+    return dl.decode_datagram(wait_until(lambda: seen, 5, "a record to the collector")[0])["receiver"]
 
 
 def opened(sock, sender):

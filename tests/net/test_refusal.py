@@ -39,7 +39,7 @@ def refused(lab, collector, tap, tap_says, collector_says=None):
 
 def test_wrong_passphrase(lab):
     collector = Collector(lab, key="the right one")
-    refused(lab, collector, Tap(lab, key="a wrong one", up=False), "passphrase", "passphrase")
+    refused(lab, collector, Tap(lab, key="a wrong one", up=False), "refuses: wrong passphrase", "wrong passphrase from 10.77.0.1")
 
 
 def test_wrong_passphrases_are_slowed_down(lab):
@@ -47,7 +47,7 @@ def test_wrong_passphrases_are_slowed_down(lab):
     collector = Collector(lab, key="the right one")
     for i in range(3):
         tap = Tap(lab, key=f"guess {i}", up=False, name=f"guess{i}")
-        says(tap.proc, "passphrase|later|attempts|wait|busy")
+        says(tap.proc, "refuses: wrong passphrase|makes this tap wait")
         tap.finish()
     Tap(lab, key="the right one", name="honest").finish()
     collector.finish()

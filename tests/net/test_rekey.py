@@ -22,8 +22,8 @@ def begin(lab, kind):
         there = ["--identity", collector_file, "--allow", allow_file(lab, lasting=tap_key)]
         here = ["--identity", tap_file, "--peer", collector_key]
     collector = Collector(lab, key=there, file=lab.folder / "collector.pcapng")
-    arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in")
-    source = Tcpdump(lab, lab.tap, "mon0", "source")
+    arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in", fast=True)
+    source = Tcpdump(lab, lab.tap, "mon0", "source", fast=True)
     tap = Tap(lab, key=here, name="lasting")
     return collector, arrival, source, tap, start_framegen(lab, SECONDS * PPS, PPS)
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Either end may go away and come back: frames flow again, and what did not arrive is accounted for."""
 
+import contextlib
+import os
 import signal
 
-from lib.farspan import Collector, Tap, assert_balanced, assert_collector_balanced, assert_tap_balanced, drops, tap_stages
+from lib.farspan import Collector, Tap, assert_balanced, assert_collector_balanced, assert_tap_balanced, drops, one, tap_stages
 from lib.lab import inside
 from lib.proc import wait_until
 from lib.tools import Tcpdump, assert_same, compare, framegen
@@ -82,6 +84,28 @@ def test_collector_killed_and_restarted(lab):
     assert verdict["equal"] and verdict["matched"] == 3000, verdict
 
 
+def test_tap_vanishes(lab):
+    """All of it is gone at once, without a word: the collector says so, and the one that comes after is the same tap."""
+    collector = Collector(lab)
+    arrival = arrival_at(lab, "arrival")
+    tap = Tap(lab)
+    framegen(lab, 1000, pps=10000)
+    arrival.wait_count(1000)
+    for pid in tap.proc.tree():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    tap.proc.wait()
+    tap = Tap(lab)
+    framegen(lab, 1000, pps=10000)
+    arrival.wait_count(2000)
+    tap_ledger, collector_ledger = tap.finish(), collector.finish()
+    arrival.stop()
+    assert_tap_balanced(tap_ledger)
+    assert_collector_balanced(collector_ledger)
+    there = one(collector_ledger["taps"])
+    assert there["sessions"] == 2 and there["sessions_without_close"] == 1, there
+
+
 def test_tap_killed_and_restarted(lab):
     source = Tcpdump(lab, lab.tap, "mon0", "source", fast=True)
     file = lab.folder / "collector.pcapng"
@@ -105,6 +129,7 @@ def test_tap_killed_and_restarted(lab):
     source.stop(), arrival.stop()
     assert_tap_balanced(tap_ledger)
     assert_collector_balanced(collector_ledger)
+    assert one(collector_ledger["taps"])["sessions_without_close"] == 0, "its engine outlived the broker and closed"
     assert tap_stages(tap_ledger)["link_tx"]["out"] == 2000
     received = [i["stages"]["link_rx"] for t in collector_ledger["taps"] for i in t["interfaces"]]
     assert sum(r["out"] for r in received) == 4000 and sum(drops(r) for r in received) == 0, received

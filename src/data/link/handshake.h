@@ -50,7 +50,7 @@ void handshake_keys_wipe(struct handshake_keys *k);
 
 enum {
     HANDSHAKE_MESSAGE_MAX = LINK_HELLO_LEN,
-    HANDSHAKE_BOUND = 22, /* bytes of HELLO, and of ANSWER the first 20, that the keys depend on */
+    HANDSHAKE_BOUND = 22, /* first bytes of HELLO and of ANSWER that the keys depend on */
 };
 
 /* ---- the tap's end ---- */

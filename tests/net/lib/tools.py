@@ -22,6 +22,12 @@ class Overrun(Exception):
     """An instrument lost frames itself, so that the run says nothing about the product."""
 
 
+def assert_in_time(received):
+    """Overrun when records reached the collector later than it waits for them: this machine held them up, not the product."""
+    if received["late_datagrams"]:
+        raise Overrun(f"records were held up for longer than the collector waits: {received}")
+
+
 def steadily(make_lab, experiment, pps=PPS, **lab_options):
     """Runs experiment(lab, pps) in a lab of its own; when an instrument could not keep up, again at half the rate."""
     for attempt in range(3):

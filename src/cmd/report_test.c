@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/report.h"
+#include "cmd/tap.h"
+
+/* Counts of which each is another, so that one in a wrong place is seen. */
+static void fill(struct ledger *l)
+{
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        ledger_set(l, (enum ledger_id)i, UINT64_C(1) << i % 50);
+    }
+}
+
+static int64_t at(const json_t *o, const char *key)
+{
+    json_t *v = json_object_get(o, key);
+    if (!json_is_integer(v)) {
+        fail_msg("no figure \"%s\"", key);
+    }
+    return json_integer_value(v);
+}
+
+/* Every counter of the stage is in the document, where its kind belongs, and they balance. */
+static void stages_balance(void **state)
+{
+    (void)state;
+    struct ledger l = {0};
+    fill(&l);
+    for (unsigned st = 0; st < LEDGER_STAGES; st++) {
+        json_t *o = report_stage(&l, (enum ledger_stage)st), *drops = json_object_get(o, "drops");
+        int64_t rest = at(o, "in");
+        size_t n_drops = 0;
+        for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+            const struct ledger_info *info = ledger_info((enum ledger_id)i);
+            if (info->stage != st) {
+                continue;
+            }
+            bool drop = info->kind == LEDGER_DROP;
+            int64_t v = at(drop ? drops : o, info->key);
+            assert_int_equal(v, ledger_get(&l, (enum ledger_id)i));
+            n_drops += drop;
+            rest += info->kind == LEDGER_MADE ? v : info->kind == LEDGER_OUT || drop ? -v : 0;
+        }
+        assert_int_equal(json_object_size(drops), n_drops);
+        assert_int_equal(at(o, "in_flight"), rest);
+        json_decref(o);
+    }
+}
+
+/* A stage that does not count what comes in takes it from the stage before. */
+static void stages_follow_each_other(void **state)
+{
+    (void)state;
+    struct ledger l = {0};
+    fill(&l);
+    json_t *before = NULL;
+    for (unsigned st = LEDGER_RING; st <= LEDGER_LINK_TX; st++) {
+        json_t *o = report_stage(&l, (enum ledger_stage)st);
+        if (before) {
+            assert_int_equal(at(o, "in"), at(before, "out"));
+        }
+        json_decref(before);
+        before = o;
+    }
+    json_decref(before);
+}
+
+static void assert_prints(const char *json, const char *want)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    assert_non_null(to);
+    json_t *doc = json_loads(json, 0, NULL);
+    assert_non_null(doc);
+    report_print(doc, to);
+    fclose(to);
+    if (!strstr(text, want)) {
+        fail_msg("\"%s\" is not in:\n%s", want, text);
+    }
+    json_decref(doc);
+    free(text);
+}
+
+/* What another version says, or less than expected, is shown as far as it is understood. */
+static void prints_what_it_gets(void **state)
+{
+    (void)state;
+    assert_prints("{}", "collector");
+    assert_prints("{\"role\": \"tap\"}", "tap");
+    assert_prints("{\"role\": \"tap\", \"name\": 7, \"interfaces\": 3}", "tap");
+    assert_prints("{\"role\": \"collector\", \"name\": \"c\", \"link\": {\"forged\": 12}}",
+                  "12 records that fail authentication");
+    assert_prints("{\"role\": \"collector\", \"name\": \"c\", \"outputs\": "
+                  "[{\"name\": \"n\", \"state\": \"no space\"}]}",
+                  "output n: no space");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"stages\": {\"ring\": {\"in\": 5, \"out\": 2, \"drops\": {\"ring_full\": 3, "
+                  "\"new_reason\": 1}}}}]}",
+                  "3 dropped: dropped by kernel, ring full");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"stages\": {\"ring\": {\"in\": 5, \"out\": 2, \"drops\": "
+                  "{\"new_reason\": 1}}}}]}",
+                  "1 dropped: new_reason");
+}
+
+/* What the broker gave, whole or cut anywhere, in a block of exactly that size. */
+static void decodes_names(void **state)
+{
+    (void)state;
+    static const uint8_t one[20] = {0, 0, 1, 2, 'e', 't', 'h', '0'};
+    static struct tap_name names[TAP_LINKS];
+    const size_t max = sizeof(one) * (TAP_LINKS + 1);
+    for (size_t len = 0; len <= max; len++) {
+        uint8_t *data = malloc(len + 1), *end = data + 1;
+        for (size_t i = 0; i < len; i++) {
+            end[i] = i % 20 >= 8 && i / 20 == 1 ? 'x' : one[i % 20];
+        }
+        unsigned n = tap_names_decode(end, len, names);
+        assert_int_equal(n, len / 20 < TAP_LINKS ? len / 20 : TAP_LINKS);
+        for (unsigned i = 0; i < n; i++) {
+            assert_int_equal(names[i].index, 258);
+            assert_string_equal(names[i].name, i == 1 ? "eth0xxxxxxxxxxxx" : "eth0");
+        }
+        free(data);
+    }
+}
+
+static void decodes_own_devices(void **state)
+{
+    (void)state;
+    uint8_t data[4 * RING_OWN_MAX + 9];
+    int own[RING_OWN_MAX];
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = i % 4 == 3 ? (uint8_t)(i / 4) : 0;
+    }
+    for (size_t len = 0; len <= sizeof(data); len++) {
+        unsigned n = tap_own_decode(data, len, own);
+        assert_int_equal(n, len / 4 < RING_OWN_MAX ? len / 4 : RING_OWN_MAX);
+        for (unsigned i = 0; i < n; i++) {
+            assert_int_equal(own[i], i);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stages_balance),      cmocka_unit_test(stages_follow_each_other),
+        cmocka_unit_test(prints_what_it_gets), cmocka_unit_test(decodes_names),
+        cmocka_unit_test(decodes_own_devices),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
