@@ -24,6 +24,8 @@ int cmd_status(int argc, char **argv);
 void say(const char *command, const char *fmt, ...) _printf_(2, 3);
 /* As say, then what to do about it; returns EXIT_USAGE. */
 int usage_error(const char *command, const char *fmt, ...) _printf_(2, 3);
+/* Carries out -h and -V, which every command has; false for another option. */
+bool help_option(int opt, const char *help);
 /* getopt_long's '?' and ':' in words; returns EXIT_USAGE. */
 int option_error(const char *command, char **argv, int opt);
 /* The host's name as a tap's or collector's: what LINK_NAME allows, at least "host". */
@@ -43,11 +45,19 @@ struct secret_options {
     bool plain;           /* -K */
 };
 
+/* The options about keys, for a command's own table beside -k and -K. */
+enum {
+    OPT_KEY_FILE = 512,
+    OPT_IDENTITY,
+    OPT_PEER,
+    OPT_ALLOW,
+};
+
+/* Takes one of them, or -k or -K: 0, EXIT_FAILURE, or -1 when it is another option. */
+int secret_option(struct secret_options *o, int opt, char *arg);
+
 /* Do the options name exactly one kind of key, and all of it? 0 or usage_error's EXIT_USAGE. */
 int secret_check(const struct secret_options *o, const char *command, bool collector);
-
-/* Takes -k's argument over. -ENOMEM. */
-int secret_take_passphrase(struct secret_options *o, char *arg);
 
 struct secrets {
     struct handshake_conf conf; /* borrows from below */

@@ -37,7 +37,13 @@ static void on_say(void *user, bool error, const char *text)
     say("collector", "%s", text);
 }
 
-static const struct server_ops server_ops = {on_device, on_say};
+static void on_failed(void *user)
+{
+    struct collector *c = user;
+    loop_stop(c->loop, EXIT_FAILURE);
+}
+
+static const struct server_ops server_ops = {on_device, on_say, on_failed};
 
 static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {

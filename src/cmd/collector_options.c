@@ -36,7 +36,11 @@ static const char help[] =
     "  -h, --help              print this help\n"
     "  -V, --version           print the version\n";
 
-enum { OPT_BIND = 256, OPT_KEY_FILE, OPT_IDENTITY, OPT_ALLOW, OPT_USER, OPT_JSON };
+enum {
+    OPT_BIND = 256,
+    OPT_USER,
+    OPT_JSON,
+};
 
 static const struct option options[] = {
     {"bind", required_argument, NULL, OPT_BIND},
@@ -81,22 +85,8 @@ static int set_option(struct collector_conf *c, int opt, char *arg)
     case 'w':
         c->file = arg;
         break;
-    case 'k':
-        return secret_take_passphrase(&c->secret, arg) < 0 ? EXIT_FAILURE : 0;
-    case 'K':
-        c->secret.plain = true;
-        break;
     case OPT_BIND:
         c->bind = arg;
-        break;
-    case OPT_KEY_FILE:
-        c->secret.key_file = arg;
-        break;
-    case OPT_IDENTITY:
-        c->secret.identity = arg;
-        break;
-    case OPT_ALLOW:
-        c->secret.allow = arg;
         break;
     case OPT_USER:
         c->user = arg;
@@ -105,7 +95,7 @@ static int set_option(struct collector_conf *c, int opt, char *arg)
         c->json = true;
         break;
     default:
-        return EXIT_USAGE;
+        return secret_option(&c->secret, opt, arg);
     }
     return 0;
 }
@@ -131,12 +121,7 @@ int collector_parse(struct collector_conf *c, int argc, char **argv)
 {
     int opt;
     while ((opt = getopt_long(argc, argv, ":p:i:w:k:KhV", options, NULL)) != -1) {
-        if (opt == 'h') {
-            fputs(help, stdout);
-            return -1 - EXIT_SUCCESS;
-        }
-        if (opt == 'V') {
-            puts("farspan " FARSPAN_VERSION);
+        if (help_option(opt, help)) {
             return -1 - EXIT_SUCCESS;
         }
         int r = opt == '?' || opt == ':' ? option_error("collector", argv, opt)

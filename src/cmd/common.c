@@ -30,6 +30,16 @@ int usage_error(const char *command, const char *fmt, ...)
     return EXIT_USAGE;
 }
 
+bool help_option(int opt, const char *help)
+{
+    if (opt == 'h') {
+        fputs(help, stdout);
+    } else if (opt == 'V') {
+        puts("farspan " FARSPAN_VERSION);
+    }
+    return opt == 'h' || opt == 'V';
+}
+
 int option_error(const char *command, char **argv, int opt)
 {
     const char *word = argv[optind > 0 ? optind - 1 : 0];

@@ -82,14 +82,8 @@ int cmd_keygen(int argc, char **argv)
         case 'o':
             path = optarg;
             break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_SUCCESS;
-        case 'V':
-            puts("farspan " FARSPAN_VERSION);
-            return EXIT_SUCCESS;
         default:
-            return option_error("keygen", argv, opt);
+            return help_option(opt, help) ? EXIT_SUCCESS : option_error("keygen", argv, opt);
         }
     }
     if (optind < argc) {

@@ -33,12 +33,37 @@ int secret_check(const struct secret_options *o, const char *command, bool colle
     return 0;
 }
 
-int secret_take_passphrase(struct secret_options *o, char *arg)
+static int take_passphrase(struct secret_options *o, char *arg)
 {
     free(o->passphrase);
     o->passphrase = strdup(arg);
     proctitle_wipe_value(arg);
-    return o->passphrase ? 0 : -ENOMEM;
+    return o->passphrase ? 0 : EXIT_FAILURE;
+}
+
+int secret_option(struct secret_options *o, int opt, char *arg)
+{
+    switch (opt) {
+    case 'k':
+        return take_passphrase(o, arg);
+    case 'K':
+        o->plain = true;
+        return 0;
+    case OPT_KEY_FILE:
+        o->key_file = arg;
+        return 0;
+    case OPT_IDENTITY:
+        o->identity = arg;
+        return 0;
+    case OPT_PEER:
+        o->peer = arg;
+        return 0;
+    case OPT_ALLOW:
+        o->allow = arg;
+        return 0;
+    default:
+        return -1;
+    }
 }
 
 int read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct error *err)

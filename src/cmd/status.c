@@ -165,14 +165,8 @@ int cmd_status(int argc, char **argv)
         case 'w':
             s.watch = true;
             break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_SUCCESS;
-        case 'V':
-            puts("farspan " FARSPAN_VERSION);
-            return EXIT_SUCCESS;
         default:
-            return option_error("status", argv, opt);
+            return help_option(opt, help) ? EXIT_SUCCESS : option_error("status", argv, opt);
         }
     }
     s.name = optind < argc ? argv[optind++] : NULL;

@@ -50,9 +50,6 @@ enum {
     OPT_DIRECTION = 256,
     OPT_VLAN,
     OPT_NAME,
-    OPT_KEY_FILE,
-    OPT_IDENTITY,
-    OPT_PEER,
     OPT_USER,
     OPT_JSON,
     OPT_KEEP_SUPER,
@@ -181,20 +178,6 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
     case 'p':
         c->promiscuous = true;
         break;
-    case 'k':
-        return secret_take_passphrase(&c->secret, arg) < 0 ? EXIT_FAILURE : 0;
-    case 'K':
-        c->secret.plain = true;
-        break;
-    case OPT_KEY_FILE:
-        c->secret.key_file = arg;
-        break;
-    case OPT_IDENTITY:
-        c->secret.identity = arg;
-        break;
-    case OPT_PEER:
-        c->secret.peer = arg;
-        break;
     case OPT_USER:
         c->user = arg;
         break;
@@ -234,12 +217,7 @@ int tap_parse(struct tap_conf *c, int argc, char **argv)
     int opt;
     host_name(c->name);
     while ((opt = getopt_long(argc, argv, "+:i:lf:s:pB:c:k:KhV", options, NULL)) != -1) {
-        if (opt == 'h') {
-            fputs(help, stdout);
-            return -1 - EXIT_SUCCESS;
-        }
-        if (opt == 'V') {
-            puts("farspan " FARSPAN_VERSION);
+        if (help_option(opt, help)) {
             return -1 - EXIT_SUCCESS;
         }
         if (opt == 'l') {
@@ -248,6 +226,7 @@ int tap_parse(struct tap_conf *c, int argc, char **argv)
         int r = opt == '?' || opt == ':' ? option_error("tap", argv, opt)
                                          : checked_option(c, opt, optarg);
         r = r == -1 ? plain_option(c, opt, optarg) : r;
+        r = r == -1 ? secret_option(&c->secret, opt, optarg) : r;
         if (r != 0) {
             return -1 - r;
         }

@@ -325,6 +325,12 @@ static inline void tap_stopped(void *user)
     ((struct tap_end *)user)->stopped = true;
 }
 
+static inline void collector_failed(void *user)
+{
+    (void)user;
+    fail_msg("the collector's data thread gave up");
+}
+
 static inline int collector_device(void *user, const char *tap, int *ret_fd, struct error *err)
 {
     struct world *w = user;
@@ -380,7 +386,7 @@ static inline void world_must(struct world *w, bool (*until)(struct world *), in
 
 static inline void world_start_collector(struct world *w)
 {
-    static const struct server_ops ops = {collector_device, collector_say};
+    static const struct server_ops ops = {collector_device, collector_say, collector_failed};
     struct error err = {""};
     struct udp_addr a = {.v4 = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}},
                          .len = sizeof(a.v4)};

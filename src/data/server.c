@@ -326,6 +326,7 @@ static void on_event(struct server *s, const struct receiver_event *e)
         break;
     case RECEIVER_FAILED:
         server_say(s, true, "%s", (const char *)e->data);
+        s->conf.ops->failed(s->conf.user);
         break;
     }
 }

@@ -16,6 +16,8 @@ struct server_ops {
      * descriptor is the server's to close when the tap is gone. */
     int (*device)(void *user, const char *tap, int *ret_fd, struct error *err);
     void (*say)(void *user, bool error, const char *text);
+    /* The data thread has given up, as it has said: nothing is received any more. */
+    void (*failed)(void *user);
 };
 
 struct server_conf {
