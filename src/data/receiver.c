@@ -239,6 +239,7 @@ static void *run(void *arg)
     struct pollfd p[2] = {{.fd = r->conf.fd, .events = POLLIN},
                           {.fd = r->wake.fd, .events = POLLIN}};
     bool more = false;
+    pthread_setname_np(pthread_self(), "receiver"); /* another's name would need /proc */
     while (!r->stopping) {
         int timeout = more ? 0 : r->tick.ns ? REASM_HOLD_MS : IDLE_MS;
         if (poll(p, 2, timeout) < 0 && errno != EINTR) {
@@ -299,7 +300,6 @@ int receiver_start(const struct receiver_conf *conf, struct receiver **ret, stru
         receiver_free(r);
         return error_sys(err, -e, "cannot start receiving");
     }
-    pthread_setname_np(r->thread, "receiver");
     *ret = r;
     return 0;
 }

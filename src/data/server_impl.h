@@ -14,7 +14,7 @@ enum {
     SERVER_HALF = 1024,  /* handshakes that have not become a session */
     SERVER_TICK_MS = 200,
     SERVER_HALF_MS = 10000,
-    SERVER_ALIVE_MS = 1500,   /* a tap reports every second: silent for longer, it may be gone */
+    SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
     SERVER_GONE_MS = 30000,

@@ -39,6 +39,7 @@ struct command {
 
 struct worker {
     pthread_t thread;
+    char name[16]; /* of the thread */
     bool started, stopping;
     struct wake wake;
     const struct wake *control;
@@ -126,6 +127,7 @@ static void carry_out_all(struct worker *w)
 static void *run(void *arg)
 {
     struct worker *w = arg;
+    pthread_setname_np(pthread_self(), w->name); /* another's name would need /proc */
     struct pollfd p[2] = {
         {.fd = w->pipeline.source->ops->fd(w->pipeline.source), .events = POLLIN},
         {.fd = w->wake.fd, .events = POLLIN},
@@ -188,6 +190,7 @@ int worker_start(struct ring *ring, const struct worker_conf *conf, struct worke
         return error_sys(err, ENOMEM, "cannot watch %s", conf->name);
     }
     w->control = conf->control;
+    snprintf(w->name, sizeof(w->name), "tap %.11s", conf->name);
     w->wake.fd = -1;
     int r = build(w, ring, conf);
     if (r == 0) {
@@ -201,9 +204,6 @@ int worker_start(struct ring *ring, const struct worker_conf *conf, struct worke
         worker_free(w);
         return error_sys(err, -r, "cannot start the thread of %s", conf->name);
     }
-    char name[16];
-    snprintf(name, sizeof(name), "tap %.11s", conf->name);
-    pthread_setname_np(w->thread, name);
     *ret = w;
     return 0;
 }
