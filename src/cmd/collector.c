@@ -188,6 +188,7 @@ int cmd_collector(int argc, char **argv)
     snprintf(c.name, sizeof(c.name), "collector-%u", c.conf.port);
     r = secrets_load(&c.conf.secret, "collector", true, &c.secrets, &err);
     r = r < 0 ? r : collector_open(&c, &err);
+    loop_hold_signals(); /* what is made from here on is taken away in order */
     if (r == 0 && control_listen(&c.control, c.name, &err) < 0) {
         say("collector", "warning: farspan status will not see this collector: %s", err.text);
     }

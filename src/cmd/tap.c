@@ -401,6 +401,7 @@ int cmd_tap(int argc, char **argv)
     }
     system_words(t.host, sizeof(t.host));
     r = prepare(&t, &err);
+    loop_hold_signals(); /* what is made from here on is taken away in order */
     if (r == 0 && control_listen(&t.control, t.conf.name, &err) < 0) {
         say("tap", "warning: farspan status will not see this tap: %s", err.text);
     }

@@ -336,16 +336,28 @@ static void on_signals(struct loop *l, int fd, uint32_t events, void *user)
     }
 }
 
+static void signals_of_loops(sigset_t *mask)
+{
+    sigemptyset(mask);
+    sigaddset(mask, SIGINT);
+    sigaddset(mask, SIGTERM);
+    sigaddset(mask, SIGHUP);
+}
+
+void loop_hold_signals(void)
+{
+    sigset_t mask;
+    signals_of_loops(&mask);
+    pthread_sigmask(SIG_BLOCK, &mask, NULL);
+}
+
 int loop_add_signals(struct loop *l, loop_signal_fn *fn, void *user)
 {
     if (l->signals >= 0) {
         return -EEXIST;
     }
     sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGINT);
-    sigaddset(&mask, SIGTERM);
-    sigaddset(&mask, SIGHUP);
+    signals_of_loops(&mask);
     _cleanup_(closep) int fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) {
         return -errno;

@@ -66,6 +66,10 @@ void loop_set_timer(struct loop *l, struct loop_timer *t, struct mono first, int
 /* Takes NULL. */
 void loop_del_timer(struct loop *l, struct loop_timer *t);
 
+/* Makes these signals wait from now on, until a loop takes them: for a program that has begun what
+ * it must end in order, and has no loop yet. */
+void loop_hold_signals(void);
+
 /* Takes SIGINT, SIGTERM and SIGHUP as events instead: blocks them in the calling thread, so call it
  * before other threads are made; they inherit the mask. loop_free puts the mask back. Once a loop.
  */

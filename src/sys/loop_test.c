@@ -331,6 +331,23 @@ static void signals_are_events(void **state)
     assert_int_equal(sigismember(&after, SIGTERM), sigismember(&before, SIGTERM));
 }
 
+/* One that came before there was a loop is not lost, and has not ended the program. */
+static void signals_wait(void **state)
+{
+    (void)state;
+    struct note note = {.n = 2};
+    sigset_t before;
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    loop_hold_signals();
+    kill(getpid(), SIGTERM);
+    struct loop *l = make_loop();
+    assert_int_equal(loop_add_signals(l, on_signal, &note), 0);
+    assert_int_equal(loop_run(l), 0);
+    assert_int_equal(note.order[2], 't');
+    loop_free(l);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 static void stop_before_run(void **state)
 {
     (void)state;
@@ -350,6 +367,7 @@ int main(void)
         cmocka_unit_test(removal_within_a_round),
         cmocka_unit_test(no_wake_is_lost),
         cmocka_unit_test(signals_are_events),
+        cmocka_unit_test(signals_wait),
         cmocka_unit_test(stop_before_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
