@@ -62,23 +62,41 @@ static int connect_collector(void *ctx, const void *args, size_t len, struct bro
     return r;
 }
 
+/* The reply's data: what `put` writes of each interface there is, in at most `cap` bytes. */
+static int tell_links(struct broker_reply *reply, size_t cap,
+                      void (*put)(struct wr *w, const struct netlink_link *link))
+{
+    struct netlink_link *links = NULL;
+    size_t n = 0;
+    int r = netlink_links(&links, &n, &reply->err);
+    struct wr w = wr_make(reply->data, MIN(sizeof(reply->data), cap));
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        put(&w, &links[i]);
+    }
+    reply->len = wr_len(&w);
+    free(links);
+    return r;
+}
+
+static void put_own(struct wr *w, const struct netlink_link *link)
+{
+    if (strcmp(link->alias, TAPDEV_ALIAS) == 0) {
+        wr_u32(w, (uint32_t)link->index);
+    }
+}
+
+static void put_name(struct wr *w, const struct netlink_link *link)
+{
+    wr_u32(w, (uint32_t)link->index);
+    wr_copy(w, link->name, NAME_LEN);
+}
+
 static int own_devices(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
     (void)ctx;
     (void)args;
     (void)len;
-    struct netlink_link *links = NULL;
-    size_t n = 0;
-    int r = netlink_links(&links, &n, &reply->err);
-    struct wr w = wr_make(reply->data, MIN(sizeof(reply->data), 4u * RING_OWN_MAX));
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        if (strcmp(links[i].alias, TAPDEV_ALIAS) == 0) {
-            wr_u32(&w, (uint32_t)links[i].index);
-        }
-    }
-    reply->len = wr_len(&w);
-    free(links);
-    return r;
+    return tell_links(reply, 4u * RING_OWN_MAX, put_own);
 }
 
 static int names(void *ctx, const void *args, size_t len, struct broker_reply *reply)
@@ -86,17 +104,7 @@ static int names(void *ctx, const void *args, size_t len, struct broker_reply *r
     (void)ctx;
     (void)args;
     (void)len;
-    struct netlink_link *links = NULL;
-    size_t n = 0;
-    int r = netlink_links(&links, &n, &reply->err);
-    struct wr w = wr_make(reply->data, sizeof(reply->data));
-    for (size_t i = 0; r == 0 && i < n && i < TAP_LINKS; i++) {
-        wr_u32(&w, (uint32_t)links[i].index);
-        wr_copy(&w, links[i].name, NAME_LEN);
-    }
-    reply->len = wr_len(&w);
-    free(links);
-    return r;
+    return tell_links(reply, TAP_LINKS * (4u + NAME_LEN), put_name);
 }
 
 const struct broker_request tap_requests[TAP_REQUESTS] = {
