@@ -21,7 +21,8 @@ enum {
 
 enum tap_request {
     TAP_OPEN_RING, /* u32: which interface of the command line; gives its descriptor */
-    TAP_CONNECT,   /* gives a UDP socket that is connected to the collector */
+    TAP_CONNECT,   /* u8: 1: at the address found last, else its name is looked up; gives a UDP
+                    * socket that is connected to the collector */
     TAP_OWN,       /* gives u32 indexes of interfaces that collectors on this host made */
     TAP_NAMES,     /* gives (u32 index, 16 bytes of name) of the interfaces there are */
     TAP_REQUESTS,
@@ -43,7 +44,9 @@ struct tap_conf {
     bool has_collector;
     struct host_port collector;
     const char *collector_text;
-    const char *filter_option; /* -f */
+    struct udp_addr collector_found; /* the broker's: where it was last */
+    uint32_t mtu;                    /* 0: found out */
+    const char *filter_option;       /* -f */
     char *filter;
     enum frame_dir dir;
     bool has_vlans;

@@ -31,15 +31,27 @@ static int open_ring(void *ctx, const void *args, size_t len, struct broker_repl
     return e;
 }
 
+static int connect_to(struct tap_conf *c, const struct udp_addr *a, struct broker_reply *reply)
+{
+    int r = udp_connect(a, &reply->fd, &reply->err);
+    if (r == 0) {
+        c->collector_found = *a;
+        (void)udp_set_buffers(reply->fd, 0, 4 << 20, NULL, NULL);
+    }
+    return r;
+}
+
 static int connect_collector(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
-    (void)args;
-    (void)len;
-    const struct tap_conf *c = ctx;
+    struct tap_conf *c = ctx;
     struct resolve_conf rc = {0};
     struct sockaddr_storage found[RESOLVE_MAX];
     size_t n = 0;
     int r = 0;
+    struct rd rd = rd_make(args, len);
+    if (rd_u8(&rd) == 1 && c->collector_found.len) {
+        return connect_to(c, &c->collector_found, reply);
+    }
     if (geteuid() == 0) {
         r = broker_find_user(c->user, &rc.child, &reply->err);
     }
@@ -54,10 +66,7 @@ static int connect_collector(void *ctx, const void *args, size_t len, struct bro
     for (size_t i = 0; i < n && r < 0; i++) { /* the first that there is a route to */
         struct udp_addr a = {.len = found[i].ss_family == AF_INET ? sizeof(a.v4) : sizeof(a.v6)};
         memcpy(&a.v6, &found[i], a.len);
-        r = udp_connect(&a, &reply->fd, &reply->err);
-    }
-    if (r == 0) {
-        (void)udp_set_buffers(reply->fd, 0, 4 << 20, NULL, NULL);
+        r = connect_to(c, &a, reply);
     }
     return r;
 }
@@ -109,7 +118,7 @@ static int names(void *ctx, const void *args, size_t len, struct broker_reply *r
 
 const struct broker_request tap_requests[TAP_REQUESTS] = {
     [TAP_OPEN_RING] = {"open the ring", open_ring, 4, 4},
-    [TAP_CONNECT] = {"reach the collector", connect_collector, 0, 0},
+    [TAP_CONNECT] = {"reach the collector", connect_collector, 1, 1},
     [TAP_OWN] = {"find collectors' devices", own_devices, 0, 0},
     [TAP_NAMES] = {"list the interfaces", names, 0, 0},
 };

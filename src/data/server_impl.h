@@ -41,6 +41,7 @@ struct key {
     uint32_t remote;
     struct session *session; /* NULL: half-open */
     struct udp_addr from, local;
+    uint64_t newest;           /* counter of the control record that told them, plus one */
     struct mono made, expires; /* expires {0}: with the session */
     struct mono asked;         /* its first INFO came */
     uint8_t *info;             /* an INFO that waits for another session's end */
@@ -54,7 +55,7 @@ struct tap {
     struct session *session; /* NULL: gone */
     int device;              /* its TAP device, or -1 */
     struct mono device_next; /* no device could be made: the next try */
-    unsigned sessions, rekeys;
+    unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;
     const char *cipher;

@@ -246,6 +246,17 @@ static unsigned doubted(struct pmtu *p, struct mono now)
     return p->state != PMTU_COMPLETE || p->probe || soon ? 0 : ask(p, p->size, now);
 }
 
+static void passes(struct pmtu *p, struct mono now)
+{
+    p->doubt = false;
+    if (p->state == PMTU_COMPLETE) {
+        p->probe = 0;
+        p->checked = now;
+        p->deadline = mono_add_ms(now, PMTU_CONFIRM_MS);
+        p->deadline = p->raise.ns < p->deadline.ns ? p->raise : p->deadline;
+    }
+}
+
 unsigned pmtu_step(struct pmtu *p, enum pmtu_event event, struct mono now)
 {
     if (p->state == PMTU_OFF) {
@@ -259,6 +270,9 @@ unsigned pmtu_step(struct pmtu *p, enum pmtu_event event, struct mono now)
         return p->probe ? failed(p, now) : 0;
     case PMTU_DOUBT:
         return doubted(p, now);
+    case PMTU_PASSES:
+        passes(p, now);
+        return 0;
     default:
         return 0;
     }

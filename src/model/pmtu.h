@@ -53,6 +53,7 @@ enum pmtu_event {
     PMTU_TICK,
     PMTU_REFUSED, /* this host itself would not send the probe just asked for: too large */
     PMTU_DOUBT,   /* something is lost: is it the size? */
+    PMTU_PASSES,  /* data of `size` has arrived of late: as good as a probe (section 4.1) */
 };
 
 enum pmtu_action {

@@ -353,6 +353,27 @@ static void a_slow_path(void **state)
     }
 }
 
+/* More is sent than a path takes: large ones are dropped, small ones slip through. */
+static void data_that_arrives_says_enough(void **state)
+{
+    (void)state;
+    struct mono now = t0;
+    struct pmtu p;
+    struct path w = path_of(1500, 1500);
+    start(&w, &p, PMTU_MIN_V4, 0, now);
+    run(&w, &p, &now, 5000, false);
+    w.width = 1000; /* as probes see it */
+    for (unsigned i = 0; i < 700; i++) {
+        act(&w, &p, pmtu_step(&p, PMTU_PASSES, now), now);
+        act(&w, &p, pmtu_step(&p, PMTU_DOUBT, now), now);
+        run(&w, &p, &now, 300, false);
+        assert_int_equal(p.size, 1500);
+    }
+    assert_true(w.probes < 300);
+    run(&w, &p, &now, 12000, false);
+    assert_true(p.size <= 1000);
+}
+
 static void bounds_of_the_user_hold(void **state)
 {
     (void)state;
@@ -405,6 +426,7 @@ int main(void)
         cmocka_unit_test(not_even_the_smallest),
         cmocka_unit_test(an_outage_says_nothing_of_sizes),
         cmocka_unit_test(a_slow_path),
+        cmocka_unit_test(data_that_arrives_says_enough),
         cmocka_unit_test(bounds_of_the_user_hold),
         cmocka_unit_test(answers_of_another_path_do_not_count),
     };
