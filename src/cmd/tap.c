@@ -34,6 +34,8 @@ struct tap {
     struct tap_name names[TAP_LINKS]; /* of "any" */
     const char *name_list[TAP_LINKS];
     unsigned n_names;
+    struct bpfsel_flow flow[2]; /* the tunnel's, and the one before: a session may move */
+    unsigned n_flows;
     struct sock_filter program[BPFSEL_MAX];
 };
 
@@ -74,20 +76,12 @@ static void on_stopped(void *user)
 static int set_filter(struct tap *t, struct tap_interface *ti, const struct ether_flow *flow,
                       struct error *err)
 {
-    struct bpfsel_flow bf = {0};
-    if (flow) {
-        bf.family = flow->family;
-        memcpy(bf.local, flow->addr[0], sizeof(bf.local));
-        memcpy(bf.remote, flow->addr[1], sizeof(bf.remote));
-        bf.local_port = flow->port[0];
-        bf.remote_port = flow->port[1];
-    }
     const struct bpfsel_conf bc = {
         .raw_ip = ti->ring.raw_ip,
         .dir = t->conf.dir,
         .vlans = t->conf.has_vlans ? &t->conf.vlans : NULL,
-        .flows = &bf,
-        .n_flows = flow ? 1 : 0,
+        .flows = t->flow,
+        .n_flows = t->n_flows,
         .user = ti->filter.insns,
         .n_user = ti->filter.n,
         .snaplen = t->conf.snaplen,
@@ -109,6 +103,16 @@ static int set_filter(struct tap *t, struct tap_interface *ti, const struct ethe
 static void on_flow(void *user, const struct ether_flow *flow)
 {
     struct tap *t = user;
+    t->n_flows = 0;
+    if (flow) {
+        struct bpfsel_flow bf = {
+            .family = flow->family, .local_port = flow->port[0], .remote_port = flow->port[1]};
+        memcpy(bf.local, flow->addr[0], sizeof(bf.local));
+        memcpy(bf.remote, flow->addr[1], sizeof(bf.remote));
+        t->flow[1] = t->flow[0];
+        t->flow[0] = bf;
+        t->n_flows = t->flow[1].family ? 2 : 1;
+    }
     for (unsigned i = 0; i < t->conf.n; i++) {
         struct error err = {""};
         if (set_filter(t, &t->conf.interface[i], flow, &err) < 0) {
