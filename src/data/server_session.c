@@ -140,11 +140,12 @@ static int take_key(struct server *s, struct session *ss, struct key *k)
     if (old && old != k) { /* what is under way under the old one is still taken */
         old->expires = mono_add_ms(mono_now(), SERVER_OLD_KEY_MS);
     }
+    handshake_collector_forget(&k->handshake);
+    server_half_remove(s, k);
     k->session = ss;
     k->expires = (struct mono){0};
     ss->key = k;
     ss->guesses = 0;
-    s->n_half--;
     s->counters.accepted++;
     return 0;
 }
@@ -173,7 +174,6 @@ static int begin(struct server *s, struct key *k, const struct link_info *info, 
         server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
                    k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
     }
-    k->handshake.need_confirm = false;
     k->proven = resumed; /* kept to answer a repeated INFO alike */
     return 0;
 }

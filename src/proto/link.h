@@ -21,6 +21,8 @@ enum {
 
     LINK_HS_HEADER = 16,
     LINK_HELLO_LEN = 384, /* padded, so that no answer is larger than what asked for it */
+    LINK_COOKIE_LEN = 16,
+    LINK_COOKIE_AT = LINK_HELLO_LEN - LINK_COOKIE_LEN, /* in a HELLO */
     LINK_CONFIRM_LEN = 48,
     LINK_REJECT_LEN = 20,
     LINK_RECORD_HEADER = 16,
@@ -41,6 +43,7 @@ enum link_type {
     LINK_CONFIRM = 3,
     LINK_ACCEPT = 4,
     LINK_REJECT = 5,
+    LINK_COOKIE = 6,
     LINK_RECORD = 16,
 };
 
@@ -70,18 +73,21 @@ struct link_hs {
     uint16_t aeads;                   /* HELLO: bit n offers enum aead_alg n */
     uint8_t aead;                     /* ANSWER: the one chosen */
     uint8_t reason;                   /* REJECT: enum link_reason */
-    const uint8_t *data;
-    uint16_t data_len; /* at most LINK_HS_DATA_MAX */
+    const uint8_t *data;              /* COOKIE: the cookie */
+    uint16_t data_len;                /* at most LINK_HS_DATA_MAX */
+    const uint8_t *cookie;            /* HELLO: LINK_COOKIE_LEN bytes of a COOKIE; NULL: none */
 };
 
 /* The type of a datagram by its first bytes, or -EBADMSG: not ours at all. */
 int link_peek(const uint8_t *d, size_t len);
 
-/* Decodes HELLO to REJECT. -EBADMSG: malformed; -EPROTONOSUPPORT: ours but of another version (then
+/* Decodes HELLO to COOKIE. -EBADMSG: malformed; -EPROTONOSUPPORT: ours but of another version (then
  * only type, version, sender and receiver are set). */
 int link_hs_decode(const uint8_t *d, size_t len, struct link_hs *ret);
 /* Encodes; a HELLO is padded to LINK_HELLO_LEN. Returns the length, or -ENOBUFS. */
 int link_hs_encode(const struct link_hs *m, uint8_t *out, size_t cap);
+/* Puts a cookie into a HELLO that is encoded already. */
+void link_hello_set_cookie(uint8_t hello[LINK_HELLO_LEN], const uint8_t cookie[LINK_COOKIE_LEN]);
 
 struct link_record {
     uint16_t stream;
