@@ -33,7 +33,7 @@ static void buckets(void **state)
     assert_int_equal(taken, 5);
     taken = 0;
     for (unsigned i = 0; i < 1000; i++) { /* 10 s in steps that are no whole milliseconds */
-        taken += load_bucket_take(&b, 3, 5, (struct mono){t0.ns + i * 10000001});
+        taken += load_bucket_take(&b, 3, 5, (struct mono){t0.ns + (int64_t)i * 10000001});
     }
     assert_in_range(taken, 29, 30);
     assert_true(load_bucket_take(&b, 3, 5, mono_add_ms(t0, 400000000000)));
