@@ -397,7 +397,7 @@ void server_stop(struct server *s)
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
         struct session *ss = s->session[i];
         if (ss && !ss->closing && ss->key) {
-            server_session_send_close(s, ss);
+            server_session_send_close(s, ss, LINK_CLOSE_END);
         }
     }
     receiver_figures(s->receiver, &s->counters.receiver);
@@ -431,6 +431,7 @@ void server_free(struct server *s)
         }
         free(s->tap[i]);
     }
+    allow_done(&s->allow);
     free(s->last_hello);
     secure_wipe(s, sizeof(*s)); /* the identity and the cookies' secrets */
     free(s);

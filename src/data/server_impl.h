@@ -80,7 +80,8 @@ struct session {
     uint16_t stream_id[RECEIVER_STREAMS];
     bool final[RECEIVER_STREAMS]; /* the tap has said how many frames there were in all */
     unsigned n_streams;
-    bool closing; /* the data thread closes its books */
+    bool closing; /* the data thread closes its books, … */
+    bool asked;   /* … or has yet to be told so */
     bool wants_ack, told_unserved;
     unsigned guesses; /* wrong passphrases from its address since its last key */
     struct mono heard;
@@ -113,7 +114,8 @@ struct server {
     unsigned n_taps;
     uint32_t n_ports; /* given out so far; indices are from 1 on */
     unsigned hints, words;
-    int64_t *last_hello; /* NOISE: the newest timestamp of each entry of the allow list */
+    struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
+    int64_t *last_hello;     /* NOISE: the newest timestamp of each entry of the allow list */
     struct server_counters counters;
 };
 
@@ -156,4 +158,4 @@ void server_session_closed(struct server *s, uint32_t id);
 void server_info_waits(struct server *s, struct key *k);
 void server_session_end(struct server *s, struct session *ss);
 void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report);
-void server_session_send_close(struct server *s, struct session *ss);
+void server_session_send_close(struct server *s, struct session *ss, enum link_close why);

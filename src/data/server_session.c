@@ -51,8 +51,9 @@ static void send_report(struct server *s, struct session *ss)
 /* Asks the data thread to close the books; the rest follows with RECEIVER_CLOSED. */
 void server_session_end(struct server *s, struct session *ss)
 {
-    if (!ss->closing) {
-        ss->closing = receiver_close(s->receiver, ss->id) == 0; /* else it is asked for again */
+    ss->closing = true;
+    if (!ss->asked) {
+        ss->asked = receiver_close(s->receiver, ss->id) == 0; /* else at the next tick */
     }
 }
 
@@ -385,15 +386,16 @@ void server_control(struct server *s, const struct receiver_event *e)
     }
 }
 
-void server_session_send_close(struct server *s, struct session *ss)
+void server_session_send_close(struct server *s, struct session *ss, enum link_close why)
 {
     send_report(s, ss);
-    send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE});
+    send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE, .reason = (uint8_t)why});
 }
 
 void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report)
 {
     if (ss->closing) {
+        server_session_end(s, ss);
         return;
     }
     if (mono_due(now, mono_add_ms(ss->heard, SERVER_GONE_MS))) {

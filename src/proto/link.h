@@ -63,6 +63,12 @@ enum link_reason {
     LINK_REASON_RESOURCE = 7, /* cannot serve this tap, e.g. no device could be made for it */
 };
 
+enum link_close {
+    LINK_CLOSE_END = 0,     /* who sends it ends */
+    LINK_CLOSE_REVOKED = 1, /* collector: the tap's key is not allowed any more */
+    LINK_CLOSE_CHANGED = 2, /* collector: its name or pre-shared key is another now: come again */
+};
+
 /* A handshake message of any type. `data` points into the datagram: what the method put there. */
 struct link_hs {
     enum link_type type;
@@ -194,7 +200,7 @@ struct link_control {
         struct link_stream stream; /* STREAM; STREAM_ACK: only .stream */
         struct link_port port;
         struct link_report report; /* REPORT */
-        uint8_t reason;            /* CLOSE: 0 the tap ends; other values reserved */
+        uint8_t reason;            /* CLOSE: enum link_close */
     };
 };
 
