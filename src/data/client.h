@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/history.h"
 #include "data/link/handshake.h"
 #include "data/worker.h"
 #include "model/uplink.h"
@@ -30,6 +31,9 @@ struct client_conf {
     const char *name, *host, *software;
     const char *collector; /* as the user wrote it, for sentences */
     uint32_t mtu;          /* packets to it have at most so many bytes; 0: as many as pass */
+    /* Borrowed, and used by the control thread only: the client adds what happens to sessions, and
+     * tells the collector of all that is in it. */
+    struct history *history;
     const struct client_ops *ops;
     void *user;
 };

@@ -22,19 +22,28 @@ static void tell_workers(struct client *c)
     }
 }
 
+static void note(struct client *c, enum history_kind kind, const char *words)
+{
+    history_add(c->conf.history, wall_now(), kind, c->conf.collector, "%s", words);
+}
+
 static void tell_user(struct client *c, unsigned actions)
 {
+    char text[80];
     if (actions & PMTU_DO_FAIL) {
         c->too_narrow = true;
-        c->found_mtu = 0;
+        snprintf(text, sizeof(text), "packets of %u bytes do not pass", c->pmtu.min);
+        note(c, HISTORY_PATH_MTU, text);
         client_say(c, true,
                    "the path to the collector at %s does not carry packets of %u bytes, the "
                    "smallest that are used: frames do not arrive; a link, tunnel or firewall on "
                    "the way drops them: give it a larger MTU%s",
                    c->conf.collector, c->pmtu.min,
                    c->pmtu.min > PMTU_MIN_V4 ? ", or this tap a smaller one with --mtu" : "");
-    } else if (actions & PMTU_DO_FOUND && c->pmtu.size != c->found_mtu) {
+    } else if (actions & PMTU_DO_FOUND && (c->pmtu.size != c->found_mtu || c->too_narrow)) {
         if (c->found_mtu || c->too_narrow) {
+            snprintf(text, sizeof(text), "packets of %u bytes pass", c->pmtu.size);
+            note(c, HISTORY_PATH_MTU, text);
             client_say(c, false, "the path to the collector at %s now carries packets of %u bytes",
                        c->conf.collector, c->pmtu.size);
         }
@@ -89,7 +98,6 @@ void client_path_up(struct client *c)
 void client_path_down(struct client *c)
 {
     pmtu_fix(&c->pmtu, 0);
-    c->found_mtu = 0;
 }
 
 void client_path_acked(struct client *c, const struct link_probe *ack)
@@ -173,8 +181,10 @@ static void move(struct client *c, int fd)
     begin(c);
     client_hand_out_keys(c);
     client_send_report(c, false);
-    char text[UDP_ADDR_TEXT];
+    char text[UDP_ADDR_TEXT], words[2 * UDP_ADDR_TEXT + 16];
     udp_addr_text(&c->local, text);
+    snprintf(words, sizeof(words), "from %s to %s", text, c->status.address);
+    note(c, HISTORY_MOVED, words);
     client_say(c, false, "the way to the collector at %s has changed: going on from %s to %s",
                c->conf.collector, text, c->status.address);
 }

@@ -68,7 +68,8 @@ static void a_black_hole_costs_what_was_in_it(void **state)
     w->fate_data = &width;
     w->fate = narrow;
     uint64_t before = world_written(w);
-    while (path(w)->size > width + HEADERS) { /* frames go on; the collector's reports show what is missing */
+    while (path(w)->size >
+           width + HEADERS) { /* frames go on; the collector's reports show what is missing */
         world_frames(&w->tap[0], 200);
         world_run(w, never, 20);
         assert_true(w->tap[0].worker.made < 200000);

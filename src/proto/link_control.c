@@ -115,6 +115,26 @@ static void get_info_ack(struct rd *r, struct link_info_ack *a)
     *a = (struct link_info_ack){.resumed = flags & 1, .probes = flags & 2};
 }
 
+static void get_event(struct rd *r, struct link_event *e)
+{
+    *e = (struct link_event){.life = rd_u64(r)};
+    e->number = rd_u64(r);
+    e->at = (int64_t)rd_u64(r);
+    e->kind = rd_u8(r);
+    e->subject = get_text(r);
+    e->words = get_text(r);
+}
+
+static void put_event(struct wr *w, const struct link_event *e)
+{
+    wr_u64(w, e->life);
+    wr_u64(w, e->number);
+    wr_u64(w, (uint64_t)e->at);
+    wr_u8(w, e->kind);
+    put_text(w, e->subject);
+    put_text(w, e->words);
+}
+
 static int get_body(struct rd *r, struct link_control *c)
 {
     switch (c->type) {
@@ -154,6 +174,9 @@ static int get_body(struct rd *r, struct link_control *c)
     case LINK_PROBE_ACK:
         c->probe = (struct link_probe){.token = rd_u32(r)};
         c->probe.size = rd_u16(r);
+        return 0;
+    case LINK_EVENT:
+        get_event(r, &c->event);
         return 0;
     case LINK_CLOSE:
         c->reason = rd_u8(r);
@@ -217,6 +240,9 @@ int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap)
     case LINK_PROBE_ACK:
         wr_u32(&w, c->probe.token);
         wr_u16(&w, c->probe.size);
+        break;
+    case LINK_EVENT:
+        put_event(&w, &c->event);
         break;
     case LINK_CLOSE:
         wr_u8(&w, c->reason);

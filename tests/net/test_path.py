@@ -107,6 +107,7 @@ def test_path_gets_narrower(make_lab, silent):
     mine, there, missing = ends.finish(lossless=False)
     assert 0 < missing < before
     assert "now carries packets of 1400 bytes" in ends.tap.proc.err()
+    assert ("path-mtu-changed", "packets of 1400 bytes pass") in [(e["kind"], e["words"]) for e in one(there["taps"])["history"]]
     assert ends.tap.proc.err().count("session up") == 1
     assert_tail(ends, FRAMES)
     path.assert_no_fragments()
@@ -200,6 +201,8 @@ def test_tap_gets_another_address(make_lab):
         ends.frames()
     mine, there = ends.finish()
     assert mine["session"]["moves"] == 2 == one(there["taps"])["moves"]
+    for ledger in (mine, there):
+        assert [e["kind"] for e in ledger["history"]].count("address-changed") == 2, ledger["history"]
     assert mine["session"]["sessions"] == 1 == one(there["taps"])["sessions"]
     assert ends.tap.proc.err().count("session up") == 1
     path.assert_no_fragments()

@@ -53,6 +53,13 @@ def test_table_of_counters():
     assert documented and documented == [(code, *ledger[row]) for code, row in coded]
 
 
+def test_table_of_events():
+    """The kinds of EVENT in the document are those of the program."""
+    documented = re.findall(r"^\| (\d+) \| `([a-z-]+)` \|$", SPEC, re.M)
+    coded = re.findall(r'X\(\w+, (\d+), "([a-z-]+)"\)', (ROOT / "src/base/history.h").read_text())
+    assert documented and documented == coded
+
+
 def name(lab):
     """A tap's name that nobody else on this host has, so that its status is its own."""
     return lab.stem + "tap"
@@ -111,7 +118,11 @@ def test_decoder_recovers_every_frame(lab):
     assert answers and answers.items() <= probes.items(), "what arrived is what was sent"
     padded = [d for d in datagrams if d[0] == dl.RECORD and d[2:4] == b"\0\0" and d[16] == dl.PROBE]
     assert padded and all(dl.decode_control(d[16:])["size"] == len(d) for d in padded)
-    kinds = [c["control"] for c in link.controls if not c["control"].startswith("PROBE")]
+    events = [c for c in link.controls if c["control"] == "EVENT"]
+    told, known = ([c for c in events if c["to"] == to] for to in ("collector", "tap"))
+    assert told[0]["number"] == 1 and told[0]["kind"] == 12 and known[0]["number"] == 1 and known[0]["kind"] == 0, events
+    assert {c["life"] for c in events} == {told[0]["life"]}
+    kinds = [c["control"] for c in link.controls if c["control"] not in ("EVENT", "PROBE", "PROBE_ACK")]
     assert kinds[:4] == ["INFO", "INFO_ACK", "STREAM", "STREAM_ACK"] and kinds[-3:] == ["CLOSE", "REPORT", "CLOSE_ACK"], kinds
 
 
