@@ -227,6 +227,63 @@ static void silence_alone_moves_nothing(void **state)
     world_free(w);
 }
 
+static unsigned rekeys_wanted;
+
+static bool rekeyed(struct world *w)
+{
+    return w->tap[0].client->status.rekeys >= rekeys_wanted &&
+           w->tap[0].worker.rekeys >= rekeys_wanted;
+}
+
+/* No frame for an hour, each minute of which is made to pass at once: the same session. */
+static void an_hour_of_silence(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    struct client *c = w->tap[0].client;
+    world_frames(&w->tap[0], 100);
+    for (rekeys_wanted = 1; rekeys_wanted <= 3600000 / UPLINK_REKEY_MS; rekeys_wanted++) {
+        c->uplink.keyed.ns -= UPLINK_REKEY_MS * NSEC_PER_MSEC;
+        if (rekeys_wanted % 8 == 0) {
+            world_new_source(&w->tap[0].relay); /* and translators forget */
+        }
+        world_must(w, rekeyed, 3000);
+    }
+    world_frames(&w->tap[0], 100);
+    world_must(w, all_written, 2000);
+    assert_int_equal(c->status.sessions, 1);
+    assert_int_equal(w->server->tap[0]->sessions, 1);
+    assert_int_equal(path(w)->size, PMTU_MAX);
+    world_free(w);
+}
+
+static unsigned count_reports(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                              size_t len)
+{
+    (void)r, (void)d, (void)len;
+    struct mono now = mono_now();
+    struct mono *last = (struct mono *)w->fate_data + (to_collector ? 1 : 0);
+    if (last->ns) {
+        w->n = MAX(w->n, (unsigned)(mono_diff(now, *last) / NSEC_PER_MSEC));
+    }
+    *last = now;
+    return 1;
+}
+
+/* What keeps address translators' memory alive, which may be as short as 30 s: RFC 4787, REQ-5. */
+static void both_ways_are_used_without_frames(void **state)
+{
+    (void)state;
+    struct mono last[2] = {0};
+    struct world *w = world_up(LINK_CPACE, NULL);
+    w->fate_data = last;
+    w->fate = count_reports;
+    world_run(w, never, 4500);
+    assert_true(last[0].ns && last[1].ns);
+    assert_true(w->n < 3000); /* milliseconds, in each direction; 1000 on a host that has time */
+    world_free(w);
+}
+
 /* Too long a control record is counted, and a PROBE's padding goes nowhere. */
 static void long_records_are_bounded(void **state)
 {
@@ -260,6 +317,8 @@ int main(void)
         cmocka_unit_test(an_old_record_moves_nothing),
         cmocka_unit_test(the_tap_moves),
         cmocka_unit_test(silence_alone_moves_nothing),
+        cmocka_unit_test(an_hour_of_silence),
+        cmocka_unit_test(both_ways_are_used_without_frames),
         cmocka_unit_test(long_records_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@ import pytest
 from lib.farspan import Collector, Tap, assert_balanced, control_socket, drops, one, own_name, status, tap_stages
 from lib.path import COLLECTOR4, COLLECTOR6, Routed
 from lib.proc import run, wait_until
-from lib.tools import Tcpdump, assert_same, compare, framegen, in_namespace, start_framegen
+from lib.tools import TOOLS, Tcpdump, assert_same, compare, framegen, in_namespace, start_framegen
 
 FRAMES = 3000
 RATE = 5000
@@ -273,3 +273,26 @@ def test_collector_gets_another_address(make_lab):
     mine, there = ends.finish()
     assert mine["session"]["sessions"] == 1 == one(there["taps"])["sessions"]
     assert mine["session"]["moves"] == 1
+
+
+@pytest.mark.parametrize("error", ["EIO", "EINVAL"])
+def test_kernel_without_segments(make_lab, error):
+    """Neither UDP_SEGMENT nor UDP_GRO: a system call a datagram more, and nothing else changes."""
+    lab = make_lab()
+    old = {"LD_PRELOAD": str(TOOLS / "oldkernel.so"), "OLDKERNEL_ERRNO": error}
+    ends = Ends(lab, to="10.77.0.2:1234", env=old)
+    until_found(ends.name, 1500)
+    seen = Tcpdump(lab, lab.collector, "link0", "joined", expr="udp and greater 1515", snaplen=96)
+    ends.frames(6000)
+    ends.finish()
+    assert seen.stop() == 0, "no datagrams were sent as one"
+
+
+def test_card_without_checksums(make_lab):
+    lab = make_lab()
+    for ns in (lab.tap, lab.collector):
+        lab.offloads(ns, "link0", tx="off", rx="off", gso="off", gro="off")
+    ends = Ends(lab, to="10.77.0.2:1234")
+    until_found(ends.name, 1500)
+    ends.frames()
+    ends.finish()
