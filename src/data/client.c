@@ -409,6 +409,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     if (c->uplink.up && c->closing == OPEN) {
         client_send_streams(c);
         client_begin_streams(c, now);
+        client_repeat_ports(c);
         if (!c->announced) {
             announce(c, now);
         }
