@@ -481,6 +481,9 @@ int client_add_stream(struct client *c, const struct client_stream *s, uint16_t 
     }
     c->stream[c->n_streams++] = (struct stream){.conf = *s};
     *ret_id = c->n_streams;
+    if (c->uplink.up && c->closing == OPEN) {
+        client_send_streams(c);
+    }
     return 0;
 }
 
