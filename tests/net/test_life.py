@@ -193,6 +193,19 @@ def test_not_there_at_the_start(lab):
     assert 'no interface "eth7": choose from' in tap.proc.err()
 
 
+def test_any_learns_names(lab):
+    """What appears later is known by its name too."""
+    life = Life(lab, interfaces=("any",))
+    life.new = True
+    name = "late-name0"
+    veth(lab, name)
+    told = lambda: {i["name"]: i for i in one(status(f"collector-{own_port()}")["taps"])["interfaces"]}
+    wait_until(lambda: name in told(), 10, lambda: f"{name} in {list(told())}")
+    framegen(lab, 100, dev=f"p{name}", pps=5000)
+    wait_until(lambda: sum(o["in"] for o in told()[name]["outputs"]) >= 100, 10, lambda: f"its frames: {told()[name]}")
+    life.tap.finish(), life.collector.finish()
+
+
 # ---- patterns ----
 
 
@@ -285,6 +298,22 @@ def test_namespace_by_process(lab):
     wait_until(lambda: not lab.has_device(lab.peer, "peth0"), 10, "the end of the namespace itself")
     assert says(life.tap.proc, "the process has ended; its namespace is let go and will not come back")
     life.end()
+
+
+def test_capabilities(lab):
+    """To enter a namespace takes a capability that only the broker has, and only with --netns."""
+    name = lab.stem + "ns"
+    netns(lab, name)
+    life = Life(lab, "--netns", name, interfaces=("eth0",))
+    plain = Tap(lab, to=f"10.77.0.2:{own_port()}", name=own_name("plain"))
+    admin = 1 << 21
+    for tap, want in ((life.tap, [0, admin]), (plain, [0, 0])):
+        held = []
+        for pid in tap.proc.tree():
+            with open(f"/proc/{pid}/status") as text:
+                held += [int(line.split()[1], 16) & admin for line in text if line.startswith("CapEff")]
+        assert sorted(held) == want, tap.proc
+    life.tap.finish(), plain.finish(), life.collector.finish()
 
 
 def test_no_such_namespace(lab):
