@@ -112,15 +112,16 @@ static int start_engine(struct tap *t, struct error *err)
     }
     broker_sandbox(t->broker, &sc);
     r = sandbox_enter(&sc, err);
-    const struct client_conf cc = {.handshake = t->secrets.conf,
-                                   .name = t->conf.name,
-                                   .host = t->host,
-                                   .software = "farspan " FARSPAN_VERSION,
-                                   .collector = t->conf.collector_text,
-                                   .history = &t->history,
-                                   .ops = &client_ops,
-                                   .user = t};
+    struct client_conf cc = {.handshake = t->secrets.conf,
+                             .name = t->conf.name,
+                             .host = t->host,
+                             .software = "farspan " FARSPAN_VERSION,
+                             .collector = t->conf.collector_text,
+                             .history = &t->history,
+                             .ops = &client_ops,
+                             .user = t};
     r = r < 0 ? r : client_new(t->loop, &cc, &t->client, err);
+    secure_wipe(&cc.handshake, sizeof(cc.handshake));
     r = r < 0 ? r : tap_links_start(t, err);
     if (r == 0) {
         r = loop_add_timer(t->loop, mono_add_ms(mono_now(), TICK_MS), TICK_MS * NSEC_PER_MSEC,
@@ -197,6 +198,12 @@ static void tap_done(struct tap *t)
     history_done(&t->history);
     free(t->conf.filter);
     free(t->conf.secret.passphrase);
+}
+
+/* The broker knows no secret. */
+static void at_start(void *ctx)
+{
+    secrets_done(&((struct tap *)ctx)->secrets);
 }
 
 /* Runs in the broker when the engine has ended. */
@@ -287,6 +294,7 @@ int cmd_tap(int argc, char **argv)
                                    .caps = caps,
                                    .n_caps = ARRAY_SIZE(caps) - (t.conf.netns ? 0 : 1),
                                    .user = t.conf.user,
+                                   .at_start = at_start,
                                    .at_end = at_end};
     r = r < 0 ? r : broker_start(&bc, &t.broker, &err);
     if (r < 0) {
