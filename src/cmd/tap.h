@@ -128,7 +128,7 @@ struct tap {
     unsigned n_ports;
     int own[RING_OWN_MAX]; /* indexes of collectors' devices */
     unsigned n_own;
-    bool ports_changed, own_changed;
+    bool ports_changed;
 };
 
 /* The broker's table; the handlers' ctx is a struct tap_conf. */
@@ -148,13 +148,43 @@ int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, s
 /* Reads argv into `c`; EXIT_SUCCESS to go on, else -1 - exit status. */
 int tap_parse(struct tap_conf *c, int argc, char **argv);
 
+/* ---- tap_interface.c ---- */
+
+/* Into the history, and said. */
+void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *fmt, ...)
+    _printf_(4, 5);
+bool tap_is_any(const struct tap_interface *ti);
+/* NULL: none. The latter only of those that are there. */
+struct tap_interface *tap_by_name(struct tap *t, const char *name);
+struct tap_interface *tap_by_index(struct tap *t, int index);
+/* Makes a worker and its stream, without a ring yet. */
+int tap_add(struct tap *t, const char *name, const struct tap_word *word,
+            struct tap_interface **ret, struct error *err);
+/* Gives it a ring of the interface that has its name now; where it is not there, or cannot be
+ * tapped, -errno, and it is tried again later. */
+int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err);
+/* The same with an event that says what came of it. */
+void tap_take(struct tap *t, struct tap_interface *ti);
+/* It has no ring from now on; what is in the old one is sent and counted. */
+void tap_let_go(struct tap *t, struct tap_interface *ti);
+/* The tunnel's flow is another one (NULL: none): it is not to be captured. */
+void tap_links_flow(struct tap *t, const struct ether_flow *flow);
+
+/* ---- tap_ports.c ---- */
+
+void tap_port_is(struct tap *t, const struct netlink_link *link);
+void tap_port_gone(struct tap *t, int index);
+/* A collector's device: nobody is to tap what a collector puts there, for that would never end. */
+bool tap_is_own(struct tap *t, const struct netlink_link *link);
+/* Tells the worker and the collector of all names, or of what changed since the last time. */
+void tap_tell_ports(struct tap *t, struct tap_interface *ti);
+void tap_push_ports(struct tap *t);
+
 /* ---- tap_links.c ---- */
 
 /* Opens what the command line names and what patterns match now, and watches from then on. */
 int tap_links_start(struct tap *t, struct error *err);
 /* Every second at least: what has to be tried again, and whether the namespace is still there. */
 void tap_links_tick(struct tap *t);
-/* The tunnel's flow is another one (NULL: none): it is not to be captured. */
-void tap_links_flow(struct tap *t, const struct ether_flow *flow);
 /* The loop is still there. */
 void tap_links_stop(struct tap *t);
