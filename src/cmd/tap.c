@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <linux/if_arp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,7 +281,7 @@ static void summary(const struct tap *t)
                 "%s: %" PRIu64 " captured\n%s: %" PRIu64 " received by filter\n%s: %" PRIu64
                 " dropped by kernel\n",
                 name, ledger_get(l, LEDGER_RING_OUT), name, ledger_get(l, LEDGER_RING_IN), name,
-                ledger_get(l, LEDGER_RING_FULL));
+                ledger_get(l, LEDGER_RING_FULL) + ledger_get(l, LEDGER_RING_OFFLOAD));
         uint64_t lost = ledger_get(l, LEDGER_TX_NOSESSION);
         if (lost > 0) {
             fprintf(stderr, "%s: %" PRIu64 " dropped without a session\n", name, lost);
@@ -350,6 +351,22 @@ static void at_end(void *ctx, int status)
     }
 }
 
+/* The interface, or for "any" what all of them have in common. */
+static int find_link(const char *name, struct netlink_link *ret, struct error *err)
+{
+    if (strcmp(name, "any") != 0) {
+        return netlink_find(name, ret, err);
+    }
+    _cleanup_(freep) struct netlink_link *links = NULL;
+    size_t n = 0;
+    int r = netlink_links(&links, &n, err);
+    *ret = (struct netlink_link){.arphrd = ARPHRD_ETHER};
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        ret->longest = MAX(ret->longest, links[i].longest);
+    }
+    return r;
+}
+
 /* Looks up what the command line names, as long as privileges are there. */
 static int prepare(struct tap *t, struct error *err)
 {
@@ -359,15 +376,12 @@ static int prepare(struct tap *t, struct error *err)
     }
     for (unsigned i = 0; i < t->conf.n; i++) {
         struct tap_interface *ti = &t->conf.interface[i];
-        enum netlink_framing framing = NETLINK_ETHERNET;
         struct netlink_link link = {0};
-        if (strcmp(ti->name, "any") != 0) {
-            int r = netlink_find(ti->name, &link, err);
-            if (r < 0) {
-                return r;
-            }
-            framing = netlink_framing(link.arphrd);
+        int r = find_link(ti->name, &link, err);
+        if (r < 0) {
+            return r;
         }
+        enum netlink_framing framing = netlink_framing(link.arphrd);
         if (framing == NETLINK_OTHER) {
             return error_set(err, EOPNOTSUPP, "%s: its kind of link (ARPHRD %u) cannot be carried",
                              ti->name, link.arphrd);
@@ -379,10 +393,10 @@ static int prepare(struct tap *t, struct error *err)
                                       .raw_ip = framing == NETLINK_RAW_IP,
                                       .promiscuous = t->conf.promiscuous,
                                       .ignore_outgoing = t->conf.dir == FRAME_DIR_IN,
-                                      .bytes = t->conf.ring_bytes};
-        int r = t->conf.filter
-                    ? filter_compile(t->conf.filter, ti->name, framing, 0, &ti->filter, err)
-                    : 0;
+                                      .bytes = t->conf.ring_bytes,
+                                      .longest = link.longest};
+        r = t->conf.filter ? filter_compile(t->conf.filter, ti->name, framing, 0, &ti->filter, err)
+                           : 0;
         if (r < 0) {
             return r;
         }

@@ -16,7 +16,7 @@ enum {
     MANY = 40000,
 };
 
-static const struct sock_filter accept_all = {BPF_RET | BPF_K, 0, 0, 262144};
+static const struct sock_filter accept_all = {BPF_RET | BPF_K, 0, 0, FRAME_LEN_MAX};
 
 /* A ring that is attached and lets everything pass. */
 static struct ring *ring_on(const struct ring_conf *conf)
@@ -351,7 +351,7 @@ static uint32_t super_packet(uint8_t *to, bool tagged, uint32_t payload)
                                .gso_size = 1400,
                                .csum_start = (uint16_t)(tagged ? 38 : 34),
                                .csum_offset = 16};
-    struct wr w = wr_make(to, 1 << 17);
+    struct wr w = wr_make(to, payload + 100);
     wr_copy(&w, &h, sizeof(h));
     wr_copy(&w, "\2\0\0\0\0\2\2\0\0\0\0\1", 12);
     if (tagged) {
@@ -424,6 +424,32 @@ static void frames_the_kernel_cannot_describe(void **state)
     assert_int_equal(dropped, 1);
     assert_int_equal(skips.unfilled, 1);
     assert_int_equal(skips.bad, 0);
+    close(tap);
+}
+
+/* What no block can hold is cut short, told by its length and counted; where the interface's limits
+ * are known, blocks are made to hold it. */
+static void blocks_fit_what_may_come(void **state)
+{
+    (void)state;
+    enum { PAYLOAD = 300000 };
+    static uint8_t buf[1 << 19];
+    const uint32_t longest[] = {0, 524280};
+    int tap = tun_device("t0", IFF_TAP | IFF_VNET_HDR);
+    for (int i = 0; i < 2; i++) {
+        const struct ring_conf conf = {.ifindex = index_of("t0"), .longest = longest[i]};
+        _cleanup_(ring_freep) struct ring *r = ring_on(&conf);
+        static struct batch b;
+        struct ring_skips skips = {0};
+        uint32_t len = super_packet(buf, false, PAYLOAD) - 10;
+        assert_int_equal(write(tap, buf, len + 10), len + 10);
+        assert_int_equal(next_batch(r, &b, &skips), 1);
+        assert_int_equal(b.f[0].origlen, len);
+        assert_int_equal(skips.clamped, i == 0);
+        assert_true(i == 0 ? b.f[0].caplen > 250000 && b.f[0].caplen < 1 << 18
+                           : b.f[0].caplen == len);
+        assert_memory_equal(b.f[0].data, buf + 10, b.f[0].caplen);
+    }
     close(tap);
 }
 
@@ -572,6 +598,7 @@ int main(void)
         cmocka_unit_test(slices_after_the_tag),
         cmocka_unit_test(super_packets_keep_their_offloads),
         cmocka_unit_test(frames_the_kernel_cannot_describe),
+        cmocka_unit_test(blocks_fit_what_may_come),
         cmocka_unit_test(any_skips_what_it_must),
         cmocka_unit_test(raw_ip_gets_an_ethernet_header),
         cmocka_unit_test(tells_of_a_lost_interface),

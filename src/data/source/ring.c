@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
+
 struct ring_source {
     struct source source;
     struct ring *ring;
@@ -33,6 +35,7 @@ static int ring_source_read(struct source *s, struct batch *b)
     ledger_add(rs->ledger, LEDGER_RING_OUT, n + linktype + own + bad);
     ledger_add(rs->ledger, LEDGER_RING_BYTES, bytes);
     ledger_add(rs->ledger, LEDGER_RING_SUPER, super);
+    ledger_add(rs->ledger, LEDGER_RING_CLAMPED, rs->skips.clamped - before.clamped);
     ledger_add(rs->ledger, LEDGER_SEL_LINKTYPE, linktype);
     ledger_add(rs->ledger, LEDGER_SEL_OWNDEV, own);
     ledger_add(rs->ledger, LEDGER_SEL_BAD, bad);
@@ -80,9 +83,12 @@ int ring_source_new(struct ring *ring, struct ledger *ledger, struct source **re
 void ring_source_count(struct source *s)
 {
     uint64_t seen = 0, dropped = 0;
-    if (ring_stats(of(s)->ring, &seen, &dropped) == 0) {
-        ledger_set(of(s)->ledger, LEDGER_RING_IN, seen);
-        ledger_set(of(s)->ledger, LEDGER_RING_FULL, dropped);
+    struct ring_source *rs = of(s);
+    if (ring_stats(rs->ring, &seen, &dropped) == 0) {
+        uint64_t unfilled = MIN(rs->skips.unfilled, dropped); /* both are dropped to the kernel */
+        ledger_set(rs->ledger, LEDGER_RING_IN, seen);
+        ledger_set(rs->ledger, LEDGER_RING_FULL, dropped - unfilled);
+        ledger_set(rs->ledger, LEDGER_RING_OFFLOAD, unfilled);
     }
 }
 
