@@ -86,3 +86,10 @@ def frames_of(path):
     plain = path.with_suffix(".plain")
     run(["tshark", "-r", path, "-F", "nsecpcap", "-w", plain])
     return [frame for _, frame in read_pcap(plain)]
+
+
+def bad_checksums(path):
+    """The frames of a capture in which tshark finds a checksum that is wrong."""
+    options = [w for p in ("tcp", "udp", "ip") for w in ("-o", f"{p}.check_checksum:TRUE")]
+    bad = " or ".join(f"{p}.checksum.status == 0" for p in ("tcp", "udp", "ip", "gre"))
+    return run(["tshark", "-r", path, *options, "-Y", bad]).stdout.splitlines()

@@ -5,17 +5,22 @@
 frames of one super-packet by a decoder of its own: headers, lengths, checksums, sequence numbers, payload.
 """
 
+import fcntl
+import os
 import socket
 import struct
 
 from .lab import inside
+from .proc import run
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
+TUNSETIFF, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x400454CA, 2, 0x1000, 0x4000
 NEEDS_CSUM, TCP4, TCP6, UDP_L4, ECN = 1, 1, 4, 5, 0x80
 HERE, THERE = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << i for i in range(8))
 HOP, ROUTING, FRAGMENT, DSTOPTS = 0, 43, 44, 60
 JUMBO = 65536
+VXLAN_PORTS, GENEVE_PORT = (4789, 8472, 51821), 6081
 
 
 def ones_sum(data, start=0):
@@ -76,7 +81,39 @@ class Super:
         self.vnet, self.frame, self.ports, self.payload, self.size, self.sequence = vnet, frame, ports, payload, size, sequence
 
 
-def random_super(rng, number, tags=2, largest=60000, mtu_payload=1300, six=None, tcp=None, jumbo=False):
+def ethernet(rng, tags, six):
+    head = THERE + HERE
+    for i in range(n := rng.randint(0, tags)):
+        head += struct.pack("!HH", 0x88A8 if n == 2 and i == 0 else 0x8100, rng.getrandbits(3) << 13 | rng.randint(1, 4094))
+    return head + (b"\x86\xdd" if six else b"\x08\x00")
+
+
+def around(rng, kind, six, length):
+    """What a tunnel puts before a packet of `length` bytes, an Ethernet header among it or not, and the protocol it goes by.
+
+    Checksums and lengths in it are of no meaning: those who cut set them, where there is one to be set.
+    """
+    typed = struct.pack("!H", 0x86DD if six else 0x0800)
+    inner = ethernet(rng, 1, six)
+    if kind == "ip":
+        return b"", 41 if six else 4
+    if kind == "gre":
+        flags = rng.choice([0, 0x8000, 0x2000, 0xA000, 0x3000, 0xB000])
+        fields = b"".join(rng.randbytes(4) for bit in (0x8000, 0x2000, 0x1000) if flags & bit)
+        ether = rng.random() < 0.5
+        return struct.pack("!H", flags) + (b"\x65\x58" if ether else typed) + fields + (inner if ether else b""), 47
+    checksum = rng.choice([0, 0x1234])
+    if kind == "vxlan":
+        tunnel, port = bytes([8, 0, 0, 0]) + rng.randbytes(3) + b"\0" + inner, rng.choice(VXLAN_PORTS)
+    else:
+        options = rng.choice([b"", bytes.fromhex("01020301") + rng.randbytes(4)])
+        ether = rng.random() < 0.5
+        tunnel = bytes([len(options) // 4, 0]) + (b"\x65\x58" if ether else typed) + rng.randbytes(3) + b"\0" + options
+        tunnel, port = tunnel + (inner if ether else b""), GENEVE_PORT
+    return struct.pack("!HHHH", 40000, port, 8 + len(tunnel) + length, checksum) + tunnel, 17
+
+
+def random_super(rng, number, tags=2, largest=60000, mtu_payload=1300, six=None, tcp=None, jumbo=False, tunnel=None):
     """A super-packet of a random kind; `number` (below 60000) goes into its ports."""
     six = rng.random() < 0.5 if six is None else six
     tcp = rng.random() < 0.7 if tcp is None else tcp
@@ -89,16 +126,33 @@ def random_super(rng, number, tags=2, largest=60000, mtu_payload=1300, six=None,
     protocol, at = (6, 16) if tcp else (17, 6)
     ip, source, target = ip_header(rng, six, protocol, len(l4) + len(payload), jumbo=jumbo)
     partial = pseudo_sum(source, target, protocol, len(l4) + len(payload))
-    ether = THERE + HERE
-    for i in range(n := rng.randint(0, tags)):
-        ether += struct.pack("!HH", 0x88A8 if n == 2 and i == 0 else 0x8100, rng.getrandbits(3) << 13 | rng.randint(1, 4094))
-    ether += b"\x86\xdd" if six else b"\x08\x00"
-    start = len(ether) + len(ip)
+    if tunnel:
+        outer_six = rng.random() < 0.5
+        between, outer_protocol = around(rng, tunnel, six, len(ip) + len(l4) + len(payload))
+        outer = ip_header(rng, outer_six, outer_protocol, len(between) + len(ip) + len(l4) + len(payload))[0]
+        before = ethernet(rng, tags, outer_six) + outer + between
+    else:
+        before = ethernet(rng, tags, six)
+    start = len(before) + len(ip)
     kind = (TCP6 if six else TCP4) if tcp else UDP_L4
     kind |= ECN if tcp and flags & CWR else 0
     vnet = struct.pack("<BBHHHH", NEEDS_CSUM, kind, start + len(l4), size, start, at)
-    frame = ether + ip + l4[:at] + struct.pack("!H", partial) + l4[at + 2:] + payload
+    frame = before + ip + l4[:at] + struct.pack("!H", partial) + l4[at + 2:] + payload
     return Super(vnet, frame, ports, payload, size, struct.unpack("!I", l4[4:8])[0] if tcp else None)
+
+
+def tcp_frames(n, size, ident):
+    """Frames as they are on a wire, one after the other of one connection; `ident` 0 is every frame's, another one counts up."""
+    frames = []
+    for i in range(n):
+        payload = bytes([i % 256]) * size
+        ip = struct.pack("!BBHHHBB", 0x45, 2, 40 + size, ident + (i if ident else 0), 0x4000, 64, 6)
+        addresses = bytes.fromhex("0a4600010a460002")
+        ip += struct.pack("!H", ones_sum(ip + addresses) ^ 0xFFFF) + addresses
+        tcp = struct.pack("!HHIIBBH", 4000, 5000, 1 + i * size, 1, 0x50, ACK, 500)
+        total = ones_sum(tcp + bytes(4) + payload, pseudo_sum(addresses[:4], addresses[4:], 6, 20 + size)) ^ 0xFFFF
+        frames.append(THERE + HERE + b"\x08\x00" + ip + tcp + struct.pack("!HH", total, 0) + payload)
+    return frames
 
 
 def inject(ns, dev, supers):
@@ -110,6 +164,23 @@ def inject(ns, dev, supers):
     for one in supers:
         s.send(one.vnet + one.frame)
     s.close()
+
+
+class TapDevice:
+    """A device whose other end is this program. What is written to it arrives there unexamined, tunnels and UFO among it."""
+
+    def __init__(self, ns, dev):
+        with inside(ns):
+            self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+            fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", dev.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+        run(["ip", "-n", ns, "link", "set", dev, "arp", "off", "up"])
+
+    def inject(self, supers):
+        for one in supers:
+            os.write(self.fd, one.vnet + one.frame)
+
+    def close(self):
+        os.close(self.fd)
 
 
 class Cut:
@@ -161,9 +232,9 @@ class Cut:
             total = pseudo_sum(source, target, kind, len(self.frame) - at)
             assert ones_sum(self.frame[at:], total) == 0xFFFF, "the checksum of TCP or UDP"
         port = self._u16(at + 2)
-        if kind == 17 and port == 4789:
+        if kind == 17 and port in VXLAN_PORTS:
             return self._ether(at + 16)
-        if kind == 17 and port == 6081:
+        if kind == 17 and port == GENEVE_PORT:
             head = at + 8
             at = head + 8 + (self.frame[head] & 0x3F) * 4
             return self._ether(at) if self._u16(head + 2) == 0x6558 else self._typed(self._u16(head + 2), at)
