@@ -73,7 +73,10 @@ static int dump(uint16_t type, uint8_t family, size_t header, mnl_cb_t each, voi
 }
 
 enum {
-    ATTRS = 32, /* every attribute that is read here has a lower number */
+    ATTRS = 80,        /* every attribute that is read here has a lower number */
+    GRO_MAX_SIZE = 58, /* IFLA_GRO_MAX_SIZE and so on, of Linux 5.19 and 6.3 */
+    GSO_IPV4_MAX_SIZE = 63,
+    GRO_IPV4_MAX_SIZE = 64,
 };
 
 struct attrs {
@@ -112,6 +115,20 @@ static void copy_text(char *to, size_t size, const struct nlattr *attr)
     to[n] = 0;
 }
 
+/* The longest super-packet by the limits that the kernel tells of: one each for sending and for
+ * receiving, later kernels have one more each for IPv4. */
+static uint32_t longest_of(const struct attrs *a)
+{
+    const unsigned limits[] = {IFLA_GSO_MAX_SIZE, GRO_MAX_SIZE, GSO_IPV4_MAX_SIZE,
+                               GRO_IPV4_MAX_SIZE};
+    uint32_t longest = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        const struct nlattr *attr = a->at[limits[i]];
+        longest = attr ? MAX(longest, mnl_attr_get_u32(attr)) : longest;
+    }
+    return longest;
+}
+
 static int each_link(const struct nlmsghdr *h, void *arg)
 {
     struct links *l = arg;
@@ -127,20 +144,30 @@ static int each_link(const struct nlmsghdr *h, void *arg)
         l->at = at;
         l->room = room;
     }
+    netlink_link_decode(h, &l->at[l->n++]);
+    return MNL_CB_OK;
+}
+
+void netlink_link_decode(const struct nlmsghdr *h, struct netlink_link *link)
+{
     const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
-    struct netlink_link *link = &l->at[l->n++];
     *link = (struct netlink_link){
         .index = info->ifi_index, .flags = info->ifi_flags, .arphrd = info->ifi_type};
     struct attrs a = attrs_of(h, sizeof(*info));
     copy_text(link->name, sizeof(link->name), a.at[IFLA_IFNAME]);
     copy_text(link->alias, sizeof(link->alias), a.at[IFLA_IFALIAS]);
     link->mtu = a.at[IFLA_MTU] ? mnl_attr_get_u32(a.at[IFLA_MTU]) : 0;
+    link->longest = longest_of(&a);
     if (a.at[IFLA_ADDRESS]) {
         uint16_t n = mnl_attr_get_payload_len(a.at[IFLA_ADDRESS]);
         link->mac_len = (uint8_t)MIN(n, sizeof(link->mac));
         memcpy(link->mac, mnl_attr_get_payload(a.at[IFLA_ADDRESS]), link->mac_len);
     }
-    return MNL_CB_OK;
+    if (a.at[IFLA_LINKINFO]) {
+        struct attrs in = {0};
+        mnl_attr_parse_nested(a.at[IFLA_LINKINFO], each_attr, &in);
+        copy_text(link->kind, sizeof(link->kind), in.at[IFLA_INFO_KIND]);
+    }
 }
 
 static int each_addr(const struct nlmsghdr *h, void *arg)
@@ -228,6 +255,24 @@ int netlink_find(const char *name, struct netlink_link *ret, struct error *err)
         }
     }
     return no_such_link(name, links, n, err);
+}
+
+int netlink_get(const char *name, struct netlink_link *ret, struct error *err)
+{
+    char buf[256] = "";
+    struct links l = {0};
+    struct nlmsghdr *req = mnl_nlmsg_put_header(buf);
+    req->nlmsg_type = RTM_GETLINK;
+    req->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    mnl_nlmsg_put_extra_header(req, sizeof(struct ifinfomsg));
+    mnl_attr_put_strz(req, IFLA_IFNAME, name);
+    int r = strlen(name) < IFNAMSIZ ? talk(req, each_link, &l) : -ENODEV;
+    if (r == 0 && l.n > 0) {
+        *ret = l.at[0];
+    }
+    r = r == 0 && l.n == 0 ? -ENODEV : r;
+    free(l.at);
+    return r < 0 ? error_set(err, -r, "no interface \"%.32s\"", name) : 0;
 }
 
 enum netlink_framing netlink_framing(uint16_t arphrd)
