@@ -206,6 +206,9 @@ static void look_for_another_way(struct client *c, bool lookup, struct mono now)
     } else {
         move(c, fd);
     }
+    if (lookup) {
+        client_event(c, UPLINK_MOVED); /* what has come meanwhile is read before it is judged */
+    }
 }
 
 void client_path_tick(struct client *c, struct mono now)

@@ -33,6 +33,7 @@ enum {
     UPLINK_REKEY_MS = 110000,   /* a key's age at which the next one is negotiated */
     UPLINK_KEY_MAX_MS = 180000, /* no frame is sent under a key older than this */
     UPLINK_DEAD_MS = 5000,      /* silence after which the session is over */
+    UPLINK_MOVED_MS = 2000,     /* at least so long it is listened for at another address */
     UPLINK_HINT_MS = 1000,      /* at most one handshake in this time because of hints */
 };
 
@@ -59,6 +60,7 @@ enum uplink_event {
     UPLINK_REFUSED,     /* an unproven refusal of this handshake */
     UPLINK_HINT,        /* an unproven "no such session" */
     UPLINK_HEARD,       /* an authentic record of the session came */
+    UPLINK_MOVED,       /* the collector may be heard at another address now: once in a silence */
     UPLINK_CLOSED,      /* and it says that the collector ends the session */
 };
 
