@@ -111,7 +111,7 @@ void client_path_acked(struct client *c, const struct link_probe *ack)
  */
 static bool full_ones_pass(struct client *c)
 {
-    uint64_t sum[ARRAY_SIZE(c->passed)] = {0}, d[ARRAY_SIZE(c->passed)];
+    uint64_t sum[ARRAY_SIZE(c->passed)] = {0}, d[ARRAY_SIZE(c->passed)] = {0};
     for (uint16_t i = 0; i < c->n_streams; i++) {
         const struct stream *s = &c->stream[i];
         const struct ledger *l = worker_ledger(s->conf.worker);
