@@ -131,6 +131,7 @@ json_t *report_tap(const char *name, const struct client *c,
         json_t *o = json_object();
         client_stream_status(c, interfaces[i].stream, &st);
         set_str(o, "name", interfaces[i].name);
+        set_str(o, "state", interfaces[i].state);
         (void)json_object_set_new(o, "stages",
                                   tap_stages(worker_ledger(interfaces[i].worker), &st));
         (void)json_array_append_new(list, o);
