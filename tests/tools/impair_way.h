@@ -11,7 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WAY_HELD = 64, WAY_LATER = 5, WAY_HOLD_MS = 20 };
+enum {
+    WAY_HELD = 64,
+    WAY_LATER = 5,   /* datagrams that overtake one at most */
+    WAY_HOLD_MS = 5, /* and if they do not come: less than a collector waits */
+};
 
 struct way_conf {
     double drop, copy, damage, truncate, reorder; /* probabilities */
