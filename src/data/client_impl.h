@@ -55,7 +55,6 @@ struct client {
     uint64_t tag;                    /* of the session, or of the one that the handshake is for */
     uint8_t cookie[LINK_COOKIE_LEN]; /* goes into HELLOs until then */
     struct mono cookie_until;        /* {0}: there is none */
-    int64_t hello_time; /* in the last HELLO: the next is later, whatever the clock does */
     uint32_t serial;    /* of the session, for the workers' progress */
     bool announced;     /* it was said that the session is up */
     struct stream stream[CLIENT_STREAMS];

@@ -11,7 +11,7 @@
 
 enum {
     PACKETS = RECEIVER_PACKETS,
-    ROUNDS = 16, /* of so many packets between two looks at commands and timers */
+    ROUNDS = 16,     /* of so many packets between two looks at commands and timers */
     LATEST_MS = 100, /* after which gaps are given up though the socket was never empty */
     IDLE_MS = 200,
     EVENTS = 16384,

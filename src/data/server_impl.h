@@ -115,7 +115,6 @@ struct server {
     uint32_t n_ports; /* given out so far; indices are from 1 on */
     unsigned hints, words;
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
-    int64_t *last_hello;     /* NOISE: the newest timestamp of each entry of the allow list */
     struct server_counters counters;
 };
 
