@@ -5,6 +5,7 @@
 #pragma once
 
 #include "data/client.h"
+#include "data/link/clock.h"
 #include "data/link/cookie.h"
 #include "data/link/replay.h"
 #include "sys/udp.h"
@@ -55,13 +56,14 @@ struct client {
     uint64_t tag;                    /* of the session, or of the one that the handshake is for */
     uint8_t cookie[LINK_COOKIE_LEN]; /* goes into HELLOs until then */
     struct mono cookie_until;        /* {0}: there is none */
-    uint32_t serial;    /* of the session, for the workers' progress */
-    bool announced;     /* it was said that the session is up */
+    uint32_t serial;                 /* of the session, for the workers' progress */
+    bool announced;                  /* it was said that the session is up */
     struct stream stream[CLIENT_STREAMS];
     uint16_t n_streams;
     enum closing closing;
     int64_t last_now; /* the collector's wall time in its last REPORT, and when that came */
     struct mono last_at;
+    struct link_clock clock;
     struct client_status status;
     struct error refusal; /* why the collector (or who pretends to be it) refuses the handshake */
     struct error last_said;

@@ -444,9 +444,56 @@ static void everything_at_once(void **state)
     }
 }
 
+static bool rekeyed(struct world *w)
+{
+    return w->tap[0].client->status.rekeys > w->n;
+}
+
+/* Clocks are set by days, forwards and back, in a session, at a re-keying, and between two lives of
+ * a tap: none of that is anything to a session, and figures about clocks stay sober. */
+static void clocks_are_set(void **state)
+{
+    static const int64_t hours[] = {1, -1, 24 * 365, -24 * 3650, 24 * 365 * 20, -24 * 400};
+    (void)state;
+    story = (struct story){0};
+    sim_begin(1);
+    sim.next_due = path_due;
+    sim.deliver = path_deliver;
+    struct world *w = story.w = world_new(LINK_NOISE);
+    world_use_keys(w, &story.list);
+    w->fate = fate;
+    story.odds[0].delay_us = story.odds[1].delay_us = 10000;
+    world_start_collector(w);
+    start_tap(0, 0);
+    world_must(w, all_up, 2000);
+    for (unsigned i = 0; i < ARRAY_SIZE(hours); i++) {
+        struct client *c = w->tap[0].client;
+        sim.wall += hours[i] * 3600 * NSEC_PER_SEC;
+        frames(&w->tap[0], 100);
+        world_run(w, never, 3100);
+        assert_in_range(c->status.rtt_ns, 1, NSEC_PER_SEC);
+        assert_in_range(c->status.clock_offset_ns + NSEC_PER_SEC, 0, 2 * NSEC_PER_SEC);
+        assert_in_range(w->server->tap[0]->rtt_ns, 1, NSEC_PER_SEC);
+        w->n = c->status.rekeys;
+        c->uplink.keyed.ns -= UPLINK_REKEY_MS * NSEC_PER_MSEC;
+        world_must(w, rekeyed, 1000);
+        assert_int_equal(c->status.sessions, 1);
+        sim.wall -= NSEC_PER_SEC;
+        kill_tap(0);
+        world_must(w, all_up, 4000);
+    }
+    world_must(w, all_written, 1000);
+    end();
+    world_forget_collector(w);
+    world_free(w);
+    allow_done(&story.list);
+    sim_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clocks_are_set),
         cmocka_unit_test_teardown(everything_at_once, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "data/link/clock.h"
 #include "data/link/cookie.h"
 #include "data/server.h"
 #include "model/guard.h"
@@ -87,6 +88,7 @@ struct session {
     struct mono heard;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
     struct mono last_at;
+    struct link_clock clock;
 };
 
 struct half_list {
