@@ -69,6 +69,8 @@ struct tap {
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;
+    struct history history; /* as it tells it */
+    uint64_t life;          /* of the process that numbers those events */
 };
 
 struct session {
@@ -117,11 +119,14 @@ struct server {
     uint32_t n_ports; /* given out so far; indices are from 1 on */
     unsigned hints, words;
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
+    struct history history;
     struct server_counters counters;
 };
 
 /* server.c */
 void server_say(struct server *s, bool error, const char *fmt, ...) _printf_(3, 4);
+/* Adds to the collector's own history; `subject` is a tap's name. */
+void server_event(struct server *s, enum history_kind kind, const char *subject, const char *words);
 void server_send(struct server *s, const struct udp_addr *to, const struct udp_addr *from,
                  const uint8_t *d, size_t len);
 struct key *server_find_key(struct server *s, uint32_t index);
