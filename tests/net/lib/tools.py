@@ -37,6 +37,7 @@ def steadily(make_lab, experiment, pps=PPS, **lab_options):
             return experiment(lab, pps >> attempt)
         except Overrun as reason:
             last = reason
+            print(f"again, at half the rate: {reason}")
             lab.close()
     raise AssertionError(f"the test's own instruments cannot keep up even at {pps >> 2} packets a second: {last}")
 
