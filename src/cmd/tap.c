@@ -28,6 +28,7 @@ struct tap {
     struct wake wake;
     struct loop_fd *wake_event;
     struct client *client;
+    struct backlog_pool *backlog; /* NULL: none */
     struct control_server *status;
     struct loop_timer *timer;
     char host[128];
@@ -183,7 +184,8 @@ static int start_worker(struct tap *t, struct tap_interface *ti, struct error *e
                              .keep_super = t->conf.keep_super,
                              .snaplen = t->conf.snaplen,
                              .name = ti->name,
-                             .control = &t->wake};
+                             .control = &t->wake,
+                             .backlog = t->backlog};
     int r = worker_start(TAKE_PTR(ti->opened), &wc, &ti->worker, err);
     if (r < 0) {
         return r;
@@ -253,6 +255,10 @@ static int start_engine(struct tap *t, struct error *err)
                                    .ops = &client_ops,
                                    .user = t};
     r = r < 0 ? r : client_new(t->loop, &cc, &t->client, err);
+    if (r == 0 && t->conf.backlog_bytes > 0) {
+        t->backlog = backlog_pool_new(t->conf.backlog_bytes);
+        r = t->backlog ? 0 : error_sys(err, ENOMEM, "cannot start");
+    }
     for (unsigned i = 0; r == 0 && i < t->conf.n; i++) {
         r = start_worker(t, &t->conf.interface[i], err);
     }
@@ -281,9 +287,19 @@ static void summary(const struct tap *t)
                 " dropped by kernel\n",
                 name, ledger_get(l, LEDGER_RING_OUT), name, ledger_get(l, LEDGER_RING_IN), name,
                 ledger_get(l, LEDGER_RING_FULL));
-        uint64_t lost = ledger_get(l, LEDGER_TX_NOSESSION);
-        if (lost > 0) {
-            fprintf(stderr, "%s: %" PRIu64 " dropped without a session\n", name, lost);
+        static const struct {
+            enum ledger_id id;
+            const char *words;
+        } drops[] = {
+            {LEDGER_TX_NOSESSION, "dropped without a session"},
+            {LEDGER_TX_BACKLOG_FULL, "dropped, oldest in a full backlog"},
+            {LEDGER_TX_LEFT, "dropped, left in the backlog when time was up"},
+        };
+        for (size_t k = 0; k < ARRAY_SIZE(drops); k++) {
+            uint64_t lost = ledger_get(l, drops[k].id);
+            if (lost > 0) {
+                fprintf(stderr, "%s: %" PRIu64 " %s\n", name, lost, drops[k].words);
+            }
         }
     }
 }
@@ -324,6 +340,7 @@ static void tap_done(struct tap *t)
         ring_free(t->conf.interface[i].opened);
         filter_done(&t->conf.interface[i].filter);
     }
+    backlog_pool_free(t->backlog);
     if (t->loop) {
         loop_del_timer(t->loop, t->timer);
         loop_del_fd(t->loop, t->wake_event);
@@ -393,7 +410,7 @@ static int prepare(struct tap *t, struct error *err)
 int cmd_tap(int argc, char **argv)
 {
     static const int caps[] = {CAP_NET_RAW, CAP_NET_ADMIN, CAP_SETUID, CAP_SETGID, CAP_IPC_LOCK};
-    static struct tap t = {.wake = {-1}, .control = {.fd = -1}};
+    static struct tap t = {.conf.backlog_bytes = 64 << 20, .wake = {-1}, .control = {.fd = -1}};
     struct error err = {""};
     int r = tap_parse(&t.conf, argc, argv);
     if (r != EXIT_SUCCESS) {

@@ -49,6 +49,7 @@ struct tap_conf {
     bool has_vlans;
     struct vlan_set vlans;
     uint32_t snaplen, ring_bytes;
+    uint64_t backlog_bytes; /* 0: none */
     bool promiscuous, keep_super, json;
     char name[LINK_NAME_MAX + 1];
     const char *user;

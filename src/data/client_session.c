@@ -206,6 +206,7 @@ static void reported(struct client *c, const struct link_report *r)
         if (rs->stream > 0 && rs->stream <= c->n_streams) {
             c->stream[rs->stream - 1].accounted = rs->frames;
             c->stream[rs->stream - 1].lost = rs->lost;
+            worker_reported(c->stream[rs->stream - 1].conf.worker, rs->frames, rs->lost);
         }
     }
 }

@@ -16,9 +16,9 @@
 #include "data/stage/tunnel.h"
 
 enum {
-    IDLE_MS = 500,   /* how often an idle thread looks after its counts */
-    DRAIN_MS = 20,   /* poll while the ring is emptied at the end */
-    DRAIN_MAX = 150, /* polls: three seconds */
+    IDLE_MS = 500,  /* how often an idle thread looks after its counts */
+    DRAIN_MS = 20,  /* poll while the ring is emptied at the end */
+    RING_MS = 3000, /* for that */
     COMMANDS = 64,
 };
 
@@ -41,6 +41,9 @@ struct worker {
     pthread_t thread;
     char name[16]; /* of the thread */
     bool started, stopping;
+    struct mono ring_end, backlog_end; /* when stopping: not waited for longer */
+    bool held;                         /* as the sink was told */
+    uint32_t reports_seen;
     struct wake wake;
     const struct wake *control;
     struct queue *commands;
@@ -52,6 +55,9 @@ struct worker {
     _Atomic uint64_t frames, datagrams;
     _Atomic int error;
     _Atomic bool stop, done; /* the end is no command: it must not find the queue full */
+    _Atomic bool wants_hold;
+    _Atomic uint64_t accounted, lost;
+    _Atomic uint32_t reports;
 };
 
 static void command_free(struct command *c)
@@ -121,7 +127,42 @@ static void carry_out_all(struct worker *w)
     if (!w->stopping && atomic_load_explicit(&w->stop, memory_order_acquire)) {
         ring_stop(ring_source_ring(w->pipeline.source));
         w->stopping = true;
+        w->ring_end = mono_add_ms(mono_now(), RING_MS);
+        w->backlog_end = mono_add_ms(mono_now(), WORKER_DRAIN_MS);
     }
+}
+
+/* What the control thread has published rather than commanded. */
+static void look(struct worker *w)
+{
+    bool held = atomic_load_explicit(&w->wants_hold, memory_order_relaxed);
+    uint32_t reports = atomic_load_explicit(&w->reports, memory_order_acquire);
+    if (held != w->held) {
+        link_tx_hold(w->pipeline.sink, held);
+        w->held = held;
+    }
+    if (reports != w->reports_seen) {
+        link_tx_reported(w->pipeline.sink,
+                         atomic_load_explicit(&w->accounted, memory_order_relaxed),
+                         atomic_load_explicit(&w->lost, memory_order_relaxed));
+        w->reports_seen = reports;
+    }
+}
+
+/* When stopping: is the ring empty, and what waits gone or past hope? */
+static bool finished(struct worker *w)
+{
+    struct mono now = mono_now();
+    if (!ring_drained(ring_source_ring(w->pipeline.source)) && !mono_due(now, w->ring_end)) {
+        return false;
+    }
+    return !link_tx_may_send(w->pipeline.sink) || mono_due(now, w->backlog_end);
+}
+
+static int timeout(const struct worker *w, bool more, int drain)
+{
+    int ms = more ? 0 : w->stopping ? DRAIN_MS : IDLE_MS;
+    return drain >= 0 ? MIN(ms, drain) : ms;
 }
 
 static void *run(void *arg)
@@ -133,10 +174,9 @@ static void *run(void *arg)
         {.fd = w->wake.fd, .events = POLLIN},
     };
     bool more = false;
-    unsigned draining = 0;
+    int drain = -1;
     for (;;) {
-        int timeout = more ? 0 : w->stopping ? DRAIN_MS : IDLE_MS;
-        if (poll(p, 2, timeout) < 0 && errno != EINTR) {
+        if (poll(p, 2, timeout(w, more, drain)) < 0 && errno != EINTR) {
             break;
         }
         if (p[0].revents & (POLLERR | POLLHUP)) {
@@ -148,15 +188,17 @@ static void *run(void *arg)
             wake_clear(&w->wake);
             carry_out_all(w);
         }
+        look(w);
         int error = 0;
         more = pipeline_run(&w->pipeline, &error);
+        drain = link_tx_waits(w->pipeline.sink) ? link_tx_drain(w->pipeline.sink) : -1;
         publish(w);
-        if (w->stopping && !more) {
-            if (ring_drained(ring_source_ring(w->pipeline.source)) || ++draining == DRAIN_MAX) {
-                break;
-            }
+        if (w->stopping && !more && finished(w)) {
+            break;
         }
     }
+    link_tx_give_up(w->pipeline.sink);
+    publish(w);
     atomic_store_explicit(&w->done, true, memory_order_release);
     wake_signal(w->control);
     return NULL;
@@ -175,7 +217,7 @@ static int build(struct worker *w, struct ring *ring, const struct worker_conf *
         r = cut_stage_new(!conf->keep_super, conf->snaplen, &w->counting, &w->pipeline.stage[2]);
     }
     if (r == 0) {
-        r = link_tx_new(conf->stream, &w->counting, &w->pipeline.sink);
+        r = link_tx_new(conf->stream, &w->counting, conf->backlog, &w->pipeline.sink);
     }
     w->commands = queue_new(COMMANDS);
     return r == 0 && !w->commands ? -ENOMEM : r;
@@ -286,6 +328,19 @@ int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n)
     struct command c = {.op = OP_PORTS, .key.fd = -1, .n_ports = n < PORTS_MAX ? n : PORTS_MAX};
     memcpy(c.ports, ifindex, c.n_ports * sizeof(c.ports[0]));
     return command(w, &c);
+}
+
+void worker_hold(struct worker *w, bool held)
+{
+    atomic_store_explicit(&w->wants_hold, held, memory_order_relaxed);
+    wake_signal(&w->wake);
+}
+
+void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
+{
+    atomic_store_explicit(&w->accounted, accounted, memory_order_relaxed);
+    atomic_store_explicit(&w->lost, lost, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->reports, 1, memory_order_release);
 }
 
 void worker_stop(struct worker *w)
