@@ -64,7 +64,7 @@ int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint
         unit = UINT64_C(1) << (10 * (u - units + 1));
         p++;
     }
-    if (r == -EINVAL || *p) {
+    if (r == -EINVAL || (r == 0 && *p)) {
         return error_set(err, EINVAL, "%s: \"%s\" is not a size such as 512K, 64M or 2G", what,
                          text);
     }

@@ -390,6 +390,13 @@ static bool workers_done(const struct client *c)
 
 void client_workers_changed(struct client *c)
 {
+    bool refused = false;
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        refused |= worker_take_refused(c->stream[i].conf.worker);
+    }
+    if (refused) {
+        client_event(c, UPLINK_SUSPECT);
+    }
     if (c->closing == DRAINING && workers_done(c)) {
         if (!c->uplink.up) {
             end(c);

@@ -168,6 +168,11 @@ void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
     link_tx_reported(w->tx, accounted, lost);
 }
 
+bool worker_take_refused(struct worker *w)
+{
+    return link_tx_take_refused(w->tx);
+}
+
 void worker_stop(struct worker *w)
 {
     w->tx->ops->flush(w->tx);

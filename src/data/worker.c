@@ -55,7 +55,7 @@ struct worker {
     _Atomic uint64_t frames, datagrams;
     _Atomic int error;
     _Atomic bool stop, done; /* the end is no command: it must not find the queue full */
-    _Atomic bool wants_hold;
+    _Atomic bool wants_hold, refused;
     _Atomic uint64_t accounted, lost;
     _Atomic uint32_t reports;
 };
@@ -193,6 +193,10 @@ static void *run(void *arg)
         more = pipeline_run(&w->pipeline, &error);
         drain = link_tx_waits(w->pipeline.sink) ? link_tx_drain(w->pipeline.sink) : -1;
         publish(w);
+        if (link_tx_take_refused(w->pipeline.sink)) {
+            atomic_store_explicit(&w->refused, true, memory_order_relaxed);
+            wake_signal(w->control);
+        }
         if (w->stopping && !more && finished(w)) {
             break;
         }
@@ -352,6 +356,11 @@ void worker_stop(struct worker *w)
 const struct ledger *worker_ledger(const struct worker *w)
 {
     return &w->ledger;
+}
+
+bool worker_take_refused(struct worker *w)
+{
+    return atomic_exchange_explicit(&w->refused, false, memory_order_relaxed);
 }
 
 bool worker_done(const struct worker *w)

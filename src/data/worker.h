@@ -57,6 +57,8 @@ void worker_stop(struct worker *w);
 
 /* Published. The ledger's stages RING, SELECT and LINK_TX. */
 const struct ledger *worker_ledger(const struct worker *w);
+/* True once after a datagram was refused by the collector's host. */
+bool worker_take_refused(struct worker *w);
 bool worker_done(const struct worker *w);
 /* Takes the ring's last error: 0, or a positive errno. */
 int worker_take_error(struct worker *w);

@@ -265,6 +265,14 @@ int link_tx_drain(struct sink *s)
     return again;
 }
 
+bool link_tx_take_refused(struct sink *s)
+{
+    struct link_tx *t = of(s);
+    bool refused = t->io.refused;
+    t->io.refused = false;
+    return refused;
+}
+
 void link_tx_give_up(struct sink *s)
 {
     struct link_tx *t = of(s);

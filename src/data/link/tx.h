@@ -58,6 +58,8 @@ bool link_tx_may_send(const struct sink *s);
 /* Sends of what waits what may go at this time. Returns the milliseconds to the next call, or -1:
  * nothing can go before one of the calls above. */
 int link_tx_drain(struct sink *s);
+/* True once after the peer's host was said to listen on no such port (unproven: ICMP). */
+bool link_tx_take_refused(struct sink *s);
 /* The end: what waits still is dropped and counted. */
 void link_tx_give_up(struct sink *s);
 struct link_tx_progress link_tx_progress(const struct sink *s);
