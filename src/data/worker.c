@@ -22,13 +22,14 @@ enum {
     COMMANDS = 64,
 };
 
-enum op { OP_SESSION, OP_REKEY, OP_DOWN, OP_FILTER, OP_OWN, OP_PORTS };
+enum op { OP_SESSION, OP_REKEY, OP_DOWN, OP_FILTER, OP_RING, OP_OWN, OP_PORTS };
 
 struct command {
     enum op op;
     struct link_tx_key key;
     uint32_t serial;
     struct filter_prog prog;
+    struct ring *ring;
     bool has_flow;
     struct ether_flow flow;
     unsigned n_own;
@@ -41,7 +42,9 @@ struct worker {
     pthread_t thread;
     char name[16]; /* of the thread */
     bool started, stopping;
-    struct mono ring_end, backlog_end; /* when stopping: not waited for longer */
+    bool swapping; /* the ring is emptied, and `next` comes after it */
+    struct ring *next;
+    struct mono ring_end, backlog_end; /* not waited for longer */
     bool held;                         /* as the sink was told */
     uint32_t reports_seen;
     struct wake wake;
@@ -65,6 +68,7 @@ static void command_free(struct command *c)
     if (c) {
         link_tx_key_done(&c->key);
         filter_done(&c->prog);
+        ring_free(c->ring);
         free(c);
     }
 }
@@ -82,12 +86,29 @@ static void publish(struct worker *w)
 static void set_filter(struct worker *w, struct command *c)
 {
     struct ring *ring = ring_source_ring(w->pipeline.source);
-    int r = ring_set_filter(ring, c->prog.insns, c->prog.n, NULL);
+    int r = ring ? ring_set_filter(ring, c->prog.insns, c->prog.n, NULL) : 0;
     if (r < 0) {
         atomic_store(&w->error, -r);
         wake_signal(w->control);
     }
     tunnel_stage_set(w->pipeline.stage[0], c->has_flow ? &c->flow : NULL);
+}
+
+/* From now on nothing new comes into the ring. */
+static void close_ring(struct worker *w)
+{
+    struct ring *ring = ring_source_ring(w->pipeline.source);
+    w->ring_end = mono_add_ms(mono_now(), RING_MS);
+    if (ring) {
+        ring_stop(ring);
+    }
+}
+
+/* True once all that was accepted is read, or will never be. */
+static bool ring_emptied(struct worker *w)
+{
+    struct ring *ring = ring_source_ring(w->pipeline.source);
+    return !ring || ring_drained(ring) || mono_due(mono_now(), w->ring_end);
 }
 
 static void carry_out(struct worker *w, struct command *c)
@@ -110,8 +131,15 @@ static void carry_out(struct worker *w, struct command *c)
     case OP_FILTER:
         set_filter(w, c);
         break;
+    case OP_RING:
+        close_ring(w);
+        w->next = TAKE_PTR(c->ring);
+        w->swapping = true;
+        break;
     case OP_OWN:
-        (void)ring_own_devices(ring_source_ring(w->pipeline.source), c->own, c->n_own);
+        if (ring_source_ring(w->pipeline.source)) {
+            (void)ring_own_devices(ring_source_ring(w->pipeline.source), c->own, c->n_own);
+        }
         break;
     case OP_PORTS:
         ports_stage_set(w->pipeline.stage[1], c->ports, c->n_ports);
@@ -121,13 +149,12 @@ static void carry_out(struct worker *w, struct command *c)
 
 static void carry_out_all(struct worker *w)
 {
-    for (struct command *c; (c = queue_pop(w->commands)) != NULL; command_free(c)) {
+    for (struct command *c; !w->swapping && (c = queue_pop(w->commands)) != NULL; command_free(c)) {
         carry_out(w, c);
     }
-    if (!w->stopping && atomic_load_explicit(&w->stop, memory_order_acquire)) {
-        ring_stop(ring_source_ring(w->pipeline.source));
+    if (!w->swapping && !w->stopping && atomic_load_explicit(&w->stop, memory_order_acquire)) {
+        close_ring(w);
         w->stopping = true;
-        w->ring_end = mono_add_ms(mono_now(), RING_MS);
         w->backlog_end = mono_add_ms(mono_now(), WORKER_DRAIN_MS);
     }
 }
@@ -152,17 +179,30 @@ static void look(struct worker *w)
 /* When stopping: is the ring empty, and what waits gone or past hope? */
 static bool finished(struct worker *w)
 {
-    struct mono now = mono_now();
-    if (!ring_drained(ring_source_ring(w->pipeline.source)) && !mono_due(now, w->ring_end)) {
-        return false;
-    }
-    return !link_tx_may_send(w->pipeline.sink) || mono_due(now, w->backlog_end);
+    return ring_emptied(w) &&
+           (!link_tx_may_send(w->pipeline.sink) || mono_due(mono_now(), w->backlog_end));
 }
 
 static int timeout(const struct worker *w, bool more, int drain)
 {
-    int ms = more ? 0 : w->stopping ? DRAIN_MS : IDLE_MS;
+    int ms = more ? 0 : w->stopping || w->swapping ? DRAIN_MS : IDLE_MS;
     return drain >= 0 ? MIN(ms, drain) : ms;
+}
+
+/* One run of the pipeline, then what waits. Returns the milliseconds to the next look at that, -1:
+ * none is needed; *ret_more: the source has more. */
+static int move(struct worker *w, bool *ret_more)
+{
+    int error = 0;
+    look(w);
+    *ret_more = pipeline_run(&w->pipeline, &error);
+    int drain = link_tx_waits(w->pipeline.sink) ? link_tx_drain(w->pipeline.sink) : -1;
+    publish(w);
+    if (link_tx_take_refused(w->pipeline.sink)) {
+        atomic_store_explicit(&w->refused, true, memory_order_relaxed);
+        wake_signal(w->control);
+    }
+    return drain;
 }
 
 static void *run(void *arg)
@@ -188,16 +228,14 @@ static void *run(void *arg)
             wake_clear(&w->wake);
             carry_out_all(w);
         }
-        look(w);
-        int error = 0;
-        more = pipeline_run(&w->pipeline, &error);
-        drain = link_tx_waits(w->pipeline.sink) ? link_tx_drain(w->pipeline.sink) : -1;
-        publish(w);
-        if (link_tx_take_refused(w->pipeline.sink)) {
-            atomic_store_explicit(&w->refused, true, memory_order_relaxed);
-            wake_signal(w->control);
-        }
-        if (w->stopping && !more && finished(w)) {
+        drain = move(w, &more);
+        if (w->swapping && !more && ring_emptied(w)) {
+            ring_source_swap(w->pipeline.source, TAKE_PTR(w->next));
+            w->swapping = false;
+            p[0].fd = w->pipeline.source->ops->fd(w->pipeline.source);
+            publish(w);
+            carry_out_all(w);
+        } else if (w->stopping && !more && finished(w)) {
             break;
         }
     }
@@ -267,6 +305,7 @@ void worker_free(struct worker *w)
         command_free(c);
     }
     queue_free(w->commands);
+    ring_free(w->next);
     if (w->pipeline.source) {
         w->pipeline.source->ops->free(w->pipeline.source);
     }
@@ -288,6 +327,7 @@ static int command(struct worker *w, const struct command *from)
         struct command undo = *from;
         link_tx_key_done(&undo.key);
         filter_done(&undo.prog);
+        ring_free(undo.ring);
         free(c);
         return -EAGAIN;
     }
@@ -318,6 +358,11 @@ int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether
     }
     *prog = (struct filter_prog){0};
     return command(w, &c);
+}
+
+int worker_ring(struct worker *w, struct ring *ring)
+{
+    return command(w, &(struct command){.op = OP_RING, .key.fd = -1, .ring = ring});
 }
 
 int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n)
