@@ -3,10 +3,15 @@
 
 #include "base/cleanup.h"
 
-void drain_begin(struct drain *d, struct mono now)
+void drain_begin(struct drain *d, uint64_t sent, struct mono now)
 {
-    *d = (struct drain){
-        .rate = DRAIN_START, .at = now, .fresh = now, .accounted = d->accounted, .lost = d->lost};
+    const struct drain fresh = {.rate = DRAIN_START,
+                                .mark = sent,
+                                .at = now,
+                                .fresh = now,
+                                .accounted = d->accounted,
+                                .lost = d->lost};
+    *d = fresh;
 }
 
 void drain_report(struct drain *d, uint64_t sent, uint64_t accounted, uint64_t lost,
@@ -15,14 +20,15 @@ void drain_report(struct drain *d, uint64_t sent, uint64_t accounted, uint64_t l
     /* Less than before: another session's numbers. */
     uint64_t arrived = accounted >= d->accounted ? accounted - d->accounted : accounted;
     uint64_t missing = lost >= d->lost ? lost - d->lost : lost;
-    d->stalled = arrived == 0 && accounted < sent;
+    bool before = accounted >= d->accounted && d->accounted < d->mark;
+    d->idle = arrived == 0 && accounted < sent ? d->idle + 1 : 0;
+    d->stalled = d->idle >= DRAIN_IDLE;
     if (d->stalled) {
         d->rate = DRAIN_MIN;
         d->balance = MIN(d->balance, 0);
-    } else if (missing > arrived / DRAIN_LOSS) {
-        d->rate = MAX(d->rate / 2, DRAIN_MIN);
-    } else {
-        d->rate = MIN(d->rate * 2, DRAIN_MAX);
+    } else if (!before && d->idle == 0) { /* it speaks of what was sent since the beginning */
+        d->rate = missing > arrived / DRAIN_LOSS ? MAX(d->rate / 2, DRAIN_MIN)
+                                                 : MIN(d->rate * 2, DRAIN_MAX);
     }
     d->accounted = accounted;
     d->lost = lost;
@@ -39,8 +45,7 @@ void drain_came(struct drain *d, uint64_t bytes)
 bool drain_may(struct drain *d, struct mono now)
 {
     if (mono_due(now, mono_add_ms(d->fresh, DRAIN_FRESH_MS))) {
-        d->balance =
-            MIN(d->balance, 0); /* what came in since is drained at the rate, not at once */
+        d->balance = MIN(d->balance, 0); /* what came in since goes at the rate, not at once */
         d->at = now;
         return false;
     }

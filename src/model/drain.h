@@ -20,6 +20,7 @@ enum {
     DRAIN_MAX = 128 << 20,
     DRAIN_BURST_MS = 20,   /* of the rate at once, after the thread did something else */
     DRAIN_FRESH_MS = 1300, /* age of the last report at which sending stops */
+    DRAIN_IDLE = 2,        /* reports without progress: the frames do not arrive */
     DRAIN_LOSS = 32,       /* one in so many frames may be lost: paths do that */
 };
 
@@ -28,13 +29,15 @@ struct drain {
     int64_t balance; /* bytes that may go; below 0 after a long frame */
     int64_t rest;    /* of the last accrual, in byte-nanoseconds */
     bool stalled;    /* reports come and say that nothing arrives */
+    unsigned idle;   /* so many in a row */
+    uint64_t mark;   /* frames numbered when sending began: what became of them says nothing */
     struct mono at;  /* of the last accrual */
     struct mono fresh;
     uint64_t accounted, lost; /* as last reported */
 };
 
-/* Sending begins: a session is new, or its path is back. */
-void drain_begin(struct drain *d, struct mono now);
+/* Sending begins: a session is new, or its path is back. `sent`: frames numbered before. */
+void drain_begin(struct drain *d, uint64_t sent, struct mono now);
 /* A report: so many of the session's `sent` frames are accounted for, and of these so many lost. */
 void drain_report(struct drain *d, uint64_t sent, uint64_t accounted, uint64_t lost,
                   struct mono now);

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outages: frames wait at the tap, arrive late with their own times and in order, and what cannot wait is counted to the frame."""
 
-from lib.farspan import (Collector, Tap, assert_balanced, assert_collector_balanced, assert_tap_balanced, drops, one, own_name,
+import os
+import signal
+
+from lib.farspan import (PORT, Collector, Tap, assert_balanced, assert_collector_balanced, assert_tap_balanced, drops, one, own_name,
                          status, tap_stages)
 from lib.proc import run, wait_until
-from lib.tools import Tcpdump, assert_same, compare, framegen, start_framegen
+from lib.tools import Impair, Tcpdump, assert_same, compare, framegen, start_framegen
 
 
 def link_tx(name):
@@ -14,6 +17,11 @@ def link_tx(name):
 
 def received(ledger):
     return [i["stages"]["link_rx"] for t in ledger["taps"] for i in t["interfaces"]]
+
+
+def ring_full(ledger):
+    """What a busy machine cost before the tap's program saw it: counted too, and not what these tests are about."""
+    return tap_stages(ledger)["ring"]["drops"]["ring_full"]
 
 
 def test_collector_restarted_while_frames_flow(lab):
@@ -38,7 +46,7 @@ def test_collector_restarted_while_frames_flow(lab):
 
     assert_tap_balanced(ledger), assert_collector_balanced(first), assert_collector_balanced(second)
     sent = tap_stages(ledger)["link_tx"]
-    assert tap_stages(ledger)["ring"]["in"] == frames == sent["out"] and sent["backlogged"] > 4000, sent
+    assert tap_stages(ledger)["ring"]["in"] == frames == sent["out"] + ring_full(ledger) and sent["backlogged"] > 3000, sent
     both = lab.folder / "both.pcapng"
     run(["mergecap", "-a", "-w", both, *files])
     verdict = compare(source.path, both, times=True, allow="missing")
@@ -47,7 +55,7 @@ def test_collector_restarted_while_frames_flow(lab):
     assert verdict["matched"] == arrived and verdict["missing"] == frames - arrived
     assert sum(r["drops"]["lost"] for r in received(second)) == 0
     under_way = sent["out"] - sent["confirmed"] - sent["reported_lost"]
-    assert verdict["missing"] <= under_way + sent["reported_lost"] <= 4000, (verdict, sent)
+    assert verdict["missing"] - ring_full(ledger) <= under_way + sent["reported_lost"] <= 4000, (verdict, sent)
 
 
 def test_long_outage_with_a_small_backlog(lab):
@@ -101,11 +109,62 @@ def test_path_cut_in_silence(lab):
 
     verdict = compare(source.path, file, times=True, allow="missing")
     lost = sum(r["drops"]["lost"] for r in received(there))
-    assert verdict["equal"] and verdict["missing"] == lost, (verdict, lost)
+    missing = lost + ring_full(ledger)
+    assert verdict["equal"] and verdict["missing"] == missing, (verdict, missing)
     assert tap.proc.err().count("session up") == 1 and one(there["taps"])["sessions"] == 1
-    assert_balanced(ledger, there, sent=20000, delivered=20000 - lost, lost=lost)
+    assert_balanced(ledger, there, sent=20000, delivered=20000 - missing, lost=lost)
     # two reports missing take a bit more than two seconds, at 4000 frames a second
     assert lost < 16000 and tap_stages(ledger)["link_tx"]["backlogged"] > 1000, ledger
+
+
+def test_collector_stands_still(lab):
+    """Its process is stopped and goes on: the session too, and nothing at all is lost."""
+    name = own_name("still")
+    source = Tcpdump(lab, lab.tap, "mon0", "source")
+    file = lab.folder / "collector.pcapng"
+    collector = Collector(lab, file=file, device=None)
+    tap = Tap(lab, name=name)
+    gen = start_framegen(lab, 5000, pps=1000)
+    wait_until(lambda: link_tx(name)["confirmed"] > 100, 10, "frames to be confirmed")
+    family = collector.proc.tree()
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: link_tx(name)["backlogged"] > 200, 10, "doubt")
+    for pid in family:
+        os.kill(pid, signal.SIGCONT)
+    gen.wait(30)
+    source.wait_count(5000)
+    wait_until(lambda: link_tx(name)["in_flight"] == 0, 20, "the end of the backlog")
+    ledger, there = tap.finish(), collector.finish()
+    source.stop()
+    verdict = compare(source.path, file, times=True, allow="missing")
+    assert verdict["equal"] and verdict["missing"] == ring_full(ledger), verdict
+    assert_balanced(ledger, there, sent=5000, delivered=5000 - ring_full(ledger))
+    assert ledger["session"]["sessions"] == 1
+
+
+def test_a_bad_path_at_the_end_of_an_outage(lab):
+    """What waited goes over a path that drops, doubles and reorders: the ledger is exact to the frame even so."""
+    name, relay_port = own_name("bad"), 1301
+    source = Tcpdump(lab, lab.tap, "mon0", "source", fast=True)
+    tap = Tap(lab, name=name, to=f"10.77.0.2:{relay_port}", up=False)
+    wait_until(lambda: "listening" in tap.proc.err(), 10, "the tap")
+    framegen(lab, 3000, pps=10000)
+    source.wait_count(3000)
+    file = lab.folder / "late.pcapng"
+    collector = Collector(lab, file=file, device=None)
+    relay = Impair(lab, lab.collector, relay_port, f"10.77.0.2:{PORT}", drop=0.02, copy=0.01, reorder=0.01, skip=20, min_size=300, seed=9)
+    tap.wait_up()
+    framegen(lab, 3000, pps=5000)
+    source.wait_count(6000)
+    wait_until(lambda: link_tx(name)["in_flight"] == 0, 30, "the end of the backlog")
+    ledger, there = tap.finish(), collector.finish()
+    told = relay.stop()
+    source.stop()
+    lost = sum(r["drops"]["lost"] for r in received(there))
+    verdict = compare(source.path, file, times=True, allow="missing")
+    assert verdict["equal"] and verdict["missing"] == lost > 0 < told["forward"]["dropped"], (verdict, lost, told)
+    assert_balanced(ledger, there, sent=6000, delivered=6000 - lost, lost=lost)
 
 
 def test_own_link_down(lab):
@@ -127,8 +186,9 @@ def test_own_link_down(lab):
     source.stop()
     verdict = compare(source.path, file, times=True, allow="missing")
     lost = sum(r["drops"]["lost"] for r in received(there))
-    assert verdict["equal"] and verdict["missing"] == lost < 500, (verdict, lost)  # only what a queue below us held
-    assert_balanced(ledger, there, sent=10000, delivered=10000 - lost, lost=lost)
+    missing = lost + ring_full(ledger)
+    assert verdict["equal"] and verdict["missing"] == missing and lost < 500, (verdict, lost)  # only what a queue below us held
+    assert_balanced(ledger, there, sent=10000, delivered=10000 - missing, lost=lost)
     assert tap_stages(ledger)["link_tx"]["unsent_datagrams"] == 0, ledger
 
 

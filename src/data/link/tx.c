@@ -56,7 +56,7 @@ static void update(struct link_tx *t)
     t->direct =
         t->key.aead && (!t->backlog || (!t->held && !t->stuck && backlog_empty(t->backlog)));
     if (was && !t->direct) {
-        drain_begin(&t->drain, mono_now());
+        drain_begin(&t->drain, packer_stats(t->packer).frames, mono_now());
     }
 }
 
@@ -290,7 +290,7 @@ void link_tx_hold(struct sink *s, bool held)
 {
     struct link_tx *t = of(s);
     if (t->held && !held) {
-        drain_begin(&t->drain, mono_now());
+        drain_begin(&t->drain, packer_stats(t->packer).frames, mono_now());
     }
     t->held = held;
     update(t);
@@ -333,7 +333,7 @@ void link_tx_session(struct sink *s, const struct link_tx_key *key)
     t->counted = packer_stats(t->packer);
     packer_set_size(t->packer, key->datagram);
     t->drain = (struct drain){0};
-    drain_begin(&t->drain, mono_now());
+    drain_begin(&t->drain, packer_stats(t->packer).frames, mono_now());
     update(t);
 }
 
