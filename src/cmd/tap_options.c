@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cmd/tap.h"
+#include "model/pmtu.h"
 
 static const char help[] =
     "Usage: farspan tap -i INTERFACE... -c HOST:PORT [OPTION...] [FILTER]\n"
@@ -34,6 +35,7 @@ static const char help[] =
     "  -c HOST:PORT            the collector; an IPv6 address in brackets\n"
     "      --backlog SIZE      memory for frames that wait while the collector cannot be\n"
     "                          reached, such as 512M; 0: none (default 64M)\n"
+    "      --mtu BYTES         send packets of at most so many bytes (default: as many as pass)\n"
     "      --name NAME         what the collector calls this tap (default: the host's name)\n"
     "\n"
     "Keys, one of:\n"
@@ -54,6 +56,7 @@ enum {
     OPT_DIRECTION = 256,
     OPT_VLAN,
     OPT_NAME,
+    OPT_MTU,
     OPT_USER,
     OPT_JSON,
     OPT_KEEP_SUPER,
@@ -66,6 +69,7 @@ static const struct option options[] = {
     {"direction", required_argument, NULL, OPT_DIRECTION},
     {"vlan", required_argument, NULL, OPT_VLAN},
     {"promiscuous", no_argument, NULL, 'p'},
+    {"mtu", required_argument, NULL, OPT_MTU},
     {"name", required_argument, NULL, OPT_NAME},
     {"key-file", required_argument, NULL, OPT_KEY_FILE},
     {"identity", required_argument, NULL, OPT_IDENTITY},
@@ -164,6 +168,10 @@ static int checked_option(struct tap_conf *c, int opt, char *arg)
         r = parse_host_port(arg, &c->collector, &err);
         c->collector_text = arg;
         c->has_collector = true;
+        break;
+    case OPT_MTU:
+        r = parse_u64(arg, "--mtu", PMTU_MIN_V4, PMTU_MAX, &v, &err);
+        c->mtu = (uint32_t)v;
         break;
     case OPT_VLAN:
         r = parse_vlan_list(arg, &c->vlans, &err);

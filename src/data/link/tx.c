@@ -14,10 +14,10 @@ enum {
     TX_WAIT_MS = 200, /* for a full socket, once: then datagrams count as lost until it takes some,
                        * or wait with the backlog. Else a path that stands still would keep commands
                        * waiting for minutes. */
-    TX_DRAIN_WAIT_MS = 5,   /* the same while the backlog is sent */
-    TX_STEP_MS = 2,         /* between two steps of that */
-    TX_STUCK_MS = 10,       /* between two tries of what the system does not take */
-    TX_DATAGRAM_MAX = 8952, /* also on loopback: losing one must not cost too many frames */
+    TX_DRAIN_WAIT_MS = 5, /* the same while the backlog is sent */
+    TX_STEP_MS = 2,       /* between two steps of that */
+    TX_STUCK_MS = 10,     /* between two tries of what the system does not take */
+    TX_NARROW = 1232,     /* where the device has become too narrow: what nearly all carry */
 };
 
 /* Sealed datagrams that the system did not take. They have their numbers and keep them: the same
@@ -33,6 +33,7 @@ struct link_tx {
     struct packer *packer;
     struct ledger *ledger;
     struct link_tx_key key; /* aead NULL: no session */
+    uint32_t size;          /* of a datagram, as the packer has it: key.datagram sooner or later */
     bool direct;            /* frames are sent as they come; follows from what is below */
     bool held;
     bool stuck;              /* the socket was full for TX_WAIT_MS; with a backlog: see `unsent` */
@@ -78,7 +79,7 @@ static void keep_unsent(struct link_tx *t, const uint8_t *data, size_t len, uint
 /* A path that is too narrow for a datagram stays so; every other refusal may pass. */
 static bool may_pass(int error)
 {
-    return error != -EMSGSIZE && error != -EINVAL;
+    return error != -EMSGSIZE;
 }
 
 static unsigned tx_send(void *user, const uint8_t *data, size_t len, uint32_t datagram)
@@ -94,9 +95,9 @@ static unsigned tx_send(void *user, const uint8_t *data, size_t len, uint32_t da
     }
     int r = udp_send_segments(&t->io, NULL, NULL, data, len, datagram, wait, &sent);
     t->stuck = r == -EAGAIN;
-    if (r == -EMSGSIZE) { /* the path has become narrower: smaller ones from now on */
-        uint32_t fits = link_tx_datagram(t->io.fd);
-        t->key.datagram = MIN(fits, t->key.datagram);
+    if (r ==
+        -EMSGSIZE) { /* the device has become narrower; the control thread finds out how much */
+        t->key.datagram = t->key.datagram > TX_NARROW ? TX_NARROW : LINK_DATAGRAM_MIN;
     }
     if (r < 0 && t->backlog && may_pass(r)) {
         keep_unsent(t, data + sent, len - sent, datagram);
@@ -130,17 +131,6 @@ static bool send_unsent(struct link_tx *t)
     }
     t->stuck = false;
     return true;
-}
-
-uint32_t link_tx_datagram(int fd)
-{
-    struct udp_addr local;
-    int mtu = udp_path_mtu(fd);
-    if (mtu < 0 || udp_local(fd, &local) < 0) {
-        return LINK_DATAGRAM_MIN;
-    }
-    int headers = local.sa.sa_family == AF_INET6 ? 40 + 8 : 20 + 8;
-    return (uint32_t)MIN(MAX(mtu - headers, (int)LINK_DATAGRAM_MIN), TX_DATAGRAM_MAX);
 }
 
 /* Brings the ledger up to what the packer and the backlog have done. */
@@ -196,16 +186,27 @@ static void tx_write(struct sink *s, const struct batch *b)
     }
 }
 
+/* Sealed datagrams wait: nothing else may be sealed, as it would have to wait behind them. */
+static bool waits_sealed(const struct link_tx *t)
+{
+    return t->backlog && t->stuck;
+}
+
+static void set_size(struct link_tx *t)
+{
+    t->size = t->key.datagram;
+    packer_set_size(t->packer, t->size);
+}
+
 /* What is packed leaves, unless the system takes nothing now. */
 static void flush(struct link_tx *t)
 {
-    if (!t->key.aead || (t->stuck && t->backlog)) {
+    if (!t->key.aead || waits_sealed(t)) {
         return;
     }
-    uint32_t size = t->key.datagram;
     packer_flush(t->packer);
-    if (t->key.datagram != size && !(t->stuck && t->backlog)) {
-        packer_set_size(t->packer, t->key.datagram);
+    if (t->key.datagram != t->size && !waits_sealed(t)) {
+        set_size(t);
     }
 }
 
@@ -331,9 +332,9 @@ void link_tx_session(struct sink *s, const struct link_tx_key *key)
     t->io = (struct udp_io){.fd = key->fd};
     packer_reset(t->packer, &(struct packer_key){key->aead, key->receiver});
     t->counted = packer_stats(t->packer);
-    packer_set_size(t->packer, key->datagram);
+    set_size(t);
     t->drain = (struct drain){0};
-    drain_begin(&t->drain, packer_stats(t->packer).frames, mono_now());
+    drain_begin(&t->drain, 0, mono_now());
     update(t);
 }
 
@@ -348,9 +349,20 @@ void link_tx_rekey(struct sink *s, const struct link_tx_key *key)
     struct link_tx_key old = t->key;
     t->key = *key;
     t->io = (struct udp_io){.fd = key->fd};
+    (void)send_unsent(t); /* the old socket may have been why it waits */
     packer_rekey(t->packer, &(struct packer_key){key->aead, key->receiver});
-    packer_set_size(t->packer, key->datagram);
+    set_size(t);
+    update(t);
     link_tx_key_done(&old);
+}
+
+void link_tx_size(struct sink *s, uint32_t datagram)
+{
+    struct link_tx *t = of(s);
+    if (t->key.aead && t->key.datagram != datagram) {
+        t->key.datagram = datagram;
+        tx_flush(s);
+    }
 }
 
 struct link_tx_progress link_tx_progress(const struct sink *s)
