@@ -11,10 +11,10 @@ import struct
 
 import pytest
 
-from lib.cutting import OFF, bad_checksums, bridge, frames_of, limit, observe, same
+from lib.cutting import OFF, bad_checksums, bridge, frames_of, limit, observe, same, transfer
 from lib.farspan import Collector, Tap, assert_balanced, own_name, status, tap_stages
 from lib.proc import wait_until
-from lib.supers import FRAGMENT, Cut, Super, TapDevice, assert_whole, inject, random_super, tcp_frames
+from lib.supers import FRAGMENT, Cut, Super, TapDevice, assert_whole, inject, random_super, stream_of, tcp_frames
 from lib.tools import Tcpdump, compare, in_namespace, ping
 
 
@@ -178,3 +178,20 @@ def test_joined_frames_of_other_senders(lab, ident):
     cut = tap_stages(ledger)["cut"]
     assert cut["cut"] > 0 and cut["uncut"] == 0, cut
     assert sorted(frames_of(lab.folder / "collector.pcapng")) == sorted(frames)
+
+
+@pytest.mark.parametrize("expr", ["tcp dst port 5000", "ip6[6] = 6 and ip6[42:2] = 5000", "ip6 proto 6 and not src port 5000"])
+def test_jumbo_by_filter(lab, expr):
+    """Big TCP of the kernel's own, past 64 KiB: the filter is one for frames of the wire, where there is no jumbo option."""
+    far = bridge(lab)
+    limit(lab, far, 185000)
+    ping(lab.peer, "fd70::2")
+    data = random.Random(expr).randbytes(4_000_000)
+
+    def act():
+        assert transfer(lab, lab.peer, far, "fd70::2", data, rate=0) == data
+
+    n, stages = observe(lab, far, act, expr)
+    assert stages["ring"]["bytes"] > 70000 * stages["ring"]["super_packets"] > 0, f"they were long: {stages}"
+    same(lab, n)
+    assert stream_of(frames_of(lab.folder / "collector.pcapng"), 5000) == data

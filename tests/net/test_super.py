@@ -18,6 +18,8 @@ from lib.lab import inside
 from lib.supers import stream_of
 from lib.tools import ping, tshark
 
+# inside VXLAN over IPv4: TCP over IPv4 or IPv6
+INSIDE_TCP = "udp port 4789 and ((udp[28:2] = 0x0800 and udp[39] = 6) or (udp[28:2] = 0x86dd and udp[36] = 6))"
 BULK = int(os.environ.get("FARSPAN_NET_BULK", "6000000"))
 
 
@@ -35,7 +37,7 @@ def test_bulk(lab, kind, net, way):
         assert transfer(lab, *ends, data) == data
 
     at = (lab.peer, "cut0", "out") if way == "out" else (lab.peer, "peer0", "out")
-    expr = {"plain": "tcp dst port 5000", "vlan": "vlan 5 and tcp dst port 5000", "vxlan": "udp port 4789 and greater 60"}[kind]
+    expr = {"plain": "tcp dst port 5000", "vlan": "vlan 5 and tcp dst port 5000", "vxlan": INSIDE_TCP}[kind]
     n, stages = observe(lab, far, act, expr, way=way, at=at)
     assert stages["cut"]["cut"] > 10 and stages["cut"]["uncut"] == 0, stages
     same(lab, n)

@@ -17,7 +17,7 @@ from .proc import run
 from .tools import Tcpdump, assert_same, in_namespace
 
 RATE = 30_000_000  # bytes a second
-SO_MAX_PACING_RATE = 47
+SO_MAX_PACING_RATE, SO_SNDBUFFORCE, SO_RCVBUFFORCE = 47, 32, 33
 OFF = {"tso": "off", "gso": "off", "gro": "off", "tx": "off", "tx-udp-segmentation": "off"}
 
 
@@ -101,13 +101,15 @@ def address(lab, ns, dev, net, n):
     lab.ip(ns, "addr", "add", f"fd{net}::{n}/64", "dev", dev, "nodad")
 
 
-def transfer(lab, source, target, where, data):
+def transfer(lab, source, target, where, data, rate=RATE):
     """Sends `data` by TCP from one namespace to the address `where` in another, at a rate that no queue of ours overflows at;
     gives what came."""
     family = socket.AF_INET6 if ":" in where else socket.AF_INET
     with inside(target):
         listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if not rate:
+        listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
     listener.bind((where, 5000))
     listener.listen(1)
     listener.settimeout(20)
@@ -116,7 +118,10 @@ def transfer(lab, source, target, where, data):
 
     def send():
         client.settimeout(60)
-        client.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, RATE)
+        if rate:
+            client.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, rate)
+        else:  # room enough that the kernel makes the longest that it may
+            client.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 1 << 24)
         client.connect((where, 5000))
         client.sendall(data)
         client.shutdown(socket.SHUT_WR)
