@@ -112,6 +112,9 @@ static json_t *tap_session(const struct client *c)
     set_str(o, "collector", st.address);
     set_str(o, "cipher", st.cipher);
     set_int(o, "datagram_bytes", st.datagram);
+    set_int(o, "path_mtu", st.path_mtu);
+    set_str(o, "path_mtu_state", st.path_state);
+    set_int(o, "moves", st.moves);
     set_int(o, "seconds", st.up ? seconds_since(st.since) : 0);
     set_int(o, "sessions", st.sessions);
     set_int(o, "rekeys", st.rekeys);
@@ -131,6 +134,7 @@ json_t *report_tap(const char *name, const struct client *c,
         json_t *o = json_object();
         client_stream_status(c, interfaces[i].stream, &st);
         set_str(o, "name", interfaces[i].name);
+        set_str(o, "state", interfaces[i].state);
         (void)json_object_set_new(o, "stages",
                                   tap_stages(worker_ledger(interfaces[i].worker), &st));
         (void)json_array_append_new(list, o);
@@ -180,6 +184,7 @@ static void tap_report(void *user, const struct server_tap *tap)
     set_int(o, "seconds", tap->live ? seconds_since(tap->since) : 0);
     set_int(o, "sessions", tap->sessions);
     set_int(o, "rekeys", tap->rekeys);
+    set_int(o, "moves", tap->moves);
     set_int(o, "sessions_without_close", tap->unclosed);
     set_clock(o, tap->rtt_ns, tap->clock_offset_ns);
     for (unsigned i = 0; i < tap->n_ports; i++) {
@@ -199,6 +204,7 @@ static json_t *link_report(const struct server *s)
     set_int(o, "accepted", (int64_t)c.accepted);
     set_int(o, "cookies_sent", (int64_t)c.cookies);
     set_int(o, "handshakes_put_off", (int64_t)c.put_off);
+    set_int(o, "unanswered", (int64_t)c.unanswered);
     set_int(o, "revoked", (int64_t)c.revoked);
     set_int(o, "wrong_passphrase", (int64_t)c.wrong_secret);
     set_int(o, "wrong_key", (int64_t)c.wrong_key);

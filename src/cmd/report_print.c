@@ -81,6 +81,17 @@ static void print_clock(FILE *to, const json_t *o)
     }
 }
 
+static void print_path(FILE *to, const json_t *s)
+{
+    const char *state = str(s, "path_mtu_state");
+    if (strcmp(state, "too small") == 0) {
+        fprintf(to, ", PATH MTU BELOW %" PRId64, num(s, "path_mtu"));
+    } else {
+        fprintf(to, ", path MTU %" PRId64 "%s", num(s, "path_mtu"),
+                strcmp(state, "being found out") == 0 ? " or more" : "");
+    }
+}
+
 /* The last of them; all that are kept are in --json. */
 static void print_history(const json_t *doc, FILE *to)
 {
@@ -108,6 +119,7 @@ static void print_tap(const json_t *doc, FILE *to)
         const char *cipher = str(s, "cipher");
         fprintf(to, " with %s for %" PRId64 " s, %s", str(s, "collector"), num(s, "seconds"),
                 strcmp(cipher, "none") == 0 ? "NOT ENCRYPTED" : cipher);
+        print_path(to, s);
         print_clock(to, s);
     }
     fputc('\n', to);
@@ -115,7 +127,8 @@ static void print_tap(const json_t *doc, FILE *to)
     {
         const json_t *stages = json_object_get(o, "stages");
         const json_t *sent = json_object_get(stages, "link_tx");
-        fprintf(to, " %s\n", str(o, "name"));
+        bool up = strcmp(str(o, "state"), "up") == 0 || str(o, "state")[0] == '\0';
+        fprintf(to, up ? " %s\n" : " %s: %s\n", str(o, "name"), str(o, "state"));
         print_tap_stages(to, stages);
         fprintf(to, "  %-22s %14" PRId64 " received %8" PRId64 " lost\n", "collector confirms",
                 num(sent, "confirmed"), num(sent, "reported_lost"));
@@ -144,6 +157,7 @@ static void print_link(FILE *to, const json_t *link)
     static const char *const keys[][2] = {
         {"cookies_sent", "handshakes answered by a cookie, as there were many"},
         {"handshakes_put_off", "handshakes left undone, as there were too many"},
+        {"unanswered", "answers not given, as others did not leave the host"},
         {"revoked", "sessions closed as the list of taps changed"},
         {"wrong_passphrase", "handshakes with a wrong passphrase"},
         {"wrong_key", "handshakes with a key that is not allowed"},

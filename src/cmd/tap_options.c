@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cmd/tap.h"
+#include "model/pmtu.h"
 
 static const char help[] =
     "Usage: farspan tap -i INTERFACE... -c HOST:PORT [OPTION...] [FILTER]\n"
@@ -16,7 +17,9 @@ static const char help[] =
     "FILTER is a pcap-filter(7) expression, run in the kernel.\n"
     "\n"
     "What to tap:\n"
-    "  -i INTERFACE            tap this interface; may be given several times; \"any\": all\n"
+    "  -i INTERFACE            tap this interface; may be given several times; \"any\": all;\n"
+    "                          a pattern, such as 'veth*': each that matches, as they come and go\n"
+    "      --netns NAME|PID    the interfaces of another network namespace\n"
     "  -l, --list              list the interfaces and exit\n"
     "  -f FILTER               the filter as an option\n"
     "      --direction DIR     in, out, or both (default both)\n"
@@ -30,6 +33,7 @@ static const char help[] =
     "\n"
     "Where to:\n"
     "  -c HOST:PORT            the collector; an IPv6 address in brackets\n"
+    "      --mtu BYTES         send packets of at most so many bytes (default: as many as pass)\n"
     "      --name NAME         what the collector calls this tap (default: the host's name)\n"
     "\n"
     "Keys, one of:\n"
@@ -50,9 +54,11 @@ enum {
     OPT_DIRECTION = 256,
     OPT_VLAN,
     OPT_NAME,
+    OPT_MTU,
     OPT_USER,
     OPT_JSON,
     OPT_KEEP_SUPER,
+    OPT_NETNS,
 };
 
 static const struct option options[] = {
@@ -60,6 +66,7 @@ static const struct option options[] = {
     {"direction", required_argument, NULL, OPT_DIRECTION},
     {"vlan", required_argument, NULL, OPT_VLAN},
     {"promiscuous", no_argument, NULL, 'p'},
+    {"mtu", required_argument, NULL, OPT_MTU},
     {"name", required_argument, NULL, OPT_NAME},
     {"key-file", required_argument, NULL, OPT_KEY_FILE},
     {"identity", required_argument, NULL, OPT_IDENTITY},
@@ -67,6 +74,7 @@ static const struct option options[] = {
     {"user", required_argument, NULL, OPT_USER},
     {"json", no_argument, NULL, OPT_JSON},
     {"keep-super", no_argument, NULL, OPT_KEEP_SUPER},
+    {"netns", required_argument, NULL, OPT_NETNS},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -115,15 +123,21 @@ static int set_direction(struct tap_conf *c, const char *word)
 
 static int add_interface(struct tap_conf *c, const char *name)
 {
-    for (unsigned i = 0; i < c->n; i++) {
-        if (strcmp(c->interface[i].name, name) == 0) {
+    for (unsigned i = 0; i < c->n_words; i++) {
+        if (strcmp(c->word[i].text, name) == 0) {
             return usage_error("tap", "-i %s is given twice", name);
         }
     }
-    if (c->n == TAP_INTERFACES) {
-        return usage_error("tap", "at most %d interfaces; \"any\" taps all", TAP_INTERFACES);
+    if (c->n_words == TAP_WORDS) {
+        return usage_error("tap", "-i at most %d times; a pattern matches many, \"any\" taps all",
+                           TAP_WORDS);
     }
-    c->interface[c->n++].name = name;
+    bool pattern = strpbrk(name, "*?[") != NULL;
+    if (name[0] == '\0' || (!pattern && strlen(name) >= IFNAMSIZ)) {
+        return usage_error("tap", "-i \"%s\" is no interface's name: 1 to %d characters", name,
+                           IFNAMSIZ - 1);
+    }
+    c->word[c->n_words++] = (struct tap_word){name, pattern};
     return 0;
 }
 
@@ -146,6 +160,10 @@ static int checked_option(struct tap_conf *c, int opt, char *arg)
         r = parse_host_port(arg, &c->collector, &err);
         c->collector_text = arg;
         c->has_collector = true;
+        break;
+    case OPT_MTU:
+        r = parse_u64(arg, "--mtu", PMTU_MIN_V4, PMTU_MAX, &v, &err);
+        c->mtu = (uint32_t)v;
         break;
     case OPT_VLAN:
         r = parse_vlan_list(arg, &c->vlans, &err);
@@ -184,6 +202,9 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
     case OPT_KEEP_SUPER:
         c->keep_super = true;
         break;
+    case OPT_NETNS:
+        c->netns_text = arg;
+        break;
     case OPT_JSON:
         c->json = true;
         break;
@@ -195,7 +216,7 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
 
 static int finish(struct tap_conf *c, int argc, char **argv)
 {
-    if (c->n == 0) {
+    if (c->n_words == 0) {
         return usage_error("tap", "an interface is needed: -i INTERFACE (--list shows them)");
     }
     if (!c->has_collector) {

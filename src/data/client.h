@@ -15,8 +15,9 @@
 struct client;
 
 struct client_ops {
-    /* Looks the collector's name up and gives a connected UDP socket. */
-    int (*connect)(void *user, int *ret_fd, struct error *err);
+    /* Gives a UDP socket that is connected to the collector: its name is looked up, or, with
+     * `again`, the address that was found last serves; nothing has to be waited for then. */
+    int (*connect)(void *user, bool again, int *ret_fd, struct error *err);
     /* The tunnel's flow is now this one: it is not to be captured. NULL: there is none. */
     void (*flow)(void *user, const struct ether_flow *flow);
     /* Something that a person should know; `error`: something is wrong. */
@@ -29,6 +30,7 @@ struct client_conf {
     struct handshake_conf handshake; /* borrowed strings and lists */
     const char *name, *host, *software;
     const char *collector; /* as the user wrote it, for sentences */
+    uint32_t mtu;          /* packets to it have at most so many bytes; 0: as many as pass */
     /* Borrowed, and used by the control thread only: the client adds what happens to sessions, and
      * tells the collector of all that is in it. */
     struct history *history;
@@ -45,14 +47,18 @@ struct client_stream {
     uint32_t snaplen;
     uint64_t speed_bps;
     struct worker *worker; /* borrowed */
-    /* A source of several interfaces: their names, numbered from 1 as frames name them. Borrowed.
-     */
+    /* A source of several interfaces: their names, numbered from 1 as frames name them. Borrowed,
+     * and may grow: client_set_ports. */
     const char *const *ports;
     unsigned n_ports;
 };
 
 /* Adds an observation point; *ret_id its stream. -ENOSPC. */
 int client_add_stream(struct client *c, const struct client_stream *s, uint16_t *ret_id);
+/* A source of several interfaces: names 1 to `n` of its list are given out by now. */
+void client_set_ports(struct client *c, uint16_t id, unsigned n);
+/* The name of that one is another: the collector is told, some times. */
+void client_port_changed(struct client *c, uint16_t id, uint16_t port);
 /* Its stream ids are given out in order from 1: the next one. */
 uint16_t client_next_stream(const struct client *c);
 
@@ -68,6 +74,9 @@ struct client_status {
     const char *cipher;          /* NULL without a session */
     char address[UDP_ADDR_TEXT]; /* of the collector, "" when not known */
     uint32_t datagram;           /* bytes of UDP payload */
+    uint32_t path_mtu;           /* of IP packets, as data is sent now; 0 without a session */
+    const char *path_state;      /* for people */
+    unsigned moves;              /* how often the session went on over another socket */
     struct mono since;           /* the session's beginning */
     struct mono keyed;
     unsigned sessions, rekeys, refused_records;

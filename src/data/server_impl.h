@@ -20,6 +20,7 @@ enum {
     SERVER_TICK_MS = 200,
     SERVER_HALF_MS = 10000,
     SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
+    SERVER_MOVED_MS = 1000,   /* between two sentences about a tap's other address */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
     SERVER_GONE_MS = 30000,
@@ -49,6 +50,7 @@ struct key {
     bool real;                         /* its HELLO brought a cookie */
     unsigned confirms;
     struct udp_addr from, local;
+    uint64_t newest;           /* counter of the control record that told them, plus one */
     struct mono made, expires; /* expires {0}: with the session */
     struct mono asked;         /* its first INFO came */
     uint8_t *info;             /* an INFO that waits for another session's end */
@@ -62,9 +64,10 @@ struct tap {
     struct session *session; /* NULL: gone */
     int device;              /* its TAP device, or -1 */
     struct mono device_next; /* no device could be made: the next try */
-    unsigned sessions, rekeys;
+    unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;
+    struct mono moved; /* when that was last said */
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;
@@ -105,6 +108,7 @@ struct server {
     struct loop_timer *tick;
     struct mono next_report;
     struct udp_io io;   /* for answers */
+    int send_buffer;    /* its size */
     struct guard guard; /* passphrases: who has to wait */
     struct load load;   /* handshakes: whose are taken on */
     struct cookie_jar cookies;
@@ -137,6 +141,10 @@ void server_address(const struct udp_addr *a, uint8_t ret[16]);
  * sender's address is known to be real. */
 bool server_admits(struct server *s, const struct receiver_event *e, const struct link_hs *m,
                    bool *ret_real);
+/* Sends an answer to a handshake message or an unknown record, unless too many are stuck.
+ * `real`: the address has shown that it is. `len` not above 0: there is none. */
+void server_answer(struct server *s, const struct receiver_event *e, bool real, const uint8_t *d,
+                   int len);
 /* May this address try a passphrase now? */
 bool server_may_try(struct server *s, const struct receiver_event *e);
 void server_reject(struct server *s, const struct receiver_event *e, uint8_t why,

@@ -12,6 +12,8 @@ struct ring_source {
     struct ring *ring;
     struct ledger *ledger;
     struct ring_skips skips;
+    uint64_t past_seen, past_dropped; /* of the rings before this one */
+    uint64_t read;                    /* entries of this ring, whatever became of them */
 };
 
 static struct ring_source *of(struct source *s)
@@ -23,6 +25,9 @@ static int ring_source_read(struct source *s, struct batch *b)
 {
     struct ring_source *rs = of(s);
     struct ring_skips before = rs->skips;
+    if (!rs->ring) {
+        return 0;
+    }
     unsigned n = ring_read(rs->ring, b, &rs->skips);
     uint64_t linktype = rs->skips.link_type - before.link_type;
     uint64_t own = rs->skips.own_device - before.own_device;
@@ -32,6 +37,7 @@ static int ring_source_read(struct source *s, struct batch *b)
         bytes += b->f[i].caplen;
         super += b->f[i].gso_type != 0;
     }
+    rs->read += n + linktype + own + bad;
     ledger_add(rs->ledger, LEDGER_RING_OUT, n + linktype + own + bad);
     ledger_add(rs->ledger, LEDGER_RING_BYTES, bytes);
     ledger_add(rs->ledger, LEDGER_RING_SUPER, super);
@@ -44,12 +50,15 @@ static int ring_source_read(struct source *s, struct batch *b)
 
 static void ring_source_release(struct source *s)
 {
-    ring_release(of(s)->ring);
+    if (of(s)->ring) {
+        ring_release(of(s)->ring);
+    }
 }
 
 static int ring_source_fd(const struct source *s)
 {
-    return ring_fd(((const struct ring_source *)s)->ring);
+    const struct ring *ring = ((const struct ring_source *)s)->ring;
+    return ring ? ring_fd(ring) : -1;
 }
 
 static void ring_source_free(struct source *s)
@@ -80,16 +89,39 @@ int ring_source_new(struct ring *ring, struct ledger *ledger, struct source **re
     return 0;
 }
 
+/* To the kernel, room that it took for nothing is dropped as well. */
+static void show(struct ring_source *rs, uint64_t seen, uint64_t dropped)
+{
+    uint64_t unfilled = MIN(rs->skips.unfilled, dropped);
+    ledger_set(rs->ledger, LEDGER_RING_IN, seen);
+    ledger_set(rs->ledger, LEDGER_RING_FULL, dropped - unfilled);
+    ledger_set(rs->ledger, LEDGER_RING_OFFLOAD, unfilled);
+}
+
 void ring_source_count(struct source *s)
 {
-    uint64_t seen = 0, dropped = 0;
     struct ring_source *rs = of(s);
-    if (ring_stats(rs->ring, &seen, &dropped) == 0) {
-        uint64_t unfilled = MIN(rs->skips.unfilled, dropped); /* both are dropped to the kernel */
-        ledger_set(rs->ledger, LEDGER_RING_IN, seen);
-        ledger_set(rs->ledger, LEDGER_RING_FULL, dropped - unfilled);
-        ledger_set(rs->ledger, LEDGER_RING_OFFLOAD, unfilled);
+    uint64_t seen = 0, dropped = 0;
+    if (rs->ring && ring_stats(rs->ring, &seen, &dropped) == 0) {
+        show(rs, rs->past_seen + seen, rs->past_dropped + dropped);
     }
+}
+
+void ring_source_swap(struct source *s, struct ring *ring)
+{
+    struct ring_source *rs = of(s);
+    uint64_t seen = 0, dropped = 0;
+    if (rs->ring && ring_stats(rs->ring, &seen, &dropped) == 0) {
+        rs->past_seen += seen;
+        rs->past_dropped += dropped;
+        show(rs, rs->past_seen, rs->past_dropped);
+        if (seen > dropped + rs->read) {
+            ledger_add(rs->ledger, LEDGER_RING_GONE, seen - dropped - rs->read);
+        }
+    }
+    ring_free(rs->ring);
+    rs->ring = ring;
+    rs->read = 0;
 }
 
 struct ring *ring_source_ring(struct source *s)
