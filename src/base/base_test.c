@@ -114,16 +114,6 @@ static void vlan_lists(void **state)
     }
 }
 
-static void hex(void **state)
-{
-    (void)state;
-    uint8_t out[2];
-    assert_int_equal(parse_hex("0aff", out, 2), 0);
-    assert_memory_equal(out, "\x0a\xff", 2);
-    assert_int_equal(parse_hex("0af", out, 2), -EINVAL);
-    assert_int_equal(parse_hex("0aFF", out, 2), -EINVAL);
-}
-
 static void ledger_balances(void **state)
 {
     (void)state;
@@ -246,17 +236,11 @@ static void history_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reader_is_sticky),
-        cmocka_unit_test(writer_is_sticky),
-        cmocka_unit_test(frame_copy_inserts),
-        cmocka_unit_test(numbers),
-        cmocka_unit_test(host_ports),
-        cmocka_unit_test(vlan_lists),
-        cmocka_unit_test(hex),
-        cmocka_unit_test(ledger_balances),
-        cmocka_unit_test(queue_keeps_order),
-        cmocka_unit_test(queue_is_bounded),
-        cmocka_unit_test(history_keeps_the_newest),
+        cmocka_unit_test(reader_is_sticky),   cmocka_unit_test(writer_is_sticky),
+        cmocka_unit_test(frame_copy_inserts), cmocka_unit_test(numbers),
+        cmocka_unit_test(host_ports),         cmocka_unit_test(vlan_lists),
+        cmocka_unit_test(ledger_balances),    cmocka_unit_test(queue_keeps_order),
+        cmocka_unit_test(queue_is_bounded),   cmocka_unit_test(history_keeps_the_newest),
         cmocka_unit_test(history_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
