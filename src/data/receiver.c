@@ -171,6 +171,8 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
         segment(r, k, &rec, plain, len);
     } else if (!replay_accept(&k->replay, rec.counter)) {
         count(&r->counters.replayed, 1);
+    } else if (!load_bucket_take(&k->control, RECEIVER_CONTROLS / 2, RECEIVER_CONTROLS, r->now)) {
+        count(&r->counters.control_full, 1); /* one tap must not keep others from being heard */
     } else {
         control(r,
                 &(struct receiver_event){.kind = RECEIVER_CONTROL,
