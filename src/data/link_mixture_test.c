@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#define WORLD_LOOK_MS 10
 #include "data/link_sim.h"
 #include "data/link_world.h"
 

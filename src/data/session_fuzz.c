@@ -23,6 +23,7 @@
 #define assert_int_equal(a, b) assert_true((a) == (b))
 #define fail_msg(...) abort()
 
+#define WORLD_LOOK_MS 10
 #include "data/link_sim.h"
 #include "data/link_world.h"
 
