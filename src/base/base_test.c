@@ -114,16 +114,6 @@ static void vlan_lists(void **state)
     }
 }
 
-static void hex(void **state)
-{
-    (void)state;
-    uint8_t out[2];
-    assert_int_equal(parse_hex("0aff", out, 2), 0);
-    assert_memory_equal(out, "\x0a\xff", 2);
-    assert_int_equal(parse_hex("0af", out, 2), -EINVAL);
-    assert_int_equal(parse_hex("0aFF", out, 2), -EINVAL);
-}
-
 static void ledger_balances(void **state)
 {
     (void)state;
@@ -283,7 +273,6 @@ int main(void)
         cmocka_unit_test(sizes),
         cmocka_unit_test(host_ports),
         cmocka_unit_test(vlan_lists),
-        cmocka_unit_test(hex),
         cmocka_unit_test(ledger_balances),
         cmocka_unit_test(queue_keeps_order),
         cmocka_unit_test(queue_is_bounded),

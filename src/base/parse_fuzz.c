@@ -83,20 +83,6 @@ static void vlans(const char *text)
     must(parse_vlan_list(plain, &again, &err) == 0 && memcmp(&set, &again, sizeof(set)) == 0);
 }
 
-static void hex(const char *text)
-{
-    uint8_t bytes[64];
-    char plain[2 * sizeof(bytes) + 1] = "";
-    size_t n = strlen(text) / 2;
-    if (n > sizeof(bytes) || parse_hex(text, bytes, n) < 0) {
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        snprintf(plain + 2 * i, 3, "%02x", bytes[i]);
-    }
-    must(strcmp(plain, text) == 0);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1);
@@ -109,7 +95,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bytes(text);
     host(text);
     vlans(text);
-    hex(text);
     free(text);
     return 0;
 }

@@ -19,6 +19,10 @@
 #include "data/server_impl.h"
 #include "data/sink/fake.h"
 
+#ifndef WORLD_LOOK_MS /* how often it is looked whether what a test waits for has come */
+#define WORLD_LOOK_MS 1
+#endif
+
 enum {
     WORLD_TAPS = 2,
     WORLD_TEXT = 16384,
@@ -398,7 +402,8 @@ static inline bool world_run(struct world *w, bool (*until)(struct world *), int
     struct loop_timer *t;
     w->until = until;
     w->deadline = mono_add_ms(mono_now(), ms);
-    assert_int_equal(loop_add_timer(w->loop, mono_now(), NSEC_PER_MSEC, world_check, w, &t), 0);
+    assert_int_equal(
+        loop_add_timer(w->loop, mono_now(), WORLD_LOOK_MS * NSEC_PER_MSEC, world_check, w, &t), 0);
     int r = loop_run(w->loop);
     loop_del_timer(w->loop, t);
     return r == 0;
