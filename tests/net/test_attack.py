@@ -123,7 +123,7 @@ def test_a_tap_gets_in(make_lab, kind):
         for i in range(100):
             lab.ip(lab.tap, "addr", "add", f"10.77.0.{100 + i}/24", "dev", "link0")
         words = ["--cookies", "--from", "10.77.0.100", "--sources", 100]
-    flood = Flood(lab, "hello", *words, count=10**6, pps=20000)
+    flood = Flood(lab, "hello", *words, count=10**7, pps=2 * PPS)
     counter = KINDS[kind][2]
     port = PORT
     wait_until(lambda: flood.proc.running(), 5, "the flood")
