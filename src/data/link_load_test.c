@@ -144,7 +144,7 @@ static void nothing_is_kept(void **state)
     use_up(w->server);
     int fd = attacker(w);
     for (uint32_t i = 0; i < 300; i++) {
-        int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, wall_now(), d);
+        int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, d);
         if (i % 2) {
             link_hello_set_cookie(d, forged);
         }
@@ -166,7 +166,7 @@ static void half_open(struct world *w, int fd, uint32_t i, const uint8_t *cookie
 {
     struct handshake_tap h = {0};
     uint8_t d[HANDSHAKE_MESSAGE_MAX], a[2048];
-    int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, wall_now(), d);
+    int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, d);
     if (cookie) {
         link_hello_set_cookie(d, cookie);
     }

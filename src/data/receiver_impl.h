@@ -57,7 +57,8 @@ struct receiver {
     uint8_t *buffers;
     struct batch batch;
     struct reasm_out out;
-    struct mono now, tick; /* when a stream wants its tick; {0}: none does */
+    struct mono now, asked; /* after and before the socket was last read */
+    struct mono tick;       /* when a stream wants its tick; {0}: none does */
     unsigned unknown_told;
     struct counters counters;
     struct rx_key *key[RECEIVER_SLOTS];

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "data/link/clock.h"
 #include "data/link/cookie.h"
 #include "data/server.h"
 #include "model/guard.h"
@@ -20,6 +21,7 @@ enum {
     SERVER_TICK_MS = 200,
     SERVER_HALF_MS = 10000,
     SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
+    SERVER_MOVED_MS = 1000,   /* between two sentences about a tap's other address */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
     SERVER_GONE_MS = 30000,
@@ -49,6 +51,7 @@ struct key {
     bool real;                         /* its HELLO brought a cookie */
     unsigned confirms;
     struct udp_addr from, local;
+    uint64_t newest;           /* counter of the control record that told them, plus one */
     struct mono made, expires; /* expires {0}: with the session */
     struct mono asked;         /* its first INFO came */
     uint8_t *info;             /* an INFO that waits for another session's end */
@@ -62,9 +65,10 @@ struct tap {
     struct session *session; /* NULL: gone */
     int device;              /* its TAP device, or -1 */
     struct mono device_next; /* no device could be made: the next try */
-    unsigned sessions, rekeys;
+    unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;
+    struct mono moved; /* when that was last said */
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;
@@ -89,6 +93,7 @@ struct session {
     struct mono heard;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
     struct mono last_at;
+    struct link_clock clock;
 };
 
 struct half_list {
@@ -118,7 +123,6 @@ struct server {
     uint32_t n_ports; /* given out so far; indices are from 1 on */
     unsigned hints, words;
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
-    int64_t *last_hello;     /* NOISE: the newest timestamp of each entry of the allow list */
     struct history history;
     struct server_counters counters;
 };
