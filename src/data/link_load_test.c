@@ -228,7 +228,7 @@ static void confirms_are_bounded(void **state)
     unsigned accepts = 0;
     world_start_collector(w);
     int fd = attacker(w);
-    int n = handshake_tap_hello(&h, &w->tap_secret, 1, wall_now(), d);
+    int n = handshake_tap_hello(&h, &w->tap_secret, 1, d);
     assert_int_equal(send(fd, d, (size_t)n, 0), n);
     ssize_t got = answer_to(w, fd, a, sizeof(a));
     assert_true(got > 0);

@@ -243,6 +243,8 @@ static void on_event(struct server *s, const struct receiver_event *e)
 {
     switch (e->kind) {
     case RECEIVER_HANDSHAKE:
+    case RECEIVER_COOKIE:
+    case RECEIVER_CONFIRM:
         on_handshake(s, e);
         break;
     case RECEIVER_CONTROL:
@@ -262,6 +264,9 @@ static void on_event(struct server *s, const struct receiver_event *e)
     case RECEIVER_FAILED:
         server_say(s, true, "%s", (const char *)e->data);
         s->conf.ops->failed(s->conf.user);
+        break;
+    case RECEIVER_EVENT_KINDS: /* is none */
+    default:
         break;
     }
 }

@@ -40,11 +40,6 @@ static bool is_cookie(const uint8_t cookie[LINK_COOKIE_LEN])
     return memcmp(cookie, none, sizeof(none)) != 0;
 }
 
-bool link_hello_has_cookie(const uint8_t *hello, size_t len)
-{
-    return len == LINK_HELLO_LEN && is_cookie(hello + LINK_COOKIE_AT);
-}
-
 /* The last bytes of a HELLO, which are zero where there is no cookie. */
 static void hs_decode_cookie(struct rd *r, struct link_hs *m)
 {

@@ -96,8 +96,6 @@ int link_peek(const uint8_t *d, size_t len);
 int link_hs_decode(const uint8_t *d, size_t len, struct link_hs *ret);
 /* Encodes; a HELLO is padded to LINK_HELLO_LEN. Returns the length, or -ENOBUFS. */
 int link_hs_encode(const struct link_hs *m, uint8_t *out, size_t cap);
-/* Does this HELLO bring a cookie, right or wrong? For who has to choose before decoding. */
-bool link_hello_has_cookie(const uint8_t *hello, size_t len);
 /* Puts a cookie into a HELLO that is encoded already. */
 void link_hello_set_cookie(uint8_t hello[LINK_HELLO_LEN], const uint8_t cookie[LINK_COOKIE_LEN]);
 
