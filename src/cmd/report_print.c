@@ -177,6 +177,7 @@ static void print_link(FILE *to, const json_t *link)
         {"wrong_version", "handshakes of another version"},
         {"slowed_down", "handshakes put off after failures"},
         {"malformed", "datagrams that are no farspan link's"},
+        {"too_many_handshakes", "handshake messages of addresses that sent too many"},
         {"unknown_session", "records of sessions that do not exist"},
         {"forged", "records that fail authentication"},
         {"replayed", "records that came before"},
