@@ -32,6 +32,20 @@ static void number(const char *text)
     must(parse_u64(plain, "it", v, v, &again, &err) == 0 && again == v);
 }
 
+static void duration(const char *text)
+{
+    struct error err = {""};
+    char plain[24];
+    uint32_t v = 0, again = 0;
+    if (parse_ms(text, "it", 3, UINT32_MAX - 3, &v, &err) < 0) {
+        must(err.text[0] != '\0');
+        return;
+    }
+    must(v >= 3 && v <= UINT32_MAX - 3);
+    snprintf(plain, sizeof(plain), "%" PRIu32 "ms", v);
+    must(parse_ms(plain, "it", v, v, &again, &err) == 0 && again == v);
+}
+
 static void host(const char *text)
 {
     struct error err = {""};
@@ -91,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     number(text);
+    duration(text);
     host(text);
     vlans(text);
     hex(text);

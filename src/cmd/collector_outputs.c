@@ -10,10 +10,13 @@
 #include "cmd/collector.h"
 #include "data/sink/device.h"
 #include "data/sink/file.h"
+#include "data/sink/queue.h"
 #include "proto/link.h"
 
 enum {
     RECEIVE_BUFFER = 32 << 20,
+    RECEIVERS = 1,    /* threads that give frames to the outputs */
+    DEVICE_SHARE = 4, /* of --output-queue: what each device has where there is one for each tap */
 };
 
 static int device_request(void *ctx, const void *args, size_t len, struct broker_reply *reply)
@@ -31,6 +34,7 @@ static int device_request(void *ctx, const void *args, size_t len, struct broker
 
 const struct broker_request collector_requests[COLLECTOR_REQUESTS] = {
     [COLLECTOR_DEVICE] = {"make a device", device_request, 1, LINK_NAME_MAX},
+    [COLLECTOR_ALLOW] = {"open the list of taps", collector_allow_request, 0, 0},
 };
 
 static int open_socket(struct collector *c, struct error *err)
@@ -83,26 +87,47 @@ int collector_open(struct collector *c, struct error *err)
     return r;
 }
 
-int collector_make_outputs(struct collector *c, struct error *err)
+/* The newest output gets a queue before it, with a thread of its own. */
+static int queue_output(struct collector *c, struct error *err)
+{
+    const struct queue_sink_conf qc = {
+        .bytes = c->conf.output_queue / (c->one_each ? DEVICE_SHARE : 1),
+        .lanes = c->one_each,
+        .order_ns = (int64_t)c->conf.order_ms * NSEC_PER_MSEC,
+    };
+    struct sink **out = &c->output[c->n_outputs - 1];
+    int r = queue_sink_new(*out, RECEIVERS, &qc, out);
+    return r < 0 ? error_sys(err, -r, "%s", (*out)->name) : 0;
+}
+
+static int make_device(struct collector *c, struct error *err)
+{
+    int r = device_sink_new(c->conf.device, c->device_fd, &c->output[c->n_outputs]);
+    if (r < 0) {
+        return error_sys(err, -r, "%s", c->conf.device);
+    }
+    c->n_outputs++;
+    return queue_output(c, err);
+}
+
+/* It has chunks and a thread by itself: a queue more is for what those cannot do. */
+static int make_file(struct collector *c, struct error *err)
 {
     const struct file_sink_conf fc = {
         .path = c->conf.file, .os = c->os, .app = "farspan " FARSPAN_VERSION};
-    if (c->conf.device) {
-        int r = device_sink_new(c->conf.device, c->device_fd, &c->output[c->n_outputs]);
-        if (r < 0) {
-            return error_sys(err, -r, "%s", c->conf.device);
-        }
-        c->n_outputs++;
+    int r = file_sink_new(c->file_fd, true, &fc, &c->output[c->n_outputs], err);
+    if (r < 0) {
+        return r;
     }
-    if (c->conf.file) {
-        int r = file_sink_new(c->file_fd, true, &fc, &c->output[c->n_outputs], err);
-        if (r < 0) {
-            return r;
-        }
-        c->file_fd = -1;
-        c->n_outputs++;
-    }
-    return 0;
+    c->file_fd = -1;
+    c->n_outputs++;
+    return c->conf.order_ms > 0 || RECEIVERS > 1 ? queue_output(c, err) : 0;
+}
+
+int collector_make_outputs(struct collector *c, struct error *err)
+{
+    int r = c->conf.device ? make_device(c, err) : 0;
+    return r == 0 && c->conf.file ? make_file(c, err) : r;
 }
 
 static void failed(struct collector *c, unsigned i, int r, const struct error *err)

@@ -34,6 +34,7 @@ struct tap {
     struct tap_name names[TAP_LINKS]; /* of "any" */
     const char *name_list[TAP_LINKS];
     unsigned n_names;
+    struct history history;
     struct sock_filter program[BPFSEL_MAX];
 };
 
@@ -45,7 +46,7 @@ static json_t *document(void *user)
         const struct tap_interface *ti = &t->conf.interface[i];
         list[i] = (struct report_tap_interface){ti->name, ti->stream, ti->worker};
     }
-    return report_tap(t->conf.name, t->client, list, t->conf.n);
+    return report_tap(t->conf.name, t->client, list, t->conf.n, &t->history);
 }
 
 /* ---- what the link asks for ---- */
@@ -245,14 +246,16 @@ static int start_engine(struct tap *t, struct error *err)
     }
     broker_sandbox(t->broker, &sc);
     r = r < 0 ? r : sandbox_enter(&sc, err);
-    const struct client_conf cc = {.handshake = t->secrets.conf,
-                                   .name = t->conf.name,
-                                   .host = t->host,
-                                   .software = "farspan " FARSPAN_VERSION,
-                                   .collector = t->conf.collector_text,
-                                   .ops = &client_ops,
-                                   .user = t};
+    struct client_conf cc = {.handshake = t->secrets.conf,
+                             .name = t->conf.name,
+                             .host = t->host,
+                             .software = "farspan " FARSPAN_VERSION,
+                             .collector = t->conf.collector_text,
+                             .history = &t->history,
+                             .ops = &client_ops,
+                             .user = t};
     r = r < 0 ? r : client_new(t->loop, &cc, &t->client, err);
+    secure_wipe(&cc.handshake, sizeof(cc.handshake));
     for (unsigned i = 0; r == 0 && i < t->conf.n; i++) {
         r = start_worker(t, &t->conf.interface[i], err);
     }
@@ -335,8 +338,15 @@ static void tap_done(struct tap *t)
     if (t->control.fd >= 0) {
         close(t->control.fd);
     }
+    history_done(&t->history);
     free(t->conf.filter);
     free(t->conf.secret.passphrase);
+}
+
+/* The broker knows no secret. */
+static void at_start(void *ctx)
+{
+    secrets_done(&((struct tap *)ctx)->secrets);
 }
 
 /* Runs in the broker when the engine has ended. */
@@ -399,6 +409,7 @@ int cmd_tap(int argc, char **argv)
     if (r != EXIT_SUCCESS) {
         return -1 - r;
     }
+    history_init(&t.history, HISTORY_MAX);
     system_words(t.host, sizeof(t.host));
     r = prepare(&t, &err);
     loop_hold_signals(); /* what is made from here on is taken away in order */
@@ -411,6 +422,7 @@ int cmd_tap(int argc, char **argv)
                                    .caps = caps,
                                    .n_caps = ARRAY_SIZE(caps),
                                    .user = t.conf.user,
+                                   .at_start = at_start,
                                    .at_end = at_end};
     r = r < 0 ? r : broker_start(&bc, &t.broker, &err);
     if (r < 0) {

@@ -120,6 +120,14 @@ static void answered(struct client *c, const uint8_t *d, size_t len, bool accept
     }
 }
 
+static void cookie(struct client *c, const uint8_t *d, size_t len)
+{
+    if (handshake_tap_cookie(&c->handshake, d, len, c->cookie)) {
+        c->cookie_until = mono_add_ms(mono_now(), COOKIE_USE_MS);
+        client_event(c, UPLINK_COOKIE);
+    }
+}
+
 static void datagram(struct client *c, uint8_t *d, size_t len)
 {
     struct link_hs m;
@@ -132,6 +140,9 @@ static void datagram(struct client *c, uint8_t *d, size_t len)
         break;
     case LINK_ACCEPT:
         answered(c, d, len, true);
+        break;
+    case LINK_COOKIE:
+        cookie(c, d, len);
         break;
     case LINK_REJECT:
         if (link_hs_decode(d, len, &m) == 0) {
@@ -224,9 +235,12 @@ static void hello(struct client *c)
     } while (index == 0 || (c->current.valid && index == c->current.keys.local));
     epoch_close(&c->pending);
     c->hello_time = MAX(wall_now().ns, c->hello_time + 1);
-    send_message(c, d,
-                 handshake_tap_hello(&c->handshake, &c->conf.handshake, index,
-                                     (struct wall){c->hello_time}, d));
+    int n = handshake_tap_hello(&c->handshake, &c->conf.handshake, index,
+                                (struct wall){c->hello_time}, d);
+    if (n > 0 && c->cookie_until.ns != 0 && !mono_due(mono_now(), c->cookie_until)) {
+        link_hello_set_cookie(d, c->cookie);
+    }
+    send_message(c, d, n);
     if (!c->uplink.up && c->uplink.tries == UPLINK_TRIES) {
         client_say(c, true, "no answer from the collector at %s yet: trying again",
                    c->conf.collector);
@@ -249,6 +263,8 @@ static void down(struct client *c)
     c->status.rtt_ns = 0;
     if (c->closing == OPEN) {
         client_say(c, true, "session with the collector at %s is over", c->conf.collector);
+        history_add(c->conf.history, wall_now(), HISTORY_SESSION_OVER, c->conf.collector,
+                    "the session with the collector is over");
     }
 }
 
@@ -268,6 +284,7 @@ static void up(struct client *c)
     take_pending(c);
     c->serial++;
     c->last_now = 0;
+    c->events_known = 0; /* this collector may be another, or a new one */
     c->status.since = c->status.keyed;
     c->status.sessions++;
     c->next_report = mono_add_ms(mono_now(), CLIENT_REPORT_MS);
@@ -293,6 +310,8 @@ static void announce(struct client *c, struct mono now)
     c->last_said.text[0] = '\0';
     client_say(c, false, "session up with the collector at %s (%s)", c->status.address,
                c->current.keys.alg == AEAD_NULL ? "NOT ENCRYPTED" : c->status.cipher);
+    history_add(c->conf.history, wall_now(), HISTORY_SESSION_UP, c->conf.collector,
+                "session up with %s", c->status.address);
 }
 
 /* What data threads could not be told at once, they are at a later tick; the collector takes the
@@ -398,6 +417,9 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     }
     client_event(c, UPLINK_TICK);
     hand_out_keys(c);
+    if (c->uplink.up) {
+        client_send_event(c);
+    }
     if (c->uplink.up && c->closing == OPEN) {
         client_send_streams(c);
         client_begin_streams(c, now);
@@ -434,6 +456,9 @@ int client_new(struct loop *loop, const struct client_conf *conf, struct client 
     c->conf = *conf;
     c->io.fd = -1;
     int r = random_bytes(&seed, sizeof(seed));
+    if (r == 0) {
+        r = random_bytes(&c->life, sizeof(c->life));
+    }
     uplink_init(&c->uplink, seed);
     if (r == 0) {
         r = loop_add_timer(loop, mono_add_ms(mono_now(), CLIENT_TICK_MS),

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "data/client.h"
+#include "data/link/cookie.h"
 #include "data/link/replay.h"
 #include "sys/udp.h"
 
@@ -51,7 +52,9 @@ struct client {
     struct loop_timer *tick;
     struct mono next_report, close_deadline; /* the latter while draining, too */
     struct epoch current, previous, pending;
-    uint64_t tag;       /* of the session, or of the one that the handshake is for */
+    uint64_t tag;                    /* of the session, or of the one that the handshake is for */
+    uint8_t cookie[LINK_COOKIE_LEN]; /* goes into HELLOs until then */
+    struct mono cookie_until;        /* {0}: there is none */
     int64_t hello_time; /* in the last HELLO: the next is later, whatever the clock does */
     uint32_t serial;    /* of the session, for the workers' progress */
     bool announced;     /* it was said that the session is up */
@@ -60,6 +63,8 @@ struct client {
     enum closing closing;
     int64_t last_now; /* the collector's wall time in its last REPORT, and when that came */
     struct mono last_at;
+    uint64_t life;         /* names this process's history */
+    uint64_t events_known; /* of its events the collector knows this one and those before */
     struct client_status status;
     struct error refusal; /* why the collector (or who pretends to be it) refuses the handshake */
     struct error last_said;
@@ -78,6 +83,8 @@ void client_send_streams(struct client *c);
 /* Begins streams whose ports' names have had their head start. */
 void client_begin_streams(struct client *c, struct mono now);
 void client_send_report(struct client *c, bool final);
+/* The oldest event that the collector does not know of yet, if there is one. */
+void client_send_event(struct client *c);
 void client_send_close(struct client *c);
 /* A sending key for a data thread; -errno. */
 int client_worker_key(struct client *c, struct link_tx_key *ret);

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What server.c (sockets, handshakes), server_session.c (control records) and server_taps.c (who is
- * known, with which ports) share.
+ * What server.c (sockets, handshakes), server_admit.c (whose handshakes are looked at),
+ * server_session.c (control records) and server_taps.c (who is known, with which ports) share.
  */
 #pragma once
 
+#include "data/link/cookie.h"
 #include "data/server.h"
 #include "model/guard.h"
+#include "model/load.h"
 
 enum {
-    SERVER_TAPS = 4096,  /* names remembered */
-    SERVER_PORTS = 4095, /* observation points in all */
-    SERVER_HALF = 1024,  /* handshakes that have not become a session */
+    SERVER_TAPS = 4096,     /* names remembered */
+    SERVER_PORTS = 4095,    /* observation points in all */
+    SERVER_HALF = 1024,     /* handshakes that have not become a session */
+    SERVER_HALF_FREE = 256, /* of these, begun without a cookie */
+    SERVER_HALF_OWN = 256,  /* of the others, from one address */
+    SERVER_CONFIRMS = 16,   /* that are looked at for one handshake */
     SERVER_TICK_MS = 200,
     SERVER_HALF_MS = 10000,
     SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
@@ -39,7 +44,10 @@ struct key {
     uint64_t counter;
     enum aead_alg alg;
     uint32_t remote;
-    struct session *session; /* NULL: half-open */
+    struct session *session;           /* NULL: half-open */
+    struct key *half_prev, *half_next; /* among the half-open, in the order of their making */
+    bool real;                         /* its HELLO brought a cookie */
+    unsigned confirms;
     struct udp_addr from, local;
     struct mono made, expires; /* expires {0}: with the session */
     struct mono asked;         /* its first INFO came */
@@ -54,12 +62,15 @@ struct tap {
     struct session *session; /* NULL: gone */
     int device;              /* its TAP device, or -1 */
     struct mono device_next; /* no device could be made: the next try */
+    struct mono device_closed;
     unsigned sessions, rekeys;
     unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;
+    struct history history; /* as it tells it */
+    uint64_t life;          /* of the process that numbers those events */
 };
 
 struct session {
@@ -72,12 +83,18 @@ struct session {
     uint16_t stream_id[RECEIVER_STREAMS];
     bool final[RECEIVER_STREAMS]; /* the tap has said how many frames there were in all */
     unsigned n_streams;
-    bool closing; /* the data thread closes its books */
+    bool closing; /* the data thread closes its books, … */
+    bool asked;   /* … or has yet to be told so */
     bool wants_ack, told_unserved;
     unsigned guesses; /* wrong passphrases from its address since its last key */
     struct mono heard;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
     struct mono last_at;
+};
+
+struct half_list {
+    struct key *first, *last;
+    unsigned n;
 };
 
 struct server {
@@ -90,23 +107,47 @@ struct server {
     struct mono next_report;
     struct udp_io io;   /* for answers */
     struct guard guard; /* passphrases: who has to wait */
+    struct load load;   /* handshakes: whose are taken on */
+    struct cookie_jar cookies;
     struct key *key[RECEIVER_SLOTS];
+    struct half_list half[2]; /* half-open keys; [1]: of real addresses */
     unsigned n_half;
     struct session *session[RECEIVER_SESSIONS];
     struct tap *tap[SERVER_TAPS];
     unsigned n_taps;
     uint32_t n_ports; /* given out so far; indices are from 1 on */
     unsigned hints, words;
-    int64_t *last_hello; /* NOISE: the newest timestamp of each entry of the allow list */
+    struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
+    int64_t *last_hello;     /* NOISE: the newest timestamp of each entry of the allow list */
+    struct history history;
     struct server_counters counters;
 };
 
 /* server.c */
 void server_say(struct server *s, bool error, const char *fmt, ...) _printf_(3, 4);
+/* Adds to the collector's own history; `subject` is a tap's name. */
+void server_event(struct server *s, enum history_kind kind, const char *subject, const char *words);
 void server_send(struct server *s, const struct udp_addr *to, const struct udp_addr *from,
                  const uint8_t *d, size_t len);
 struct key *server_find_key(struct server *s, uint32_t index);
 void server_drop_key(struct server *s, struct key *k);
+
+/* server_admit.c */
+void server_address(const struct udp_addr *a, uint8_t ret[16]);
+/* Is this HELLO to be worked on? If not it has been answered, where that is due. *ret_real: its
+ * sender's address is known to be real. */
+bool server_admits(struct server *s, const struct receiver_event *e, const struct link_hs *m,
+                   bool *ret_real);
+/* May this address try a passphrase now? */
+bool server_may_try(struct server *s, const struct receiver_event *e);
+void server_reject(struct server *s, const struct receiver_event *e, uint8_t why,
+                   uint32_t receiver);
+/* A session whose newest key is used from that address and port, or NULL. */
+struct session *server_session_at(struct server *s, const struct udp_addr *from);
+/* Drops a half-open key where the next one from this address would be one too many. */
+void server_half_room(struct server *s, const struct udp_addr *from, bool real);
+void server_half_add(struct server *s, struct key *k);
+void server_half_remove(struct server *s, struct key *k);
 
 /* server_taps.c */
 /* NULL: no more are remembered, or, with *ret_wait, its name is taken by a session of which it is
@@ -123,4 +164,4 @@ void server_session_closed(struct server *s, uint32_t id);
 void server_info_waits(struct server *s, struct key *k);
 void server_session_end(struct server *s, struct session *ss);
 void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report);
-void server_session_send_close(struct server *s, struct session *ss);
+void server_session_send_close(struct server *s, struct session *ss, enum link_close why);

@@ -51,8 +51,9 @@ static void send_report(struct server *s, struct session *ss)
 /* Asks the data thread to close the books; the rest follows with RECEIVER_CLOSED. */
 void server_session_end(struct server *s, struct session *ss)
 {
-    if (!ss->closing) {
-        ss->closing = receiver_close(s->receiver, ss->id) == 0; /* else it is asked for again */
+    ss->closing = true;
+    if (!ss->asked) {
+        ss->asked = receiver_close(s->receiver, ss->id) == 0; /* else at the next tick */
     }
 }
 
@@ -73,6 +74,8 @@ void server_session_closed(struct server *s, uint32_t id)
     }
     struct tap *t = ss->tap;
     t->unclosed += ss->wants_ack ? 0 : 1;
+    server_event(s, HISTORY_SESSION_OVER, t->name,
+                 ss->wants_ack ? "closed by the tap" : "ended without the tap's last word");
     for (unsigned i = 0; i < t->n_ports; i++) {
         t->port[i]->has_stream = t->port[i]->shown = false;
     }
@@ -80,6 +83,7 @@ void server_session_closed(struct server *s, uint32_t id)
         t->session = NULL;
         if (t->device >= 0) {
             close(TAKE_FD(t->device));
+            t->device_closed = mono_now();
         }
     }
     s->session[id] = NULL;
@@ -140,11 +144,12 @@ static int take_key(struct server *s, struct session *ss, struct key *k)
     if (old && old != k) { /* what is under way under the old one is still taken */
         old->expires = mono_add_ms(mono_now(), SERVER_OLD_KEY_MS);
     }
+    handshake_collector_forget(&k->handshake);
+    server_half_remove(s, k);
     k->session = ss;
     k->expires = (struct mono){0};
     ss->key = k;
     ss->guesses = 0;
-    s->n_half--;
     s->counters.accepted++;
     return 0;
 }
@@ -172,8 +177,8 @@ static int begin(struct server *s, struct key *k, const struct link_info *info, 
         udp_addr_text(&k->from, text);
         server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
                    k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
+        server_event(s, HISTORY_SESSION_UP, ss->tap->name, text);
     }
-    k->handshake.need_confirm = false;
     k->proven = resumed; /* kept to answer a repeated INFO alike */
     return 0;
 }
@@ -231,6 +236,10 @@ static int open_device(struct server *s, struct tap *t)
         return -EAGAIN; /* the tap asks ten times a second */
     }
     int r = s->conf.ops->device(s->conf.user, t->name, &t->device, &err);
+    if (r == -EEXIST && t->device_closed.ns != 0 &&
+        !mono_due(now, mono_add_ms(t->device_closed, SERVER_DEVICE_MS))) {
+        return -EAGAIN; /* its last frames may still be on their way into the old one */
+    }
     if (r < 0) {
         say_once(s, t->session, "%s", err.text);
     }
@@ -322,6 +331,20 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
     }
 }
 
+static void on_tap_event(struct server *s, struct key *k, struct tap *t, const struct link_event *e)
+{
+    const struct history_event head = {.number = e->number, .at = {e->at}, .kind = e->kind};
+    if (t->life != e->life) {
+        t->life = e->life;
+        history_restart(&t->history);
+    }
+    (void)history_take(&t->history, &head, e->subject.p, e->subject.len, e->words.p, e->words.len);
+    struct link_control known = {.type = LINK_EVENT};
+    known.event = (struct link_event){.life = t->life, .number = t->history.last};
+    known.event.subject.p = known.event.words.p = "";
+    send_control(s, k, &known);
+}
+
 static void on_close(struct server *s, struct session *ss)
 {
     for (unsigned i = 0; i < ss->n_streams; i++) {
@@ -377,6 +400,9 @@ void server_control(struct server *s, const struct receiver_event *e)
     case LINK_REPORT:
         on_report(s, ss, &c.report);
         break;
+    case LINK_EVENT:
+        on_tap_event(s, k, ss->tap, &c.event);
+        break;
     case LINK_CLOSE:
         on_close(s, ss);
         break;
@@ -385,15 +411,16 @@ void server_control(struct server *s, const struct receiver_event *e)
     }
 }
 
-void server_session_send_close(struct server *s, struct session *ss)
+void server_session_send_close(struct server *s, struct session *ss, enum link_close why)
 {
     send_report(s, ss);
-    send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE});
+    send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE, .reason = (uint8_t)why});
 }
 
 void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report)
 {
     if (ss->closing) {
+        server_session_end(s, ss);
         return;
     }
     if (mono_due(now, mono_add_ms(ss->heard, SERVER_GONE_MS))) {
