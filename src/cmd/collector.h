@@ -25,7 +25,7 @@ struct collector_conf {
     const char *bind;   /* --bind: an address */
     bool json;
     uint32_t order_ms;     /* --order: the window; 0: as frames arrive */
-    uint64_t output_queue; /* --output-queue: bytes before each output */
+    uint64_t output_queue; /* --output-queue: bytes before each output; 0: as they like */
     const char *user;
     struct secret_options secret;
 };

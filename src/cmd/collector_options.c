@@ -24,7 +24,8 @@ static const char help[] =
     "output\n"
     "      --order TIME        put frames in order of their timestamps, within this window,\n"
     "                          such as 50ms (default: in order of arrival)\n"
-    "      --output-queue SIZE memory for frames that an output has not taken yet (default 8M)\n"
+    "      --output-queue SIZE memory for frames that an output has not taken yet (default: 8M\n"
+    "                          for devices, 68M for a file)\n"
     "\n"
     "Keys, one of:\n"
     "  -k PASSPHRASE           shared with the taps\n"
@@ -141,7 +142,6 @@ static int finish(const struct collector_conf *c, int argc, char **argv)
 int collector_parse(struct collector_conf *c, int argc, char **argv)
 {
     int opt;
-    c->output_queue = QUEUE_BYTES;
     while ((opt = getopt_long(argc, argv, ":p:i:w:k:KhV", options, NULL)) != -1) {
         if (help_option(opt, help)) {
             return -1 - EXIT_SUCCESS;

@@ -90,8 +90,9 @@ int collector_open(struct collector *c, struct error *err)
 /* The newest output gets a queue before it, with a thread of its own. */
 static int queue_output(struct collector *c, struct error *err)
 {
+    const size_t bytes = c->conf.output_queue > 0 ? c->conf.output_queue : QUEUE_BYTES;
     const struct queue_sink_conf qc = {
-        .bytes = c->conf.output_queue / (c->one_each ? DEVICE_SHARE : 1),
+        .bytes = bytes / (c->one_each ? DEVICE_SHARE : 1),
         .lanes = c->one_each,
         .order_ns = (int64_t)c->conf.order_ms * NSEC_PER_MSEC,
     };
@@ -113,8 +114,10 @@ static int make_device(struct collector *c, struct error *err)
 /* It has chunks and a thread by itself: a queue more is for what those cannot do. */
 static int make_file(struct collector *c, struct error *err)
 {
-    const struct file_sink_conf fc = {
-        .path = c->conf.file, .os = c->os, .app = "farspan " FARSPAN_VERSION};
+    const struct file_sink_conf fc = {.path = c->conf.file,
+                                      .os = c->os,
+                                      .app = "farspan " FARSPAN_VERSION,
+                                      .chunks = (uint32_t)(c->conf.output_queue / FILE_SINK_CHUNK)};
     int r = file_sink_new(c->file_fd, true, &fc, &c->output[c->n_outputs], err);
     if (r < 0) {
         return r;
