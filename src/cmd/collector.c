@@ -28,8 +28,7 @@ static int on_device(void *user, const char *tap, int *ret_fd, struct error *err
         *ret_fd = -1;
         return 0;
     }
-    (void)collector_outputs_alive(
-        c); /* lets go of devices of taps that are gone, perhaps of this */
+    (void)collector_outputs_alive(c); /* lets go of the devices of taps that are gone */
     return broker_call(c->broker, COLLECTOR_DEVICE, tap, strlen(tap), NULL, NULL, ret_fd, err);
 }
 
