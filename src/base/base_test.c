@@ -273,18 +273,12 @@ static void history_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reader_is_sticky),
-        cmocka_unit_test(writer_is_sticky),
-        cmocka_unit_test(frame_copy_inserts),
-        cmocka_unit_test(numbers),
-        cmocka_unit_test(sizes_and_times),
-        cmocka_unit_test(host_ports),
-        cmocka_unit_test(vlan_lists),
-        cmocka_unit_test(hex),
-        cmocka_unit_test(ledger_balances),
-        cmocka_unit_test(queue_keeps_order),
-        cmocka_unit_test(queue_is_bounded),
-        cmocka_unit_test(history_keeps_the_newest),
+        cmocka_unit_test(reader_is_sticky),   cmocka_unit_test(writer_is_sticky),
+        cmocka_unit_test(frame_copy_inserts), cmocka_unit_test(numbers),
+        cmocka_unit_test(sizes_and_times),    cmocka_unit_test(host_ports),
+        cmocka_unit_test(vlan_lists),         cmocka_unit_test(hex),
+        cmocka_unit_test(ledger_balances),    cmocka_unit_test(queue_keeps_order),
+        cmocka_unit_test(queue_is_bounded),   cmocka_unit_test(history_keeps_the_newest),
         cmocka_unit_test(history_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static const char help[] =
     "output\n"
     "      --order TIME        put frames in order of their timestamps, within this window,\n"
     "                          such as 50ms (default: in order of arrival)\n"
-    "      --output-queue SIZE memory for frames that an output has not taken yet (default: 8M\n"
+    "      --output-queue SIZE memory for frames that an output has not taken yet (default: 32M\n"
     "                          for devices, 68M for a file)\n"
     "\n"
     "Keys, one of:\n"

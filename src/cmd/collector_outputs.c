@@ -16,7 +16,7 @@
 enum {
     RECEIVE_BUFFER = 32 << 20,
     RECEIVERS = 1,    /* threads that give frames to the outputs */
-    DEVICE_SHARE = 4, /* of --output-queue: what each device has where there is one for each tap */
+    DEVICE_SHARE = 8, /* of --output-queue: what each device has where there is one for each tap */
 };
 
 static int device_request(void *ctx, const void *args, size_t len, struct broker_reply *reply)

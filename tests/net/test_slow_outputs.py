@@ -78,7 +78,7 @@ def test_a_slow_device_among_many(make_lab):
     """Where each tap has a device, one that is slow leaves the others' alone."""
 
     def experiment(lab, pps):
-        collector = Collector(lab, "--output-queue", "8M", device="ntap-%t")
+        collector = Collector(lab, "--output-queue", "16M", device="ntap-%t")
         taps = [Tap(lab, ns=lab.taps[i], name=name, to=f"10.77.{i}.2:{PORT}") for i, name in enumerate(("slow", "good"))]
         for name in ("slow", "good"):
             wait_until(lambda: lab.has_device(lab.collector, f"ntap-{name}"), 10, f"ntap-{name}")
