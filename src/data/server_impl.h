@@ -65,7 +65,6 @@ struct tap {
     int device;              /* its TAP device, or -1 */
     struct mono device_next; /* no device could be made: the next try */
     struct mono device_closed;
-    unsigned sessions, rekeys;
     unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;

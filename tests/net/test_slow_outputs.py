@@ -13,7 +13,7 @@ from lib.proc import wait_until
 from lib.tools import Tcpdump, assert_in_time, assert_same, framegen, start_framegen, steadily, tshark
 
 SO_ATTACH_FILTER = 26
-LISTENERS, INSTRUCTIONS = 100, 2000
+LISTENERS, INSTRUCTIONS = 60, 2000
 
 
 def make_slow(lab, ns, dev):
@@ -39,6 +39,11 @@ def only_full(stage):
     return stage["drops"]["queue_full"]
 
 
+def wait_empty(stage, n):
+    """Until an output has been given n frames and has none left to write; its last look."""
+    return wait_until(lambda: (s := stage())["in"] == n and s["in_flight"] == 0 and s, 60, lambda: f"an empty queue: {stage()}")
+
+
 def seen_by(lab, ns, dev):
     """The frames that the kernel has counted as received on a device."""
     return json.loads(lab.ip(ns, "-j", "-s", "link", "show", dev))[0]["stats64"]["rx"]["packets"]
@@ -59,8 +64,7 @@ def test_a_slow_device_loses_alone(make_lab):
         def device():
             return outputs_of(status(f"collector-{port}"), "tap")[1]["ntap0"]
 
-        wait_until(lambda: device()["in"] == n and device()["in_flight"] == 0, 20, lambda: f"the device's queue to run empty: {device()}")
-        told = device()
+        told = wait_empty(device, n)
         assert seen_by(lab, lab.collector, "ntap0") == told["out"]
         ours, theirs = tap.finish(), collector.finish()
         received, outputs = outputs_of(theirs, "tap")
@@ -78,8 +82,9 @@ def test_a_slow_device_among_many(make_lab):
     """Where each tap has a device, one that is slow leaves the others' alone."""
 
     def experiment(lab, pps):
-        collector = Collector(lab, "--output-queue", "16M", device="ntap-%t")
-        taps = [Tap(lab, ns=lab.taps[i], name=name, to=f"10.77.{i}.2:{PORT}") for i, name in enumerate(("slow", "good"))]
+        port = own_port()
+        collector = Collector(lab, "--output-queue", "16M", port=port, device="ntap-%t")
+        taps = [Tap(lab, ns=lab.taps[i], name=name, to=f"10.77.{i}.2:{port}") for i, name in enumerate(("slow", "good"))]
         for name in ("slow", "good"):
             wait_until(lambda: lab.has_device(lab.collector, f"ntap-{name}"), 10, f"ntap-{name}")
         make_slow(lab, lab.collector, "ntap-slow")
@@ -88,6 +93,7 @@ def test_a_slow_device_among_many(make_lab):
         framegen(lab, 5000, ns=lab.peers[1], pps=pps // 4, seed=9)
         assert other.wait(30) == 0
         arrival.wait_count(5000)
+        wait_empty(lambda: outputs_of(status(f"collector-{port}"), "slow")[1]["ntap-%t"], 20000)
         ledgers = [t.finish() for t in taps]
         there = collector.finish()
         arrival.stop()
@@ -128,11 +134,8 @@ def test_a_reader_that_stands_still(make_lab):
         assert pipe["in"] == n and 0 < only_full(pipe) == n - pipe["out"] - pipe["in_flight"], pipe
         reader.send(signal.SIGCONT)  # and it gets what was kept
 
-        def end():
-            return outputs_of(status(f"collector-{port}"), "tap")[1]["standard output"]
-
-        wait_until(lambda: end()["in_flight"] == 0, 10, lambda: f"the pipe to run empty: {end()}")
-        assert only_full(end()) == only_full(pipe) and end()["out"] == n - only_full(pipe)
+        end = wait_empty(lambda: outputs_of(status(f"collector-{port}"), "tap")[1]["standard output"], n)
+        assert only_full(end) == only_full(pipe) and end["out"] == n - only_full(pipe)
         collector.finish()
         assert reader.wait() == 0
         arrival.stop()
