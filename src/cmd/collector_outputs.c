@@ -15,7 +15,7 @@
 
 enum {
     RECEIVE_BUFFER = 32 << 20,
-    RECEIVERS = 1,    /* threads that give frames to the outputs */
+    RECEIVERS = 1,       /* threads that give frames to the outputs */
     FILE_CHUNKS_MIN = 8, /* disks pause now and then */
     DEVICE_SHARE = 8, /* of --output-queue: what each device has where there is one for each tap */
 };
@@ -115,10 +115,11 @@ static int make_device(struct collector *c, struct error *err)
 /* It has chunks and a thread by itself: a queue more is for what those cannot do. */
 static int make_file(struct collector *c, struct error *err)
 {
-    const struct file_sink_conf fc = {.path = c->conf.file,
-                                      .os = c->os,
-                                      .app = "farspan " FARSPAN_VERSION,
-                                      .chunks = c->conf.output_queue > 0
+    const struct file_sink_conf fc = {
+        .path = c->conf.file,
+        .os = c->os,
+        .app = "farspan " FARSPAN_VERSION,
+        .chunks = c->conf.output_queue > 0
                       ? MAX((uint32_t)(c->conf.output_queue / FILE_SINK_CHUNK), FILE_CHUNKS_MIN)
                       : 0};
     int r = file_sink_new(c->file_fd, true, &fc, &c->output[c->n_outputs], err);
