@@ -114,10 +114,10 @@ struct tap {
 
     struct tap_interface interface[TAP_INTERFACES];
     unsigned n;
-    struct bpfsel_flow flows[2]; /* the tunnel's, and the one before: a session may move */
-    unsigned n_flows;
     bool has_flow;
     struct ether_flow flow; /* of the tunnel */
+    bool has_former;
+    struct ether_flow former; /* and the one before: a session may move to another address */
     struct sock_filter program[BPFSEL_MAX];
 
     int watch; /* -1: none */
