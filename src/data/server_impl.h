@@ -66,6 +66,7 @@ struct tap {
     struct session *session; /* NULL: gone */
     int device;              /* its TAP device, or -1 */
     struct mono device_next; /* no device could be made: the next try */
+    struct mono device_closed;
     unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;
@@ -139,7 +140,6 @@ struct key *server_find_key(struct server *s, uint32_t index);
 void server_drop_key(struct server *s, struct key *k);
 
 /* server_admit.c */
-void server_address(const struct udp_addr *a, uint8_t ret[16]);
 /* Is this HELLO to be worked on? If not it has been answered, where that is due. *ret_real: its
  * sender's address is known to be real. */
 bool server_admits(struct server *s, const struct receiver_event *e, const struct link_hs *m,
