@@ -64,7 +64,7 @@ int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint
         unit = UINT64_C(1) << (10 * (u - units + 1));
         p++;
     }
-    if (r == -EINVAL || *p) {
+    if (r == -EINVAL || (r == 0 && *p)) {
         return error_set(err, EINVAL, "%s: \"%s\" is not a size such as 512K, 64M or 2G", what,
                          text);
     }
@@ -163,31 +163,5 @@ int parse_vlan_list(const char *text, struct vlan_set *ret, struct error *err)
         p++;
     }
     *ret = set;
-    return 0;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return -1;
-}
-
-int parse_hex(const char *text, uint8_t *ret, size_t n)
-{
-    if (strlen(text) != 2 * n) {
-        return -EINVAL;
-    }
-    for (size_t i = 0; i < n; i++) {
-        int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
-        if (hi < 0 || lo < 0) {
-            return -EINVAL;
-        }
-        ret[i] = (uint8_t)(hi << 4 | lo);
-    }
     return 0;
 }

@@ -47,6 +47,3 @@ static inline int vlan_set_has(const struct vlan_set *s, unsigned id)
 {
     return id < VLAN_IDS && (s->bits[id / 64] >> (id % 64) & 1);
 }
-
-/* Lower-case letters a-f and digits, two a byte. The text must be exactly 2 * n long. -EINVAL. */
-int parse_hex(const char *text, uint8_t *ret, size_t n);

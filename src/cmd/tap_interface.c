@@ -139,7 +139,8 @@ int tap_add(struct tap *t, const char *name, const struct tap_word *word,
                              .keep_super = t->conf.keep_super,
                              .snaplen = t->conf.snaplen,
                              .name = ti->name,
-                             .control = &t->wake};
+                             .control = &t->wake,
+                             .backlog = t->backlog};
     int r = worker_start(NULL, &wc, &ti->worker, err);
     if (r < 0) {
         return r;
