@@ -32,6 +32,21 @@ static void number(const char *text)
     must(parse_u64(plain, "it", v, v, &again, &err) == 0 && again == v);
 }
 
+static void bytes(const char *text)
+{
+    struct error err = {""};
+    char plain[24];
+    uint64_t v = 0, again = 0;
+    const uint64_t most = UINT64_C(1) << 36;
+    if (parse_size(text, "it", true, 1 << 20, most, &v, &err) < 0) {
+        must(err.text[0] != '\0');
+        return;
+    }
+    must(v == 0 || (v >= 1 << 20 && v <= most));
+    snprintf(plain, sizeof(plain), "%" PRIu64, v);
+    must(parse_size(plain, "it", true, 1 << 20, most, &again, NULL) == 0 && again == v);
+}
+
 static void host(const char *text)
 {
     struct error err = {""};
@@ -77,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     number(text);
+    bytes(text);
     host(text);
     vlans(text);
     free(text);

@@ -59,6 +59,7 @@ static json_t *tap_stages(const struct ledger *l, const struct client_stream_sta
     } else { /* at the collector, whose own figures are better */
         (void)json_object_del(tx, acked);
         (void)json_object_del(tx, lost);
+        (void)json_object_del(tx, ledger_info(LEDGER_TX_BACKLOG_BYTES)->key);
     }
     return o;
 }

@@ -63,6 +63,17 @@ static void print_stage(FILE *to, const char *label, const char *stage, const js
     }
 }
 
+static void print_backlog(FILE *to, const json_t *tx)
+{
+    if (num(tx, "backlogged") != 0) {
+        fprintf(to, "  %-22s %14" PRId64 " had to wait", "backlog", num(tx, "backlogged"));
+        if (num(tx, "backlog_bytes") != 0) {
+            fprintf(to, ", %.1f MB wait now", (double)num(tx, "backlog_bytes") / 1e6);
+        }
+        fputc('\n', to);
+    }
+}
+
 static void print_tap_stages(FILE *to, const json_t *stages)
 {
     print_stage(to, "kernel ring", "ring", json_object_get(stages, "ring"));
@@ -71,6 +82,7 @@ static void print_tap_stages(FILE *to, const json_t *stages)
         print_stage(to, "cutting", "cut", json_object_get(stages, "cut"));
     }
     print_stage(to, "link, sent", "link_tx", json_object_get(stages, "link_tx"));
+    print_backlog(to, json_object_get(stages, "link_tx"));
 }
 
 static void print_clock(FILE *to, const json_t *o)

@@ -272,6 +272,7 @@ static void begin_stream(struct client *c, uint16_t id)
     struct link_tx_key key;
     if (client_worker_key(c, &key) == 0 &&
         worker_session(c->stream[id - 1].conf.worker, &key, c->serial) == 0) {
+        worker_hold(c->stream[id - 1].conf.worker, c->uplink.held);
         c->stream[id - 1].acked = true;
     }
 }
@@ -319,6 +320,7 @@ static void reported(struct client *c, const struct link_report *r)
             doubt |= rs->lost > s->lost || rs->frames < s->told[1];
             s->accounted = rs->frames;
             s->lost = rs->lost;
+            worker_reported(s->conf.worker, rs->frames, rs->lost);
         }
     }
     client_path_reported(c, doubt);
