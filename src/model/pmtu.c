@@ -248,6 +248,9 @@ static unsigned doubted(struct pmtu *p, struct mono now)
 
 static void passes(struct pmtu *p, struct mono now)
 {
+    if (p->probe && p->kernel && p->kernel < p->size) {
+        return; /* what arrived may have been sent before the router said so */
+    }
     p->doubt = false;
     if (p->state == PMTU_COMPLETE) {
         p->probe = 0;
@@ -343,6 +346,9 @@ unsigned pmtu_kernel(struct pmtu *p, int mtu, struct mono now)
     }
     p->kernel = (uint32_t)mtu;
     p->hint = as_hint(p, mtu);
+    if (p->state == PMTU_SEARCH && p->hint > p->good && p->hint < p->bad && p->step > STEP_HINT) {
+        p->step = STEP_HINT; /* a router has answered a probe: that comes next */
+    }
     if (p->kernel < p->size) {
         p->checked = (struct mono){0};
         return doubted(p, now);

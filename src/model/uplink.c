@@ -182,6 +182,11 @@ static unsigned acknowledged(struct uplink *u, bool resumed, struct mono now)
     return enter(u, UPLINK_IDLE, (struct mono){0}, actions);
 }
 
+static struct mono later(struct mono a, struct mono b)
+{
+    return a.ns > b.ns ? a : b;
+}
+
 unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now)
 {
     switch (event) {
@@ -215,6 +220,9 @@ unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now)
         return suspect(u, now);
     case UPLINK_HEARD:
         return heard(u, now);
+    case UPLINK_MOVED: /* looking for it may have taken seconds */
+        u->heard = later(u->heard, mono_add_ms(now, UPLINK_MOVED_MS - UPLINK_DEAD_MS));
+        return 0;
     case UPLINK_CLOSED:
         return closed(u, now);
     default:

@@ -39,6 +39,7 @@ enum {
     UPLINK_DEAD_MS = 5000,      /* silence after which the session is over */
     UPLINK_HOLD_MS = 2200,      /* silence after which it is in doubt: two reports did not come */
     UPLINK_SUSPECT_MS = 10000,  /* at most one doubt in this time for unproven reasons */
+    UPLINK_MOVED_MS = 2000,     /* at least so long it is listened for at another address */
     UPLINK_HINT_MS = 1000,      /* at most one handshake in this time because of hints */
 };
 
@@ -66,6 +67,7 @@ enum uplink_event {
     UPLINK_HINT,        /* an unproven "no such session" */
     UPLINK_SUSPECT,     /* an unproven "port unreachable" */
     UPLINK_HEARD,       /* an authentic record of the session came */
+    UPLINK_MOVED,       /* the collector may be heard at another address now: once in a silence */
     UPLINK_CLOSED,      /* and it says that the collector ends the session */
 };
 

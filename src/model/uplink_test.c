@@ -57,6 +57,24 @@ static void run_alone(struct uplink *u, struct mono now, struct mono end, unsign
     }
 }
 
+/* The look-up of the collector's new address took four seconds. */
+static void another_address_gets_its_time(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    bring_up(&u, t0);
+    struct mono found = mono_add_ms(t0, 7500);
+    assert_int_equal(uplink_step(&u, UPLINK_MOVED, found), 0);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(found, UPLINK_MOVED_MS - 1)), 0);
+    assert_true(u.up);
+    assert_true(uplink_step(&u, UPLINK_TICK, mono_add_ms(found, UPLINK_MOVED_MS)) & UPLINK_DO_DOWN);
+    uplink_init(&u, 7); /* and it takes none away */
+    bring_up(&u, t0);
+    uplink_step(&u, UPLINK_MOVED, t0);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, UPLINK_DEAD_MS - 1)), 0);
+}
+
 static void retries_for_ever_and_slower(void **state)
 {
     (void)state;
@@ -376,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goes_up),
+        cmocka_unit_test(another_address_gets_its_time),
         cmocka_unit_test(retries_for_ever_and_slower),
         cmocka_unit_test(jitter_differs),
         cmocka_unit_test(silence_ends_the_session),
