@@ -55,26 +55,55 @@ static struct sink_point *find_closed(struct sink_ledgers *l, const struct sink_
 {
     for (uint32_t i = 0; i < l->n; i++) {
         struct sink_point *p = l->points[i];
-        if (!p->open && strcmp(p->tap, port->tap) == 0 && strcmp(p->ifname, port->ifname) == 0) {
+        if (p->tap && !p->open && strcmp(p->tap, port->tap) == 0 &&
+            strcmp(p->ifname, port->ifname) == 0) {
             return p;
         }
     }
     return NULL;
 }
 
+/* A place of a point that was forgotten, or a new one. */
+static struct sink_point *free_point(struct sink_ledgers *l)
+{
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (!l->points[i]->tap) {
+            return l->points[i];
+        }
+    }
+    struct sink_point *p = l->n < SINK_PORTS_MAX ? calloc(1, sizeof(*p)) : NULL;
+    if (p) {
+        l->points[l->n++] = p;
+    }
+    return p;
+}
+
 static struct sink_point *add_point(struct sink_ledgers *l, const struct sink_port *port)
 {
-    _cleanup_(point_freep) struct sink_point *p = calloc(1, sizeof(*p));
-    if (!p) {
-        return NULL;
+    _cleanup_(freep) char *tap = strdup(port->tap), *ifname = strdup(port->ifname);
+    struct sink_point *p = tap && ifname ? free_point(l) : NULL;
+    if (p) {
+        p->tap = TAKE_PTR(tap);
+        p->ifname = TAKE_PTR(ifname);
     }
-    p->tap = strdup(port->tap);
-    p->ifname = strdup(port->ifname);
-    if (!p->tap || !p->ifname) {
-        return NULL;
+    return p;
+}
+
+void sink_forget(struct sink *s, uint32_t index)
+{
+    struct sink_ledgers *l = s->ledgers;
+    struct sink_point *p = index < SINK_PORTS_MAX
+                               ? atomic_load_explicit(&l->by_index[index], memory_order_relaxed)
+                               : NULL;
+    if (!p || p->open) {
+        return;
     }
-    l->points[l->n++] = p;
-    return TAKE_PTR(p);
+    atomic_store_explicit(&l->by_index[index], NULL, memory_order_release);
+    free(TAKE_PTR(p->tap));
+    free(TAKE_PTR(p->ifname));
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        ledger_set(&p->ledger, (enum ledger_id)i, 0);
+    }
 }
 
 int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
@@ -89,11 +118,11 @@ int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger *
         return error_set(err, EEXIST, "%s: port %u is in use", s->name, port->index);
     }
     p = find_closed(l, port);
+    p = p ? p : add_point(l, port);
     if (!p && l->n == SINK_PORTS_MAX) {
         return error_set(err, ENOSPC, "%s: more than %d different interfaces of taps", s->name,
                          SINK_PORTS_MAX);
     }
-    p = p ? p : add_point(l, port);
     if (!p) {
         return error_sys(err, ENOMEM, "%s", s->name);
     }

@@ -92,5 +92,9 @@ void sink_done(struct sink *s);
  * -EINVAL: the index is too large; -EEXIST: it is in use; -ENOSPC: too many; -ENOMEM. */
 int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
                    struct error *err);
+/* In the data thread: a closed point of that index is forgotten, with its counts, so that its place
+ * serves another. Whoever asked for this has taken the counts over and reads the index no more. */
+void sink_forget(struct sink *s, uint32_t index);
+
 /* The index is free again; its ledger can still be read. */
 void sink_port_close(struct sink *s, uint32_t index);

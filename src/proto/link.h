@@ -146,6 +146,7 @@ enum link_control_type {
     LINK_CLOSE_ACK = 7,
     LINK_PORT = 8,
     LINK_EVENT = 11,
+    LINK_STREAM_END = 16,
 };
 
 struct link_text {
@@ -169,6 +170,11 @@ struct link_stream {
 struct link_port {
     uint16_t stream, port;
     struct link_text ifname;
+};
+
+struct link_stream_end {
+    uint16_t stream;
+    uint64_t frames, lost; /* tap: numbered, 0; collector: accounted for, and lost of these */
 };
 
 struct link_event {
@@ -210,6 +216,7 @@ struct link_control {
         struct link_port port;
         struct link_report report; /* REPORT */
         struct link_event event;
+        struct link_stream_end end;
         uint8_t reason; /* CLOSE: enum link_close */
     };
 };
