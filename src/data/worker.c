@@ -161,7 +161,7 @@ static void *run(void *arg)
         {.fd = w->pipeline.source->ops->fd(w->pipeline.source), .events = POLLIN},
         {.fd = w->wake.fd, .events = POLLIN},
     };
-    bool more = false;
+    bool more = false, emptied = false;
     for (;;) {
         int timeout = more ? 0 : w->stopping || w->swapping ? DRAIN_MS : IDLE_MS;
         if (poll(p, 2, timeout) < 0 && errno != EINTR) {
@@ -186,8 +186,12 @@ static void *run(void *arg)
             publish(w);
             carry_out_all(w);
         } else if (w->stopping && !more && ring_emptied(w)) {
+            emptied = w->draining < DRAIN_MAX;
             break;
         }
+    }
+    if (emptied) { /* closing takes the kernel a while: here, so that many do it at once */
+        ring_source_swap(w->pipeline.source, NULL);
     }
     atomic_store_explicit(&w->done, true, memory_order_release);
     wake_signal(w->control);
