@@ -145,16 +145,25 @@ static void add_up(struct ledger *to, const struct ledger *from)
 static void forget(struct server *s, struct tap *t, unsigned at)
 {
     struct receiver_port *p = t->port[at];
-    t->past = t->past ? t->past : calloc(1, sizeof(*t->past));
-    if (!t->past || receiver_forget(s->receiver, p->index) < 0) {
+    struct server_past *past = calloc(1, sizeof(*past)); /* with it; read before it is gone */
+    if (!past) {
         return;
     }
-    t->past->n++;
-    add_up(&t->past->rx, &p->ledger);
-    add_up(&t->past->reported, &p->reported);
+    past->n = 1 + (t->past ? t->past->n : 0);
+    add_up(&past->rx, &p->ledger);
+    add_up(&past->rx, t->past ? &t->past->rx : NULL);
+    add_up(&past->reported, &p->reported);
+    add_up(&past->reported, t->past ? &t->past->reported : NULL);
     for (unsigned i = 0; i < s->conf.n_outputs; i++) {
-        add_up(&t->past->out[i], sink_ledger(s->conf.outputs[i], p->index));
+        add_up(&past->out[i], sink_ledger(s->conf.outputs[i], p->index));
+        add_up(&past->out[i], t->past ? &t->past->out[i] : NULL);
     }
+    if (receiver_forget(s->receiver, p->index) < 0) {
+        free(past);
+        return;
+    }
+    free(t->past);
+    t->past = past;
     s->port_used[p->index] = false;
     s->n_ports--;
     free(p->filter);

@@ -11,8 +11,9 @@
 #include <string.h>
 
 struct sink_point {
-    struct ledger ledger;
+    struct ledger own, *ledger; /* its own, or that of the queue before the sink */
     char *tap, *ifname;
+    uint32_t index; /* under which it is, or was last, open */
     bool open;
 };
 
@@ -63,19 +64,26 @@ static struct sink_point *find_closed(struct sink_ledgers *l, const struct sink_
     return NULL;
 }
 
-/* A place of a point that was forgotten, or a new one. */
+/* A new point, or the place of one that was forgotten, or of one that is closed and whose counts
+ * are kept elsewhere. NULL: there is none. */
 static struct sink_point *free_point(struct sink_ledgers *l)
 {
+    if (l->n < SINK_PORTS_MAX) {
+        struct sink_point *p = calloc(1, sizeof(*p));
+        if (p) {
+            l->points[l->n++] = p;
+        }
+        return p;
+    }
     for (uint32_t i = 0; i < l->n; i++) {
-        if (!l->points[i]->tap) {
-            return l->points[i];
+        struct sink_point *p = l->points[i];
+        if (!p->tap || (!p->open && p->ledger != &p->own)) {
+            free(TAKE_PTR(p->tap));
+            free(TAKE_PTR(p->ifname));
+            return p;
         }
     }
-    struct sink_point *p = l->n < SINK_PORTS_MAX ? calloc(1, sizeof(*p)) : NULL;
-    if (p) {
-        l->points[l->n++] = p;
-    }
-    return p;
+    return NULL;
 }
 
 static struct sink_point *add_point(struct sink_ledgers *l, const struct sink_port *port)
@@ -89,20 +97,20 @@ static struct sink_point *add_point(struct sink_ledgers *l, const struct sink_po
     return p;
 }
 
-void sink_forget(struct sink *s, uint32_t index)
+void sink_port_forget(struct sink *s, uint32_t index)
 {
     struct sink_ledgers *l = s->ledgers;
     struct sink_point *p = index < SINK_PORTS_MAX
                                ? atomic_load_explicit(&l->by_index[index], memory_order_relaxed)
                                : NULL;
-    if (!p || p->open) {
+    if (!p || p->open || p->index != index) {
         return;
     }
     atomic_store_explicit(&l->by_index[index], NULL, memory_order_release);
     free(TAKE_PTR(p->tap));
     free(TAKE_PTR(p->ifname));
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
-        ledger_set(&p->ledger, (enum ledger_id)i, 0);
+        ledger_set(&p->own, (enum ledger_id)i, 0);
     }
 }
 
@@ -114,7 +122,7 @@ int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger *
         return error_set(err, EINVAL, "%s: port %u is out of range", s->name, port->index);
     }
     struct sink_point *p = atomic_load_explicit(&l->by_index[port->index], memory_order_relaxed);
-    if (p && p->open) {
+    if (p && p->open && p->index == port->index) {
         return error_set(err, EEXIST, "%s: port %u is in use", s->name, port->index);
     }
     p = find_closed(l, port);
@@ -127,8 +135,13 @@ int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger *
         return error_sys(err, ENOMEM, "%s", s->name);
     }
     p->open = true;
+    p->index = port->index;
+    struct ledger *ledger = port->ledger ? port->ledger : &p->own;
+    if (p->ledger != ledger) { /* who reads a point's own ledger has seen it set already */
+        p->ledger = ledger;
+    }
     atomic_store_explicit(&l->by_index[port->index], p, memory_order_release);
-    *ret = &p->ledger;
+    *ret = p->ledger;
     return 0;
 }
 
@@ -137,7 +150,7 @@ void sink_port_close(struct sink *s, uint32_t index)
     if (index < SINK_PORTS_MAX) {
         struct sink_point *p =
             atomic_load_explicit(&s->ledgers->by_index[index], memory_order_relaxed);
-        if (p) {
+        if (p && p->index == index) {
             p->open = false;
         }
     }
@@ -149,5 +162,5 @@ struct ledger *sink_ledger(const struct sink *s, uint32_t index)
         return NULL;
     }
     struct sink_point *p = atomic_load_explicit(&s->ledgers->by_index[index], memory_order_acquire);
-    return p ? &p->ledger : NULL;
+    return p ? p->ledger : NULL;
 }

@@ -9,7 +9,8 @@
  *
  * Every frame given to write() is counted in its port's ledger: SINK_IN at once, and either
  * SINK_OUT, when it has really been written, or a drop by reason. A single field has a single
- * writing thread; after finish() nothing is in flight.
+ * writing thread, but for drops that a queue (sink/queue.h) and the sink behind it both count;
+ * after finish() nothing is in flight.
  */
 #pragma once
 
@@ -31,6 +32,8 @@ struct sink_port {
     const char *filter, *os;  /* may be NULL */
     uint32_t snaplen;         /* 0: whole frames */
     uint64_t speed_bps;       /* 0: unknown */
+    int device; /* its own TAP device, borrowed until port_remove; 0 or less: it has none */
+    struct ledger *ledger; /* from a queue before the sink, which counts there too; else NULL */
 };
 
 struct sink;
@@ -43,6 +46,9 @@ struct sink_ops {
     void (*port_stats)(struct sink *s, uint32_t index, const struct ledger *figures);
     /* The tap went away. The index may be used again. */
     void (*port_remove)(struct sink *s, uint32_t index);
+    /* NULL: sink_port_forget does. A port that was removed is forgotten, with its counts, so that its
+     * place serves another; whoever asks for this has taken the counts over. */
+    void (*port_forget)(struct sink *s, uint32_t index);
     /* Takes a batch without ever waiting. Frames of ports that were not added are ignored. */
     void (*write)(struct sink *s, const struct batch *b);
     /* The source has nothing more now: what is buffered goes onwards. To be called again, at least
@@ -65,6 +71,7 @@ struct sink_ledgers; /* by observation point, see sink.c */
 struct sink {
     const struct sink_ops *ops;
     char name[64];
+    bool queued; /* a queue stands before it and has counted SINK_IN */
     struct sink_ledgers *ledgers;
 };
 
@@ -88,13 +95,19 @@ DEFINE_FREEP(struct sink, sink_free)
 int sink_init(struct sink *s, const struct sink_ops *ops, const char *name);
 void sink_done(struct sink *s);
 
+/* Counts a frame as given to the sink. */
+static inline void sink_count_in(const struct sink *s, struct ledger *ledger)
+{
+    if (!s->queued) {
+        ledger_add(ledger, LEDGER_SINK_IN, 1);
+    }
+}
+
 /* Finds or makes the observation point's ledger and shows it under the port's index.
  * -EINVAL: the index is too large; -EEXIST: it is in use; -ENOSPC: too many; -ENOMEM. */
 int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
                    struct error *err);
-/* In the data thread: a closed point of that index is forgotten, with its counts, so that its place
- * serves another. Whoever asked for this has taken the counts over and reads the index no more. */
-void sink_forget(struct sink *s, uint32_t index);
-
+/* Forgets a closed port's point and zeroes its ledger. */
+void sink_port_forget(struct sink *s, uint32_t index);
 /* The index is free again; its ledger can still be read. */
 void sink_port_close(struct sink *s, uint32_t index);

@@ -148,7 +148,7 @@ static size_t count_partly(struct chunk *c, size_t done)
 static void count_dropped(struct chunk *c, int code)
 {
     for (uint32_t i = 0; i < c->n_counts; i++) {
-        ledger_add(c->counts[i].port->ledger, drop_reason(code), c->counts[i].frames);
+        ledger_add_shared(c->counts[i].port->ledger, drop_reason(code), c->counts[i].frames);
     }
 }
 
@@ -416,6 +416,11 @@ void file_writer_submit(struct file_writer *w, struct chunk *c)
 {
     queue_push(w->full, c); /* never full: it has room for every chunk */
     wake(w);
+}
+
+bool file_writer_idle(const struct file_writer *w)
+{
+    return w->n_stack + queue_len(w->empty) == w->n_chunks;
 }
 
 bool file_writer_behind(const struct file_writer *w)
