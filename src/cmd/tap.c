@@ -39,10 +39,11 @@ static json_t *document(void *user)
 
 /* ---- what the link asks for ---- */
 
-static int on_connect(void *user, int *ret_fd, struct error *err)
+static int on_connect(void *user, bool again, int *ret_fd, struct error *err)
 {
     struct tap *t = user;
-    return broker_call(t->broker, TAP_CONNECT, NULL, 0, NULL, NULL, ret_fd, err);
+    uint8_t how = again;
+    return broker_call(t->broker, TAP_CONNECT, &how, 1, NULL, NULL, ret_fd, err);
 }
 
 static void on_say(void *user, bool error, const char *text)
@@ -123,6 +124,7 @@ static int start_engine(struct tap *t, struct error *err)
                              .host = t->host,
                              .software = "farspan " FARSPAN_VERSION,
                              .collector = t->conf.collector_text,
+                             .mtu = t->conf.mtu,
                              .history = &t->history,
                              .ops = &client_ops,
                              .user = t};
@@ -144,7 +146,7 @@ static void summary_of(const char *name, const struct ledger *l)
             "%s: %" PRIu64 " captured\n%s: %" PRIu64 " received by filter\n%s: %" PRIu64
             " dropped by kernel\n",
             name, ledger_get(l, LEDGER_RING_OUT), name, ledger_get(l, LEDGER_RING_IN), name,
-            ledger_get(l, LEDGER_RING_FULL));
+            ledger_get(l, LEDGER_RING_FULL) + ledger_get(l, LEDGER_RING_OFFLOAD));
     uint64_t lost = ledger_get(l, LEDGER_TX_NOSESSION);
     if (lost > 0) {
         fprintf(stderr, "%s: %" PRIu64 " dropped without a session\n", name, lost);

@@ -33,7 +33,8 @@ enum {
 
 enum tap_request {
     TAP_OPEN_RING, /* an interface's name, 16 bytes; gives its ring, and struct tap_opened */
-    TAP_CONNECT,   /* gives a UDP socket that is connected to the collector */
+    TAP_CONNECT,   /* u8: 1: at the address found last, else its name is looked up; gives a UDP
+                    * socket that is connected to the collector */
     TAP_WATCH,     /* gives a socket that hears of the interfaces (sys/linkwatch.h) */
     TAP_NETNS,     /* gives u64: which namespace that of --netns is now, 0: it is gone */
     TAP_REQUESTS,
@@ -47,7 +48,8 @@ struct tap_word {
 
 /* What the broker has opened. */
 struct tap_opened {
-    uint32_t index, flags, mtu;
+    uint32_t index, flags, mtu; /* index 0: all interfaces */
+    uint32_t longest;           /* of a super-packet there, see struct ring_conf */
     uint16_t arphrd;
 };
 
@@ -59,7 +61,9 @@ struct tap_conf {
     bool has_collector;
     struct host_port collector;
     const char *collector_text;
-    const char *filter_option; /* -f */
+    struct udp_addr collector_found; /* the broker's: where it was last */
+    uint32_t mtu;                    /* 0: found out */
+    const char *filter_option;       /* -f */
     char *filter;
     /* It, compiled for NETLINK_ETHERNET and NETLINK_RAW_IP; insns NULL: none, or it cannot be. */
     struct filter_prog program[2];
@@ -113,8 +117,10 @@ struct tap {
 
     struct tap_interface *interface[TAP_INTERFACES];
     unsigned n;
-    struct report_gone gone; /* those that are forgotten */
-    bool crowded;            /* one found no place: look again when there is one */
+    struct report_gone gone;     /* those that are forgotten */
+    bool crowded;                /* one found no place: look again when there is one */
+    struct bpfsel_flow flows[2]; /* the tunnel's, and the one before: a session may move */
+    unsigned n_flows;
     bool has_flow;
     struct ether_flow flow; /* of the tunnel */
     struct sock_filter program[BPFSEL_MAX];
@@ -144,9 +150,9 @@ int tap_opened_decode(const uint8_t *data, size_t len, struct tap_opened *ret);
 /* The argument of -i that names the interface: itself, else the first pattern that it matches.
  * NULL: none does. "any" is found as itself only. */
 const struct tap_word *tap_word_for(const struct tap_conf *c, const char *name);
-/* The ring of such an interface, in both processes; index 0: of all. */
+/* The ring of such an interface, in both processes. */
 struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
-                               uint32_t index, uint16_t arphrd);
+                               const struct tap_opened *of);
 /* Can it be tapped as the command line wants? 0 or -errno with the reason. */
 int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, struct error *err);
 

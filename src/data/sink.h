@@ -46,8 +46,8 @@ struct sink_ops {
     void (*port_stats)(struct sink *s, uint32_t index, const struct ledger *figures);
     /* The tap went away. The index may be used again. */
     void (*port_remove)(struct sink *s, uint32_t index);
-    /* NULL: sink_port_forget does. A port that was removed is forgotten, with its counts, so that its
-     * place serves another; whoever asks for this has taken the counts over. */
+    /* NULL: sink_port_forget does. A port that was removed is forgotten, with its counts, so that
+     * its place serves another; whoever asks for this has taken the counts over. */
     void (*port_forget)(struct sink *s, uint32_t index);
     /* Takes a batch without ever waiting. Frames of ports that were not added are ignored. */
     void (*write)(struct sink *s, const struct batch *b);

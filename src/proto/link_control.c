@@ -13,14 +13,15 @@ static const struct {
     uint8_t code;
     enum ledger_id id;
 } counters[] = {
-    {1, LEDGER_RING_IN},        {2, LEDGER_RING_FULL},   {3, LEDGER_RING_OUT},
-    {4, LEDGER_RING_BYTES},     {5, LEDGER_RING_SUPER},  {6, LEDGER_SEL_TUNNEL},
-    {7, LEDGER_SEL_LINKTYPE},   {8, LEDGER_SEL_OWNDEV},  {9, LEDGER_SEL_BAD},
-    {10, LEDGER_SEL_OUT},       {11, LEDGER_CUT_SLICED}, {12, LEDGER_TX_NOSESSION},
-    {13, LEDGER_TX_OUT},        {14, LEDGER_TX_BYTES},   {15, LEDGER_TX_DATAGRAMS},
-    {16, LEDGER_TX_WIRE_BYTES}, {17, LEDGER_TX_UNSENT},  {18, LEDGER_CUT_MADE},
-    {19, LEDGER_CUT_OUT},       {20, LEDGER_CUT_SUPER},  {21, LEDGER_CUT_UNCUT},
-    {22, LEDGER_CUT_SUMMED},    {23, LEDGER_CUT_NOSUM},  {27, LEDGER_RING_GONE},
+    {1, LEDGER_RING_IN},        {2, LEDGER_RING_FULL},     {3, LEDGER_RING_OUT},
+    {4, LEDGER_RING_BYTES},     {5, LEDGER_RING_SUPER},    {6, LEDGER_SEL_TUNNEL},
+    {7, LEDGER_SEL_LINKTYPE},   {8, LEDGER_SEL_OWNDEV},    {9, LEDGER_SEL_BAD},
+    {10, LEDGER_SEL_OUT},       {11, LEDGER_CUT_SLICED},   {12, LEDGER_TX_NOSESSION},
+    {13, LEDGER_TX_OUT},        {14, LEDGER_TX_BYTES},     {15, LEDGER_TX_DATAGRAMS},
+    {16, LEDGER_TX_WIRE_BYTES}, {17, LEDGER_TX_UNSENT},    {18, LEDGER_CUT_MADE},
+    {19, LEDGER_CUT_OUT},       {20, LEDGER_CUT_SUPER},    {21, LEDGER_CUT_UNCUT},
+    {22, LEDGER_CUT_SUMMED},    {23, LEDGER_CUT_NOSUM},    {27, LEDGER_RING_GONE},
+    {30, LEDGER_RING_OFFLOAD},  {31, LEDGER_RING_CLAMPED},
 };
 
 static int code_to_id(uint8_t code)
@@ -109,6 +110,12 @@ static void put_report(struct wr *w, const struct link_report *p)
     }
 }
 
+static void get_info_ack(struct rd *r, struct link_info_ack *a)
+{
+    uint8_t flags = rd_u8(r);
+    *a = (struct link_info_ack){.resumed = flags & 1, .probes = flags & 2};
+}
+
 static void get_event(struct rd *r, struct link_event *e)
 {
     *e = (struct link_event){.life = rd_u64(r)};
@@ -141,7 +148,7 @@ static int get_body(struct rd *r, struct link_control *c)
         r->bad |= !link_name_ok(c->info.name.p, c->info.name.len);
         return 0;
     case LINK_INFO_ACK:
-        c->resumed = rd_u8(r) & 1;
+        get_info_ack(r, &c->ack);
         return 0;
     case LINK_STREAM:
         c->stream = (struct link_stream){.stream = rd_u16(r)};
@@ -163,6 +170,11 @@ static int get_body(struct rd *r, struct link_control *c)
         return 0;
     case LINK_REPORT:
         get_report(r, &c->report);
+        return 0;
+    case LINK_PROBE:
+    case LINK_PROBE_ACK:
+        c->probe = (struct link_probe){.token = rd_u32(r)};
+        c->probe.size = rd_u16(r);
         return 0;
     case LINK_EVENT:
         get_event(r, &c->event);
@@ -210,7 +222,7 @@ int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap)
         put_text(&w, c->info.software);
         break;
     case LINK_INFO_ACK:
-        wr_u8(&w, c->resumed ? 1 : 0);
+        wr_u8(&w, (uint8_t)((c->ack.resumed ? 1 : 0) | (c->ack.probes ? 2 : 0)));
         break;
     case LINK_STREAM:
         wr_u16(&w, c->stream.stream);
@@ -229,6 +241,11 @@ int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap)
         break;
     case LINK_REPORT:
         put_report(&w, &c->report);
+        break;
+    case LINK_PROBE:
+    case LINK_PROBE_ACK:
+        wr_u32(&w, c->probe.token);
+        wr_u16(&w, c->probe.size);
         break;
     case LINK_EVENT:
         put_event(&w, &c->event);
