@@ -238,7 +238,6 @@ static json_t *link_report(const struct server *s)
     set_int(o, "wrong_method", (int64_t)c.wrong_method);
     set_int(o, "wrong_version", (int64_t)c.wrong_version);
     set_int(o, "slowed_down", (int64_t)c.slowed);
-    set_int(o, "replayed_handshakes", (int64_t)c.replayed_hello);
     set_int(o, "datagrams", (int64_t)c.receiver.datagrams);
     set_int(o, "bytes", (int64_t)c.receiver.bytes);
     set_int(o, "malformed", (int64_t)c.receiver.malformed);

@@ -173,7 +173,6 @@ static void print_link(FILE *to, const json_t *link)
         {"wrong_method", "handshakes by another method"},
         {"wrong_version", "handshakes of another version"},
         {"slowed_down", "handshakes put off after failures"},
-        {"replayed_handshakes", "recorded handshakes sent again"},
         {"malformed", "datagrams that are no farspan link's"},
         {"unknown_session", "records of sessions that do not exist"},
         {"forged", "records that fail authentication"},

@@ -237,9 +237,7 @@ static void hello(struct client *c)
         }
     } while (index == 0 || (c->current.valid && index == c->current.keys.local));
     epoch_close(&c->pending);
-    c->hello_time = MAX(wall_now().ns, c->hello_time + 1);
-    int n = handshake_tap_hello(&c->handshake, &c->conf.handshake, index,
-                                (struct wall){c->hello_time}, d);
+    int n = handshake_tap_hello(&c->handshake, &c->conf.handshake, index, d);
     if (n > 0 && c->cookie_until.ns != 0 && !mono_due(mono_now(), c->cookie_until)) {
         link_hello_set_cookie(d, c->cookie);
     }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "data/client.h"
+#include "data/link/clock.h"
 #include "data/link/cookie.h"
 #include "data/link/replay.h"
 #include "model/pmtu.h"
@@ -80,15 +81,15 @@ struct client {
     uint64_t tag;                    /* of the session, or of the one that the handshake is for */
     uint8_t cookie[LINK_COOKIE_LEN]; /* goes into HELLOs until then */
     struct mono cookie_until;        /* {0}: there is none */
-    int64_t hello_time; /* in the last HELLO: the next is later, whatever the clock does */
-    uint32_t serial;    /* of the session, for the workers' progress */
-    bool announced;     /* it was said that the session is up */
+    uint32_t serial;                 /* of the session, for the workers' progress */
+    bool announced;                  /* it was said that the session is up */
     struct stream stream[CLIENT_STREAMS]; /* in no order */
     uint16_t n_streams, last_id;
     uint32_t retired[LINK_STREAM_MAX + 1]; /* by id: re-keyings before its stream ended, + 1 */
     enum closing closing;
     int64_t last_now; /* the collector's wall time in its last REPORT, and when that came */
     struct mono last_at;
+    struct link_clock clock;
     uint64_t life;         /* names this process's history */
     uint64_t events_known; /* of its events the collector knows this one and those before */
     struct client_status status;

@@ -128,11 +128,13 @@ static void fill_report_stream(const struct stream *s, const struct link_tx_prog
     }
 }
 
-static void begin_report(const struct client *c, bool final, struct link_control *ret)
+static void begin_report(struct client *c, bool final, struct link_control *ret)
 {
+    struct mono now = mono_now();
     *ret = (struct link_control){.type = LINK_REPORT};
     ret->report = (struct link_report){.final = final, .now = wall_now().ns, .echo = c->last_now};
-    ret->report.echo_age = c->last_now ? (uint64_t)mono_diff(mono_now(), c->last_at) : 0;
+    ret->report.echo_age = c->last_now ? (uint64_t)mono_diff(now, c->last_at) : 0;
+    link_clock_sent(&c->clock, ret->report.now, now);
 }
 
 void client_send_end(struct client *c, struct stream *s)
@@ -340,7 +342,8 @@ static void reported(struct client *c, const struct link_report *r)
     bool doubt = false;
     c->last_now = r->now;
     c->last_at = now;
-    (void)link_clock(r, wall_now().ns, &c->status.rtt_ns, &c->status.clock_offset_ns);
+    (void)link_clock(&c->clock, r, wall_now().ns, now, &c->status.rtt_ns,
+                     &c->status.clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         struct stream *s = client_find_stream(c, rs->stream);

@@ -132,27 +132,12 @@ static void comes_up(void **state)
     }
 }
 
-static void use_keys(struct world *w, struct allow_list *list)
-{
-    struct error err;
-    char text[KEY_TEXT_LEN + 1], line[128];
-    uint8_t public[KEY_LEN];
-    assert_int_equal(key_generate(w->tap_secret.identity), 0);
-    assert_int_equal(key_generate(w->collector_secret.identity), 0);
-    key_public(w->collector_secret.identity, w->tap_secret.peer);
-    key_public(w->tap_secret.identity, public);
-    key_format(public, text);
-    int n = snprintf(line, sizeof(line), "%s branch\n", text);
-    assert_int_equal(allow_parse(line, (size_t)n, "list", list, &err), 0);
-    w->collector_secret.allow = list;
-}
-
 static void comes_up_by_keys(void **state)
 {
     (void)state;
     struct world *w = world_new(LINK_NOISE);
     struct allow_list list = {0};
-    use_keys(w, &list);
+    world_use_keys(w, &list);
     world_start_collector(w);
     world_start_tap(w, 0, "web1");
     world_must(w, up0, 5000);

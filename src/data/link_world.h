@@ -498,6 +498,22 @@ static inline struct world *world_new(enum link_method method)
     return w;
 }
 
+/* Key pairs for both ends; the tap is "branch" in the collector's list, which the caller frees. */
+static inline void world_use_keys(struct world *w, struct allow_list *list)
+{
+    struct error err;
+    char text[KEY_TEXT_LEN + 1], line[128];
+    uint8_t public[KEY_LEN];
+    assert_int_equal(key_generate(w->tap_secret.identity), 0);
+    assert_int_equal(key_generate(w->collector_secret.identity), 0);
+    key_public(w->collector_secret.identity, w->tap_secret.peer);
+    key_public(w->tap_secret.identity, public);
+    key_format(public, text);
+    int n = snprintf(line, sizeof(line), "%s branch\n", text);
+    assert_int_equal(allow_parse(line, (size_t)n, "list", list, &err), 0);
+    w->collector_secret.allow = list;
+}
+
 static inline void world_free(struct world *w)
 {
     for (unsigned i = 0; i < WORLD_TAPS; i++) {

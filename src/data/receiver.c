@@ -11,7 +11,8 @@
 
 enum {
     PACKETS = RECEIVER_PACKETS,
-    ROUNDS = 16, /* of so many packets between two looks at commands and timers */
+    ROUNDS = 16,     /* of so many packets between two looks at commands and timers */
+    LATEST_MS = 100, /* after which gaps are given up though the socket was never empty */
     IDLE_MS = 200,
     EVENTS = 16384,
     EVENTS_UNPROVEN = 512, /* of those from anyone at all: handshakes, unknown sessions */
@@ -175,6 +176,8 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
         segment(r, k, &rec, plain, len);
     } else if (!replay_accept(&k->replay, rec.counter)) {
         count(&r->counters.replayed, 1);
+    } else if (!load_bucket_take(&k->control, RECEIVER_CONTROLS / 2, RECEIVER_CONTROLS, r->now)) {
+        count(&r->counters.control_full, 1); /* one tap must not keep others from being heard */
     } else {
         control(r,
                 &(struct receiver_event){.kind = RECEIVER_CONTROL,
@@ -214,14 +217,14 @@ static void packet(struct receiver *r, struct udp_packet *p)
 
 /* ---- the thread ---- */
 
-static void tick(struct receiver *r)
+static void tick(struct receiver *r, struct mono seen)
 {
     struct mono next = {0};
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
         for (unsigned k = 0; r->session[i] && k < r->session[i]->n_streams; k++) {
             struct rx_stream *st = r->session[i]->stream[k];
             receiver_touch(r, st->reasm);
-            struct mono t = reasm_tick(st->reasm, r->now, &r->out);
+            struct mono t = reasm_tick(st->reasm, seen, &r->out);
             receiver_touch(r, st->reasm);
             receiver_publish(st);
             if (t.ns && (!next.ns || t.ns < next.ns)) {
@@ -238,6 +241,7 @@ static bool receive(struct receiver *r)
 {
     int n = PACKETS;
     for (unsigned round = 0; round < ROUNDS && n == PACKETS; round++) {
+        r->asked = mono_now();
         n = udp_recv(&r->io, r->packet, PACKETS);
         r->now = mono_now();
         receiver_carry_out(r); /* what was commanded before these datagrams came goes first */
@@ -254,6 +258,18 @@ static void flush(struct receiver *r)
 {
     for (unsigned i = 0; i < r->conf.n_outputs; i++) {
         r->conf.outputs[i]->ops->flush(r->conf.outputs[i]);
+    }
+}
+
+/* Gives up gaps that are old enough. What is missing may have come and wait in the socket, where a
+ * thread that was held up (by others' work, or before it could look at the clock) has not seen it:
+ * a gap is as old as it was when the socket was asked and had no more. A socket that is never empty
+ * may put that off, but not for long: others' frames are enough to keep it so. */
+static void look_at_gaps(struct receiver *r, bool more)
+{
+    struct mono seen = more ? mono_add_ms(r->asked, -LATEST_MS) : r->asked;
+    if (!r->tick.ns || mono_due(seen, r->tick)) {
+        tick(r, seen);
     }
 }
 
@@ -277,9 +293,7 @@ static void *run(void *arg)
             wake_clear(&r->wake);
         }
         more = receive(r);
-        if (!r->tick.ns || mono_due(r->now, r->tick)) {
-            tick(r);
-        }
+        look_at_gaps(r, more);
         receiver_deliver(r);
         if (!more) {
             flush(r);

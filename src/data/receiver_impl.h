@@ -12,10 +12,12 @@
 #include "data/link/reasm.h"
 #include "data/link/replay.h"
 #include "data/receiver.h"
+#include "model/load.h"
 
 enum {
-    RECEIVER_RECENT = 64,  /* a power of two */
-    RECEIVER_PACKETS = 16, /* receive buffers of UDP_BUFFER bytes */
+    RECEIVER_RECENT = 64,     /* a power of two */
+    RECEIVER_PACKETS = 16,    /* receive buffers of UDP_BUFFER bytes */
+    RECEIVER_CONTROLS = 2000, /* control records of a session at once, and half as many a second */
 };
 
 struct rx_stream {
@@ -36,7 +38,8 @@ struct rx_session {
 struct rx_key {
     uint32_t index;
     struct aead *aead;
-    struct replay replay; /* of stream 0 */
+    struct replay replay;       /* of stream 0 */
+    struct load_bucket control; /* records of stream 0 that are passed on */
     struct rx_session *session;
 };
 
@@ -56,7 +59,8 @@ struct receiver {
     uint8_t *buffers;
     struct batch batch;
     struct reasm_out out;
-    struct mono now, tick; /* when a stream wants its tick; {0}: none does */
+    struct mono now, asked; /* after and before the socket was last read */
+    struct mono tick;       /* when a stream wants its tick; {0}: none does */
     unsigned unknown_told;
     struct counters counters;
     struct rx_key *key[RECEIVER_SLOTS];

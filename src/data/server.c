@@ -110,21 +110,6 @@ static int use_keys(struct server *s, struct key *k, struct handshake_keys *keys
     return r;
 }
 
-/* A recorded HELLO is refused: its time is not later than the last one's of the same tap. */
-static bool is_replay(struct server *s, const struct handshake_collector *h)
-{
-    if (!h->entry || !s->last_hello) {
-        return false;
-    }
-    int64_t *last = &s->last_hello[h->entry - s->conf.handshake.allow->entries];
-    if (h->timestamp <= *last) {
-        s->counters.replayed_hello++;
-        return true;
-    }
-    *last = h->timestamp;
-    return false;
-}
-
 /* No secret was guessed, and the sender's address may be forged: so the guard hears nothing of it,
  * and answers and sentences are bounded instead. */
 static void refused(struct server *s, const struct receiver_event *e, uint8_t why, uint32_t sender)
@@ -173,8 +158,7 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
     if (n == -EACCES) {
         refused(s, e, why, m->sender);
     }
-    if (n < 0 || is_replay(s, &k->handshake) ||
-        (k->handshake.complete && use_keys(s, k, &keys) < 0)) {
+    if (n < 0 || (k->handshake.complete && use_keys(s, k, &keys) < 0)) {
         handshake_keys_wipe(&keys);
         server_drop_key(s, k);
         return;
@@ -394,12 +378,7 @@ int server_new(struct loop *loop, const struct server_conf *conf, struct server 
     s->conf = *conf;
     s->wake.fd = -1;
     s->io = (struct udp_io){.fd = conf->fd};
-    int r = 0;
-    if (conf->handshake.allow && conf->handshake.allow->n > 0) {
-        s->last_hello = calloc(conf->handshake.allow->n, sizeof(*s->last_hello));
-        r = s->last_hello ? 0 : error_sys(err, ENOMEM, "cannot start the link");
-    }
-    r = r < 0 ? r : start(s, err);
+    int r = start(s, err);
     if (r < 0) {
         server_free(s);
         return r;
@@ -451,8 +430,8 @@ void server_free(struct server *s)
     }
     history_done(&s->history);
     allow_done(&s->allow);
-    free(s->last_hello);
-    secure_wipe(s, sizeof(*s)); /* the identity and the cookies' secrets */
+    cookie_done(&s->cookies);
+    secure_wipe(&s->conf.handshake, sizeof(s->conf.handshake)); /* the identity */
     free(s);
 }
 

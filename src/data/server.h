@@ -83,7 +83,7 @@ struct server_counters {
     uint64_t revoked;              /* sessions closed as their taps went off the list */
     uint64_t unanswered;           /* as too many answers had not left yet */
     uint64_t cookies, put_off;     /* HELLOs answered by a cookie; left for later */
-    uint64_t wrong_secret, wrong_key, wrong_method, wrong_version, slowed, replayed_hello;
+    uint64_t wrong_secret, wrong_key, wrong_method, wrong_version, slowed;
     struct receiver_figures receiver;
 };
 void server_counters(const struct server *s, struct server_counters *ret);

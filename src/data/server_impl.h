@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "data/link/clock.h"
 #include "data/link/cookie.h"
 #include "data/server.h"
 #include "model/guard.h"
@@ -101,6 +102,7 @@ struct session {
     struct mono heard;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
     struct mono last_at;
+    struct link_clock clock;
 };
 
 struct half_list {
@@ -131,7 +133,6 @@ struct server {
     bool port_used[SERVER_PORTS + 1]; /* by index, from 1 on */
     unsigned hints, words;
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
-    int64_t *last_hello;     /* NOISE: the newest timestamp of each entry of the allow list */
     struct history history;
     struct server_counters counters;
 };

@@ -33,6 +33,7 @@ static void send_report(struct server *s, struct session *ss)
     struct link_control ctl = {.type = LINK_REPORT};
     ctl.report = (struct link_report){.now = wall_now().ns, .echo = ss->last_now};
     ctl.report.echo_age = ss->last_now ? (uint64_t)mono_diff(mono_now(), ss->last_at) : 0;
+    link_clock_sent(&ss->clock, ctl.report.now, mono_now());
     for (unsigned i = 0; i < ss->n_streams; i++) {
         struct link_report_stream *rs = &ctl.report.stream[ctl.report.count++];
         *rs = (struct link_report_stream){.stream = ss->stream_id[i]};
@@ -313,7 +314,7 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
     struct tap *t = ss->tap;
     ss->last_now = r->now;
     ss->last_at = now;
-    (void)link_clock(r, wall_now().ns, &t->rtt_ns, &t->clock_offset_ns);
+    (void)link_clock(&ss->clock, r, wall_now().ns, now, &t->rtt_ns, &t->clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         unsigned at = stream_at(ss, rs->stream);
