@@ -117,12 +117,12 @@ struct tap {
 
     struct tap_interface *interface[TAP_INTERFACES];
     unsigned n;
-    struct report_gone gone;     /* those that are forgotten */
-    bool crowded;                /* one found no place: look again when there is one */
-    struct bpfsel_flow flows[2]; /* the tunnel's, and the one before: a session may move */
-    unsigned n_flows;
+    struct report_gone gone; /* those that are forgotten */
+    bool crowded;            /* one found no place: look again when there is one */
     bool has_flow;
     struct ether_flow flow; /* of the tunnel */
+    bool has_former;
+    struct ether_flow former; /* and the one before: a session may move to another address */
     struct sock_filter program[BPFSEL_MAX];
 
     int watch; /* -1: none */
