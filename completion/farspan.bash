@@ -13,10 +13,10 @@ _farspan_words() {
     case $1 in
     tap)
         echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s --netns --keep-super -p --promiscuous" \
-            "-l --list --mtu --name --json --user -B $common"
+            "-l --list --backlog --mtu --name --json --user -B $common"
         ;;
     collector)
-        echo "-p -k --key-file -K --identity --allow -i -w --bind --json --user $common"
+        echo "-p -k --key-file -K --identity --allow -i -w --order --output-queue --bind --json --user $common"
         ;;
     keygen) echo "-o --output $common" ;;
     status) echo "--json -w --watch $common" ;;
@@ -37,8 +37,8 @@ _farspan() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;
     *,--user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
-    tap,-[kfsB] | tap,--peer | tap,--vlan | tap,--name) ;;
-    collector,-[pki] | collector,--bind) ;;
+    tap,-[kfsB] | tap,--peer | tap,--vlan | tap,--name | tap,--backlog | tap,--mtu) ;;
+    collector,-[pki] | collector,--bind | collector,--order | collector,--output-queue) ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$(_farspan_words "$command")" -- "$cur") ;;
     esac
 }

@@ -63,6 +63,17 @@ static void print_stage(FILE *to, const char *label, const char *stage, const js
     }
 }
 
+static void print_backlog(FILE *to, const json_t *tx)
+{
+    if (num(tx, "backlogged") != 0) {
+        fprintf(to, "  %-22s %14" PRId64 " had to wait", "backlog", num(tx, "backlogged"));
+        if (num(tx, "backlog_bytes") != 0) {
+            fprintf(to, ", %.1f MB wait now", (double)num(tx, "backlog_bytes") / 1e6);
+        }
+        fputc('\n', to);
+    }
+}
+
 static void print_tap_stages(FILE *to, const json_t *stages)
 {
     print_stage(to, "kernel ring", "ring", json_object_get(stages, "ring"));
@@ -71,6 +82,7 @@ static void print_tap_stages(FILE *to, const json_t *stages)
         print_stage(to, "cutting", "cut", json_object_get(stages, "cut"));
     }
     print_stage(to, "link, sent", "link_tx", json_object_get(stages, "link_tx"));
+    print_backlog(to, json_object_get(stages, "link_tx"));
 }
 
 static void print_clock(FILE *to, const json_t *o)
@@ -141,6 +153,17 @@ static void print_tap(const json_t *doc, FILE *to)
     print_history(doc, to);
 }
 
+/* What --order could not do as asked. */
+static void print_order(FILE *to, const json_t *out)
+{
+    for (unsigned i = LEDGER_SINK_LATE; i <= LEDGER_SINK_EARLY; i++) {
+        const struct ledger_info *info = ledger_info((enum ledger_id)i);
+        if (num(out, info->key) != 0) {
+            fprintf(to, "  %-22s %14" PRId64 " %s\n", "", num(out, info->key), info->words);
+        }
+    }
+}
+
 static void print_port(FILE *to, const json_t *o)
 {
     size_t i;
@@ -158,6 +181,7 @@ static void print_port(FILE *to, const json_t *o)
         char label[80];
         snprintf(label, sizeof(label), "output %s", str(out, "name"));
         print_stage(to, label, "sink", out);
+        print_order(to, out);
     }
 }
 
@@ -174,6 +198,7 @@ static void print_link(FILE *to, const json_t *link)
         {"wrong_version", "handshakes of another version"},
         {"slowed_down", "handshakes put off after failures"},
         {"malformed", "datagrams that are no farspan link's"},
+        {"too_many_handshakes", "handshake messages of addresses that sent too many"},
         {"unknown_session", "records of sessions that do not exist"},
         {"forged", "records that fail authentication"},
         {"replayed", "records that came before"},

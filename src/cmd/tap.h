@@ -72,6 +72,7 @@ struct tap_conf {
     bool has_vlans;
     struct vlan_set vlans;
     uint32_t snaplen, ring_bytes;
+    uint64_t backlog_bytes; /* 0: none */
     bool promiscuous, keep_super, json;
     char name[LINK_NAME_MAX + 1];
     const char *user;
@@ -110,6 +111,7 @@ struct tap {
     struct wake wake;
     struct loop_fd *wake_event;
     struct client *client;
+    struct backlog_pool *backlog; /* NULL: none */
     struct control_server *status;
     struct loop_timer *timer;
     char host[128];

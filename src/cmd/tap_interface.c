@@ -131,7 +131,8 @@ static int start(struct tap *t, struct tap_interface *ti, struct error *err)
                              .keep_super = t->conf.keep_super,
                              .snaplen = t->conf.snaplen,
                              .name = ti->name,
-                             .control = &t->wake};
+                             .control = &t->wake,
+                             .backlog = t->backlog};
     if (wc.stream == 0) {
         return error_set(err, ENOSPC,
                          "%s is not tapped: too many interfaces came and went in a few minutes",
@@ -290,7 +291,9 @@ void tap_take(struct tap *t, struct tap_interface *ti)
 void tap_forget_gone(struct tap *t)
 {
     unsigned gone = 0;
-    for (unsigned i = 0; i < t->n; i++) {
+    struct client_status st;
+    client_status(t->client, &st);
+    for (unsigned i = 0; st.up && i < t->n; i++) { /* without a session they may have frames left */
         gone += !t->interface[i]->there && !t->interface[i]->ending;
     }
     while (gone > (t->crowded ? 0 : TAP_GONE)) {

@@ -176,6 +176,7 @@ static void on_readable(struct loop *l, int fd, uint32_t events, void *user)
         if (!c->uplink.up) {
             client_say(c, true, "nobody listens at %s yet: trying again", c->conf.collector);
         }
+        client_event(c, UPLINK_SUSPECT);
     }
 }
 
@@ -248,8 +249,16 @@ static void hello(struct client *c)
     }
 }
 
+static void hold(struct client *c, bool held)
+{
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        worker_hold(c->stream[i].conf.worker, held);
+    }
+}
+
 static void down(struct client *c)
 {
+    hold(c, false); /* without a session frames are kept anyway */
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct stream *s = &c->stream[i];
         s->ended = worker_down(s->conf.worker) < 0;
@@ -378,6 +387,9 @@ void client_event(struct client *c, enum uplink_event event)
         epoch_close(&c->pending);
         handshake_tap_done(&c->handshake);
     }
+    if (actions & (UPLINK_DO_HOLD | UPLINK_DO_GO)) {
+        hold(c, actions & UPLINK_DO_HOLD);
+    }
     if (actions & UPLINK_DO_RESOLVE && c->closing == OPEN) {
         client_event(c, resolve(c));
     }
@@ -403,6 +415,13 @@ static bool workers_done(const struct client *c)
 
 void client_workers_changed(struct client *c)
 {
+    bool refused = false;
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        refused |= worker_take_refused(c->stream[i].conf.worker);
+    }
+    if (refused) {
+        client_event(c, UPLINK_SUSPECT);
+    }
     if (c->closing == DRAINING && workers_done(c)) {
         if (!c->uplink.up) {
             end(c);

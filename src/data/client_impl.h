@@ -18,7 +18,8 @@ enum {
     CLIENT_ID_REKEYS = 2, /* before a stream's id is used again in a session */
     CLIENT_TICK_MS = 100,
     CLIENT_REPORT_MS = 1000,
-    CLIENT_DRAIN_MS = 10000, /* for data threads to send what they have, at the end */
+    CLIENT_DRAIN_MS = 2000 + WORKER_DRAIN_MS, /* for data threads to send what they have, at the
+                                                 end */
     CLIENT_CLOSE_MS = 2000,
     CLIENT_GONE_MS = 300,    /* what remains of that when the collector seems to have closed */
     CLIENT_SERVED_MS = 3000, /* a session whose frames are not taken by then is worth a word */

@@ -304,6 +304,7 @@ static void begin_stream(struct client *c, struct stream *s)
 {
     struct link_tx_key key;
     if (client_worker_key(c, &key) == 0 && worker_session(s->conf.worker, &key, c->serial) == 0) {
+        worker_hold(s->conf.worker, c->uplink.held);
         s->acked = true;
     }
 }
@@ -351,6 +352,7 @@ static void reported(struct client *c, const struct link_report *r)
             doubt |= rs->lost > s->lost || rs->frames < s->told[1];
             s->accounted = rs->frames;
             s->lost = rs->lost;
+            worker_reported(s->conf.worker, rs->frames, rs->lost);
         }
     }
     client_path_reported(c, doubt);

@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#define WORLD_LOOK_MS 10
 #include "data/link_sim.h"
 #include "data/link_world.h"
 
@@ -34,6 +35,7 @@ enum {
 struct odds { /* per thousand datagrams */
     unsigned drop, copy, damage, truncate, late;
     unsigned delay_us, jitter_us;
+    unsigned largest; /* larger ones vanish without a word; 0: none does */
 };
 
 struct pending {
@@ -144,7 +146,7 @@ static unsigned fate(struct world *w, struct relay *r, bool to_collector, const 
 {
     const struct odds *o = &story.odds[to_collector];
     (void)w;
-    if (sim.mono < story.dark_until || happens(o->drop)) {
+    if (sim.mono < story.dark_until || happens(o->drop) || (o->largest && len > o->largest)) {
         story.lost_on_path++;
         return 0;
     }
@@ -174,6 +176,7 @@ static void draw_odds(void)
             /* a way that becomes shorter at once puts all that is under way out of order */
             .delay_us = harm ? up_to(100000) : 20000,
             .jitter_us = up_to(harm ? 30000 : 9000),
+            .largest = harm && happens(200) ? 548 + sim_random(900) : 0,
         };
     }
     sim.stall = up_to(200);

@@ -40,7 +40,7 @@ static void add(struct world *w, struct extra *x, const char *fmt, unsigned n)
     memset(x, 0, sizeof(*x));
     snprintf(x->ifname, sizeof(x->ifname), fmt, n);
     uint16_t id = client_next_stream(w->tap[0].client);
-    assert_int_equal(link_tx_new(id, &x->worker.ledger, &x->worker.tx), 0);
+    assert_int_equal(link_tx_new(id, &x->worker.ledger, NULL, &x->worker.tx), 0);
     const struct client_stream cs = {.ifname = x->ifname, .filter = "", .worker = &x->worker};
     assert_int_equal(client_add_stream(w->tap[0].client, &cs, &x->id), 0);
     assert_int_equal(x->id, id);

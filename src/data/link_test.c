@@ -454,7 +454,7 @@ static void full_socket(void **state)
     struct tap_end t = {0};
     int fd[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
-    assert_int_equal(link_tx_new(1, &t.worker.ledger, &t.worker.tx), 0);
+    assert_int_equal(link_tx_new(1, &t.worker.ledger, NULL, &t.worker.tx), 0);
     struct link_tx_key key = {.fd = fd[0], .datagram = 1400};
     assert_int_equal(aead_new(AEAD_NULL, (uint8_t[AEAD_KEY_LEN]){0}, &key.aead, NULL), 0);
     link_tx_session(t.worker.tx, &key);

@@ -19,6 +19,10 @@
 #include "data/server_impl.h"
 #include "data/sink/fake.h"
 
+#ifndef WORLD_LOOK_MS /* how often it is looked whether what a test waits for has come */
+#define WORLD_LOOK_MS 1
+#endif
+
 enum {
     WORLD_TAPS = 2,
     WORLD_TEXT = 16384,
@@ -44,7 +48,7 @@ struct worker {
         struct link_tx_key key;
         uint32_t serial;
     } held[WORLD_HELD];
-    unsigned n_held, sessions, rekeys, downs;
+    unsigned n_held, sessions, rekeys, downs, holds;
     uint32_t datagram;
 };
 
@@ -167,6 +171,22 @@ int worker_size(struct worker *w, uint32_t datagram)
 int worker_down(struct worker *w)
 {
     return worker_take(w, HELD_DOWN, NULL, 0);
+}
+
+void worker_hold(struct worker *w, bool held)
+{
+    link_tx_hold(w->tx, held);
+    w->holds += held ? 1 : 0;
+}
+
+void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
+{
+    link_tx_reported(w->tx, accounted, lost);
+}
+
+bool worker_take_refused(struct worker *w)
+{
+    return link_tx_take_refused(w->tx);
 }
 
 void worker_stop(struct worker *w)
@@ -389,7 +409,8 @@ static inline bool world_run(struct world *w, bool (*until)(struct world *), int
     struct loop_timer *t;
     w->until = until;
     w->deadline = mono_add_ms(mono_now(), ms);
-    assert_int_equal(loop_add_timer(w->loop, mono_now(), NSEC_PER_MSEC, world_check, w, &t), 0);
+    assert_int_equal(
+        loop_add_timer(w->loop, mono_now(), WORLD_LOOK_MS * NSEC_PER_MSEC, world_check, w, &t), 0);
     int r = loop_run(w->loop);
     loop_del_timer(w->loop, t);
     return r == 0;
@@ -455,7 +476,7 @@ static inline void world_start_tap(struct world *w, unsigned i, const char *name
     assert_int_equal(
         loop_add_fd(w->loop, t->relay.back, EPOLLIN, world_relay, &t->relay, &t->relay.back_event),
         0);
-    assert_int_equal(link_tx_new(1, &t->worker.ledger, &t->worker.tx), 0);
+    assert_int_equal(link_tx_new(1, &t->worker.ledger, NULL, &t->worker.tx), 0);
     history_init(&t->history, HISTORY_MAX);
     t->conf = (struct client_conf){.handshake = w->tap_secret,
                                    .history = &t->history,

@@ -44,8 +44,13 @@ struct rx_key {
 };
 
 struct counters {
-    _Atomic uint64_t datagrams, bytes, malformed, unknown_session, forged, replayed, unexpected,
-        control_full, socket_full;
+    _Atomic uint64_t datagrams, bytes, malformed, unknown_session, too_many, forged, replayed,
+        unexpected, control_full, socket_full;
+};
+
+/* Events of one kind: told by the data thread, taken by the control thread. */
+struct event_lane {
+    _Atomic uint64_t told, taken;
 };
 
 struct receiver {
@@ -54,6 +59,7 @@ struct receiver {
     struct receiver_conf conf;
     struct wake wake;
     struct queue *commands, *events;
+    struct event_lane lane[RECEIVER_EVENT_KINDS];
     struct udp_io io;
     struct udp_packet packet[RECEIVER_PACKETS];
     uint8_t *buffers;
@@ -62,6 +68,7 @@ struct receiver {
     struct mono now, asked; /* after and before the socket was last read */
     struct mono tick;       /* when a stream wants its tick; {0}: none does */
     unsigned unknown_told;
+    struct load_sources sources;
     struct counters counters;
     struct rx_key *key[RECEIVER_SLOTS];
     struct rx_session *session[RECEIVER_SESSIONS];

@@ -171,7 +171,7 @@ static void wrong_secret(struct server *s, const struct receiver_event *e)
     char text[UDP_ADDR_TEXT];
     uint8_t addr[16];
     struct session *ss = server_session_at(s, &e->from);
-    server_address(&e->from, addr);
+    udp_addr_ip(&e->from, addr);
     udp_addr_text(&e->from, text);
     if (ss) {
         ss->guesses++;
@@ -196,7 +196,7 @@ static void on_confirm(struct server *s, const struct receiver_event *e, const s
         return; /* who knows the passphrase repeats it */
     }
     int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
-    server_address(&e->from, addr);
+    udp_addr_ip(&e->from, addr);
     if (n == -EACCES && !repeated) {
         wrong_secret(s, e);
         server_reject(s, e, LINK_REASON_SECRET, m->sender);
@@ -243,6 +243,8 @@ static void on_event(struct server *s, const struct receiver_event *e)
 {
     switch (e->kind) {
     case RECEIVER_HANDSHAKE:
+    case RECEIVER_COOKIE:
+    case RECEIVER_CONFIRM:
         on_handshake(s, e);
         break;
     case RECEIVER_CONTROL:
@@ -265,6 +267,9 @@ static void on_event(struct server *s, const struct receiver_event *e)
     case RECEIVER_FAILED:
         server_say(s, true, "%s", (const char *)e->data);
         s->conf.ops->failed(s->conf.user);
+        break;
+    case RECEIVER_EVENT_KINDS: /* is none */
+    default:
         break;
     }
 }

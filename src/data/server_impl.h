@@ -21,7 +21,8 @@ enum {
     SERVER_TICK_MS = 200,
     SERVER_HALF_MS = 10000,
     SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
-    SERVER_MOVED_MS = 1000,   /* between two sentences about a tap's other address */
+    SERVER_MOVED_MS = 10000,  /* in which a tap's other addresses are told */
+    SERVER_MOVED_TOLD = 4,    /* so many times */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
     SERVER_GONE_MS = 30000,
@@ -73,10 +74,12 @@ struct tap {
     struct session *session;  /* NULL: gone */
     int device;               /* its TAP device, or -1 */
     struct mono device_next;  /* no device could be made: the next try */
+    struct mono device_closed;
     unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;
-    struct mono moved; /* when that was last said */
+    struct mono moved; /* since then so many other addresses were told */
+    unsigned moves_told;
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;
@@ -147,7 +150,6 @@ struct key *server_find_key(struct server *s, uint32_t index);
 void server_drop_key(struct server *s, struct key *k);
 
 /* server_admit.c */
-void server_address(const struct udp_addr *a, uint8_t ret[16]);
 /* Is this HELLO to be worked on? If not it has been answered, where that is due. *ret_real: its
  * sender's address is known to be real. */
 bool server_admits(struct server *s, const struct receiver_event *e, const struct link_hs *m,

@@ -86,6 +86,7 @@ void server_session_closed(struct server *s, uint32_t id)
         t->session = NULL;
         if (t->device >= 0) {
             close(TAKE_FD(t->device));
+            t->device_closed = mono_now();
         }
     }
     s->session[id] = NULL;
@@ -240,6 +241,10 @@ static int open_device(struct server *s, struct tap *t)
         return -EAGAIN; /* the tap asks ten times a second */
     }
     int r = s->conf.ops->device(s->conf.user, t->name, &t->device, &err);
+    if (r == -EEXIST && t->device_closed.ns != 0 &&
+        !mono_due(now, mono_add_ms(t->device_closed, SERVER_DEVICE_MS))) {
+        return -EAGAIN; /* its last frames may still be on their way into the old one */
+    }
     if (r < 0) {
         say_once(s, t->session, "%s", err.text);
     }
@@ -405,6 +410,23 @@ static void on_close(struct server *s, struct session *ss)
     server_session_end(s, ss);
 }
 
+/* A path that changes the source at each record must not fill the history: a few in ten seconds. */
+static void tell_move(struct server *s, struct tap *t, const struct udp_addr *to)
+{
+    struct mono now = mono_now();
+    t->moves++;
+    if (t->moved.ns == 0 || mono_due(now, mono_add_ms(t->moved, SERVER_MOVED_MS))) {
+        t->moved = now;
+        t->moves_told = 0;
+    }
+    if (t->moves_told++ < SERVER_MOVED_TOLD) {
+        char text[UDP_ADDR_TEXT];
+        udp_addr_text(to, text);
+        server_event(s, HISTORY_MOVED, t->name, text);
+        server_say(s, false, "tap %s has moved to %s", t->name, text);
+    }
+}
+
 /* The newest record of the newest key tells where the tap is now. An older one, which took longer
  * or was held back, does not, and one that comes twice is no record at all. */
 static void follow(struct server *s, struct key *k, const struct receiver_event *e)
@@ -421,15 +443,7 @@ static void follow(struct server *s, struct key *k, const struct receiver_event 
         ss->tap->last_addr = e->from;
     }
     if (moved) {
-        char text[UDP_ADDR_TEXT];
-        udp_addr_text(&e->from, text);
-        ss->tap->moves++;
-        if (ss->tap->moved.ns == 0 ||
-            mono_due(mono_now(), mono_add_ms(ss->tap->moved, SERVER_MOVED_MS))) {
-            ss->tap->moved = mono_now();
-            server_event(s, HISTORY_MOVED, ss->tap->name, text);
-            server_say(s, false, "tap %s has moved to %s", ss->tap->name, text);
-        }
+        tell_move(s, ss->tap, &e->from);
     }
 }
 

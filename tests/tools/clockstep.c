@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A wall clock that a test can set, for one program and not for the machine: loaded in front of libc
- * (LD_PRELOAD), it adds to CLOCK_REALTIME the nanoseconds that the file CLOCKSTEP names holds, as a
- * number of 64 bits in the machine's order. The file is mapped once, before any sandbox; writing it
- * sets the clock. The kernel's own timestamps are not touched.
+ * A wall clock that a test can set, for one program and not for the machine: loaded in front of
+ * libc (LD_PRELOAD), it adds to CLOCK_REALTIME the nanoseconds that the file CLOCKSTEP names holds,
+ * as a number of 64 bits in the machine's order. The file is mapped once, before any sandbox;
+ * writing it sets the clock. The kernel's own timestamps are not touched.
  */
 #include <dlfcn.h>
 #include <fcntl.h>

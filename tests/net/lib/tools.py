@@ -196,9 +196,9 @@ def in_namespace(ns, argv, check=True, **kw):
     return run(["ip", "netns", "exec", ns, *argv], check=check, **kw)
 
 
-def tshark(path, *fields, expr=None):
+def tshark(path, *fields, expr=None, preferences=()):
     """The rows that tshark gives for these fields of a capture file."""
-    argv = ["tshark", "-r", path, "-T", "fields", "-E", "separator=|"]
+    argv = ["tshark", "-r", path, "-T", "fields", "-E", "separator=|", *(w for p in preferences for w in ("-o", p))]
     argv += ["-Y", expr] if expr else []
     for field in fields:
         argv += ["-e", field]
