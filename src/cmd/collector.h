@@ -23,6 +23,7 @@ struct collector_conf {
     const char *file;   /* -w: a path, or "-" */
     const char *bind;   /* --bind: an address */
     bool json;
+    unsigned threads; /* that receive */
     const char *user;
     struct secret_options secret;
 };
@@ -36,8 +37,9 @@ struct collector {
     struct server *server;
     struct control_server *status;
     struct loop_timer *timer;
-    int fd, device_fd, file_fd; /* -1: none */
-    bool one_each;              /* -i is a pattern */
+    int fd[RECEIVER_THREADS]; /* of each receiving thread; -1: none, also below */
+    int device_fd, file_fd;
+    bool one_each; /* -i is a pattern */
     struct sink *output[2];
     bool told[2]; /* that it has failed */
     unsigned n_outputs;

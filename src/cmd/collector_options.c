@@ -120,6 +120,7 @@ static int finish(const struct collector_conf *c, int argc, char **argv)
 int collector_parse(struct collector_conf *c, int argc, char **argv)
 {
     int opt;
+    c->threads = 1;
     while ((opt = getopt_long(argc, argv, ":p:i:w:k:KhV", options, NULL)) != -1) {
         if (help_option(opt, help)) {
             return -1 - EXIT_SUCCESS;

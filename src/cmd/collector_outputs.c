@@ -46,9 +46,9 @@ static int open_socket(struct collector *c, struct error *err)
         return error_set(err, EINVAL, "--bind: \"%s\" is not an IPv4 or IPv6 address",
                          c->conf.bind);
     }
-    int r = udp_bind(a.len ? &a : NULL, c->conf.port, &c->fd, err);
-    if (r == 0) {
-        (void)udp_set_buffers(c->fd, RECEIVE_BUFFER, 4 << 20, NULL, NULL);
+    int r = udp_bind_group(a.len ? &a : NULL, c->conf.port, c->conf.threads, c->fd, err);
+    for (unsigned i = 0; r == 0 && i < c->conf.threads; i++) {
+        (void)udp_set_buffers(c->fd[i], RECEIVE_BUFFER, 4 << 20, NULL, NULL);
     }
     return r;
 }

@@ -395,7 +395,8 @@ static inline void world_start_collector(struct world *w)
     assert_int_equal(udp_local(w->server_fd, &w->server_addr), 0);
     assert_int_equal(fake_sink_new("out", &w->out), 0);
     const struct server_conf conf = {.handshake = w->collector_secret,
-                                     .fd = w->server_fd,
+                                     .fd = &w->server_fd,
+                                     .n_threads = 1,
                                      .outputs = &w->out,
                                      .n_outputs = 1,
                                      .ops = &ops,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The collector's data thread: receives datagrams, opens records, puts streams together, and gives
- * frames to all outputs. What it cannot decide goes to the control thread as events: handshakes,
- * control records (opened and fresh), records of sessions it does not know. The control thread
- * answers with commands; a queue each way is all that the two share, besides the counts of a
+ * A data thread of the collector's: receives datagrams, opens records, puts streams together, and
+ * gives frames to all outputs. What it cannot decide goes to the control thread as events:
+ * handshakes, control records (opened and fresh), records of sessions it does not know. The control
+ * thread answers with commands; a queue each way is all that the two share, besides the counts of a
  * struct receiver_port.
  */
 #pragma once
@@ -15,6 +15,7 @@
 #include "sys/udp.h"
 
 enum {
+    RECEIVER_THREADS = 16,  /* at most; which one gets a record: its session index modulo all */
     RECEIVER_SLOTS = 16384, /* keys in use; the low bits of a session index are its slot */
     RECEIVER_SESSIONS = 4096,
     RECEIVER_OUTPUTS = 8,
@@ -46,7 +47,8 @@ struct receiver_figures {
 };
 
 enum receiver_event_kind {
-    RECEIVER_HANDSHAKE, /* data: the datagram */
+    RECEIVER_HANDSHAKE, /* data: the datagram, a HELLO */
+    RECEIVER_CONFIRM,   /* the same, a CONFIRM */
     RECEIVER_CONTROL,   /* data: the control record; index: the key's */
     RECEIVER_UNKNOWN,   /* index: which nobody has */
     RECEIVER_CLOSED,    /* session: is gone from the data thread, its books are closed */
@@ -65,6 +67,7 @@ struct receiver;
 
 struct receiver_conf {
     int fd;                      /* borrowed */
+    unsigned thread;             /* its number, for its name */
     struct sink *const *outputs; /* borrowed */
     unsigned n_outputs;
     const struct wake *control; /* signalled when there are events */
@@ -76,7 +79,8 @@ void receiver_free(struct receiver *r);
 
 /* The next event or NULL; the caller frees it. */
 struct receiver_event *receiver_event(struct receiver *r);
-void receiver_figures(const struct receiver *r, struct receiver_figures *ret);
+/* Adds its figures to those there. */
+void receiver_figures(const struct receiver *r, struct receiver_figures *add);
 
 /* Commands, carried out in order. -EAGAIN when the thread has not kept up, -ENOMEM; what is passed
  * belongs to the thread, also on failure. */

@@ -51,17 +51,26 @@ static void key_add(struct receiver *r, struct command *c)
 
 static void key_drop(struct receiver *r, uint32_t index)
 {
-    struct rx_key **at = &r->key[index % RECEIVER_SLOTS];
-    if (*at && (*at)->index == index) {
-        aead_free((*at)->aead);
-        free(TAKE_PTR(*at));
+    struct rx_key *k = r->key[index % RECEIVER_SLOTS];
+    if (!k || k->index != index) {
+        return;
     }
+    for (struct rx_key **at = k->session ? &k->session->keys : NULL; at && *at;) {
+        if (*at == k) {
+            *at = k->next;
+            break;
+        }
+        at = &(*at)->next;
+    }
+    r->key[index % RECEIVER_SLOTS] = NULL;
+    aead_free(k->aead);
+    free(k);
 }
 
 static void bind_key(struct receiver *r, const struct command *c)
 {
     struct rx_key *k = r->key[c->index % RECEIVER_SLOTS];
-    if (!k || k->index != c->index || c->session >= RECEIVER_SESSIONS) {
+    if (!k || k->index != c->index || k->session || c->session >= RECEIVER_SESSIONS) {
         return;
     }
     struct rx_session **s = &r->session[c->session];
@@ -72,6 +81,10 @@ static void bind_key(struct receiver *r, const struct command *c)
         }
     }
     k->session = *s;
+    if (*s) {
+        k->next = (*s)->keys;
+        (*s)->keys = k;
+    }
 }
 
 static bool port_known(const struct rx_session *s, const struct receiver_port *port)
@@ -147,6 +160,7 @@ static void report(struct receiver *r, const struct command *c)
         reasm_report(st->reasm, c->frames, c->final, &r->out);
         receiver_touch(r, st->reasm);
         receiver_publish(st);
+        receiver_wait(r, st);
     }
 }
 
@@ -172,6 +186,7 @@ void receiver_close_books(struct receiver *r, uint32_t id)
             receiver_touch(r, s->stream[i]->reasm);
             reasm_report(s->stream[i]->reasm, 0, true, &r->out);
             receiver_publish(s->stream[i]);
+            receiver_wait(r, s->stream[i]); /* for nothing any more */
         }
         receiver_deliver(r);
         for (unsigned i = 0; i < s->n_streams; i++) {
@@ -181,10 +196,8 @@ void receiver_close_books(struct receiver *r, uint32_t id)
         for (unsigned i = 0; i < s->n_ports; i++) {
             remove_port(r, s->port[i]);
         }
-        for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
-            if (r->key[i] && r->key[i]->session == s) {
-                key_drop(r, r->key[i]->index);
-            }
+        while (s->keys) {
+            key_drop(r, s->keys->index);
         }
         free(s->port);
         free(s);

@@ -22,6 +22,7 @@ struct rx_stream {
     struct reasm *reasm;
     struct replay replay;
     struct receiver_port *port;
+    struct rx_stream **waits_at, *next_waiting; /* its place among those that wait, or NULL */
 };
 
 struct rx_session {
@@ -29,6 +30,7 @@ struct rx_session {
     unsigned n_streams;
     struct receiver_port **port; /* added to the outputs, to be removed with the session */
     unsigned n_ports;
+    struct rx_key *keys; /* bound to it */
 };
 
 struct rx_key {
@@ -36,6 +38,7 @@ struct rx_key {
     struct aead *aead;
     struct replay replay; /* of stream 0 */
     struct rx_session *session;
+    struct rx_key *next; /* of the session */
 };
 
 struct counters {
@@ -54,7 +57,8 @@ struct receiver {
     uint8_t *buffers;
     struct batch batch;
     struct reasm_out out;
-    struct mono now, tick; /* when a stream wants its tick; {0}: none does */
+    struct mono now, tick;     /* when a stream wants its tick; {0}: none does */
+    struct rx_stream *waiting; /* for segments that are missing */
     unsigned unknown_told;
     struct counters counters;
     struct rx_key *key[RECEIVER_SLOTS];
@@ -65,6 +69,8 @@ struct receiver {
 
 /* receiver.c */
 void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len);
+/* After whatever may have changed what it waits for. */
+void receiver_wait(struct receiver *r, struct rx_stream *s);
 /* Gives the batch to the outputs; what a stream has in it must have been touched. */
 void receiver_deliver(void *user);
 void receiver_touch(struct receiver *r, struct reasm *reasm);

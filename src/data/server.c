@@ -50,37 +50,44 @@ void server_drop_key(struct server *s, struct key *k)
         s->n_half--;
     } else if (k->session->key == k) {
         k->session->key = NULL;
+        server_session_moved(s, k->session);
     }
-    (void)receiver_key_drop(s->receiver, k->index);
+    (void)receiver_key_drop(server_receiver(s, k->index), k->index);
     s->key[k->index % RECEIVER_SLOTS] = NULL;
+    server_list_key(k, NULL);
     key_free(k);
 }
 
-static void drop_oldest_half(struct server *s)
+/* The data thread for whom a HELLO came from: its session's, if it has one, which its own index of
+ * it or its address tells. Both may be forged: the INFO decides what belongs to what. */
+static unsigned thread_for(struct server *s, const struct receiver_event *e, uint32_t hint)
 {
-    struct key *oldest = NULL;
-    for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
-        struct key *k = s->key[i];
-        if (k && !k->session && (!oldest || k->made.ns < oldest->made.ns)) {
-            oldest = k;
-        }
+    const struct key *k = hint ? server_find_key(s, hint) : NULL;
+    const struct session *ss = k ? k->session : server_session_at(s, &e->from);
+    unsigned least = 0;
+    for (unsigned t = 1; t < s->conf.n_threads; t++) {
+        least = s->load[t] < s->load[least] ? t : least;
     }
-    if (oldest) {
-        server_drop_key(s, oldest);
-    }
+    return ss ? ss->thread : least;
 }
 
-/* A random index whose slot is free. Slots of half-open keys and of sessions are bounded far below
- * their number, so a few draws do. */
-static struct key *make_key(struct server *s, const struct receiver_event *e)
+/* A random index of that data thread whose slot is free. Slots of half-open keys and of sessions
+ * are bounded far below their number, so a few draws do. */
+static struct key *make_key(struct server *s, const struct receiver_event *e, unsigned thread)
 {
-    uint32_t index = 0;
-    if (s->n_half >= SERVER_HALF) {
-        drop_oldest_half(s);
+    uint32_t index = 0, n = s->conf.n_threads;
+    if (s->n_half >= SERVER_HALF) { /* who has begun comes before who begins, for a while */
+        struct key *oldest = s->half.first;
+        if (!mono_due(mono_now(), mono_add_ms(oldest->made, SERVER_HALF_MIN_MS))) {
+            return NULL;
+        }
+        server_drop_key(s, oldest);
     }
     for (unsigned i = 0; i < 1000; i++) {
-        if (random_bytes(&index, sizeof(index)) == 0 && index != 0 &&
-            !s->key[index % RECEIVER_SLOTS]) {
+        if (random_bytes(&index, sizeof(index)) == 0) {
+            index += thread - index % n;
+        }
+        if (index != 0 && index % n == thread && !s->key[index % RECEIVER_SLOTS]) {
             struct key *k = calloc(1, sizeof(*k));
             if (k) {
                 k->index = index;
@@ -89,6 +96,7 @@ static struct key *make_key(struct server *s, const struct receiver_event *e)
                 k->made = mono_now();
                 k->expires = mono_add_ms(k->made, SERVER_HALF_MS);
                 s->key[index % RECEIVER_SLOTS] = k;
+                server_list_key(k, &s->half);
                 s->n_half++;
             }
             return k;
@@ -127,7 +135,7 @@ static int use_keys(struct server *s, struct key *k, struct handshake_keys *keys
         r = aead_new(keys->alg, keys->recv, &rx, NULL);
     }
     if (r == 0) {
-        r = receiver_key_add(s->receiver, k->index, rx);
+        r = receiver_key_add(server_receiver(s, k->index), k->index, rx);
     }
     k->alg = keys->alg;
     k->remote = keys->remote;
@@ -176,17 +184,6 @@ static void refused(struct server *s, const struct receiver_event *e, uint8_t wh
     }
 }
 
-static struct session *session_at(struct server *s, const struct udp_addr *from)
-{
-    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
-        struct session *ss = s->session[i];
-        if (ss && ss->key && !ss->closing && udp_addr_equal(&ss->key->from, from)) {
-            return ss;
-        }
-    }
-    return NULL;
-}
-
 /* Who shares an address with someone who guesses has to wait too, but not for the next key of a
  * session that is up. That is known by address and port, which can be forged: hence a limit. */
 static bool may_try(struct server *s, const struct receiver_event *e)
@@ -196,7 +193,7 @@ static bool may_try(struct server *s, const struct receiver_event *e)
     if (guard_allows(&s->guard, addr, mono_now())) {
         return true;
     }
-    const struct session *ss = session_at(s, &e->from);
+    const struct session *ss = server_session_at(s, &e->from);
     if (ss && ss->guesses < SERVER_GUESSES) {
         return true;
     }
@@ -213,7 +210,7 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
         reject(s, e, LINK_REASON_BUSY, m->sender);
         return;
     }
-    struct key *k = make_key(s, e);
+    struct key *k = make_key(s, e, thread_for(s, e, m->receiver));
     if (!k) {
         return;
     }
@@ -234,7 +231,7 @@ static void wrong_secret(struct server *s, const struct receiver_event *e)
 {
     char text[UDP_ADDR_TEXT];
     uint8_t addr[16];
-    struct session *ss = session_at(s, &e->from);
+    struct session *ss = server_session_at(s, &e->from);
     address_bytes(&e->from, addr);
     udp_addr_text(&e->from, text);
     if (ss) {
@@ -306,6 +303,7 @@ static void on_event(struct server *s, const struct receiver_event *e)
 {
     switch (e->kind) {
     case RECEIVER_HANDSHAKE:
+    case RECEIVER_CONFIRM:
         on_handshake(s, e);
         break;
     case RECEIVER_CONTROL:
@@ -331,15 +329,22 @@ static void on_event(struct server *s, const struct receiver_event *e)
     }
 }
 
-/* A part of what is there: handshakes are dear, and timers want their turn. */
+/* A part of what is there, from each data thread in turn: handshakes are dear, and timers want
+ * theirs. */
 static void drain(struct server *s)
 {
-    struct receiver_event *e = NULL;
-    for (unsigned i = 0; i < SERVER_EVENTS && (e = receiver_event(s->receiver)) != NULL; i++) {
-        on_event(s, e);
-        free(e);
+    bool any = true;
+    for (unsigned i = 0; any && i < SERVER_EVENTS; i++) {
+        any = false;
+        for (unsigned t = 0; t < s->conf.n_threads; t++) {
+            _cleanup_(freep) struct receiver_event *e = receiver_event(s->receiver[t]);
+            if (e) {
+                on_event(s, e);
+                any = true;
+            }
+        }
     }
-    if (e) {
+    if (any) {
         wake_signal(&s->wake);
     }
 }
@@ -379,16 +384,15 @@ static void on_tick(struct loop *l, struct mono now, void *user)
 {
     (void)l;
     struct server *s = user;
-    bool report = mono_due(now, s->next_report);
-    if (report) {
-        s->next_report = mono_add_ms(now, 1000);
+    if (mono_due(now, s->next_words)) {
+        s->next_words = mono_add_ms(now, 1000);
         s->words = 0;
     }
     s->hints = 0;
     tick_keys(s, now);
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
         if (s->session[i]) {
-            server_session_tick(s, s->session[i], now, report);
+            server_session_tick(s, s->session[i], now);
         }
     }
 }
@@ -401,6 +405,9 @@ static int start(struct server *s, struct error *err)
         r = random_bytes(&seed, sizeof(seed));
     }
     if (r == 0) {
+        r = server_index_init(s, seed);
+    }
+    if (r == 0) {
         r = loop_add_fd(s->loop, s->wake.fd, EPOLLIN, on_wake, s, &s->wake_event);
     }
     if (r == 0) {
@@ -411,12 +418,16 @@ static int start(struct server *s, struct error *err)
         return error_sys(err, -r, "cannot start the link");
     }
     guard_init(&s->guard, seed, mono_now());
-    s->next_report = mono_add_ms(mono_now(), 1000);
-    const struct receiver_conf rc = {.fd = s->conf.fd,
-                                     .outputs = s->conf.outputs,
-                                     .n_outputs = s->conf.n_outputs,
-                                     .control = &s->wake};
-    return receiver_start(&rc, &s->receiver, err);
+    s->next_words = mono_add_ms(mono_now(), 1000);
+    for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
+        const struct receiver_conf rc = {.fd = s->conf.fd[t],
+                                         .thread = t,
+                                         .outputs = s->conf.outputs + (size_t)t * s->conf.n_outputs,
+                                         .n_outputs = s->conf.n_outputs,
+                                         .control = &s->wake};
+        r = receiver_start(&rc, &s->receiver[t], err);
+    }
+    return r;
 }
 
 int server_new(struct loop *loop, const struct server_conf *conf, struct server **ret,
@@ -429,7 +440,7 @@ int server_new(struct loop *loop, const struct server_conf *conf, struct server 
     s->loop = loop;
     s->conf = *conf;
     s->wake.fd = -1;
-    s->io = (struct udp_io){.fd = conf->fd};
+    s->io = (struct udp_io){.fd = conf->fd[0]};
     int r = 0;
     if (conf->handshake.allow && conf->handshake.allow->n > 0) {
         s->last_hello = calloc(conf->handshake.allow->n, sizeof(*s->last_hello));
@@ -444,6 +455,15 @@ int server_new(struct loop *loop, const struct server_conf *conf, struct server 
     return 0;
 }
 
+/* Of all data threads. */
+static void sum_figures(const struct server *s, struct receiver_figures *ret)
+{
+    *ret = (struct receiver_figures){0};
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        receiver_figures(s->receiver[t], ret);
+    }
+}
+
 void server_stop(struct server *s)
 {
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
@@ -452,8 +472,10 @@ void server_stop(struct server *s)
             server_session_send_close(s, ss);
         }
     }
-    receiver_figures(s->receiver, &s->counters.receiver);
-    receiver_free(TAKE_PTR(s->receiver));
+    sum_figures(s, &s->counters.receiver);
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        receiver_free(TAKE_PTR(s->receiver[t]));
+    }
 }
 
 void server_free(struct server *s)
@@ -461,7 +483,10 @@ void server_free(struct server *s)
     if (!s) {
         return;
     }
-    receiver_free(s->receiver);
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        receiver_free(s->receiver[t]);
+    }
+    server_index_done(s);
     loop_del_fd(s->loop, s->wake_event);
     loop_del_timer(s->loop, s->tick);
     wake_done(&s->wake);
@@ -490,7 +515,7 @@ void server_free(struct server *s)
 void server_counters(const struct server *s, struct server_counters *ret)
 {
     *ret = s->counters;
-    if (s->receiver) {
-        receiver_figures(s->receiver, &ret->receiver);
+    if (s->receiver[0]) {
+        sum_figures(s, &ret->receiver);
     }
 }

@@ -16,22 +16,23 @@ struct server_ops {
      * descriptor is the server's to close when the tap is gone. */
     int (*device)(void *user, const char *tap, int *ret_fd, struct error *err);
     void (*say)(void *user, bool error, const char *text);
-    /* The data thread has given up, as it has said: nothing is received any more. */
+    /* A data thread has given up, as it has said: nothing is received any more. */
     void (*failed)(void *user);
 };
 
 struct server_conf {
     struct handshake_conf handshake; /* borrowed strings and lists */
-    int fd;                          /* the socket; borrowed */
-    struct sink *const *outputs;     /* borrowed */
-    unsigned n_outputs;
+    const int *fd;                   /* a socket for each data thread (udp_bind); borrowed */
+    unsigned n_threads;              /* in [1, RECEIVER_THREADS] */
+    struct sink *const *outputs;     /* those of each data thread, one after the other; borrowed */
+    unsigned n_outputs;              /* of one data thread */
     const struct server_ops *ops;
     void *user;
 };
 
 int server_new(struct loop *loop, const struct server_conf *conf, struct server **ret,
                struct error *err);
-/* Tells the taps, closes all books and ends the data thread; outputs can be finished then, and
+/* Tells the taps, closes all books and ends the data threads; outputs can be finished then, and
  * server_each still tells the ledgers. */
 void server_stop(struct server *s);
 void server_free(struct server *s);

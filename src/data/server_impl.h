@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What server.c (sockets, handshakes), server_session.c (control records) and server_taps.c (who is
- * known, with which ports) share.
+ * What server.c (sockets, handshakes), server_session.c (control records), server_taps.c (who is
+ * known, with which ports) and server_index.c (finding things without walking) share.
  */
 #pragma once
 
+#include "base/table.h"
 #include "data/server.h"
 #include "model/guard.h"
 
@@ -13,7 +14,10 @@ enum {
     SERVER_PORTS = 4095, /* observation points in all */
     SERVER_HALF = 1024,  /* handshakes that have not become a session */
     SERVER_TICK_MS = 200,
+    SERVER_REPORT_MS = 1000 - SERVER_TICK_MS / 2, /* so that it is every fifth tick */
+    SERVER_SPREAD = 5,
     SERVER_HALF_MS = 10000,
+    SERVER_HALF_MIN_MS = 500, /* before another may take the place of one that is half-open */
     SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
@@ -29,6 +33,12 @@ enum {
 };
 
 struct session;
+struct key;
+
+/* In the order in which they came. */
+struct key_list {
+    struct key *first, *last;
+};
 
 /* A key of ours, from the first answer until it is dropped. */
 struct key {
@@ -45,10 +55,13 @@ struct key {
     struct mono asked;         /* its first INFO came */
     uint8_t *info;             /* an INFO that waits for another session's end */
     uint16_t info_len;
+    struct key_list *list; /* where it is: the server's half-open ones, or its session's */
+    struct key *prev, *next;
 };
 
 struct tap {
     char name[LINK_NAME_MAX + 1], host[129], software[129];
+    struct table_link by_name;
     struct receiver_port *port[TAP_PORTS];
     unsigned n_ports;
     struct session *session; /* NULL: gone */
@@ -64,7 +77,10 @@ struct tap {
 
 struct session {
     uint32_t id;
+    unsigned thread; /* the data thread that has its streams, and gets all its datagrams */
     uint64_t tag;
+    struct table_link by_tag, by_address;
+    struct key_list keys;
     struct tap *tap;
     const struct allow_entry *entry; /* NULL: by passphrase or in the clear */
     struct key *key;                 /* the one to send with */
@@ -75,7 +91,7 @@ struct session {
     bool closing; /* the data thread closes its books */
     bool wants_ack, told_unserved;
     unsigned guesses; /* wrong passphrases from its address since its last key */
-    struct mono heard;
+    struct mono heard, next_report;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
     struct mono last_at;
 };
@@ -83,16 +99,20 @@ struct session {
 struct server {
     struct loop *loop;
     struct server_conf conf;
-    struct receiver *receiver;
+    struct receiver *receiver[RECEIVER_THREADS];
+    unsigned load[RECEIVER_THREADS]; /* sessions of each */
     struct wake wake;
     struct loop_fd *wake_event;
     struct loop_timer *tick;
-    struct mono next_report;
+    struct mono next_words;
     struct udp_io io;   /* for answers */
     struct guard guard; /* passphrases: who has to wait */
     struct key *key[RECEIVER_SLOTS];
+    struct key_list half;
     unsigned n_half;
     struct session *session[RECEIVER_SESSIONS];
+    unsigned n_sessions, next_session;
+    struct table sessions_by_tag, sessions_by_address, taps_by_name;
     struct tap *tap[SERVER_TAPS];
     unsigned n_taps;
     uint32_t n_ports; /* given out so far; indices are from 1 on */
@@ -108,6 +128,24 @@ void server_send(struct server *s, const struct udp_addr *to, const struct udp_a
 struct key *server_find_key(struct server *s, uint32_t index);
 void server_drop_key(struct server *s, struct key *k);
 
+/* server_index.c */
+int server_index_init(struct server *s, uint64_t seed);
+void server_index_done(struct server *s);
+/* The key's place is at the end of that list, and in no other. NULL: in none. */
+void server_list_key(struct key *k, struct key_list *list);
+/* The session whose newest key was last used from there, or NULL. */
+struct session *server_session_at(const struct server *s, const struct udp_addr *from);
+/* To be called when a session's newest key is another one, or is used from another address. */
+void server_session_moved(struct server *s, struct session *ss);
+/* A session that goes on: the same tag, from one who has proven the same. */
+struct session *server_session_tagged(const struct server *s, uint64_t tag,
+                                      const struct allow_entry *entry);
+void server_session_add(struct server *s, struct session *ss);
+void server_session_remove(struct server *s, struct session *ss);
+struct tap *server_tap_named(const struct server *s, const char *name);
+/* The data thread that gets datagrams with this index: the kernel steers them by it. */
+struct receiver *server_receiver(const struct server *s, uint32_t index);
+
 /* server_taps.c */
 /* NULL: no more are remembered, or, with *ret_wait, its name is taken by a session of which it is
  * not known yet whether it lives. */
@@ -122,5 +160,5 @@ void server_session_closed(struct server *s, uint32_t id);
 /* Looks again at an INFO that waits. */
 void server_info_waits(struct server *s, struct key *k);
 void server_session_end(struct server *s, struct session *ss);
-void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report);
+void server_session_tick(struct server *s, struct session *ss, struct mono now);
 void server_session_send_close(struct server *s, struct session *ss);

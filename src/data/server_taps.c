@@ -9,16 +9,6 @@
 #include "base/cleanup.h"
 #include "data/server_impl.h"
 
-static struct tap *find(struct server *s, const char *name)
-{
-    for (unsigned i = 0; i < s->n_taps; i++) {
-        if (strcmp(s->tap[i]->name, name) == 0) {
-            return s->tap[i];
-        }
-    }
-    return NULL;
-}
-
 static struct tap *make(struct server *s, const char *name)
 {
     struct tap *t = s->n_taps < SERVER_TAPS ? calloc(1, sizeof(*t)) : NULL;
@@ -26,6 +16,8 @@ static struct tap *make(struct server *s, const char *name)
         snprintf(t->name, sizeof(t->name), "%s", name);
         t->device = -1;
         s->tap[s->n_taps++] = t;
+        table_add(&s->taps_by_name, &t->by_name,
+                  table_hash(&s->taps_by_name, t->name, strlen(t->name)));
     }
     return t;
 }
@@ -75,7 +67,7 @@ struct tap *server_tap_for(struct server *s, const struct link_info *info, const
     *ret_wait = false;
     snprintf(base, sizeof(base), "%.*s", (int)info->name.len, info->name.p);
     snprintf(name, sizeof(name), "%s", entry ? entry->name : base);
-    struct tap *t = find(s, name);
+    struct tap *t = server_tap_named(s, name);
     for (unsigned n = 2; !entry && t && t->session && n < SERVER_TAPS; n++) {
         if (same_host(&t->last_addr, &k->from)) {
             enum rival r = rival(t->session, k);
@@ -86,7 +78,7 @@ struct tap *server_tap_for(struct server *s, const struct link_info *info, const
         }
         int digits = snprintf(NULL, 0, "-%u", n);
         snprintf(name, sizeof(name), "%.*s-%u", LINK_NAME_MAX - digits, base, n);
-        t = find(s, name);
+        t = server_tap_named(s, name);
     }
     if (*ret_wait) {
         return NULL;
