@@ -73,3 +73,6 @@ int secrets_load(struct secret_options *o, const char *command, bool collector, 
 void secrets_done(struct secrets *s);
 /* Reads a whole small file; the caller wipes and frees. */
 int read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct error *err);
+/* The same of one that is open; `path` is for sentences. */
+int read_open_file(int fd, const char *path, size_t max, char **ret, size_t *ret_len,
+                   struct error *err);

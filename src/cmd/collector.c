@@ -47,9 +47,11 @@ static const struct server_ops server_ops = {on_device, on_say, on_failed};
 
 static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {
-    (void)sig;
-    (void)user;
-    loop_stop(l, EXIT_SUCCESS);
+    if (sig->number == SIGHUP && !sig->from_kernel) { /* a terminal that goes away ends us */
+        collector_reload(user);
+    } else {
+        loop_stop(l, EXIT_SUCCESS);
+    }
 }
 
 static void on_timer(struct loop *l, struct mono now, void *user)
@@ -72,14 +74,15 @@ static int start_engine(struct collector *c, struct error *err)
     broker_sandbox(c->broker, &sc);
     r = sandbox_enter(&sc, err);
     r = r < 0 ? r : collector_make_outputs(c, err);
-    const struct server_conf sv = {.handshake = c->secrets.conf,
-                                   .fd = c->fd,
-                                   .n_threads = c->conf.threads,
-                                   .outputs = c->output,
-                                   .n_outputs = c->n_outputs,
-                                   .ops = &server_ops,
-                                   .user = c};
+    struct server_conf sv = {.handshake = c->secrets.conf,
+                             .fd = c->fd,
+                             .n_threads = c->conf.threads,
+                             .outputs = c->output,
+                             .n_outputs = c->n_outputs,
+                             .ops = &server_ops,
+                             .user = c};
     r = r < 0 ? r : server_new(c->loop, &sv, &c->server, err);
+    secure_wipe(&sv.handshake, sizeof(sv.handshake));
     if (r == 0) {
         r = control_serve(c->loop, &c->control, document, c, &c->status);
         r = r < 0 ? r
@@ -166,6 +169,12 @@ static void collector_done(struct collector *c)
     free(c->conf.secret.passphrase);
 }
 
+/* The broker knows no secret. */
+static void at_start(void *ctx)
+{
+    secrets_done(&((struct collector *)ctx)->secrets);
+}
+
 /* Runs in the broker when the engine has ended. */
 static void at_end(void *ctx, int status)
 {
@@ -204,6 +213,7 @@ int cmd_collector(int argc, char **argv)
                                    .caps = caps,
                                    .n_caps = ARRAY_SIZE(caps),
                                    .user = c.conf.user,
+                                   .at_start = at_start,
                                    .at_end = at_end};
     r = r < 0 ? r : broker_start(&bc, &c.broker, &err);
     if (r < 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What collector.c (start and end), collector_options.c (command line) and collector_outputs.c
- * share.
+ * What collector.c (start and end), collector_options.c (command line), collector_outputs.c and
+ * collector_reload.c (SIGHUP) share.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 
 enum collector_request {
     COLLECTOR_DEVICE, /* a tap's name: gives a TAP device named after the pattern */
+    COLLECTOR_ALLOW,  /* the file of --allow, open for reading */
     COLLECTOR_REQUESTS,
 };
 
@@ -51,6 +52,11 @@ struct collector {
 int collector_parse(struct collector_conf *c, int argc, char **argv);
 
 extern const struct broker_request collector_requests[COLLECTOR_REQUESTS];
+
+/* Reads the file of --allow again, says what came of it, and keeps the old list if it is wrong. */
+void collector_reload(struct collector *c);
+/* In the broker: the file of --allow, whatever it is now. */
+int collector_allow_request(void *ctx, const void *args, size_t len, struct broker_reply *reply);
 
 /* With privileges: the socket, the device, the file. */
 int collector_open(struct collector *c, struct error *err);

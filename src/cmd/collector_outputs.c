@@ -31,6 +31,7 @@ static int device_request(void *ctx, const void *args, size_t len, struct broker
 
 const struct broker_request collector_requests[COLLECTOR_REQUESTS] = {
     [COLLECTOR_DEVICE] = {"make a device", device_request, 1, LINK_NAME_MAX},
+    [COLLECTOR_ALLOW] = {"open the list of taps", collector_allow_request, 0, 0},
 };
 
 static int open_socket(struct collector *c, struct error *err)

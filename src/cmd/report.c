@@ -176,6 +176,9 @@ static json_t *link_report(const struct server *s)
     server_counters(s, &c);
     set_int(o, "handshakes", (int64_t)c.handshakes);
     set_int(o, "accepted", (int64_t)c.accepted);
+    set_int(o, "cookies_sent", (int64_t)c.cookies);
+    set_int(o, "handshakes_put_off", (int64_t)c.put_off);
+    set_int(o, "revoked", (int64_t)c.revoked);
     set_int(o, "wrong_passphrase", (int64_t)c.wrong_secret);
     set_int(o, "wrong_key", (int64_t)c.wrong_key);
     set_int(o, "wrong_method", (int64_t)c.wrong_method);

@@ -119,6 +119,9 @@ static void print_port(FILE *to, const json_t *o)
 static void print_link(FILE *to, const json_t *link)
 {
     static const char *const keys[][2] = {
+        {"cookies_sent", "handshakes answered by a cookie, as there were many"},
+        {"handshakes_put_off", "handshakes left undone, as there were too many"},
+        {"revoked", "sessions closed as the list of taps changed"},
         {"wrong_passphrase", "handshakes with a wrong passphrase"},
         {"wrong_key", "handshakes with a key that is not allowed"},
         {"wrong_method", "handshakes by another method"},

@@ -245,14 +245,15 @@ static int start_engine(struct tap *t, struct error *err)
     }
     broker_sandbox(t->broker, &sc);
     r = r < 0 ? r : sandbox_enter(&sc, err);
-    const struct client_conf cc = {.handshake = t->secrets.conf,
-                                   .name = t->conf.name,
-                                   .host = t->host,
-                                   .software = "farspan " FARSPAN_VERSION,
-                                   .collector = t->conf.collector_text,
-                                   .ops = &client_ops,
-                                   .user = t};
+    struct client_conf cc = {.handshake = t->secrets.conf,
+                             .name = t->conf.name,
+                             .host = t->host,
+                             .software = "farspan " FARSPAN_VERSION,
+                             .collector = t->conf.collector_text,
+                             .ops = &client_ops,
+                             .user = t};
     r = r < 0 ? r : client_new(t->loop, &cc, &t->client, err);
+    secure_wipe(&cc.handshake, sizeof(cc.handshake));
     for (unsigned i = 0; r == 0 && i < t->conf.n; i++) {
         r = start_worker(t, &t->conf.interface[i], err);
     }
@@ -339,6 +340,12 @@ static void tap_done(struct tap *t)
     free(t->conf.secret.passphrase);
 }
 
+/* The broker knows no secret. */
+static void at_start(void *ctx)
+{
+    secrets_done(&((struct tap *)ctx)->secrets);
+}
+
 /* Runs in the broker when the engine has ended. */
 static void at_end(void *ctx, int status)
 {
@@ -411,6 +418,7 @@ int cmd_tap(int argc, char **argv)
                                    .caps = caps,
                                    .n_caps = ARRAY_SIZE(caps),
                                    .user = t.conf.user,
+                                   .at_start = at_start,
                                    .at_end = at_end};
     r = r < 0 ? r : broker_start(&bc, &t.broker, &err);
     if (r < 0) {

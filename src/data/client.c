@@ -120,6 +120,14 @@ static void answered(struct client *c, const uint8_t *d, size_t len, bool accept
     }
 }
 
+static void cookie(struct client *c, const uint8_t *d, size_t len)
+{
+    if (handshake_tap_cookie(&c->handshake, d, len, c->cookie)) {
+        c->cookie_until = mono_add_ms(mono_now(), COOKIE_USE_MS);
+        client_event(c, UPLINK_COOKIE);
+    }
+}
+
 static void datagram(struct client *c, uint8_t *d, size_t len)
 {
     struct link_hs m;
@@ -132,6 +140,9 @@ static void datagram(struct client *c, uint8_t *d, size_t len)
         break;
     case LINK_ACCEPT:
         answered(c, d, len, true);
+        break;
+    case LINK_COOKIE:
+        cookie(c, d, len);
         break;
     case LINK_REJECT:
         if (link_hs_decode(d, len, &m) == 0) {
@@ -224,9 +235,12 @@ static void hello(struct client *c)
     } while (index == 0 || (c->current.valid && index == c->current.keys.local));
     epoch_close(&c->pending);
     c->hello_time = MAX(wall_now().ns, c->hello_time + 1);
-    send_message(c, d,
-                 handshake_tap_hello(&c->handshake, &c->conf.handshake, index,
-                                     (struct wall){c->hello_time}, d));
+    int n = handshake_tap_hello(&c->handshake, &c->conf.handshake, index,
+                                (struct wall){c->hello_time}, d);
+    if (n > 0 && c->cookie_until.ns != 0 && !mono_due(mono_now(), c->cookie_until)) {
+        link_hello_set_cookie(d, c->cookie);
+    }
+    send_message(c, d, n);
     if (!c->uplink.up && c->uplink.tries == UPLINK_TRIES) {
         client_say(c, true, "no answer from the collector at %s yet: trying again",
                    c->conf.collector);

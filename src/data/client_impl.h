@@ -5,6 +5,7 @@
 #pragma once
 
 #include "data/client.h"
+#include "data/link/cookie.h"
 #include "data/link/replay.h"
 #include "sys/udp.h"
 
@@ -51,7 +52,9 @@ struct client {
     struct loop_timer *tick;
     struct mono next_report, close_deadline; /* the latter while draining, too */
     struct epoch current, previous, pending;
-    uint64_t tag;       /* of the session, or of the one that the handshake is for */
+    uint64_t tag;                    /* of the session, or of the one that the handshake is for */
+    uint8_t cookie[LINK_COOKIE_LEN]; /* goes into HELLOs until then */
+    struct mono cookie_until;        /* {0}: there is none */
     int64_t hello_time; /* in the last HELLO: the next is later, whatever the clock does */
     uint32_t serial;    /* of the session, for the workers' progress */
     bool announced;     /* it was said that the session is up */

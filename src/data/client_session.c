@@ -225,7 +225,13 @@ static void control(struct client *c, struct epoch *e, const struct link_control
         reported(c, &ctl->report);
         break;
     case LINK_CLOSE:
-        client_say(c, true, "the collector at %s ends the session", c->conf.collector);
+        client_say(c, true,
+                   ctl->reason == LINK_CLOSE_REVOKED
+                       ? "the collector at %s does not allow this tap any more"
+                   : ctl->reason == LINK_CLOSE_CHANGED
+                       ? "the collector at %s has another name or key for this tap now"
+                       : "the collector at %s ends the session",
+                   c->conf.collector);
         client_event(c, UPLINK_CLOSED);
         break;
     case LINK_CLOSE_ACK:

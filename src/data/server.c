@@ -47,14 +47,14 @@ static void key_free(struct key *k)
 void server_drop_key(struct server *s, struct key *k)
 {
     if (!k->session) {
-        s->n_half--;
+        server_half_remove(s, k);
     } else if (k->session->key == k) {
         k->session->key = NULL;
         server_session_moved(s, k->session);
     }
     (void)receiver_key_drop(server_receiver(s, k->index), k->index);
     s->key[k->index % RECEIVER_SLOTS] = NULL;
-    server_list_key(k, NULL);
+    server_unlist_key(k);
     key_free(k);
 }
 
@@ -66,23 +66,18 @@ static unsigned thread_for(struct server *s, const struct receiver_event *e, uin
     const struct session *ss = k ? k->session : server_session_at(s, &e->from);
     unsigned least = 0;
     for (unsigned t = 1; t < s->conf.n_threads; t++) {
-        least = s->load[t] < s->load[least] ? t : least;
+        least = s->sessions_of[t] < s->sessions_of[least] ? t : least;
     }
     return ss ? ss->thread : least;
 }
 
 /* A random index of that data thread whose slot is free. Slots of half-open keys and of sessions
  * are bounded far below their number, so a few draws do. */
-static struct key *make_key(struct server *s, const struct receiver_event *e, unsigned thread)
+static struct key *make_key(struct server *s, const struct receiver_event *e, bool real,
+                            unsigned thread)
 {
     uint32_t index = 0, n = s->conf.n_threads;
-    if (s->n_half >= SERVER_HALF) { /* who has begun comes before who begins, for a while */
-        struct key *oldest = s->half.first;
-        if (!mono_due(mono_now(), mono_add_ms(oldest->made, SERVER_HALF_MIN_MS))) {
-            return NULL;
-        }
-        server_drop_key(s, oldest);
-    }
+    server_half_room(s, &e->from, real);
     for (unsigned i = 0; i < 1000; i++) {
         if (random_bytes(&index, sizeof(index)) == 0) {
             index += thread - index % n;
@@ -93,11 +88,11 @@ static struct key *make_key(struct server *s, const struct receiver_event *e, un
                 k->index = index;
                 k->from = e->from;
                 k->local = e->local;
+                k->real = real;
                 k->made = mono_now();
                 k->expires = mono_add_ms(k->made, SERVER_HALF_MS);
                 s->key[index % RECEIVER_SLOTS] = k;
-                server_list_key(k, &s->half);
-                s->n_half++;
+                server_half_add(s, k);
             }
             return k;
         }
@@ -106,26 +101,6 @@ static struct key *make_key(struct server *s, const struct receiver_event *e, un
 }
 
 /* ---- handshakes ---- */
-
-static void address_bytes(const struct udp_addr *a, uint8_t ret[16])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (a->sa.sa_family == AF_INET6) {
-        memcpy(ret, &a->v6.sin6_addr, 16);
-    } else {
-        memcpy(ret, mapped, 12);
-        memcpy(ret + 12, &a->v4.sin_addr, 4);
-    }
-}
-
-static void reject(struct server *s, const struct receiver_event *e, uint8_t why, uint32_t receiver)
-{
-    uint8_t d[HANDSHAKE_MESSAGE_MAX];
-    int n = handshake_reject(why, receiver, d);
-    if (n > 0) {
-        server_send(s, &e->from, &e->local, d, (size_t)n);
-    }
-}
 
 static int use_keys(struct server *s, struct key *k, struct handshake_keys *keys)
 {
@@ -167,7 +142,7 @@ static void refused(struct server *s, const struct receiver_event *e, uint8_t wh
     s->counters.wrong_key += why == LINK_REASON_KEY;
     s->counters.wrong_method += why != LINK_REASON_KEY;
     if (s->hints++ < SERVER_HINTS) {
-        reject(s, e, why, sender);
+        server_reject(s, e, why, sender);
     }
     if (s->words++ >= SERVER_WORDS) {
         return;
@@ -184,33 +159,20 @@ static void refused(struct server *s, const struct receiver_event *e, uint8_t wh
     }
 }
 
-/* Who shares an address with someone who guesses has to wait too, but not for the next key of a
- * session that is up. That is known by address and port, which can be forged: hence a limit. */
-static bool may_try(struct server *s, const struct receiver_event *e)
-{
-    uint8_t addr[16];
-    address_bytes(&e->from, addr);
-    if (guard_allows(&s->guard, addr, mono_now())) {
-        return true;
-    }
-    const struct session *ss = server_session_at(s, &e->from);
-    if (ss && ss->guesses < SERVER_GUESSES) {
-        return true;
-    }
-    s->counters.slowed++;
-    return false;
-}
-
 static void on_hello(struct server *s, const struct receiver_event *e, const struct link_hs *m)
 {
     uint8_t out[HANDSHAKE_MESSAGE_MAX], why = 0;
-    struct handshake_keys keys;
+    struct handshake_keys keys = {0};
+    bool real = false;
     s->counters.handshakes++;
-    if (!may_try(s, e)) {
-        reject(s, e, LINK_REASON_BUSY, m->sender);
+    if (!server_admits(s, e, m, &real)) {
         return;
     }
-    struct key *k = make_key(s, e, thread_for(s, e, m->receiver));
+    if (!server_may_try(s, e)) {
+        server_reject(s, e, LINK_REASON_BUSY, m->sender);
+        return;
+    }
+    struct key *k = make_key(s, e, real, thread_for(s, e, m->receiver));
     if (!k) {
         return;
     }
@@ -221,6 +183,7 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
     }
     if (n < 0 || is_replay(s, &k->handshake) ||
         (k->handshake.complete && use_keys(s, k, &keys) < 0)) {
+        handshake_keys_wipe(&keys);
         server_drop_key(s, k);
         return;
     }
@@ -232,7 +195,7 @@ static void wrong_secret(struct server *s, const struct receiver_event *e)
     char text[UDP_ADDR_TEXT];
     uint8_t addr[16];
     struct session *ss = server_session_at(s, &e->from);
-    address_bytes(&e->from, addr);
+    server_address(&e->from, addr);
     udp_addr_text(&e->from, text);
     if (ss) {
         ss->guesses++;
@@ -247,26 +210,27 @@ static void on_confirm(struct server *s, const struct receiver_event *e, const s
     uint8_t addr[16], out[HANDSHAKE_MESSAGE_MAX];
     struct handshake_keys keys;
     struct key *k = server_find_key(s, m->receiver);
-    if (!k || k->session || !udp_addr_equal(&k->from, &e->from)) {
+    if (!k || k->session || !udp_addr_equal(&k->from, &e->from) ||
+        k->confirms++ >= SERVER_CONFIRMS) {
         return;
     }
     bool repeated = k->handshake.complete;
-    if (!repeated && !may_try(s, e)) { /* this was begun before another guess was wrong */
-        reject(s, e, LINK_REASON_BUSY, m->sender);
+    if (!repeated && !server_may_try(s, e)) { /* this was begun before another guess was wrong */
+        server_reject(s, e, LINK_REASON_BUSY, m->sender);
         return; /* who knows the passphrase repeats it */
     }
     int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
-    address_bytes(&e->from, addr);
+    server_address(&e->from, addr);
     if (n == -EACCES && !repeated) {
         wrong_secret(s, e);
-        reject(s, e, LINK_REASON_SECRET, m->sender);
+        server_reject(s, e, LINK_REASON_SECRET, m->sender);
         server_drop_key(s, k);
         return;
     }
     if (n < 0) {
         return;
     }
-    guard_passed(&s->guard, addr);
+    guard_passed(&s->guard, addr, mono_now());
     if (!repeated && use_keys(s, k, &keys) < 0) {
         server_drop_key(s, k);
         return;
@@ -288,7 +252,7 @@ static void on_handshake(struct server *s, const struct receiver_event *e)
                        text, m.version, LINK_VERSION);
         }
         if (e->len == LINK_HELLO_LEN && s->hints++ < SERVER_HINTS) { /* no answer to less */
-            reject(s, e, LINK_REASON_VERSION, m.sender);
+            server_reject(s, e, LINK_REASON_VERSION, m.sender);
         }
     } else if (r == 0 && m.type == LINK_HELLO) {
         on_hello(s, e, &m);
@@ -389,6 +353,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
         s->words = 0;
     }
     s->hints = 0;
+    (void)cookie_turn(&s->cookies, now);
     tick_keys(s, now);
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
         if (s->session[i]) {
@@ -408,6 +373,9 @@ static int start(struct server *s, struct error *err)
         r = server_index_init(s, seed);
     }
     if (r == 0) {
+        r = cookie_init(&s->cookies, mono_now());
+    }
+    if (r == 0) {
         r = loop_add_fd(s->loop, s->wake.fd, EPOLLIN, on_wake, s, &s->wake_event);
     }
     if (r == 0) {
@@ -418,6 +386,7 @@ static int start(struct server *s, struct error *err)
         return error_sys(err, -r, "cannot start the link");
     }
     guard_init(&s->guard, seed, mono_now());
+    load_init(&s->load, seed, mono_now());
     s->next_words = mono_add_ms(mono_now(), 1000);
     for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
         const struct receiver_conf rc = {.fd = s->conf.fd[t],
@@ -469,7 +438,7 @@ void server_stop(struct server *s)
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
         struct session *ss = s->session[i];
         if (ss && !ss->closing && ss->key) {
-            server_session_send_close(s, ss);
+            server_session_send_close(s, ss, LINK_CLOSE_END);
         }
     }
     sum_figures(s, &s->counters.receiver);
@@ -508,7 +477,9 @@ void server_free(struct server *s)
         }
         free(s->tap[i]);
     }
+    allow_done(&s->allow);
     free(s->last_hello);
+    secure_wipe(s, sizeof(*s)); /* the identity and the cookies' secrets */
     free(s);
 }
 

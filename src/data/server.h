@@ -37,6 +37,18 @@ int server_new(struct loop *loop, const struct server_conf *conf, struct server 
 void server_stop(struct server *s);
 void server_free(struct server *s);
 
+/* What became of a list that was read anew. */
+struct server_allowed {
+    size_t taps, added, removed, changed; /* keys; changed: another name or pre-shared key */
+    unsigned sessions;                    /* closed for that */
+};
+
+/* NOISE: from now on these taps are allowed and no others. Sessions of taps that are not on the
+ * list any more, or have another name or pre-shared key, are closed at once; the others do not
+ * notice. `list` is taken (and left empty), and the one before is not used any more. -ENOMEM:
+ * nothing has changed. */
+int server_set_allow(struct server *s, struct allow_list *list, struct server_allowed *ret);
+
 /* One tap, live or gone, for people and programs. */
 struct server_tap {
     const char *name, *host, *software;
@@ -59,6 +71,8 @@ void server_each(const struct server *s, server_tap_fn *fn, void *user);
 
 struct server_counters {
     uint64_t handshakes, accepted; /* HELLOs read, sessions or keys that came of them */
+    uint64_t revoked;              /* sessions closed as their taps went off the list */
+    uint64_t cookies, put_off;     /* HELLOs answered by a cookie; left for later */
     uint64_t wrong_secret, wrong_key, wrong_method, wrong_version, slowed, replayed_hello;
     struct receiver_figures receiver;
 };

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What server.c (sockets, handshakes), server_session.c (control records), server_taps.c (who is
- * known, with which ports) and server_index.c (finding things without walking) share.
+ * What server.c (sockets, handshakes), server_admit.c (whose handshakes are looked at),
+ * server_session.c (control records), server_taps.c (who is known, with which ports) and
+ * server_index.c (finding things without walking) share.
  */
 #pragma once
 
 #include "base/table.h"
+#include "data/link/cookie.h"
 #include "data/server.h"
 #include "model/guard.h"
+#include "model/load.h"
 
 enum {
-    SERVER_TAPS = 4096,  /* names remembered */
-    SERVER_PORTS = 4095, /* observation points in all */
-    SERVER_HALF = 1024,  /* handshakes that have not become a session */
+    SERVER_TAPS = 4096,     /* names remembered */
+    SERVER_PORTS = 4095,    /* observation points in all */
+    SERVER_HALF = 1024,     /* handshakes that have not become a session */
+    SERVER_HALF_FREE = 256, /* of these, begun without a cookie */
+    SERVER_HALF_OWN = 256,  /* of the others, from one address */
+    SERVER_CONFIRMS = 16,   /* that are looked at for one handshake */
     SERVER_TICK_MS = 200,
     SERVER_REPORT_MS = 1000 - SERVER_TICK_MS / 2, /* so that it is every fifth tick */
     SERVER_SPREAD = 5,
     SERVER_HALF_MS = 10000,
-    SERVER_HALF_MIN_MS = 500, /* before another may take the place of one that is half-open */
     SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
@@ -35,11 +40,6 @@ enum {
 struct session;
 struct key;
 
-/* In the order in which they came. */
-struct key_list {
-    struct key *first, *last;
-};
-
 /* A key of ours, from the first answer until it is dropped. */
 struct key {
     uint32_t index;
@@ -49,14 +49,16 @@ struct key {
     uint64_t counter;
     enum aead_alg alg;
     uint32_t remote;
-    struct session *session; /* NULL: half-open */
+    struct session *session;           /* NULL: half-open */
+    struct key *half_prev, *half_next; /* among the half-open, in the order of their making */
+    bool real;                         /* its HELLO brought a cookie */
+    unsigned confirms;
     struct udp_addr from, local;
     struct mono made, expires; /* expires {0}: with the session */
     struct mono asked;         /* its first INFO came */
     uint8_t *info;             /* an INFO that waits for another session's end */
     uint16_t info_len;
-    struct key_list *list; /* where it is: the server's half-open ones, or its session's */
-    struct key *prev, *next;
+    struct key **at, *next; /* its place among those of its session */
 };
 
 struct tap {
@@ -80,7 +82,7 @@ struct session {
     unsigned thread; /* the data thread that has its streams, and gets all its datagrams */
     uint64_t tag;
     struct table_link by_tag, by_address;
-    struct key_list keys;
+    struct key *keys; /* all that are bound to it */
     struct tap *tap;
     const struct allow_entry *entry; /* NULL: by passphrase or in the clear */
     struct key *key;                 /* the one to send with */
@@ -88,7 +90,8 @@ struct session {
     uint16_t stream_id[RECEIVER_STREAMS];
     bool final[RECEIVER_STREAMS]; /* the tap has said how many frames there were in all */
     unsigned n_streams;
-    bool closing; /* the data thread closes its books */
+    bool closing; /* the data thread closes its books, … */
+    bool asked;   /* … or has yet to be told so */
     bool wants_ack, told_unserved;
     unsigned guesses; /* wrong passphrases from its address since its last key */
     struct mono heard, next_report;
@@ -96,19 +99,26 @@ struct session {
     struct mono last_at;
 };
 
+struct half_list {
+    struct key *first, *last;
+    unsigned n;
+};
+
 struct server {
     struct loop *loop;
     struct server_conf conf;
     struct receiver *receiver[RECEIVER_THREADS];
-    unsigned load[RECEIVER_THREADS]; /* sessions of each */
+    unsigned sessions_of[RECEIVER_THREADS]; /* of each */
     struct wake wake;
     struct loop_fd *wake_event;
     struct loop_timer *tick;
     struct mono next_words;
     struct udp_io io;   /* for answers */
     struct guard guard; /* passphrases: who has to wait */
+    struct load load;   /* handshakes: whose are taken on */
+    struct cookie_jar cookies;
     struct key *key[RECEIVER_SLOTS];
-    struct key_list half;
+    struct half_list half[2]; /* half-open keys; [1]: of real addresses */
     unsigned n_half;
     struct session *session[RECEIVER_SESSIONS];
     unsigned n_sessions, next_session;
@@ -117,7 +127,8 @@ struct server {
     unsigned n_taps;
     uint32_t n_ports; /* given out so far; indices are from 1 on */
     unsigned hints, words;
-    int64_t *last_hello; /* NOISE: the newest timestamp of each entry of the allow list */
+    struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
+    int64_t *last_hello;     /* NOISE: the newest timestamp of each entry of the allow list */
     struct server_counters counters;
 };
 
@@ -131,8 +142,9 @@ void server_drop_key(struct server *s, struct key *k);
 /* server_index.c */
 int server_index_init(struct server *s, uint64_t seed);
 void server_index_done(struct server *s);
-/* The key's place is at the end of that list, and in no other. NULL: in none. */
-void server_list_key(struct key *k, struct key_list *list);
+/* The key is among those of its session; server_unlist_key also takes one that is of none. */
+void server_list_key(struct key *k);
+void server_unlist_key(struct key *k);
 /* The session whose newest key was last used from there, or NULL. */
 struct session *server_session_at(const struct server *s, const struct udp_addr *from);
 /* To be called when a session's newest key is another one, or is used from another address. */
@@ -145,6 +157,21 @@ void server_session_remove(struct server *s, struct session *ss);
 struct tap *server_tap_named(const struct server *s, const char *name);
 /* The data thread that gets datagrams with this index: the kernel steers them by it. */
 struct receiver *server_receiver(const struct server *s, uint32_t index);
+
+/* server_admit.c */
+void server_address(const struct udp_addr *a, uint8_t ret[16]);
+/* Is this HELLO to be worked on? If not it has been answered, where that is due. *ret_real: its
+ * sender's address is known to be real. */
+bool server_admits(struct server *s, const struct receiver_event *e, const struct link_hs *m,
+                   bool *ret_real);
+/* May this address try a passphrase now? */
+bool server_may_try(struct server *s, const struct receiver_event *e);
+void server_reject(struct server *s, const struct receiver_event *e, uint8_t why,
+                   uint32_t receiver);
+/* Drops a half-open key where the next one from this address would be one too many. */
+void server_half_room(struct server *s, const struct udp_addr *from, bool real);
+void server_half_add(struct server *s, struct key *k);
+void server_half_remove(struct server *s, struct key *k);
 
 /* server_taps.c */
 /* NULL: no more are remembered, or, with *ret_wait, its name is taken by a session of which it is
@@ -161,4 +188,4 @@ void server_session_closed(struct server *s, uint32_t id);
 void server_info_waits(struct server *s, struct key *k);
 void server_session_end(struct server *s, struct session *ss);
 void server_session_tick(struct server *s, struct session *ss, struct mono now);
-void server_session_send_close(struct server *s, struct session *ss);
+void server_session_send_close(struct server *s, struct session *ss, enum link_close why);

@@ -28,18 +28,24 @@ struct receiver *server_receiver(const struct server *s, uint32_t index)
     return s->receiver[index % s->conf.n_threads];
 }
 
-void server_list_key(struct key *k, struct key_list *list)
+void server_list_key(struct key *k)
 {
-    if (k->list) {
-        *(k->prev ? &k->prev->next : &k->list->first) = k->next;
-        *(k->next ? &k->next->prev : &k->list->last) = k->prev;
+    k->at = &k->session->keys;
+    k->next = *k->at;
+    if (k->next) {
+        k->next->at = &k->next;
     }
-    k->list = list;
-    k->prev = list ? list->last : NULL;
-    k->next = NULL;
-    if (list) {
-        *(k->prev ? &k->prev->next : &list->first) = k;
-        list->last = k;
+    *k->at = k;
+}
+
+void server_unlist_key(struct key *k)
+{
+    if (k->at) {
+        *k->at = k->next;
+        if (k->next) {
+            k->next->at = k->at;
+        }
+        k->at = NULL;
     }
 }
 
@@ -102,7 +108,7 @@ void server_session_add(struct server *s, struct session *ss)
     s->next_session = (s->next_session + 1) % RECEIVER_SESSIONS;
     s->session[ss->id] = ss;
     s->n_sessions++;
-    s->load[ss->thread]++;
+    s->sessions_of[ss->thread]++;
     table_add(&s->sessions_by_tag, &ss->by_tag, tag_hash(s, ss->tag));
 }
 
@@ -112,7 +118,7 @@ void server_session_remove(struct server *s, struct session *ss)
     table_remove(&ss->by_address);
     s->session[ss->id] = NULL;
     s->n_sessions--;
-    s->load[ss->thread]--;
+    s->sessions_of[ss->thread]--;
 }
 
 struct tap *server_tap_named(const struct server *s, const char *name)

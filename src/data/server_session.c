@@ -56,8 +56,9 @@ static struct receiver *of(const struct server *s, const struct session *ss)
 /* Asks the data thread to close the books; the rest follows with RECEIVER_CLOSED. */
 void server_session_end(struct server *s, struct session *ss)
 {
-    if (!ss->closing) {
-        ss->closing = receiver_close(of(s, ss), ss->id) == 0; /* else it is asked for again */
+    ss->closing = true;
+    if (!ss->asked) {
+        ss->asked = receiver_close(of(s, ss), ss->id) == 0; /* else at the next tick */
     }
 }
 
@@ -71,8 +72,8 @@ void server_session_closed(struct server *s, uint32_t id)
         send_report(s, ss); /* the tap's last word on what arrived */
         send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE_ACK});
     }
-    while (ss->keys.first) {
-        server_drop_key(s, ss->keys.first);
+    while (ss->keys) {
+        server_drop_key(s, ss->keys);
     }
     struct tap *t = ss->tap;
     t->unclosed += ss->wants_ack ? 0 : 1;
@@ -129,13 +130,14 @@ static int take_key(struct server *s, struct session *ss, struct key *k)
     if (old && old != k) { /* what is under way under the old one is still taken */
         old->expires = mono_add_ms(mono_now(), SERVER_OLD_KEY_MS);
     }
+    handshake_collector_forget(&k->handshake);
+    server_half_remove(s, k);
     k->session = ss;
     k->expires = (struct mono){0};
-    server_list_key(k, &ss->keys);
+    server_list_key(k);
     ss->key = k;
     server_session_moved(s, ss);
     ss->guesses = 0;
-    s->n_half--;
     s->counters.accepted++;
     return 0;
 }
@@ -167,7 +169,6 @@ static int begin(struct server *s, struct key *k, const struct link_info *info, 
         server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
                    k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
     }
-    k->handshake.need_confirm = false;
     k->proven = resumed; /* kept to answer a repeated INFO alike */
     return 0;
 }
@@ -384,15 +385,16 @@ void server_control(struct server *s, const struct receiver_event *e)
     }
 }
 
-void server_session_send_close(struct server *s, struct session *ss)
+void server_session_send_close(struct server *s, struct session *ss, enum link_close why)
 {
     send_report(s, ss);
-    send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE});
+    send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE, .reason = (uint8_t)why});
 }
 
 void server_session_tick(struct server *s, struct session *ss, struct mono now)
 {
     if (ss->closing) {
+        server_session_end(s, ss);
         return;
     }
     if (mono_due(now, mono_add_ms(ss->heard, SERVER_GONE_MS))) {

@@ -4,26 +4,42 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-
-static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-/* A host with IPv6 has 2^64 addresses at its disposal: they count as one. */
-static void normalise(const uint8_t addr[16], uint8_t ret[16])
-{
-    memcpy(ret, addr, 16);
-    if (memcmp(addr, mapped, sizeof(mapped)) != 0) {
-        memset(ret + 8, 0, 8);
-    }
-}
+#include "model/load.h"
 
 static struct guard_entry *ways(struct guard *g, const uint8_t addr[16])
 {
-    uint64_t h = g->key;
-    for (unsigned i = 0; i < 16; i++) { /* multiply and rotate; keyed, and only ever a hint */
-        h = (h ^ addr[i]) * UINT64_C(0x9e3779b97f4a7c15);
-        h ^= h >> 29;
+    return &g->entry[load_hash(g->key, addr) % (GUARD_ENTRIES / GUARD_WAYS) * GUARD_WAYS];
+}
+
+static struct guard_known *known_ways(struct guard *g, const uint8_t addr[16])
+{
+    return &g->known[load_hash(g->key, addr) % (GUARD_KNOWN / GUARD_WAYS) * GUARD_WAYS];
+}
+
+static bool is_known(struct guard *g, const uint8_t addr[16], struct mono now)
+{
+    struct guard_known *set = known_ways(g, addr);
+    for (unsigned i = 0; i < GUARD_WAYS; i++) {
+        if (set[i].passed.ns != 0 && memcmp(set[i].addr, addr, 16) == 0) {
+            return mono_diff(now, set[i].passed) <= GUARD_KNOWN_MS * NSEC_PER_MSEC;
+        }
     }
-    return &g->entry[h % (GUARD_ENTRIES / GUARD_WAYS) * GUARD_WAYS];
+    return false;
+}
+
+/* Its own place, else the one that was not seen for longest. */
+static void remember(struct guard *g, const uint8_t addr[16], struct mono now)
+{
+    struct guard_known *set = known_ways(g, addr), *at = &set[0];
+    for (unsigned i = 0; i < GUARD_WAYS; i++) {
+        if (set[i].passed.ns != 0 && memcmp(set[i].addr, addr, 16) == 0) {
+            at = &set[i];
+            break;
+        }
+        at = set[i].passed.ns < at->passed.ns ? &set[i] : at;
+    }
+    memcpy(at->addr, addr, 16);
+    at->passed = now;
 }
 
 static struct guard_entry *find(struct guard *g, const uint8_t addr[16])
@@ -57,20 +73,20 @@ void guard_init(struct guard *g, uint64_t key, struct mono now)
 bool guard_allows(struct guard *g, const uint8_t addr[16], struct mono now)
 {
     uint8_t a[16];
-    normalise(addr, a);
+    load_address(addr, a);
     refill(g, now);
     struct guard_entry *e = find(g, a);
     if (e && mono_diff(now, e->last) > GUARD_FORGET_MS * NSEC_PER_MSEC) {
         e->failures = 0;
         e = NULL;
     }
-    return g->tokens > 0 && (!e || now.ns >= e->until.ns);
+    return (g->tokens > 0 || is_known(g, a, now)) && (!e || now.ns >= e->until.ns);
 }
 
 uint32_t guard_failed(struct guard *g, const uint8_t addr[16], struct mono now)
 {
     uint8_t a[16];
-    normalise(addr, a);
+    load_address(addr, a);
     refill(g, now);
     g->tokens -= g->tokens > 0 ? 1 : 0;
     struct guard_entry *e = find(g, a);
@@ -92,10 +108,11 @@ uint32_t guard_failed(struct guard *g, const uint8_t addr[16], struct mono now)
     return e->failures;
 }
 
-void guard_passed(struct guard *g, const uint8_t addr[16])
+void guard_passed(struct guard *g, const uint8_t addr[16], struct mono now)
 {
     uint8_t a[16];
-    normalise(addr, a);
+    load_address(addr, a);
+    remember(g, a, now);
     struct guard_entry *e = find(g, a);
     if (e) {
         e->failures = 0;

@@ -2,8 +2,10 @@
  *
  * Slows guessing of passphrases down: who failed has to wait before the next handshake of that
  * address is looked at, twice as long after each failure; and all failures together have a limit,
- * so that many addresses do not guess faster than one. Pure: the time goes in. Bounded: an address
- * that finds no place in the table replaces the one that failed longest ago.
+ * so that many addresses do not guess faster than one. Who has known the passphrase in the last day
+ * is beyond that common limit: guessing from many addresses does not keep a collector's taps from
+ * coming back. Pure: the time goes in. Bounded: an address that finds no place in the table
+ * replaces the one that failed (or was right) longest ago.
  */
 #pragma once
 
@@ -20,6 +22,8 @@ enum {
     GUARD_FORGET_MS = 600000, /* an address without failures for so long is forgiven */
     GUARD_BURST = 20,         /* failures of all addresses together before all have to wait */
     GUARD_REFILL_MS = 1000,   /* one more for each */
+    GUARD_KNOWN = 4096,       /* addresses that were right */
+    GUARD_KNOWN_MS = 86400000,
 };
 
 struct guard_entry {
@@ -28,9 +32,15 @@ struct guard_entry {
     struct mono last, until;
 };
 
+struct guard_known {
+    uint8_t addr[16];
+    struct mono passed; /* {0}: the place is free */
+};
+
 struct guard {
     uint64_t key; /* random: so that nobody can aim at an entry */
     struct guard_entry entry[GUARD_ENTRIES];
+    struct guard_known known[GUARD_KNOWN];
     int64_t tokens; /* of GUARD_BURST */
     struct mono refilled;
 };
@@ -40,5 +50,6 @@ void guard_init(struct guard *g, uint64_t key, struct mono now);
 bool guard_allows(struct guard *g, const uint8_t addr[16], struct mono now);
 /* Counts a failure; returns how many this address has had in a row. */
 uint32_t guard_failed(struct guard *g, const uint8_t addr[16], struct mono now);
-/* The address has proven itself: its failures are forgiven. */
-void guard_passed(struct guard *g, const uint8_t addr[16]);
+/* The address has proven itself: its failures are forgiven, and for a day others' failures do not
+ * make it wait. */
+void guard_passed(struct guard *g, const uint8_t addr[16], struct mono now);

@@ -12,7 +12,7 @@ static unsigned enter(struct uplink *u, enum uplink_state state, struct mono dea
 {
     u->state = state;
     u->deadline = deadline;
-    u->refused = false;
+    u->refused = u->cookie = false;
     return actions;
 }
 
@@ -105,6 +105,16 @@ static unsigned hint(struct uplink *u, struct mono now)
     return send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO);
 }
 
+/* Once a try: whoever is on the path could send cookies for ever. The deadline stays. */
+static unsigned cookie(struct uplink *u)
+{
+    if (u->state != UPLINK_HELLO || u->cookie) {
+        return 0;
+    }
+    u->cookie = true;
+    return UPLINK_DO_HELLO;
+}
+
 static unsigned closed(struct uplink *u, struct mono now)
 {
     if (!u->up) {
@@ -139,6 +149,8 @@ unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now)
         return u->state == UPLINK_RESOLVE ? send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO) : 0;
     case UPLINK_RESOLVE_FAILED:
         return u->state == UPLINK_RESOLVE ? fail(u, now) : 0;
+    case UPLINK_COOKIE:
+        return cookie(u);
     case UPLINK_ANSWER:
         return u->state == UPLINK_HELLO ? send_in(u, UPLINK_CONFIRM, now, UPLINK_DO_CONFIRM) : 0;
     case UPLINK_ACCEPTED:

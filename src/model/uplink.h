@@ -50,6 +50,7 @@ enum uplink_event {
     UPLINK_TICK,
     UPLINK_RESOLVED, /* a socket to the collector is there */
     UPLINK_RESOLVE_FAILED,
+    UPLINK_COOKIE,      /* the collector wants a HELLO with a cookie, which is there */
     UPLINK_ANSWER,      /* a valid ANSWER that wants a CONFIRM */
     UPLINK_ACCEPTED,    /* the handshake is complete: keys are there */
     UPLINK_ACK_NEW,     /* INFO was acknowledged as a new session */
@@ -78,6 +79,7 @@ struct uplink {
     enum uplink_state state;
     bool up;
     bool refused;         /* a refusal came in this try */
+    bool cookie;          /* HELLO was sent again for a cookie in this try */
     unsigned tries;       /* messages sent in this state */
     unsigned failures;    /* handshakes failed in a row */
     struct mono deadline; /* of the state; "never" in IDLE */

@@ -229,7 +229,7 @@ static void guesses_are_slowed_down(void **state)
         t = mono_add_ms(t, waits[i]);
         assert_true(guard_allows(&g, a, t));
     }
-    guard_passed(&g, a);
+    guard_passed(&g, a, t);
     assert_int_equal(guard_failed(&g, a, t), 1);
     uint8_t c[16];
     memcpy(c, b, 16);
@@ -257,6 +257,55 @@ static void many_addresses_guess_no_faster(void **state)
     assert_in_range(tried, GUARD_BURST, GUARD_BURST + 10);
 }
 
+/* Who was right before comes in while others guess from everywhere; who was not has to wait. */
+static void the_known_do_not_wait(void **state)
+{
+    (void)state;
+    static struct guard g;
+    uint8_t known[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1};
+    uint8_t stranger[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 2};
+    guard_init(&g, 99, t0);
+    guard_passed(&g, known, t0);
+    for (unsigned i = 0; i < 100000; i++) {
+        uint8_t a[16] = {[10] = 0xff,        [11] = 0xff,       10,
+                         (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
+        guard_failed(&g, a, t0);
+    }
+    assert_true(guard_allows(&g, known, t0));
+    assert_false(guard_allows(&g, stranger, t0));
+    guard_failed(&g, known, t0); /* its own failures count as anybody's */
+    assert_false(guard_allows(&g, known, t0));
+    assert_true(guard_allows(&g, known, mono_add_ms(t0, 1000)));
+    for (unsigned i = 0; i < 40; i++) {
+        guard_failed(&g, stranger, mono_add_ms(t0, GUARD_KNOWN_MS));
+    }
+    assert_true(guard_allows(&g, known, mono_add_ms(t0, GUARD_KNOWN_MS)));
+    assert_false(guard_allows(&g, known, mono_add_ms(t0, GUARD_KNOWN_MS + 1)));
+}
+
+/* A collector that wants to see the address first: once a try the HELLO is sent again at once. */
+static void a_cookie_hastens_a_hello(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    assert_int_equal(uplink_step(&u, UPLINK_COOKIE, t0), 0);
+    uplink_step(&u, UPLINK_START, t0);
+    uplink_step(&u, UPLINK_RESOLVED, t0);
+    unsigned hellos = 0;
+    for (int64_t ms = 0; u.state == UPLINK_HELLO; ms += 10) { /* they come all the time */
+        struct mono t = mono_add_ms(t0, ms);
+        hellos += (uplink_step(&u, UPLINK_COOKIE, t) & UPLINK_DO_HELLO) != 0;
+        hellos += (uplink_step(&u, UPLINK_TICK, t) & UPLINK_DO_HELLO) != 0;
+        assert_true(ms < 10000);
+    }
+    assert_int_equal(hellos, 2 * UPLINK_TRIES - 1); /* with the first one, two a try */
+    uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, 100000));
+    uplink_step(&u, UPLINK_RESOLVED, mono_add_ms(t0, 100000));
+    uplink_step(&u, UPLINK_ANSWER, mono_add_ms(t0, 100000));
+    assert_int_equal(uplink_step(&u, UPLINK_COOKIE, mono_add_ms(t0, 100000)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +321,8 @@ int main(void)
         cmocka_unit_test(the_collector_may_end_it),
         cmocka_unit_test(guesses_are_slowed_down),
         cmocka_unit_test(many_addresses_guess_no_faster),
+        cmocka_unit_test(the_known_do_not_wait),
+        cmocka_unit_test(a_cookie_hastens_a_hello),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ int link_peek(const uint8_t *d, size_t len)
     if (d[0] == LINK_RECORD) {
         return d[1] == LINK_VERSION ? LINK_RECORD : -EBADMSG;
     }
-    return d[0] >= LINK_HELLO && d[0] <= LINK_REJECT && rd_u32(&r) == LINK_MAGIC ? d[0] : -EBADMSG;
+    return d[0] >= LINK_HELLO && d[0] <= LINK_COOKIE && rd_u32(&r) == LINK_MAGIC ? d[0] : -EBADMSG;
 }
 
 static void hs_decode_data(struct rd *r, struct link_hs *m)
@@ -34,6 +34,19 @@ static void hs_decode_data(struct rd *r, struct link_hs *m)
     m->data = rd_take(r, m->data_len);
 }
 
+/* The last bytes of a HELLO, which are zero where there is no cookie. */
+static void hs_decode_cookie(struct rd *r, struct link_hs *m)
+{
+    static const uint8_t none[LINK_COOKIE_LEN];
+    if (rd_left(r) >= LINK_COOKIE_LEN) {
+        rd_skip(r, rd_left(r) - LINK_COOKIE_LEN);
+    }
+    m->cookie = rd_take(r, LINK_COOKIE_LEN);
+    if (m->cookie && memcmp(m->cookie, none, sizeof(none)) == 0) {
+        m->cookie = NULL;
+    }
+}
+
 static void hs_decode_body(struct rd *r, struct link_hs *m)
 {
     switch (m->type) {
@@ -42,6 +55,7 @@ static void hs_decode_body(struct rd *r, struct link_hs *m)
         m->max_version = rd_u8(r);
         m->aeads = rd_u16(r);
         hs_decode_data(r, m);
+        hs_decode_cookie(r, m);
         break;
     case LINK_ANSWER:
         m->aead = rd_u8(r);
@@ -57,6 +71,10 @@ static void hs_decode_body(struct rd *r, struct link_hs *m)
         m->reason = rd_u8(r);
         m->min_version = rd_u8(r);
         m->max_version = rd_u8(r);
+        break;
+    case LINK_COOKIE:
+        m->data_len = LINK_COOKIE_LEN;
+        m->data = rd_take(r, LINK_COOKIE_LEN);
         break;
     case LINK_RECORD:
     default:
@@ -90,6 +108,11 @@ int link_hs_decode(const uint8_t *d, size_t len, struct link_hs *ret)
     return 0;
 }
 
+void link_hello_set_cookie(uint8_t hello[LINK_HELLO_LEN], const uint8_t cookie[LINK_COOKIE_LEN])
+{
+    memcpy(hello + LINK_COOKIE_AT, cookie, LINK_COOKIE_LEN);
+}
+
 int link_hs_encode(const struct link_hs *m, uint8_t *out, size_t cap)
 {
     struct wr w = wr_make(out, cap);
@@ -107,10 +130,13 @@ int link_hs_encode(const struct link_hs *m, uint8_t *out, size_t cap)
         wr_u16(&w, m->aeads);
         wr_u16(&w, m->data_len);
         wr_copy(&w, m->data, m->data_len);
-        if (wr_ok(&w) && wr_len(&w) <= LINK_HELLO_LEN) {
+        if (wr_ok(&w) && wr_len(&w) <= LINK_COOKIE_AT) {
             wr_zero(&w, LINK_HELLO_LEN - wr_len(&w));
         } else {
             w.bad = true;
+        }
+        if (wr_ok(&w) && m->cookie) {
+            link_hello_set_cookie(out, m->cookie);
         }
         break;
     case LINK_ANSWER:
@@ -128,6 +154,9 @@ int link_hs_encode(const struct link_hs *m, uint8_t *out, size_t cap)
         wr_u8(&w, m->min_version);
         wr_u8(&w, m->max_version);
         wr_u8(&w, 0);
+        break;
+    case LINK_COOKIE:
+        wr_copy(&w, m->data, LINK_COOKIE_LEN);
         break;
     case LINK_RECORD:
     default:

@@ -21,6 +21,8 @@ enum {
 
     LINK_HS_HEADER = 16,
     LINK_HELLO_LEN = 384, /* padded, so that no answer is larger than what asked for it */
+    LINK_COOKIE_LEN = 16,
+    LINK_COOKIE_AT = LINK_HELLO_LEN - LINK_COOKIE_LEN, /* in a HELLO */
     LINK_CONFIRM_LEN = 48,
     LINK_REJECT_LEN = 20,
     LINK_RECORD_HEADER = 16,
@@ -41,6 +43,7 @@ enum link_type {
     LINK_CONFIRM = 3,
     LINK_ACCEPT = 4,
     LINK_REJECT = 5,
+    LINK_COOKIE = 6,
     LINK_RECORD = 16,
 };
 
@@ -60,6 +63,12 @@ enum link_reason {
     LINK_REASON_RESOURCE = 7, /* cannot serve this tap, e.g. no device could be made for it */
 };
 
+enum link_close {
+    LINK_CLOSE_END = 0,     /* who sends it ends */
+    LINK_CLOSE_REVOKED = 1, /* collector: the tap's key is not allowed any more */
+    LINK_CLOSE_CHANGED = 2, /* collector: its name or pre-shared key is another now: come again */
+};
+
 /* A handshake message of any type. `data` points into the datagram: what the method put there. */
 struct link_hs {
     enum link_type type;
@@ -70,18 +79,21 @@ struct link_hs {
     uint16_t aeads;                   /* HELLO: bit n offers enum aead_alg n */
     uint8_t aead;                     /* ANSWER: the one chosen */
     uint8_t reason;                   /* REJECT: enum link_reason */
-    const uint8_t *data;
-    uint16_t data_len; /* at most LINK_HS_DATA_MAX */
+    const uint8_t *data;              /* COOKIE: the cookie */
+    uint16_t data_len;                /* at most LINK_HS_DATA_MAX */
+    const uint8_t *cookie;            /* HELLO: LINK_COOKIE_LEN bytes of a COOKIE; NULL: none */
 };
 
 /* The type of a datagram by its first bytes, or -EBADMSG: not ours at all. */
 int link_peek(const uint8_t *d, size_t len);
 
-/* Decodes HELLO to REJECT. -EBADMSG: malformed; -EPROTONOSUPPORT: ours but of another version (then
+/* Decodes HELLO to COOKIE. -EBADMSG: malformed; -EPROTONOSUPPORT: ours but of another version (then
  * only type, version, sender and receiver are set). */
 int link_hs_decode(const uint8_t *d, size_t len, struct link_hs *ret);
 /* Encodes; a HELLO is padded to LINK_HELLO_LEN. Returns the length, or -ENOBUFS. */
 int link_hs_encode(const struct link_hs *m, uint8_t *out, size_t cap);
+/* Puts a cookie into a HELLO that is encoded already. */
+void link_hello_set_cookie(uint8_t hello[LINK_HELLO_LEN], const uint8_t cookie[LINK_COOKIE_LEN]);
 
 struct link_record {
     uint16_t stream;
@@ -188,7 +200,7 @@ struct link_control {
         struct link_stream stream; /* STREAM; STREAM_ACK: only .stream */
         struct link_port port;
         struct link_report report; /* REPORT */
-        uint8_t reason;            /* CLOSE: 0 the tap ends; other values reserved */
+        uint8_t reason;            /* CLOSE: enum link_close */
     };
 };
 

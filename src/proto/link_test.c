@@ -229,13 +229,48 @@ static void report_round_trip(void **state)
     assert_int_equal(link_control_decode(out, (size_t)n, &d), -EBADMSG);
 }
 
+static void cookies(void **state)
+{
+    (void)state;
+    uint8_t out[LINK_HELLO_LEN], cookie[LINK_COOKIE_LEN] = {[15] = 1}, data[256] = {9};
+    struct link_hs d, m = {.type = LINK_HELLO,
+                           .version = LINK_VERSION,
+                           .sender = 7,
+                           .data = data,
+                           .data_len = sizeof(data)};
+    assert_int_equal(link_hs_encode(&m, out, sizeof(out)), LINK_HELLO_LEN);
+    assert_int_equal(link_hs_decode(out, sizeof(out), &d), 0);
+    assert_null(d.cookie); /* zeros are none */
+    link_hello_set_cookie(out, cookie);
+    assert_int_equal(link_hs_decode(out, sizeof(out), &d), 0);
+    assert_memory_equal(d.cookie, cookie, sizeof(cookie));
+    assert_int_equal(d.data_len, 256);
+    m.cookie = cookie;
+    uint8_t again[LINK_HELLO_LEN];
+    assert_int_equal(link_hs_encode(&m, again, sizeof(again)), LINK_HELLO_LEN);
+    assert_memory_equal(again, out, sizeof(out));
+    m = (struct link_hs){
+        .type = LINK_COOKIE, .version = LINK_VERSION, .receiver = 7, .data = cookie};
+    int n = link_hs_encode(&m, out, sizeof(out));
+    assert_int_equal(n, LINK_HS_HEADER + LINK_COOKIE_LEN);
+    assert_int_equal(link_hs_decode(out, (size_t)n, &d), 0);
+    assert_true(d.type == LINK_COOKIE && d.receiver == 7 && d.data_len == LINK_COOKIE_LEN);
+    assert_memory_equal(d.data, cookie, sizeof(cookie));
+    assert_int_equal(link_hs_decode(out, (size_t)n - 1, &d), -EBADMSG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hello_layout),        cmocka_unit_test(other_versions_are_told),
-        cmocka_unit_test(record_layout),       cmocka_unit_test(frame_headers_round_trip),
-        cmocka_unit_test(frame_header_layout), cmocka_unit_test(segment_bounds),
-        cmocka_unit_test(control_round_trip),  cmocka_unit_test(report_round_trip),
+        cmocka_unit_test(hello_layout),
+        cmocka_unit_test(other_versions_are_told),
+        cmocka_unit_test(record_layout),
+        cmocka_unit_test(frame_headers_round_trip),
+        cmocka_unit_test(frame_header_layout),
+        cmocka_unit_test(segment_bounds),
+        cmocka_unit_test(control_round_trip),
+        cmocka_unit_test(report_round_trip),
+        cmocka_unit_test(cookies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -345,6 +345,9 @@ static int confine(const struct broker_conf *conf, struct error *err)
 static _Noreturn void be_broker(struct server *s)
 {
     prctl(PR_SET_NAME, "farspan-broker");
+    if (s->conf->at_start) {
+        s->conf->at_start(s->conf->ctx);
+    }
     /* The first message, to nobody's request, tells the engine whether there is a wall. */
     s->reply.fd = -1;
     int r = confine(s->conf, &s->reply.err);

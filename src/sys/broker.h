@@ -47,6 +47,8 @@ struct broker_conf {
     const int *caps;
     size_t n_caps;
     const char *user; /* whom the engine runs as; NULL: "farspan", else "nobody". Root only */
+    /* In the broker, once it is on its own: to wipe what only the engine needs. May be NULL. */
+    void (*at_start)(void *ctx);
     /* In the broker when the engine has ended, `status` as from waitpid: to remove what only the
      * broker can (the control socket) and to say what the engine no longer can. May be NULL. */
     void (*at_end)(void *ctx, int status);

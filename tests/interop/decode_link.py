@@ -15,8 +15,8 @@ import sys
 
 MAGIC = 0x46535031  # "FSP1"
 VERSION = 1
-HELLO, ANSWER, CONFIRM, ACCEPT, REJECT, RECORD = 1, 2, 3, 4, 5, 16
-NAMES = {HELLO: "HELLO", ANSWER: "ANSWER", CONFIRM: "CONFIRM", ACCEPT: "ACCEPT", REJECT: "REJECT", RECORD: "RECORD"}
+HELLO, ANSWER, CONFIRM, ACCEPT, REJECT, COOKIE, RECORD = 1, 2, 3, 4, 5, 6, 16
+NAMES = {HELLO: "HELLO", ANSWER: "ANSWER", CONFIRM: "CONFIRM", ACCEPT: "ACCEPT", REJECT: "REJECT", COOKIE: "COOKIE", RECORD: "RECORD"}
 PLAIN, CPACE, NOISE = 0, 1, 2
 INFO, INFO_ACK, STREAM, STREAM_ACK, REPORT, CLOSE, CLOSE_ACK, PORT = range(1, 9)
 CONTROLS = {INFO: "INFO", INFO_ACK: "INFO_ACK", STREAM: "STREAM", STREAM_ACK: "STREAM_ACK", REPORT: "REPORT",
@@ -77,12 +77,15 @@ def decode_datagram(data):
             raise Malformed("a HELLO has 384 bytes")
         d["min_version"], d["max_version"], d["aeads"] = r.number(1), r.number(1), r.number(2)
         d["data"] = r.take(bounded(r.number(2)))
+        d["cookie"] = data[368:384] if any(data[368:384]) else None
     elif kind == ANSWER:
         d["aead"] = r.number(1)
         r.take(1)
         d["data"] = r.take(bounded(r.number(2)))
     elif kind in (CONFIRM, ACCEPT):
         d["tag"] = r.take(32)
+    elif kind == COOKIE:
+        d["cookie"] = r.take(16)
     else:
         d["reason"], d["min_version"], d["max_version"] = r.number(1), r.number(1), r.number(1)
     return d

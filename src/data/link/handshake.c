@@ -224,6 +224,18 @@ int handshake_tap_answer(struct handshake_tap *h, const uint8_t *d, size_t len,
     return r;
 }
 
+bool handshake_tap_cookie(const struct handshake_tap *h, const uint8_t *d, size_t len,
+                          uint8_t ret[LINK_COOKIE_LEN])
+{
+    struct link_hs m;
+    if (link_hs_decode(d, len, &m) < 0 || m.type != LINK_COOKIE || !h->conf || h->answered ||
+        m.receiver != h->local) {
+        return false;
+    }
+    memcpy(ret, m.data, LINK_COOKIE_LEN);
+    return true;
+}
+
 int handshake_tap_confirm(const struct handshake_tap *h, uint8_t out[HANDSHAKE_MESSAGE_MAX])
 {
     uint8_t tag[CPACE_TAG_LEN];
@@ -407,11 +419,30 @@ int handshake_collector_confirm(struct handshake_collector *h, const struct link
     return link_hs_encode(&a, out, HANDSHAKE_MESSAGE_MAX);
 }
 
+void handshake_collector_forget(struct handshake_collector *h)
+{
+    struct handshake_collector kept = {.local = h->local,
+                                       .remote = h->remote,
+                                       .alg = h->alg,
+                                       .entry = h->entry,
+                                       .complete = h->complete};
+    secure_wipe(h, sizeof(*h));
+    *h = kept;
+}
+
 void handshake_collector_done(struct handshake_collector *h)
 {
     if (h) {
         secure_wipe(h, sizeof(*h));
     }
+}
+
+int handshake_cookie(const uint8_t cookie[LINK_COOKIE_LEN], uint32_t receiver,
+                     uint8_t out[HANDSHAKE_MESSAGE_MAX])
+{
+    struct link_hs m = {
+        .type = LINK_COOKIE, .version = LINK_VERSION, .receiver = receiver, .data = cookie};
+    return link_hs_encode(&m, out, HANDSHAKE_MESSAGE_MAX);
 }
 
 int handshake_reject(uint8_t reason, uint32_t receiver, uint8_t out[HANDSHAKE_MESSAGE_MAX])

@@ -9,6 +9,9 @@
  *     CONFIRM (tag)                   ---->                   } CPace only: who starts proves first
  *                                     <----  ACCEPT  (tag)    } that it knows the passphrase
  *
+ * A collector that has much to do answers a HELLO with a COOKIE instead, which the next HELLO
+ * brings back (data/link/cookie.h); nothing of the handshake depends on it.
+ *
  * With Noise IKpsk2 the ANSWER is authentic by itself and the tap's first record proves the tap. In
  * clear text the first record with the collector's index shows that the address is real.
  */
@@ -75,6 +78,9 @@ int handshake_tap_hello(struct handshake_tap *h, const struct handshake_conf *co
  * gives. -EBADMSG: not an answer to our HELLO, or forged: ignore it, the real one may follow. */
 int handshake_tap_answer(struct handshake_tap *h, const uint8_t *d, size_t len,
                          struct handshake_keys *ret);
+/* Is this a COOKIE for our newest HELLO? Then `ret` is what the next one is to bring along. */
+bool handshake_tap_cookie(const struct handshake_tap *h, const uint8_t *d, size_t len,
+                          uint8_t ret[LINK_COOKIE_LEN]);
 /* CONFIRM, any number of times. Returns its length or -errno. */
 int handshake_tap_confirm(const struct handshake_tap *h, uint8_t out[HANDSHAKE_MESSAGE_MAX]);
 /* 0 and the keys, once; else -EBADMSG: ignore it. A CONFIRM that was repeated is accepted again,
@@ -107,7 +113,12 @@ int handshake_collector_hello(struct handshake_collector *h, const struct handsh
  * tap's passphrase is wrong. */
 int handshake_collector_confirm(struct handshake_collector *h, const struct link_hs *m,
                                 uint8_t out[HANDSHAKE_MESSAGE_MAX], struct handshake_keys *ret);
+/* Forgets the secrets, and what a repeated CONFIRM would be answered with; `entry` stays. */
+void handshake_collector_forget(struct handshake_collector *h);
 void handshake_collector_done(struct handshake_collector *h);
 
+/* Writes a COOKIE. Returns its length. */
+int handshake_cookie(const uint8_t cookie[LINK_COOKIE_LEN], uint32_t receiver,
+                     uint8_t out[HANDSHAKE_MESSAGE_MAX]);
 /* Writes a REJECT. Returns its length. */
 int handshake_reject(uint8_t reason, uint32_t receiver, uint8_t out[HANDSHAKE_MESSAGE_MAX]);

@@ -135,6 +135,10 @@ static void one(struct ends *e, const struct handshake_conf *tc, const struct ha
     n = at_collector(e, cc, in, a, n, b);
     size_t len = n > 0 ? (size_t)n : HANDSHAKE_MESSAGE_MAX;
     uint8_t *got = change(in, b, &len, &e->touched);
+    uint8_t cookie[LINK_COOKIE_LEN];
+    if (handshake_tap_cookie(&e->tap, got, len, cookie)) {
+        must(e->touched && memcmp(cookie, got + LINK_HS_HEADER, sizeof(cookie)) == 0);
+    }
     int r = handshake_tap_answer(&e->tap, got, len, &e->tap_keys);
     free(got);
     e->tap_has = r == 0;

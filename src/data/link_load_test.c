@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A collector that has more handshakes than it wants: honest taps get in, whoever floods it, and
+ * what is half-open is bounded.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "data/link_world.h"
+
+/* No handshake without a cookie from now on. */
+static void use_up(struct server *s)
+{
+    s->load.free = (struct load_bucket){0, mono_add_ms(mono_now(), 3600000)};
+}
+
+static int attacker(struct world *w)
+{
+    int fd = world_socket(NULL);
+    assert_int_equal(connect(fd, &w->server_addr.sa, w->server_addr.len), 0);
+    return fd;
+}
+
+static ssize_t answer_to(struct world *w, int fd, uint8_t *d, size_t cap)
+{
+    ssize_t n = -1;
+    for (unsigned i = 0; n < 0 && i < 1000; i++) {
+        world_run(w, never, 1);
+        n = recv(fd, d, cap, MSG_DONTWAIT);
+    }
+    return n;
+}
+
+static void keys_of(struct world *w, struct allow_list *list)
+{
+    char text[KEY_TEXT_LEN + 1], line[160];
+    uint8_t pub[KEY_LEN];
+    w->tap_secret.identity[0] = 1;
+    w->collector_secret.identity[0] = 2;
+    key_public(w->collector_secret.identity, w->tap_secret.peer);
+    key_public(w->tap_secret.identity, pub);
+    key_format(pub, text);
+    int n = snprintf(line, sizeof(line), "%s web1\n", text);
+    assert_int_equal(allow_parse(line, (size_t)n, "allow", list, NULL), 0);
+    w->collector_secret.allow = list;
+}
+
+/* By every method: one more round trip, then the session is up as ever. */
+static void a_tap_brings_a_cookie(void **state)
+{
+    (void)state;
+    for (unsigned method = LINK_PLAIN; method <= LINK_NOISE; method++) {
+        struct world *w = world_new((enum link_method)method);
+        struct allow_list list = {0};
+        keys_of(w, &list);
+        world_start_collector(w);
+        use_up(w->server);
+        world_start_tap(w, 0, "web1");
+        world_must(w, up0, 400); /* a second try would come after 500 ms */
+        assert_int_equal(w->server->counters.cookies, 1);
+        assert_int_equal(w->server->counters.handshakes, 2);
+        world_frames(&w->tap[0], 100);
+        world_must(w, all_written, 2000);
+        world_free(w);
+        allow_done(&list);
+    }
+}
+
+static bool rekeyed(struct world *w)
+{
+    return w->tap[0].client->status.rekeys > 0;
+}
+
+/* The cookie is kept: the next key needs no second trip. */
+static void a_cookie_is_used_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_CPACE);
+    world_start_collector(w);
+    use_up(w->server);
+    world_start_tap(w, 0, "web1");
+    world_must(w, up0, 2000);
+    w->tap[0].client->uplink.keyed.ns -= UPLINK_REKEY_MS * NSEC_PER_MSEC;
+    world_must(w, rekeyed, 400);
+    assert_int_equal(w->server->counters.cookies, 1);
+    /* it has turned twice: another one is needed, and got */
+    for (unsigned i = 0; i < 2; i++) {
+        w->server->cookies.made.ns -= COOKIE_ROTATE_MS * NSEC_PER_MSEC;
+        assert_int_equal(cookie_turn(&w->server->cookies, mono_now()), 0);
+    }
+    w->tap[0].client->status.rekeys = 0;
+    w->tap[0].client->uplink.keyed.ns -= UPLINK_REKEY_MS * NSEC_PER_MSEC;
+    world_must(w, rekeyed, 400);
+    assert_int_equal(w->server->counters.cookies, 2);
+    world_free(w);
+}
+
+/* Cookies that others send: without the index of the tap's HELLO they are nothing, with it they
+ * cost one more HELLO a try, and the handshake comes about. */
+static unsigned plant(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                      size_t len)
+{
+    uint8_t out[HANDSHAKE_MESSAGE_MAX], cookie[LINK_COOKIE_LEN] = {0xbb};
+    struct link_hs m;
+    if (to_collector && link_hs_decode(d, len, &m) == 0 && m.type == LINK_HELLO) {
+        uint32_t right = *(const bool *)w->fate_data ? 0 : 1;
+        int n = handshake_cookie(cookie, m.sender ^ right, out);
+        world_inject(r, false, out, (size_t)n);
+        w->n++;
+    }
+    return 1;
+}
+
+static void planted_cookies(void **state)
+{
+    (void)state;
+    for (unsigned right = 0; right < 2; right++) {
+        bool known = right;
+        struct world *w = world_new(LINK_CPACE);
+        w->fate = plant;
+        w->fate_data = &known;
+        world_start_collector(w);
+        world_start_tap(w, 0, "web1");
+        world_must(w, up0, 2000);
+        assert_in_range(w->n, 1, right ? 2 * UPLINK_TRIES : 1);
+        assert_int_equal(w->tap[0].client->cookie_until.ns != 0, right);
+        world_free(w);
+    }
+}
+
+/* HELLOs with no cookie, or one that does not hold: nothing is kept of them, no answer is larger,
+ * and a tap gets in. */
+static void nothing_is_kept(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_CPACE);
+    struct handshake_tap h = {0};
+    uint8_t d[HANDSHAKE_MESSAGE_MAX], a[2048], forged[LINK_COOKIE_LEN] = {1};
+    world_start_collector(w);
+    use_up(w->server);
+    int fd = attacker(w);
+    for (uint32_t i = 0; i < 300; i++) {
+        int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, wall_now(), d);
+        if (i % 2) {
+            link_hello_set_cookie(d, forged);
+        }
+        assert_int_equal(send(fd, d, (size_t)n, 0), n);
+        ssize_t got = answer_to(w, fd, a, sizeof(a));
+        assert_in_range(got, 1, n);
+        struct link_hs m;
+        assert_int_equal(link_hs_decode(a, (size_t)got, &m), 0);
+        assert_true(m.type == LINK_COOKIE && m.receiver == i + 1);
+    }
+    assert_int_equal(w->server->n_half, 0);
+    world_start_tap(w, 0, "web1");
+    world_must(w, up0, 2000);
+    close(fd);
+    world_free(w);
+}
+
+static void half_open(struct world *w, int fd, uint32_t i, const uint8_t *cookie)
+{
+    struct handshake_tap h = {0};
+    uint8_t d[HANDSHAKE_MESSAGE_MAX], a[2048];
+    int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, wall_now(), d);
+    if (cookie) {
+        link_hello_set_cookie(d, cookie);
+    }
+    assert_int_equal(send(fd, d, (size_t)n, 0), n);
+    assert_true(answer_to(w, fd, a, sizeof(a)) > 0);
+    handshake_tap_done(&h);
+}
+
+/* Half-open handshakes of one real address take nobody else's place, and all of them are bounded.
+ */
+static void half_open_is_bounded(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_PLAIN);
+    uint8_t addr[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1}, cookie[LINK_COOKIE_LEN];
+    struct udp_addr self;
+    world_start_collector(w);
+    struct server *s = w->server;
+    int fd = attacker(w);
+    assert_int_equal(udp_local(fd, &self), 0);
+    s->load.all.milli = s->load.free.milli = INT64_MAX / 2; /* as if it had the time */
+    s->load.all.at = s->load.free.at = mono_add_ms(mono_now(), 3600000);
+    cookie_make(&s->cookies, addr, self.v4.sin_port, cookie);
+    for (uint32_t i = 0; i < SERVER_HALF_OWN + 50; i++) {
+        half_open(w, fd, i, cookie);
+        assert_true(s->half[1].n <= SERVER_HALF_OWN);
+    }
+    struct udp_addr elsewhere = self; /* the same machine is another address from here on */
+    elsewhere.v4.sin_addr.s_addr = htonl(0x7f000002);
+    for (struct key *k = s->half[1].first; k; k = k->half_next) {
+        k->from = elsewhere;
+    }
+    half_open(w, fd, 5000, cookie);
+    assert_int_equal(s->half[1].n, SERVER_HALF_OWN + 1);
+    for (uint32_t i = 0; i < SERVER_HALF_FREE + 50; i++) { /* the others have their own places */
+        half_open(w, fd, i, NULL);
+        assert_true(s->half[0].n <= SERVER_HALF_FREE);
+    }
+    assert_int_equal(s->half[1].n, SERVER_HALF_OWN + 1);
+    assert_int_equal(s->n_half, s->half[0].n + s->half[1].n);
+    unsigned n = 0;
+    for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
+        n += s->key[i] != NULL;
+    }
+    assert_int_equal(n, s->n_half);
+    close(fd);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_tap_brings_a_cookie), cmocka_unit_test(a_cookie_is_used_again),
+        cmocka_unit_test(planted_cookies),       cmocka_unit_test(nothing_is_kept),
+        cmocka_unit_test(half_open_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

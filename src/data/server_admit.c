@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whose handshakes the collector works on. Anyone can send HELLOs from any address: a few are taken
+ * as they come, beyond that an address first shows by a cookie that it is real, and then has a
+ * share that others cannot use up (model/load.h). Who guessed passphrases has to wait
+ * (model/guard.h). Handshakes that are under way are bounded, apart for both kinds.
+ */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "data/server_impl.h"
+
+void server_address(const struct udp_addr *a, uint8_t ret[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (a->sa.sa_family == AF_INET6) {
+        memcpy(ret, &a->v6.sin6_addr, 16);
+    } else {
+        memcpy(ret, mapped, 12);
+        memcpy(ret + 12, &a->v4.sin_addr, 4);
+    }
+}
+
+static uint16_t port_of(const struct udp_addr *a)
+{
+    return a->sa.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port;
+}
+
+void server_reject(struct server *s, const struct receiver_event *e, uint8_t why, uint32_t receiver)
+{
+    uint8_t d[HANDSHAKE_MESSAGE_MAX];
+    int n = handshake_reject(why, receiver, d);
+    if (n > 0) {
+        server_send(s, &e->from, &e->local, d, (size_t)n);
+    }
+}
+
+static void send_cookie(struct server *s, const struct receiver_event *e, const uint8_t addr[16],
+                        uint32_t receiver)
+{
+    uint8_t d[HANDSHAKE_MESSAGE_MAX], cookie[LINK_COOKIE_LEN];
+    cookie_make(&s->cookies, addr, port_of(&e->from), cookie);
+    int n = handshake_cookie(cookie, receiver, d);
+    if (n > 0) {
+        server_send(s, &e->from, &e->local, d, (size_t)n);
+    }
+    s->counters.cookies++;
+}
+
+bool server_admits(struct server *s, const struct receiver_event *e, const struct link_hs *m,
+                   bool *ret_real)
+{
+    uint8_t addr[16];
+    server_address(&e->from, addr);
+    *ret_real = cookie_holds(&s->cookies, addr, port_of(&e->from), m->cookie);
+    switch (load_hello(&s->load, addr, *ret_real, mono_now())) {
+    case LOAD_WORK:
+        return true;
+    case LOAD_COOKIE:
+        send_cookie(s, e, addr, m->sender);
+        return false;
+    case LOAD_LATER:
+    default:
+        s->counters.put_off++; /* who is honest asks again in a while */
+        return false;
+    }
+}
+
+/* Who shares an address with someone who guesses has to wait too, but not for the next key of a
+ * session that is up. That is known by address and port, which can be forged: hence a limit. */
+bool server_may_try(struct server *s, const struct receiver_event *e)
+{
+    uint8_t addr[16];
+    server_address(&e->from, addr);
+    if (guard_allows(&s->guard, addr, mono_now())) {
+        return true;
+    }
+    const struct session *ss = server_session_at(s, &e->from);
+    if (ss && ss->guesses < SERVER_GUESSES) {
+        return true;
+    }
+    s->counters.slowed++;
+    return false;
+}
+
+/* ---- half-open keys ---- */
+
+static bool same_address(const struct udp_addr *a, const struct udp_addr *b)
+{
+    uint8_t x[16], y[16], nx[16], ny[16];
+    server_address(a, x);
+    server_address(b, y);
+    load_address(x, nx);
+    load_address(y, ny);
+    return memcmp(nx, ny, 16) == 0;
+}
+
+/* The oldest gives way: of the same address where that one has its share already, else of all of
+ * its kind. An honest handshake is half-open for a round trip. */
+void server_half_room(struct server *s, const struct udp_addr *from, bool real)
+{
+    const struct half_list *l = &s->half[real];
+    unsigned limit = real ? SERVER_HALF - SERVER_HALF_FREE : SERVER_HALF_FREE, own = 0;
+    struct key *victim = NULL;
+    for (struct key *k = real ? l->first : NULL; k; k = k->half_next) {
+        if (same_address(&k->from, from)) {
+            victim = victim ? victim : k;
+            own++;
+        }
+    }
+    if (own >= SERVER_HALF_OWN) {
+        server_drop_key(s, victim);
+    } else if (l->n >= limit) {
+        server_drop_key(s, l->first);
+    }
+}
+
+void server_half_add(struct server *s, struct key *k)
+{
+    struct half_list *l = &s->half[k->real];
+    k->half_prev = l->last;
+    k->half_next = NULL;
+    *(l->last ? &l->last->half_next : &l->first) = k;
+    l->last = k;
+    l->n++;
+    s->n_half++;
+}
+
+void server_half_remove(struct server *s, struct key *k)
+{
+    struct half_list *l = &s->half[k->real];
+    *(k->half_prev ? &k->half_prev->half_next : &l->first) = k->half_next;
+    *(k->half_next ? &k->half_next->half_prev : &l->last) = k->half_prev;
+    k->half_prev = k->half_next = NULL;
+    l->n--;
+    s->n_half--;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The list of allowed taps is replaced while sessions run. Everything that points into the old one
+ * (sessions, keys, the times of the last HELLOs) points into the new one afterwards, or is gone.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "data/server_impl.h"
+#include "sys/crypto/kdf.h"
+
+static bool unchanged(const struct allow_entry *a, const struct allow_entry *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->has_psk == b->has_psk &&
+           secure_equal(a->psk, b->psk, KEY_LEN);
+}
+
+/* What was known of each key's HELLOs stays, so that a recorded one is none the newer. */
+static int64_t *times_for(const struct server *s, const struct allow_list *old,
+                          const struct allow_list *list, struct server_allowed *ret)
+{
+    int64_t *last = calloc(MAX(list->n, (size_t)1), sizeof(*last));
+    size_t kept = 0;
+    for (size_t i = 0; last && i < list->n; i++) {
+        const struct allow_entry *was = old ? allow_find(old, list->entries[i].key) : NULL;
+        if (was) {
+            last[i] = s->last_hello ? s->last_hello[was - old->entries] : 0;
+            ret->changed += !unchanged(was, &list->entries[i]);
+            kept++;
+        }
+    }
+    ret->taps = list->n;
+    ret->added = list->n - kept;
+    ret->removed = (old ? old->n : 0) - kept;
+    return last;
+}
+
+static void cut_off(struct server *s, struct session *ss, enum link_close why)
+{
+    server_say(s, true,
+               why == LINK_CLOSE_REVOKED
+                   ? "tap %s is not on the list any more: its session is closed"
+                   : "tap %s has another name or key on the list: its session is closed",
+               ss->tap->name);
+    if (ss->key) {
+        server_session_send_close(s, ss, why);
+    }
+    server_session_end(s, ss);
+    s->counters.revoked++;
+}
+
+static void move_sessions(struct server *s, const struct allow_list *list,
+                          struct server_allowed *ret)
+{
+    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
+        struct session *ss = s->session[i];
+        if (!ss || !ss->entry) {
+            continue;
+        }
+        const struct allow_entry *is = allow_find(list, ss->entry->key);
+        if (!ss->closing && (!is || !unchanged(ss->entry, is))) {
+            cut_off(s, ss, is ? LINK_CLOSE_CHANGED : LINK_CLOSE_REVOKED);
+            ret->sessions++;
+        }
+        ss->entry = is;
+    }
+}
+
+/* Half-open keys go with their entries; those of sessions that are closed go with these. */
+static void move_keys(struct server *s, const struct allow_list *list)
+{
+    for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
+        struct key *k = s->key[i];
+        const struct allow_entry *was = k ? k->handshake.entry : NULL;
+        const struct allow_entry *is = was ? allow_find(list, was->key) : NULL;
+        if (was && !k->session && (!is || !unchanged(was, is))) {
+            server_drop_key(s, k);
+        } else if (was) {
+            k->handshake.entry = is;
+        }
+    }
+}
+
+int server_set_allow(struct server *s, struct allow_list *list, struct server_allowed *ret)
+{
+    const struct allow_list *old = s->conf.handshake.allow;
+    *ret = (struct server_allowed){0};
+    int64_t *last = times_for(s, old, list, ret);
+    if (!last) {
+        return -ENOMEM;
+    }
+    move_sessions(s, list, ret);
+    move_keys(s, list);
+    free(s->last_hello);
+    s->last_hello = last;
+    allow_done(&s->allow);
+    s->allow = *list;
+    *list = (struct allow_list){0};
+    s->conf.handshake.allow = &s->allow;
+    return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/load.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+void load_address(const uint8_t addr[16], uint8_t ret[16])
+{
+    memcpy(ret, addr, 16);
+    if (memcmp(addr, mapped, sizeof(mapped)) != 0) {
+        memset(ret + 8, 0, 8);
+    }
+}
+
+uint64_t load_hash(uint64_t key, const uint8_t addr[16])
+{
+    uint64_t h = key;
+    for (unsigned i = 0; i < 16; i++) { /* multiply and mix; keyed, and only ever a hint */
+        h = (h ^ addr[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 29;
+    }
+    return h;
+}
+
+void load_bucket_init(struct load_bucket *b, int64_t burst, struct mono now)
+{
+    *b = (struct load_bucket){burst * 1000, now};
+}
+
+/* Thousandths of tokens, those included that came since the last look. */
+static int64_t fill(struct load_bucket *b, int64_t rate, int64_t burst, struct mono now)
+{
+    int64_t ms = mono_diff(now, b->at) / NSEC_PER_MSEC;
+    if (ms > 0) {
+        ms = MIN(ms, (int64_t)3600 * 1000);
+        b->milli = MIN(b->milli + ms * rate, burst * 1000);
+        /* what is left of a millisecond counts next time */
+        b->at = (struct mono){now.ns - mono_diff(now, b->at) % NSEC_PER_MSEC};
+    }
+    return b->milli;
+}
+
+bool load_bucket_take(struct load_bucket *b, int64_t rate, int64_t burst, struct mono now)
+{
+    if (fill(b, rate, burst, now) < 1000) {
+        return false;
+    }
+    b->milli -= 1000;
+    return true;
+}
+
+void load_init(struct load *l, uint64_t key, struct mono now)
+{
+    memset(l, 0, sizeof(*l));
+    l->key = key;
+    load_bucket_init(&l->free, LOAD_FREE_BURST, now);
+    load_bucket_init(&l->all, LOAD_BURST, now);
+}
+
+static struct load_entry *entry_of(struct load *l, const uint8_t addr[16], struct mono now)
+{
+    struct load_entry *set =
+        &l->entry[load_hash(l->key, addr) % (LOAD_ENTRIES / LOAD_WAYS) * LOAD_WAYS];
+    struct load_entry *at = &set[0];
+    for (unsigned i = 0; i < LOAD_WAYS; i++) {
+        if (set[i].used && memcmp(set[i].addr, addr, 16) == 0) {
+            return &set[i];
+        }
+        if (at->used && (!set[i].used || set[i].own.at.ns < at->own.at.ns)) {
+            at = &set[i];
+        }
+    }
+    memcpy(at->addr, addr, 16);
+    at->used = true;
+    load_bucket_init(&at->own, LOAD_OWN_BURST, now);
+    return at;
+}
+
+enum load_verdict load_hello(struct load *l, const uint8_t addr[16], bool real, struct mono now)
+{
+    if (!real) {
+        return load_bucket_take(&l->free, LOAD_FREE_RATE, LOAD_FREE_BURST, now) ? LOAD_WORK
+                                                                                : LOAD_COOKIE;
+    }
+    uint8_t a[16];
+    load_address(addr, a);
+    struct load_entry *e = entry_of(l, a, now);
+    int64_t left = fill(&l->all, LOAD_RATE, LOAD_BURST, now);
+    bool own = load_bucket_take(&e->own, LOAD_OWN_RATE, LOAD_OWN_BURST, now);
+    if (left < 1000 || (!own && left < (int64_t)LOAD_COMMON * 1000)) {
+        return LOAD_LATER;
+    }
+    l->all.milli -= 1000;
+    return LOAD_WORK;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How many handshakes a collector takes on, and whose. A HELLO costs its sender nothing and the
+ * collector some exponentiations, so:
+ *
+ *   a few a second    are taken from anybody, as in quiet times nobody should need a second trip;
+ *   beyond that       only from addresses that have shown, by a cookie, that they are real;
+ *   of those          each address has a share of its own, which nobody else can use up. The rest
+ *                     of the budget is for whoever asks: many taps may sit behind one address.
+ *
+ * Pure: the time goes in. Bounded: an address that finds no place in the table replaces the one
+ * that was seen longest ago, and begins with a full share.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/time.h"
+
+enum {
+    LOAD_FREE_RATE = 100, /* handshakes a second without a cookie, … */
+    LOAD_FREE_BURST = 200,
+    LOAD_RATE = 1000, /* … with one, of all addresses together, … */
+    LOAD_BURST = 1000,
+    LOAD_COMMON = 500, /* … of which so many are kept for the addresses' own shares, … */
+    LOAD_OWN_RATE = 2, /* … which are this for each address */
+    LOAD_OWN_BURST = 8,
+    LOAD_ENTRIES = 4096,
+    LOAD_WAYS = 8,
+};
+
+/* A rate and a burst: `burst` tokens at most, `rate` more each second. */
+struct load_bucket {
+    int64_t milli; /* thousandths of tokens */
+    struct mono at;
+};
+
+void load_bucket_init(struct load_bucket *b, int64_t burst, struct mono now);
+/* Takes a token; false when there is none. */
+bool load_bucket_take(struct load_bucket *b, int64_t rate, int64_t burst, struct mono now);
+
+struct load_entry {
+    uint8_t addr[16];
+    struct load_bucket own;
+    bool used;
+};
+
+struct load {
+    uint64_t key; /* random: so that nobody can aim at an entry */
+    struct load_bucket free, all;
+    struct load_entry entry[LOAD_ENTRIES];
+};
+
+enum load_verdict {
+    LOAD_WORK,   /* take the handshake on */
+    LOAD_COOKIE, /* only if the address is real: answer with a cookie */
+    LOAD_LATER,  /* not now */
+};
+
+void load_init(struct load *l, uint64_t key, struct mono now);
+/* A HELLO has come. `addr` is an IPv6 address (IPv4: mapped); `real`: it brought a good cookie. */
+enum load_verdict load_hello(struct load *l, const uint8_t addr[16], bool real, struct mono now);
+
+/* A host with IPv6 has 2^64 addresses at its disposal, which count as one: the host half becomes
+ * zero. IPv4 (mapped) stays as it is. */
+void load_address(const uint8_t addr[16], uint8_t ret[16]);
+/* Spreads addresses over tables; `key` random, so that nobody can aim. */
+uint64_t load_hash(uint64_t key, const uint8_t addr[16]);

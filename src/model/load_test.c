@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "model/load.h"
+
+static const struct mono t0 = {1000 * NSEC_PER_SEC};
+static struct load l;
+
+static void v4(uint32_t a, uint8_t ret[16])
+{
+    memset(ret, 0, 16);
+    ret[10] = ret[11] = 0xff;
+    for (unsigned i = 0; i < 4; i++) {
+        ret[12 + i] = (uint8_t)(a >> (24 - 8 * i));
+    }
+}
+
+static void buckets(void **state)
+{
+    (void)state;
+    struct load_bucket b;
+    unsigned taken = 0;
+    load_bucket_init(&b, 5, t0);
+    for (unsigned i = 0; i < 10; i++) {
+        taken += load_bucket_take(&b, 3, 5, t0);
+    }
+    assert_int_equal(taken, 5);
+    taken = 0;
+    for (unsigned i = 0; i < 1000; i++) { /* 10 s in steps that are no whole milliseconds */
+        taken += load_bucket_take(&b, 3, 5, (struct mono){t0.ns + (int64_t)i * 10000001});
+    }
+    assert_in_range(taken, 29, 30);
+    assert_true(load_bucket_take(&b, 3, 5, mono_add_ms(t0, 400000000000)));
+    assert_true(b.milli <= 5000);
+    assert_true(load_bucket_take(&b, 3, 5, t0)); /* a time that goes back gives nothing */
+    assert_true(b.milli <= 4000);
+}
+
+/* Forged addresses: some work, then only cookies; who brings one is served at once. */
+static void forged_addresses(void **state)
+{
+    (void)state;
+    uint8_t a[16];
+    unsigned worked = 0, honest = 0;
+    load_init(&l, 7, t0);
+    for (uint32_t i = 0; i < 100000; i++) { /* in 10 s */
+        struct mono t = {t0.ns + (int64_t)i * 100000};
+        v4(i * 2654435761u, a);
+        enum load_verdict v = load_hello(&l, a, false, t);
+        assert_true(v == LOAD_WORK || v == LOAD_COOKIE);
+        worked += v == LOAD_WORK;
+        if (i % 1000 == 0) {
+            v4(0xc0000201, a);
+            honest += load_hello(&l, a, true, t) == LOAD_WORK;
+        }
+    }
+    assert_in_range(worked, LOAD_FREE_BURST, LOAD_FREE_BURST + 10 * LOAD_FREE_RATE + 1);
+    assert_int_equal(honest, 100);
+}
+
+/* One real address that sends all it can: it gets much, and others get their share. */
+static void a_greedy_address(void **state)
+{
+    (void)state;
+    uint8_t a[16];
+    unsigned greedy = 0, honest = 0;
+    load_init(&l, 7, t0);
+    for (uint32_t i = 0; i < 100000; i++) {
+        struct mono t = {t0.ns + (int64_t)i * 100000};
+        v4(0xc0000201, a);
+        greedy += load_hello(&l, a, true, t) == LOAD_WORK;
+        if (i % 20000 == 19999) {
+            v4(0xc0000202, a);
+            honest += load_hello(&l, a, true, t) == LOAD_WORK;
+        }
+    }
+    assert_in_range(greedy, 9 * LOAD_RATE, 10 * LOAD_RATE + LOAD_BURST);
+    assert_int_equal(honest, 5);
+}
+
+/* Many real addresses, all greedy. Two hundred cannot use up what is kept for others' shares. */
+static void many_greedy_addresses(void **state)
+{
+    (void)state;
+    uint8_t a[16];
+    unsigned honest = 0;
+    load_init(&l, 7, t0);
+    for (uint32_t i = 0; i < 400000; i++) { /* 40 s, 50 a second from each */
+        struct mono t = {t0.ns + (int64_t)i * 100000};
+        v4(0x0a000000 + i % 200, a);
+        load_hello(&l, a, true, t);
+        if (i % 10000 == 9999) {
+            v4(0xc0000202, a);
+            honest += load_hello(&l, a, true, t) == LOAD_WORK;
+        }
+    }
+    assert_int_equal(honest, 40);
+}
+
+/* A host's IPv6 network is one address. */
+static void a_network_is_one(void **state)
+{
+    (void)state;
+    uint8_t a[16] = {0x20, 1, 0xd, 0xb8}, b[16], c[16];
+    load_address(a, b);
+    a[15] = 99;
+    a[8] = 3;
+    load_address(a, c);
+    assert_memory_equal(b, c, 16);
+    a[7] = 1;
+    load_address(a, c);
+    assert_memory_not_equal(b, c, 16);
+    v4(0x01020304, a);
+    load_address(a, c);
+    assert_memory_equal(a, c, 16);
+    load_init(&l, 7, t0);
+    l.all.milli = LOAD_COMMON * 1000;
+    unsigned worked = 0;
+    for (uint8_t i = 0; i < 100; i++) {
+        uint8_t host[16] = {0x20, 1, 0xd, 0xb8, [15] = i};
+        worked += load_hello(&l, host, true, t0) == LOAD_WORK;
+    }
+    assert_in_range(worked, LOAD_OWN_BURST, LOAD_OWN_BURST + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buckets),          cmocka_unit_test(forged_addresses),
+        cmocka_unit_test(a_greedy_address), cmocka_unit_test(many_greedy_addresses),
+        cmocka_unit_test(a_network_is_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
