@@ -166,7 +166,11 @@ static void half_open(struct world *w, int fd, uint32_t i, const uint8_t *cookie
 {
     struct handshake_tap h = {0};
     uint8_t d[HANDSHAKE_MESSAGE_MAX], a[2048];
+    struct key *oldest = w->server->half[cookie != NULL].first;
     int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, wall_now(), d);
+    if (oldest) { /* has had its time */
+        oldest->made.ns -= SERVER_HALF_MIN_MS * NSEC_PER_MSEC;
+    }
     if (cookie) {
         link_hello_set_cookie(d, cookie);
     }

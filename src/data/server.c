@@ -77,7 +77,9 @@ static struct key *make_key(struct server *s, const struct receiver_event *e, bo
                             unsigned thread)
 {
     uint32_t index = 0, n = s->conf.n_threads;
-    server_half_room(s, &e->from, real);
+    if (!server_half_room(s, &e->from, real)) {
+        return NULL;
+    }
     for (unsigned i = 0; i < 1000; i++) {
         if (random_bytes(&index, sizeof(index)) == 0) {
             index += thread - index % n;

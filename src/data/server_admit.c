@@ -96,8 +96,9 @@ static bool same_address(const struct udp_addr *a, const struct udp_addr *b)
 }
 
 /* The oldest gives way: of the same address where that one has its share already, else of all of
- * its kind. An honest handshake is half-open for a round trip. */
-void server_half_room(struct server *s, const struct udp_addr *from, bool real)
+ * its kind. An honest handshake is half-open for a round trip, and not much longer where a thousand
+ * taps come back at once: who has begun is left alone for a while, and who comes asks again. */
+bool server_half_room(struct server *s, const struct udp_addr *from, bool real)
 {
     const struct half_list *l = &s->half[real];
     unsigned limit = real ? SERVER_HALF - SERVER_HALF_FREE : SERVER_HALF_FREE, own = 0;
@@ -108,11 +109,18 @@ void server_half_room(struct server *s, const struct udp_addr *from, bool real)
             own++;
         }
     }
-    if (own >= SERVER_HALF_OWN) {
-        server_drop_key(s, victim);
-    } else if (l->n >= limit) {
-        server_drop_key(s, l->first);
+    if (own < SERVER_HALF_OWN) {
+        victim = l->n >= limit ? l->first : NULL;
     }
+    if (!victim) {
+        return true;
+    }
+    if (!mono_due(mono_now(), mono_add_ms(victim->made, SERVER_HALF_MIN_MS))) {
+        s->counters.put_off++;
+        return false;
+    }
+    server_drop_key(s, victim);
+    return true;
 }
 
 void server_half_add(struct server *s, struct key *k)

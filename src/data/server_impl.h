@@ -23,6 +23,7 @@ enum {
     SERVER_REPORT_MS = 1000 - SERVER_TICK_MS / 2, /* so that it is every fifth tick */
     SERVER_SPREAD = 5,
     SERVER_HALF_MS = 10000,
+    SERVER_HALF_MIN_MS = 500, /* before another may take the place of one that is half-open */
     SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
@@ -168,8 +169,9 @@ bool server_admits(struct server *s, const struct receiver_event *e, const struc
 bool server_may_try(struct server *s, const struct receiver_event *e);
 void server_reject(struct server *s, const struct receiver_event *e, uint8_t why,
                    uint32_t receiver);
-/* Drops a half-open key where the next one from this address would be one too many. */
-void server_half_room(struct server *s, const struct udp_addr *from, bool real);
+/* Drops a half-open key where the next one from this address would be one too many; false when
+ * there is none to be dropped yet. */
+bool server_half_room(struct server *s, const struct udp_addr *from, bool real);
 void server_half_add(struct server *s, struct key *k);
 void server_half_remove(struct server *s, struct key *k);
 
