@@ -11,6 +11,7 @@
 #include "base/batch.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/history.h"
 #include "base/ledger.h"
 #include "base/parse.h"
 #include "base/queue.h"
@@ -193,6 +194,55 @@ static void queue_is_bounded(void **state)
     queue_free(NULL);
 }
 
+static void history_keeps_the_newest(void **state)
+{
+    (void)state;
+    struct history h;
+    history_init(&h, 100);
+    for (int i = 1; i <= 250; i++) {
+        history_add(&h, (struct wall){i}, HISTORY_IF_DOWN, "eth0", "number %d", i);
+        assert_int_equal(h.n, MIN(i, 100));
+        assert_int_equal(history_at(&h, h.n - 1)->number, i);
+        assert_int_equal(history_at(&h, 0)->number, MAX(1, i - 99));
+    }
+    for (unsigned i = 0; i < h.n; i++) {
+        char want[32];
+        snprintf(want, sizeof(want), "number %u", 151 + i);
+        assert_string_equal(history_at(&h, i)->words, want);
+        assert_true(history_at(&h, i)->at.ns == 151 + i);
+    }
+    history_done(&h);
+    assert_int_equal(h.n, 0);
+    history_done(&h);
+}
+
+/* What a tap says of itself: gaps are counted, repeats refused, texts cleaned and cut. */
+static void history_of_others(void **state)
+{
+    (void)state;
+    struct history h;
+    char longer[HISTORY_WORDS + 50], buf[16];
+    memset(longer, 'x', sizeof(longer));
+    history_init(&h, 4);
+    struct history_event e = {.number = 3, .at = {7}, .kind = HISTORY_IF_GONE};
+    assert_true(history_take(&h, &e, "e\x1b[0m", 5, longer, sizeof(longer)));
+    assert_int_equal(h.missed, 2);
+    assert_string_equal(history_at(&h, 0)->subject, "e?[0m");
+    assert_int_equal(strlen(history_at(&h, 0)->words), HISTORY_WORDS);
+    assert_false(history_take(&h, &e, "e", 1, "", 0));
+    e.number = 2;
+    assert_false(history_take(&h, &e, "e", 1, "", 0));
+    history_restart(&h);
+    e.number = 1;
+    e.kind = 200;
+    assert_true(history_take(&h, &e, "e", 1, "w", 1));
+    assert_int_equal(h.n, 2);
+    assert_int_equal(h.missed, 2);
+    assert_string_equal(history_key(history_at(&h, 1)->kind, buf), "event-200");
+    assert_string_equal(history_key(HISTORY_IF_GONE, buf), "interface-gone");
+    history_done(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +256,8 @@ int main(void)
         cmocka_unit_test(ledger_balances),
         cmocka_unit_test(queue_keeps_order),
         cmocka_unit_test(queue_is_bounded),
+        cmocka_unit_test(history_keeps_the_newest),
+        cmocka_unit_test(history_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

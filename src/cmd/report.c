@@ -63,6 +63,24 @@ static json_t *tap_stages(const struct ledger *l, const struct client_stream_sta
     return o;
 }
 
+void report_history(json_t *o, const struct history *h)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < h->n; i++) {
+        const struct history_event *e = history_at(h, i);
+        char key[16];
+        json_t *v = json_object();
+        set_int(v, "number", (int64_t)e->number);
+        set_int(v, "time_ns", e->at.ns);
+        set_str(v, "kind", history_key(e->kind, key));
+        set_str(v, "subject", e->subject);
+        set_str(v, "words", e->words);
+        (void)json_array_append_new(list, v);
+    }
+    (void)json_object_set_new(o, "history", list);
+    set_int(o, "history_missed", (int64_t)h->missed);
+}
+
 static json_t *head(const char *role, const char *name)
 {
     json_t *o = json_object();
@@ -103,7 +121,8 @@ static json_t *tap_session(const struct client *c)
 }
 
 json_t *report_tap(const char *name, const struct client *c,
-                   const struct report_tap_interface *interfaces, unsigned n)
+                   const struct report_tap_interface *interfaces, unsigned n,
+                   const struct history *history)
 {
     json_t *doc = head("tap", name), *list = json_array();
     (void)json_object_set_new(doc, "session", tap_session(c));
@@ -117,6 +136,7 @@ json_t *report_tap(const char *name, const struct client *c,
         (void)json_array_append_new(list, o);
     }
     (void)json_object_set_new(doc, "interfaces", list);
+    report_history(doc, history);
     return doc;
 }
 
@@ -166,6 +186,7 @@ static void tap_report(void *user, const struct server_tap *tap)
         (void)json_array_append_new(ports, port_report(t, tap->ports[i]));
     }
     (void)json_object_set_new(o, "interfaces", ports);
+    report_history(o, tap->history);
     (void)json_array_append_new(t->list, o);
 }
 
@@ -205,6 +226,7 @@ json_t *report_collector(const char *name, const struct server *s, struct sink *
     (void)json_object_set_new(doc, "link", link_report(s));
     server_each(s, tap_report, &t);
     (void)json_object_set_new(doc, "taps", t.list);
+    report_history(doc, server_history(s));
     for (unsigned i = 0; i < n_outputs; i++) {
         struct error err = {""};
         json_t *o = json_object();

@@ -21,7 +21,10 @@ struct report_tap_interface {
 };
 
 json_t *report_tap(const char *name, const struct client *c,
-                   const struct report_tap_interface *interfaces, unsigned n);
+                   const struct report_tap_interface *interfaces, unsigned n,
+                   const struct history *history);
+/* Puts "history", a list of events, and "history_missed", how many are not known, into `o`. */
+void report_history(json_t *o, const struct history *h);
 json_t *report_collector(const char *name, const struct server *s, struct sink *const *outputs,
                          unsigned n_outputs);
 

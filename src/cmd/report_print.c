@@ -7,7 +7,12 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/time.h"
 #include "cmd/report.h"
+
+enum {
+    PRINT_EVENTS = 10,
+};
 
 static int64_t num(const json_t *o, const char *key)
 {
@@ -76,6 +81,23 @@ static void print_clock(FILE *to, const json_t *o)
     }
 }
 
+/* The last of them; all that are kept are in --json. */
+static void print_history(const json_t *doc, FILE *to)
+{
+    const json_t *list = json_object_get(doc, "history");
+    size_t n = json_array_size(list);
+    for (size_t i = n > PRINT_EVENTS ? n - PRINT_EVENTS : 0; i < n; i++) {
+        const json_t *e = json_array_get(list, i);
+        char when[32] = "";
+        struct tm tm;
+        time_t t = (time_t)(num(e, "time_ns") / NSEC_PER_SEC);
+        if (localtime_r(&t, &tm)) {
+            strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+        }
+        fprintf(to, "  %s  %s: %s\n", when, str(e, "subject"), str(e, "words"));
+    }
+}
+
 static void print_tap(const json_t *doc, FILE *to)
 {
     const json_t *s = json_object_get(doc, "session");
@@ -98,6 +120,7 @@ static void print_tap(const json_t *doc, FILE *to)
         fprintf(to, "  %-22s %14" PRId64 " received %8" PRId64 " lost\n", "collector confirms",
                 num(sent, "confirmed"), num(sent, "reported_lost"));
     }
+    print_history(doc, to);
 }
 
 static void print_port(FILE *to, const json_t *o)
@@ -173,6 +196,11 @@ static void print_collector(const json_t *doc, FILE *to)
         {
             print_port(to, o);
         }
+        print_history(tap, to);
+    }
+    if (json_array_size(json_object_get(doc, "history")) > 0) {
+        fprintf(to, "sessions of taps\n");
+        print_history(doc, to);
     }
 }
 

@@ -34,6 +34,7 @@ struct tap {
     struct tap_name names[TAP_LINKS]; /* of "any" */
     const char *name_list[TAP_LINKS];
     unsigned n_names;
+    struct history history;
     struct sock_filter program[BPFSEL_MAX];
 };
 
@@ -45,7 +46,7 @@ static json_t *document(void *user)
         const struct tap_interface *ti = &t->conf.interface[i];
         list[i] = (struct report_tap_interface){ti->name, ti->stream, ti->worker};
     }
-    return report_tap(t->conf.name, t->client, list, t->conf.n);
+    return report_tap(t->conf.name, t->client, list, t->conf.n, &t->history);
 }
 
 /* ---- what the link asks for ---- */
@@ -250,6 +251,7 @@ static int start_engine(struct tap *t, struct error *err)
                              .host = t->host,
                              .software = "farspan " FARSPAN_VERSION,
                              .collector = t->conf.collector_text,
+                             .history = &t->history,
                              .ops = &client_ops,
                              .user = t};
     r = r < 0 ? r : client_new(t->loop, &cc, &t->client, err);
@@ -336,6 +338,7 @@ static void tap_done(struct tap *t)
     if (t->control.fd >= 0) {
         close(t->control.fd);
     }
+    history_done(&t->history);
     free(t->conf.filter);
     free(t->conf.secret.passphrase);
 }
@@ -406,6 +409,7 @@ int cmd_tap(int argc, char **argv)
     if (r != EXIT_SUCCESS) {
         return -1 - r;
     }
+    history_init(&t.history, HISTORY_MAX);
     system_words(t.host, sizeof(t.host));
     r = prepare(&t, &err);
     loop_hold_signals(); /* what is made from here on is taken away in order */

@@ -264,6 +264,8 @@ static void down(struct client *c)
     c->status.rtt_ns = 0;
     if (c->closing == OPEN) {
         client_say(c, true, "session with the collector at %s is over", c->conf.collector);
+        history_add(c->conf.history, wall_now(), HISTORY_SESSION_OVER, c->conf.collector,
+                    "the session with the collector is over");
     }
 }
 
@@ -283,6 +285,7 @@ static void up(struct client *c)
     take_pending(c);
     c->serial++;
     c->last_now = 0;
+    c->events_known = 0; /* this collector may be another, or a new one */
     c->status.since = c->status.keyed;
     c->status.sessions++;
     c->next_report = mono_add_ms(mono_now(), CLIENT_REPORT_MS);
@@ -308,6 +311,8 @@ static void announce(struct client *c, struct mono now)
     c->last_said.text[0] = '\0';
     client_say(c, false, "session up with the collector at %s (%s)", c->status.address,
                c->current.keys.alg == AEAD_NULL ? "NOT ENCRYPTED" : c->status.cipher);
+    history_add(c->conf.history, wall_now(), HISTORY_SESSION_UP, c->conf.collector,
+                "session up with %s", c->status.address);
 }
 
 /* What data threads could not be told at once, they are at a later tick; the collector takes the
@@ -413,6 +418,9 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     }
     client_event(c, UPLINK_TICK);
     hand_out_keys(c);
+    if (c->uplink.up) {
+        client_send_event(c);
+    }
     if (c->uplink.up && c->closing == OPEN) {
         client_send_streams(c);
         client_begin_streams(c, now);
@@ -449,6 +457,9 @@ int client_new(struct loop *loop, const struct client_conf *conf, struct client 
     c->conf = *conf;
     c->io.fd = -1;
     int r = random_bytes(&seed, sizeof(seed));
+    if (r == 0) {
+        r = random_bytes(&c->life, sizeof(c->life));
+    }
     uplink_init(&c->uplink, seed);
     if (r == 0) {
         r = loop_add_timer(loop, mono_add_ms(mono_now(), CLIENT_TICK_MS),

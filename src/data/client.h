@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/history.h"
 #include "data/link/handshake.h"
 #include "data/worker.h"
 #include "model/uplink.h"
@@ -28,6 +29,9 @@ struct client_conf {
     struct handshake_conf handshake; /* borrowed strings and lists */
     const char *name, *host, *software;
     const char *collector; /* as the user wrote it, for sentences */
+    /* Borrowed, and used by the control thread only: the client adds what happens to sessions, and
+     * tells the collector of all that is in it. */
+    struct history *history;
     const struct client_ops *ops;
     void *user;
 };

@@ -63,6 +63,8 @@ struct client {
     enum closing closing;
     int64_t last_now; /* the collector's wall time in its last REPORT, and when that came */
     struct mono last_at;
+    uint64_t life;         /* names this process's history */
+    uint64_t events_known; /* of its events the collector knows this one and those before */
     struct client_status status;
     struct error refusal; /* why the collector (or who pretends to be it) refuses the handshake */
     struct error last_said;
@@ -81,6 +83,8 @@ void client_send_streams(struct client *c);
 /* Begins streams whose ports' names have had their head start. */
 void client_begin_streams(struct client *c, struct mono now);
 void client_send_report(struct client *c, bool final);
+/* The oldest event that the collector does not know of yet, if there is one. */
+void client_send_event(struct client *c);
 void client_send_close(struct client *c);
 /* A sending key for a data thread; -errno. */
 int client_worker_key(struct client *c, struct link_tx_key *ret);

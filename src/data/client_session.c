@@ -126,6 +126,35 @@ void client_send_report(struct client *c, bool final)
     }
 }
 
+void client_send_event(struct client *c)
+{
+    const struct history *h = c->conf.history;
+    unsigned i = 0;
+    while (i < h->n && history_at(h, i)->number <= c->events_known) {
+        i++;
+    }
+    if (i == h->n) {
+        return;
+    }
+    const struct history_event *e = history_at(h, i);
+    struct link_control ctl = {.type = LINK_EVENT};
+    ctl.event = (struct link_event){.life = c->life,
+                                    .number = e->number,
+                                    .at = e->at.ns,
+                                    .kind = e->kind,
+                                    .subject = text(e->subject, HISTORY_SUBJECT),
+                                    .words = text(e->words, HISTORY_WORDS)};
+    send_control(c, &c->current, &ctl);
+}
+
+static void event_known(struct client *c, const struct link_event *e)
+{
+    if (e->life == c->life && e->number > c->events_known && e->number <= c->conf.history->last) {
+        c->events_known = e->number;
+        client_send_event(c);
+    }
+}
+
 void client_send_close(struct client *c)
 {
     client_send_report(c, true);
@@ -223,6 +252,9 @@ static void control(struct client *c, struct epoch *e, const struct link_control
         break;
     case LINK_REPORT:
         reported(c, &ctl->report);
+        break;
+    case LINK_EVENT:
+        event_known(c, &ctl->event);
         break;
     case LINK_CLOSE:
         client_say(c, true,

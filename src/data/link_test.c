@@ -490,9 +490,53 @@ static void full_socket(void **state)
     close(fd[1]);
 }
 
+/* A third of the tap's events and of their acknowledgments is lost, others come twice. */
+static unsigned lose_events(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                            size_t len)
+{
+    (void)r;
+    (void)to_collector;
+    return control_type(d, len) == LINK_EVENT ? w->n++ % 3 : 1;
+}
+
+static bool events_told(struct world *w)
+{
+    return w->server && w->server->n_taps > 0 &&
+           w->server->tap[0]->history.last == w->tap[0].history.last;
+}
+
+static void tells_its_history(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_PLAIN);
+    w->fate = lose_events;
+    for (int i = 1; i <= 8; i++) {
+        history_add(&w->tap[0].history, (struct wall){i}, HISTORY_IF_GONE, "veth", "gone %d", i);
+    }
+    world_must(w, events_told, 10000);
+    const struct history *h = &w->server->tap[0]->history;
+    assert_int_equal(h->missed, 0);
+    assert_int_equal(h->n, w->tap[0].history.n);
+    for (unsigned i = 0; i < h->n; i++) {
+        assert_string_equal(history_at(h, i)->words, history_at(&w->tap[0].history, i)->words);
+    }
+    w->fate = NULL;
+    for (int i = 0; i < 2 * HISTORY_MAX;
+         i++) { /* more than the tap keeps: a gap, and it is known */
+        history_add(&w->tap[0].history, (struct wall){i}, HISTORY_IF_UP, "veth", "up %d", i);
+    }
+    world_must(w, events_told, 10000);
+    assert_int_equal(h->missed, HISTORY_MAX);
+    assert_int_equal(h->n, HISTORY_TAP);
+    assert_string_equal(history_at(h, HISTORY_TAP - 1)->words, "up 511");
+    assert_int_equal(history_at(server_history(w->server), 0)->kind, HISTORY_SESSION_UP);
+    end_with_frames(w, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_its_history),
         cmocka_unit_test(full_socket),
         cmocka_unit_test(comes_up),
         cmocka_unit_test(comes_up_by_keys),

@@ -57,6 +57,7 @@ struct relay {
 struct tap_end {
     struct world *world;
     struct client_conf conf;
+    struct history history;
     struct client *client;
     struct worker worker;
     struct relay relay;
@@ -437,7 +438,9 @@ static inline void world_start_tap(struct world *w, unsigned i, const char *name
         loop_add_fd(w->loop, t->relay.back, EPOLLIN, world_relay, &t->relay, &t->relay.back_event),
         0);
     assert_int_equal(link_tx_new(1, &t->worker.ledger, &t->worker.tx), 0);
+    history_init(&t->history, HISTORY_MAX);
     t->conf = (struct client_conf){.handshake = w->tap_secret,
+                                   .history = &t->history,
                                    .name = name,
                                    .host = "test",
                                    .software = "test",
@@ -458,6 +461,7 @@ static inline void world_kill_tap(struct world *w, unsigned i)
         return;
     }
     client_free(TAKE_PTR(t->client));
+    history_done(&t->history);
     worker_release(&t->worker);
     sink_free(t->worker.tx);
     loop_del_fd(w->loop, t->relay.front_event);

@@ -21,6 +21,16 @@ void server_say(struct server *s, bool error, const char *fmt, ...)
     s->conf.ops->say(s->conf.user, error, text);
 }
 
+void server_event(struct server *s, enum history_kind kind, const char *subject, const char *words)
+{
+    history_add(&s->history, wall_now(), kind, subject, "%s", words);
+}
+
+const struct history *server_history(const struct server *s)
+{
+    return &s->history;
+}
+
 void server_send(struct server *s, const struct udp_addr *to, const struct udp_addr *from,
                  const uint8_t *d, size_t len)
 {
@@ -408,6 +418,7 @@ int server_new(struct loop *loop, const struct server_conf *conf, struct server 
     if (!s) {
         return error_sys(err, ENOMEM, "cannot start the link");
     }
+    history_init(&s->history, HISTORY_MAX);
     s->loop = loop;
     s->conf = *conf;
     s->wake.fd = -1;
@@ -474,11 +485,13 @@ void server_free(struct server *s)
             free(s->tap[i]->port[p]->filter);
             free(s->tap[i]->port[p]);
         }
+        history_done(&s->tap[i]->history);
         if (s->tap[i]->device >= 0) {
             close(s->tap[i]->device);
         }
         free(s->tap[i]);
     }
+    history_done(&s->history);
     allow_done(&s->allow);
     free(s->last_hello);
     secure_wipe(s, sizeof(*s)); /* the identity and the cookies' secrets */

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/history.h"
 #include "data/link/handshake.h"
 #include "data/receiver.h"
 
@@ -64,10 +65,14 @@ struct server_tap {
     int64_t rtt_ns, clock_offset_ns; /* the tap's wall clock minus ours; valid with rtt_ns > 0 */
     struct receiver_port *const *ports;
     unsigned n_ports;
+    const struct history *history; /* as the tap tells it */
 };
 
 typedef void server_tap_fn(void *user, const struct server_tap *tap);
 void server_each(const struct server *s, server_tap_fn *fn, void *user);
+
+/* What happened here: sessions of taps. */
+const struct history *server_history(const struct server *s);
 
 struct server_counters {
     uint64_t handshakes, accepted; /* HELLOs read, sessions or keys that came of them */

@@ -47,6 +47,8 @@ static void cut_off(struct server *s, struct session *ss, enum link_close why)
     if (ss->key) {
         server_session_send_close(s, ss, why);
     }
+    server_event(s, HISTORY_REVOKED, ss->tap->name,
+                 why == LINK_CLOSE_REVOKED ? "not on the list any more" : "changed on the list");
     server_session_end(s, ss);
     s->counters.revoked++;
 }
@@ -99,5 +101,9 @@ int server_set_allow(struct server *s, struct allow_list *list, struct server_al
     s->allow = *list;
     *list = (struct allow_list){0};
     s->conf.handshake.allow = &s->allow;
+    char words[96];
+    snprintf(words, sizeof(words), "%zu taps, %zu added, %zu removed, %zu changed", ret->taps,
+             ret->added, ret->removed, ret->changed);
+    server_event(s, HISTORY_LIST_READ, "list of taps", words);
     return 0;
 }

@@ -76,6 +76,8 @@ struct tap {
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;
+    struct history history; /* as it tells it */
+    uint64_t life;          /* of the process that numbers those events */
 };
 
 struct session {
@@ -130,11 +132,14 @@ struct server {
     unsigned hints, words;
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
     int64_t *last_hello;     /* NOISE: the newest timestamp of each entry of the allow list */
+    struct history history;
     struct server_counters counters;
 };
 
 /* server.c */
 void server_say(struct server *s, bool error, const char *fmt, ...) _printf_(3, 4);
+/* Adds to the collector's own history; `subject` is a tap's name. */
+void server_event(struct server *s, enum history_kind kind, const char *subject, const char *words);
 void server_send(struct server *s, const struct udp_addr *to, const struct udp_addr *from,
                  const uint8_t *d, size_t len);
 struct key *server_find_key(struct server *s, uint32_t index);

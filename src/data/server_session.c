@@ -77,6 +77,8 @@ void server_session_closed(struct server *s, uint32_t id)
     }
     struct tap *t = ss->tap;
     t->unclosed += ss->wants_ack ? 0 : 1;
+    server_event(s, HISTORY_SESSION_OVER, t->name,
+                 ss->wants_ack ? "closed by the tap" : "ended without the tap's last word");
     for (unsigned i = 0; i < t->n_ports; i++) {
         t->port[i]->has_stream = t->port[i]->shown = false;
     }
@@ -168,6 +170,7 @@ static int begin(struct server *s, struct key *k, const struct link_info *info, 
         udp_addr_text(&k->from, text);
         server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
                    k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
+        server_event(s, HISTORY_SESSION_UP, ss->tap->name, text);
     }
     k->proven = resumed; /* kept to answer a repeated INFO alike */
     return 0;
@@ -317,6 +320,20 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
     }
 }
 
+static void on_tap_event(struct server *s, struct key *k, struct tap *t, const struct link_event *e)
+{
+    const struct history_event head = {.number = e->number, .at = {e->at}, .kind = e->kind};
+    if (t->life != e->life) {
+        t->life = e->life;
+        history_restart(&t->history);
+    }
+    (void)history_take(&t->history, &head, e->subject.p, e->subject.len, e->words.p, e->words.len);
+    struct link_control known = {.type = LINK_EVENT};
+    known.event = (struct link_event){.life = t->life, .number = t->history.last};
+    known.event.subject.p = known.event.words.p = "";
+    send_control(s, k, &known);
+}
+
 static void on_close(struct server *s, struct session *ss)
 {
     for (unsigned i = 0; i < ss->n_streams; i++) {
@@ -376,6 +393,9 @@ void server_control(struct server *s, const struct receiver_event *e)
         break;
     case LINK_REPORT:
         on_report(s, ss, &c.report);
+        break;
+    case LINK_EVENT:
+        on_tap_event(s, k, ss->tap, &c.event);
         break;
     case LINK_CLOSE:
         on_close(s, ss);

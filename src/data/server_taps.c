@@ -15,6 +15,7 @@ static struct tap *make(struct server *s, const char *name)
     if (t) {
         snprintf(t->name, sizeof(t->name), "%s", name);
         t->device = -1;
+        history_init(&t->history, HISTORY_TAP);
         s->tap[s->n_taps++] = t;
         table_add(&s->taps_by_name, &t->by_name,
                   table_hash(&s->taps_by_name, t->name, strlen(t->name)));
@@ -135,6 +136,7 @@ void server_each(const struct server *s, server_tap_fn *fn, void *user)
             .clock_offset_ns = t->clock_offset_ns,
             .ports = t->port,
             .n_ports = t->n_ports,
+            .history = &t->history,
         };
         udp_addr_text(&t->last_addr, view.address);
         fn(user, &view);

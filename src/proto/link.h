@@ -145,6 +145,7 @@ enum link_control_type {
     LINK_CLOSE = 6,
     LINK_CLOSE_ACK = 7,
     LINK_PORT = 8,
+    LINK_EVENT = 11,
 };
 
 struct link_text {
@@ -168,6 +169,14 @@ struct link_stream {
 struct link_port {
     uint16_t stream, port;
     struct link_text ifname;
+};
+
+struct link_event {
+    uint64_t life;   /* names the tap's process: its events are numbered from 1 on */
+    uint64_t number; /* collector: the last that it knows */
+    int64_t at;      /* wall time, ns */
+    uint8_t kind;    /* enum history_kind; 0 in the collector's acknowledgment */
+    struct link_text subject, words;
 };
 
 enum {
@@ -200,7 +209,8 @@ struct link_control {
         struct link_stream stream; /* STREAM; STREAM_ACK: only .stream */
         struct link_port port;
         struct link_report report; /* REPORT */
-        uint8_t reason;            /* CLOSE: enum link_close */
+        struct link_event event;
+        uint8_t reason; /* CLOSE: enum link_close */
     };
 };
 

@@ -109,6 +109,26 @@ static void put_report(struct wr *w, const struct link_report *p)
     }
 }
 
+static void get_event(struct rd *r, struct link_event *e)
+{
+    *e = (struct link_event){.life = rd_u64(r)};
+    e->number = rd_u64(r);
+    e->at = (int64_t)rd_u64(r);
+    e->kind = rd_u8(r);
+    e->subject = get_text(r);
+    e->words = get_text(r);
+}
+
+static void put_event(struct wr *w, const struct link_event *e)
+{
+    wr_u64(w, e->life);
+    wr_u64(w, e->number);
+    wr_u64(w, (uint64_t)e->at);
+    wr_u8(w, e->kind);
+    put_text(w, e->subject);
+    put_text(w, e->words);
+}
+
 static int get_body(struct rd *r, struct link_control *c)
 {
     switch (c->type) {
@@ -143,6 +163,9 @@ static int get_body(struct rd *r, struct link_control *c)
         return 0;
     case LINK_REPORT:
         get_report(r, &c->report);
+        return 0;
+    case LINK_EVENT:
+        get_event(r, &c->event);
         return 0;
     case LINK_CLOSE:
         c->reason = rd_u8(r);
@@ -201,6 +224,9 @@ int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap)
         break;
     case LINK_REPORT:
         put_report(&w, &c->report);
+        break;
+    case LINK_EVENT:
+        put_event(&w, &c->event);
         break;
     case LINK_CLOSE:
         wr_u8(&w, c->reason);

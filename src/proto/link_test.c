@@ -204,6 +204,30 @@ static void control_round_trip(void **state)
     assert_int_equal(link_control_decode((const uint8_t *)"\xc8zzz", 4, &d), -EOPNOTSUPP);
 }
 
+static void event_round_trip(void **state)
+{
+    (void)state;
+    uint8_t out[LINK_CONTROL_MAX];
+    struct link_control c = {.type = LINK_EVENT,
+                             .event = {.life = 5,
+                                       .number = 1,
+                                       .at = -2,
+                                       .kind = 3,
+                                       .subject = {"eth0", 4},
+                                       .words = {"went down", 9}}},
+                        d;
+    int n = link_control_encode(&c, out, sizeof(out));
+    assert_int_equal(n, 1 + 8 + 8 + 8 + 1 + 2 + 4 + 2 + 9);
+    assert_int_equal(link_control_decode(out, (size_t)n, &d), 0);
+    assert_true(d.event.life == 5 && d.event.number == 1 && d.event.at == -2);
+    assert_int_equal(d.event.kind, 3);
+    text_equal(d.event.subject, "eth0");
+    text_equal(d.event.words, "went down");
+    for (int cut = 0; cut < n; cut++) {
+        assert_int_equal(link_control_decode(out, (size_t)cut, &d), -EBADMSG);
+    }
+}
+
 static void report_round_trip(void **state)
 {
     (void)state;
@@ -262,15 +286,11 @@ static void cookies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hello_layout),
-        cmocka_unit_test(other_versions_are_told),
-        cmocka_unit_test(record_layout),
-        cmocka_unit_test(frame_headers_round_trip),
-        cmocka_unit_test(frame_header_layout),
-        cmocka_unit_test(segment_bounds),
-        cmocka_unit_test(control_round_trip),
-        cmocka_unit_test(report_round_trip),
-        cmocka_unit_test(cookies),
+        cmocka_unit_test(hello_layout),        cmocka_unit_test(other_versions_are_told),
+        cmocka_unit_test(record_layout),       cmocka_unit_test(frame_headers_round_trip),
+        cmocka_unit_test(frame_header_layout), cmocka_unit_test(segment_bounds),
+        cmocka_unit_test(control_round_trip),  cmocka_unit_test(report_round_trip),
+        cmocka_unit_test(event_round_trip),    cmocka_unit_test(cookies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

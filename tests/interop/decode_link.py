@@ -19,8 +19,9 @@ HELLO, ANSWER, CONFIRM, ACCEPT, REJECT, COOKIE, RECORD = 1, 2, 3, 4, 5, 6, 16
 NAMES = {HELLO: "HELLO", ANSWER: "ANSWER", CONFIRM: "CONFIRM", ACCEPT: "ACCEPT", REJECT: "REJECT", COOKIE: "COOKIE", RECORD: "RECORD"}
 PLAIN, CPACE, NOISE = 0, 1, 2
 INFO, INFO_ACK, STREAM, STREAM_ACK, REPORT, CLOSE, CLOSE_ACK, PORT = range(1, 9)
+EVENT = 11
 CONTROLS = {INFO: "INFO", INFO_ACK: "INFO_ACK", STREAM: "STREAM", STREAM_ACK: "STREAM_ACK", REPORT: "REPORT",
-            CLOSE: "CLOSE", CLOSE_ACK: "CLOSE_ACK", PORT: "PORT"}
+            CLOSE: "CLOSE", CLOSE_ACK: "CLOSE_ACK", PORT: "PORT", EVENT: "EVENT"}
 HELLO_LEN = 384
 NO_FRAME = 0xFFFF
 FRAME_MAX = 1 << 20
@@ -147,6 +148,9 @@ def decode_control(plain):
         c["final"] = bool(r.number(1) & 1)
         c |= {"now": r.number(8, signed=True), "echo": r.number(8, signed=True), "echo_age": r.number(8)}
         c["streams"] = [report_stream(r) for _ in range(r.number(2))]
+    elif kind == EVENT:
+        c |= {"life": r.number(8), "number": r.number(8), "at": r.number(8, signed=True), "kind": r.number(1)}
+        c |= {"subject": r.text(), "words": r.text()}
     elif kind == CLOSE:
         c["reason"] = r.number(1)
     return c  # what follows is a later version's

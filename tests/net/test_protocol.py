@@ -53,6 +53,13 @@ def test_table_of_counters():
     assert documented and documented == [(code, *ledger[row]) for code, row in coded]
 
 
+def test_table_of_events():
+    """The kinds of EVENT in the document are those of the program."""
+    documented = re.findall(r"^\| (\d+) \| `([a-z-]+)` \|$", SPEC, re.M)
+    coded = re.findall(r'X\(\w+, (\d+), "([a-z-]+)"\)', (ROOT / "src/base/history.h").read_text())
+    assert documented and documented == coded
+
+
 def name(lab):
     """A tap's name that nobody else on this host has, so that its status is its own."""
     return lab.stem + "tap"
@@ -106,7 +113,11 @@ def test_decoder_recovers_every_frame(lab):
     assert {f["dir"] for f in stream.frames} == {"in"} and all(f["origlen"] == len(f["data"]) for f in stream.frames)
     said = [c for c in link.controls if c["control"] == "REPORT" and c["to"] == "collector" and c["final"]][-1]["streams"][0]
     assert said["frames"] == n and said["counters"][13] == n == said["counters"][10]
-    kinds = [c["control"] for c in link.controls]
+    events = [c for c in link.controls if c["control"] == "EVENT"]
+    told, known = ([c for c in events if c["to"] == to] for to in ("collector", "tap"))
+    assert told[0]["number"] == 1 and told[0]["kind"] == 12 and known[0]["number"] == 1 and known[0]["kind"] == 0, events
+    assert {c["life"] for c in events} == {told[0]["life"]}
+    kinds = [c["control"] for c in link.controls if c["control"] != "EVENT"]
     assert kinds[:4] == ["INFO", "INFO_ACK", "STREAM", "STREAM_ACK"] and kinds[-3:] == ["CLOSE", "REPORT", "CLOSE_ACK"], kinds
 
 

@@ -70,6 +70,8 @@ def test_revoked_and_back(make_lab):
     wait_until(lambda: one(office.told("oslo")["interfaces"])["stages"]["link_rx"]["out"] == before + 500, 10, "its frames again")
     first, second, there = berlin.finish(), oslo.finish(), collector.finish()
     assert_balanced(first, there, sent=n, delivered=n, name="berlin")
+    kept = [(e["kind"], e["subject"]) for e in there["history"]]
+    assert kept.count(("tap-revoked", "oslo")) == 1 and ("tap-revoked", "berlin") not in kept and "list-read-again" in dict(kept), kept
     assert first["session"]["sessions"] == 1 and one(there["taps"], "berlin")["sessions"] == 1
     assert_tap_balanced(second)
     assert_collector_balanced(there)

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/history.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ROOM_FIRST = 8,
+};
+
+void history_init(struct history *h, unsigned max)
+{
+    *h = (struct history){.max = max};
+}
+
+void history_done(struct history *h)
+{
+    free(h->at);
+    history_init(h, h->max);
+}
+
+const struct history_event *history_at(const struct history *h, unsigned i)
+{
+    return &h->at[(h->first + i) % h->room];
+}
+
+static void grow(struct history *h)
+{
+    unsigned room = MIN(h->room ? h->room * 2 : (unsigned)ROOM_FIRST, h->max);
+    struct history_event *at = calloc(room, sizeof(*at));
+    if (!at) {
+        return;
+    }
+    for (unsigned i = 0; i < h->n; i++) {
+        at[i] = *history_at(h, i);
+    }
+    free(h->at);
+    h->at = at;
+    h->room = room;
+    h->first = 0;
+}
+
+/* A place for the event of that number, which becomes the last. NULL: it cannot be kept. */
+static struct history_event *next(struct history *h, uint64_t number)
+{
+    if (h->n == h->room && h->room < h->max) {
+        grow(h);
+    }
+    h->last = number;
+    if (h->room == 0) {
+        return NULL;
+    }
+    if (h->n == h->room) {
+        h->first = (h->first + 1) % h->room;
+        h->n--;
+    }
+    struct history_event *e = &h->at[(h->first + h->n++) % h->room];
+    *e = (struct history_event){.number = number};
+    return e;
+}
+
+void history_add(struct history *h, struct wall at, enum history_kind kind, const char *subject,
+                 const char *fmt, ...)
+{
+    struct history_event *e = next(h, h->last + 1);
+    va_list ap;
+    if (!e) {
+        return;
+    }
+    e->at = at;
+    e->kind = (uint8_t)kind;
+    snprintf(e->subject, sizeof(e->subject), "%s", subject);
+    va_start(ap, fmt);
+    vsnprintf(e->words, sizeof(e->words), fmt, ap);
+    va_end(ap);
+}
+
+static void copy(char *to, size_t cap, const char *from, size_t len)
+{
+    size_t n = MIN(len, cap - 1);
+    for (size_t i = 0; i < n; i++) {
+        to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+    }
+    to[n] = '\0';
+}
+
+bool history_take(struct history *h, const struct history_event *head, const char *subject,
+                  size_t subject_len, const char *words, size_t words_len)
+{
+    if (head->number <= h->last) {
+        return false;
+    }
+    h->missed += head->number - h->last - 1;
+    struct history_event *e = next(h, head->number);
+    if (e) {
+        e->at = head->at;
+        e->kind = head->kind;
+        copy(e->subject, sizeof(e->subject), subject, subject_len);
+        copy(e->words, sizeof(e->words), words, words_len);
+    }
+    return true;
+}
+
+void history_restart(struct history *h)
+{
+    h->last = 0;
+}
+
+const char *history_key(uint8_t kind, char buf[16])
+{
+    static const struct {
+        uint8_t kind;
+        const char *key;
+    } keys[] = {
+#define X(id, number, key) {number, key},
+        HISTORY_TABLE(X)
+#undef X
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (keys[i].kind == kind) {
+            return keys[i].key;
+        }
+    }
+    snprintf(buf, 16, "event-%u", kind);
+    return buf;
+}
