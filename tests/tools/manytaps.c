@@ -40,6 +40,7 @@ struct tap {
     struct many *many;
     struct client *client;
     struct worker worker;
+    struct history history;
     struct mono since; /* of its first frame */
     char name[LINK_NAME_MAX + 1], ifname[16];
     bool stopped;
@@ -247,7 +248,9 @@ static int start_tap(struct many *m, unsigned i, struct error *err)
     t->many = m;
     snprintf(t->name, sizeof(t->name), "%.20s%" PRIu64, m->conf.prefix, m->conf.first + i);
     snprintf(t->ifname, sizeof(t->ifname), "eth0");
+    history_init(&t->history, 1);
     struct client_conf cc = {.handshake = m->conf.secret,
+                             .history = &t->history,
                              .name = t->name,
                              .host = "manytaps",
                              .software = "manytaps",
@@ -417,6 +420,7 @@ int main(int argc, char **argv)
     print_all(&m);
     for (unsigned i = 0; i < m.conf.taps; i++) {
         client_free(m.tap[i].client);
+        history_done(&m.tap[i].history);
         sink_free(m.tap[i].worker.tx);
     }
     loop_free(m.loop);
