@@ -76,7 +76,10 @@ enum ledger_kind {
     X(SINK_NOSPACE, SINK, DROP, "disk_full", "no space left on the disk")                          \
     X(SINK_CLOSED, SINK, DROP, "closed", "the output was closed")                                  \
     X(SINK_OUT, SINK, OUT, "out", "written")                                                       \
-    X(SINK_BYTES, SINK, INFO, "bytes", "frame bytes written")
+    X(SINK_BYTES, SINK, INFO, "bytes", "frame bytes written")                                      \
+    X(SINK_LATE, SINK, INFO, "late", "too late to be put in order")                                \
+    X(SINK_AHEAD, SINK, INFO, "clock_ahead", "not put in order, from a clock far ahead")           \
+    X(SINK_EARLY, SINK, INFO, "early", "given out before the window's end for want of room")
 
 enum ledger_id {
 #define X(id, stage, kind, key, words) LEDGER_##id,
@@ -115,6 +118,12 @@ static inline void ledger_set(struct ledger *l, enum ledger_id id, uint64_t v)
 static inline void ledger_add(struct ledger *l, enum ledger_id id, uint64_t v)
 {
     ledger_set(l, id, ledger_get(l, id) + v);
+}
+
+/* For the few counters that several threads write; all of them must do so by this. */
+static inline void ledger_add_shared(struct ledger *l, enum ledger_id id, uint64_t v)
+{
+    atomic_fetch_add_explicit(&l->n[id], v, memory_order_release);
 }
 
 /* Makes what was counted in `from`, which no other thread sees, visible in `to`: in the order of

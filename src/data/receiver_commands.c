@@ -6,10 +6,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "data/receiver_impl.h"
-#include "data/sink/device.h"
 
 enum {
     PORTS_OF_SESSION = RECEIVER_STREAMS + REASM_PORTS,
@@ -109,12 +107,10 @@ static void add_port(struct receiver *r, struct rx_session *s, const struct comm
         .filter = c->port->filter,
         .snaplen = c->port->snaplen,
         .speed_bps = c->port->speed_bps,
+        .device = c->device,
     };
     for (unsigned i = 0; i < r->conf.n_outputs; i++) {
         struct sink *out = r->conf.outputs[i];
-        if (c->device >= 0 && strcmp(out->ops->kind, "tap-device") == 0) {
-            (void)device_sink_bind(out, sp.index, c->device);
-        }
         (void)out->ops->port_add(out, &sp, NULL);
     }
     s->port[s->n_ports++] = c->port;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct sink_point {
-    struct ledger ledger;
+    struct ledger own, *ledger; /* its own, or that of the queue before the sink */
     char *tap, *ifname;
     bool open;
 };
@@ -98,8 +98,12 @@ int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger *
         return error_sys(err, ENOMEM, "%s", s->name);
     }
     p->open = true;
+    struct ledger *ledger = port->ledger ? port->ledger : &p->own;
+    if (p->ledger != ledger) { /* who reads a point's own ledger has seen it set already */
+        p->ledger = ledger;
+    }
     atomic_store_explicit(&l->by_index[port->index], p, memory_order_release);
-    *ret = &p->ledger;
+    *ret = p->ledger;
     return 0;
 }
 
@@ -120,5 +124,5 @@ struct ledger *sink_ledger(const struct sink *s, uint32_t index)
         return NULL;
     }
     struct sink_point *p = atomic_load_explicit(&s->ledgers->by_index[index], memory_order_acquire);
-    return p ? &p->ledger : NULL;
+    return p ? p->ledger : NULL;
 }

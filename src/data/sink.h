@@ -9,7 +9,8 @@
  *
  * Every frame given to write() is counted in its port's ledger: SINK_IN at once, and either
  * SINK_OUT, when it has really been written, or a drop by reason. A single field has a single
- * writing thread; after finish() nothing is in flight.
+ * writing thread, but for drops that a queue (sink/queue.h) and the sink behind it both count;
+ * after finish() nothing is in flight.
  */
 #pragma once
 
@@ -31,6 +32,8 @@ struct sink_port {
     const char *filter, *os;  /* may be NULL */
     uint32_t snaplen;         /* 0: whole frames */
     uint64_t speed_bps;       /* 0: unknown */
+    int device; /* its own TAP device, borrowed until port_remove; 0 or less: it has none */
+    struct ledger *ledger; /* from a queue before the sink, which counts there too; else NULL */
 };
 
 struct sink;
@@ -65,6 +68,7 @@ struct sink_ledgers; /* by observation point, see sink.c */
 struct sink {
     const struct sink_ops *ops;
     char name[64];
+    bool queued; /* a queue stands before it and has counted SINK_IN */
     struct sink_ledgers *ledgers;
 };
 
@@ -87,6 +91,14 @@ DEFINE_FREEP(struct sink, sink_free)
  * sink_port_open made. */
 int sink_init(struct sink *s, const struct sink_ops *ops, const char *name);
 void sink_done(struct sink *s);
+
+/* Counts a frame as given to the sink. */
+static inline void sink_count_in(const struct sink *s, struct ledger *ledger)
+{
+    if (!s->queued) {
+        ledger_add(ledger, LEDGER_SINK_IN, 1);
+    }
+}
 
 /* Finds or makes the observation point's ledger and shows it under the port's index.
  * -EINVAL: the index is too large; -EEXIST: it is in use; -ENOSPC: too many; -ENOMEM. */

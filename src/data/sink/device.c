@@ -27,7 +27,8 @@ static int device_port_add(struct sink *s, const struct sink_port *port, struct 
     struct ledger *ledger = NULL;
     int r = sink_port_open(s, port, &ledger, err);
     if (r == 0) {
-        of(s)->port[port->index].ledger = ledger;
+        of(s)->port[port->index] = (struct device_port){
+            .fd = port->device > 0 ? port->device : of(s)->fd, .ledger = ledger};
     }
     return r;
 }
@@ -35,7 +36,7 @@ static int device_port_add(struct sink *s, const struct sink_port *port, struct 
 static void device_port_remove(struct sink *s, uint32_t index)
 {
     if (index < SINK_PORTS_MAX && of(s)->port[index].ledger) {
-        of(s)->port[index] = (struct device_port){.fd = of(s)->fd};
+        of(s)->port[index].ledger = NULL;
         sink_port_close(s, index);
     }
 }
@@ -70,7 +71,7 @@ static void device_write(struct sink *s, const struct batch *b)
         if (!p || !p->ledger) {
             continue;
         }
-        ledger_add(p->ledger, LEDGER_SINK_IN, 1);
+        sink_count_in(s, p->ledger);
         int r = tapdev_write(p->fd, f);
         if (r < 0) {
             ledger_add(p->ledger, reason(r), 1);
@@ -119,18 +120,6 @@ int device_sink_new(const char *name, int fd, struct sink **ret)
         return -ENOMEM;
     }
     d->fd = fd;
-    for (unsigned i = 0; i < SINK_PORTS_MAX; i++) {
-        d->port[i].fd = fd;
-    }
     *ret = &d->sink;
-    return 0;
-}
-
-int device_sink_bind(struct sink *s, uint32_t index, int fd)
-{
-    if (index >= SINK_PORTS_MAX) {
-        return -EINVAL;
-    }
-    of(s)->port[index].fd = fd;
     return 0;
 }

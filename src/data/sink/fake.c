@@ -90,7 +90,7 @@ static void fake_write(struct sink *s, const struct batch *b)
             continue;
         }
         struct ledger *l = sink_ledger(s, f->port);
-        ledger_add(l, LEDGER_SINK_IN, 1);
+        sink_count_in(s, l);
         if (atomic_load(&fs->failed)) {
             ledger_add(l, LEDGER_SINK_ERROR, 1);
         } else if (fs->n >= fs->max || !keep(fs, f)) {

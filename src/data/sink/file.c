@@ -86,13 +86,13 @@ static bool has_room(struct file_sink *fs, struct file_port *port, size_t need)
 static void drop(struct file_port *port, const struct frame *f, enum ledger_id reason)
 {
     port->lost += (uint64_t)f->lost + 1;
-    ledger_add(port->ledger, reason, 1);
+    ledger_add_shared(port->ledger, reason, 1);
 }
 
 static void write_frame(struct file_sink *fs, struct file_port *port, const struct frame *f)
 {
     struct pcapng_epb epb = {.caplen = f->caplen, .origlen = f->origlen};
-    ledger_add(port->ledger, LEDGER_SINK_IN, 1);
+    sink_count_in(&fs->head, port->ledger);
     if (f->caplen > FRAME_LEN_MAX) {
         drop(port, f, LEDGER_SINK_LONG);
         return;

@@ -148,7 +148,7 @@ static size_t count_partly(struct chunk *c, size_t done)
 static void count_dropped(struct chunk *c, int code)
 {
     for (uint32_t i = 0; i < c->n_counts; i++) {
-        ledger_add(c->counts[i].port->ledger, drop_reason(code), c->counts[i].frames);
+        ledger_add_shared(c->counts[i].port->ledger, drop_reason(code), c->counts[i].frames);
     }
 }
 
