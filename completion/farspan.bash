@@ -16,7 +16,7 @@ _farspan_words() {
             "-l --list --name --json --user -B $common"
         ;;
     collector)
-        echo "-p -k --key-file -K --identity --allow -i -w --bind --json --user $common"
+        echo "-p -k --key-file -K --identity --allow -i -w --bind --json --threads --user $common"
         ;;
     keygen) echo "-o --output $common" ;;
     status) echo "--json -w --watch $common" ;;
@@ -37,7 +37,7 @@ _farspan() {
         ;;
     *,--user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
     tap,-[kfsB] | tap,--peer | tap,--vlan | tap,--name) ;;
-    collector,-[pki] | collector,--bind) ;;
+    collector,-[pki] | collector,--bind | collector,--threads) ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$(_farspan_words "$command")" -- "$cur") ;;
     esac
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "data/sink/queue.h"
 #include "sys/crypto/kdf.h"
 
 enum {
@@ -74,10 +75,13 @@ static int start_engine(struct collector *c, struct error *err)
     broker_sandbox(c->broker, &sc);
     r = sandbox_enter(&sc, err);
     r = r < 0 ? r : collector_make_outputs(c, err);
+    for (unsigned i = 0; r == 0 && i < c->conf.threads * c->n_outputs; i++) {
+        c->writer[i] = queue_sink_producer(c->output[i % c->n_outputs], i / c->n_outputs);
+    }
     struct server_conf sv = {.handshake = c->secrets.conf,
                              .fd = c->fd,
                              .n_threads = c->conf.threads,
-                             .outputs = c->output,
+                             .outputs = c->writer,
                              .n_outputs = c->n_outputs,
                              .ops = &server_ops,
                              .user = c};

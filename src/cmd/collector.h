@@ -42,7 +42,8 @@ struct collector {
     int device_fd, file_fd;
     bool one_each; /* -i is a pattern */
     struct sink *output[2];
-    bool told[2]; /* that it has failed */
+    struct sink *writer[2 * RECEIVER_THREADS]; /* each receiving thread's sinks for them */
+    bool told[2];                              /* that it has failed */
     unsigned n_outputs;
     int status_code;
     char name[64], os[128];

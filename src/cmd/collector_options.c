@@ -31,6 +31,7 @@ static const char help[] =
     "  -K                      no encryption at all; the taps must be started with -K too\n"
     "\n"
     "Other:\n"
+    "      --threads N         threads that receive, 1 to 16 (default: 1)\n"
     "      --user USER         the unprivileged user to run as (default: farspan, else nobody)\n"
     "      --json              print the ledger at the end, as JSON\n"
     "  -h, --help              print this help\n"
@@ -38,6 +39,7 @@ static const char help[] =
 
 enum {
     OPT_BIND = 256,
+    OPT_THREADS,
     OPT_USER,
     OPT_JSON,
 };
@@ -47,6 +49,7 @@ static const struct option options[] = {
     {"key-file", required_argument, NULL, OPT_KEY_FILE},
     {"identity", required_argument, NULL, OPT_IDENTITY},
     {"allow", required_argument, NULL, OPT_ALLOW},
+    {"threads", required_argument, NULL, OPT_THREADS},
     {"user", required_argument, NULL, OPT_USER},
     {"json", no_argument, NULL, OPT_JSON},
     {"help", no_argument, NULL, 'h'},
@@ -60,6 +63,15 @@ static int set_port(struct collector_conf *c, const char *arg)
     uint64_t v = 0;
     int r = parse_u64(arg, "-p", 1, UINT16_MAX, &v, &err);
     c->port = (uint16_t)v;
+    return r < 0 ? usage_error("collector", "%s", err.text) : 0;
+}
+
+static int set_threads(struct collector_conf *c, const char *arg)
+{
+    struct error err = {""};
+    uint64_t v = 0;
+    int r = parse_u64(arg, "--threads", 1, RECEIVER_THREADS, &v, &err);
+    c->threads = (unsigned)v;
     return r < 0 ? usage_error("collector", "%s", err.text) : 0;
 }
 
@@ -88,6 +100,8 @@ static int set_option(struct collector_conf *c, int opt, char *arg)
     case OPT_BIND:
         c->bind = arg;
         break;
+    case OPT_THREADS:
+        return set_threads(c, arg);
     case OPT_USER:
         c->user = arg;
         break;

@@ -10,6 +10,7 @@
 #include "cmd/collector.h"
 #include "data/sink/device.h"
 #include "data/sink/file.h"
+#include "data/sink/queue.h"
 #include "proto/link.h"
 
 enum {
@@ -84,6 +85,16 @@ int collector_open(struct collector *c, struct error *err)
     return r;
 }
 
+static int queue_output(struct collector *c, struct error *err)
+{
+    struct sink **out = &c->output[c->n_outputs - 1];
+    int r = c->conf.threads > 1
+                ? queue_sink_new(*out, c->conf.threads,
+                                 &(struct queue_sink_conf){.lanes = c->one_each}, out)
+                : 0;
+    return r < 0 ? error_sys(err, -r, "%s", (*out)->name) : 0;
+}
+
 int collector_make_outputs(struct collector *c, struct error *err)
 {
     const struct file_sink_conf fc = {
@@ -94,6 +105,10 @@ int collector_make_outputs(struct collector *c, struct error *err)
             return error_sys(err, -r, "%s", c->conf.device);
         }
         c->n_outputs++;
+        r = queue_output(c, err);
+        if (r < 0) {
+            return r;
+        }
     }
     if (c->conf.file) {
         int r = file_sink_new(c->file_fd, true, &fc, &c->output[c->n_outputs], err);
@@ -102,6 +117,7 @@ int collector_make_outputs(struct collector *c, struct error *err)
         }
         c->file_fd = -1;
         c->n_outputs++;
+        return queue_output(c, err);
     }
     return 0;
 }

@@ -17,7 +17,7 @@ enum {
     SERVER_PORTS = 4095,    /* observation points in all */
     SERVER_HALF = 1024,     /* handshakes that have not become a session */
     SERVER_HALF_FREE = 256, /* of these, begun without a cookie */
-    SERVER_HALF_OWN = 256,  /* of the others, from one address */
+    SERVER_HALF_OWN = 512,  /* of the others, from one address */
     SERVER_CONFIRMS = 16,   /* that are looked at for one handshake */
     SERVER_TICK_MS = 200,
     SERVER_REPORT_MS = 1000 - SERVER_TICK_MS / 2, /* so that it is every fifth tick */
