@@ -64,6 +64,7 @@ void server_drop_key(struct server *s, struct key *k)
     }
     (void)receiver_key_drop(server_receiver(s, k->index), k->index);
     s->key[k->index % RECEIVER_SLOTS] = NULL;
+    s->keys_of[k->index % s->conf.n_threads]--;
     server_unlist_key(k);
     key_free(k);
 }
@@ -76,7 +77,7 @@ static unsigned thread_for(struct server *s, const struct receiver_event *e, uin
     const struct session *ss = k ? k->session : server_session_at(s, &e->from);
     unsigned least = 0;
     for (unsigned t = 1; t < s->conf.n_threads; t++) {
-        least = s->sessions_of[t] < s->sessions_of[least] ? t : least;
+        least = s->keys_of[t] < s->keys_of[least] ? t : least;
     }
     return ss ? ss->thread : least;
 }
@@ -104,6 +105,7 @@ static struct key *make_key(struct server *s, const struct receiver_event *e, bo
                 k->made = mono_now();
                 k->expires = mono_add_ms(k->made, SERVER_HALF_MS);
                 s->key[index % RECEIVER_SLOTS] = k;
+                s->keys_of[thread]++;
                 server_half_add(s, k);
             }
             return k;

@@ -111,7 +111,7 @@ struct server {
     struct loop *loop;
     struct server_conf conf;
     struct receiver *receiver[RECEIVER_THREADS];
-    unsigned sessions_of[RECEIVER_THREADS]; /* of each */
+    unsigned keys_of[RECEIVER_THREADS]; /* of each: those of sessions, and half-open ones */
     struct wake wake;
     struct loop_fd *wake_event;
     struct loop_timer *tick;

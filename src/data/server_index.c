@@ -108,7 +108,6 @@ void server_session_add(struct server *s, struct session *ss)
     s->next_session = (s->next_session + 1) % RECEIVER_SESSIONS;
     s->session[ss->id] = ss;
     s->n_sessions++;
-    s->sessions_of[ss->thread]++;
     table_add(&s->sessions_by_tag, &ss->by_tag, tag_hash(s, ss->tag));
 }
 
@@ -118,7 +117,6 @@ void server_session_remove(struct server *s, struct session *ss)
     table_remove(&ss->by_address);
     s->session[ss->id] = NULL;
     s->n_sessions--;
-    s->sessions_of[ss->thread]--;
 }
 
 struct tap *server_tap_named(const struct server *s, const char *name)
