@@ -12,7 +12,7 @@ _farspan_words() {
     local common='-h --help -V --version'
     case $1 in
     tap)
-        echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s --keep-super -p --promiscuous" \
+        echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s --netns --keep-super -p --promiscuous" \
             "-l --list --name --json --user -B $common"
         ;;
     collector)
@@ -30,6 +30,7 @@ _farspan() {
     COMPREPLY=()
     case $command,$prev in
     tap,-i) mapfile -t COMPREPLY < <(compgen -W "any $(_farspan_interfaces)" -- "$cur") ;;
+    tap,--netns) mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$cur") ;;
     tap,--direction) mapfile -t COMPREPLY < <(compgen -W "in out both" -- "$cur") ;;
     tap,-c) mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur") ;;
     *,--key-file | *,--identity | *,--allow | collector,-w | keygen,-o | keygen,--output)

@@ -37,6 +37,7 @@ enum ledger_kind {
 #define LEDGER_TABLE(X)                                                                            \
     X(RING_IN, RING, IN, "in", "received by filter")                                               \
     X(RING_FULL, RING, DROP, "ring_full", "dropped by kernel, ring full")                          \
+    X(RING_GONE, RING, DROP, "interface_gone", "left in the ring of an interface that went away")  \
     X(RING_OUT, RING, OUT, "out", "captured")                                                      \
     X(RING_BYTES, RING, INFO, "bytes", "bytes captured")                                           \
     X(RING_SUPER, RING, INFO, "super_packets", "super-packets (segmentation offload)")             \

@@ -131,6 +131,7 @@ json_t *report_tap(const char *name, const struct client *c,
         json_t *o = json_object();
         client_stream_status(c, interfaces[i].stream, &st);
         set_str(o, "name", interfaces[i].name);
+        set_str(o, "state", interfaces[i].state);
         (void)json_object_set_new(o, "stages",
                                   tap_stages(worker_ledger(interfaces[i].worker), &st));
         (void)json_array_append_new(list, o);
@@ -199,6 +200,7 @@ static json_t *link_report(const struct server *s)
     set_int(o, "accepted", (int64_t)c.accepted);
     set_int(o, "cookies_sent", (int64_t)c.cookies);
     set_int(o, "handshakes_put_off", (int64_t)c.put_off);
+    set_int(o, "unanswered", (int64_t)c.unanswered);
     set_int(o, "revoked", (int64_t)c.revoked);
     set_int(o, "wrong_passphrase", (int64_t)c.wrong_secret);
     set_int(o, "wrong_key", (int64_t)c.wrong_key);

@@ -15,7 +15,7 @@
 json_t *report_stage(const struct ledger *l, enum ledger_stage stage);
 
 struct report_tap_interface {
-    const char *name;
+    const char *name, *state;
     uint16_t stream;
     const struct worker *worker;
 };

@@ -115,7 +115,8 @@ static void print_tap(const json_t *doc, FILE *to)
     {
         const json_t *stages = json_object_get(o, "stages");
         const json_t *sent = json_object_get(stages, "link_tx");
-        fprintf(to, " %s\n", str(o, "name"));
+        bool up = strcmp(str(o, "state"), "up") == 0 || str(o, "state")[0] == '\0';
+        fprintf(to, up ? " %s\n" : " %s: %s\n", str(o, "name"), str(o, "state"));
         print_tap_stages(to, stages);
         fprintf(to, "  %-22s %14" PRId64 " received %8" PRId64 " lost\n", "collector confirms",
                 num(sent, "confirmed"), num(sent, "reported_lost"));
@@ -144,6 +145,7 @@ static void print_link(FILE *to, const json_t *link)
     static const char *const keys[][2] = {
         {"cookies_sent", "handshakes answered by a cookie, as there were many"},
         {"handshakes_put_off", "handshakes left undone, as there were too many"},
+        {"unanswered", "answers not given, as others did not leave the host"},
         {"revoked", "sessions closed as the list of taps changed"},
         {"wrong_passphrase", "handshakes with a wrong passphrase"},
         {"wrong_key", "handshakes with a key that is not allowed"},

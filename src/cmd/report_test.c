@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,51 +114,63 @@ static void prints_what_it_gets(void **state)
                   "1 dropped: new_reason");
 }
 
-/* What the broker gave, whole or cut anywhere, in a block of exactly that size. */
-static void decodes_names(void **state)
+/* What the broker gave of an interface, whole, cut anywhere, and with more behind it. */
+static void decodes_what_was_opened(void **state)
 {
     (void)state;
-    static const uint8_t one[20] = {0, 0, 1, 2, 'e', 't', 'h', '0'};
-    static struct tap_name names[TAP_LINKS];
-    const size_t max = sizeof(one) * (TAP_LINKS + 1);
-    for (size_t len = 0; len <= max; len++) {
-        uint8_t *data = malloc(len + 1), *end = data + 1;
-        for (size_t i = 0; i < len; i++) {
-            end[i] = i % 20 >= 8 && i / 20 == 1 ? 'x' : one[i % 20];
-        }
-        unsigned n = tap_names_decode(end, len, names);
-        assert_int_equal(n, len / 20 < TAP_LINKS ? len / 20 : TAP_LINKS);
-        for (unsigned i = 0; i < n; i++) {
-            assert_int_equal(names[i].index, 258);
-            assert_string_equal(names[i].name, i == 1 ? "eth0xxxxxxxxxxxx" : "eth0");
+    static const uint8_t d[] = {0, 0, 1, 2, 0, 0, 16, 3, 0, 0, 5, 220, 2, 1, 9, 9};
+    for (size_t len = 0; len <= sizeof(d); len++) {
+        struct tap_opened o = {.index = 7};
+        uint8_t *data = malloc(len + 1);
+        memcpy(data + 1, d, len);
+        assert_int_equal(tap_opened_decode(data + 1, len, &o), len < 14 ? -EBADMSG : 0);
+        assert_int_equal(o.index, len < 14 ? 7 : 258);
+        if (len >= 14) {
+            assert_int_equal(o.flags, 0x1003);
+            assert_int_equal(o.mtu, 1500);
+            assert_int_equal(o.arphrd, 513);
         }
         free(data);
     }
 }
 
-static void decodes_own_devices(void **state)
+/* Which argument of -i an interface's name belongs to: the broker opens no other. */
+static void words_match(void **state)
 {
     (void)state;
-    uint8_t data[4 * RING_OWN_MAX + 9];
-    int own[RING_OWN_MAX];
-    for (size_t i = 0; i < sizeof(data); i++) {
-        data[i] = i % 4 == 3 ? (uint8_t)(i / 4) : 0;
-    }
-    for (size_t len = 0; len <= sizeof(data); len++) {
-        unsigned n = tap_own_decode(data, len, own);
-        assert_int_equal(n, len / 4 < RING_OWN_MAX ? len / 4 : RING_OWN_MAX);
-        for (unsigned i = 0; i < n; i++) {
-            assert_int_equal(own[i], i);
-        }
-    }
+    struct tap_conf c = {.word = {{"veth*", true}, {"eth0", false}, {"*[0-9]", true}},
+                         .n_words = 3};
+    assert_ptr_equal(tap_word_for(&c, "eth0"), &c.word[1]);
+    assert_ptr_equal(tap_word_for(&c, "veth7"), &c.word[0]);
+    assert_ptr_equal(tap_word_for(&c, "wg3"), &c.word[2]);
+    assert_null(tap_word_for(&c, "lo"));
+    assert_null(tap_word_for(&c, "any"));
+    assert_null(tap_word_for(&c, ""));
+    c.word[c.n_words++] = (struct tap_word){"any", false};
+    assert_ptr_equal(tap_word_for(&c, "any"), &c.word[3]);
+    assert_null(tap_word_for(&c, "lo"));
+}
+
+static void prints_the_history(void **state)
+{
+    (void)state;
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"state\": \"gone\"}], \"history\": [{\"time_ns\": 0, \"subject\": \"eth0\", "
+                  "\"words\": \"is gone\"}]}",
+                  "eth0: is gone");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"state\": \"gone\"}]}",
+                  " eth0: gone\n");
+    assert_prints("{\"role\": \"collector\", \"name\": \"c\", \"history\": [4, {\"subject\": 3}]}",
+                  "collector");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stages_balance),      cmocka_unit_test(stages_follow_each_other),
-        cmocka_unit_test(prints_what_it_gets), cmocka_unit_test(decodes_names),
-        cmocka_unit_test(decodes_own_devices),
+        cmocka_unit_test(prints_what_it_gets), cmocka_unit_test(decodes_what_was_opened),
+        cmocka_unit_test(words_match),         cmocka_unit_test(prints_the_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,50 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What tap.c (command line, start and end) and tap_broker.c (what the broker opens for it) share.
+ * What tap.c (start and end), tap_options.c (command line), tap_links.c (interfaces that come and
+ * go) and tap_broker.c (what the broker opens for them) share.
  */
 #pragma once
 
+#include <net/if.h>
+
+#include "base/history.h"
 #include "base/parse.h"
 #include "cmd/cmd.h"
 #include "cmd/control.h"
 #include "cmd/report.h"
 #include "data/client.h"
+#include "data/stage/ports.h"
+#include "proto/bpfsel.h"
 #include "sys/broker.h"
 #include "sys/filter.h"
-#include "sys/netlink.h"
+#include "sys/linkwatch.h"
+#include "sys/netns.h"
 #include "sys/ring.h"
 
 enum {
-    TAP_INTERFACES = 32,
-    TAP_LINKS = 128, /* interfaces that the broker tells of for "any" */
+    TAP_WORDS = 32,             /* -i options */
+    TAP_INTERFACES = 256,       /* tapped at a time, with those that may come back */
+    TAP_PATTERN_RING = 2 << 20, /* bytes; patterns may match hundreds */
+    TAP_PATTERN_RETIRE_MS = 8,
+    TAP_REFUSED = 32, /* interfaces of which it was said that they are not tapped */
 };
 
 enum tap_request {
-    TAP_OPEN_RING, /* u32: which interface of the command line; gives its descriptor */
+    TAP_OPEN_RING, /* an interface's name, 16 bytes; gives its ring, and struct tap_opened */
     TAP_CONNECT,   /* gives a UDP socket that is connected to the collector */
-    TAP_OWN,       /* gives u32 indexes of interfaces that collectors on this host made */
-    TAP_NAMES,     /* gives (u32 index, 16 bytes of name) of the interfaces there are */
+    TAP_WATCH,     /* gives a socket that hears of the interfaces (sys/linkwatch.h) */
+    TAP_NETNS,     /* gives u64: which namespace that of --netns is now, 0: it is gone */
     TAP_REQUESTS,
 };
 
-struct tap_interface {
-    const char *name;
-    struct ring_conf ring;
-    struct filter_prog filter; /* the user's, compiled for it; insns NULL: none */
-    uint64_t speed_bps;
-    struct ring *opened; /* until its worker takes it */
-    struct worker *worker;
-    uint16_t stream;
+/* An argument of -i. */
+struct tap_word {
+    const char *text;
+    bool pattern;
+};
+
+/* What the broker has opened. */
+struct tap_opened {
+    uint32_t index, flags, mtu;
+    uint16_t arphrd;
 };
 
 struct tap_conf {
-    struct tap_interface interface[TAP_INTERFACES];
-    unsigned n;
+    struct tap_word word[TAP_WORDS];
+    unsigned n_words;
+    const char *netns_text; /* --netns */
+    struct netns *netns;    /* the broker's; NULL: this one */
     bool has_collector;
     struct host_port collector;
     const char *collector_text;
     const char *filter_option; /* -f */
     char *filter;
+    /* It, compiled for NETLINK_ETHERNET and NETLINK_RAW_IP; insns NULL: none, or it cannot be. */
+    struct filter_prog program[2];
+    struct error program_error[2];
     enum frame_dir dir;
     bool has_vlans;
     struct vlan_set vlans;
@@ -55,15 +72,119 @@ struct tap_conf {
     struct secret_options secret;
 };
 
+/* An interface that is tapped, or was: it may come back, and is the same observation point then. */
+struct tap_interface {
+    char name[IFNAMSIZ];
+    const struct tap_word *word;
+    bool there;            /* it has a ring, of the interface `now` */
+    bool seen;             /* since all were asked for */
+    struct tap_opened now; /* or as it was last */
+    bool raw_ip;
+    struct mono gone;  /* since when it is not there */
+    struct mono retry; /* it could not be opened: the next try */
+    struct worker *worker;
+    uint16_t stream;
+};
+
+/* "any": an interface that frames name by its place. */
+struct tap_port {
+    char name[IFNAMSIZ]; /* "": free */
+    uint32_t index;      /* 0: gone */
+    bool seen;
+    struct mono gone;
+};
+
+struct tap {
+    struct tap_conf conf;
+    struct secrets secrets;
+    struct control control;
+    struct broker *broker;
+    struct loop *loop;
+    struct wake wake;
+    struct loop_fd *wake_event;
+    struct client *client;
+    struct control_server *status;
+    struct loop_timer *timer;
+    char host[128];
+    struct history history;
+
+    struct tap_interface interface[TAP_INTERFACES];
+    unsigned n;
+    bool has_flow;
+    struct ether_flow flow; /* of the tunnel */
+    struct sock_filter program[BPFSEL_MAX];
+
+    int watch; /* -1: none */
+    struct loop_fd *watch_event;
+    struct mono asked; /* for all interfaces; {0}: the answer is complete */
+    bool lost;         /* something was missed since: ask again */
+    uint64_t netns_id; /* 0: gone */
+    struct mono full_said;
+    int refused[TAP_REFUSED]; /* indexes */
+    unsigned n_refused;
+
+    struct tap_port port[PORTS_MAX]; /* of "any" */
+    const char *port_name[PORTS_MAX];
+    unsigned n_ports;
+    int own[RING_OWN_MAX]; /* indexes of collectors' devices */
+    unsigned n_own;
+    bool ports_changed;
+};
+
 /* The broker's table; the handlers' ctx is a struct tap_conf. */
 extern const struct broker_request tap_requests[TAP_REQUESTS];
-/* Decoders of what the broker gives. */
-unsigned tap_own_decode(const uint8_t *data, size_t len, int ret[RING_OWN_MAX]);
-struct tap_name {
-    uint32_t index;
-    char name[17];
-};
-unsigned tap_names_decode(const uint8_t *data, size_t len, struct tap_name ret[TAP_LINKS]);
+/* Decoder of what TAP_OPEN_RING gives. -EBADMSG. */
+int tap_opened_decode(const uint8_t *data, size_t len, struct tap_opened *ret);
+
+/* The argument of -i that names the interface: itself, else the first pattern that it matches.
+ * NULL: none does. "any" is found as itself only. */
+const struct tap_word *tap_word_for(const struct tap_conf *c, const char *name);
+/* The ring of such an interface, in both processes; index 0: of all. */
+struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
+                               uint32_t index, uint16_t arphrd);
+/* Can it be tapped as the command line wants? 0 or -errno with the reason. */
+int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, struct error *err);
 
 /* Reads argv into `c`; EXIT_SUCCESS to go on, else -1 - exit status. */
 int tap_parse(struct tap_conf *c, int argc, char **argv);
+
+/* ---- tap_interface.c ---- */
+
+/* Into the history, and said. */
+void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *fmt, ...)
+    _printf_(4, 5);
+bool tap_is_any(const struct tap_interface *ti);
+/* NULL: none. The latter only of those that are there. */
+struct tap_interface *tap_by_name(struct tap *t, const char *name);
+struct tap_interface *tap_by_index(struct tap *t, int index);
+/* Makes a worker and its stream, without a ring yet. */
+int tap_add(struct tap *t, const char *name, const struct tap_word *word,
+            struct tap_interface **ret, struct error *err);
+/* Gives it a ring of the interface that has its name now; where it is not there, or cannot be
+ * tapped, -errno, and it is tried again later. */
+int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err);
+/* The same with an event that says what came of it. */
+void tap_take(struct tap *t, struct tap_interface *ti);
+/* It has no ring from now on; what is in the old one is sent and counted. */
+void tap_let_go(struct tap *t, struct tap_interface *ti);
+/* The tunnel's flow is another one (NULL: none): it is not to be captured. */
+void tap_links_flow(struct tap *t, const struct ether_flow *flow);
+
+/* ---- tap_ports.c ---- */
+
+void tap_port_is(struct tap *t, const struct netlink_link *link);
+void tap_port_gone(struct tap *t, int index);
+/* A collector's device: nobody is to tap what a collector puts there, for that would never end. */
+bool tap_is_own(struct tap *t, const struct netlink_link *link);
+/* Tells the worker and the collector of all names, or of what changed since the last time. */
+void tap_tell_ports(struct tap *t, struct tap_interface *ti);
+void tap_push_ports(struct tap *t);
+
+/* ---- tap_links.c ---- */
+
+/* Opens what the command line names and what patterns match now, and watches from then on. */
+int tap_links_start(struct tap *t, struct error *err);
+/* Every second at least: what has to be tried again, and whether the namespace is still there. */
+void tap_links_tick(struct tap *t);
+/* The loop is still there. */
+void tap_links_stop(struct tap *t);

@@ -4,6 +4,8 @@
  * decided by the command line before the split.
  */
 #include <errno.h>
+#include <fnmatch.h>
+#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,19 +18,140 @@ enum {
     NAME_LEN = 16,
 };
 
+const struct tap_word *tap_word_for(const struct tap_conf *c, const char *name)
+{
+    const struct tap_word *found = NULL;
+    for (unsigned i = 0; i < c->n_words; i++) {
+        const struct tap_word *w = &c->word[i];
+        if (!w->pattern && strcmp(w->text, name) == 0) {
+            return w;
+        }
+        if (!found && w->pattern && fnmatch(w->text, name, 0) == 0) {
+            found = w;
+        }
+    }
+    return strcmp(name, "any") == 0 ? NULL : found;
+}
+
+struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
+                               uint32_t index, uint16_t arphrd)
+{
+    bool many = word->pattern && c->ring_bytes == 0;
+    return (struct ring_conf){.ifindex = (int)index,
+                              .raw_ip = index && netlink_framing(arphrd) == NETLINK_RAW_IP,
+                              .promiscuous = c->promiscuous,
+                              .ignore_outgoing = c->dir == FRAME_DIR_IN,
+                              .retire_ms = many ? TAP_PATTERN_RETIRE_MS : 0,
+                              .bytes = many ? TAP_PATTERN_RING : c->ring_bytes};
+}
+
+int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, struct error *err)
+{
+    enum netlink_framing framing = netlink_framing(arphrd);
+    if (framing == NETLINK_OTHER) {
+        return error_set(err, EOPNOTSUPP, "%s: its kind of link (ARPHRD %u) cannot be carried",
+                         name, arphrd);
+    }
+    if (framing == NETLINK_RAW_IP && c->has_vlans) {
+        return error_set(err, EINVAL, "%s has no VLANs: leave --vlan out", name);
+    }
+    if (c->program_error[framing].text[0]) {
+        return error_set(err, EINVAL, "%s: %s", name, c->program_error[framing].text);
+    }
+    return 0;
+}
+
+static void put_opened(struct broker_reply *reply, const struct netlink_link *link)
+{
+    struct wr w = wr_make(reply->data, sizeof(reply->data));
+    wr_u32(&w, (uint32_t)link->index);
+    wr_u32(&w, link->flags);
+    wr_u32(&w, link->mtu);
+    wr_u16(&w, link->arphrd);
+    reply->len = wr_len(&w);
+}
+
+int tap_opened_decode(const uint8_t *data, size_t len, struct tap_opened *ret)
+{
+    struct rd r = rd_make(data, len);
+    struct tap_opened o = {.index = rd_u32(&r)};
+    o.flags = rd_u32(&r);
+    o.mtu = rd_u32(&r);
+    o.arphrd = rd_u16(&r);
+    if (!rd_ok(&r)) {
+        return -EBADMSG;
+    }
+    *ret = o;
+    return 0;
+}
+
+/* In the namespace where it is tapped. */
+static int open_there(const struct tap_conf *c, const char *name, const struct tap_word *word,
+                      struct broker_reply *reply)
+{
+    struct netlink_link link = {.arphrd = ARPHRD_ETHER};
+    int r = 0;
+    if (strcmp(name, "any") != 0) {
+        r = netlink_get(name, &link, &reply->err);
+        r = r < 0 ? r : tap_may_carry(c, name, link.arphrd, &reply->err);
+        if (r == 0 && word->pattern && strcmp(link.alias, TAPDEV_ALIAS) == 0) {
+            r = error_set(&reply->err, EBUSY, "a collector's own device");
+        }
+    }
+    if (r == 0) {
+        struct ring_conf rc = tap_ring_conf(c, word, (uint32_t)link.index, link.arphrd);
+        r = ring_open(&rc, &reply->fd, &reply->err);
+        put_opened(reply, &link);
+        if (r < 0) {
+            error_prefix(&reply->err, "%s", name);
+        }
+    }
+    return r;
+}
+
 static int open_ring(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
     const struct tap_conf *c = ctx;
-    struct rd r = rd_make(args, len);
-    uint32_t which = rd_u32(&r);
-    if (!rd_ok(&r) || which >= c->n) {
-        return error_set(&reply->err, EINVAL, "there is no interface number %u", which);
+    char name[NAME_LEN + 1] = "";
+    memcpy(name, args, MIN(len, (size_t)NAME_LEN));
+    const struct tap_word *word = name[NAME_LEN - 1] == '\0' ? tap_word_for(c, name) : NULL;
+    if (!word) {
+        return error_set(&reply->err, EINVAL, "the command line names no such interface");
     }
-    int e = ring_open(&c->interface[which].ring, &reply->fd, &reply->err);
-    if (e < 0) {
-        error_prefix(&reply->err, "%s", c->interface[which].name);
+    int r = c->netns ? netns_enter(c->netns, &reply->err) : 0;
+    if (r == 0) {
+        r = open_there(c, name, word, reply);
+        if (c->netns) {
+            netns_leave(c->netns);
+        }
     }
-    return e;
+    return r;
+}
+
+static int watch(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    (void)args;
+    (void)len;
+    const struct tap_conf *c = ctx;
+    int r = c->netns ? netns_enter(c->netns, &reply->err) : 0;
+    if (r == 0) {
+        r = linkwatch_open(&reply->fd, &reply->err);
+        if (c->netns) {
+            netns_leave(c->netns);
+        }
+    }
+    return r;
+}
+
+static int which_netns(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    (void)args;
+    (void)len;
+    const struct tap_conf *c = ctx;
+    struct wr w = wr_make(reply->data, sizeof(reply->data));
+    wr_u64(&w, c->netns ? netns_id(c->netns) : 1);
+    reply->len = wr_len(&w);
+    return 0;
 }
 
 static int connect_collector(void *ctx, const void *args, size_t len, struct broker_reply *reply)
@@ -62,76 +185,9 @@ static int connect_collector(void *ctx, const void *args, size_t len, struct bro
     return r;
 }
 
-/* The reply's data: what `put` writes of each interface there is, in at most `cap` bytes. */
-static int tell_links(struct broker_reply *reply, size_t cap,
-                      void (*put)(struct wr *w, const struct netlink_link *link))
-{
-    struct netlink_link *links = NULL;
-    size_t n = 0;
-    int r = netlink_links(&links, &n, &reply->err);
-    struct wr w = wr_make(reply->data, MIN(sizeof(reply->data), cap));
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        put(&w, &links[i]);
-    }
-    reply->len = wr_len(&w);
-    free(links);
-    return r;
-}
-
-static void put_own(struct wr *w, const struct netlink_link *link)
-{
-    if (strcmp(link->alias, TAPDEV_ALIAS) == 0) {
-        wr_u32(w, (uint32_t)link->index);
-    }
-}
-
-static void put_name(struct wr *w, const struct netlink_link *link)
-{
-    wr_u32(w, (uint32_t)link->index);
-    wr_copy(w, link->name, NAME_LEN);
-}
-
-static int own_devices(void *ctx, const void *args, size_t len, struct broker_reply *reply)
-{
-    (void)ctx;
-    (void)args;
-    (void)len;
-    return tell_links(reply, 4u * RING_OWN_MAX, put_own);
-}
-
-static int names(void *ctx, const void *args, size_t len, struct broker_reply *reply)
-{
-    (void)ctx;
-    (void)args;
-    (void)len;
-    return tell_links(reply, TAP_LINKS * (4u + NAME_LEN), put_name);
-}
-
 const struct broker_request tap_requests[TAP_REQUESTS] = {
-    [TAP_OPEN_RING] = {"open the ring", open_ring, 4, 4},
+    [TAP_OPEN_RING] = {"open the ring", open_ring, NAME_LEN, NAME_LEN},
     [TAP_CONNECT] = {"reach the collector", connect_collector, 0, 0},
-    [TAP_OWN] = {"find collectors' devices", own_devices, 0, 0},
-    [TAP_NAMES] = {"list the interfaces", names, 0, 0},
+    [TAP_WATCH] = {"watch the interfaces", watch, 0, 0},
+    [TAP_NETNS] = {"look for the namespace", which_netns, 0, 0},
 };
-
-unsigned tap_own_decode(const uint8_t *data, size_t len, int ret[RING_OWN_MAX])
-{
-    struct rd r = rd_make(data, len);
-    unsigned n = 0;
-    while (n < RING_OWN_MAX && rd_left(&r) >= 4) {
-        ret[n++] = (int)rd_u32(&r);
-    }
-    return n;
-}
-
-unsigned tap_names_decode(const uint8_t *data, size_t len, struct tap_name ret[TAP_LINKS])
-{
-    struct rd r = rd_make(data, len);
-    unsigned n = 0;
-    while (n < TAP_LINKS && rd_left(&r) >= 4 + NAME_LEN) {
-        ret[n].index = rd_u32(&r);
-        rd_copy(&r, ret[n].name, NAME_LEN);
-        ret[n++].name[NAME_LEN] = '\0';
-    }
-    return n;
-}

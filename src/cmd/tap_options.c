@@ -16,7 +16,9 @@ static const char help[] =
     "FILTER is a pcap-filter(7) expression, run in the kernel.\n"
     "\n"
     "What to tap:\n"
-    "  -i INTERFACE            tap this interface; may be given several times; \"any\": all\n"
+    "  -i INTERFACE            tap this interface; may be given several times; \"any\": all;\n"
+    "                          a pattern, such as 'veth*': each that matches, as they come and go\n"
+    "      --netns NAME|PID    the interfaces of another network namespace\n"
     "  -l, --list              list the interfaces and exit\n"
     "  -f FILTER               the filter as an option\n"
     "      --direction DIR     in, out, or both (default both)\n"
@@ -53,6 +55,7 @@ enum {
     OPT_USER,
     OPT_JSON,
     OPT_KEEP_SUPER,
+    OPT_NETNS,
 };
 
 static const struct option options[] = {
@@ -67,6 +70,7 @@ static const struct option options[] = {
     {"user", required_argument, NULL, OPT_USER},
     {"json", no_argument, NULL, OPT_JSON},
     {"keep-super", no_argument, NULL, OPT_KEEP_SUPER},
+    {"netns", required_argument, NULL, OPT_NETNS},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -115,15 +119,21 @@ static int set_direction(struct tap_conf *c, const char *word)
 
 static int add_interface(struct tap_conf *c, const char *name)
 {
-    for (unsigned i = 0; i < c->n; i++) {
-        if (strcmp(c->interface[i].name, name) == 0) {
+    for (unsigned i = 0; i < c->n_words; i++) {
+        if (strcmp(c->word[i].text, name) == 0) {
             return usage_error("tap", "-i %s is given twice", name);
         }
     }
-    if (c->n == TAP_INTERFACES) {
-        return usage_error("tap", "at most %d interfaces; \"any\" taps all", TAP_INTERFACES);
+    if (c->n_words == TAP_WORDS) {
+        return usage_error("tap", "-i at most %d times; a pattern matches many, \"any\" taps all",
+                           TAP_WORDS);
     }
-    c->interface[c->n++].name = name;
+    bool pattern = strpbrk(name, "*?[") != NULL;
+    if (name[0] == '\0' || (!pattern && strlen(name) >= IFNAMSIZ)) {
+        return usage_error("tap", "-i \"%s\" is no interface's name: 1 to %d characters", name,
+                           IFNAMSIZ - 1);
+    }
+    c->word[c->n_words++] = (struct tap_word){name, pattern};
     return 0;
 }
 
@@ -184,6 +194,9 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
     case OPT_KEEP_SUPER:
         c->keep_super = true;
         break;
+    case OPT_NETNS:
+        c->netns_text = arg;
+        break;
     case OPT_JSON:
         c->json = true;
         break;
@@ -195,7 +208,7 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
 
 static int finish(struct tap_conf *c, int argc, char **argv)
 {
-    if (c->n == 0) {
+    if (c->n_words == 0) {
         return usage_error("tap", "an interface is needed: -i INTERFACE (--list shows them)");
     }
     if (!c->has_collector) {

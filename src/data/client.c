@@ -424,6 +424,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     if (c->uplink.up && c->closing == OPEN) {
         client_send_streams(c);
         client_begin_streams(c, now);
+        client_repeat_ports(c);
         if (!c->announced) {
             announce(c, now);
         }
@@ -495,6 +496,9 @@ int client_add_stream(struct client *c, const struct client_stream *s, uint16_t 
     }
     c->stream[c->n_streams++] = (struct stream){.conf = *s};
     *ret_id = c->n_streams;
+    if (c->uplink.up && c->closing == OPEN) {
+        client_send_streams(c);
+    }
     return 0;
 }
 

@@ -10,7 +10,8 @@
 #include "sys/udp.h"
 
 enum {
-    CLIENT_STREAMS = 64,
+    CLIENT_STREAMS = 256,
+    CLIENT_PORTS = 255,
     CLIENT_TICK_MS = 100,
     CLIENT_REPORT_MS = 1000,
     CLIENT_DRAIN_MS = 10000, /* for data threads to send what they have, at the end */
@@ -18,6 +19,7 @@ enum {
     CLIENT_GONE_MS = 300,    /* what remains of that when the collector seems to have closed */
     CLIENT_SERVED_MS = 3000, /* a session whose frames are not taken by then is worth a word */
     CLIENT_PORTS_MS = 250,   /* head start of the names of ports before frames that mention them */
+    CLIENT_PORT_TIMES = 5,   /* a new name of a port is told so often, as nobody acknowledges it */
 };
 
 /* Keys of one handshake with what the control thread needs to use them. */
@@ -31,11 +33,12 @@ struct epoch {
 
 struct stream {
     struct client_stream conf;
-    struct mono ready;        /* the names of its ports are under way until then; {0}: not */
-    bool acked;               /* the collector knows it: frames may flow */
-    bool stale;               /* its data thread has not got the newest key yet */
-    bool ended;               /* nor been told that the session is over */
-    uint64_t accounted, lost; /* as the collector last said of this session */
+    struct mono ready; /* the names of its ports are under way until then; {0}: not */
+    uint8_t port_again[CLIENT_PORTS];   /* how often the names of ports are to be told still */
+    bool acked;                         /* the collector knows it: frames may flow */
+    bool stale;                         /* its data thread has not got the newest key yet */
+    bool ended;                         /* nor been told that the session is over */
+    uint64_t accounted, lost;           /* as the collector last said of this session */
     uint64_t past_accounted, past_lost; /* of earlier sessions */
 };
 
@@ -80,6 +83,8 @@ int epoch_open(struct epoch *e, const struct handshake_keys *keys);
 void epoch_close(struct epoch *e);
 void client_send_info(struct client *c);
 void client_send_streams(struct client *c);
+/* New names of ports, again. */
+void client_repeat_ports(struct client *c);
 /* Begins streams whose ports' names have had their head start. */
 void client_begin_streams(struct client *c, struct mono now);
 void client_send_report(struct client *c, bool final);

@@ -177,13 +177,50 @@ int client_worker_key(struct client *c, struct link_tx_key *ret)
     return 0;
 }
 
+static void send_port(struct client *c, uint16_t id, unsigned i)
+{
+    struct link_control ctl = {.type = LINK_PORT};
+    const char *name = c->stream[id - 1].conf.ports[i];
+    ctl.port = (struct link_port){id, (uint16_t)(i + 1), text(name, LINK_NAME_MAX)};
+    send_control(c, &c->current, &ctl);
+}
+
 static void send_ports(struct client *c, uint16_t id)
 {
-    const struct client_stream *s = &c->stream[id - 1].conf;
-    for (unsigned i = 0; i < s->n_ports; i++) {
-        struct link_control ctl = {.type = LINK_PORT};
-        ctl.port = (struct link_port){id, (uint16_t)(i + 1), text(s->ports[i], LINK_NAME_MAX)};
-        send_control(c, &c->current, &ctl);
+    for (unsigned i = 0; i < c->stream[id - 1].conf.n_ports; i++) {
+        send_port(c, id, i);
+    }
+}
+
+void client_port_changed(struct client *c, uint16_t id, uint16_t port)
+{
+    struct stream *s = id > 0 && id <= c->n_streams ? &c->stream[id - 1] : NULL;
+    if (!s || port == 0 || port > CLIENT_PORTS) {
+        return;
+    }
+    s->port_again[port - 1] = CLIENT_PORT_TIMES;
+}
+
+void client_set_ports(struct client *c, uint16_t id, unsigned n)
+{
+    if (id > 0 && id <= c->n_streams) {
+        c->stream[id - 1].conf.n_ports = MIN(n, (unsigned)CLIENT_PORTS);
+    }
+    if (c->uplink.up) {
+        client_repeat_ports(c);
+    }
+}
+
+void client_repeat_ports(struct client *c)
+{
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        struct stream *s = &c->stream[i];
+        for (unsigned k = 0; s->acked && k < s->conf.n_ports; k++) {
+            if (s->port_again[k] > 0) {
+                s->port_again[k]--;
+                send_port(c, (uint16_t)(i + 1), k);
+            }
+        }
     }
 }
 
@@ -202,7 +239,7 @@ static void stream_acked(struct client *c, uint16_t id)
         return;
     }
     struct stream *s = &c->stream[id - 1];
-    if (s->conf.n_ports == 0) {
+    if (!s->conf.ports) {
         begin_stream(c, id);
     } else if (!s->ready.ns) {
         s->ready = mono_add_ms(mono_now(), CLIENT_PORTS_MS);

@@ -201,7 +201,7 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
         server_drop_key(s, k);
         return;
     }
-    server_send(s, &e->from, &e->local, out, (size_t)n);
+    server_answer(s, e, real, out, n);
 }
 
 static void wrong_secret(struct server *s, const struct receiver_event *e)
@@ -250,7 +250,7 @@ static void on_confirm(struct server *s, const struct receiver_event *e, const s
         return;
     }
     handshake_keys_wipe(&keys);
-    server_send(s, &e->from, &e->local, out, (size_t)n);
+    server_answer(s, e, true, out, n);
 }
 
 static void on_handshake(struct server *s, const struct receiver_event *e)
@@ -292,9 +292,7 @@ static void on_event(struct server *s, const struct receiver_event *e)
          * it learns has no proof, so it only hastens a handshake; it is no larger than the record.
          */
         if (s->hints++ < SERVER_HINTS) {
-            uint8_t d[HANDSHAKE_MESSAGE_MAX];
-            int n = handshake_reject(LINK_REASON_SESSION, e->index, d);
-            server_send(s, &e->from, &e->local, d, (size_t)n);
+            server_reject(s, e, LINK_REASON_SESSION, e->index);
         }
         break;
     case RECEIVER_CLOSED:
@@ -401,6 +399,10 @@ static int start(struct server *s, struct error *err)
     }
     guard_init(&s->guard, seed, mono_now());
     load_init(&s->load, seed, mono_now());
+    s->send_buffer = udp_send_buffer(s->conf.fd[0]);
+    if (s->send_buffer < 0) {
+        return error_sys(err, -s->send_buffer, "cannot start the link");
+    }
     s->next_words = mono_add_ms(mono_now(), 1000);
     for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
         const struct receiver_conf rc = {.fd = s->conf.fd[t],

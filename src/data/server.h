@@ -77,6 +77,7 @@ const struct history *server_history(const struct server *s);
 struct server_counters {
     uint64_t handshakes, accepted; /* HELLOs read, sessions or keys that came of them */
     uint64_t revoked;              /* sessions closed as their taps went off the list */
+    uint64_t unanswered;           /* as too many answers had not left yet */
     uint64_t cookies, put_off;     /* HELLOs answered by a cookie; left for later */
     uint64_t wrong_secret, wrong_key, wrong_method, wrong_version, slowed, replayed_hello;
     struct receiver_figures receiver;

@@ -117,6 +117,7 @@ struct server {
     struct loop_timer *tick;
     struct mono next_words;
     struct udp_io io;   /* for answers */
+    int send_buffer;    /* its size */
     struct guard guard; /* passphrases: who has to wait */
     struct load load;   /* handshakes: whose are taken on */
     struct cookie_jar cookies;
@@ -170,6 +171,10 @@ void server_address(const struct udp_addr *a, uint8_t ret[16]);
  * sender's address is known to be real. */
 bool server_admits(struct server *s, const struct receiver_event *e, const struct link_hs *m,
                    bool *ret_real);
+/* Sends an answer to a handshake message or an unknown record, unless too many are stuck.
+ * `real`: the address has shown that it is. `len` not above 0: there is none. */
+void server_answer(struct server *s, const struct receiver_event *e, bool real, const uint8_t *d,
+                   int len);
 /* May this address try a passphrase now? */
 bool server_may_try(struct server *s, const struct receiver_event *e);
 void server_reject(struct server *s, const struct receiver_event *e, uint8_t why,

@@ -22,13 +22,14 @@ enum {
     COMMANDS = 64,
 };
 
-enum op { OP_SESSION, OP_REKEY, OP_DOWN, OP_FILTER, OP_OWN, OP_PORTS };
+enum op { OP_SESSION, OP_REKEY, OP_DOWN, OP_FILTER, OP_RING, OP_OWN, OP_PORTS };
 
 struct command {
     enum op op;
     struct link_tx_key key;
     uint32_t serial;
     struct filter_prog prog;
+    struct ring *ring;
     bool has_flow;
     struct ether_flow flow;
     unsigned n_own;
@@ -41,6 +42,9 @@ struct worker {
     pthread_t thread;
     char name[16]; /* of the thread */
     bool started, stopping;
+    bool swapping; /* the ring is emptied, and `next` comes after it */
+    struct ring *next;
+    unsigned draining; /* polls that found nothing while it is emptied */
     struct wake wake;
     const struct wake *control;
     struct queue *commands;
@@ -59,6 +63,7 @@ static void command_free(struct command *c)
     if (c) {
         link_tx_key_done(&c->key);
         filter_done(&c->prog);
+        ring_free(c->ring);
         free(c);
     }
 }
@@ -76,12 +81,29 @@ static void publish(struct worker *w)
 static void set_filter(struct worker *w, struct command *c)
 {
     struct ring *ring = ring_source_ring(w->pipeline.source);
-    int r = ring_set_filter(ring, c->prog.insns, c->prog.n, NULL);
+    int r = ring ? ring_set_filter(ring, c->prog.insns, c->prog.n, NULL) : 0;
     if (r < 0) {
         atomic_store(&w->error, -r);
         wake_signal(w->control);
     }
     tunnel_stage_set(w->pipeline.stage[0], c->has_flow ? &c->flow : NULL);
+}
+
+/* From now on nothing new comes into the ring. */
+static void close_ring(struct worker *w)
+{
+    struct ring *ring = ring_source_ring(w->pipeline.source);
+    w->draining = 0;
+    if (ring) {
+        ring_stop(ring);
+    }
+}
+
+/* True once all that was accepted is read, or will never be. */
+static bool ring_emptied(struct worker *w)
+{
+    struct ring *ring = ring_source_ring(w->pipeline.source);
+    return !ring || ring_drained(ring) || ++w->draining == DRAIN_MAX;
 }
 
 static void carry_out(struct worker *w, struct command *c)
@@ -104,8 +126,15 @@ static void carry_out(struct worker *w, struct command *c)
     case OP_FILTER:
         set_filter(w, c);
         break;
+    case OP_RING:
+        close_ring(w);
+        w->next = TAKE_PTR(c->ring);
+        w->swapping = true;
+        break;
     case OP_OWN:
-        (void)ring_own_devices(ring_source_ring(w->pipeline.source), c->own, c->n_own);
+        if (ring_source_ring(w->pipeline.source)) {
+            (void)ring_own_devices(ring_source_ring(w->pipeline.source), c->own, c->n_own);
+        }
         break;
     case OP_PORTS:
         ports_stage_set(w->pipeline.stage[1], c->ports, c->n_ports);
@@ -115,11 +144,11 @@ static void carry_out(struct worker *w, struct command *c)
 
 static void carry_out_all(struct worker *w)
 {
-    for (struct command *c; (c = queue_pop(w->commands)) != NULL; command_free(c)) {
+    for (struct command *c; !w->swapping && (c = queue_pop(w->commands)) != NULL; command_free(c)) {
         carry_out(w, c);
     }
-    if (!w->stopping && atomic_load_explicit(&w->stop, memory_order_acquire)) {
-        ring_stop(ring_source_ring(w->pipeline.source));
+    if (!w->swapping && !w->stopping && atomic_load_explicit(&w->stop, memory_order_acquire)) {
+        close_ring(w);
         w->stopping = true;
     }
 }
@@ -133,9 +162,8 @@ static void *run(void *arg)
         {.fd = w->wake.fd, .events = POLLIN},
     };
     bool more = false;
-    unsigned draining = 0;
     for (;;) {
-        int timeout = more ? 0 : w->stopping ? DRAIN_MS : IDLE_MS;
+        int timeout = more ? 0 : w->stopping || w->swapping ? DRAIN_MS : IDLE_MS;
         if (poll(p, 2, timeout) < 0 && errno != EINTR) {
             break;
         }
@@ -151,10 +179,14 @@ static void *run(void *arg)
         int error = 0;
         more = pipeline_run(&w->pipeline, &error);
         publish(w);
-        if (w->stopping && !more) {
-            if (ring_drained(ring_source_ring(w->pipeline.source)) || ++draining == DRAIN_MAX) {
-                break;
-            }
+        if (w->swapping && !more && ring_emptied(w)) {
+            ring_source_swap(w->pipeline.source, TAKE_PTR(w->next));
+            w->swapping = false;
+            p[0].fd = w->pipeline.source->ops->fd(w->pipeline.source);
+            publish(w);
+            carry_out_all(w);
+        } else if (w->stopping && !more && ring_emptied(w)) {
+            break;
         }
     }
     atomic_store_explicit(&w->done, true, memory_order_release);
@@ -221,6 +253,7 @@ void worker_free(struct worker *w)
         command_free(c);
     }
     queue_free(w->commands);
+    ring_free(w->next);
     if (w->pipeline.source) {
         w->pipeline.source->ops->free(w->pipeline.source);
     }
@@ -242,6 +275,7 @@ static int command(struct worker *w, const struct command *from)
         struct command undo = *from;
         link_tx_key_done(&undo.key);
         filter_done(&undo.prog);
+        ring_free(undo.ring);
         free(c);
         return -EAGAIN;
     }
@@ -272,6 +306,11 @@ int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether
     }
     *prog = (struct filter_prog){0};
     return command(w, &c);
+}
+
+int worker_ring(struct worker *w, struct ring *ring)
+{
+    return command(w, &(struct command){.op = OP_RING, .key.fd = -1, .ring = ring});
 }
 
 int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n)

@@ -23,7 +23,7 @@ struct worker_conf {
     const struct wake *control; /* signalled when something was published that cannot wait */
 };
 
-/* Starts the thread; takes `ring` over, also on failure. */
+/* Starts the thread; takes `ring` over, also on failure; NULL: there is none yet. */
 int worker_start(struct ring *ring, const struct worker_conf *conf, struct worker **ret,
                  struct error *err);
 /* Ends the thread, if worker_stop did not, and frees everything. Takes NULL. */
@@ -36,9 +36,13 @@ int worker_rekey(struct worker *w, const struct link_tx_key *key);
 int worker_down(struct worker *w);
 /* Own-tunnel exclusion: the whole filter program with it, and the flow for the second check. */
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow);
+/* The interface is another one now, or gone (NULL). What the old ring has is sent and counted
+ * first; commands that follow wait for that. `ring` has its filter. */
+int worker_ring(struct worker *w, struct ring *ring);
 /* "any": interfaces whose frames are skipped. */
 int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n);
-/* "any": interface ifindex[i] is the stream's port i + 1; at most PORTS_MAX of stage/ports.h. */
+/* "any": interface ifindex[i] is the stream's port i + 1; at most PORTS_MAX of stage/ports.h. 0: no
+ * interface has that port. */
 int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n);
 /* Takes no more frames, sends what was accepted, counts, and ends; worker_done tells when. */
 void worker_stop(struct worker *w);

@@ -60,23 +60,24 @@ void load_init(struct load *l, uint64_t key, struct mono now)
     load_bucket_init(&l->all, LOAD_BURST, now);
 }
 
-static struct load_entry *entry_of(struct load *l, const uint8_t addr[16], struct mono now)
+static struct load_bucket *bucket_of(const struct load *l, struct load_entry *table,
+                                     const uint8_t addr[16], int64_t burst, struct mono now)
 {
     struct load_entry *set =
-        &l->entry[load_hash(l->key, addr) % (LOAD_ENTRIES / LOAD_WAYS) * LOAD_WAYS];
+        &table[load_hash(l->key, addr) % (LOAD_ENTRIES / LOAD_WAYS) * LOAD_WAYS];
     struct load_entry *at = &set[0];
     for (unsigned i = 0; i < LOAD_WAYS; i++) {
         if (set[i].used && memcmp(set[i].addr, addr, 16) == 0) {
-            return &set[i];
+            return &set[i].bucket;
         }
-        if (at->used && (!set[i].used || set[i].own.at.ns < at->own.at.ns)) {
+        if (at->used && (!set[i].used || set[i].bucket.at.ns < at->bucket.at.ns)) {
             at = &set[i];
         }
     }
     memcpy(at->addr, addr, 16);
     at->used = true;
-    load_bucket_init(&at->own, LOAD_OWN_BURST, now);
-    return at;
+    load_bucket_init(&at->bucket, burst, now);
+    return &at->bucket;
 }
 
 enum load_verdict load_hello(struct load *l, const uint8_t addr[16], bool real, struct mono now)
@@ -87,12 +88,20 @@ enum load_verdict load_hello(struct load *l, const uint8_t addr[16], bool real, 
     }
     uint8_t a[16];
     load_address(addr, a);
-    struct load_entry *e = entry_of(l, a, now);
+    struct load_bucket *mine = bucket_of(l, l->own, a, LOAD_OWN_BURST, now);
     int64_t left = fill(&l->all, LOAD_RATE, LOAD_BURST, now);
-    bool own = load_bucket_take(&e->own, LOAD_OWN_RATE, LOAD_OWN_BURST, now);
+    bool own = load_bucket_take(mine, LOAD_OWN_RATE, LOAD_OWN_BURST, now);
     if (left < 1000 || (!own && left < (int64_t)LOAD_COMMON * 1000)) {
         return LOAD_LATER;
     }
     l->all.milli -= 1000;
     return LOAD_WORK;
+}
+
+bool load_answer(struct load *l, const uint8_t addr[16], struct mono now)
+{
+    uint8_t a[16];
+    load_address(addr, a);
+    return load_bucket_take(bucket_of(l, l->answers, a, LOAD_ANSWER_BURST, now), LOAD_ANSWER_RATE,
+                            LOAD_ANSWER_BURST, now);
 }

@@ -26,6 +26,8 @@ enum {
     LOAD_COMMON = 500, /* … of which so many are kept for the addresses' own shares, … */
     LOAD_OWN_RATE = 2, /* … which are this for each address */
     LOAD_OWN_BURST = 8,
+    LOAD_ANSWER_RATE = 1, /* answers to an address that may be forged, where they do not leave */
+    LOAD_ANSWER_BURST = 2,
     LOAD_ENTRIES = 4096,
     LOAD_WAYS = 8,
 };
@@ -42,14 +44,14 @@ bool load_bucket_take(struct load_bucket *b, int64_t rate, int64_t burst, struct
 
 struct load_entry {
     uint8_t addr[16];
-    struct load_bucket own;
+    struct load_bucket bucket;
     bool used;
 };
 
 struct load {
     uint64_t key; /* random: so that nobody can aim at an entry */
     struct load_bucket free, all;
-    struct load_entry entry[LOAD_ENTRIES];
+    struct load_entry own[LOAD_ENTRIES], answers[LOAD_ENTRIES];
 };
 
 enum load_verdict {
@@ -61,6 +63,9 @@ enum load_verdict {
 void load_init(struct load *l, uint64_t key, struct mono now);
 /* A HELLO has come. `addr` is an IPv6 address (IPv4: mapped); `real`: it brought a good cookie. */
 enum load_verdict load_hello(struct load *l, const uint8_t addr[16], bool real, struct mono now);
+
+/* May this address be answered where answers to others are stuck? */
+bool load_answer(struct load *l, const uint8_t addr[16], struct mono now);
 
 /* A host with IPv6 has 2^64 addresses at its disposal, which count as one: the host half becomes
  * zero. IPv4 (mapped) stays as it is. */

@@ -129,12 +129,28 @@ static void a_network_is_one(void **state)
     assert_in_range(worked, LOAD_OWN_BURST, LOAD_OWN_BURST + 1);
 }
 
+/* Answers where they get stuck: a few to each address, whatever the others get. */
+static void stuck_answers(void **state)
+{
+    (void)state;
+    uint8_t a[16];
+    unsigned given = 0;
+    load_init(&l, 7, t0);
+    for (unsigned i = 0; i < 10000; i++) { /* in 10 s, to a hundred */
+        v4(0x0a000000 + i % 100, a);
+        given += load_answer(&l, a, mono_add_ms(t0, i));
+    }
+    assert_in_range(given, 100 * LOAD_ANSWER_BURST, 100 * (LOAD_ANSWER_BURST + 10));
+    v4(0xc0000201, a);
+    assert_true(load_answer(&l, a, mono_add_ms(t0, 10000)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets),          cmocka_unit_test(forged_addresses),
         cmocka_unit_test(a_greedy_address), cmocka_unit_test(many_greedy_addresses),
-        cmocka_unit_test(a_network_is_one),
+        cmocka_unit_test(a_network_is_one), cmocka_unit_test(stuck_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,8 +127,13 @@ static int each_link(const struct nlmsghdr *h, void *arg)
         l->at = at;
         l->room = room;
     }
+    netlink_link_decode(h, &l->at[l->n++]);
+    return MNL_CB_OK;
+}
+
+void netlink_link_decode(const struct nlmsghdr *h, struct netlink_link *link)
+{
     const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
-    struct netlink_link *link = &l->at[l->n++];
     *link = (struct netlink_link){
         .index = info->ifi_index, .flags = info->ifi_flags, .arphrd = info->ifi_type};
     struct attrs a = attrs_of(h, sizeof(*info));
@@ -140,7 +145,11 @@ static int each_link(const struct nlmsghdr *h, void *arg)
         link->mac_len = (uint8_t)MIN(n, sizeof(link->mac));
         memcpy(link->mac, mnl_attr_get_payload(a.at[IFLA_ADDRESS]), link->mac_len);
     }
-    return MNL_CB_OK;
+    if (a.at[IFLA_LINKINFO]) {
+        struct attrs in = {0};
+        mnl_attr_parse_nested(a.at[IFLA_LINKINFO], each_attr, &in);
+        copy_text(link->kind, sizeof(link->kind), in.at[IFLA_INFO_KIND]);
+    }
 }
 
 static int each_addr(const struct nlmsghdr *h, void *arg)
@@ -228,6 +237,24 @@ int netlink_find(const char *name, struct netlink_link *ret, struct error *err)
         }
     }
     return no_such_link(name, links, n, err);
+}
+
+int netlink_get(const char *name, struct netlink_link *ret, struct error *err)
+{
+    char buf[256] = "";
+    struct links l = {0};
+    struct nlmsghdr *req = mnl_nlmsg_put_header(buf);
+    req->nlmsg_type = RTM_GETLINK;
+    req->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    mnl_nlmsg_put_extra_header(req, sizeof(struct ifinfomsg));
+    mnl_attr_put_strz(req, IFLA_IFNAME, name);
+    int r = strlen(name) < IFNAMSIZ ? talk(req, each_link, &l) : -ENODEV;
+    if (r == 0 && l.n > 0) {
+        *ret = l.at[0];
+    }
+    r = r == 0 && l.n == 0 ? -ENODEV : r;
+    free(l.at);
+    return r < 0 ? error_set(err, -r, "no interface \"%.32s\"", name) : 0;
 }
 
 enum netlink_framing netlink_framing(uint16_t arphrd)

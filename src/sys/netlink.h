@@ -34,6 +34,7 @@ struct netlink_link {
     int index;
     char name[IFNAMSIZ];
     char alias[NETLINK_ALIAS];
+    char kind[16]; /* "veth", "tun", "bridge" …, "" for a card */
     unsigned flags; /* IFF_UP, IFF_RUNNING, IFF_LOOPBACK … of net/if.h */
     uint16_t arphrd;
     uint32_t mtu;
@@ -48,6 +49,12 @@ int netlink_links(struct netlink_link **ret, size_t *ret_n, struct error *err);
 
 /* The interface of that name. -ENODEV with a sentence that lists the names to choose from. */
 int netlink_find(const char *name, struct netlink_link *ret, struct error *err);
+/* The same without its addresses and without the list, for where there may be thousands. */
+int netlink_get(const char *name, struct netlink_link *ret, struct error *err);
+
+struct nlmsghdr;
+/* What an RTM_NEWLINK or RTM_DELLINK message of the kernel's says, but for addresses. */
+void netlink_link_decode(const struct nlmsghdr *h, struct netlink_link *ret);
 
 /* How frames begin for an ARPHRD_ number of if_arp.h. */
 enum netlink_framing netlink_framing(uint16_t arphrd);

@@ -219,10 +219,12 @@ static int keep_caps(const int caps[], size_t n_caps, struct error *err)
 
 int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err)
 {
+    bool netns = false;
     for (size_t i = 0; i < n_caps; i++) {
         if (caps[i] < 0 || caps[i] > CAP_LAST_CAP) {
             return error_set(err, EINVAL, "there is no capability %d", caps[i]);
         }
+        netns |= caps[i] == CAP_SYS_ADMIN;
     }
     int r = keep_caps(caps, n_caps, err);
     if (r >= 0) {
@@ -230,7 +232,7 @@ int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err)
     }
     if (r >= 0) {
         lower_limit(RLIMIT_CORE, 0);
-        r = sandbox_filter_broker(err);
+        r = sandbox_filter_broker(netns, err);
     }
     return r;
 }

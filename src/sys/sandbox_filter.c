@@ -185,7 +185,6 @@ static const int BROKER_DEADLY[] = {
     SCMP_SYS(mount_setattr),
     SCMP_SYS(open_by_handle_at),
     SCMP_SYS(unshare),
-    SCMP_SYS(setns),
     SCMP_SYS(keyctl),
     SCMP_SYS(add_key),
     SCMP_SYS(request_key),
@@ -319,8 +318,9 @@ static int add_engine_self(scmp_filter_ctx f)
     return r;
 }
 
-static int build_engine(scmp_filter_ctx f)
+static int build_engine(scmp_filter_ctx f, bool netns)
 {
+    (void)netns;
     int r = add_all(f, SCMP_ACT_ALLOW, COMMON, ARRAY_SIZE(COMMON));
     if (r >= 0) {
         r = add_engine_lists(f);
@@ -342,11 +342,30 @@ static int build_engine(scmp_filter_ctx f)
     return r;
 }
 
-static int build_broker(scmp_filter_ctx f)
+/* Entering a network namespace and no other kind, where the command line asks for one. */
+static int add_setns(scmp_filter_ctx f, bool netns)
+{
+    int r = 0;
+    if (netns) {
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setns), 1,
+                             SCMP_A1(SCMP_CMP_EQ, CLONE_NEWNET));
+    }
+    if (r >= 0 && netns && !SANDBOX_LENIENT) {
+        r = seccomp_rule_add(f, ACT_DEADLY, SCMP_SYS(setns), 1, SCMP_A1(SCMP_CMP_NE, CLONE_NEWNET));
+    } else if (r >= 0 && !SANDBOX_LENIENT) {
+        r = seccomp_rule_add(f, ACT_DEADLY, SCMP_SYS(setns), 0);
+    }
+    return r;
+}
+
+static int build_broker(scmp_filter_ctx f, bool netns)
 {
     int r = add_all(f, SCMP_ACT_ALLOW, COMMON, ARRAY_SIZE(COMMON));
     if (r >= 0) {
         r = add_all(f, SCMP_ACT_ALLOW, BROKER_MORE, ARRAY_SIZE(BROKER_MORE));
+    }
+    if (r >= 0) {
+        r = add_setns(f, netns);
     }
     if (r >= 0 && !SANDBOX_LENIENT) {
         r = add_all(f, ACT_DEADLY, BROKER_DEADLY, ARRAY_SIZE(BROKER_DEADLY));
@@ -364,7 +383,8 @@ static int build_broker(scmp_filter_ctx f)
     return r;
 }
 
-static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx), struct error *err)
+static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, bool), bool netns,
+                   struct error *err)
 {
     scmp_filter_ctx f = seccomp_init(otherwise);
     if (!f) {
@@ -378,7 +398,7 @@ static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx), struct err
         r = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     }
     if (r >= 0) {
-        r = build(f);
+        r = build(f, netns);
     }
     if (r >= 0) {
         r = seccomp_load(f);
@@ -389,10 +409,10 @@ static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx), struct err
 
 int sandbox_filter_engine(struct error *err)
 {
-    return install(ACT_DEADLY, build_engine, err);
+    return install(ACT_DEADLY, build_engine, false, err);
 }
 
-int sandbox_filter_broker(struct error *err)
+int sandbox_filter_broker(bool netns, struct error *err)
 {
-    return install(SCMP_ACT_ERRNO(EPERM), build_broker, err);
+    return install(SCMP_ACT_ERRNO(EPERM), build_broker, netns, err);
 }

@@ -5,9 +5,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /* Installs the engine's list in all threads of the process. 0, or -errno with a sentence. */
 int sandbox_filter_engine(struct error *err);
-/* The same for the broker. */
-int sandbox_filter_broker(struct error *err);
+/* The same for the broker; `netns`: which may enter other network namespaces. */
+int sandbox_filter_broker(bool netns, struct error *err);

@@ -227,6 +227,46 @@ static int broker_needs_net_admin(void)
     return said(setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &one, sizeof(one)));
 }
 
+static int try_setns_network(void)
+{
+    _cleanup_(closep) int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    return said(setns(fd, CLONE_NEWNET));
+}
+
+static int try_setns_mount(void)
+{
+    _cleanup_(closep) int fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    return said(setns(fd, CLONE_NEWNS));
+}
+
+static int try_setns_any_kind(void)
+{
+    _cleanup_(closep) int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    return said(setns(fd, 0));
+}
+
+/* Only with CAP_SYS_ADMIN, which a tap has only with --netns, and then into network namespaces. */
+static void broker_enters_only_networks(void **state)
+{
+    (void)state;
+    static const int with[] = {CAP_NET_RAW, CAP_SYS_ADMIN};
+    static int (*const what[])(void) = {try_setns_network,  try_setns_mount,
+                                        try_setns_any_kind, try_unshare,
+                                        try_mount,          try_thread_in_namespace};
+    assert_true(stopped(run_broker(try_setns_network)));
+    for (size_t i = 0; i < ARRAY_SIZE(what); i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            _exit(sandbox_confine_broker(with, ARRAY_SIZE(with), NULL) < 0 ? NO_ENTRY : what[i]());
+        }
+        int status = 0;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (i == 0 ? !WIFEXITED(status) || WEXITSTATUS(status) != DID_IT : !stopped(status)) {
+            fail_msg("case %zu: status %#x", i, status);
+        }
+    }
+}
+
 static void broker_opens_but_does_not_run(void **state)
 {
     (void)state;
@@ -282,6 +322,7 @@ int main(void)
         cmocka_unit_test(kernel_agrees),
         cmocka_unit_test(engine_ends_with_its_parent),
         cmocka_unit_test(broker_opens_but_does_not_run),
+        cmocka_unit_test(broker_enters_only_networks),
         cmocka_unit_test(early_threads_are_refused),
     };
     if (geteuid() != 0) {

@@ -8,6 +8,7 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/time.h"
 
@@ -257,6 +258,19 @@ int udp_drops(int fd, uint32_t *ret)
     }
     *ret = info[SK_MEMINFO_DROPS];
     return 0;
+}
+
+int udp_unsent(int fd)
+{
+    int n = 0;
+    return ioctl(fd, TIOCOUTQ, &n) < 0 ? -errno : n;
+}
+
+int udp_send_buffer(int fd)
+{
+    int n = 0;
+    socklen_t size = sizeof(n);
+    return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, &size) < 0 ? -errno : n;
 }
 
 union control {

@@ -66,6 +66,11 @@ int udp_path_mtu(int fd);
  * buffers: with UDP_GRO one of them may have been several datagrams. */
 int udp_drops(int fd, uint32_t *ret);
 
+/* Bytes of memory that datagrams which have not left yet take of the socket's send buffer, and how
+ * many it may hold. Those to a neighbour that does not answer stay for seconds. -errno. */
+int udp_unsent(int fd);
+int udp_send_buffer(int fd);
+
 /* A socket in use. Zeros and an fd (borrowed) to begin with. */
 struct udp_io {
     int fd;

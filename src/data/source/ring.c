@@ -10,6 +10,8 @@ struct ring_source {
     struct ring *ring;
     struct ledger *ledger;
     struct ring_skips skips;
+    uint64_t past_seen, past_dropped; /* of the rings before this one */
+    uint64_t read;                    /* entries of this ring, whatever became of them */
 };
 
 static struct ring_source *of(struct source *s)
@@ -21,6 +23,9 @@ static int ring_source_read(struct source *s, struct batch *b)
 {
     struct ring_source *rs = of(s);
     struct ring_skips before = rs->skips;
+    if (!rs->ring) {
+        return 0;
+    }
     unsigned n = ring_read(rs->ring, b, &rs->skips);
     uint64_t linktype = rs->skips.link_type - before.link_type;
     uint64_t own = rs->skips.own_device - before.own_device;
@@ -30,6 +35,7 @@ static int ring_source_read(struct source *s, struct batch *b)
         bytes += b->f[i].caplen;
         super += b->f[i].gso_type != 0;
     }
+    rs->read += n + linktype + own + bad;
     ledger_add(rs->ledger, LEDGER_RING_OUT, n + linktype + own + bad);
     ledger_add(rs->ledger, LEDGER_RING_BYTES, bytes);
     ledger_add(rs->ledger, LEDGER_RING_SUPER, super);
@@ -41,12 +47,15 @@ static int ring_source_read(struct source *s, struct batch *b)
 
 static void ring_source_release(struct source *s)
 {
-    ring_release(of(s)->ring);
+    if (of(s)->ring) {
+        ring_release(of(s)->ring);
+    }
 }
 
 static int ring_source_fd(const struct source *s)
 {
-    return ring_fd(((const struct ring_source *)s)->ring);
+    const struct ring *ring = ((const struct ring_source *)s)->ring;
+    return ring ? ring_fd(ring) : -1;
 }
 
 static void ring_source_free(struct source *s)
@@ -79,11 +88,30 @@ int ring_source_new(struct ring *ring, struct ledger *ledger, struct source **re
 
 void ring_source_count(struct source *s)
 {
+    struct ring_source *rs = of(s);
     uint64_t seen = 0, dropped = 0;
-    if (ring_stats(of(s)->ring, &seen, &dropped) == 0) {
-        ledger_set(of(s)->ledger, LEDGER_RING_IN, seen);
-        ledger_set(of(s)->ledger, LEDGER_RING_FULL, dropped);
+    if (rs->ring && ring_stats(rs->ring, &seen, &dropped) == 0) {
+        ledger_set(rs->ledger, LEDGER_RING_IN, rs->past_seen + seen);
+        ledger_set(rs->ledger, LEDGER_RING_FULL, rs->past_dropped + dropped);
     }
+}
+
+void ring_source_swap(struct source *s, struct ring *ring)
+{
+    struct ring_source *rs = of(s);
+    uint64_t seen = 0, dropped = 0;
+    if (rs->ring && ring_stats(rs->ring, &seen, &dropped) == 0) {
+        rs->past_seen += seen;
+        rs->past_dropped += dropped;
+        ledger_set(rs->ledger, LEDGER_RING_IN, rs->past_seen);
+        ledger_set(rs->ledger, LEDGER_RING_FULL, rs->past_dropped);
+        if (seen > dropped + rs->read) {
+            ledger_add(rs->ledger, LEDGER_RING_GONE, seen - dropped - rs->read);
+        }
+    }
+    ring_free(rs->ring);
+    rs->ring = ring;
+    rs->read = 0;
 }
 
 struct ring *ring_source_ring(struct source *s)

@@ -16,4 +16,7 @@ int ring_source_new(struct ring *ring, struct ledger *ledger, struct source **re
 void ring_source_count(struct source *s);
 
 /* The ring behind it, for its filter and its end. */
+/* Frames come from another ring now, which is taken over (NULL: from none). What the old one has is
+ * to be read before; what cannot be is counted. */
+void ring_source_swap(struct source *s, struct ring *ring);
 struct ring *ring_source_ring(struct source *s);

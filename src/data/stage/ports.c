@@ -55,6 +55,9 @@ void ports_stage_set(struct stage *s, const uint32_t *ifindex, unsigned n)
     struct ports_stage *p = (struct ports_stage *)s;
     memset(p->slot, 0, sizeof(p->slot));
     for (unsigned i = 0; i < n && i < PORTS_MAX; i++) {
+        if (ifindex[i] == 0) {
+            continue;
+        }
         uint32_t at = ifindex[i] % SLOTS;
         while (p->slot[at].ifindex != 0 && p->slot[at].ifindex != ifindex[i]) {
             at = (at + 1) % SLOTS;

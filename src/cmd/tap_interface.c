@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One interface that is tapped: its worker and stream, which stay, and its ring, which is another
+ * one after each return (see tap_links.c).
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/tap.h"
+
+enum {
+    /* The kernel slices frames up to this length, an ordinary one with two tags. What is longer may
+     * be a super-packet, is captured whole, cut, and sliced then. */
+    SLICE_UP_TO = 1522,
+    RETRY_MS = 10000,
+};
+
+void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *fmt, ...)
+{
+    char words[HISTORY_WORDS + 1];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(words, sizeof(words), fmt, ap);
+    va_end(ap);
+    history_add(&t->history, wall_now(), kind, subject, "%s", words);
+    say("tap", "%s: %s", subject, words);
+}
+
+bool tap_is_any(const struct tap_interface *ti)
+{
+    return strcmp(ti->name, "any") == 0;
+}
+
+/* ---- filters ---- */
+
+/* The program of one interface: our own part, then the user's. Into t->program. */
+static int make_program(struct tap *t, const struct tap_interface *ti, unsigned *ret_n,
+                        struct error *err)
+{
+    const struct ether_flow *flow = t->has_flow ? &t->flow : NULL;
+    const struct filter_prog *user =
+        &t->conf.program[ti->raw_ip ? NETLINK_RAW_IP : NETLINK_ETHERNET];
+    struct bpfsel_flow bf = {0};
+    if (flow) {
+        bf.family = flow->family;
+        memcpy(bf.local, flow->addr[0], sizeof(bf.local));
+        memcpy(bf.remote, flow->addr[1], sizeof(bf.remote));
+        bf.local_port = flow->port[0];
+        bf.remote_port = flow->port[1];
+    }
+    const struct bpfsel_conf bc = {
+        .raw_ip = ti->raw_ip,
+        .dir = t->conf.dir,
+        .vlans = t->conf.has_vlans ? &t->conf.vlans : NULL,
+        .flows = &bf,
+        .n_flows = flow ? 1 : 0,
+        .user = user->insns,
+        .n_user = user->n,
+        .snaplen = t->conf.snaplen,
+        .slice_up_to = t->conf.snaplen ? SLICE_UP_TO : 0,
+    };
+    return bpfsel_make(&bc, t->program, ret_n, err);
+}
+
+static int set_filter(struct tap *t, struct tap_interface *ti, struct error *err)
+{
+    struct filter_prog prog = {0};
+    int r = make_program(t, ti, &prog.n, err);
+    if (r < 0) {
+        return r;
+    }
+    prog.insns = malloc(prog.n * sizeof(*prog.insns));
+    if (!prog.insns) {
+        return error_sys(err, ENOMEM, "filter");
+    }
+    memcpy(prog.insns, t->program, prog.n * sizeof(*prog.insns));
+    return worker_filter(ti->worker, &prog, t->has_flow ? &t->flow : NULL);
+}
+
+void tap_links_flow(struct tap *t, const struct ether_flow *flow)
+{
+    t->has_flow = flow != NULL;
+    if (flow) {
+        t->flow = *flow;
+    }
+    for (unsigned i = 0; i < t->n; i++) {
+        struct error err = {""};
+        if (t->interface[i].there && set_filter(t, &t->interface[i], &err) < 0) {
+            say("tap", "%s: %s", t->interface[i].name, err.text);
+        }
+    }
+}
+
+/* ---- its life ---- */
+
+struct tap_interface *tap_by_name(struct tap *t, const char *name)
+{
+    for (unsigned i = 0; i < t->n; i++) {
+        if (strcmp(t->interface[i].name, name) == 0) {
+            return &t->interface[i];
+        }
+    }
+    return NULL;
+}
+
+struct tap_interface *tap_by_index(struct tap *t, int index)
+{
+    for (unsigned i = 0; i < t->n; i++) {
+        struct tap_interface *ti = &t->interface[i];
+        if (ti->there && ti->now.index == (uint32_t)index) {
+            return ti;
+        }
+    }
+    return NULL;
+}
+
+/* A worker and its stream, without a ring yet. */
+int tap_add(struct tap *t, const char *name, const struct tap_word *word,
+            struct tap_interface **ret, struct error *err)
+{
+    if (t->n == TAP_INTERFACES) {
+        return error_set(err, ENOSPC, "%s is not tapped: no more than %d interfaces are", name,
+                         TAP_INTERFACES);
+    }
+    struct tap_interface *ti = &t->interface[t->n];
+    *ti = (struct tap_interface){.word = word, .gone = mono_now()};
+    snprintf(ti->name, sizeof(ti->name), "%s", name);
+    struct client_stream cs = {.ifname = ti->name,
+                               .filter = t->conf.filter ? t->conf.filter : "",
+                               .snaplen = t->conf.snaplen};
+    struct worker_conf wc = {.stream = client_next_stream(t->client),
+                             .keep_super = t->conf.keep_super,
+                             .snaplen = t->conf.snaplen,
+                             .name = ti->name,
+                             .control = &t->wake};
+    int r = worker_start(NULL, &wc, &ti->worker, err);
+    if (r < 0) {
+        return r;
+    }
+    cs.worker = ti->worker;
+    cs.ports = tap_is_any(ti) ? t->port_name : NULL;
+    cs.n_ports = tap_is_any(ti) ? t->n_ports : 0;
+    r = client_add_stream(t->client, &cs, &ti->stream);
+    if (r < 0) {
+        worker_free(ti->worker);
+        return error_sys(err, -r, "%s", ti->name);
+    }
+    t->n++;
+    *ret = ti;
+    return 0;
+}
+
+/* A ring of what has that name now. */
+static int open_ring(struct tap *t, struct tap_interface *ti, struct ring **ret, struct error *err)
+{
+    uint8_t name[IFNAMSIZ] = {0}, data[BROKER_DATA_MAX];
+    size_t len = sizeof(data);
+    int fd = -1;
+    snprintf((char *)name, sizeof(name), "%s", ti->name);
+    int r = broker_call(t->broker, TAP_OPEN_RING, name, sizeof(name), data, &len, &fd, err);
+    if (r < 0) {
+        return r;
+    }
+    r = tap_opened_decode(data, len, &ti->now);
+    if (r == 0) {
+        struct ring_conf rc = tap_ring_conf(&t->conf, ti->word, ti->now.index, ti->now.arphrd);
+        ti->raw_ip = rc.raw_ip;
+        r = ring_attach(fd, &rc, ret, err);
+    }
+    if (r < 0) {
+        close(fd);
+    }
+    return r;
+}
+
+int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err)
+{
+    _cleanup_(ring_freep) struct ring *ring = NULL;
+    unsigned n = 0;
+    ti->retry = (struct mono){0};
+    int r = open_ring(t, ti, &ring, err);
+    r = r < 0 ? r : make_program(t, ti, &n, err);
+    if (r == 0) { /* it captures from here on, while the worker may be busy with the ring before */
+        r = ring_set_filter(ring, t->program, n, err);
+    }
+    if (r == 0) {
+        r = worker_ring(ti->worker, TAKE_PTR(ring));
+        r = r < 0 ? error_sys(err, -r, "%s", ti->name) : 0;
+    }
+    if (r < 0) {
+        ti->retry = mono_add_ms(mono_now(), RETRY_MS);
+        return r;
+    }
+    ti->there = ti->seen = true;
+    (void)set_filter(t, ti, NULL); /* the same once more, with the flow for what comes after it */
+    if (tap_is_any(ti)) {
+        tap_tell_ports(t, ti);
+    }
+    return 0;
+}
+
+void tap_let_go(struct tap *t, struct tap_interface *ti)
+{
+    (void)t;
+    ti->there = false;
+    ti->retry = (struct mono){0};
+    ti->gone = mono_now();
+    (void)worker_ring(ti->worker, NULL);
+}
+
+static void came_back(struct tap *t, struct tap_interface *ti, const struct tap_opened *old)
+{
+    const char *state = ti->now.flags & IFF_UP ? "" : ", down";
+    if (tap_is_any(ti)) {
+        tap_event(t, HISTORY_IF_APPEARED, ti->name, "all interfaces are tapped again");
+        return;
+    }
+    if (old->index == 0) {
+        tap_event(t, HISTORY_IF_APPEARED, ti->name, "is there and tapped (index %u, MTU %u%s)",
+                  ti->now.index, ti->now.mtu, state);
+        return;
+    }
+    tap_event(t, HISTORY_IF_APPEARED, ti->name, "is back (index %u, MTU %u%s)", ti->now.index,
+              ti->now.mtu, state);
+    if (old->index != ti->now.index) {
+        tap_event(t, HISTORY_IF_INDEX, ti->name, "has index %u now, before %u", ti->now.index,
+                  old->index);
+    }
+    if (old->arphrd != ti->now.arphrd) {
+        tap_event(t, HISTORY_IF_TYPE, ti->name, "is of another kind now (ARPHRD %u, before %u)",
+                  ti->now.arphrd, old->arphrd);
+    }
+    if (old->mtu != ti->now.mtu) {
+        tap_event(t, HISTORY_IF_MTU, ti->name, "has MTU %u now, before %u", ti->now.mtu, old->mtu);
+    }
+}
+
+/* Takes it up (again); what cannot be is said and, where that may help, tried again. */
+void tap_take(struct tap *t, struct tap_interface *ti)
+{
+    struct error err = {""};
+    struct tap_opened old = ti->now;
+    int r = tap_bring_up(t, ti, &err);
+    if (r == 0) {
+        came_back(t, ti, &old);
+        return;
+    }
+    ti->now = old;
+    if (r == -ENODEV || r == -ENOENT) { /* it has gone meanwhile: the kernel will say so */
+        ti->retry = (struct mono){0};
+    } else {
+        tap_event(t, HISTORY_IF_REFUSED, ti->name, "is not tapped: %s", err.text);
+    }
+}

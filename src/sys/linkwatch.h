@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What happens to network interfaces, as the kernel tells it (rtnetlink's link group): one socket,
+ * which may be opened by another process, in another namespace, than the one that reads it. Reading
+ * needs no privilege, and nothing can be changed through a socket that was handed over by somebody
+ * with fewer rights than the change needs: the kernel looks at the reader's.
+ */
+#pragma once
+
+#include "sys/netlink.h"
+
+/* A socket that hears of every interface of the calling thread's namespace from now on. */
+int linkwatch_open(int *ret_fd, struct error *err);
+
+enum linkwatch_kind {
+    LINKWATCH_IS,   /* the interface is there, as described: new, changed, or asked for */
+    LINKWATCH_GONE, /* it is not there any more; index and name are set */
+    LINKWATCH_ALL,  /* the answer to linkwatch_ask is complete: what was not told of is gone */
+    LINKWATCH_LOST, /* the kernel had more to tell than the socket holds: ask anew */
+};
+
+typedef void linkwatch_fn(void *user, enum linkwatch_kind kind, const struct netlink_link *link);
+
+/* Asks for all interfaces: each is told of, then LINKWATCH_ALL. -errno, -EAGAIN: later. */
+int linkwatch_ask(int fd);
+
+/* Tells of what is there to be read, without waiting, some hundred messages at most. 0 or -errno.
+ */
+int linkwatch_read(int fd, linkwatch_fn *fn, void *user);

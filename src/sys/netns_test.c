@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "sys/netns.h"
+#include "sys/test_net.h"
+
+/* A name that no other run of this test has. */
+static const char *name(void)
+{
+    static char text[32];
+    snprintf(text, sizeof(text), "fstest-%d", (int)getpid());
+    return text;
+}
+
+static void ip_netns(const char *what)
+{
+    char command[96];
+    snprintf(command, sizeof(command), "ip netns %s %s", what, name());
+    sh(command);
+}
+
+static ino_t here(void)
+{
+    struct stat st;
+    assert_int_equal(stat("/proc/self/ns/net", &st), 0);
+    return st.st_ino;
+}
+
+static void by_name(void **state)
+{
+    (void)state;
+    struct netns *n = NULL;
+    struct error err = {""};
+    ino_t home = here();
+    assert_int_equal(netns_open(name(), &n, &err), -ENOENT);
+    assert_non_null(strstr(err.text, "there is no such namespace in /run/netns"));
+    ip_netns("add");
+    assert_int_equal(netns_open(name(), &n, &err), 0);
+    assert_false(netns_of_process(n));
+    uint64_t id = netns_id(n);
+    assert_true(id != 0 && id != home);
+    assert_int_equal(netns_enter(n, &err), 0);
+    assert_true(here() == id);
+    assert_int_equal(if_nametoindex("va"), 0);
+    netns_leave(n);
+    assert_true(here() == home);
+
+    ip_netns("delete");
+    assert_true(netns_id(n) == 0);
+    assert_int_equal(netns_enter(n, &err), -ENOENT);
+    assert_true(here() == home);
+    ip_netns("add");
+    assert_true(netns_id(n) != 0);
+    assert_int_equal(netns_enter(n, &err), 0);
+    netns_leave(n);
+    ip_netns("delete");
+    netns_free(n);
+    netns_free(NULL);
+}
+
+/* A file and a link in the folder are no namespaces. */
+static void only_namespaces(void **state)
+{
+    (void)state;
+    struct netns *n = NULL;
+    struct error err = {""};
+    char command[128];
+    snprintf(command, sizeof(command), "mkdir -p /run/netns && touch /run/netns/%s", name());
+    sh(command);
+    assert_int_equal(netns_open(name(), &n, &err), -ENOENT);
+    snprintf(command, sizeof(command), "ln -sf /proc/self/ns/net /run/netns/%s", name());
+    sh(command);
+    assert_int_equal(netns_open(name(), &n, &err), -ELOOP);
+    assert_non_null(strstr(err.text, "give the number of the process"));
+    snprintf(command, sizeof(command), "rm /run/netns/%s", name());
+    sh(command);
+    static const char *const wrong[] = {"", ".", "..", "../x", "a/b", ".hidden"};
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_int_equal(netns_open(wrong[i], &n, &err), -EINVAL);
+    }
+}
+
+static void by_process(void **state)
+{
+    (void)state;
+    struct netns *n = NULL;
+    struct error err = {""};
+    char pid[16];
+    int ready[2];
+    ino_t home = here();
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (unshare(CLONE_NEWNET) == 0 && write(ready[1], "x", 1) == 1) {
+            pause();
+        }
+        _exit(1);
+    }
+    char c;
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    snprintf(pid, sizeof(pid), "%d", (int)child);
+    assert_int_equal(netns_open(pid, &n, &err), 0);
+    assert_true(netns_of_process(n));
+    assert_true(netns_id(n) != 0 && netns_id(n) != home);
+    assert_int_equal(netns_enter(n, &err), 0);
+    assert_true(here() != home);
+    netns_leave(n);
+    kill(child, SIGKILL);
+    siginfo_t si; /* it has ended and is not waited for yet: its number cannot be another's */
+    assert_int_equal(waitid(P_PID, (id_t)child, &si, WEXITED | WNOWAIT), 0);
+    assert_true(netns_id(n) == 0);
+    assert_int_equal(netns_enter(n, &err), -ENOENT);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_true(netns_id(n) == 0);
+    netns_free(n);
+    assert_int_equal(netns_open(pid, &n, &err), -ESRCH);
+    assert_int_equal(netns_open("0", &n, &err), -ERANGE);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(by_name),
+        cmocka_unit_test(only_namespaces),
+        cmocka_unit_test(by_process),
+    };
+    return cmocka_run_group_tests(tests, own_namespace, NULL);
+}
