@@ -194,7 +194,7 @@ static void tap_report(void *user, const struct server_tap *tap)
 static json_t *link_report(const struct server *s)
 {
     struct server_counters c;
-    json_t *o = json_object();
+    json_t *o = json_object(), *each = json_array();
     server_counters(s, &c);
     set_int(o, "handshakes", (int64_t)c.handshakes);
     set_int(o, "accepted", (int64_t)c.accepted);
@@ -209,6 +209,10 @@ static json_t *link_report(const struct server *s)
     set_int(o, "slowed_down", (int64_t)c.slowed);
     set_int(o, "replayed_handshakes", (int64_t)c.replayed_hello);
     set_int(o, "datagrams", (int64_t)c.receiver.datagrams);
+    for (unsigned t = 0; t < c.n_threads; t++) {
+        (void)json_array_append_new(each, json_integer((json_int_t)c.datagrams_of[t]));
+    }
+    (void)json_object_set_new(o, "datagrams_by_thread", each);
     set_int(o, "bytes", (int64_t)c.receiver.bytes);
     set_int(o, "malformed", (int64_t)c.receiver.malformed);
     set_int(o, "unknown_session", (int64_t)c.receiver.unknown_session);

@@ -441,12 +441,14 @@ int server_new(struct loop *loop, const struct server_conf *conf, struct server 
     return 0;
 }
 
-/* Of all data threads. */
-static void sum_figures(const struct server *s, struct receiver_figures *ret)
+static void sum_figures(const struct server *s, struct server_counters *ret)
 {
-    *ret = (struct receiver_figures){0};
+    ret->receiver = (struct receiver_figures){0};
+    ret->n_threads = s->conf.n_threads;
     for (unsigned t = 0; t < s->conf.n_threads; t++) {
-        receiver_figures(s->receiver[t], ret);
+        uint64_t before = ret->receiver.datagrams;
+        receiver_figures(s->receiver[t], &ret->receiver);
+        ret->datagrams_of[t] = ret->receiver.datagrams - before;
     }
 }
 
@@ -458,7 +460,7 @@ void server_stop(struct server *s)
             server_session_send_close(s, ss, LINK_CLOSE_END);
         }
     }
-    sum_figures(s, &s->counters.receiver);
+    sum_figures(s, &s->counters);
     for (unsigned t = 0; t < s->conf.n_threads; t++) {
         receiver_free(TAKE_PTR(s->receiver[t]));
     }
@@ -506,6 +508,6 @@ void server_counters(const struct server *s, struct server_counters *ret)
 {
     *ret = s->counters;
     if (s->receiver[0]) {
-        sum_figures(s, &ret->receiver);
+        sum_figures(s, ret);
     }
 }
