@@ -38,9 +38,11 @@ enum ledger_kind {
     X(RING_IN, RING, IN, "in", "received by filter")                                               \
     X(RING_FULL, RING, DROP, "ring_full", "dropped by kernel, ring full")                          \
     X(RING_GONE, RING, DROP, "interface_gone", "left in the ring of an interface that went away")  \
+    X(RING_OFFLOAD, RING, DROP, "offload_unknown", "of an offload that the kernel cannot tell of") \
     X(RING_OUT, RING, OUT, "out", "captured")                                                      \
     X(RING_BYTES, RING, INFO, "bytes", "bytes captured")                                           \
     X(RING_SUPER, RING, INFO, "super_packets", "super-packets (segmentation offload)")             \
+    X(RING_CLAMPED, RING, INFO, "clamped", "longer than the capture ring takes, cut short")        \
     X(SEL_TUNNEL, SELECT, DROP, "own_tunnel", "our own tunnel's datagrams")                        \
     X(SEL_LINKTYPE, SELECT, DROP, "link_type", "link type that cannot be carried")                 \
     X(SEL_OWNDEV, SELECT, DROP, "own_device", "seen on a collector's own device")                  \

@@ -118,16 +118,17 @@ static void prints_what_it_gets(void **state)
 static void decodes_what_was_opened(void **state)
 {
     (void)state;
-    static const uint8_t d[] = {0, 0, 1, 2, 0, 0, 16, 3, 0, 0, 5, 220, 2, 1, 9, 9};
+    static const uint8_t d[] = {0, 0, 1, 2, 0, 0, 16, 3, 0, 0, 5, 220, 0, 1, 0, 0, 2, 1, 9, 9};
     for (size_t len = 0; len <= sizeof(d); len++) {
         struct tap_opened o = {.index = 7};
         uint8_t *data = malloc(len + 1);
         memcpy(data + 1, d, len);
-        assert_int_equal(tap_opened_decode(data + 1, len, &o), len < 14 ? -EBADMSG : 0);
-        assert_int_equal(o.index, len < 14 ? 7 : 258);
-        if (len >= 14) {
+        assert_int_equal(tap_opened_decode(data + 1, len, &o), len < 18 ? -EBADMSG : 0);
+        assert_int_equal(o.index, len < 18 ? 7 : 258);
+        if (len >= 18) {
             assert_int_equal(o.flags, 0x1003);
             assert_int_equal(o.mtu, 1500);
+            assert_int_equal(o.longest, 65536);
             assert_int_equal(o.arphrd, 513);
         }
         free(data);

@@ -141,7 +141,7 @@ static void summary(const struct tap *t)
                 "%s: %" PRIu64 " captured\n%s: %" PRIu64 " received by filter\n%s: %" PRIu64
                 " dropped by kernel\n",
                 name, ledger_get(l, LEDGER_RING_OUT), name, ledger_get(l, LEDGER_RING_IN), name,
-                ledger_get(l, LEDGER_RING_FULL));
+                ledger_get(l, LEDGER_RING_FULL) + ledger_get(l, LEDGER_RING_OFFLOAD));
         uint64_t lost = ledger_get(l, LEDGER_TX_NOSESSION);
         if (lost > 0) {
             fprintf(stderr, "%s: %" PRIu64 " dropped without a session\n", name, lost);

@@ -45,7 +45,8 @@ struct tap_word {
 
 /* What the broker has opened. */
 struct tap_opened {
-    uint32_t index, flags, mtu;
+    uint32_t index, flags, mtu; /* index 0: all interfaces */
+    uint32_t longest;           /* of a super-packet there, see struct ring_conf */
     uint16_t arphrd;
 };
 
@@ -139,9 +140,9 @@ int tap_opened_decode(const uint8_t *data, size_t len, struct tap_opened *ret);
 /* The argument of -i that names the interface: itself, else the first pattern that it matches.
  * NULL: none does. "any" is found as itself only. */
 const struct tap_word *tap_word_for(const struct tap_conf *c, const char *name);
-/* The ring of such an interface, in both processes; index 0: of all. */
+/* The ring of such an interface, in both processes. */
 struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
-                               uint32_t index, uint16_t arphrd);
+                               const struct tap_opened *of);
 /* Can it be tapped as the command line wants? 0 or -errno with the reason. */
 int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, struct error *err);
 

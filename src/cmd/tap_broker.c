@@ -16,6 +16,7 @@
 enum {
     RESOLVE_MS = 5000,
     NAME_LEN = 16,
+    NOT_THE_FRAME = 4096, /* of a block of the ring */
 };
 
 const struct tap_word *tap_word_for(const struct tap_conf *c, const char *name)
@@ -34,11 +35,13 @@ const struct tap_word *tap_word_for(const struct tap_conf *c, const char *name)
 }
 
 struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
-                               uint32_t index, uint16_t arphrd)
+                               const struct tap_opened *of)
 {
-    bool many = word->pattern && c->ring_bytes == 0;
-    return (struct ring_conf){.ifindex = (int)index,
-                              .raw_ip = index && netlink_framing(arphrd) == NETLINK_RAW_IP,
+    bool many =
+        word->pattern && c->ring_bytes == 0 && of->longest < RING_BLOCK_DEFAULT - NOT_THE_FRAME;
+    return (struct ring_conf){.ifindex = (int)of->index,
+                              .raw_ip = of->index && netlink_framing(of->arphrd) == NETLINK_RAW_IP,
+                              .longest = of->longest,
                               .promiscuous = c->promiscuous,
                               .ignore_outgoing = c->dir == FRAME_DIR_IN,
                               .retire_ms = many ? TAP_PATTERN_RETIRE_MS : 0,
@@ -61,13 +64,14 @@ int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, s
     return 0;
 }
 
-static void put_opened(struct broker_reply *reply, const struct netlink_link *link)
+static void put_opened(struct broker_reply *reply, const struct tap_opened *o)
 {
     struct wr w = wr_make(reply->data, sizeof(reply->data));
-    wr_u32(&w, (uint32_t)link->index);
-    wr_u32(&w, link->flags);
-    wr_u32(&w, link->mtu);
-    wr_u16(&w, link->arphrd);
+    wr_u32(&w, o->index);
+    wr_u32(&w, o->flags);
+    wr_u32(&w, o->mtu);
+    wr_u32(&w, o->longest);
+    wr_u16(&w, o->arphrd);
     reply->len = wr_len(&w);
 }
 
@@ -77,6 +81,7 @@ int tap_opened_decode(const uint8_t *data, size_t len, struct tap_opened *ret)
     struct tap_opened o = {.index = rd_u32(&r)};
     o.flags = rd_u32(&r);
     o.mtu = rd_u32(&r);
+    o.longest = rd_u32(&r);
     o.arphrd = rd_u16(&r);
     if (!rd_ok(&r)) {
         return -EBADMSG;
@@ -85,13 +90,28 @@ int tap_opened_decode(const uint8_t *data, size_t len, struct tap_opened *ret)
     return 0;
 }
 
+/* What all interfaces have in common: the ring of "any" has to hold the longest of each. */
+static int find_any(struct netlink_link *ret, struct error *err)
+{
+    _cleanup_(freep) struct netlink_link *links = NULL;
+    size_t n = 0;
+    int r = netlink_links(&links, &n, err);
+    *ret = (struct netlink_link){.arphrd = ARPHRD_ETHER};
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        ret->longest = MAX(ret->longest, links[i].longest);
+    }
+    return r;
+}
+
 /* In the namespace where it is tapped. */
 static int open_there(const struct tap_conf *c, const char *name, const struct tap_word *word,
                       struct broker_reply *reply)
 {
-    struct netlink_link link = {.arphrd = ARPHRD_ETHER};
+    struct netlink_link link = {0};
     int r = 0;
-    if (strcmp(name, "any") != 0) {
+    if (strcmp(name, "any") == 0) {
+        r = find_any(&link, &reply->err);
+    } else {
         r = netlink_get(name, &link, &reply->err);
         r = r < 0 ? r : tap_may_carry(c, name, link.arphrd, &reply->err);
         if (r == 0 && word->pattern && strcmp(link.alias, TAPDEV_ALIAS) == 0) {
@@ -99,9 +119,11 @@ static int open_there(const struct tap_conf *c, const char *name, const struct t
         }
     }
     if (r == 0) {
-        struct ring_conf rc = tap_ring_conf(c, word, (uint32_t)link.index, link.arphrd);
+        const struct tap_opened o = {(uint32_t)link.index, link.flags, link.mtu, link.longest,
+                                     link.arphrd};
+        struct ring_conf rc = tap_ring_conf(c, word, &o);
         r = ring_open(&rc, &reply->fd, &reply->err);
-        put_opened(reply, &link);
+        put_opened(reply, &o);
         if (r < 0) {
             error_prefix(&reply->err, "%s", name);
         }

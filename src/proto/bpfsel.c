@@ -7,7 +7,8 @@
 #include <sys/socket.h>
 
 enum {
-    SNAP_ALL = 262144, /* what "all of the frame" is to tcpdump */
+    SNAP_ALL = FRAME_LEN_MAX,
+    SNAP_LIBPCAP = 262144, /* what "all of the frame" is to libpcap; super-packets may be longer */
     TPID_Q = 0x8100,
     TPID_AD = 0x88a8,
     TPID_OLD = 0x9100,
@@ -346,8 +347,11 @@ static void emit_user(struct code *c, const struct bpfsel_conf *conf)
     bool slice = conf->slice_up_to && conf->snaplen;
     for (unsigned i = 0; i < conf->n_user && conf->user; i++) {
         const struct sock_filter *in = &conf->user[i];
-        if (slice && in->code == (BPF_RET | BPF_K) && in->k != 0) {
+        bool accept = in->code == (BPF_RET | BPF_K) && in->k != 0;
+        if (slice && accept) {
             jump(c, L_SLICE);
+        } else if (accept && in->k == SNAP_LIBPCAP) {
+            stmt(c, in->code, SNAP_ALL);
         } else {
             emit(c, *in);
         }

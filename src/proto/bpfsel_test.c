@@ -249,10 +249,15 @@ static void keeps_the_users_program(void **state)
     conf = (struct bpfsel_conf){.user = user, .n_user = 3};
     assert_int_equal(bpfsel_make(&conf, prog, &n, NULL), 0);
     assert_int_equal(n, 3);
+    /* "All" of libpcap's is less than a super-packet may be. */
+    static const struct sock_filter all[] = {{BPF_RET | BPF_K, 0, 0, 262144}};
+    conf = (struct bpfsel_conf){.user = all, .n_user = 1};
+    assert_int_equal(bpfsel_make(&conf, prog, &n, NULL), 0);
+    assert_int_equal(prog[0].k, FRAME_LEN_MAX);
     conf = (struct bpfsel_conf){0};
     assert_int_equal(bpfsel_make(&conf, prog, &n, NULL), 0);
     assert_int_equal(n, 1);
-    assert_int_equal(prog[0].k, 262144);
+    assert_int_equal(prog[0].k, FRAME_LEN_MAX);
 }
 
 static void refuses_what_cannot_be(void **state)

@@ -25,6 +25,13 @@ enum {
     VXLAN_PORT = 4789,
     VXLAN_PORT_OLD = 8472,
     VXLAN_LEN = 8,
+    VXLAN_VALID = 0x08, /* the flag that there is a VNI */
+    GENEVE_PORT = 6081,
+    GENEVE_LEN = 8,
+    JUMBO_LEN = 8, /* a hop-by-hop header with nothing but the option */
+    JUMBO_OPTION = 0xc2,
+    SCTP_CSUM = 8, /* offset of the checksum in SCTP's header */
+    DONT_FRAGMENT = 0x4000,
     UDP_LEN = 8,
     TCP_LEN = 20,
     TCP_FIN = 0x01,
@@ -64,9 +71,11 @@ uint16_t gso_fold(uint64_t sum)
 /* ---- finding the headers ---- */
 
 struct walk {
-    const uint8_t *h; /* the headers, as far as they were captured */
+    uint8_t *h;       /* the headers, as far as they were captured */
     uint32_t len;     /* of h */
-    uint32_t at;
+    uint32_t at;      /* how far they are understood */
+    uint32_t removed; /* bytes that were taken out of h before `at` */
+    uint32_t inner;   /* where the kernel has the innermost transport header; 0: it does not say */
     struct gso_plan *p;
 };
 
@@ -99,40 +108,64 @@ static uint16_t walk_ether(struct walk *w)
     return type;
 }
 
-/* The IP header at w->at with its options or extensions; gives the protocol behind it, or -1. */
+/* Takes the option out by which big TCP tells of a length past 64 KiB (RFC 2675): the IPv6 header
+ * at `ip` says 0, and right behind it, at w->at, is a hop-by-hop header with nothing else. */
+static void walk_jumbo(struct walk *w, uint32_t ip)
+{
+    uint8_t *hop = w->h + w->at;
+    if (w->h[ip + 6] != PROTO_HOP || u16(w, ip + 4) != 0 || !room(w, JUMBO_LEN) || hop[1] != 0 ||
+        hop[2] != JUMBO_OPTION || hop[3] != 4) {
+        return;
+    }
+    w->h[ip + 6] = hop[0];
+    w->len -= JUMBO_LEN;
+    w->removed += JUMBO_LEN;
+    memmove(hop, hop + JUMBO_LEN, w->len - w->at);
+}
+
+/* The two kinds of IP header, at w->at, with options or extensions; give the protocol that follows,
+ * or -1. A fragment is never a super-packet. */
+static int walk_ipv4(struct walk *w, struct gso_layer *l)
+{
+    uint32_t ip = w->at, ihl = (w->h[ip] & 15u) * 4;
+    if (w->h[ip] >> 4 != 4 || ihl < 20 || !room(w, ihl) || (u16(w, ip + 6) & 0x3fff)) {
+        return -1;
+    }
+    l->same_id = w->p->tcp && u16(w, ip + 4) == 0 && u16(w, ip + 6) & DONT_FRAGMENT;
+    w->at += ihl;
+    return w->h[ip + 9];
+}
+
+static int walk_ipv6(struct walk *w)
+{
+    uint32_t ip = w->at;
+    if (w->h[ip] >> 4 != 6) {
+        return -1;
+    }
+    w->at += 40;
+    walk_jumbo(w, ip);
+    int proto = w->h[ip + 6];
+    for (unsigned i = 0;
+         i < EXT_MAX && (proto == PROTO_HOP || proto == PROTO_ROUTING || proto == PROTO_DSTOPTS);
+         i++) {
+        if (!room(w, 8)) {
+            return -1;
+        }
+        proto = w->h[w->at];
+        w->at += (w->h[w->at + 1] + 1u) * 8;
+    }
+    return proto;
+}
+
 static int walk_ip(struct walk *w, uint16_t type)
 {
     struct gso_plan *p = w->p;
-    if (p->layers == GSO_LAYERS || !room(w, 40 - (type == TYPE_IPV4 ? 20 : 0))) {
+    if (p->layers == GSO_LAYERS || !room(w, type == TYPE_IPV4 ? 20 : 40)) {
         return -1;
     }
     struct gso_layer *l = &p->layer[p->layers];
     *l = (struct gso_layer){.ip = (uint16_t)w->at, .v6 = type == TYPE_IPV6};
-    uint32_t start = w->at;
-    int proto;
-    if (!l->v6) {
-        uint32_t ihl = (w->h[start] & 15u) * 4;
-        if (w->h[start] >> 4 != 4 || ihl < 20 || !room(w, ihl) || (u16(w, start + 6) & 0x3fff)) {
-            return -1; /* a fragment is never a super-packet */
-        }
-        proto = w->h[start + 9];
-        w->at += ihl;
-    } else {
-        if (w->h[start] >> 4 != 6) {
-            return -1;
-        }
-        proto = w->h[start + 6];
-        w->at += 40;
-        for (unsigned i = 0; i < EXT_MAX && (proto == PROTO_HOP || proto == PROTO_ROUTING ||
-                                             proto == PROTO_DSTOPTS);
-             i++) {
-            if (!room(w, 8)) {
-                return -1;
-            }
-            proto = w->h[w->at];
-            w->at += (w->h[w->at + 1] + 1u) * 8;
-        }
-    }
+    int proto = l->v6 ? walk_ipv6(w) : walk_ipv4(w, l);
     l->l4 = (uint16_t)w->at;
     p->layers++;
     return w->at <= w->len ? proto : -1;
@@ -156,36 +189,66 @@ static uint16_t walk_gre(struct walk *w)
     return w->at <= w->len ? type : 0;
 }
 
+/* Is the UDP header at w->at one of a tunnel? The kernel says where the innermost transport header
+ * is when its checksum is unfinished, and it mostly is; else the port must do. */
+static bool is_tunnel(const struct walk *w, uint16_t port)
+{
+    if (w->inner) {
+        return w->at + w->removed < w->inner;
+    }
+    return w->p->tcp || port == VXLAN_PORT || port == VXLAN_PORT_OLD || port == GENEVE_PORT;
+}
+
+/* VXLAN (RFC 7348) or Geneve (RFC 8926) behind the UDP header at w->at, on any port: gives the type
+ * of what is inside; 0: neither. */
+static uint16_t walk_udp_tunnel(struct walk *w)
+{
+    if (!room(w, UDP_LEN + VXLAN_LEN) || !is_tunnel(w, u16(w, w->at + 2))) {
+        return 0;
+    }
+    uint16_t port = u16(w, w->at + 2);
+    uint32_t head = w->at + UDP_LEN;
+    uint16_t inside = u16(w, head + 2);
+    bool geneve = w->h[head] >> 6 == 0 &&
+                  (inside == TYPE_TEB || inside == TYPE_IPV4 || inside == TYPE_IPV6) &&
+                  port != VXLAN_PORT && port != VXLAN_PORT_OLD;
+    if (geneve) {
+        w->at = head + GENEVE_LEN + (w->h[head] & 0x3fu) * 4;
+        return inside == TYPE_TEB ? walk_ether(w) : inside;
+    }
+    if (w->h[head] & VXLAN_VALID && port != GENEVE_PORT) {
+        w->at = head + VXLAN_LEN;
+        return walk_ether(w);
+    }
+    return 0;
+}
+
 /* From one IP header to the next inside it; gives the type of what comes next in w, or 0 when this
  * was the innermost, whose protocol is *proto. */
 static uint16_t walk_into(struct walk *w, int proto)
 {
     struct gso_layer *l = &w->p->layer[w->p->layers - 1];
     uint16_t type = 0;
-    if (proto == PROTO_IPIP) {
+    uint32_t back = w->at;
+    switch (proto) {
+    case PROTO_IPIP:
         return TYPE_IPV4;
-    }
-    if (proto == PROTO_IPV6) {
+    case PROTO_IPV6:
         return TYPE_IPV6;
-    }
-    if (proto == PROTO_GRE) {
+    case PROTO_GRE:
         type = walk_gre(w);
         return type == TYPE_TEB ? walk_ether(w) : type;
-    }
-    if (proto == PROTO_UDP && room(w, UDP_LEN + VXLAN_LEN)) {
-        uint16_t port = u16(w, w->at + 2);
-        if (port == VXLAN_PORT || port == VXLAN_PORT_OLD) {
-            uint32_t back = w->at;
-            w->at += UDP_LEN + VXLAN_LEN;
-            type = walk_ether(w);
-            if (type == TYPE_IPV4 || type == TYPE_IPV6) {
-                l->udp = true;
-                return type;
-            }
-            w->at = back; /* some other use of that port */
+    case PROTO_UDP:
+        type = walk_udp_tunnel(w);
+        if (type == TYPE_IPV4 || type == TYPE_IPV6) {
+            l->udp = true;
+            return type;
         }
+        w->at = back; /* some other use of that port */
+        return 0;
+    default:
+        return 0;
     }
-    return 0;
 }
 
 /* Walks to the innermost transport header; -1 when what is there is not understood. */
@@ -200,7 +263,7 @@ static int walk_all(struct walk *w)
         }
         type = walk_into(w, proto);
     }
-    return type == 0 ? proto : -1;
+    return type == 0 && (w->inner == 0 || w->at + w->removed == w->inner) ? proto : -1;
 }
 
 static int plan_transport(struct walk *w, int proto)
@@ -233,14 +296,19 @@ int gso_plan(const struct frame *f, struct gso_plan *ret)
     }
     ret->layers = 0;
     ret->tcp = type != GSO_UDP;
+    ret->cwr_once = f->gso_type & GSO_ECN;
     struct walk w = {.h = ret->header, .len = MIN(f->caplen, (uint32_t)GSO_HEADERS_MAX), .p = ret};
+    w.inner = f->vnet_flags & GSO_NEEDS_CSUM ? f->csum_start : 0;
     frame_copy(f, 0, ret->header, w.len);
     int proto = walk_all(&w);
-    if (proto < 0 || ret->layers == 0 || plan_transport(&w, proto) < 0 ||
-        ret->header_len >= f->origlen) {
+    if (proto < 0 || ret->layers == 0 || plan_transport(&w, proto) < 0) {
         return -EINVAL;
     }
-    ret->payload = f->origlen - ret->header_len;
+    ret->from = ret->header_len + w.removed;
+    if (ret->from >= f->origlen) {
+        return -EINVAL;
+    }
+    ret->payload = f->origlen - ret->from;
     ret->size = f->gso_size;
     ret->frames = (ret->payload + ret->size - 1) / ret->size;
     return ret->frames >= 2 && ret->frames <= GSO_FRAMES_MAX ? 0 : -EINVAL;
@@ -270,7 +338,7 @@ static void put_ip(const struct gso_layer *l, uint8_t *h, uint32_t end, uint32_t
         st_u16(ip + 4, (uint16_t)(end - l->ip - 40u));
         return;
     }
-    uint16_t id = (uint16_t)((ip[4] << 8 | ip[5]) + (int)i);
+    uint16_t id = (uint16_t)((ip[4] << 8 | ip[5]) + (int)(l->same_id ? 0 : i));
     st_u16(ip + 2, (uint16_t)(end - l->ip));
     st_u16(ip + 4, id);
     st_u16(ip + 10, 0);
@@ -306,7 +374,7 @@ static void put_tcp(const struct gso_plan *p, uint8_t *h, uint32_t end, uint32_t
     if (i + 1 < p->frames) {
         tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
     }
-    if (i > 0) {
+    if (i > 0 && p->cwr_once) {
         tcp[13] &= (uint8_t)~TCP_CWR;
     }
     if (whole) {
@@ -325,7 +393,7 @@ static void put_gre(const struct gso_layer *l, uint8_t *h, uint32_t end, bool wh
 uint32_t gso_frame(const struct gso_plan *p, const struct frame *f, uint32_t i, uint8_t *to,
                    uint32_t *ret_origlen)
 {
-    uint32_t from = p->header_len + i * p->size;
+    uint32_t from = p->from + i * p->size;
     uint32_t n = MIN(p->size, p->payload - i * p->size);
     uint32_t have = f->caplen > from ? MIN(n, f->caplen - from) : 0;
     uint32_t end = p->header_len + n;
@@ -348,12 +416,35 @@ uint32_t gso_frame(const struct gso_plan *p, const struct frame *f, uint32_t i, 
     return p->header_len + have;
 }
 
+uint32_t gso_crc32c(const uint8_t *p, uint32_t len)
+{
+    /* What four bits become: n shifted out through the polynomial 0x82f63b78 (bits in reverse). */
+    static const uint32_t table[16] = {
+        0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+        0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+        0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+    };
+    uint32_t crc = UINT32_MAX;
+    for (uint32_t i = 0; i < len; i++) {
+        crc ^= p[i];
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+
 int gso_finish_checksum(uint8_t *data, uint32_t len, uint16_t start, uint16_t offset)
 {
-    if (start >= len || (uint32_t)start + offset + 2 > len) {
+    uint32_t field = (uint32_t)start + offset, size = offset == SCTP_CSUM ? 4 : 2;
+    if (start >= len || field + size > len) {
         return -EINVAL;
     }
+    if (offset == SCTP_CSUM) {
+        st_u32(data + field, 0);
+        st_u32(data + field, __builtin_bswap32(gso_crc32c(data + start, len - start)));
+        return 0;
+    }
     uint16_t c = checksum(gso_sum(data + start, len - start, 0));
-    st_u16(data + start + offset, c == 0 ? 0xffff : c);
+    st_u16(data + field, c == 0 ? 0xffff : c);
     return 0;
 }

@@ -7,8 +7,17 @@
  * sequence numbers, flags and checksums as the kernel's own segmentation makes them.
  *
  * It knows Ethernet with VLAN tags, IPv4 with options, IPv6 with extension headers, TCP and UDP,
- * and these inside VXLAN, GRE (with Ethernet or IP inside), and IP in IP. Pure functions over bytes
- * that are checked, not believed: what does not add up is refused, and the packet stays as it is.
+ * and these inside VXLAN, Geneve, GRE (with Ethernet or IP inside), and IP in IP. Pure functions
+ * over bytes that are checked, not believed: what does not add up is refused, and the packet stays
+ * as it is.
+ *
+ * Three things are not in the packet, and are settled so:
+ * - Past 64 KiB a length field has no room: big TCP leaves it 0, and for IPv6 puts a jumbo option
+ *   (RFC 2675) in front, which no wire sees. The option is taken out again.
+ * - IPv4 identifications count up from the first frame's. A TCP packet with identification 0 that
+ *   may not be fragmented is of a sender that leaves them 0 (RFC 6864, section 4.1), and stays so.
+ * - CWR is in the first frame alone where the kernel says that it is the flag of RFC 3168, else it
+ *   is part of a counter (accurate ECN) and in every frame.
  */
 #pragma once
 
@@ -36,6 +45,7 @@ struct gso_layer {
     uint16_t l4; /* offset of what follows it and its extensions */
     bool v6;
     bool udp;     /* a UDP header at l4: of a tunnel, or the innermost */
+    bool same_id; /* IPv4 identifications do not count up */
     uint16_t gre; /* offset of a GRE header with a checksum, else 0 */
 };
 
@@ -43,7 +53,9 @@ struct gso_plan {
     struct gso_layer layer[GSO_LAYERS]; /* the outermost first */
     unsigned layers;
     bool tcp;            /* the innermost: TCP, else UDP */
-    uint32_t header_len; /* bytes in front of the payload */
+    bool cwr_once;       /* the flag CWR belongs to the first frame alone */
+    uint32_t header_len; /* bytes in front of the payload in each frame */
+    uint32_t from;       /* where the payload begins in the packet: jumbo options are taken out */
     uint32_t payload;    /* bytes to be divided, on the wire */
     uint32_t size;       /* payload of each frame but the last */
     uint32_t frames;     /* how many: 2 or more */
@@ -60,9 +72,13 @@ int gso_plan(const struct frame *f, struct gso_plan *ret);
 uint32_t gso_frame(const struct gso_plan *p, const struct frame *f, uint32_t i, uint8_t *to,
                    uint32_t *ret_origlen);
 
-/* Finishes a checksum that was left to the card, in `data` (the frame's `len` bytes, complete).
+/* Finishes a checksum that was left to the card, in `data` (the frame's `len` bytes, complete):
+ * that of RFC 1071, or SCTP's (RFC 9260, appendix A), which alone lies at offset 8 of its header.
  * `start` and `offset` as in struct frame. -EINVAL when these lie outside. */
 int gso_finish_checksum(uint8_t *data, uint32_t len, uint16_t start, uint16_t offset);
+
+/* CRC-32C of `len` bytes (RFC 9260, appendix A). */
+uint32_t gso_crc32c(const uint8_t *p, uint32_t len);
 
 /* RFC 1071: the ones' complement sum of `len` bytes, added to `sum`; not folded. */
 uint64_t gso_sum(const uint8_t *p, uint32_t len, uint64_t sum);

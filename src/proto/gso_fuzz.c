@@ -20,7 +20,9 @@ static void check(bool ok)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rd r = rd_make(data, size);
-    struct frame f = {.gso_type = rd_u8(&r), .gso_size = rd_u16(&r)};
+    uint8_t kind = rd_u8(&r);
+    struct frame f = {.gso_type = kind & 0xbf, .gso_size = rd_u16(&r)};
+    f.vnet_flags = kind & 0x40 ? GSO_NEEDS_CSUM : 0;
     uint32_t beyond = rd_u16(&r), payload = 0, origlen = 0;
     f.csum_start = rd_u16(&r);
     f.csum_offset = rd_u8(&r);

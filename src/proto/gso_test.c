@@ -80,7 +80,7 @@ static void tcp_frames(void **state)
                       .datalen = sizeof(d),
                       .caplen = sizeof(d),
                       .origlen = sizeof(d),
-                      .gso_type = GSO_TCP4,
+                      .gso_type = GSO_TCP4 | GSO_ECN,
                       .gso_size = 1448};
     struct gso_plan p;
     assert_int_equal(gso_plan(&f, &p), 0);
@@ -105,6 +105,54 @@ static void tcp_frames(void **state)
         st_u32(pseudo + 8, 6u << 16 | (n - TCP));
         assert_int_equal(gso_fold(gso_sum(out + TCP, n - TCP, gso_sum(pseudo, 12, 0))), 0xffff);
     }
+}
+
+/* The flag that counts in accurate ECN is every frame's; an identification of 0 that need not be
+ * unique stays 0. */
+static void what_stays(void **state)
+{
+    (void)state;
+    uint8_t d[DATA + PAYLOAD], out[DATA + 1448];
+    make(d);
+    st_u16(d + IP + 4, 0);
+    struct frame f = {.data = d,
+                      .datalen = sizeof(d),
+                      .caplen = sizeof(d),
+                      .origlen = sizeof(d),
+                      .gso_type = GSO_TCP4,
+                      .gso_size = 1448};
+    struct gso_plan p;
+    uint32_t origlen = 0;
+    assert_int_equal(gso_plan(&f, &p), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        gso_frame(&p, &f, i, out, &origlen);
+        assert_int_equal(get16(out + IP + 4), 0);
+        assert_int_equal(out[TCP + 13] & 0x80, 0x80);
+    }
+    st_u16(d + IP + 6, 0); /* may be fragmented: each needs an identification of its own */
+    assert_int_equal(gso_plan(&f, &p), 0);
+    gso_frame(&p, &f, 2, out, &origlen);
+    assert_int_equal(get16(out + IP + 4), 2);
+}
+
+/* The kernel's word for where the transport header is must be true. */
+static void misplaced_transport(void **state)
+{
+    (void)state;
+    uint8_t d[DATA + PAYLOAD];
+    make(d);
+    struct frame f = {.data = d,
+                      .datalen = sizeof(d),
+                      .caplen = sizeof(d),
+                      .origlen = sizeof(d),
+                      .gso_type = GSO_TCP4,
+                      .vnet_flags = GSO_NEEDS_CSUM,
+                      .csum_start = TCP,
+                      .gso_size = 1448};
+    struct gso_plan p;
+    assert_int_equal(gso_plan(&f, &p), 0);
+    f.csum_start = TCP + 4;
+    assert_int_equal(gso_plan(&f, &p), -EINVAL);
 }
 
 static void sliced_capture(void **state)
@@ -181,14 +229,38 @@ static void checksum_is_finished(void **state)
     assert_int_equal(gso_finish_checksum(d, sizeof(d), 0xffff, 0xffff), -EINVAL);
 }
 
+static void sctp_checksum_is_finished(void **state)
+{
+    (void)state;
+    const uint8_t nine[] = "123456789"; /* the check value that catalogues of CRCs give */
+    assert_int_equal(gso_crc32c(nine, 9), 0xe3069283);
+    const uint8_t zeros[32] = {0};
+    assert_int_equal(gso_crc32c(zeros, 32), 0x8a9136aa); /* RFC 3720, appendix B.4 */
+    uint8_t d[100];
+    for (unsigned i = 0; i < sizeof(d); i++) {
+        d[i] = (uint8_t)i;
+    }
+    assert_int_equal(gso_finish_checksum(d, sizeof(d), 34, 8), 0);
+    const uint8_t got[4] = {d[42], d[43], d[44], d[45]};
+    st_u32(d + 42, 0);
+    uint32_t crc = gso_crc32c(d + 34, sizeof(d) - 34);
+    const uint8_t want[4] = {(uint8_t)crc, (uint8_t)(crc >> 8), (uint8_t)(crc >> 16),
+                             (uint8_t)(crc >> 24)}; /* least significant byte first */
+    assert_memory_equal(got, want, 4);
+    assert_int_equal(gso_finish_checksum(d, sizeof(d), sizeof(d) - 11, 8), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums),
         cmocka_unit_test(tcp_frames),
+        cmocka_unit_test(what_stays),
+        cmocka_unit_test(misplaced_transport),
         cmocka_unit_test(sliced_capture),
         cmocka_unit_test(refusals),
         cmocka_unit_test(checksum_is_finished),
+        cmocka_unit_test(sctp_checksum_is_finished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ static const struct {
     {16, LEDGER_TX_WIRE_BYTES}, {17, LEDGER_TX_UNSENT},  {18, LEDGER_CUT_MADE},
     {19, LEDGER_CUT_OUT},       {20, LEDGER_CUT_SUPER},  {21, LEDGER_CUT_UNCUT},
     {22, LEDGER_CUT_SUMMED},    {23, LEDGER_CUT_NOSUM},  {27, LEDGER_RING_GONE},
+    {30, LEDGER_RING_OFFLOAD},  {31, LEDGER_RING_CLAMPED},
 };
 
 static int code_to_id(uint8_t code)

@@ -73,7 +73,10 @@ static int dump(uint16_t type, uint8_t family, size_t header, mnl_cb_t each, voi
 }
 
 enum {
-    ATTRS = 32, /* every attribute that is read here has a lower number */
+    ATTRS = 80,        /* every attribute that is read here has a lower number */
+    GRO_MAX_SIZE = 58, /* IFLA_GRO_MAX_SIZE and so on, of Linux 5.19 and 6.3 */
+    GSO_IPV4_MAX_SIZE = 63,
+    GRO_IPV4_MAX_SIZE = 64,
 };
 
 struct attrs {
@@ -112,6 +115,20 @@ static void copy_text(char *to, size_t size, const struct nlattr *attr)
     to[n] = 0;
 }
 
+/* The longest super-packet by the limits that the kernel tells of: one each for sending and for
+ * receiving, later kernels have one more each for IPv4. */
+static uint32_t longest_of(const struct attrs *a)
+{
+    const unsigned limits[] = {IFLA_GSO_MAX_SIZE, GRO_MAX_SIZE, GSO_IPV4_MAX_SIZE,
+                               GRO_IPV4_MAX_SIZE};
+    uint32_t longest = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        const struct nlattr *attr = a->at[limits[i]];
+        longest = attr ? MAX(longest, mnl_attr_get_u32(attr)) : longest;
+    }
+    return longest;
+}
+
 static int each_link(const struct nlmsghdr *h, void *arg)
 {
     struct links *l = arg;
@@ -140,6 +157,7 @@ void netlink_link_decode(const struct nlmsghdr *h, struct netlink_link *link)
     copy_text(link->name, sizeof(link->name), a.at[IFLA_IFNAME]);
     copy_text(link->alias, sizeof(link->alias), a.at[IFLA_IFALIAS]);
     link->mtu = a.at[IFLA_MTU] ? mnl_attr_get_u32(a.at[IFLA_MTU]) : 0;
+    link->longest = longest_of(&a);
     if (a.at[IFLA_ADDRESS]) {
         uint16_t n = mnl_attr_get_payload_len(a.at[IFLA_ADDRESS]);
         link->mac_len = (uint8_t)MIN(n, sizeof(link->mac));

@@ -38,7 +38,8 @@ struct netlink_link {
     unsigned flags; /* IFF_UP, IFF_RUNNING, IFF_LOOPBACK … of net/if.h */
     uint16_t arphrd;
     uint32_t mtu;
-    uint8_t mac_len; /* 6 for Ethernet, 0 for none */
+    uint32_t longest; /* of a super-packet sent or put together there (GSO, GRO), in bytes */
+    uint8_t mac_len;  /* 6 for Ethernet, 0 for none */
     uint8_t mac[16];
     unsigned n_addrs; /* at most NETLINK_ADDRS */
     struct netlink_addr addrs[NETLINK_ADDRS];

@@ -20,7 +20,8 @@ enum {
     MACS_LEN = 12,
     TAG_LEN = 4,
     BYTES_MAX = 1 << 30,
-    PREFETCH = 1024, /* bytes ahead of the entry being read: several small frames */
+    BLOCK_HEADS = 4096, /* more than the kernel's headers of a block and of a frame take */
+    PREFETCH = 1024,    /* bytes ahead of the entry being read: several small frames */
 };
 
 struct ring {
@@ -28,6 +29,7 @@ struct ring {
     struct ring_conf conf;
     uint8_t *map;
     uint32_t n_blocks;
+    uint32_t most;  /* bytes of an entry that a block has room for */
     uint32_t block; /* the next to be read, or being read */
     bool busy;      /* it is ours and partly or wholly given out */
     uint32_t left;  /* its entries not yet given out */
@@ -40,8 +42,15 @@ struct ring {
 
 static void with_defaults(struct ring_conf *c)
 {
-    c->block_size = c->block_size ? c->block_size : RING_BLOCK_DEFAULT;
-    c->bytes = c->bytes ? c->bytes : RING_BYTES_DEFAULT;
+    if (!c->block_size) {
+        c->block_size = RING_BLOCK_DEFAULT;
+        while (c->block_size < MIN(c->longest, (uint32_t)RING_LONGEST_MAX) + BLOCK_HEADS) {
+            c->block_size *= 2;
+        }
+    }
+    if (!c->bytes) {
+        c->bytes = MAX((uint32_t)RING_BYTES_DEFAULT, RING_BLOCKS_MIN * c->block_size);
+    }
     c->retire_ms = c->retire_ms ? c->retire_ms : RING_RETIRE_DEFAULT_MS;
 }
 
@@ -176,6 +185,7 @@ int ring_attach(int fd, const struct ring_conf *conf, struct ring **ret, struct 
     r->fd = -1;
     r->conf = *conf;
     with_defaults(&r->conf);
+    r->most = r->conf.block_size - (uint32_t)sizeof(struct tpacket_block_desc);
     int rc = geometry(&r->conf, &r->n_blocks, err);
     if (rc < 0) {
         return rc;
@@ -347,6 +357,8 @@ static bool take_entry(struct ring *r, const uint8_t *block, struct frame *f,
         }
     }
     fill(r, f, entry, h, from);
+    /* The kernel keeps of a frame what an empty block has room for, if that is less. */
+    skips->clamped += h->tp_snaplen < h->tp_len && h->tp_mac + h->tp_snaplen == r->most;
     return true;
 }
 

@@ -27,9 +27,11 @@ enum {
     /* A block is handed over when it is full or some milliseconds old, however little is in it. So
      * it is the number of blocks that says for how long slow traffic may wait for a program that
      * gets no processor: 64 of them are a quarter of a second at least. A block also has to hold
-     * the largest frame: 64 kB of a super-packet, and more where BIG TCP is in use. */
+     * the largest frame: 64 kB of a super-packet, and more where big TCP is in use. */
     RING_BLOCK_DEFAULT = 256 << 10,
     RING_BYTES_DEFAULT = 16 << 20,
+    RING_BLOCKS_MIN = 32, /* by default, also where blocks must be larger */
+    RING_LONGEST_MAX = 512 << 10,
     RING_RETIRE_DEFAULT_MS = 4,
     RING_OWN_MAX = 64,
 };
@@ -42,6 +44,8 @@ struct ring_conf {
     bool ignore_outgoing; /* for direction "in": spares the kernel from showing sent frames */
     uint32_t bytes;       /* of the ring; 0: RING_BYTES_DEFAULT. Rounded up to whole blocks */
     uint32_t block_size;  /* 0: the default. A power of two from 4096 on; a frame must fit in one */
+    uint32_t longest;     /* the longest super-packet that the interface may give, as far as known:
+                           * the default block is made to hold it. Up to RING_LONGEST_MAX */
     uint32_t retire_ms;   /* a block is handed over after that at the latest; 0: the default */
     uint32_t snaplen;     /* keep no more than that of a frame; 0: all. The filter cuts first */
 };
@@ -53,6 +57,8 @@ struct ring_skips {
     uint64_t bad;        /* an entry that points outside its block */
     uint64_t unfilled;   /* NOT part of the balance: room that the kernel took for a frame which it
                           * then counted as dropped (an offload that the header cannot tell of) */
+    uint64_t clamped;    /* NOT part of the balance: frames that a block was too small for; they are
+                          * given out, cut short */
 };
 
 struct ring;

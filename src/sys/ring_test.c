@@ -9,47 +9,11 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
-#include "sys/ring.h"
-#include "sys/test_net.h"
+#include "sys/ring_testing.h"
 
 enum {
     MANY = 40000,
 };
-
-static const struct sock_filter accept_all = {BPF_RET | BPF_K, 0, 0, 262144};
-
-/* A ring that is attached and lets everything pass. */
-static struct ring *ring_on(const struct ring_conf *conf)
-{
-    struct error err = {""};
-    struct ring *r = NULL;
-    int fd = -1;
-    if (ring_open(conf, &fd, &err) < 0 || ring_attach(fd, conf, &r, &err) < 0 ||
-        ring_set_filter(r, &accept_all, 1, &err) < 0) {
-        fail_msg("%s", err.text);
-    }
-    return r;
-}
-
-static void wait_readable(const struct ring *r, int ms)
-{
-    struct pollfd p = {ring_fd(r), POLLIN, 0};
-    poll(&p, 1, ms);
-}
-
-/* The next single batch, waiting for it. */
-static unsigned next_batch(struct ring *r, struct batch *b, struct ring_skips *skips)
-{
-    struct mono end = deadline_s(5);
-    for (;;) {
-        unsigned n = ring_read(r, b, skips);
-        if (n) {
-            return n;
-        }
-        not_after(end);
-        wait_readable(r, 20);
-    }
-}
 
 /* Exactly `want` frames, however many batches the kernel's timer makes of them; `b` has copies. */
 static void few_frames(struct ring *r, struct batch *b, struct ring_skips *skips, unsigned want)
@@ -70,14 +34,6 @@ static void few_frames(struct ring *r, struct batch *b, struct ring_skips *skips
             f->ins_len = 0;
         }
     }
-}
-
-static void assert_frame(const struct frame *f, const uint8_t *want, uint32_t len)
-{
-    static uint8_t got[1 << 17];
-    assert_int_equal(f->caplen, len);
-    frame_copy(f, 0, got, f->caplen);
-    assert_memory_equal(got, want, len);
 }
 
 struct sending {
@@ -342,91 +298,6 @@ static void slices_after_the_tag(void **state)
     close(tx);
 }
 
-/* A TCP super-packet of IPv4, tagged or not, with its header of offloads. Gives the length. */
-static uint32_t super_packet(uint8_t *to, bool tagged, uint32_t payload)
-{
-    struct virtio_net_hdr h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                               .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-                               .hdr_len = (uint16_t)(tagged ? 58 : 54),
-                               .gso_size = 1400,
-                               .csum_start = (uint16_t)(tagged ? 38 : 34),
-                               .csum_offset = 16};
-    struct wr w = wr_make(to, 1 << 17);
-    wr_copy(&w, &h, sizeof(h));
-    wr_copy(&w, "\2\0\0\0\0\2\2\0\0\0\0\1", 12);
-    if (tagged) {
-        wr_u32(&w, 0x81000064);
-    }
-    wr_u16(&w, 0x0800);
-    wr_u16(&w, 0x4500);
-    wr_u16(&w, (uint16_t)(40 + payload));
-    wr_copy(&w, "\0\0\x40\0\x40\6\0\0\x0a\0\0\1\x0a\0\0\2", 16);
-    wr_copy(&w, "\0\x50\0\x51\0\0\0\1\0\0\0\1\x50\x10\xff\xff\0\0\0\0", 20);
-    for (uint32_t i = 0; i < payload; i++) {
-        wr_u8(&w, (uint8_t)(i * 13));
-    }
-    assert_true(wr_ok(&w));
-    return (uint32_t)wr_len(&w);
-}
-
-static void super_packets_keep_their_offloads(void **state)
-{
-    (void)state;
-    static uint8_t buf[1 << 17];
-    _cleanup_(ring_freep) struct ring *r = ring_on(&(struct ring_conf){.ifindex = index_of("vb")});
-    int tx = sender_on("va", 1);
-    struct batch b;
-    struct ring_skips skips = {0};
-    for (int tagged = 0; tagged < 2; tagged++) {
-        uint32_t len = super_packet(buf, tagged, 60000);
-        send_all(tx, buf, len);
-        assert_int_equal(next_batch(r, &b, &skips), 1);
-        const struct frame *f = &b.f[0];
-        assert_frame(f, buf + sizeof(struct virtio_net_hdr), len - 10);
-        assert_int_equal(f->gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
-        assert_int_equal(f->gso_size, 1400);
-        assert_int_equal(f->vnet_flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, 1);
-        assert_int_equal(f->csum_start, tagged ? 38 : 34);
-        assert_int_equal(f->csum_offset, 16);
-        assert_int_equal(f->ins_len, tagged ? 4 : 0);
-    }
-    close(tx);
-}
-
-/* UDP fragmentation offload can come from a guest by a TAP device, and the header of offloads that
- * the kernel writes into the ring has no word for it: it takes room and then drops the frame. */
-static void frames_the_kernel_cannot_describe(void **state)
-{
-    (void)state;
-    int tap = tun_device("t0", IFF_TAP | IFF_VNET_HDR);
-    _cleanup_(ring_freep) struct ring *r = ring_on(&(struct ring_conf){.ifindex = index_of("t0")});
-    static uint8_t buf[1 << 17];
-    uint32_t len = super_packet(buf, false, 8000);
-    buf[10 + 23] = 17;
-    buf[1] = VIRTIO_NET_HDR_GSO_UDP;
-    buf[8] = 6;
-    assert_int_equal(write(tap, buf, len), len);
-    memset(buf, 0, 10);
-    assert_int_equal(write(tap, buf, 100), 100);
-    struct batch b;
-    struct ring_skips skips = {0};
-    uint64_t read = 0, seen, dropped;
-    struct mono end = deadline_s(5);
-    while (read == 0) {
-        unsigned n = next_batch(r, &b, &skips);
-        read += n;
-        not_after(end);
-    }
-    assert_frame(&b.f[0], buf + 10, 90);
-    assert_int_equal(ring_stats(r, &seen, &dropped), 0);
-    assert_int_equal(read, 1);
-    assert_int_equal(seen, 2);
-    assert_int_equal(dropped, 1);
-    assert_int_equal(skips.unfilled, 1);
-    assert_int_equal(skips.bad, 0);
-    close(tap);
-}
-
 static void any_skips_what_it_must(void **state)
 {
     (void)state;
@@ -570,8 +441,6 @@ int main(void)
         cmocka_unit_test(directions),
         cmocka_unit_test(same_stamps_as_libpcap),
         cmocka_unit_test(slices_after_the_tag),
-        cmocka_unit_test(super_packets_keep_their_offloads),
-        cmocka_unit_test(frames_the_kernel_cannot_describe),
         cmocka_unit_test(any_skips_what_it_must),
         cmocka_unit_test(raw_ip_gets_an_ethernet_header),
         cmocka_unit_test(tells_of_a_lost_interface),

@@ -12,41 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from lib.cutting import bridge, observe, same
 from lib.farspan import Collector, Tap, assert_balanced
 from lib.lab import inside
-from lib.proc import run
-from lib.tools import Tcpdump, assert_same, tshark
+from lib.tools import tshark
 
 SIZE = 4_000_000
 RATE = 30_000_000  # bytes a second, so that no queue of the test's own network overflows
 SO_MAX_PACING_RATE = 47
-OFF = {"tso": "off", "gso": "off", "gro": "off", "tx": "off", "tx-udp-segmentation": "off"}
-
-
-def bridged(lab):
-    """peer (sends super-packets) - mon0 [bridge] cut0 - far (behind a device that cannot segment)."""
-    far = lab._namespace("f")
-    run(["ip", "link", "add", "cut0", "netns", lab.tap, "type", "veth", "peer", "name", "far0", "netns", far])
-    lab.ip(lab.tap, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
-    for dev in ("mon0", "cut0"):
-        lab.ip(lab.tap, "link", "set", dev, "mtu", "1500")
-        lab.ip(lab.tap, "link", "set", dev, "master", "br0")
-        lab.ip(lab.tap, "link", "set", dev, "up")
-    lab.ip(lab.tap, "link", "set", "br0", "up")
-    lab.ip(lab.peer, "link", "set", "peer0", "mtu", "1500")
-    lab.ip(far, "link", "set", "far0", "mtu", "1500")
-    for ns, dev, n in ((lab.peer, "peer0", 1), (far, "far0", 2)):
-        with inside(ns):
-            Path(f"/proc/sys/net/ipv6/conf/{dev}/disable_ipv6").write_text("0")
-        lab.ip(ns, "link", "set", dev, "arp", "on", "up")
-        lab.ip(ns, "addr", "add", f"10.70.0.{n}/24", "dev", dev)
-        lab.ip(ns, "addr", "add", f"fd70::{n}/64", "dev", dev, "nodad")
-    for dev in ("peer0", "mon0"):
-        ns = lab.peer if dev == "peer0" else lab.tap
-        lab.offloads(ns, dev, tso="on", gso="on", gro="on", tx="on")
-    lab.offloads(lab.tap, "cut0", **OFF)
-    lab.offloads(far, "far0", gro="off")
-    return far
 
 
 def tunnelled(lab, far):
@@ -92,25 +65,12 @@ def transfer(lab, far, family, address):
     return sent.hexdigest(), got.hexdigest()
 
 
-def observe(lab, act, expr, *words):
-    """Runs `act(far)` under a tap of mon0 and a capture behind the cutting device; gives the tap's ledger."""
-    far = bridged(lab)
-    collector = Collector(lab, key=None, device=None, file=lab.folder / "collector.pcapng")
-    setup = act(far, True)
-    witness = Tcpdump(lab, far, "far0", "witness", direction="in", expr=expr, snaplen=1600, buffer_kib=262144, fast=True)
-    tap = Tap(lab, "--direction", "in", *words, "-f", expr, key=None)
-    act(far, False)
-    witness.wait_quiet()
-    ledger, arrived = tap.finish(), collector.finish()
-    n = witness.stop()
-    assert_balanced(ledger, arrived, delivered=n)
-    assert setup is None
-    return n, ledger["interfaces"][0]["stages"]["cut"]
-
-
-def same(lab, n):
-    """Every frame once and byte for byte. Not in order: behind the tap two CPUs carry frames to the witness."""
-    assert_same(lab.folder / "witness.pcap", lab.folder / "collector.pcapng", n, order="none")
+def tapped(lab, act, expr, *words):
+    """Runs `act(far)` between the two ends of a bridge; how many frames the kernel made of it, and the cutter's ledger."""
+    far = bridge(lab)
+    act(far, True)
+    n, stages = observe(lab, far, lambda: act(far, False), expr, *words)
+    return n, stages["cut"]
 
 
 @pytest.mark.parametrize("family, address", [(socket.AF_INET, "10.70.0.2"), (socket.AF_INET6, "fd70::2")])
@@ -120,7 +80,7 @@ def test_tcp(lab, family, address):
             sent, got = transfer(lab, far, family, address)
             assert sent == got
 
-    n, cut = observe(lab, act, "tcp and dst port 5000")
+    n, cut = tapped(lab, act, "tcp and dst port 5000")
     assert cut["cut"] > 10, f"the transfer had super-packets: {cut}"
     same(lab, n)
     assert not tshark(lab.folder / "collector.pcapng", "frame.number", expr="tcp.checksum.status == 0 or frame.len > 1514")
@@ -135,7 +95,7 @@ def test_tcp_inside_vxlan(lab, family, address):
             sent, got = transfer(lab, far, family, address)
             assert sent == got
 
-    n, cut = observe(lab, act, "udp port 4789 and greater 200")
+    n, cut = tapped(lab, act, "udp port 4789 and greater 200")
     assert cut["cut"] > 10, f"the transfer had super-packets: {cut}"
     same(lab, n)
 
@@ -152,7 +112,7 @@ def test_udp_segments(lab):
             s.sendto(bytes([i % 256]) * (1200 * 20 + 37 + i), ("10.70.0.2", 5000))
         s.close()
 
-    n, cut = observe(lab, act, "udp and dst port 5000")
+    n, cut = tapped(lab, act, "udp and dst port 5000")
     assert cut["cut"] > 10, f"there were super-packets: {cut}"
     same(lab, n)
 
@@ -163,7 +123,7 @@ def test_sliced(lab):
         if not setup:
             transfer(lab, far, socket.AF_INET, "10.70.0.2")
 
-    n, cut = observe(lab, act, "tcp and dst port 5000", "-s", "100")
+    n, cut = tapped(lab, act, "tcp and dst port 5000", "-s", "100")
     assert cut["cut"] > 10
     lengths = tshark(lab.folder / "collector.pcapng", "frame.cap_len", "frame.len")
     whole = tshark(lab.folder / "witness.pcap", "frame.len")
@@ -177,7 +137,7 @@ def test_kept_whole(lab):
         if not setup:
             transfer(lab, far, socket.AF_INET, "10.70.0.2")
 
-    far = bridged(lab)
+    far = bridge(lab)
     collector = Collector(lab, key=None, device=None, file=lab.folder / "collector.pcapng")
     tap = Tap(lab, "--direction", "in", "--keep-super", "-f", "tcp and dst port 5000", key=None)
     act(far, False)

@@ -41,7 +41,8 @@ void file_stats_put(struct wr *w, const struct file_port *port, struct wall end)
     if (received > 0) {
         isb.has |= PCAPNG_HAS_IFRECV | PCAPNG_HAS_ACCEPT | PCAPNG_HAS_OSDROP;
         isb.ifrecv = isb.accept = received;
-        isb.osdrop = ledger_get(figures, LEDGER_RING_FULL);
+        isb.osdrop =
+            ledger_get(figures, LEDGER_RING_FULL) + ledger_get(figures, LEDGER_RING_OFFLOAD);
     }
     put_words(words, sizeof(words), figures, port->ledger);
     isb.comment = pcapng_text(words[0] ? words : NULL);

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
+
 struct ring_source {
     struct source source;
     struct ring *ring;
@@ -39,6 +41,7 @@ static int ring_source_read(struct source *s, struct batch *b)
     ledger_add(rs->ledger, LEDGER_RING_OUT, n + linktype + own + bad);
     ledger_add(rs->ledger, LEDGER_RING_BYTES, bytes);
     ledger_add(rs->ledger, LEDGER_RING_SUPER, super);
+    ledger_add(rs->ledger, LEDGER_RING_CLAMPED, rs->skips.clamped - before.clamped);
     ledger_add(rs->ledger, LEDGER_SEL_LINKTYPE, linktype);
     ledger_add(rs->ledger, LEDGER_SEL_OWNDEV, own);
     ledger_add(rs->ledger, LEDGER_SEL_BAD, bad);
@@ -86,13 +89,21 @@ int ring_source_new(struct ring *ring, struct ledger *ledger, struct source **re
     return 0;
 }
 
+/* To the kernel, room that it took for nothing is dropped as well. */
+static void show(struct ring_source *rs, uint64_t seen, uint64_t dropped)
+{
+    uint64_t unfilled = MIN(rs->skips.unfilled, dropped);
+    ledger_set(rs->ledger, LEDGER_RING_IN, seen);
+    ledger_set(rs->ledger, LEDGER_RING_FULL, dropped - unfilled);
+    ledger_set(rs->ledger, LEDGER_RING_OFFLOAD, unfilled);
+}
+
 void ring_source_count(struct source *s)
 {
     struct ring_source *rs = of(s);
     uint64_t seen = 0, dropped = 0;
     if (rs->ring && ring_stats(rs->ring, &seen, &dropped) == 0) {
-        ledger_set(rs->ledger, LEDGER_RING_IN, rs->past_seen + seen);
-        ledger_set(rs->ledger, LEDGER_RING_FULL, rs->past_dropped + dropped);
+        show(rs, rs->past_seen + seen, rs->past_dropped + dropped);
     }
 }
 
@@ -103,8 +114,7 @@ void ring_source_swap(struct source *s, struct ring *ring)
     if (rs->ring && ring_stats(rs->ring, &seen, &dropped) == 0) {
         rs->past_seen += seen;
         rs->past_dropped += dropped;
-        ledger_set(rs->ledger, LEDGER_RING_IN, rs->past_seen);
-        ledger_set(rs->ledger, LEDGER_RING_FULL, rs->past_dropped);
+        show(rs, rs->past_seen, rs->past_dropped);
         if (seen > dropped + rs->read) {
             ledger_add(rs->ledger, LEDGER_RING_GONE, seen - dropped - rs->read);
         }
