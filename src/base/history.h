@@ -37,7 +37,8 @@ enum {
     X(SESSION_OVER, 13, "session-over")                                                            \
     X(PATH_MTU, 14, "path-mtu-changed")                                                            \
     X(REVOKED, 15, "tap-revoked")                                                                  \
-    X(LIST_READ, 16, "list-read-again")
+    X(LIST_READ, 16, "list-read-again")                                                            \
+    X(MOVED, 17, "address-changed")
 
 enum history_kind {
     HISTORY_NONE = 0,

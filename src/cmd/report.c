@@ -112,6 +112,9 @@ static json_t *tap_session(const struct client *c)
     set_str(o, "collector", st.address);
     set_str(o, "cipher", st.cipher);
     set_int(o, "datagram_bytes", st.datagram);
+    set_int(o, "path_mtu", st.path_mtu);
+    set_str(o, "path_mtu_state", st.path_state);
+    set_int(o, "moves", st.moves);
     set_int(o, "seconds", st.up ? seconds_since(st.since) : 0);
     set_int(o, "sessions", st.sessions);
     set_int(o, "rekeys", st.rekeys);
@@ -204,6 +207,7 @@ static void tap_report(void *user, const struct server_tap *tap)
     set_int(o, "seconds", tap->live ? seconds_since(tap->since) : 0);
     set_int(o, "sessions", tap->sessions);
     set_int(o, "rekeys", tap->rekeys);
+    set_int(o, "moves", tap->moves);
     set_int(o, "sessions_without_close", tap->unclosed);
     set_clock(o, tap->rtt_ns, tap->clock_offset_ns);
     for (unsigned i = 0; i < tap->n_ports; i++) {

@@ -81,6 +81,17 @@ static void print_clock(FILE *to, const json_t *o)
     }
 }
 
+static void print_path(FILE *to, const json_t *s)
+{
+    const char *state = str(s, "path_mtu_state");
+    if (strcmp(state, "too small") == 0) {
+        fprintf(to, ", PATH MTU BELOW %" PRId64, num(s, "path_mtu"));
+    } else {
+        fprintf(to, ", path MTU %" PRId64 "%s", num(s, "path_mtu"),
+                strcmp(state, "being found out") == 0 ? " or more" : "");
+    }
+}
+
 /* The last of them; all that are kept are in --json. */
 static void print_history(const json_t *doc, FILE *to)
 {
@@ -108,6 +119,7 @@ static void print_tap(const json_t *doc, FILE *to)
         const char *cipher = str(s, "cipher");
         fprintf(to, " with %s for %" PRId64 " s, %s", str(s, "collector"), num(s, "seconds"),
                 strcmp(cipher, "none") == 0 ? "NOT ENCRYPTED" : cipher);
+        print_path(to, s);
         print_clock(to, s);
     }
     fputc('\n', to);

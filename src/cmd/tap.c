@@ -39,10 +39,11 @@ static json_t *document(void *user)
 
 /* ---- what the link asks for ---- */
 
-static int on_connect(void *user, int *ret_fd, struct error *err)
+static int on_connect(void *user, bool again, int *ret_fd, struct error *err)
 {
     struct tap *t = user;
-    return broker_call(t->broker, TAP_CONNECT, NULL, 0, NULL, NULL, ret_fd, err);
+    uint8_t how = again;
+    return broker_call(t->broker, TAP_CONNECT, &how, 1, NULL, NULL, ret_fd, err);
 }
 
 static void on_say(void *user, bool error, const char *text)
@@ -117,6 +118,7 @@ static int start_engine(struct tap *t, struct error *err)
                              .host = t->host,
                              .software = "farspan " FARSPAN_VERSION,
                              .collector = t->conf.collector_text,
+                             .mtu = t->conf.mtu,
                              .history = &t->history,
                              .ops = &client_ops,
                              .user = t};

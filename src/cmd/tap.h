@@ -31,7 +31,8 @@ enum {
 
 enum tap_request {
     TAP_OPEN_RING, /* an interface's name, 16 bytes; gives its ring, and struct tap_opened */
-    TAP_CONNECT,   /* gives a UDP socket that is connected to the collector */
+    TAP_CONNECT,   /* u8: 1: at the address found last, else its name is looked up; gives a UDP
+                    * socket that is connected to the collector */
     TAP_WATCH,     /* gives a socket that hears of the interfaces (sys/linkwatch.h) */
     TAP_NETNS,     /* gives u64: which namespace that of --netns is now, 0: it is gone */
     TAP_REQUESTS,
@@ -58,7 +59,9 @@ struct tap_conf {
     bool has_collector;
     struct host_port collector;
     const char *collector_text;
-    const char *filter_option; /* -f */
+    struct udp_addr collector_found; /* the broker's: where it was last */
+    uint32_t mtu;                    /* 0: found out */
+    const char *filter_option;       /* -f */
     char *filter;
     /* It, compiled for NETLINK_ETHERNET and NETLINK_RAW_IP; insns NULL: none, or it cannot be. */
     struct filter_prog program[2];
@@ -111,6 +114,8 @@ struct tap {
 
     struct tap_interface interface[TAP_INTERFACES];
     unsigned n;
+    struct bpfsel_flow flows[2]; /* the tunnel's, and the one before: a session may move */
+    unsigned n_flows;
     bool has_flow;
     struct ether_flow flow; /* of the tunnel */
     struct sock_filter program[BPFSEL_MAX];

@@ -176,15 +176,27 @@ static int which_netns(void *ctx, const void *args, size_t len, struct broker_re
     return 0;
 }
 
+static int connect_to(struct tap_conf *c, const struct udp_addr *a, struct broker_reply *reply)
+{
+    int r = udp_connect(a, &reply->fd, &reply->err);
+    if (r == 0) {
+        c->collector_found = *a;
+        (void)udp_set_buffers(reply->fd, 0, 4 << 20, NULL, NULL);
+    }
+    return r;
+}
+
 static int connect_collector(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
-    (void)args;
-    (void)len;
-    const struct tap_conf *c = ctx;
+    struct tap_conf *c = ctx;
     struct resolve_conf rc = {0};
     struct sockaddr_storage found[RESOLVE_MAX];
     size_t n = 0;
     int r = 0;
+    struct rd rd = rd_make(args, len);
+    if (rd_u8(&rd) == 1 && c->collector_found.len) {
+        return connect_to(c, &c->collector_found, reply);
+    }
     if (geteuid() == 0) {
         r = broker_find_user(c->user, &rc.child, &reply->err);
     }
@@ -199,17 +211,14 @@ static int connect_collector(void *ctx, const void *args, size_t len, struct bro
     for (size_t i = 0; i < n && r < 0; i++) { /* the first that there is a route to */
         struct udp_addr a = {.len = found[i].ss_family == AF_INET ? sizeof(a.v4) : sizeof(a.v6)};
         memcpy(&a.v6, &found[i], a.len);
-        r = udp_connect(&a, &reply->fd, &reply->err);
-    }
-    if (r == 0) {
-        (void)udp_set_buffers(reply->fd, 0, 4 << 20, NULL, NULL);
+        r = connect_to(c, &a, reply);
     }
     return r;
 }
 
 const struct broker_request tap_requests[TAP_REQUESTS] = {
     [TAP_OPEN_RING] = {"open the ring", open_ring, NAME_LEN, NAME_LEN},
-    [TAP_CONNECT] = {"reach the collector", connect_collector, 0, 0},
+    [TAP_CONNECT] = {"reach the collector", connect_collector, 1, 1},
     [TAP_WATCH] = {"watch the interfaces", watch, 0, 0},
     [TAP_NETNS] = {"look for the namespace", which_netns, 0, 0},
 };

@@ -39,23 +39,14 @@ bool tap_is_any(const struct tap_interface *ti)
 static int make_program(struct tap *t, const struct tap_interface *ti, unsigned *ret_n,
                         struct error *err)
 {
-    const struct ether_flow *flow = t->has_flow ? &t->flow : NULL;
     const struct filter_prog *user =
         &t->conf.program[ti->raw_ip ? NETLINK_RAW_IP : NETLINK_ETHERNET];
-    struct bpfsel_flow bf = {0};
-    if (flow) {
-        bf.family = flow->family;
-        memcpy(bf.local, flow->addr[0], sizeof(bf.local));
-        memcpy(bf.remote, flow->addr[1], sizeof(bf.remote));
-        bf.local_port = flow->port[0];
-        bf.remote_port = flow->port[1];
-    }
     const struct bpfsel_conf bc = {
         .raw_ip = ti->raw_ip,
         .dir = t->conf.dir,
         .vlans = t->conf.has_vlans ? &t->conf.vlans : NULL,
-        .flows = &bf,
-        .n_flows = flow ? 1 : 0,
+        .flows = t->flows,
+        .n_flows = t->n_flows,
         .user = user->insns,
         .n_user = user->n,
         .snaplen = t->conf.snaplen,
@@ -82,8 +73,16 @@ static int set_filter(struct tap *t, struct tap_interface *ti, struct error *err
 void tap_links_flow(struct tap *t, const struct ether_flow *flow)
 {
     t->has_flow = flow != NULL;
+    t->n_flows = 0;
     if (flow) {
+        struct bpfsel_flow bf = {
+            .family = flow->family, .local_port = flow->port[0], .remote_port = flow->port[1]};
+        memcpy(bf.local, flow->addr[0], sizeof(bf.local));
+        memcpy(bf.remote, flow->addr[1], sizeof(bf.remote));
         t->flow = *flow;
+        t->flows[1] = t->flows[0];
+        t->flows[0] = bf;
+        t->n_flows = t->flows[1].family ? 2 : 1;
     }
     for (unsigned i = 0; i < t->n; i++) {
         struct error err = {""};

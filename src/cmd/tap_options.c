@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cmd/tap.h"
+#include "model/pmtu.h"
 
 static const char help[] =
     "Usage: farspan tap -i INTERFACE... -c HOST:PORT [OPTION...] [FILTER]\n"
@@ -32,6 +33,7 @@ static const char help[] =
     "\n"
     "Where to:\n"
     "  -c HOST:PORT            the collector; an IPv6 address in brackets\n"
+    "      --mtu BYTES         send packets of at most so many bytes (default: as many as pass)\n"
     "      --name NAME         what the collector calls this tap (default: the host's name)\n"
     "\n"
     "Keys, one of:\n"
@@ -52,6 +54,7 @@ enum {
     OPT_DIRECTION = 256,
     OPT_VLAN,
     OPT_NAME,
+    OPT_MTU,
     OPT_USER,
     OPT_JSON,
     OPT_KEEP_SUPER,
@@ -63,6 +66,7 @@ static const struct option options[] = {
     {"direction", required_argument, NULL, OPT_DIRECTION},
     {"vlan", required_argument, NULL, OPT_VLAN},
     {"promiscuous", no_argument, NULL, 'p'},
+    {"mtu", required_argument, NULL, OPT_MTU},
     {"name", required_argument, NULL, OPT_NAME},
     {"key-file", required_argument, NULL, OPT_KEY_FILE},
     {"identity", required_argument, NULL, OPT_IDENTITY},
@@ -156,6 +160,10 @@ static int checked_option(struct tap_conf *c, int opt, char *arg)
         r = parse_host_port(arg, &c->collector, &err);
         c->collector_text = arg;
         c->has_collector = true;
+        break;
+    case OPT_MTU:
+        r = parse_u64(arg, "--mtu", PMTU_MIN_V4, PMTU_MAX, &v, &err);
+        c->mtu = (uint32_t)v;
         break;
     case OPT_VLAN:
         r = parse_vlan_list(arg, &c->vlans, &err);

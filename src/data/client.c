@@ -179,11 +179,11 @@ static void on_readable(struct loop *l, int fd, uint32_t events, void *user)
     }
 }
 
-static int use_socket(struct client *c, int fd)
+int client_use_socket(struct client *c, int fd)
 {
-    struct udp_addr local = {0};
     struct ether_flow flow;
     socklen_t len = sizeof(c->peer.v6);
+    close_socket(c);
     int r = loop_add_fd(c->loop, fd, EPOLLIN, on_readable, c, &c->io_event);
     if (r < 0) {
         close(fd);
@@ -192,7 +192,10 @@ static int use_socket(struct client *c, int fd)
     c->io = (struct udp_io){.fd = fd};
     c->peer.len = getpeername(fd, &c->peer.sa, &len) == 0 ? len : 0;
     udp_addr_text(&c->peer, c->status.address);
-    if (udp_local(fd, &local) == 0 && ether_flow_make(&local.sa, &c->peer.sa, &flow) == 0) {
+    c->local = (struct udp_addr){0};
+    c->headers = udp_headers(fd);
+    c->unsendable = false;
+    if (udp_local(fd, &c->local) == 0 && ether_flow_make(&c->local.sa, &c->peer.sa, &flow) == 0) {
         c->conf.ops->flow(c->conf.user, &flow);
     }
     return 0;
@@ -206,9 +209,9 @@ static enum uplink_event resolve(struct client *c)
         return UPLINK_RESOLVED; /* the session's own socket serves */
     }
     close_socket(c);
-    int r = c->conf.ops->connect(c->conf.user, &fd, &err);
+    int r = c->conf.ops->connect(c->conf.user, false, &fd, &err);
     if (r == 0) {
-        r = use_socket(c, fd);
+        r = client_use_socket(c, fd);
     }
     if (r < 0) {
         client_say(c, true, "%s", err.text[0] ? err.text : "cannot make a socket");
@@ -254,6 +257,8 @@ static void down(struct client *c)
         struct stream *s = &c->stream[i];
         s->ended = worker_down(s->conf.worker) < 0;
         s->acked = s->stale = false;
+        s->asked = 0;
+        s->told[0] = s->told[1] = 0;
         s->ready = (struct mono){0};
         s->past_accounted += s->accounted;
         s->past_lost += s->lost;
@@ -261,6 +266,7 @@ static void down(struct client *c)
     }
     epoch_close(&c->current);
     epoch_close(&c->previous);
+    client_path_down(c);
     c->status.rtt_ns = 0;
     if (c->closing == OPEN) {
         client_say(c, true, "session with the collector at %s is over", c->conf.collector);
@@ -289,6 +295,7 @@ static void up(struct client *c)
     c->status.since = c->status.keyed;
     c->status.sessions++;
     c->next_report = mono_add_ms(mono_now(), CLIENT_REPORT_MS);
+    client_path_up(c); /* first, so that the answer is there when frames begin */
     client_send_streams(c);
     c->announced = false;
 }
@@ -317,7 +324,7 @@ static void announce(struct client *c, struct mono now)
 
 /* What data threads could not be told at once, they are at a later tick; the collector takes the
  * old key for a while. */
-static void hand_out_keys(struct client *c)
+void client_hand_out_keys(struct client *c)
 {
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct stream *s = &c->stream[i];
@@ -338,7 +345,7 @@ static void rekey(struct client *c)
     for (uint16_t i = 0; i < c->n_streams; i++) {
         c->stream[i].stale = c->stream[i].acked;
     }
-    hand_out_keys(c);
+    client_hand_out_keys(c);
 }
 
 void client_event(struct client *c, enum uplink_event event)
@@ -417,7 +424,8 @@ static void on_tick(struct loop *l, struct mono now, void *user)
         return;
     }
     client_event(c, UPLINK_TICK);
-    hand_out_keys(c);
+    client_path_tick(c, now);
+    client_hand_out_keys(c);
     if (c->uplink.up) {
         client_send_event(c);
     }
@@ -531,6 +539,8 @@ void client_status(const struct client *c, struct client_status *ret)
     ret->up = c->uplink.up;
     ret->state = uplink_words(&c->uplink);
     ret->cipher = c->uplink.up ? c->status.cipher : NULL;
+    ret->path_mtu = c->uplink.up ? c->pmtu.size : 0;
+    ret->path_state = pmtu_words(&c->pmtu);
 }
 
 void client_stream_status(const struct client *c, uint16_t id, struct client_stream_status *ret)

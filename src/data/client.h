@@ -15,8 +15,9 @@
 struct client;
 
 struct client_ops {
-    /* Looks the collector's name up and gives a connected UDP socket. */
-    int (*connect)(void *user, int *ret_fd, struct error *err);
+    /* Gives a UDP socket that is connected to the collector: its name is looked up, or, with
+     * `again`, the address that was found last serves; nothing has to be waited for then. */
+    int (*connect)(void *user, bool again, int *ret_fd, struct error *err);
     /* The tunnel's flow is now this one: it is not to be captured. NULL: there is none. */
     void (*flow)(void *user, const struct ether_flow *flow);
     /* Something that a person should know; `error`: something is wrong. */
@@ -29,6 +30,7 @@ struct client_conf {
     struct handshake_conf handshake; /* borrowed strings and lists */
     const char *name, *host, *software;
     const char *collector; /* as the user wrote it, for sentences */
+    uint32_t mtu;          /* packets to it have at most so many bytes; 0: as many as pass */
     /* Borrowed, and used by the control thread only: the client adds what happens to sessions, and
      * tells the collector of all that is in it. */
     struct history *history;
@@ -72,6 +74,9 @@ struct client_status {
     const char *cipher;          /* NULL without a session */
     char address[UDP_ADDR_TEXT]; /* of the collector, "" when not known */
     uint32_t datagram;           /* bytes of UDP payload */
+    uint32_t path_mtu;           /* of IP packets, as data is sent now; 0 without a session */
+    const char *path_state;      /* for people */
+    unsigned moves;              /* how often the session went on over another socket */
     struct mono since;           /* the session's beginning */
     struct mono keyed;
     unsigned sessions, rekeys, refused_records;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What client.c (sockets, handshakes, actions) and client_session.c (records of an epoch) share.
+ * What client.c (sockets, handshakes, actions), client_session.c (records of an epoch) and
+ * client_path.c (the way to the collector: how wide it is, and where it begins and ends) share.
  */
 #pragma once
 
 #include "data/client.h"
 #include "data/link/cookie.h"
 #include "data/link/replay.h"
+#include "model/pmtu.h"
 #include "sys/udp.h"
 
 enum {
@@ -18,6 +20,10 @@ enum {
     CLIENT_CLOSE_MS = 2000,
     CLIENT_GONE_MS = 300,    /* what remains of that when the collector seems to have closed */
     CLIENT_SERVED_MS = 3000, /* a session whose frames are not taken by then is worth a word */
+    CLIENT_SILENT_MS = 2200, /* two REPORTs are missing: is the socket still the right one? */
+    CLIENT_LOOKUP_MS = 3500, /* and is the collector's address? */
+    CLIENT_MOVE_MS = 1000,   /* between two looks at that */
+    CLIENT_LONG_TRIES = 3,   /* of a STREAM with more than passes any path */
     CLIENT_PORTS_MS = 250,   /* head start of the names of ports before frames that mention them */
     CLIENT_PORT_TIMES = 5,   /* a new name of a port is told so often, as nobody acknowledges it */
 };
@@ -34,11 +40,13 @@ struct epoch {
 struct stream {
     struct client_stream conf;
     struct mono ready; /* the names of its ports are under way until then; {0}: not */
-    uint8_t port_again[CLIENT_PORTS];   /* how often the names of ports are to be told still */
-    bool acked;                         /* the collector knows it: frames may flow */
-    bool stale;                         /* its data thread has not got the newest key yet */
-    bool ended;                         /* nor been told that the session is over */
-    uint64_t accounted, lost;           /* as the collector last said of this session */
+    uint8_t port_again[CLIENT_PORTS]; /* how often the names of ports are to be told still */
+    bool acked;                       /* the collector knows it: frames may flow */
+    unsigned asked;                   /* STREAMs sent */
+    uint64_t told[2];         /* frames numbered, as of the last REPORT and the one before */
+    bool stale;               /* its data thread has not got the newest key yet */
+    bool ended;               /* nor been told that the session is over */
+    uint64_t accounted, lost; /* as the collector last said of this session */
     uint64_t past_accounted, past_lost; /* of earlier sessions */
 };
 
@@ -51,7 +59,17 @@ struct client {
     struct handshake_tap handshake;
     struct udp_io io; /* fd -1: none */
     struct loop_fd *io_event;
-    struct udp_addr peer;
+    struct udp_addr peer, local;
+    bool unsendable;       /* the socket does not send any more */
+    bool looked_up;        /* in this silence */
+    bool probes;           /* the collector answers them */
+    bool too_narrow;       /* it was said that not even the smallest passes */
+    struct mono next_move; /* not before then */
+    struct pmtu pmtu;
+    uint64_t passed[4]; /* frames numbered and received, datagrams and bytes sent, when the
+                         * collector last reported */
+    unsigned headers;   /* bytes of IP's and UDP's, on this socket */
+    uint32_t found_mtu; /* what the last search came to, to be told once; 0: nothing */
     struct loop_timer *tick;
     struct mono next_report, close_deadline; /* the latter while draining, too */
     struct epoch current, previous, pending;
@@ -75,6 +93,9 @@ struct client {
 };
 
 /* client.c */
+int client_use_socket(struct client *c, int fd);
+/* Gives data threads the newest key and socket, as soon as they take them. */
+void client_hand_out_keys(struct client *c);
 void client_event(struct client *c, enum uplink_event event);
 void client_say(struct client *c, bool error, const char *fmt, ...) _printf_(3, 4);
 
@@ -94,3 +115,17 @@ void client_send_close(struct client *c);
 /* A sending key for a data thread; -errno. */
 int client_worker_key(struct client *c, struct link_tx_key *ret);
 void client_record(struct client *c, uint8_t *d, size_t len);
+/* A record of the newest epoch, so large that the datagram has `size` bytes: PROBE. -EMSGSIZE: the
+ * device does not take it. */
+int client_send_probe(struct client *c, uint32_t token, uint32_t size);
+
+/* client_path.c */
+/* A session is up: the search begins. */
+void client_path_up(struct client *c);
+void client_path_down(struct client *c);
+void client_path_tick(struct client *c, struct mono now);
+void client_path_acked(struct client *c, const struct link_probe *ack);
+/* The collector has told what came; `doubt`: it misses frames. */
+void client_path_reported(struct client *c, bool doubt);
+/* A record was sent; `r` as of udp_send_segments(). */
+void client_path_sent(struct client *c, int r);

@@ -34,26 +34,50 @@ void epoch_close(struct epoch *e)
     secure_wipe(e, sizeof(*e));
 }
 
+/* Seals the `n` bytes behind the header's room in `d`, which has room for the tag too, and sends.
+ */
+static int seal_and_send(struct client *c, struct epoch *e, uint8_t *d, size_t n)
+{
+    uint8_t nonce[AEAD_NONCE_LEN];
+    struct link_record rec = {0, e->keys.remote, e->counter++};
+    link_record_encode(&rec, d);
+    link_record_nonce(&rec, nonce);
+    uint8_t *plain = d + LINK_RECORD_HEADER;
+    int r = aead_seal(e->tx, nonce, d, LINK_RECORD_HEADER, plain, n, plain + n);
+    if (r < 0) {
+        return r;
+    }
+    size_t len = LINK_RECORD_HEADER + n + aead_tag_len(e->tx), sent = 0;
+    r = udp_send_segments(&c->io, NULL, NULL, d, len, len, 0, &sent);
+    client_path_sent(c, r);
+    return r;
+}
+
+/* Nothing tells whether it went: it is repeated if it matters. */
 static void send_control(struct client *c, struct epoch *e, const struct link_control *ctl)
 {
-    uint8_t d[LINK_RECORD_HEADER + LINK_CONTROL_MAX + AEAD_TAG_MAX], nonce[AEAD_NONCE_LEN];
+    uint8_t d[LINK_RECORD_HEADER + LINK_CONTROL_MAX + AEAD_TAG_MAX];
     if (!e->valid || c->io.fd < 0) {
         return;
     }
     int n = link_control_encode(ctl, d + LINK_RECORD_HEADER, LINK_CONTROL_MAX);
-    if (n < 0) {
-        return;
+    if (n >= 0) {
+        (void)seal_and_send(c, e, d, (size_t)n);
     }
-    struct link_record rec = {0, e->keys.remote, e->counter++};
-    link_record_encode(&rec, d);
-    link_record_nonce(&rec, nonce);
-    uint8_t *tag = d + LINK_RECORD_HEADER + n;
-    if (aead_seal(e->tx, nonce, d, LINK_RECORD_HEADER, d + LINK_RECORD_HEADER, (size_t)n, tag) <
-        0) {
-        return;
+}
+
+int client_send_probe(struct client *c, uint32_t token, uint32_t size)
+{
+    uint8_t d[LINK_PROBE_MAX + LINK_RECORD_HEADER + LINK_PROBE_LEN + AEAD_TAG_MAX] = {0};
+    struct epoch *e = &c->current;
+    if (!e->valid || c->io.fd < 0) {
+        return -ENOTCONN;
     }
-    size_t len = LINK_RECORD_HEADER + (size_t)n + aead_tag_len(e->tx), sent = 0;
-    (void)udp_send_segments(&c->io, NULL, NULL, d, len, len, 0, &sent); /* repeated if it matters */
+    size_t around = LINK_RECORD_HEADER + aead_tag_len(e->tx);
+    size = MIN(MAX(size, (uint32_t)around + LINK_PROBE_LEN), (uint32_t)LINK_PROBE_MAX);
+    const struct link_control ctl = {.type = LINK_PROBE, .probe = {token, (uint16_t)size}};
+    int n = link_control_encode(&ctl, d + LINK_RECORD_HEADER, LINK_PROBE_LEN);
+    return n < 0 ? n : seal_and_send(c, e, d, size - around);
 }
 
 static struct link_text text(const char *s, size_t max)
@@ -76,16 +100,18 @@ void client_send_info(struct client *c)
 void client_send_streams(struct client *c)
 {
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        const struct stream *s = &c->stream[i];
+        struct stream *s = &c->stream[i];
         if (s->acked) {
             continue;
         }
+        /* A long filter, which is for people only, must not keep frames from a narrow path. */
+        size_t room = s->asked++ < CLIENT_LONG_TRIES ? 900 : LINK_CONTROL_FIT - 64;
         struct link_control ctl = {.type = LINK_STREAM};
         ctl.stream = (struct link_stream){.stream = (uint16_t)(i + 1),
                                           .snaplen = s->conf.snaplen,
                                           .speed_bps = s->conf.speed_bps,
                                           .ifname = text(s->conf.ifname, LINK_NAME_MAX),
-                                          .filter = text(s->conf.filter, 900)};
+                                          .filter = text(s->conf.filter, room)};
         send_control(c, &c->current, &ctl);
     }
 }
@@ -102,6 +128,24 @@ static void fill_report_stream(struct client *c, uint16_t i, const struct link_t
     }
 }
 
+/* Sends the streams that are in it, but for the last when it only fits a path wider than the
+ * narrowest; that one is the first of the next. */
+static void report_full(struct client *c, struct link_control *ctl)
+{
+    uint8_t d[LINK_CONTROL_FIT];
+    struct link_report *r = &ctl->report;
+    bool fits = link_control_encode(ctl, d, sizeof(d)) >= 0;
+    if (fits && r->count < LINK_REPORT_STREAMS) {
+        return;
+    }
+    struct link_report_stream last = r->stream[r->count - 1];
+    bool over = !fits && r->count > 1;
+    r->count = (uint16_t)(r->count - (over ? 1 : 0));
+    send_control(c, &c->current, ctl);
+    r->count = over ? 1 : 0;
+    r->stream[0] = last;
+}
+
 void client_send_report(struct client *c, bool final)
 {
     struct link_control ctl = {.type = LINK_REPORT};
@@ -115,11 +159,10 @@ void client_send_report(struct client *c, bool final)
             continue; /* not begun: at the end that means no frames, which is said too */
         }
         fill_report_stream(c, i, &p, &ctl.report.stream[ctl.report.count++]);
-        if (ctl.report.count == LINK_REPORT_STREAMS) {
-            send_control(c, &c->current, &ctl);
-            any = true;
-            ctl.report.count = 0;
-        }
+        c->stream[i].told[1] = c->stream[i].told[0];
+        c->stream[i].told[0] = p.frames;
+        report_full(c, &ctl);
+        any = true;
     }
     if (ctl.report.count > 0 || !any) { /* without streams it still is a sign of life */
         send_control(c, &c->current, &ctl);
@@ -165,14 +208,13 @@ int client_worker_key(struct client *c, struct link_tx_key *ret)
 {
     struct link_tx_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
                               .receiver = c->current.keys.remote,
-                              .datagram = link_tx_datagram(c->io.fd)};
+                              .datagram = c->status.datagram};
     int r =
         key.fd < 0 ? -errno : aead_new(c->current.keys.alg, c->current.keys.send, &key.aead, NULL);
     if (r < 0) {
         link_tx_key_done(&key);
         return r;
     }
-    c->status.datagram = key.datagram;
     *ret = key;
     return 0;
 }
@@ -264,16 +306,20 @@ void client_begin_streams(struct client *c, struct mono now)
 static void reported(struct client *c, const struct link_report *r)
 {
     struct mono now = mono_now();
+    bool doubt = false;
     c->last_now = r->now;
     c->last_at = now;
     (void)link_clock(r, wall_now().ns, &c->status.rtt_ns, &c->status.clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         if (rs->stream > 0 && rs->stream <= c->n_streams) {
-            c->stream[rs->stream - 1].accounted = rs->frames;
-            c->stream[rs->stream - 1].lost = rs->lost;
+            struct stream *s = &c->stream[rs->stream - 1];
+            doubt |= rs->lost > s->lost || rs->frames < s->told[1];
+            s->accounted = rs->frames;
+            s->lost = rs->lost;
         }
     }
+    client_path_reported(c, doubt);
 }
 
 static void control(struct client *c, struct epoch *e, const struct link_control *ctl)
@@ -281,7 +327,8 @@ static void control(struct client *c, struct epoch *e, const struct link_control
     switch (ctl->type) {
     case LINK_INFO_ACK:
         if (e == &c->pending) {
-            client_event(c, ctl->resumed ? UPLINK_ACK_RESUMED : UPLINK_ACK_NEW);
+            c->probes = ctl->ack.probes;
+            client_event(c, ctl->ack.resumed ? UPLINK_ACK_RESUMED : UPLINK_ACK_NEW);
         }
         break;
     case LINK_STREAM_ACK:
@@ -289,6 +336,9 @@ static void control(struct client *c, struct epoch *e, const struct link_control
         break;
     case LINK_REPORT:
         reported(c, &ctl->report);
+        break;
+    case LINK_PROBE_ACK:
+        client_path_acked(c, &ctl->probe);
         break;
     case LINK_EVENT:
         event_known(c, &ctl->event);

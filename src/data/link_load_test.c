@@ -220,12 +220,51 @@ static void half_open_is_bounded(void **state)
     world_free(w);
 }
 
+static bool zero(const void *p, size_t n)
+{
+    const uint8_t *d = p;
+    for (size_t i = 0; i < n; i++) {
+        if (d[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What a handshake was made of is gone at both ends when its session is up. */
+static void secrets_are_forgotten(void **state)
+{
+    (void)state;
+    for (unsigned method = LINK_CPACE; method <= LINK_NOISE; method++) {
+        struct world *w = world_new((enum link_method)method);
+        struct allow_list list = {0};
+        unsigned keys = 0;
+        keys_of(w, &list);
+        world_start_collector(w);
+        world_start_tap(w, 0, "web1");
+        world_must(w, up0, 2000);
+        for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
+            const struct key *k = w->server->key[i];
+            if (k && k->session) {
+                const struct handshake_collector *h = &k->handshake;
+                assert_true(zero(h->isk, sizeof(h->isk)) && zero(h->sid, sizeof(h->sid)));
+                assert_int_equal(h->entry != NULL, method == LINK_NOISE);
+                keys++;
+            }
+        }
+        assert_int_equal(keys, 1);
+        assert_true(zero(&w->tap[0].client->handshake, sizeof(struct handshake_tap)));
+        world_free(w);
+        allow_done(&list);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tap_brings_a_cookie), cmocka_unit_test(a_cookie_is_used_again),
         cmocka_unit_test(planted_cookies),       cmocka_unit_test(nothing_is_kept),
-        cmocka_unit_test(half_open_is_bounded),
+        cmocka_unit_test(half_open_is_bounded),  cmocka_unit_test(secrets_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

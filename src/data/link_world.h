@@ -31,7 +31,7 @@ enum {
 
 struct world;
 
-enum held_op { HELD_SESSION, HELD_REKEY, HELD_DOWN };
+enum held_op { HELD_SESSION, HELD_REKEY, HELD_SIZE, HELD_DOWN };
 
 /* A tap's data thread that runs when the test says so. */
 struct worker {
@@ -47,6 +47,7 @@ struct worker {
         uint32_t serial;
     } held[WORLD_HELD];
     unsigned n_held, sessions, rekeys, downs;
+    uint32_t datagram;
 };
 
 struct relay {
@@ -109,6 +110,10 @@ static inline void worker_carry_out(struct worker *w, enum held_op op, struct li
         link_tx_rekey(w->tx, key);
         w->rekeys++;
         break;
+    case HELD_SIZE:
+        link_tx_size(w->tx, serial);
+        w->datagram = serial;
+        break;
     case HELD_DOWN:
         link_tx_down(w->tx);
         w->serial = 0;
@@ -154,6 +159,11 @@ int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t ser
 int worker_rekey(struct worker *w, const struct link_tx_key *key)
 {
     return worker_take(w, HELD_REKEY, key, 0);
+}
+
+int worker_size(struct worker *w, uint32_t datagram)
+{
+    return worker_take(w, HELD_SIZE, NULL, datagram);
 }
 
 int worker_down(struct worker *w)
@@ -304,8 +314,9 @@ static inline void append(char *text, const char *more)
     snprintf(text + len, WORLD_TEXT - len, "%s\n", more);
 }
 
-static inline int tap_connect(void *user, int *ret_fd, struct error *err)
+static inline int tap_connect(void *user, bool again, int *ret_fd, struct error *err)
 {
+    (void)again;
     struct tap_end *t = user;
     struct udp_addr a;
     assert_int_equal(udp_local(t->relay.front, &a), 0);

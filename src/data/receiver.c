@@ -149,6 +149,20 @@ static void segment(struct receiver *r, struct rx_key *k, const struct link_reco
     }
 }
 
+/* The control thread gets of a PROBE what it needs, not its padding. */
+static void control(struct receiver *r, const struct receiver_event *e, const uint8_t *plain,
+                    size_t len)
+{
+    if (len > 0 && plain[0] == LINK_PROBE) {
+        len = MIN(len, (size_t)LINK_PROBE_LEN);
+    }
+    if (len <= LINK_CONTROL_MAX) {
+        receiver_tell(r, *e, plain, len);
+    } else {
+        count(&r->counters.unexpected, 1);
+    }
+}
+
 static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, size_t len)
 {
     struct link_record rec;
@@ -181,10 +195,17 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
         segment(r, k, &rec, plain, len);
     } else if (!replay_accept(&k->replay, rec.counter)) {
         count(&r->counters.replayed, 1);
-    } else if (len <= LINK_CONTROL_MAX) {
-        e.kind = RECEIVER_CONTROL;
-        e.index = rec.receiver;
-        receiver_tell(r, e, plain, len);
+    } else if (!load_bucket_take(&k->control, RECEIVER_CONTROLS / 2, RECEIVER_CONTROLS, r->now)) {
+        count(&r->counters.control_full, 1); /* one tap must not keep others from being heard */
+    } else {
+        control(r,
+                &(struct receiver_event){.kind = RECEIVER_CONTROL,
+                                         .from = p->from,
+                                         .local = p->local,
+                                         .index = rec.receiver,
+                                         .counter = rec.counter,
+                                         .size = (uint16_t)(len + LINK_RECORD_HEADER + tag)},
+                plain, len);
     }
 }
 

@@ -44,7 +44,7 @@ struct receiver_figures {
     uint64_t unknown_session; /* records for an index that is not in use */
     uint64_t forged;          /* records whose tag is wrong */
     uint64_t replayed;        /* authentic, but not new */
-    uint64_t unexpected;      /* authentic, but of no stream that was announced */
+    uint64_t unexpected;      /* authentic, but of no stream that was announced, or too long */
     uint64_t control_full;    /* events that the control thread had no time for */
     uint64_t socket_full;     /* buffers dropped by the kernel for want of room */
 };
@@ -52,7 +52,8 @@ struct receiver_figures {
 enum receiver_event_kind {
     RECEIVER_HANDSHAKE, /* data: the datagram, a HELLO */
     RECEIVER_CONFIRM,   /* the same, a CONFIRM */
-    RECEIVER_CONTROL,   /* data: the control record; index: the key's */
+    RECEIVER_CONTROL,   /* data: the control record (of a PROBE only its head); index: the key's;
+                         * counter: the record's; size: of the datagram */
     RECEIVER_UNKNOWN,   /* index: which nobody has */
     RECEIVER_CLOSED,    /* session: is gone from the data thread, its books are closed */
     RECEIVER_FAILED,    /* data: the sentence; the socket cannot be read any more */
@@ -62,7 +63,8 @@ struct receiver_event {
     enum receiver_event_kind kind;
     struct udp_addr from, local;
     uint32_t index, session;
-    uint16_t len;
+    uint64_t counter;
+    uint16_t size, len;
     uint8_t data[];
 };
 

@@ -44,6 +44,7 @@ static void key_add(struct receiver *r, struct command *c)
     if (*at) {
         (*at)->index = c->index;
         (*at)->aead = TAKE_PTR(c->aead);
+        load_bucket_init(&(*at)->control, RECEIVER_CONTROLS, r->now);
     }
 }
 

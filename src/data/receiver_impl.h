@@ -12,9 +12,11 @@
 #include "data/link/reasm.h"
 #include "data/link/replay.h"
 #include "data/receiver.h"
+#include "model/load.h"
 
 enum {
-    RECEIVER_PACKETS = 16, /* receive buffers of UDP_BUFFER bytes */
+    RECEIVER_PACKETS = 16,    /* receive buffers of UDP_BUFFER bytes */
+    RECEIVER_CONTROLS = 2000, /* control records of a session at once, and half as many a second */
 };
 
 struct rx_stream {
@@ -36,7 +38,8 @@ struct rx_session {
 struct rx_key {
     uint32_t index;
     struct aead *aead;
-    struct replay replay; /* of stream 0 */
+    struct replay replay;       /* of stream 0 */
+    struct load_bucket control; /* records of stream 0 that are passed on */
     struct rx_session *session;
     struct rx_key *next; /* of the session */
 };

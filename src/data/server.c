@@ -493,7 +493,8 @@ void server_free(struct server *s)
     history_done(&s->history);
     allow_done(&s->allow);
     free(s->last_hello);
-    secure_wipe(s, sizeof(*s)); /* the identity and the cookies' secrets */
+    cookie_done(&s->cookies);
+    secure_wipe(&s->conf.handshake, sizeof(s->conf.handshake)); /* the identity */
     free(s);
 }
 

@@ -60,6 +60,7 @@ struct server_tap {
     const char *cipher;
     struct mono since, heard;
     unsigned sessions, rekeys;
+    unsigned moves; /* how often it went on from another address */
     /* Sessions that ended without the tap's last word: what it sent after its last report and what
      * did not come is in no count. */
     unsigned unclosed;

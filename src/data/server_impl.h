@@ -25,6 +25,7 @@ enum {
     SERVER_HALF_MS = 10000,
     SERVER_HALF_MIN_MS = 500, /* before another may take the place of one that is half-open */
     SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
+    SERVER_MOVED_MS = 1000,   /* between two sentences about a tap's other address */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
     SERVER_GONE_MS = 30000,
@@ -55,6 +56,7 @@ struct key {
     bool real;                         /* its HELLO brought a cookie */
     unsigned confirms;
     struct udp_addr from, local;
+    uint64_t newest;           /* counter of the control record that told them, plus one */
     struct mono made, expires; /* expires {0}: with the session */
     struct mono asked;         /* its first INFO came */
     uint8_t *info;             /* an INFO that waits for another session's end */
@@ -70,9 +72,10 @@ struct tap {
     struct session *session; /* NULL: gone */
     int device;              /* its TAP device, or -1 */
     struct mono device_next; /* no device could be made: the next try */
-    unsigned sessions, rekeys;
+    unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;
+    struct mono moved; /* when that was last said */
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;

@@ -191,7 +191,9 @@ static void on_info(struct server *s, struct key *k, const struct link_info *inf
         }
         return;
     }
-    send_control(s, k, &(struct link_control){.type = LINK_INFO_ACK, .resumed = k->proven});
+    send_control(s, k,
+                 &(struct link_control){.type = LINK_INFO_ACK,
+                                        .ack = {.resumed = k->proven, .probes = true}});
 }
 
 void server_info_waits(struct server *s, struct key *k)
@@ -348,6 +350,37 @@ static void on_close(struct server *s, struct session *ss)
     server_session_end(s, ss);
 }
 
+/* The newest record of the newest key tells where the tap is now. An older one, which took longer
+ * or was held back, does not, and one that comes twice is no record at all. */
+static void follow(struct server *s, struct key *k, const struct receiver_event *e)
+{
+    struct session *ss = k->session;
+    if ((ss && ss->key != k) || e->counter < k->newest) {
+        return;
+    }
+    k->newest = e->counter + 1;
+    bool elsewhere = !udp_addr_equal(&k->from, &e->from), moved = ss && !ss->closing && elsewhere;
+    k->from = e->from;
+    k->local = e->local;
+    if (ss) {
+        ss->tap->last_addr = e->from;
+    }
+    if (ss && elsewhere) {
+        server_session_moved(s, ss);
+    }
+    if (moved) {
+        char text[UDP_ADDR_TEXT];
+        udp_addr_text(&e->from, text);
+        ss->tap->moves++;
+        if (ss->tap->moved.ns == 0 ||
+            mono_due(mono_now(), mono_add_ms(ss->tap->moved, SERVER_MOVED_MS))) {
+            ss->tap->moved = mono_now();
+            server_event(s, HISTORY_MOVED, ss->tap->name, text);
+            server_say(s, false, "tap %s has moved to %s", ss->tap->name, text);
+        }
+    }
+}
+
 void server_control(struct server *s, const struct receiver_event *e)
 {
     struct key *k = server_find_key(s, e->index);
@@ -356,15 +389,7 @@ void server_control(struct server *s, const struct receiver_event *e)
         return;
     }
     struct session *ss = k->session;
-    if (k == (ss ? ss->key : k)) { /* the newest key's records tell where the tap is now */
-        k->local = e->local;
-        if (!udp_addr_equal(&k->from, &e->from)) {
-            k->from = e->from;
-            if (ss) {
-                server_session_moved(s, ss);
-            }
-        }
-    }
+    follow(s, k, e);
     if (c.type == LINK_INFO) {
         on_info(s, k, &c.info, e->data, e->len);
         return;
@@ -373,8 +398,12 @@ void server_control(struct server *s, const struct receiver_event *e)
         return;
     }
     ss->heard = ss->tap->heard = mono_now();
-    ss->tap->last_addr = e->from;
     switch (c.type) {
+    case LINK_PROBE: /* sent to where the tap is, as all else: no larger than what asked for it */
+        send_control(
+            s, k,
+            &(struct link_control){.type = LINK_PROBE_ACK, .probe = {c.probe.token, e->size}});
+        break;
     case LINK_STREAM:
         if (add_stream(s, ss, &c.stream)) {
             send_control(s, k, &(struct link_control){.type = LINK_STREAM_ACK, .stream = c.stream});

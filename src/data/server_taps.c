@@ -235,6 +235,7 @@ void server_each(const struct server *s, server_tap_fn *fn, void *user)
             .heard = t->heard,
             .sessions = t->sessions,
             .rekeys = t->rekeys,
+            .moves = t->moves,
             .unclosed = t->unclosed,
             .rtt_ns = t->rtt_ns,
             .clock_offset_ns = t->clock_offset_ns,

@@ -22,12 +22,12 @@ enum {
     COMMANDS = 64,
 };
 
-enum op { OP_SESSION, OP_REKEY, OP_DOWN, OP_FILTER, OP_RING, OP_OWN, OP_PORTS };
+enum op { OP_SESSION, OP_REKEY, OP_SIZE, OP_DOWN, OP_FILTER, OP_RING, OP_OWN, OP_PORTS };
 
 struct command {
     enum op op;
     struct link_tx_key key;
-    uint32_t serial;
+    uint32_t serial, datagram;
     struct filter_prog prog;
     struct ring *ring;
     bool has_flow;
@@ -118,6 +118,9 @@ static void carry_out(struct worker *w, struct command *c)
     case OP_REKEY:
         link_tx_rekey(w->pipeline.sink, &c->key);
         c->key = (struct link_tx_key){.fd = -1};
+        break;
+    case OP_SIZE:
+        link_tx_size(w->pipeline.sink, c->datagram);
         break;
     case OP_DOWN:
         link_tx_down(w->pipeline.sink);
@@ -291,6 +294,11 @@ int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t ser
 int worker_rekey(struct worker *w, const struct link_tx_key *key)
 {
     return command(w, &(struct command){.op = OP_REKEY, .key = *key});
+}
+
+int worker_size(struct worker *w, uint32_t datagram)
+{
+    return command(w, &(struct command){.op = OP_SIZE, .key.fd = -1, .datagram = datagram});
 }
 
 int worker_down(struct worker *w)

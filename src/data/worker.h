@@ -33,6 +33,7 @@ void worker_free(struct worker *w);
  * stuck. What is passed belongs to the thread, also on failure. */
 int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial);
 int worker_rekey(struct worker *w, const struct link_tx_key *key);
+int worker_size(struct worker *w, uint32_t datagram); /* bytes of UDP payload from now on */
 int worker_down(struct worker *w);
 /* Own-tunnel exclusion: the whole filter program with it, and the flow for the second check. */
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow);

@@ -31,7 +31,11 @@ enum {
     LINK_NO_FRAME = 0xffff,  /* segment.first: no frame starts here */
     LINK_DATAGRAM_MIN = 548, /* what any path carries: 576 less IPv4 and UDP headers */
     LINK_DATAGRAM_MAX = 65000,
-    LINK_CONTROL_MAX = 1200, /* plaintext of a control record */
+    LINK_CONTROL_MAX = 1200, /* plaintext of a control record, but for PROBE's padding */
+    LINK_CONTROL_FIT = 516,  /* the same where it must pass any path: LINK_DATAGRAM_MIN less header
+                              * and tag */
+    LINK_PROBE_LEN = 7,      /* of a PROBE without padding */
+    LINK_PROBE_MAX = 8972,   /* UDP payload of a PROBE: 9000 less IPv4 and UDP headers */
     LINK_NAME_MAX = 32,
     LINK_STREAM_MAX = 4095,
     LINK_HS_DATA_MAX = 256,
@@ -145,6 +149,8 @@ enum link_control_type {
     LINK_CLOSE = 6,
     LINK_CLOSE_ACK = 7,
     LINK_PORT = 8,
+    LINK_PROBE = 9,
+    LINK_PROBE_ACK = 10,
     LINK_EVENT = 11,
 };
 
@@ -169,6 +175,17 @@ struct link_stream {
 struct link_port {
     uint16_t stream, port;
     struct link_text ifname;
+};
+
+/* "How large a datagram arrives?": PROBE is padded with zeros up to its size. */
+struct link_probe {
+    uint32_t token; /* repeated by the answer */
+    uint16_t size;  /* bytes of UDP payload, of the PROBE; PROBE_ACK: as it arrived */
+};
+
+struct link_info_ack {
+    bool resumed; /* the session goes on; else it is new */
+    bool probes;  /* the collector answers PROBE */
 };
 
 struct link_event {
@@ -205,10 +222,11 @@ struct link_control {
     uint8_t type; /* enum link_control_type; records of an unknown type are skipped by receivers */
     union {
         struct link_info info;
-        bool resumed;              /* INFO_ACK: the session goes on; else it is new */
+        struct link_info_ack ack;  /* INFO_ACK */
         struct link_stream stream; /* STREAM; STREAM_ACK: only .stream */
         struct link_port port;
         struct link_report report; /* REPORT */
+        struct link_probe probe;   /* PROBE, PROBE_ACK */
         struct link_event event;
         uint8_t reason; /* CLOSE: enum link_close */
     };
@@ -216,7 +234,8 @@ struct link_control {
 
 /* -EBADMSG: malformed; -EOPNOTSUPP: of a type that this version does not know. */
 int link_control_decode(const uint8_t *d, size_t len, struct link_control *ret);
-/* Returns the length, or -ENOBUFS. `cap` is normally LINK_CONTROL_MAX. */
+/* Returns the length, or -ENOBUFS. `cap` is normally LINK_CONTROL_MAX. A PROBE's padding is its
+ * sender's. */
 int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap);
 
 /* A name of 1 to LINK_NAME_MAX characters out of [A-Za-z0-9._-]: safe in terminals and files. */

@@ -110,6 +110,12 @@ static void put_report(struct wr *w, const struct link_report *p)
     }
 }
 
+static void get_info_ack(struct rd *r, struct link_info_ack *a)
+{
+    uint8_t flags = rd_u8(r);
+    *a = (struct link_info_ack){.resumed = flags & 1, .probes = flags & 2};
+}
+
 static void get_event(struct rd *r, struct link_event *e)
 {
     *e = (struct link_event){.life = rd_u64(r)};
@@ -142,7 +148,7 @@ static int get_body(struct rd *r, struct link_control *c)
         r->bad |= !link_name_ok(c->info.name.p, c->info.name.len);
         return 0;
     case LINK_INFO_ACK:
-        c->resumed = rd_u8(r) & 1;
+        get_info_ack(r, &c->ack);
         return 0;
     case LINK_STREAM:
         c->stream = (struct link_stream){.stream = rd_u16(r)};
@@ -164,6 +170,11 @@ static int get_body(struct rd *r, struct link_control *c)
         return 0;
     case LINK_REPORT:
         get_report(r, &c->report);
+        return 0;
+    case LINK_PROBE:
+    case LINK_PROBE_ACK:
+        c->probe = (struct link_probe){.token = rd_u32(r)};
+        c->probe.size = rd_u16(r);
         return 0;
     case LINK_EVENT:
         get_event(r, &c->event);
@@ -206,7 +217,7 @@ int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap)
         put_text(&w, c->info.software);
         break;
     case LINK_INFO_ACK:
-        wr_u8(&w, c->resumed ? 1 : 0);
+        wr_u8(&w, (uint8_t)((c->ack.resumed ? 1 : 0) | (c->ack.probes ? 2 : 0)));
         break;
     case LINK_STREAM:
         wr_u16(&w, c->stream.stream);
@@ -225,6 +236,11 @@ int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap)
         break;
     case LINK_REPORT:
         put_report(&w, &c->report);
+        break;
+    case LINK_PROBE:
+    case LINK_PROBE_ACK:
+        wr_u32(&w, c->probe.token);
+        wr_u16(&w, c->probe.size);
         break;
     case LINK_EVENT:
         put_event(&w, &c->event);

@@ -204,6 +204,34 @@ static void control_round_trip(void **state)
     assert_int_equal(link_control_decode((const uint8_t *)"\xc8zzz", 4, &d), -EOPNOTSUPP);
 }
 
+static void probe_layout(void **state)
+{
+    (void)state;
+    static const uint8_t want[] = {9, 0, 1, 2, 3, 0x23, 0x0c};
+    uint8_t out[LINK_CONTROL_MAX] = {0};
+    struct link_control c = {.type = LINK_PROBE, .probe = {.token = 0x10203, .size = 8972}}, d;
+    assert_int_equal(link_control_encode(&c, out, sizeof(out)), LINK_PROBE_LEN);
+    assert_memory_equal(out, want, sizeof(want));
+    assert_int_equal(link_control_decode(out, sizeof(out), &d), 0); /* padding is none of it */
+    assert_int_equal(d.probe.token, 0x10203);
+    assert_int_equal(d.probe.size, 8972);
+    assert_int_equal(link_control_decode(out, LINK_PROBE_LEN - 1, &d), -EBADMSG);
+    c.type = LINK_PROBE_ACK;
+    assert_int_equal(link_control_encode(&c, out, sizeof(out)), LINK_PROBE_LEN);
+    assert_int_equal(out[0], 10);
+    assert_int_equal(link_control_decode(out, LINK_PROBE_LEN, &d), 0);
+    assert_int_equal(d.probe.size, 8972);
+    for (unsigned flags = 0; flags < 4; flags++) {
+        c = (struct link_control){.type = LINK_INFO_ACK,
+                                  .ack = {.resumed = flags & 1, .probes = flags & 2}};
+        assert_int_equal(link_control_encode(&c, out, sizeof(out)), 2);
+        assert_int_equal(out[1], flags);
+        assert_int_equal(link_control_decode(out, 2, &d), 0);
+        assert_int_equal(d.ack.resumed, c.ack.resumed);
+        assert_int_equal(d.ack.probes, c.ack.probes);
+    }
+}
+
 static void event_round_trip(void **state)
 {
     (void)state;
@@ -291,6 +319,7 @@ int main(void)
         cmocka_unit_test(frame_header_layout), cmocka_unit_test(segment_bounds),
         cmocka_unit_test(control_round_trip),  cmocka_unit_test(report_round_trip),
         cmocka_unit_test(event_round_trip),    cmocka_unit_test(cookies),
+        cmocka_unit_test(probe_layout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

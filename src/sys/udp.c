@@ -13,7 +13,7 @@
 #include "base/time.h"
 
 enum {
-    REFUSED_TRIES = 4, /* each takes one pending ICMP message off the socket */
+    ICMP_TRIES = 4, /* each takes one pending ICMP message off the socket */
 
     RECORD_TYPE = 16, /* docs/protocol.md: the first byte of a record, and where indices are */
     RECEIVER_AT = 4,
@@ -54,12 +54,13 @@ static int set_int(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* "Don't fragment" for both families: an IPv6 socket may carry IPv4. */
+/* "Don't fragment" for both families: an IPv6 socket may carry IPv4. And what ICMP told the kernel
+ * of the path, which anyone may have forged, does not limit what is sent (ip(7)). */
 static int set_options(int fd, int family)
 {
-    int r = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+    int r = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     if (r == 0 && family == AF_INET6) {
-        r = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
+        r = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
     }
     if (r == 0) {
         r = set_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
@@ -249,6 +250,14 @@ int udp_path_mtu(int fd)
     return r < 0 ? -errno : mtu;
 }
 
+unsigned udp_headers(int fd)
+{
+    struct udp_addr a = {.len = 0};
+    bool v6 = udp_local(fd, &a) == 0 && a.sa.sa_family == AF_INET6 &&
+              !IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr);
+    return (v6 ? 40 : 20) + 8;
+}
+
 int udp_drops(int fd, uint32_t *ret)
 {
     uint32_t info[SK_MEMINFO_VARS] = {0};
@@ -307,6 +316,13 @@ static void read_control(struct udp_io *io, struct msghdr *m, struct udp_packet 
     }
 }
 
+/* An error that a message from the net has left on the socket: nobody listens there, or something
+ * sent before was too large for a router. */
+static bool by_icmp(int e)
+{
+    return e == ECONNREFUSED || e == EMSGSIZE;
+}
+
 int udp_recv(struct udp_io *io, struct udp_packet *p, unsigned n)
 {
     struct mmsghdr msgs[UDP_RECV_MAX];
@@ -323,12 +339,12 @@ int udp_recv(struct udp_io *io, struct udp_packet *p, unsigned n)
                                                .msg_controllen = sizeof(control[i])}};
     }
     int got = recvmmsg(io->fd, msgs, n, MSG_DONTWAIT, NULL);
-    for (int tries = 0; got < 0 && errno == ECONNREFUSED && tries < REFUSED_TRIES; tries++) {
-        io->refused = true;
+    for (int tries = 0; got < 0 && by_icmp(errno) && tries < ICMP_TRIES; tries++) {
+        io->refused |= errno == ECONNREFUSED;
         got = recvmmsg(io->fd, msgs, n, MSG_DONTWAIT, NULL);
     }
     if (got < 0) {
-        return errno == EAGAIN || errno == EINTR || errno == ECONNREFUSED ? 0 : -errno;
+        return errno == EAGAIN || errno == EINTR || by_icmp(errno) ? 0 : -errno;
     }
     for (int i = 0; i < got; i++) {
         p[i].len = msgs[i].msg_len;

@@ -2,9 +2,10 @@
  *
  * The link's datagrams: many of one size are sent in one call (UDP_SEGMENT, udp(7)) and many of one
  * peer are received in one buffer (UDP_GRO), which is several times cheaper than one by one. IP
- * never fragments them: the sockets have "don't fragment" on, and a datagram that does not fit is
- * -EMSGSIZE here. Opening may need privileges (a port below 1024, large buffers); use does not.
- * The functions of use never block longer than they are told to.
+ * never fragments them: the sockets have "don't fragment" on, and a datagram that the device does
+ * not take is -EMSGSIZE here; one that the path beyond does not carry is lost (model/pmtu.h).
+ * Opening may need privileges (a port below 1024, large buffers); use does not. The functions of
+ * use never block longer than they are told to.
  */
 #pragma once
 
@@ -59,8 +60,11 @@ int udp_set_buffers(int fd, int rcv_bytes, int snd_bytes, int *ret_rcv, int *ret
 /* The socket's own address. */
 int udp_local(int fd, struct udp_addr *ret);
 
-/* Bytes of the path's MTU, IP header included, as the kernel knows it; connected sockets only. */
+/* Bytes of the path's MTU, IP header included, as the kernel believes it by its devices, its routes
+ * and what ICMP said; connected sockets only. */
 int udp_path_mtu(int fd);
+/* Bytes of the IP and UDP headers of what the socket sends. */
+unsigned udp_headers(int fd);
 
 /* Datagrams dropped at this socket since it was opened for want of buffer. Counted by the kernel in
  * buffers: with UDP_GRO one of them may have been several datagrams. */
@@ -96,6 +100,7 @@ int udp_recv(struct udp_io *io, struct udp_packet *p, unsigned n);
 /* Sends `total` bytes as datagrams of `seg` bytes (the last may be shorter). `to` NULL: to the
  * connected peer. `from`: the address to send from (as in udp_packet.local), NULL: any. When the
  * socket is full waits at most `wait_ms` in all, then -EAGAIN. `*ret_sent` (also on failure): bytes
- * that the system took, whole datagrams from the start. -EMSGSIZE: `seg` does not fit the path. */
+ * that the system took, whole datagrams from the start. -EMSGSIZE: `seg` does not fit the device.
+ */
 int udp_send_segments(struct udp_io *io, const struct udp_addr *to, const struct udp_addr *from,
                       const void *data, size_t total, size_t seg, int wait_ms, size_t *ret_sent);

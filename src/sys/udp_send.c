@@ -12,7 +12,7 @@
 #include "sys/udp.h"
 
 enum {
-    REFUSED_TRIES = 4,
+    ICMP_TRIES = 4, /* each takes one pending ICMP message off the socket */
 };
 
 union control {
@@ -134,13 +134,14 @@ int udp_send_segments(struct udp_io *io, const struct udp_addr *to, const struct
     const struct sending s = {io, to, from, data, seg};
     struct mono deadline = {0};
     size_t sent = 0;
-    int r = 0, refused = 0;
+    int r = 0, icmp = 0;
     while (sent < total && r == 0) {
         ssize_t n = send_some(&s, s.data + sent, total - sent);
         if (n > 0) {
             sent += (size_t)n;
-        } else if (n == -ECONNREFUSED && refused++ < REFUSED_TRIES) {
-            io->refused = true;
+        } else if ((n == -ECONNREFUSED || n == -EMSGSIZE) && icmp++ < ICMP_TRIES) {
+            io->refused |=
+                n == -ECONNREFUSED; /* a size that the device refuses, it refuses again */
         } else if (n == -EAGAIN) {
             if (deadline.ns == 0) {
                 deadline = mono_add_ms(mono_now(), wait_ms);

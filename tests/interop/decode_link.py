@@ -18,10 +18,9 @@ VERSION = 1
 HELLO, ANSWER, CONFIRM, ACCEPT, REJECT, COOKIE, RECORD = 1, 2, 3, 4, 5, 6, 16
 NAMES = {HELLO: "HELLO", ANSWER: "ANSWER", CONFIRM: "CONFIRM", ACCEPT: "ACCEPT", REJECT: "REJECT", COOKIE: "COOKIE", RECORD: "RECORD"}
 PLAIN, CPACE, NOISE = 0, 1, 2
-INFO, INFO_ACK, STREAM, STREAM_ACK, REPORT, CLOSE, CLOSE_ACK, PORT = range(1, 9)
-EVENT = 11
-CONTROLS = {INFO: "INFO", INFO_ACK: "INFO_ACK", STREAM: "STREAM", STREAM_ACK: "STREAM_ACK", REPORT: "REPORT",
-            CLOSE: "CLOSE", CLOSE_ACK: "CLOSE_ACK", PORT: "PORT", EVENT: "EVENT"}
+INFO, INFO_ACK, STREAM, STREAM_ACK, REPORT, CLOSE, CLOSE_ACK, PORT, PROBE, PROBE_ACK, EVENT = range(1, 12)
+CONTROLS = {INFO: "INFO", INFO_ACK: "INFO_ACK", STREAM: "STREAM", STREAM_ACK: "STREAM_ACK", REPORT: "REPORT", CLOSE: "CLOSE",
+            CLOSE_ACK: "CLOSE_ACK", PORT: "PORT", PROBE: "PROBE", PROBE_ACK: "PROBE_ACK", EVENT: "EVENT"}
 HELLO_LEN = 384
 NO_FRAME = 0xFFFF
 FRAME_MAX = 1 << 20
@@ -137,13 +136,16 @@ def decode_control(plain):
     if kind == INFO:
         c |= {"tag": r.number(8), "started": r.number(8, signed=True), "name": r.text(), "host": r.text(), "software": r.text()}
     elif kind == INFO_ACK:
-        c["resumed"] = bool(r.number(1) & 1)
+        flags = r.number(1)
+        c |= {"resumed": bool(flags & 1), "probes": bool(flags & 2)}
     elif kind == STREAM:
         c |= {"stream": r.number(2), "snaplen": r.number(4), "speed_bps": r.number(8), "ifname": r.text(), "filter": r.text()}
     elif kind == STREAM_ACK:
         c["stream"] = r.number(2)
     elif kind == PORT:
         c |= {"stream": r.number(2), "port": r.number(2), "ifname": r.text()}
+    elif kind in (PROBE, PROBE_ACK):
+        c |= {"token": r.number(4), "size": r.number(2)}
     elif kind == REPORT:
         c["final"] = bool(r.number(1) & 1)
         c |= {"now": r.number(8, signed=True), "echo": r.number(8, signed=True), "echo_age": r.number(8)}

@@ -113,11 +113,16 @@ def test_decoder_recovers_every_frame(lab):
     assert {f["dir"] for f in stream.frames} == {"in"} and all(f["origlen"] == len(f["data"]) for f in stream.frames)
     said = [c for c in link.controls if c["control"] == "REPORT" and c["to"] == "collector" and c["final"]][-1]["streams"][0]
     assert said["frames"] == n and said["counters"][13] == n == said["counters"][10]
+    probes = {c["token"]: c["size"] for c in link.controls if c["control"] == "PROBE"}
+    answers = {c["token"]: c["size"] for c in link.controls if c["control"] == "PROBE_ACK"}
+    assert answers and answers.items() <= probes.items(), "what arrived is what was sent"
+    padded = [d for d in datagrams if d[0] == dl.RECORD and d[2:4] == b"\0\0" and d[16] == dl.PROBE]
+    assert padded and all(dl.decode_control(d[16:])["size"] == len(d) for d in padded)
     events = [c for c in link.controls if c["control"] == "EVENT"]
     told, known = ([c for c in events if c["to"] == to] for to in ("collector", "tap"))
     assert told[0]["number"] == 1 and told[0]["kind"] == 12 and known[0]["number"] == 1 and known[0]["kind"] == 0, events
     assert {c["life"] for c in events} == {told[0]["life"]}
-    kinds = [c["control"] for c in link.controls if c["control"] != "EVENT"]
+    kinds = [c["control"] for c in link.controls if c["control"] not in ("EVENT", "PROBE", "PROBE_ACK")]
     assert kinds[:4] == ["INFO", "INFO_ACK", "STREAM", "STREAM_ACK"] and kinds[-3:] == ["CLOSE", "REPORT", "CLOSE_ACK"], kinds
 
 

@@ -90,6 +90,12 @@ int worker_rekey(struct worker *w, const struct link_tx_key *key)
     return 0;
 }
 
+int worker_size(struct worker *w, uint32_t datagram)
+{
+    link_tx_size(w->tx, datagram);
+    return 0;
+}
+
 int worker_down(struct worker *w)
 {
     link_tx_down(w->tx);
@@ -149,9 +155,10 @@ static void make_frames(struct tap *t, uint64_t n)
 
 /* ---- the client's surroundings ---- */
 
-static int on_connect(void *user, int *ret_fd, struct error *err)
+static int on_connect(void *user, bool quick, int *ret_fd, struct error *err)
 {
     const struct tap *t = user;
+    (void)quick; /* there is no name to look up */
     return udp_connect(&t->many->conf.peer, ret_fd, err);
 }
 

@@ -12,7 +12,7 @@
 enum {
     TX_WAIT_MS = 200, /* for a full socket, once: then datagrams count as lost until it takes some.
                        * Else a path that stands still would keep commands waiting for minutes. */
-    TX_DATAGRAM_MAX = 8952, /* also on loopback: losing one must not cost too many frames */
+    TX_NARROW = 1232, /* where the device has become too narrow: what nearly all carry */
 };
 
 struct link_tx {
@@ -37,22 +37,11 @@ static unsigned tx_send(void *user, const uint8_t *data, size_t len, uint32_t da
     int r = udp_send_segments(&t->io, NULL, NULL, data, len, datagram, t->stuck ? 0 : TX_WAIT_MS,
                               &sent);
     t->stuck = r == -EAGAIN;
-    if (r == -EMSGSIZE) { /* the path has become narrower: smaller ones from now on */
-        uint32_t fits = link_tx_datagram(t->io.fd);
-        t->key.datagram = MIN(fits, t->key.datagram);
+    if (r ==
+        -EMSGSIZE) { /* the device has become narrower; the control thread finds out how much */
+        t->key.datagram = t->key.datagram > TX_NARROW ? TX_NARROW : LINK_DATAGRAM_MIN;
     }
     return (unsigned)((len - sent + datagram - 1) / datagram);
-}
-
-uint32_t link_tx_datagram(int fd)
-{
-    struct udp_addr local;
-    int mtu = udp_path_mtu(fd);
-    if (mtu < 0 || udp_local(fd, &local) < 0) {
-        return LINK_DATAGRAM_MIN;
-    }
-    int headers = local.sa.sa_family == AF_INET6 ? 40 + 8 : 20 + 8;
-    return (uint32_t)MIN(MAX(mtu - headers, (int)LINK_DATAGRAM_MIN), TX_DATAGRAM_MAX);
 }
 
 /* Brings the ledger up to what the packer has done. */
@@ -135,6 +124,16 @@ void link_tx_rekey(struct sink *s, const struct link_tx_key *key)
     packer_rekey(t->packer, &(struct packer_key){key->aead, key->receiver});
     packer_set_size(t->packer, key->datagram);
     link_tx_key_done(&old);
+}
+
+void link_tx_size(struct sink *s, uint32_t datagram)
+{
+    struct link_tx *t = of(s);
+    if (t->key.aead && t->key.datagram != datagram) {
+        tx_flush(s);
+        t->key.datagram = datagram;
+        packer_set_size(t->packer, datagram);
+    }
 }
 
 struct link_tx_progress link_tx_progress(const struct sink *s)

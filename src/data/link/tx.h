@@ -21,9 +21,6 @@ struct link_tx_key {
 /* For a key that came to nothing: closes and frees what it owns. */
 void link_tx_key_done(struct link_tx_key *key);
 
-/* Bytes of UDP payload that the connected socket's path carries, as far as the kernel knows. */
-uint32_t link_tx_datagram(int fd);
-
 /* What the other end has to know, and the control thread tells it. */
 struct link_tx_progress {
     uint64_t frames, datagrams; /* numbered and sent in this session */
@@ -36,6 +33,8 @@ int link_tx_new(uint16_t stream, struct ledger *ledger, struct sink **ret);
 void link_tx_session(struct sink *s, const struct link_tx_key *key);
 /* Goes on in the same session under another key, or over another socket. */
 void link_tx_rekey(struct sink *s, const struct link_tx_key *key);
+/* The path carries datagrams of another size. */
+void link_tx_size(struct sink *s, uint32_t datagram);
 /* The session is over. */
 void link_tx_down(struct sink *s);
 struct link_tx_progress link_tx_progress(const struct sink *s);

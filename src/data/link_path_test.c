@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The way between a real client and a real server: how wide it is, and that it may lead elsewhere.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "data/link_world.h"
+
+enum { HEADERS = 28 };
+
+static struct world *world_up(enum link_method method, fate_fn *fate)
+{
+    struct world *w = world_new(method);
+    w->fate = fate;
+    world_start_collector(w);
+    world_start_tap(w, 0, "web1");
+    world_must(w, up0, 5000);
+    return w;
+}
+
+static const struct pmtu *path(const struct world *w)
+{
+    return &w->tap[0].client->pmtu;
+}
+
+static bool found(struct world *w)
+{
+    return path(w)->state == PMTU_COMPLETE;
+}
+
+static void loopback_carries_all(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    world_must(w, found, 3000);
+    assert_int_equal(path(w)->size, PMTU_MAX);
+    assert_int_equal(w->tap[0].worker.datagram, LINK_PROBE_MAX);
+    assert_int_equal(w->tap[0].client->status.datagram, LINK_PROBE_MAX);
+    world_frames(&w->tap[0], 1000);
+    world_must(w, all_written, 2000);
+    world_free(w);
+}
+
+/* Datagrams of more than *w->fate_data bytes vanish. */
+static unsigned narrow(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                       size_t len)
+{
+    (void)r, (void)d;
+    return to_collector && len > *(const size_t *)w->fate_data ? 0 : 1;
+}
+
+static bool passes(struct world *w)
+{
+    return found(w) && path(w)->size == *(const size_t *)w->fate_data + HEADERS;
+}
+
+static void a_black_hole_costs_what_was_in_it(void **state)
+{
+    (void)state;
+    size_t width = 1472;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    world_must(w, found, 3000);
+    w->fate_data = &width;
+    w->fate = narrow;
+    uint64_t before = world_written(w);
+    while (path(w)->size >
+           width + HEADERS) { /* frames go on; the collector's reports show what is missing */
+        world_frames(&w->tap[0], 200);
+        world_run(w, never, 20);
+        assert_true(w->tap[0].worker.made < 200000);
+    }
+    world_must(w, passes, 10000);
+    assert_int_equal(w->tap[0].worker.datagram, width);
+    uint64_t written = world_written(w);
+    assert_true(written - before < w->tap[0].worker.made); /* something was lost */
+    world_frames(&w->tap[0], 300);
+    world_run(w, never, 200);
+    assert_int_equal(world_written(w), written + 300); /* and now nothing is */
+    uint32_t made = w->tap[0].worker.made;
+    client_stop(w->tap[0].client);
+    client_workers_changed(w->tap[0].client);
+    world_must(w, stopped0, 3000);
+    struct client_stream_status ss;
+    client_stream_status(w->tap[0].client, 1, &ss);
+    assert_int_equal(ss.confirmed, world_written(w));
+    assert_int_equal(ss.confirmed + ss.reported_lost, made);
+    world_free(w);
+}
+
+/* A collector of before: it does not say that it answers, and does not. */
+static unsigned knows_no_probes(struct world *w, struct relay *r, bool to_collector,
+                                const uint8_t *d, size_t len)
+{
+    struct link_record rec;
+    if (link_peek(d, len) != LINK_RECORD || link_record_decode(d, len, &rec) < 0 ||
+        rec.stream != 0) {
+        return 1;
+    }
+    if (to_collector && d[LINK_RECORD_HEADER] == LINK_PROBE) {
+        w->n++;
+    }
+    if (d[LINK_RECORD_HEADER] == LINK_INFO_ACK) {
+        uint8_t changed[64];
+        assert_true(len <= sizeof(changed));
+        memcpy(changed, d, len);
+        changed[LINK_RECORD_HEADER + 1] &= 1;
+        world_inject(r, false, changed, len);
+        return 0;
+    }
+    return 1;
+}
+
+static void without_probes_the_kernel_is_believed(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_PLAIN, knows_no_probes);
+    assert_int_equal(path(w)->state, PMTU_OFF);
+    assert_int_equal(path(w)->size, PMTU_MAX);
+    world_frames(&w->tap[0], 500);
+    world_must(w, all_written, 2000);
+    assert_int_equal(w->n, 0);
+    world_free(w);
+}
+
+/* A record of the tap is held back, and one is kept to be sent again. */
+static uint8_t held[2048], kept[2048];
+static size_t held_len, kept_len;
+
+static unsigned hold_one(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                         size_t len)
+{
+    (void)w, (void)r;
+    struct link_record rec;
+    if (!to_collector || link_peek(d, len) != LINK_RECORD || link_record_decode(d, len, &rec) < 0 ||
+        rec.stream != 0 || len > sizeof(held)) {
+        return 1;
+    }
+    if (held_len == 0) {
+        memcpy(held, d, len);
+        held_len = len;
+        return 0;
+    }
+    memcpy(kept, d, len);
+    kept_len = len;
+    return 1;
+}
+
+static bool kept_one(struct world *w)
+{
+    (void)w;
+    return kept_len > 0;
+}
+
+static void an_old_record_moves_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    held_len = kept_len = 0;
+    w->fate = hold_one;
+    world_must(w, kept_one, 5000);
+    w->fate = NULL;
+    world_new_source(&w->tap[0].relay); /* an address translator has forgotten */
+    world_run(w, never, 1500);
+    const struct session *ss = w->server->tap[0]->session;
+    assert_int_equal(ss->tap->moves, 1);
+    struct udp_addr now = ss->key->from, there;
+    assert_int_equal(udp_local(w->tap[0].relay.back, &there), 0);
+    assert_int_equal(now.v4.sin_port, there.v4.sin_port);
+    int elsewhere = world_socket(NULL);
+    (void)sendto(elsewhere, held, held_len, 0, &w->server_addr.sa, w->server_addr.len);
+    (void)sendto(elsewhere, kept, kept_len, 0, &w->server_addr.sa, w->server_addr.len);
+    world_run(w, never, 100);
+    assert_true(udp_addr_equal(&ss->key->from, &now)); /* neither late nor again */
+    assert_int_equal(ss->tap->moves, 1);
+    struct server_counters c;
+    server_counters(w->server, &c);
+    assert_int_equal(c.receiver.replayed, 1);
+    close(elsewhere);
+    world_frames(&w->tap[0], 100);
+    world_must(w, all_written, 2000);
+    world_free(w);
+}
+
+/* The tap goes on over another socket, and again, while frames flow and a thread is slow. */
+static void the_tap_moves(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    struct client *c = w->tap[0].client;
+    for (unsigned i = 1; i <= 3; i++) {
+        world_must(w, found, 3000);
+        world_frames(&w->tap[0], 100);
+        w->tap[0].worker.refuse = i == 2 ? 3 : 0;
+        struct udp_addr before = c->local;
+        c->unsendable = true; /* as when its address is gone */
+        c->next_move = (struct mono){0};
+        world_run(w, never, 400);
+        assert_int_equal(c->status.moves, i);
+        assert_false(udp_addr_equal(&before, &c->local));
+        assert_int_equal(w->tap[0].worker.rekeys, i);
+        world_frames(&w->tap[0], 100);
+        world_must(w, all_written, 2000);
+    }
+    assert_int_equal(c->status.sessions, 1);
+    assert_int_equal(w->server->tap[0]->sessions, 1);
+    world_free(w);
+}
+
+static void silence_alone_moves_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    struct client *c = w->tap[0].client;
+    int fd = c->io.fd;
+    c->uplink.heard.ns -= CLIENT_LOOKUP_MS * NSEC_PER_MSEC; /* the same ends: no reason to move */
+    world_run(w, never, 150);
+    assert_int_equal(c->status.moves, 0);
+    assert_int_equal(c->io.fd, fd);
+    assert_true(c->uplink.up);
+    world_frames(&w->tap[0], 100);
+    world_must(w, all_written, 2000);
+    world_free(w);
+}
+
+static unsigned rekeys_wanted;
+
+static bool rekeyed(struct world *w)
+{
+    return w->tap[0].client->status.rekeys >= rekeys_wanted &&
+           w->tap[0].worker.rekeys >= rekeys_wanted;
+}
+
+/* No frame for an hour, each minute of which is made to pass at once: the same session. */
+static void an_hour_of_silence(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    struct client *c = w->tap[0].client;
+    world_frames(&w->tap[0], 100);
+    for (rekeys_wanted = 1; rekeys_wanted <= 3600000 / UPLINK_REKEY_MS; rekeys_wanted++) {
+        c->uplink.keyed.ns -= UPLINK_REKEY_MS * NSEC_PER_MSEC;
+        if (rekeys_wanted % 8 == 0) {
+            world_new_source(&w->tap[0].relay); /* and translators forget */
+        }
+        world_must(w, rekeyed, 3000);
+    }
+    world_frames(&w->tap[0], 100);
+    world_must(w, all_written, 2000);
+    assert_int_equal(c->status.sessions, 1);
+    assert_int_equal(w->server->tap[0]->sessions, 1);
+    assert_int_equal(path(w)->size, PMTU_MAX);
+    world_free(w);
+}
+
+static unsigned count_reports(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                              size_t len)
+{
+    (void)r, (void)d, (void)len;
+    struct mono now = mono_now();
+    struct mono *last = (struct mono *)w->fate_data + (to_collector ? 1 : 0);
+    if (last->ns) {
+        w->n = MAX(w->n, (unsigned)(mono_diff(now, *last) / NSEC_PER_MSEC));
+    }
+    *last = now;
+    return 1;
+}
+
+/* What keeps address translators' memory alive, which may be as short as 30 s: RFC 4787, REQ-5. */
+static void both_ways_are_used_without_frames(void **state)
+{
+    (void)state;
+    struct mono last[2] = {0};
+    struct world *w = world_up(LINK_CPACE, NULL);
+    w->fate_data = last;
+    w->fate = count_reports;
+    world_run(w, never, 4500);
+    assert_true(last[0].ns && last[1].ns);
+    assert_true(w->n < 3000); /* milliseconds, in each direction; 1000 on a host that has time */
+    world_free(w);
+}
+
+/* Too long a control record is counted, and a PROBE's padding goes nowhere. */
+static void long_records_are_bounded(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_PLAIN, NULL);
+    uint8_t d[LINK_RECORD_HEADER + 9000] = {0};
+    const struct epoch *e = &w->tap[0].client->current;
+    struct server_counters before, after;
+    world_must(w, found, 3000);
+    server_counters(w->server, &before);
+    for (unsigned i = 0; i < 8; i++) {
+        d[LINK_RECORD_HEADER] = i % 2 ? LINK_PROBE : LINK_REPORT;
+        link_record_encode(&(struct link_record){0, e->keys.remote, 1000 + i}, d);
+        world_inject(&w->tap[0].relay, true, d,
+                     LINK_RECORD_HEADER + (i < 4 ? LINK_CONTROL_MAX + 1 : 9000));
+    }
+    world_run(w, never, 200);
+    server_counters(w->server, &after);
+    assert_int_equal(after.receiver.unexpected - before.receiver.unexpected, 4);
+    assert_true(up0(w));
+    assert_int_equal(path(w)->size, PMTU_MAX);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loopback_carries_all),
+        cmocka_unit_test(a_black_hole_costs_what_was_in_it),
+        cmocka_unit_test(without_probes_the_kernel_is_believed),
+        cmocka_unit_test(an_old_record_moves_nothing),
+        cmocka_unit_test(the_tap_moves),
+        cmocka_unit_test(silence_alone_moves_nothing),
+        cmocka_unit_test(an_hour_of_silence),
+        cmocka_unit_test(both_ways_are_used_without_frames),
+        cmocka_unit_test(long_records_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
