@@ -109,6 +109,20 @@ static bool same_address(const struct udp_addr *a, const struct udp_addr *b)
     return memcmp(nx, ny, 16) == 0;
 }
 
+/* A tap that has waited begins anew and ignores answers to what it began before: what is half-open
+ * from its address and port, which are known to be real, only takes room. */
+static void drop_superseded(struct server *s, const struct udp_addr *from)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        for (struct key *k = s->half[i].first, *next; k; k = next) {
+            next = k->half_next;
+            if (udp_addr_equal(&k->from, from)) {
+                server_drop_key(s, k);
+            }
+        }
+    }
+}
+
 /* The oldest gives way: of the same address where that one has its share already, else of all of
  * its kind. An honest handshake is half-open for a round trip, and not much longer where a thousand
  * taps come back at once: who has begun is left alone for a while, and who comes asks again. */
@@ -117,6 +131,9 @@ bool server_half_room(struct server *s, const struct udp_addr *from, bool real)
     const struct half_list *l = &s->half[real];
     unsigned limit = real ? SERVER_HALF - SERVER_HALF_FREE : SERVER_HALF_FREE, own = 0;
     struct key *victim = NULL;
+    if (real) {
+        drop_superseded(s, from);
+    }
     for (struct key *k = real ? l->first : NULL; k; k = k->half_next) {
         if (same_address(&k->from, from)) {
             victim = victim ? victim : k;
