@@ -4,7 +4,7 @@
 # it needs (Debian 12), and only what is missing.
 
 .DEFAULT_GOAL := all
-.PHONY: all help run demo test fuzz bench lint fresh-root install clean
+.PHONY: all help run demo test test-long fuzz bench lint fresh-root install clean
 
 all: ## build into build/ (the program is build/farspan)
 	@scripts/build build
@@ -20,6 +20,9 @@ demo: ## two hosts and a peer made of network namespaces, with real traffic (roo
 
 test: ## everything that can fail, and "N passed, N failed" at the end
 	@scripts/test
+
+test-long: ## what takes longer: thousands of bad paths, a soak of ten minutes, more fuzzing (root)
+	@scripts/test-long
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (300); new crashes go to tests/corpus
 	@scripts/fuzz "$${FUZZ_SECONDS:-300}"

@@ -13,7 +13,7 @@ _farspan_words() {
     case $1 in
     tap)
         echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s --netns --keep-super -p --promiscuous" \
-            "-l --list --mtu --name --json --user -B $common"
+            "-l --list --backlog --mtu --name --json --user -B $common"
         ;;
     collector)
         echo "-p -k --key-file -K --identity --allow -i -w --bind --json --threads --user $common"
@@ -37,7 +37,7 @@ _farspan() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;
     *,--user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
-    tap,-[kfsB] | tap,--peer | tap,--vlan | tap,--name) ;;
+    tap,-[kfsB] | tap,--peer | tap,--vlan | tap,--name | tap,--backlog | tap,--mtu) ;;
     collector,-[pki] | collector,--bind | collector,--threads) ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$(_farspan_words "$command")" -- "$cur") ;;
     esac

@@ -114,16 +114,6 @@ static void vlan_lists(void **state)
     }
 }
 
-static void hex(void **state)
-{
-    (void)state;
-    uint8_t out[2];
-    assert_int_equal(parse_hex("0aff", out, 2), 0);
-    assert_memory_equal(out, "\x0a\xff", 2);
-    assert_int_equal(parse_hex("0af", out, 2), -EINVAL);
-    assert_int_equal(parse_hex("0aFF", out, 2), -EINVAL);
-}
-
 static void ledger_balances(void **state)
 {
     (void)state;
@@ -194,6 +184,36 @@ static void queue_is_bounded(void **state)
     queue_free(NULL);
 }
 
+static void sizes(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    uint64_t v = 7;
+    assert_int_equal(parse_size("64M", "--it", true, 1 << 20, 1 << 30, &v, NULL), 0);
+    assert_int_equal(v, 64 << 20);
+    assert_int_equal(parse_size("1048576", "--it", true, 1 << 20, 1 << 30, &v, NULL), 0);
+    assert_int_equal(v, 1 << 20);
+    assert_int_equal(parse_size("1G", "--it", true, 1 << 20, 1 << 30, &v, NULL), 0);
+    assert_int_equal(parse_size("1024K", "--it", true, 1 << 20, 1 << 30, &v, NULL), 0);
+    assert_int_equal(v, 1 << 20);
+    assert_int_equal(parse_size("0", "--it", true, 1 << 20, 1 << 30, &v, NULL), 0);
+    assert_int_equal(v, 0);
+    assert_int_equal(parse_size("0", "--it", false, 1 << 20, 1 << 30, &v, &err), -ERANGE);
+    assert_string_equal(err.text, "--it: 0 is not between 1M and 1G");
+    static const char *const far[] = {
+        "1023K", "2G", "1048575", "18446744073709551615G", "18446744073709551616", "17179869184G"};
+    for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
+        assert_int_equal(parse_size(far[i], "--it", true, 1 << 20, 1 << 30, &v, &err), -ERANGE);
+    }
+    assert_string_equal(err.text, "--it: 17179869184G is not between 1M and 1G, nor 0");
+    static const char *const bad[] = {"", "M", "-1M", " 1M", "1MB", "1m", "1.5G", "1 M", "64T"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(parse_size(bad[i], "--it", true, 1 << 20, 1 << 30, &v, &err), -EINVAL);
+    }
+    assert_string_equal(err.text, "--it: \"64T\" is not a size such as 512K, 64M or 2G");
+    assert_int_equal(v, 0);
+}
+
 static void history_keeps_the_newest(void **state)
 {
     (void)state;
@@ -250,9 +270,9 @@ int main(void)
         cmocka_unit_test(writer_is_sticky),
         cmocka_unit_test(frame_copy_inserts),
         cmocka_unit_test(numbers),
+        cmocka_unit_test(sizes),
         cmocka_unit_test(host_ports),
         cmocka_unit_test(vlan_lists),
-        cmocka_unit_test(hex),
         cmocka_unit_test(ledger_balances),
         cmocka_unit_test(queue_keeps_order),
         cmocka_unit_test(queue_is_bounded),

@@ -56,11 +56,15 @@ enum ledger_kind {
     X(CUT_NOSUM, CUT, INFO, "checksums_unfinished", "checksums that could not be finished")        \
     X(CUT_SLICED, CUT, INFO, "sliced", "cut to the snaplen")                                       \
     X(TX_NOSESSION, LINK_TX, DROP, "no_session", "no session with the collector")                  \
+    X(TX_BACKLOG_FULL, LINK_TX, DROP, "backlog_full", "oldest in a full backlog")                  \
+    X(TX_LEFT, LINK_TX, DROP, "backlog_left", "left in the backlog at the end")                    \
     X(TX_OUT, LINK_TX, OUT, "out", "sent")                                                         \
     X(TX_BYTES, LINK_TX, INFO, "bytes", "frame bytes sent")                                        \
     X(TX_DATAGRAMS, LINK_TX, INFO, "datagrams", "datagrams sent")                                  \
     X(TX_WIRE_BYTES, LINK_TX, INFO, "wire_bytes", "bytes of datagrams sent")                       \
+    X(TX_BACKLOGGED, LINK_TX, INFO, "backlogged", "had to wait in the backlog")                    \
     X(TX_UNSENT, LINK_TX, INFO, "unsent_datagrams", "datagrams that the system refused to send")   \
+    X(TX_BACKLOG_BYTES, LINK_TX, INFO, "backlog_bytes", "bytes in the backlog now")                \
     X(TX_ACKED, LINK_TX, INFO, "confirmed", "confirmed as received by the collector")              \
     X(TX_REPORTED_LOST, LINK_TX, INFO, "reported_lost", "reported as lost by the collector")       \
     X(RX_IN, LINK_RX, IN, "in", "sent by the tap")                                                 \

@@ -42,6 +42,43 @@ int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, ui
     return 0;
 }
 
+static void size_words(uint64_t v, char ret[24])
+{
+    static const char *const unit[] = {"", "K", "M", "G"};
+    unsigned i = 0;
+    for (; i < 3 && v > 0 && v % 1024 == 0; i++) {
+        v /= 1024;
+    }
+    snprintf(ret, 24, "%" PRIu64 "%s", v, unit[i]);
+}
+
+int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint64_t max,
+               uint64_t *ret, struct error *err)
+{
+    static const char units[] = "KMG";
+    uint64_t v = 0, unit = 1;
+    const char *p = text;
+    int r = take_number(&p, UINT64_MAX, &v);
+    const char *u = *p ? strchr(units, *p) : NULL;
+    if (u) {
+        unit = UINT64_C(1) << (10 * (u - units + 1));
+        p++;
+    }
+    if (r == -EINVAL || (r == 0 && *p)) {
+        return error_set(err, EINVAL, "%s: \"%s\" is not a size such as 512K, 64M or 2G", what,
+                         text);
+    }
+    if (r < 0 || v > max / unit || (v * unit < min && !(zero && v == 0))) {
+        char from[24], to[24];
+        size_words(min, from);
+        size_words(max, to);
+        return error_set(err, ERANGE, "%s: %s is not between %s and %s%s", what, text, from, to,
+                         zero ? ", nor 0" : "");
+    }
+    *ret = v * unit;
+    return 0;
+}
+
 int parse_host_port(const char *text, struct host_port *ret, struct error *err)
 {
     const char *host = text, *end, *colon;
@@ -107,31 +144,5 @@ int parse_vlan_list(const char *text, struct vlan_set *ret, struct error *err)
         p++;
     }
     *ret = set;
-    return 0;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return -1;
-}
-
-int parse_hex(const char *text, uint8_t *ret, size_t n)
-{
-    if (strlen(text) != 2 * n) {
-        return -EINVAL;
-    }
-    for (size_t i = 0; i < n; i++) {
-        int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
-        if (hi < 0 || lo < 0) {
-            return -EINVAL;
-        }
-        ret[i] = (uint8_t)(hi << 4 | lo);
-    }
     return 0;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -12,6 +13,11 @@
 /* A decimal number without sign or blanks in [min, max]. `what` names it in the sentence. */
 int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *ret,
               struct error *err);
+
+/* A number of bytes: a whole number, with K, M or G for 2^10, 2^20 or 2^30 of them; in [min, max],
+ * or 0 where `zero` allows that. -EINVAL, -ERANGE with a sentence. */
+int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint64_t max,
+               uint64_t *ret, struct error *err);
 
 struct host_port {
     char host[256]; /* name or address, without brackets */
@@ -36,6 +42,3 @@ static inline int vlan_set_has(const struct vlan_set *s, unsigned id)
 {
     return id < VLAN_IDS && (s->bits[id / 64] >> (id % 64) & 1);
 }
-
-/* Lower-case letters a-f and digits, two a byte. The text must be exactly 2 * n long. -EINVAL. */
-int parse_hex(const char *text, uint8_t *ret, size_t n);

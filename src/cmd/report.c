@@ -59,6 +59,7 @@ static json_t *tap_stages(const struct ledger *l, const struct client_stream_sta
     } else { /* at the collector, whose own figures are better */
         (void)json_object_del(tx, acked);
         (void)json_object_del(tx, lost);
+        (void)json_object_del(tx, ledger_info(LEDGER_TX_BACKLOG_BYTES)->key);
     }
     return o;
 }
@@ -234,7 +235,6 @@ static json_t *link_report(const struct server *s)
     set_int(o, "wrong_method", (int64_t)c.wrong_method);
     set_int(o, "wrong_version", (int64_t)c.wrong_version);
     set_int(o, "slowed_down", (int64_t)c.slowed);
-    set_int(o, "replayed_handshakes", (int64_t)c.replayed_hello);
     set_int(o, "datagrams", (int64_t)c.receiver.datagrams);
     for (unsigned t = 0; t < c.n_threads; t++) {
         (void)json_array_append_new(each, json_integer((json_int_t)c.datagrams_of[t]));
@@ -242,6 +242,7 @@ static json_t *link_report(const struct server *s)
     (void)json_object_set_new(o, "datagrams_by_thread", each);
     set_int(o, "bytes", (int64_t)c.receiver.bytes);
     set_int(o, "malformed", (int64_t)c.receiver.malformed);
+    set_int(o, "too_many_handshakes", (int64_t)c.receiver.too_many);
     set_int(o, "unknown_session", (int64_t)c.receiver.unknown_session);
     set_int(o, "forged", (int64_t)c.receiver.forged);
     set_int(o, "replayed", (int64_t)c.receiver.replayed);

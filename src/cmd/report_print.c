@@ -63,6 +63,17 @@ static void print_stage(FILE *to, const char *label, const char *stage, const js
     }
 }
 
+static void print_backlog(FILE *to, const json_t *tx)
+{
+    if (num(tx, "backlogged") != 0) {
+        fprintf(to, "  %-22s %14" PRId64 " had to wait", "backlog", num(tx, "backlogged"));
+        if (num(tx, "backlog_bytes") != 0) {
+            fprintf(to, ", %.1f MB wait now", (double)num(tx, "backlog_bytes") / 1e6);
+        }
+        fputc('\n', to);
+    }
+}
+
 static void print_tap_stages(FILE *to, const json_t *stages)
 {
     print_stage(to, "kernel ring", "ring", json_object_get(stages, "ring"));
@@ -71,6 +82,7 @@ static void print_tap_stages(FILE *to, const json_t *stages)
         print_stage(to, "cutting", "cut", json_object_get(stages, "cut"));
     }
     print_stage(to, "link, sent", "link_tx", json_object_get(stages, "link_tx"));
+    print_backlog(to, json_object_get(stages, "link_tx"));
 }
 
 static void print_clock(FILE *to, const json_t *o)
@@ -163,8 +175,8 @@ static void print_link(FILE *to, const json_t *link)
         {"wrong_method", "handshakes by another method"},
         {"wrong_version", "handshakes of another version"},
         {"slowed_down", "handshakes put off after failures"},
-        {"replayed_handshakes", "recorded handshakes sent again"},
         {"malformed", "datagrams that are no farspan link's"},
+        {"too_many_handshakes", "handshake messages of addresses that sent too many"},
         {"unknown_session", "records of sessions that do not exist"},
         {"forged", "records that fail authentication"},
         {"replayed", "records that came before"},

@@ -124,6 +124,10 @@ static int start_engine(struct tap *t, struct error *err)
                              .user = t};
     r = r < 0 ? r : client_new(t->loop, &cc, &t->client, err);
     secure_wipe(&cc.handshake, sizeof(cc.handshake));
+    if (r == 0 && t->conf.backlog_bytes > 0) {
+        t->backlog = backlog_pool_new(t->conf.backlog_bytes);
+        r = t->backlog ? 0 : error_sys(err, ENOMEM, "cannot start");
+    }
     r = r < 0 ? r : tap_links_start(t, err);
     if (r == 0) {
         r = loop_add_timer(t->loop, mono_add_ms(mono_now(), TICK_MS), TICK_MS * NSEC_PER_MSEC,
@@ -144,9 +148,19 @@ static void summary(const struct tap *t)
                 " dropped by kernel\n",
                 name, ledger_get(l, LEDGER_RING_OUT), name, ledger_get(l, LEDGER_RING_IN), name,
                 ledger_get(l, LEDGER_RING_FULL) + ledger_get(l, LEDGER_RING_OFFLOAD));
-        uint64_t lost = ledger_get(l, LEDGER_TX_NOSESSION);
-        if (lost > 0) {
-            fprintf(stderr, "%s: %" PRIu64 " dropped without a session\n", name, lost);
+        static const struct {
+            enum ledger_id id;
+            const char *words;
+        } drops[] = {
+            {LEDGER_TX_NOSESSION, "dropped without a session"},
+            {LEDGER_TX_BACKLOG_FULL, "dropped, oldest in a full backlog"},
+            {LEDGER_TX_LEFT, "dropped, left in the backlog when time was up"},
+        };
+        for (size_t k = 0; k < ARRAY_SIZE(drops); k++) {
+            uint64_t lost = ledger_get(l, drops[k].id);
+            if (lost > 0) {
+                fprintf(stderr, "%s: %" PRIu64 " %s\n", name, lost, drops[k].words);
+            }
         }
     }
 }
@@ -181,6 +195,7 @@ static void tap_done(struct tap *t)
     for (unsigned i = 0; i < t->n; i++) {
         worker_free(t->interface[i].worker);
     }
+    backlog_pool_free(t->backlog);
     for (unsigned i = 0; i < ARRAY_SIZE(t->conf.program); i++) {
         filter_done(&t->conf.program[i]);
     }
@@ -277,7 +292,8 @@ int cmd_tap(int argc, char **argv)
     /* The last one is for --netns only: to enter another namespace. */
     static const int caps[] = {CAP_NET_RAW, CAP_NET_ADMIN, CAP_SETUID,
                                CAP_SETGID,  CAP_IPC_LOCK,  CAP_SYS_ADMIN};
-    static struct tap t = {.wake = {-1}, .control = {.fd = -1}, .watch = -1};
+    static struct tap t = {
+        .conf.backlog_bytes = 64 << 20, .wake = {-1}, .control = {.fd = -1}, .watch = -1};
     struct error err = {""};
     int r = tap_parse(&t.conf, argc, argv);
     if (r != EXIT_SUCCESS) {

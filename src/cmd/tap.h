@@ -70,6 +70,7 @@ struct tap_conf {
     bool has_vlans;
     struct vlan_set vlans;
     uint32_t snaplen, ring_bytes;
+    uint64_t backlog_bytes; /* 0: none */
     bool promiscuous, keep_super, json;
     char name[LINK_NAME_MAX + 1];
     const char *user;
@@ -107,6 +108,7 @@ struct tap {
     struct wake wake;
     struct loop_fd *wake_event;
     struct client *client;
+    struct backlog_pool *backlog; /* NULL: none */
     struct control_server *status;
     struct loop_timer *timer;
     char host[128];
@@ -114,10 +116,10 @@ struct tap {
 
     struct tap_interface interface[TAP_INTERFACES];
     unsigned n;
-    struct bpfsel_flow flows[2]; /* the tunnel's, and the one before: a session may move */
-    unsigned n_flows;
     bool has_flow;
     struct ether_flow flow; /* of the tunnel */
+    bool has_former;
+    struct ether_flow former; /* and the one before: a session may move to another address */
     struct sock_filter program[BPFSEL_MAX];
 
     int watch; /* -1: none */

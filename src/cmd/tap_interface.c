@@ -35,18 +35,30 @@ bool tap_is_any(const struct tap_interface *ti)
 
 /* ---- filters ---- */
 
+static struct bpfsel_flow own_flow(const struct ether_flow *flow)
+{
+    struct bpfsel_flow bf = {
+        .family = flow->family, .local_port = flow->port[0], .remote_port = flow->port[1]};
+    memcpy(bf.local, flow->addr[0], sizeof(bf.local));
+    memcpy(bf.remote, flow->addr[1], sizeof(bf.remote));
+    return bf;
+}
+
 /* The program of one interface: our own part, then the user's. Into t->program. */
 static int make_program(struct tap *t, const struct tap_interface *ti, unsigned *ret_n,
                         struct error *err)
 {
     const struct filter_prog *user =
         &t->conf.program[ti->raw_ip ? NETLINK_RAW_IP : NETLINK_ETHERNET];
+    const struct bpfsel_flow flows[2] = {own_flow(&t->flow), own_flow(&t->former)};
     const struct bpfsel_conf bc = {
         .raw_ip = ti->raw_ip,
         .dir = t->conf.dir,
         .vlans = t->conf.has_vlans ? &t->conf.vlans : NULL,
-        .flows = t->flows,
-        .n_flows = t->n_flows,
+        .flows = flows,
+        .n_flows = !t->has_flow    ? 0
+                   : t->has_former ? 2
+                                   : 1,
         .user = user->insns,
         .n_user = user->n,
         .snaplen = t->conf.snaplen,
@@ -72,17 +84,11 @@ static int set_filter(struct tap *t, struct tap_interface *ti, struct error *err
 
 void tap_links_flow(struct tap *t, const struct ether_flow *flow)
 {
+    t->has_former = t->has_flow || t->has_former;
+    t->former = t->has_flow ? t->flow : t->former;
     t->has_flow = flow != NULL;
-    t->n_flows = 0;
     if (flow) {
-        struct bpfsel_flow bf = {
-            .family = flow->family, .local_port = flow->port[0], .remote_port = flow->port[1]};
-        memcpy(bf.local, flow->addr[0], sizeof(bf.local));
-        memcpy(bf.remote, flow->addr[1], sizeof(bf.remote));
         t->flow = *flow;
-        t->flows[1] = t->flows[0];
-        t->flows[0] = bf;
-        t->n_flows = t->flows[1].family ? 2 : 1;
     }
     for (unsigned i = 0; i < t->n; i++) {
         struct error err = {""};
@@ -133,7 +139,8 @@ int tap_add(struct tap *t, const char *name, const struct tap_word *word,
                              .keep_super = t->conf.keep_super,
                              .snaplen = t->conf.snaplen,
                              .name = ti->name,
-                             .control = &t->wake};
+                             .control = &t->wake,
+                             .backlog = t->backlog};
     int r = worker_start(NULL, &wc, &ti->worker, err);
     if (r < 0) {
         return r;

@@ -33,6 +33,8 @@ static const char help[] =
     "\n"
     "Where to:\n"
     "  -c HOST:PORT            the collector; an IPv6 address in brackets\n"
+    "      --backlog SIZE      memory for frames that wait while the collector cannot be\n"
+    "                          reached, such as 512M; 0: none (default 64M)\n"
     "      --mtu BYTES         send packets of at most so many bytes (default: as many as pass)\n"
     "      --name NAME         what the collector calls this tap (default: the host's name)\n"
     "\n"
@@ -58,6 +60,7 @@ enum {
     OPT_USER,
     OPT_JSON,
     OPT_KEEP_SUPER,
+    OPT_BACKLOG,
     OPT_NETNS,
 };
 
@@ -74,6 +77,7 @@ static const struct option options[] = {
     {"user", required_argument, NULL, OPT_USER},
     {"json", no_argument, NULL, OPT_JSON},
     {"keep-super", no_argument, NULL, OPT_KEEP_SUPER},
+    {"backlog", required_argument, NULL, OPT_BACKLOG},
     {"netns", required_argument, NULL, OPT_NETNS},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -155,6 +159,10 @@ static int checked_option(struct tap_conf *c, int opt, char *arg)
     case 'B':
         r = parse_u64(arg, "-B", 64, 1 << 20, &v, &err);
         c->ring_bytes = (uint32_t)MIN(v << 10, UINT64_C(1) << 30);
+        break;
+    case OPT_BACKLOG:
+        r = parse_size(arg, "--backlog", true, BACKLOG_MIN, UINT64_C(64) << 30, &c->backlog_bytes,
+                       &err);
         break;
     case 'c':
         r = parse_host_port(arg, &c->collector, &err);

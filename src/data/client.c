@@ -176,6 +176,7 @@ static void on_readable(struct loop *l, int fd, uint32_t events, void *user)
         if (!c->uplink.up) {
             client_say(c, true, "nobody listens at %s yet: trying again", c->conf.collector);
         }
+        client_event(c, UPLINK_SUSPECT);
     }
 }
 
@@ -237,10 +238,8 @@ static void hello(struct client *c)
         }
     } while (index == 0 || (c->current.valid && index == c->current.keys.local));
     epoch_close(&c->pending);
-    c->hello_time = MAX(wall_now().ns, c->hello_time + 1);
     uint32_t session = c->uplink.up && c->current.valid ? c->current.keys.remote : 0;
-    int n = handshake_tap_again(&c->handshake, &c->conf.handshake, index, session,
-                                (struct wall){c->hello_time}, d);
+    int n = handshake_tap_again(&c->handshake, &c->conf.handshake, index, session, d);
     if (n > 0 && c->cookie_until.ns != 0 && !mono_due(mono_now(), c->cookie_until)) {
         link_hello_set_cookie(d, c->cookie);
     }
@@ -251,8 +250,16 @@ static void hello(struct client *c)
     }
 }
 
+static void hold(struct client *c, bool held)
+{
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        worker_hold(c->stream[i].conf.worker, held);
+    }
+}
+
 static void down(struct client *c)
 {
+    hold(c, false); /* without a session frames are kept anyway */
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct stream *s = &c->stream[i];
         s->ended = worker_down(s->conf.worker) < 0;
@@ -380,6 +387,9 @@ void client_event(struct client *c, enum uplink_event event)
         epoch_close(&c->pending);
         handshake_tap_done(&c->handshake);
     }
+    if (actions & (UPLINK_DO_HOLD | UPLINK_DO_GO)) {
+        hold(c, actions & UPLINK_DO_HOLD);
+    }
     if (actions & UPLINK_DO_RESOLVE && c->closing == OPEN) {
         client_event(c, resolve(c));
     }
@@ -405,6 +415,13 @@ static bool workers_done(const struct client *c)
 
 void client_workers_changed(struct client *c)
 {
+    bool refused = false;
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        refused |= worker_take_refused(c->stream[i].conf.worker);
+    }
+    if (refused) {
+        client_event(c, UPLINK_SUSPECT);
+    }
     if (c->closing == DRAINING && workers_done(c)) {
         if (!c->uplink.up) {
             end(c);

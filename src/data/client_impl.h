@@ -6,6 +6,7 @@
 #pragma once
 
 #include "data/client.h"
+#include "data/link/clock.h"
 #include "data/link/cookie.h"
 #include "data/link/replay.h"
 #include "model/pmtu.h"
@@ -16,7 +17,8 @@ enum {
     CLIENT_PORTS = 255,
     CLIENT_TICK_MS = 100,
     CLIENT_REPORT_MS = 1000,
-    CLIENT_DRAIN_MS = 10000, /* for data threads to send what they have, at the end */
+    CLIENT_DRAIN_MS = 2000 + WORKER_DRAIN_MS, /* for data threads to send what they have, at the
+                                                 end */
     CLIENT_CLOSE_MS = 2000,
     CLIENT_GONE_MS = 300,    /* what remains of that when the collector seems to have closed */
     CLIENT_SERVED_MS = 3000, /* a session whose frames are not taken by then is worth a word */
@@ -76,14 +78,14 @@ struct client {
     uint64_t tag;                    /* of the session, or of the one that the handshake is for */
     uint8_t cookie[LINK_COOKIE_LEN]; /* goes into HELLOs until then */
     struct mono cookie_until;        /* {0}: there is none */
-    int64_t hello_time; /* in the last HELLO: the next is later, whatever the clock does */
-    uint32_t serial;    /* of the session, for the workers' progress */
-    bool announced;     /* it was said that the session is up */
+    uint32_t serial;                 /* of the session, for the workers' progress */
+    bool announced;                  /* it was said that the session is up */
     struct stream stream[CLIENT_STREAMS];
     uint16_t n_streams;
     enum closing closing;
     int64_t last_now; /* the collector's wall time in its last REPORT, and when that came */
     struct mono last_at;
+    struct link_clock clock;
     uint64_t life;         /* names this process's history */
     uint64_t events_known; /* of its events the collector knows this one and those before */
     struct client_status status;

@@ -111,7 +111,7 @@ void client_path_acked(struct client *c, const struct link_probe *ack)
  */
 static bool full_ones_pass(struct client *c)
 {
-    uint64_t sum[ARRAY_SIZE(c->passed)] = {0}, d[ARRAY_SIZE(c->passed)];
+    uint64_t sum[ARRAY_SIZE(c->passed)] = {0}, d[ARRAY_SIZE(c->passed)] = {0};
     for (uint16_t i = 0; i < c->n_streams; i++) {
         const struct stream *s = &c->stream[i];
         const struct ledger *l = worker_ledger(s->conf.worker);
@@ -205,6 +205,9 @@ static void look_for_another_way(struct client *c, bool lookup, struct mono now)
         close(fd);
     } else {
         move(c, fd);
+    }
+    if (lookup) {
+        client_event(c, UPLINK_MOVED); /* what has come meanwhile is read before it is judged */
     }
 }
 

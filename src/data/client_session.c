@@ -152,6 +152,7 @@ void client_send_report(struct client *c, bool final)
     struct mono now = mono_now();
     ctl.report = (struct link_report){.final = final, .now = wall_now().ns, .echo = c->last_now};
     ctl.report.echo_age = c->last_now ? (uint64_t)mono_diff(now, c->last_at) : 0;
+    link_clock_sent(&c->clock, ctl.report.now, now);
     bool any = false;
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct link_tx_progress p = {0};
@@ -271,6 +272,7 @@ static void begin_stream(struct client *c, uint16_t id)
     struct link_tx_key key;
     if (client_worker_key(c, &key) == 0 &&
         worker_session(c->stream[id - 1].conf.worker, &key, c->serial) == 0) {
+        worker_hold(c->stream[id - 1].conf.worker, c->uplink.held);
         c->stream[id - 1].acked = true;
     }
 }
@@ -309,7 +311,8 @@ static void reported(struct client *c, const struct link_report *r)
     bool doubt = false;
     c->last_now = r->now;
     c->last_at = now;
-    (void)link_clock(r, wall_now().ns, &c->status.rtt_ns, &c->status.clock_offset_ns);
+    (void)link_clock(&c->clock, r, wall_now().ns, now, &c->status.rtt_ns,
+                     &c->status.clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         if (rs->stream > 0 && rs->stream <= c->n_streams) {
@@ -317,6 +320,7 @@ static void reported(struct client *c, const struct link_report *r)
             doubt |= rs->lost > s->lost || rs->frames < s->told[1];
             s->accounted = rs->frames;
             s->lost = rs->lost;
+            worker_reported(s->conf.worker, rs->frames, rs->lost);
         }
     }
     client_path_reported(c, doubt);

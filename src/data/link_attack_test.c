@@ -92,7 +92,7 @@ static void guesses_side_by_side(void **state)
     uint8_t d[HANDSHAKE_MESSAGE_MAX];
     struct handshake_keys keys;
     for (uint32_t i = 0; i < N; i++) {
-        int n = handshake_tap_hello(&h[i], &w->tap_secret, i + 1, wall_now(), d);
+        int n = handshake_tap_hello(&h[i], &w->tap_secret, i + 1, d);
         assert_int_equal(send(fd, d, (size_t)n, 0), n);
     }
     for (unsigned i = 0; i < N; i++) {
@@ -123,7 +123,7 @@ static void foreign_methods_keep_nobody_out(void **state)
     uint8_t d[HANDSHAKE_MESSAGE_MAX];
     int fd = attacker(w);
     for (uint32_t i = 0; i < 100; i++) {
-        int n = handshake_tap_hello(&h, &plain, i + 1, wall_now(), d);
+        int n = handshake_tap_hello(&h, &plain, i + 1, d);
         assert_int_equal(send(fd, d, (size_t)n, 0), n);
     }
     world_run(w, never, 100);
@@ -172,7 +172,7 @@ static void guesses_from_a_sessions_address(void **state)
         uint8_t d[HANDSHAKE_MESSAGE_MAX];
         int back = w->tap[0].relay.back;
         loop_del_fd(w->loop, TAKE_PTR(w->tap[0].relay.back_event)); /* we read it ourselves */
-        int n = handshake_tap_hello(&h, &wrong, 0x1000 + i, wall_now(), d);
+        int n = handshake_tap_hello(&h, &wrong, 0x1000 + i, d);
         world_inject(&w->tap[0].relay, true, d, (size_t)n);
         for (unsigned k = 0; k < 20; k++) {
             size_t got = receive_some(w, back, d, sizeof(d));
@@ -211,7 +211,7 @@ static void flood_of_hellos(void **state)
     struct handshake_tap h = {0};
     uint8_t d[HANDSHAKE_MESSAGE_MAX];
     int fd = attacker(w);
-    int n = handshake_tap_hello(&h, &w->tap_secret, 77, wall_now(), d);
+    int n = handshake_tap_hello(&h, &w->tap_secret, 77, d);
     for (unsigned i = 0; i < 10000; i++) {
         (void)send(fd, d, (size_t)n, 0);
     }

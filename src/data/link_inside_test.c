@@ -193,7 +193,7 @@ static void segments(void **state)
 {
     (void)state;
     struct world *w = world_up();
-    uint8_t d[2048];
+    uint8_t d[2048] = {0};
     uint64_t counter = 100;
     for (unsigned i = 0; i < 3000; i++) {
         size_t n = i % 5 ? a_segment(d, i) : draw() % sizeof(d);
@@ -298,7 +298,7 @@ static void after_the_end(void **state)
     (void)state;
     struct world *w = world_up();
     struct link_control last = {.type = LINK_REPORT, .report = {.final = true, .count = 1}};
-    uint8_t d[2048];
+    uint8_t d[2048] = {0};
     last.report.stream[0].stream = 1;
     control(w, &last);
     control(w, &(struct link_control){.type = LINK_CLOSE, .reason = 200});

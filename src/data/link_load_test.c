@@ -144,7 +144,7 @@ static void nothing_is_kept(void **state)
     use_up(w->server);
     int fd = attacker(w);
     for (uint32_t i = 0; i < 300; i++) {
-        int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, wall_now(), d);
+        int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, d);
         if (i % 2) {
             link_hello_set_cookie(d, forged);
         }
@@ -167,7 +167,7 @@ static void half_open(struct world *w, int fd, uint32_t i, const uint8_t *cookie
     struct handshake_tap h = {0};
     uint8_t d[HANDSHAKE_MESSAGE_MAX], a[2048];
     struct key *oldest = w->server->half[cookie != NULL].first;
-    int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, wall_now(), d);
+    int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, d);
     if (oldest) { /* has had its time */
         oldest->made.ns -= SERVER_HALF_MIN_MS * NSEC_PER_MSEC;
     }
@@ -248,6 +248,42 @@ static void a_new_hello_replaces_the_last(void **state)
     world_free(w);
 }
 
+/* CONFIRMs of one handshake, right or wrong, are answered so often and no more; those that fit none
+ * are not answered at all. */
+static void confirms_are_bounded(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_CPACE);
+    struct handshake_tap h = {0};
+    struct handshake_keys keys;
+    uint8_t d[HANDSHAKE_MESSAGE_MAX], a[2048];
+    unsigned accepts = 0;
+    world_start_collector(w);
+    int fd = attacker(w);
+    int n = handshake_tap_hello(&h, &w->tap_secret, 1, d);
+    assert_int_equal(send(fd, d, (size_t)n, 0), n);
+    ssize_t got = answer_to(w, fd, a, sizeof(a));
+    assert_true(got > 0);
+    assert_int_equal(handshake_tap_answer(&h, a, (size_t)got, &keys), -EINPROGRESS);
+    n = handshake_tap_confirm(&h, d);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(send(fd, d, (size_t)n, 0), n);
+        d[15] ^= 1; /* the collector's index is another: for nobody */
+        assert_int_equal(send(fd, d, (size_t)n, 0), n);
+        d[15] ^= 1;
+    }
+    world_run(w, never, 100);
+    while ((got = recv(fd, a, sizeof(a), MSG_DONTWAIT)) > 0) {
+        assert_int_equal(link_peek(a, (size_t)got), LINK_ACCEPT);
+        accepts++;
+    }
+    assert_int_equal(accepts, SERVER_CONFIRMS);
+    assert_int_equal(w->server->counters.wrong_secret, 0);
+    handshake_tap_done(&h);
+    close(fd);
+    world_free(w);
+}
+
 static bool zero(const void *p, size_t n)
 {
     const uint8_t *d = p;
@@ -290,9 +326,13 @@ static void secrets_are_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_tap_brings_a_cookie), cmocka_unit_test(a_cookie_is_used_again),
-        cmocka_unit_test(planted_cookies),       cmocka_unit_test(nothing_is_kept),
-        cmocka_unit_test(half_open_is_bounded),  cmocka_unit_test(a_new_hello_replaces_the_last),
+        cmocka_unit_test(a_tap_brings_a_cookie),
+        cmocka_unit_test(a_cookie_is_used_again),
+        cmocka_unit_test(planted_cookies),
+        cmocka_unit_test(nothing_is_kept),
+        cmocka_unit_test(half_open_is_bounded),
+        cmocka_unit_test(confirms_are_bounded),
+        cmocka_unit_test(a_new_hello_replaces_the_last),
         cmocka_unit_test(secrets_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,27 +132,12 @@ static void comes_up(void **state)
     }
 }
 
-static void use_keys(struct world *w, struct allow_list *list)
-{
-    struct error err;
-    char text[KEY_TEXT_LEN + 1], line[128];
-    uint8_t public[KEY_LEN];
-    assert_int_equal(key_generate(w->tap_secret.identity), 0);
-    assert_int_equal(key_generate(w->collector_secret.identity), 0);
-    key_public(w->collector_secret.identity, w->tap_secret.peer);
-    key_public(w->tap_secret.identity, public);
-    key_format(public, text);
-    int n = snprintf(line, sizeof(line), "%s branch\n", text);
-    assert_int_equal(allow_parse(line, (size_t)n, "list", list, &err), 0);
-    w->collector_secret.allow = list;
-}
-
 static void comes_up_by_keys(void **state)
 {
     (void)state;
     struct world *w = world_new(LINK_NOISE);
     struct allow_list list = {0};
-    use_keys(w, &list);
+    world_use_keys(w, &list);
     world_start_collector(w);
     world_start_tap(w, 0, "web1");
     world_must(w, up0, 5000);
@@ -469,7 +454,7 @@ static void full_socket(void **state)
     struct tap_end t = {0};
     int fd[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
-    assert_int_equal(link_tx_new(1, &t.worker.ledger, &t.worker.tx), 0);
+    assert_int_equal(link_tx_new(1, &t.worker.ledger, NULL, &t.worker.tx), 0);
     struct link_tx_key key = {.fd = fd[0], .datagram = 1400};
     assert_int_equal(aead_new(AEAD_NULL, (uint8_t[AEAD_KEY_LEN]){0}, &key.aead, NULL), 0);
     link_tx_session(t.worker.tx, &key);

@@ -20,6 +20,10 @@
 #include "data/sink/fake.h"
 #include "data/sink/queue.h"
 
+#ifndef WORLD_LOOK_MS /* how often it is looked whether what a test waits for has come */
+#define WORLD_LOOK_MS 1
+#endif
+
 enum {
     WORLD_TAPS = 8,
     WORLD_THREADS = 4,
@@ -46,7 +50,7 @@ struct worker {
         struct link_tx_key key;
         uint32_t serial;
     } held[WORLD_HELD];
-    unsigned n_held, sessions, rekeys, downs;
+    unsigned n_held, sessions, rekeys, downs, holds;
     uint32_t datagram;
 };
 
@@ -169,6 +173,22 @@ int worker_size(struct worker *w, uint32_t datagram)
 int worker_down(struct worker *w)
 {
     return worker_take(w, HELD_DOWN, NULL, 0);
+}
+
+void worker_hold(struct worker *w, bool held)
+{
+    link_tx_hold(w->tx, held);
+    w->holds += held ? 1 : 0;
+}
+
+void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
+{
+    link_tx_reported(w->tx, accounted, lost);
+}
+
+bool worker_take_refused(struct worker *w)
+{
+    return link_tx_take_refused(w->tx);
 }
 
 void worker_stop(struct worker *w)
@@ -385,7 +405,8 @@ static inline bool world_run(struct world *w, bool (*until)(struct world *), int
     struct loop_timer *t;
     w->until = until;
     w->deadline = mono_add_ms(mono_now(), ms);
-    assert_int_equal(loop_add_timer(w->loop, mono_now(), NSEC_PER_MSEC, world_check, w, &t), 0);
+    assert_int_equal(
+        loop_add_timer(w->loop, mono_now(), WORLD_LOOK_MS * NSEC_PER_MSEC, world_check, w, &t), 0);
     int r = loop_run(w->loop);
     loop_del_timer(w->loop, t);
     return r == 0;
@@ -461,7 +482,7 @@ static inline void world_start_tap(struct world *w, unsigned i, const char *name
     assert_int_equal(
         loop_add_fd(w->loop, t->relay.back, EPOLLIN, world_relay, &t->relay, &t->relay.back_event),
         0);
-    assert_int_equal(link_tx_new(1, &t->worker.ledger, &t->worker.tx), 0);
+    assert_int_equal(link_tx_new(1, &t->worker.ledger, NULL, &t->worker.tx), 0);
     history_init(&t->history, HISTORY_MAX);
     t->conf = (struct client_conf){.handshake = w->tap_secret,
                                    .history = &t->history,
@@ -502,6 +523,22 @@ static inline struct world *world_new(enum link_method method)
     w->tap_secret = w->collector_secret = (struct handshake_conf){
         .method = method, .passphrase = "hello", .aeads = handshake_aeads(method)};
     return w;
+}
+
+/* Key pairs for both ends; the tap is "branch" in the collector's list, which the caller frees. */
+static inline void world_use_keys(struct world *w, struct allow_list *list)
+{
+    struct error err;
+    char text[KEY_TEXT_LEN + 1], line[128];
+    uint8_t public[KEY_LEN];
+    assert_int_equal(key_generate(w->tap_secret.identity), 0);
+    assert_int_equal(key_generate(w->collector_secret.identity), 0);
+    key_public(w->collector_secret.identity, w->tap_secret.peer);
+    key_public(w->tap_secret.identity, public);
+    key_format(public, text);
+    int n = snprintf(line, sizeof(line), "%s branch\n", text);
+    assert_int_equal(allow_parse(line, (size_t)n, "list", list, &err), 0);
+    w->collector_secret.allow = list;
 }
 
 static inline void world_free(struct world *w)

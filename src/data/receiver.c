@@ -8,15 +8,18 @@
 
 #include "data/receiver_impl.h"
 #include "proto/link.h"
+#include "sys/crypto/kdf.h"
 
 enum {
     PACKETS = RECEIVER_PACKETS,
-    ROUNDS = 16, /* of so many packets between two looks at commands and timers */
+    ROUNDS = 16,     /* of so many packets between two looks at commands and timers */
+    LATEST_MS = 100, /* after which gaps are given up though the socket was never empty */
     IDLE_MS = 200,
     EVENTS = 16384,
-    EVENTS_UNPROVEN = 512, /* of those from anyone at all: HELLOs, unknown sessions */
-    EVENTS_CONFIRM = 1024, /* and for handshakes under way: they come before new ones */
-    EVENTS_CONTROL = 8192, /* and with control records: the rest is for RECEIVER_CLOSED */
+    EVENTS_HELLO = 256, /* of these, of each kind that anyone at all can cause, … */
+    EVENTS_UNKNOWN = 64,
+    EVENTS_CONFIRM = 512,
+    EVENTS_CONTROL = 8192, /* … and of sessions: the rest is for RECEIVER_CLOSED */
     COMMANDS = 16384,
     UNKNOWN_PER_TICK = 64, /* events about unknown sessions between two timer ticks */
 };
@@ -34,14 +37,17 @@ static size_t event_room(enum receiver_event_kind kind)
 {
     switch (kind) {
     case RECEIVER_HANDSHAKE:
+    case RECEIVER_COOKIE:
+        return EVENTS_HELLO;
     case RECEIVER_UNKNOWN:
-        return EVENTS_UNPROVEN;
+        return EVENTS_UNKNOWN;
     case RECEIVER_CONFIRM:
         return EVENTS_CONFIRM;
     case RECEIVER_CONTROL:
         return EVENTS_CONTROL;
     case RECEIVER_CLOSED:
     case RECEIVER_FAILED:
+    case RECEIVER_EVENT_KINDS:
     default:
         return EVENTS;
     }
@@ -49,18 +55,22 @@ static size_t event_room(enum receiver_event_kind kind)
 
 void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len)
 {
-    struct receiver_event *e =
-        queue_len(r->events) < event_room(head.kind) ? malloc(sizeof(*e) + len) : NULL;
+    struct event_lane *lane = &r->lane[head.kind];
+    uint64_t waiting = atomic_load_explicit(&lane->told, memory_order_relaxed) -
+                       atomic_load_explicit(&lane->taken, memory_order_acquire);
+    struct receiver_event *e = waiting < event_room(head.kind) ? malloc(sizeof(*e) + len) : NULL;
     if (e) {
         *e = head;
         e->len = (uint16_t)len;
         if (len) {
             memcpy(e->data, data, len);
         }
+        count(&lane->told, 1); /* before it can be taken */
         if (queue_push(r->events, e)) {
             wake_signal(r->conf.control);
             return;
         }
+        count(&lane->told, UINT64_MAX);
         free(e);
     }
     count(&r->counters.control_full, 1);
@@ -209,6 +219,26 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
     }
 }
 
+/* Anyone can send these: of what is passed on each address has a share. */
+static void handshake(struct receiver *r, const struct udp_packet *p, const uint8_t *d, size_t len)
+{
+    struct receiver_event e = {.kind = RECEIVER_HANDSHAKE, .from = p->from, .local = p->local};
+    struct link_hs m = {0};
+    uint8_t addr[16];
+    (void)link_hs_decode(d, len, &m); /* the control thread says what is wrong with it */
+    udp_addr_ip(&p->from, addr);
+    if (!load_source(&r->sources, addr, r->now)) {
+        count(&r->counters.too_many, 1);
+        return;
+    }
+    if (m.type == LINK_CONFIRM) {
+        e.kind = RECEIVER_CONFIRM;
+    } else if (m.cookie) {
+        e.kind = RECEIVER_COOKIE;
+    }
+    receiver_tell(r, e, d, len);
+}
+
 static void datagram(struct receiver *r, const struct udp_packet *p, uint8_t *d, size_t len)
 {
     int type = link_peek(d, len);
@@ -217,12 +247,7 @@ static void datagram(struct receiver *r, const struct udp_packet *p, uint8_t *d,
     if (type == LINK_RECORD) {
         record(r, p, d, len);
     } else if (type == LINK_HELLO || type == LINK_CONFIRM) {
-        struct receiver_event e = {
-            .kind = type == LINK_HELLO ? RECEIVER_HANDSHAKE : RECEIVER_CONFIRM,
-            .from = p->from,
-            .local = p->local,
-        };
-        receiver_tell(r, e, d, MIN(len, (size_t)LINK_HELLO_LEN));
+        handshake(r, p, d, MIN(len, (size_t)LINK_HELLO_LEN));
     } else {
         count(&r->counters.malformed, 1);
     }
@@ -240,13 +265,13 @@ static void packet(struct receiver *r, struct udp_packet *p)
 
 /* ---- the thread ---- */
 
-static void tick(struct receiver *r)
+static void tick(struct receiver *r, struct mono seen)
 {
     struct mono next = {0};
     for (struct rx_stream *st = r->waiting, *after; st; st = after) {
         after = st->next_waiting;
         receiver_touch(r, st->reasm);
-        struct mono t = reasm_tick(st->reasm, r->now, &r->out);
+        struct mono t = reasm_tick(st->reasm, seen, &r->out);
         receiver_touch(r, st->reasm);
         receiver_publish(st);
         receiver_wait(r, st);
@@ -263,6 +288,7 @@ static bool receive(struct receiver *r)
 {
     int n = PACKETS;
     for (unsigned round = 0; round < ROUNDS && n == PACKETS; round++) {
+        r->asked = mono_now();
         n = udp_recv(&r->io, r->packet, PACKETS);
         r->now = mono_now();
         receiver_carry_out(r); /* what was commanded before these datagrams came goes first */
@@ -279,6 +305,18 @@ static void flush(struct receiver *r)
 {
     for (unsigned i = 0; i < r->conf.n_outputs; i++) {
         r->conf.outputs[i]->ops->flush(r->conf.outputs[i]);
+    }
+}
+
+/* Gives up gaps that are old enough. What is missing may have come and wait in the socket, where a
+ * thread that was held up (by others' work, or before it could look at the clock) has not seen it:
+ * a gap is as old as it was when the socket was asked and had no more. A socket that is never empty
+ * may put that off, but not for long: others' frames are enough to keep it so. */
+static void look_at_gaps(struct receiver *r, bool more)
+{
+    struct mono seen = more ? mono_add_ms(r->asked, -LATEST_MS) : r->asked;
+    if (!r->tick.ns || mono_due(seen, r->tick)) {
+        tick(r, seen);
     }
 }
 
@@ -304,9 +342,7 @@ static void *run(void *arg)
             wake_clear(&r->wake);
         }
         more = receive(r);
-        if (!r->tick.ns || mono_due(r->now, r->tick)) {
-            tick(r);
-        }
+        look_at_gaps(r, more);
         receiver_deliver(r);
         if (!more) {
             flush(r);
@@ -335,7 +371,9 @@ int receiver_start(const struct receiver_conf *conf, struct receiver **ret, stru
     r->buffers = malloc((size_t)PACKETS * UDP_BUFFER);
     r->commands = queue_new(COMMANDS);
     r->events = queue_new(EVENTS);
-    int e = r->buffers && r->commands && r->events ? 0 : -ENOMEM;
+    uint64_t seed = 0;
+    int e = r->buffers && r->commands && r->events ? random_bytes(&seed, sizeof(seed)) : -ENOMEM;
+    load_sources_init(&r->sources, seed, mono_now());
     for (unsigned i = 0; e == 0 && i < PACKETS; i++) {
         r->packet[i] =
             (struct udp_packet){.data = r->buffers + (size_t)i * UDP_BUFFER, .size = UDP_BUFFER};
@@ -385,7 +423,11 @@ void receiver_free(struct receiver *r)
 
 struct receiver_event *receiver_event(struct receiver *r)
 {
-    return queue_pop(r->events);
+    struct receiver_event *e = queue_pop(r->events);
+    if (e) {
+        count(&r->lane[e->kind].taken, 1);
+    }
+    return e;
 }
 
 static uint64_t get(const _Atomic uint64_t *c)
@@ -399,6 +441,7 @@ void receiver_figures(const struct receiver *r, struct receiver_figures *add)
     add->bytes += get(&r->counters.bytes);
     add->malformed += get(&r->counters.malformed);
     add->unknown_session += get(&r->counters.unknown_session);
+    add->too_many += get(&r->counters.too_many);
     add->forged += get(&r->counters.forged);
     add->replayed += get(&r->counters.replayed);
     add->unexpected += get(&r->counters.unexpected);

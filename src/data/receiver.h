@@ -42,6 +42,7 @@ struct receiver_figures {
     uint64_t datagrams, bytes;
     uint64_t malformed;       /* not ours, or cut short */
     uint64_t unknown_session; /* records for an index that is not in use */
+    uint64_t too_many;        /* handshake messages beyond what one address may send */
     uint64_t forged;          /* records whose tag is wrong */
     uint64_t replayed;        /* authentic, but not new */
     uint64_t unexpected;      /* authentic, but of no stream that was announced, or too long */
@@ -51,12 +52,14 @@ struct receiver_figures {
 
 enum receiver_event_kind {
     RECEIVER_HANDSHAKE, /* data: the datagram, a HELLO */
+    RECEIVER_COOKIE,    /* the same, one that brings a cookie */
     RECEIVER_CONFIRM,   /* the same, a CONFIRM */
     RECEIVER_CONTROL,   /* data: the control record (of a PROBE only its head); index: the key's;
                          * counter: the record's; size: of the datagram */
     RECEIVER_UNKNOWN,   /* index: which nobody has */
     RECEIVER_CLOSED,    /* session: is gone from the data thread, its books are closed */
     RECEIVER_FAILED,    /* data: the sentence; the socket cannot be read any more */
+    RECEIVER_EVENT_KINDS,
 };
 
 struct receiver_event {

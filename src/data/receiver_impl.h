@@ -45,8 +45,13 @@ struct rx_key {
 };
 
 struct counters {
-    _Atomic uint64_t datagrams, bytes, malformed, unknown_session, forged, replayed, unexpected,
-        control_full, socket_full;
+    _Atomic uint64_t datagrams, bytes, malformed, unknown_session, too_many, forged, replayed,
+        unexpected, control_full, socket_full;
+};
+
+/* Events of one kind: told by the data thread, taken by the control thread. */
+struct event_lane {
+    _Atomic uint64_t told, taken;
 };
 
 struct receiver {
@@ -55,14 +60,17 @@ struct receiver {
     struct receiver_conf conf;
     struct wake wake;
     struct queue *commands, *events;
+    struct event_lane lane[RECEIVER_EVENT_KINDS];
     struct udp_io io;
     struct udp_packet packet[RECEIVER_PACKETS];
     uint8_t *buffers;
     struct batch batch;
     struct reasm_out out;
-    struct mono now, tick;     /* when a stream wants its tick; {0}: none does */
+    struct mono now, asked;    /* after and before the socket was last read */
+    struct mono tick;          /* when a stream wants its tick; {0}: none does */
     struct rx_stream *waiting; /* for segments that are missing */
     unsigned unknown_told;
+    struct load_sources sources;
     struct counters counters;
     struct rx_key *key[RECEIVER_SLOTS];
     struct rx_session *session[RECEIVER_SESSIONS];

@@ -132,21 +132,6 @@ static int use_keys(struct server *s, struct key *k, struct handshake_keys *keys
     return r;
 }
 
-/* A recorded HELLO is refused: its time is not later than the last one's of the same tap. */
-static bool is_replay(struct server *s, const struct handshake_collector *h)
-{
-    if (!h->entry || !s->last_hello) {
-        return false;
-    }
-    int64_t *last = &s->last_hello[h->entry - s->conf.handshake.allow->entries];
-    if (h->timestamp <= *last) {
-        s->counters.replayed_hello++;
-        return true;
-    }
-    *last = h->timestamp;
-    return false;
-}
-
 /* No secret was guessed, and the sender's address may be forged: so the guard hears nothing of it,
  * and answers and sentences are bounded instead. */
 static void refused(struct server *s, const struct receiver_event *e, uint8_t why, uint32_t sender)
@@ -195,8 +180,7 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
     if (n == -EACCES) {
         refused(s, e, why, m->sender);
     }
-    if (n < 0 || is_replay(s, &k->handshake) ||
-        (k->handshake.complete && use_keys(s, k, &keys) < 0)) {
+    if (n < 0 || (k->handshake.complete && use_keys(s, k, &keys) < 0)) {
         handshake_keys_wipe(&keys);
         server_drop_key(s, k);
         return;
@@ -209,7 +193,7 @@ static void wrong_secret(struct server *s, const struct receiver_event *e)
     char text[UDP_ADDR_TEXT];
     uint8_t addr[16];
     struct session *ss = server_session_at(s, &e->from);
-    server_address(&e->from, addr);
+    udp_addr_ip(&e->from, addr);
     udp_addr_text(&e->from, text);
     if (ss) {
         ss->guesses++;
@@ -234,7 +218,7 @@ static void on_confirm(struct server *s, const struct receiver_event *e, const s
         return; /* who knows the passphrase repeats it */
     }
     int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
-    server_address(&e->from, addr);
+    udp_addr_ip(&e->from, addr);
     if (n == -EACCES && !repeated) {
         wrong_secret(s, e);
         server_reject(s, e, LINK_REASON_SECRET, m->sender);
@@ -281,6 +265,7 @@ static void on_event(struct server *s, const struct receiver_event *e)
 {
     switch (e->kind) {
     case RECEIVER_HANDSHAKE:
+    case RECEIVER_COOKIE:
     case RECEIVER_CONFIRM:
         on_handshake(s, e);
         break;
@@ -301,6 +286,9 @@ static void on_event(struct server *s, const struct receiver_event *e)
     case RECEIVER_FAILED:
         server_say(s, true, "%s", (const char *)e->data);
         s->conf.ops->failed(s->conf.user);
+        break;
+    case RECEIVER_EVENT_KINDS: /* is none */
+    default:
         break;
     }
 }
@@ -428,12 +416,7 @@ int server_new(struct loop *loop, const struct server_conf *conf, struct server 
     s->conf = *conf;
     s->wake.fd = -1;
     s->io = (struct udp_io){.fd = conf->fd[0]};
-    int r = 0;
-    if (conf->handshake.allow && conf->handshake.allow->n > 0) {
-        s->last_hello = calloc(conf->handshake.allow->n, sizeof(*s->last_hello));
-        r = s->last_hello ? 0 : error_sys(err, ENOMEM, "cannot start the link");
-    }
-    r = r < 0 ? r : start(s, err);
+    int r = start(s, err);
     if (r < 0) {
         server_free(s);
         return r;
@@ -492,7 +475,6 @@ void server_free(struct server *s)
     }
     history_done(&s->history);
     allow_done(&s->allow);
-    free(s->last_hello);
     cookie_done(&s->cookies);
     secure_wipe(&s->conf.handshake, sizeof(s->conf.handshake)); /* the identity */
     free(s);

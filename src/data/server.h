@@ -90,7 +90,7 @@ struct server_counters {
     uint64_t revoked;              /* sessions closed as their taps went off the list */
     uint64_t unanswered;           /* as too many answers had not left yet */
     uint64_t cookies, put_off;     /* HELLOs answered by a cookie; left for later */
-    uint64_t wrong_secret, wrong_key, wrong_method, wrong_version, slowed, replayed_hello;
+    uint64_t wrong_secret, wrong_key, wrong_method, wrong_version, slowed;
     struct receiver_figures receiver; /* of all data threads, … */
     unsigned n_threads;
     uint64_t datagrams_of[RECEIVER_THREADS]; /* … and what each of them received */

@@ -10,17 +10,6 @@
 #include "base/cleanup.h"
 #include "data/server_impl.h"
 
-void server_address(const struct udp_addr *a, uint8_t ret[16])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (a->sa.sa_family == AF_INET6) {
-        memcpy(ret, &a->v6.sin6_addr, 16);
-    } else {
-        memcpy(ret, mapped, 12);
-        memcpy(ret + 12, &a->v4.sin_addr, 4);
-    }
-}
-
 static uint16_t port_of(const struct udp_addr *a)
 {
     return a->sa.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port;
@@ -34,7 +23,7 @@ void server_answer(struct server *s, const struct receiver_event *e, bool real, 
 {
     uint8_t addr[16];
     int stuck = udp_unsent(s->io.fd);
-    server_address(&e->from, addr);
+    udp_addr_ip(&e->from, addr);
     if (len <= 0) {
         return;
     }
@@ -65,7 +54,7 @@ bool server_admits(struct server *s, const struct receiver_event *e, const struc
                    bool *ret_real)
 {
     uint8_t addr[16];
-    server_address(&e->from, addr);
+    udp_addr_ip(&e->from, addr);
     *ret_real = cookie_holds(&s->cookies, addr, port_of(&e->from), m->cookie);
     switch (load_hello(&s->load, addr, *ret_real, mono_now())) {
     case LOAD_WORK:
@@ -85,7 +74,7 @@ bool server_admits(struct server *s, const struct receiver_event *e, const struc
 bool server_may_try(struct server *s, const struct receiver_event *e)
 {
     uint8_t addr[16];
-    server_address(&e->from, addr);
+    udp_addr_ip(&e->from, addr);
     if (guard_allows(&s->guard, addr, mono_now())) {
         return true;
     }
@@ -102,8 +91,8 @@ bool server_may_try(struct server *s, const struct receiver_event *e)
 static bool same_address(const struct udp_addr *a, const struct udp_addr *b)
 {
     uint8_t x[16], y[16], nx[16], ny[16];
-    server_address(a, x);
-    server_address(b, y);
+    udp_addr_ip(a, x);
+    udp_addr_ip(b, y);
     load_address(x, nx);
     load_address(y, ny);
     return memcmp(nx, ny, 16) == 0;

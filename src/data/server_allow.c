@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The list of allowed taps is replaced while sessions run. Everything that points into the old one
- * (sessions, keys, the times of the last HELLOs) points into the new one afterwards, or is gone.
+ * (sessions, keys) points into the new one afterwards, or is gone.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,16 +17,14 @@ static bool unchanged(const struct allow_entry *a, const struct allow_entry *b)
            secure_equal(a->psk, b->psk, KEY_LEN);
 }
 
-/* What was known of each key's HELLOs stays, so that a recorded one is none the newer. */
-static int64_t *times_for(const struct server *s, const struct allow_list *old,
-                          const struct allow_list *list, struct server_allowed *ret)
+/* How the lists differ. */
+static void count_changes(const struct allow_list *old, const struct allow_list *list,
+                          struct server_allowed *ret)
 {
-    int64_t *last = calloc(MAX(list->n, (size_t)1), sizeof(*last));
     size_t kept = 0;
-    for (size_t i = 0; last && i < list->n; i++) {
-        const struct allow_entry *was = old ? allow_find(old, list->entries[i].key) : NULL;
+    for (size_t i = 0; old && i < list->n; i++) {
+        const struct allow_entry *was = allow_find(old, list->entries[i].key);
         if (was) {
-            last[i] = s->last_hello ? s->last_hello[was - old->entries] : 0;
             ret->changed += !unchanged(was, &list->entries[i]);
             kept++;
         }
@@ -34,7 +32,6 @@ static int64_t *times_for(const struct server *s, const struct allow_list *old,
     ret->taps = list->n;
     ret->added = list->n - kept;
     ret->removed = (old ? old->n : 0) - kept;
-    return last;
 }
 
 static void cut_off(struct server *s, struct session *ss, enum link_close why)
@@ -89,14 +86,9 @@ int server_set_allow(struct server *s, struct allow_list *list, struct server_al
 {
     const struct allow_list *old = s->conf.handshake.allow;
     *ret = (struct server_allowed){0};
-    int64_t *last = times_for(s, old, list, ret);
-    if (!last) {
-        return -ENOMEM;
-    }
+    count_changes(old, list, ret);
     move_sessions(s, list, ret);
     move_keys(s, list);
-    free(s->last_hello);
-    s->last_hello = last;
     allow_done(&s->allow);
     s->allow = *list;
     *list = (struct allow_list){0};

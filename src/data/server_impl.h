@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/table.h"
+#include "data/link/clock.h"
 #include "data/link/cookie.h"
 #include "data/server.h"
 #include "model/guard.h"
@@ -25,7 +26,8 @@ enum {
     SERVER_HALF_MS = 10000,
     SERVER_HALF_MIN_MS = 500, /* before another may take the place of one that is half-open */
     SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
-    SERVER_MOVED_MS = 1000,   /* between two sentences about a tap's other address */
+    SERVER_MOVED_MS = 10000,  /* in which a tap's other addresses are told */
+    SERVER_MOVED_TOLD = 4,    /* so many times */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
     SERVER_GONE_MS = 30000,
@@ -75,7 +77,8 @@ struct tap {
     unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;
-    struct mono moved; /* when that was last said */
+    struct mono moved; /* since then so many other addresses were told */
+    unsigned moves_told;
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;
@@ -103,6 +106,7 @@ struct session {
     struct mono heard, next_report;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
     struct mono last_at;
+    struct link_clock clock;
 };
 
 struct half_list {
@@ -138,7 +142,6 @@ struct server {
     struct server_forgotten forgotten;
     unsigned hints, words;
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
-    int64_t *last_hello;     /* NOISE: the newest timestamp of each entry of the allow list */
     struct history history;
     struct server_counters counters;
 };
@@ -172,7 +175,6 @@ struct tap *server_tap_named(const struct server *s, const char *name);
 struct receiver *server_receiver(const struct server *s, uint32_t index);
 
 /* server_admit.c */
-void server_address(const struct udp_addr *a, uint8_t ret[16]);
 /* Is this HELLO to be worked on? If not it has been answered, where that is due. *ret_real: its
  * sender's address is known to be real. */
 bool server_admits(struct server *s, const struct receiver_event *e, const struct link_hs *m,

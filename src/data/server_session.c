@@ -33,6 +33,7 @@ static void send_report(struct server *s, struct session *ss)
     struct link_control ctl = {.type = LINK_REPORT};
     ctl.report = (struct link_report){.now = wall_now().ns, .echo = ss->last_now};
     ctl.report.echo_age = ss->last_now ? (uint64_t)mono_diff(mono_now(), ss->last_at) : 0;
+    link_clock_sent(&ss->clock, ctl.report.now, mono_now());
     for (unsigned i = 0; i < ss->n_streams; i++) {
         struct link_report_stream *rs = &ctl.report.stream[ctl.report.count++];
         *rs = (struct link_report_stream){.stream = ss->stream_id[i]};
@@ -304,7 +305,7 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
     struct tap *t = ss->tap;
     ss->last_now = r->now;
     ss->last_at = now;
-    (void)link_clock(r, wall_now().ns, &t->rtt_ns, &t->clock_offset_ns);
+    (void)link_clock(&ss->clock, r, wall_now().ns, now, &t->rtt_ns, &t->clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         unsigned at = stream_at(ss, rs->stream);
@@ -350,6 +351,23 @@ static void on_close(struct server *s, struct session *ss)
     server_session_end(s, ss);
 }
 
+/* A path that changes the source at each record must not fill the history: a few in ten seconds. */
+static void tell_move(struct server *s, struct tap *t, const struct udp_addr *to)
+{
+    struct mono now = mono_now();
+    t->moves++;
+    if (t->moved.ns == 0 || mono_due(now, mono_add_ms(t->moved, SERVER_MOVED_MS))) {
+        t->moved = now;
+        t->moves_told = 0;
+    }
+    if (t->moves_told++ < SERVER_MOVED_TOLD) {
+        char text[UDP_ADDR_TEXT];
+        udp_addr_text(to, text);
+        server_event(s, HISTORY_MOVED, t->name, text);
+        server_say(s, false, "tap %s has moved to %s", t->name, text);
+    }
+}
+
 /* The newest record of the newest key tells where the tap is now. An older one, which took longer
  * or was held back, does not, and one that comes twice is no record at all. */
 static void follow(struct server *s, struct key *k, const struct receiver_event *e)
@@ -369,15 +387,7 @@ static void follow(struct server *s, struct key *k, const struct receiver_event 
         server_session_moved(s, ss);
     }
     if (moved) {
-        char text[UDP_ADDR_TEXT];
-        udp_addr_text(&e->from, text);
-        ss->tap->moves++;
-        if (ss->tap->moved.ns == 0 ||
-            mono_due(mono_now(), mono_add_ms(ss->tap->moved, SERVER_MOVED_MS))) {
-            ss->tap->moved = mono_now();
-            server_event(s, HISTORY_MOVED, ss->tap->name, text);
-            server_say(s, false, "tap %s has moved to %s", ss->tap->name, text);
-        }
+        tell_move(s, ss->tap, &e->from);
     }
 }
 

@@ -16,9 +16,9 @@
 #include "data/stage/tunnel.h"
 
 enum {
-    IDLE_MS = 500,   /* how often an idle thread looks after its counts */
-    DRAIN_MS = 20,   /* poll while the ring is emptied at the end */
-    DRAIN_MAX = 150, /* polls: three seconds */
+    IDLE_MS = 500,  /* how often an idle thread looks after its counts */
+    DRAIN_MS = 20,  /* poll while the ring is emptied at the end */
+    RING_MS = 3000, /* for that */
     COMMANDS = 64,
 };
 
@@ -44,7 +44,9 @@ struct worker {
     bool started, stopping;
     bool swapping; /* the ring is emptied, and `next` comes after it */
     struct ring *next;
-    unsigned draining; /* polls that found nothing while it is emptied */
+    struct mono ring_end, backlog_end; /* not waited for longer */
+    bool held;                         /* as the sink was told */
+    uint32_t reports_seen;
     struct wake wake;
     const struct wake *control;
     struct queue *commands;
@@ -56,6 +58,9 @@ struct worker {
     _Atomic uint64_t frames, datagrams;
     _Atomic int error;
     _Atomic bool stop, done; /* the end is no command: it must not find the queue full */
+    _Atomic bool wants_hold, refused;
+    _Atomic uint64_t accounted, lost;
+    _Atomic uint32_t reports;
 };
 
 static void command_free(struct command *c)
@@ -93,7 +98,7 @@ static void set_filter(struct worker *w, struct command *c)
 static void close_ring(struct worker *w)
 {
     struct ring *ring = ring_source_ring(w->pipeline.source);
-    w->draining = 0;
+    w->ring_end = mono_add_ms(mono_now(), RING_MS);
     if (ring) {
         ring_stop(ring);
     }
@@ -103,7 +108,7 @@ static void close_ring(struct worker *w)
 static bool ring_emptied(struct worker *w)
 {
     struct ring *ring = ring_source_ring(w->pipeline.source);
-    return !ring || ring_drained(ring) || ++w->draining == DRAIN_MAX;
+    return !ring || ring_drained(ring) || mono_due(mono_now(), w->ring_end);
 }
 
 static void carry_out(struct worker *w, struct command *c)
@@ -153,7 +158,54 @@ static void carry_out_all(struct worker *w)
     if (!w->swapping && !w->stopping && atomic_load_explicit(&w->stop, memory_order_acquire)) {
         close_ring(w);
         w->stopping = true;
+        w->backlog_end = mono_add_ms(mono_now(), WORKER_DRAIN_MS);
     }
+}
+
+/* What the control thread has published rather than commanded. */
+static void look(struct worker *w)
+{
+    bool held = atomic_load_explicit(&w->wants_hold, memory_order_relaxed);
+    uint32_t reports = atomic_load_explicit(&w->reports, memory_order_acquire);
+    if (held != w->held) {
+        link_tx_hold(w->pipeline.sink, held);
+        w->held = held;
+    }
+    if (reports != w->reports_seen) {
+        link_tx_reported(w->pipeline.sink,
+                         atomic_load_explicit(&w->accounted, memory_order_relaxed),
+                         atomic_load_explicit(&w->lost, memory_order_relaxed));
+        w->reports_seen = reports;
+    }
+}
+
+/* When stopping: is the ring empty, and what waits gone or past hope? */
+static bool finished(struct worker *w)
+{
+    return ring_emptied(w) &&
+           (!link_tx_may_send(w->pipeline.sink) || mono_due(mono_now(), w->backlog_end));
+}
+
+static int timeout(const struct worker *w, bool more, int drain)
+{
+    int ms = more ? 0 : w->stopping || w->swapping ? DRAIN_MS : IDLE_MS;
+    return drain >= 0 ? MIN(ms, drain) : ms;
+}
+
+/* One run of the pipeline, then what waits. Returns the milliseconds to the next look at that, -1:
+ * none is needed; *ret_more: the source has more. */
+static int move(struct worker *w, bool *ret_more)
+{
+    int error = 0;
+    look(w);
+    *ret_more = pipeline_run(&w->pipeline, &error);
+    int drain = link_tx_waits(w->pipeline.sink) ? link_tx_drain(w->pipeline.sink) : -1;
+    publish(w);
+    if (link_tx_take_refused(w->pipeline.sink)) {
+        atomic_store_explicit(&w->refused, true, memory_order_relaxed);
+        wake_signal(w->control);
+    }
+    return drain;
 }
 
 static void *run(void *arg)
@@ -165,9 +217,9 @@ static void *run(void *arg)
         {.fd = w->wake.fd, .events = POLLIN},
     };
     bool more = false;
+    int drain = -1;
     for (;;) {
-        int timeout = more ? 0 : w->stopping || w->swapping ? DRAIN_MS : IDLE_MS;
-        if (poll(p, 2, timeout) < 0 && errno != EINTR) {
+        if (poll(p, 2, timeout(w, more, drain)) < 0 && errno != EINTR) {
             break;
         }
         if (p[0].revents & (POLLERR | POLLHUP)) {
@@ -179,19 +231,19 @@ static void *run(void *arg)
             wake_clear(&w->wake);
             carry_out_all(w);
         }
-        int error = 0;
-        more = pipeline_run(&w->pipeline, &error);
-        publish(w);
+        drain = move(w, &more);
         if (w->swapping && !more && ring_emptied(w)) {
             ring_source_swap(w->pipeline.source, TAKE_PTR(w->next));
             w->swapping = false;
             p[0].fd = w->pipeline.source->ops->fd(w->pipeline.source);
             publish(w);
             carry_out_all(w);
-        } else if (w->stopping && !more && ring_emptied(w)) {
+        } else if (w->stopping && !more && finished(w)) {
             break;
         }
     }
+    link_tx_give_up(w->pipeline.sink);
+    publish(w);
     atomic_store_explicit(&w->done, true, memory_order_release);
     wake_signal(w->control);
     return NULL;
@@ -210,7 +262,7 @@ static int build(struct worker *w, struct ring *ring, const struct worker_conf *
         r = cut_stage_new(!conf->keep_super, conf->snaplen, &w->counting, &w->pipeline.stage[2]);
     }
     if (r == 0) {
-        r = link_tx_new(conf->stream, &w->counting, &w->pipeline.sink);
+        r = link_tx_new(conf->stream, &w->counting, conf->backlog, &w->pipeline.sink);
     }
     w->commands = queue_new(COMMANDS);
     return r == 0 && !w->commands ? -ENOMEM : r;
@@ -335,6 +387,19 @@ int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n)
     return command(w, &c);
 }
 
+void worker_hold(struct worker *w, bool held)
+{
+    atomic_store_explicit(&w->wants_hold, held, memory_order_relaxed);
+    wake_signal(&w->wake);
+}
+
+void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
+{
+    atomic_store_explicit(&w->accounted, accounted, memory_order_relaxed);
+    atomic_store_explicit(&w->lost, lost, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->reports, 1, memory_order_release);
+}
+
 void worker_stop(struct worker *w)
 {
     atomic_store_explicit(&w->stop, true, memory_order_release);
@@ -344,6 +409,11 @@ void worker_stop(struct worker *w)
 const struct ledger *worker_ledger(const struct worker *w)
 {
     return &w->ledger;
+}
+
+bool worker_take_refused(struct worker *w)
+{
+    return atomic_exchange_explicit(&w->refused, false, memory_order_relaxed);
 }
 
 bool worker_done(const struct worker *w)

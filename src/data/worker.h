@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A tap's data thread: one for each interface, running ring -> own-tunnel stage -> link. It sleeps
- * in poll until the kernel hands a block over or the control thread wants something, and never
- * spins. The two threads share a queue of commands and what is published below, nothing else.
+ * in poll until the kernel hands a block over, the control thread wants something, or some of the
+ * backlog may go, and never spins. The two threads share a queue of commands and what is published
+ * below, nothing else.
  */
 #pragma once
 
@@ -13,14 +14,19 @@
 #include "sys/loop.h"
 #include "sys/ring.h"
 
+enum {
+    WORKER_DRAIN_MS = 8000, /* at the end: for what waits in the backlog */
+};
+
 struct worker;
 
 struct worker_conf {
     uint16_t stream;
-    bool keep_super;            /* super-packets are not cut */
-    uint32_t snaplen;           /* 0: whole frames */
-    const char *name;           /* of the interface, for the thread's name */
-    const struct wake *control; /* signalled when something was published that cannot wait */
+    bool keep_super;              /* super-packets are not cut */
+    uint32_t snaplen;             /* 0: whole frames */
+    const char *name;             /* of the interface, for the thread's name */
+    const struct wake *control;   /* signalled when something was published that cannot wait */
+    struct backlog_pool *backlog; /* the budget of all workers' backlogs; NULL: they have none */
 };
 
 /* Starts the thread; takes `ring` over, also on failure; NULL: there is none yet. */
@@ -45,11 +51,19 @@ int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n);
 /* "any": interface ifindex[i] is the stream's port i + 1; at most PORTS_MAX of stage/ports.h. 0: no
  * interface has that port. */
 int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n);
-/* Takes no more frames, sends what was accepted, counts, and ends; worker_done tells when. */
+/* The session is in doubt: frames wait in the backlog, or no longer. No command: it needs no room.
+ */
+void worker_hold(struct worker *w, bool held);
+/* The collector's report on the session's frames. */
+void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost);
+/* Takes no more frames, sends what was accepted (what waits, for WORKER_DRAIN_MS at most, and as
+ * long as there is a session), counts, and ends; worker_done tells when. */
 void worker_stop(struct worker *w);
 
 /* Published. The ledger's stages RING, SELECT and LINK_TX. */
 const struct ledger *worker_ledger(const struct worker *w);
+/* True once after a datagram was refused by the collector's host. */
+bool worker_take_refused(struct worker *w);
 bool worker_done(const struct worker *w);
 /* Takes the ring's last error: 0, or a positive errno. */
 int worker_take_error(struct worker *w);

@@ -105,3 +105,19 @@ bool load_answer(struct load *l, const uint8_t addr[16], struct mono now)
     return load_bucket_take(bucket_of(l, l->answers, a, LOAD_ANSWER_BURST, now), LOAD_ANSWER_RATE,
                             LOAD_ANSWER_BURST, now);
 }
+
+void load_sources_init(struct load_sources *l, uint64_t key, struct mono now)
+{
+    l->key = key;
+    for (unsigned i = 0; i < LOAD_ENTRIES; i++) {
+        load_bucket_init(&l->bucket[i], LOAD_SOURCE_BURST, now);
+    }
+}
+
+bool load_source(struct load_sources *l, const uint8_t addr[16], struct mono now)
+{
+    uint8_t a[16];
+    load_address(addr, a);
+    return load_bucket_take(&l->bucket[load_hash(l->key, a) % LOAD_ENTRIES], LOAD_SOURCE_RATE,
+                            LOAD_SOURCE_BURST, now);
+}

@@ -28,6 +28,8 @@ enum {
     LOAD_OWN_BURST = 8,
     LOAD_ANSWER_RATE = 1, /* answers to an address that may be forged, where they do not leave */
     LOAD_ANSWER_BURST = 2,
+    LOAD_SOURCE_RATE = 100, /* handshake messages of an address that are passed on at all */
+    LOAD_SOURCE_BURST = 4000,
     LOAD_ENTRIES = 4096,
     LOAD_WAYS = 8,
 };
@@ -66,6 +68,17 @@ enum load_verdict load_hello(struct load *l, const uint8_t addr[16], bool real, 
 
 /* May this address be answered where answers to others are stuck? */
 bool load_answer(struct load *l, const uint8_t addr[16], struct mono now);
+
+/* The same question in front of all others, for a data thread to ask: it keeps no addresses, only
+ * places that several may share, so that its answer costs next to nothing. */
+struct load_sources {
+    uint64_t key;
+    struct load_bucket bucket[LOAD_ENTRIES];
+};
+
+void load_sources_init(struct load_sources *l, uint64_t key, struct mono now);
+/* May a handshake message from this address be passed on? */
+bool load_source(struct load_sources *l, const uint8_t addr[16], struct mono now);
 
 /* A host with IPv6 has 2^64 addresses at its disposal, which count as one: the host half becomes
  * zero. IPv4 (mapped) stays as it is. */

@@ -145,12 +145,35 @@ static void stuck_answers(void **state)
     assert_true(load_answer(&l, a, mono_add_ms(t0, 10000)));
 }
 
+/* One address after another: who sends too much is not passed on, others are. */
+static void sources(void **state)
+{
+    (void)state;
+    static struct load_sources ls;
+    uint8_t a[16];
+    unsigned passed = 0, honest = 0;
+    load_sources_init(&ls, 7, t0);
+    for (unsigned i = 0; i < 100000; i++) { /* in 10 s */
+        struct mono t = {t0.ns + (int64_t)i * 100000};
+        v4(0x0a000001, a);
+        passed += load_source(&ls, a, t);
+        if (i % 100 == 0) {
+            v4(0x0b000000 + i, a);
+            honest += load_source(&ls, a, t);
+        }
+    }
+    assert_in_range(passed, LOAD_SOURCE_BURST + 9 * LOAD_SOURCE_RATE,
+                    LOAD_SOURCE_BURST + 10 * LOAD_SOURCE_RATE);
+    assert_in_range(honest, 995, 1000); /* one of them might share the place */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets),          cmocka_unit_test(forged_addresses),
         cmocka_unit_test(a_greedy_address), cmocka_unit_test(many_greedy_addresses),
         cmocka_unit_test(a_network_is_one), cmocka_unit_test(stuck_answers),
+        cmocka_unit_test(sources),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

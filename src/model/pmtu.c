@@ -343,6 +343,9 @@ unsigned pmtu_kernel(struct pmtu *p, int mtu, struct mono now)
     }
     p->kernel = (uint32_t)mtu;
     p->hint = as_hint(p, mtu);
+    if (p->state == PMTU_SEARCH && p->hint > p->good && p->hint < p->bad && p->step > STEP_HINT) {
+        p->step = STEP_HINT; /* a router has answered a probe: that comes next */
+    }
     if (p->kernel < p->size) {
         p->checked = (struct mono){0};
         return doubted(p, now);

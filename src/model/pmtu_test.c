@@ -283,6 +283,15 @@ static void what_icmp_says_is_only_a_hint(void **state)
     int64_t took = run(&w, &p, &now, 5000, true);
     assert_int_equal(p.size, 1403);
     assert_true(w.probes - before <= 9 && took < 2500); /* 3 times 1500, 1280, 1403, 3 times 1404 */
+    /* the same in the middle of a search: the router answers the probe of 9000 */
+    w = path_of(2345, 9000);
+    start(&w, &p, PMTU_MIN_V4, 0, now);
+    run(&w, &p, &now, 100, false);
+    assert_int_equal(p.probe, 9000);
+    act(&w, &p, pmtu_kernel(&p, 2345, now), now);
+    run(&w, &p, &now, 5000, true);
+    assert_int_equal(p.size, 2345);
+    assert_true(w.probes <= 12);
 }
 
 static void not_even_the_smallest(void **state)

@@ -83,16 +83,33 @@ static unsigned timed_out(struct uplink *u, struct mono now)
     return say | try_again(u, now);
 }
 
-static unsigned tick(struct uplink *u, struct mono now)
+/* Sets whether the session is in doubt. */
+static unsigned hold(struct uplink *u, bool held)
+{
+    if (u->held == held) {
+        return 0;
+    }
+    u->held = held;
+    return held ? UPLINK_DO_HOLD : UPLINK_DO_GO;
+}
+
+/* The session is over; what its doubt was is, too. */
+static unsigned down(struct uplink *u)
+{
+    u->up = u->held = false;
+    return UPLINK_DO_DOWN;
+}
+
+static unsigned tick_session(struct uplink *u, struct mono now)
 {
     if (u->up && (mono_due(now, mono_add_ms(u->heard, UPLINK_DEAD_MS)) ||
                   mono_due(now, mono_add_ms(u->keyed, UPLINK_KEY_MAX_MS)))) {
-        u->up = false;
+        unsigned actions = down(u);
         /* INFO spoke of the session that is over: its acknowledgment must not bring that back. */
         if (u->state == UPLINK_IDLE || u->state == UPLINK_INFO) {
-            return UPLINK_DO_DOWN | UPLINK_DO_FORGET | resolve(u);
+            actions |= UPLINK_DO_FORGET | resolve(u);
         }
-        return UPLINK_DO_DOWN;
+        return actions;
     }
     if (u->up && u->state == UPLINK_IDLE && mono_due(now, mono_add_ms(u->keyed, u->rekey_ms))) {
         /* The socket is there and works: the same flow carries the new handshake. */
@@ -101,14 +118,40 @@ static unsigned tick(struct uplink *u, struct mono now)
     return mono_due(now, u->deadline) ? timed_out(u, now) : 0;
 }
 
-static unsigned hint(struct uplink *u, struct mono now)
+static unsigned tick(struct uplink *u, struct mono now)
 {
-    if (u->state != UPLINK_IDLE ||
-        (u->hinted.ns != 0 && !mono_due(now, mono_add_ms(u->hinted, UPLINK_HINT_MS)))) {
+    unsigned actions = tick_session(u, now);
+    if (u->up && mono_due(now, mono_add_ms(u->heard, UPLINK_HOLD_MS))) {
+        actions |= hold(u, true);
+    }
+    return actions;
+}
+
+static unsigned suspect(struct uplink *u, struct mono now)
+{
+    if (!u->up || u->held ||
+        (u->doubted.ns != 0 && !mono_due(now, mono_add_ms(u->doubted, UPLINK_SUSPECT_MS)))) {
         return 0;
     }
+    u->doubted = now;
+    return hold(u, true);
+}
+
+static unsigned hint(struct uplink *u, struct mono now)
+{
+    unsigned actions = suspect(u, now);
+    if (u->state != UPLINK_IDLE ||
+        (u->hinted.ns != 0 && !mono_due(now, mono_add_ms(u->hinted, UPLINK_HINT_MS)))) {
+        return actions;
+    }
     u->hinted = now;
-    return send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO);
+    return actions | send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO);
+}
+
+static unsigned heard(struct uplink *u, struct mono now)
+{
+    u->heard = now;
+    return hold(u, false);
 }
 
 /* Once a try: whoever is on the path could send cookies for ever. The deadline stays. */
@@ -126,8 +169,7 @@ static unsigned closed(struct uplink *u, struct mono now)
     if (!u->up) {
         return 0;
     }
-    u->up = false;
-    return UPLINK_DO_DOWN | fail(u, now); /* it will not answer at once */
+    return down(u) | fail(u, now); /* it will not answer at once */
 }
 
 static unsigned acknowledged(struct uplink *u, bool resumed, struct mono now)
@@ -136,13 +178,20 @@ static unsigned acknowledged(struct uplink *u, bool resumed, struct mono now)
     if (!u->up) {
         actions = UPLINK_DO_UP;
     } else if (!resumed) {
-        actions = UPLINK_DO_DOWN | UPLINK_DO_UP; /* the collector had forgotten the session */
+        actions = down(u) | UPLINK_DO_UP; /* the collector had forgotten the session */
+    } else {
+        actions |= hold(u, false);
     }
     u->up = true;
     u->failures = 0;
     u->heard = u->keyed = now;
     u->rekey_ms = UPLINK_REKEY_MS - jitter(u, UPLINK_REKEY_JITTER_MS);
     return enter(u, UPLINK_IDLE, (struct mono){0}, actions);
+}
+
+static struct mono later(struct mono a, struct mono b)
+{
+    return a.ns > b.ns ? a : b;
 }
 
 unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now)
@@ -174,8 +223,12 @@ unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now)
         return 0;
     case UPLINK_HINT:
         return hint(u, now);
+    case UPLINK_SUSPECT:
+        return suspect(u, now);
     case UPLINK_HEARD:
-        u->heard = now;
+        return heard(u, now);
+    case UPLINK_MOVED: /* looking for it may have taken seconds */
+        u->heard = later(u->heard, mono_add_ms(now, UPLINK_MOVED_MS - UPLINK_DEAD_MS));
         return 0;
     case UPLINK_CLOSED:
         return closed(u, now);
@@ -195,6 +248,9 @@ struct mono uplink_next(const struct uplink *u)
     if (u->up) {
         next = earlier(next, mono_add_ms(u->heard, UPLINK_DEAD_MS));
         next = earlier(next, mono_add_ms(u->keyed, UPLINK_KEY_MAX_MS));
+        if (!u->held) {
+            next = earlier(next, mono_add_ms(u->heard, UPLINK_HOLD_MS));
+        }
         if (u->state == UPLINK_IDLE) {
             next = earlier(next, mono_add_ms(u->keyed, u->rekey_ms));
         }
@@ -205,7 +261,7 @@ struct mono uplink_next(const struct uplink *u)
 const char *uplink_words(const struct uplink *u)
 {
     if (u->up) {
-        return "up";
+        return u->held ? "waiting for a sign of life" : "up";
     }
     switch (u->state) {
     case UPLINK_WAIT:

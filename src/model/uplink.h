@@ -12,11 +12,15 @@
  * The states are those of a handshake; whether a session is up is apart from them, for in a session
  * a new handshake is made before its key is too old (re-keying), and the old session carries frames
  * until the new key is there. A session ends when nothing was heard of the collector for DEAD_MS,
- * or when a new handshake shows that the collector has forgotten it.
+ * or when a new handshake shows that the collector has forgotten it. Before that comes a state of
+ * doubt, "held": after HOLD_MS of silence, twice what a report takes, data threads keep new frames
+ * instead of sending them into what may be nothing, and go on at the first sign of life.
  *
  * What no key protects is only a hint. "No such session" hastens a handshake; a refusal of the
  * handshake is told to the user when the collector's real answer did not follow within the try, but
- * the tries go on: whoever can forge the one cannot keep the tap from the other.
+ * the tries go on: whoever can forge the one cannot keep the tap from the other. Both "no such
+ * session" and "port unreachable" raise doubt at once, but not twice within SUSPECT_MS, so that a
+ * forger can make frames late and not stop them.
  */
 #pragma once
 
@@ -35,7 +39,10 @@ enum {
                                      * to spread */
     UPLINK_KEY_MAX_MS = 180000,     /* no frame is sent under a key older than this */
     UPLINK_DEAD_MS = 5000,          /* silence after which the session is over */
-    UPLINK_HINT_MS = 1000,          /* at most one handshake in this time because of hints */
+    UPLINK_HOLD_MS = 2200,     /* silence after which it is in doubt: two reports did not come */
+    UPLINK_SUSPECT_MS = 10000, /* at most one doubt in this time for unproven reasons */
+    UPLINK_MOVED_MS = 2000,    /* at least so long it is listened for at another address */
+    UPLINK_HINT_MS = 1000,     /* at most one handshake in this time because of hints */
 };
 
 enum uplink_state {
@@ -60,7 +67,9 @@ enum uplink_event {
     UPLINK_FAILED,      /* the handshake came to nothing at this end */
     UPLINK_REFUSED,     /* an unproven refusal of this handshake */
     UPLINK_HINT,        /* an unproven "no such session" */
+    UPLINK_SUSPECT,     /* an unproven "port unreachable" */
     UPLINK_HEARD,       /* an authentic record of the session came */
+    UPLINK_MOVED,       /* the collector may be heard at another address now: once in a silence */
     UPLINK_CLOSED,      /* and it says that the collector ends the session */
 };
 
@@ -75,11 +84,14 @@ enum uplink_action {
     UPLINK_DO_REKEY = 1 << 6,   /* data threads go on with the new key */
     UPLINK_DO_FORGET = 1 << 7,  /* drop the half-made handshake */
     UPLINK_DO_SAY = 1 << 8,     /* tell the refusal: no better answer came */
+    UPLINK_DO_HOLD = 1 << 9,    /* data threads keep frames back; DOWN ends that too */
+    UPLINK_DO_GO = 1 << 10,     /* and send them */
 };
 
 struct uplink {
     enum uplink_state state;
     bool up;
+    bool held;            /* the session is in doubt */
     bool refused;         /* a refusal came in this try */
     bool cookie;          /* HELLO was sent again for a cookie in this try */
     unsigned tries;       /* messages sent in this state */
@@ -89,6 +101,7 @@ struct uplink {
     struct mono keyed;    /* when the session's key was made */
     int64_t rekey_ms;     /* its age at which the next is negotiated */
     struct mono hinted;   /* last handshake begun by a hint */
+    struct mono doubted;  /* last time that it was held for an unproven reason */
     uint32_t random;      /* state of the jitter's generator */
 };
 

@@ -57,6 +57,24 @@ static void run_alone(struct uplink *u, struct mono now, struct mono end, unsign
     }
 }
 
+/* The look-up of the collector's new address took four seconds. */
+static void another_address_gets_its_time(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    bring_up(&u, t0);
+    struct mono found = mono_add_ms(t0, 7500);
+    assert_int_equal(uplink_step(&u, UPLINK_MOVED, found), 0);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(found, UPLINK_MOVED_MS - 1)), 0);
+    assert_true(u.up);
+    assert_true(uplink_step(&u, UPLINK_TICK, mono_add_ms(found, UPLINK_MOVED_MS)) & UPLINK_DO_DOWN);
+    uplink_init(&u, 7); /* and it takes none away */
+    bring_up(&u, t0);
+    uplink_step(&u, UPLINK_MOVED, t0);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, UPLINK_DEAD_MS - 1)), 0);
+}
+
 static void retries_for_ever_and_slower(void **state)
 {
     (void)state;
@@ -100,7 +118,7 @@ static void silence_ends_the_session(void **state)
     bring_up(&u, t0);
     struct mono t = mono_add_ms(t0, 4000);
     uplink_step(&u, UPLINK_HEARD, t);
-    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, 8999)), 0);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, 8999)), UPLINK_DO_HOLD);
     assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, 9000)),
                      UPLINK_DO_DOWN | UPLINK_DO_FORGET | UPLINK_DO_RESOLVE);
     assert_false(u.up);
@@ -182,7 +200,8 @@ static void a_late_acknowledgment_revives_nothing(void **state)
     struct uplink u;
     uplink_init(&u, 7);
     bring_up(&u, t0);
-    assert_int_equal(uplink_step(&u, UPLINK_HINT, mono_add_ms(t0, 4000)), UPLINK_DO_HELLO);
+    assert_int_equal(uplink_step(&u, UPLINK_HINT, mono_add_ms(t0, 4000)),
+                     UPLINK_DO_HELLO | UPLINK_DO_HOLD);
     assert_int_equal(uplink_step(&u, UPLINK_ACCEPTED, mono_add_ms(t0, 4100)), UPLINK_DO_INFO);
     struct mono t = mono_add_ms(t0, UPLINK_DEAD_MS);
     assert_int_equal(uplink_step(&u, UPLINK_TICK, t),
@@ -226,7 +245,7 @@ static void a_restarted_collector_is_found(void **state)
     uplink_init(&u, 7);
     bring_up(&u, t0);
     struct mono t = mono_add_ms(t0, 100);
-    assert_int_equal(uplink_step(&u, UPLINK_HINT, t), UPLINK_DO_HELLO);
+    assert_int_equal(uplink_step(&u, UPLINK_HINT, t), UPLINK_DO_HELLO | UPLINK_DO_HOLD);
     assert_true(u.up); /* a hint proves nothing */
     assert_int_equal(uplink_step(&u, UPLINK_HINT, t), 0);
     uplink_step(&u, UPLINK_ANSWER, t);
@@ -234,6 +253,71 @@ static void a_restarted_collector_is_found(void **state)
     assert_int_equal(uplink_step(&u, UPLINK_ACK_NEW, t), UPLINK_DO_DOWN | UPLINK_DO_UP);
     assert_int_equal(uplink_step(&u, UPLINK_HINT, t), 0); /* not twice in a second */
     assert_int_equal(uplink_step(&u, UPLINK_HINT, mono_add_ms(t, 1000)), UPLINK_DO_HELLO);
+}
+
+static void silence_is_doubted_first(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    bring_up(&u, t0);
+    assert_int_equal(uplink_next(&u).ns, mono_add_ms(t0, UPLINK_HOLD_MS).ns);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, UPLINK_HOLD_MS - 1)), 0);
+    struct mono t = mono_add_ms(t0, UPLINK_HOLD_MS);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, t), UPLINK_DO_HOLD);
+    assert_true(u.up && u.held);
+    assert_string_not_equal(uplink_words(&u), "up");
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, t), 0); /* said once */
+    assert_int_equal(uplink_next(&u).ns, mono_add_ms(t0, UPLINK_DEAD_MS).ns);
+    t = mono_add_ms(t, 500);
+    assert_int_equal(uplink_step(&u, UPLINK_HEARD, t), UPLINK_DO_GO); /* the same session */
+    assert_int_equal(uplink_step(&u, UPLINK_HEARD, t), 0);
+    assert_string_equal(uplink_words(&u), "up");
+    /* The end of the session is the end of the doubt, and the next one begins without. */
+    t = mono_add_ms(t, UPLINK_HOLD_MS);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, t), UPLINK_DO_HOLD);
+    t = mono_add_ms(t, UPLINK_DEAD_MS - UPLINK_HOLD_MS);
+    assert_true(uplink_step(&u, UPLINK_TICK, t) & UPLINK_DO_DOWN);
+    assert_false(u.held);
+    assert_int_equal(uplink_step(&u, UPLINK_RESOLVED, t), UPLINK_DO_HELLO);
+    assert_int_equal(uplink_step(&u, UPLINK_ACCEPTED, t), UPLINK_DO_INFO);
+    assert_int_equal(uplink_step(&u, UPLINK_ACK_NEW, t), UPLINK_DO_UP);
+    assert_false(u.held);
+}
+
+static void a_new_key_ends_doubt(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    bring_up(&u, t0);
+    struct mono t = mono_add_ms(t0, 3000);
+    assert_int_equal(uplink_step(&u, UPLINK_HINT, t), UPLINK_DO_HELLO | UPLINK_DO_HOLD);
+    assert_int_equal(uplink_step(&u, UPLINK_ACCEPTED, t), UPLINK_DO_INFO);
+    assert_int_equal(uplink_step(&u, UPLINK_ACK_RESUMED, t), UPLINK_DO_REKEY | UPLINK_DO_GO);
+    assert_true(u.up && !u.held);
+}
+
+/* Whoever can forge what no key protects makes frames late now and then, and no more. */
+static void a_forger_cannot_hold_for_ever(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    assert_int_equal(uplink_step(&u, UPLINK_SUSPECT, t0), 0);
+    bring_up(&u, t0);
+    unsigned held_ms = 0;
+    for (int64_t ms = 10; ms <= 60000; ms += 10) {
+        struct mono t = mono_add_ms(t0, ms);
+        (void)uplink_step(&u, UPLINK_SUSPECT, t);
+        (void)uplink_step(&u, UPLINK_TICK, t);
+        if (ms % 1000 == 0) {
+            (void)uplink_step(&u, UPLINK_HEARD, t);
+        }
+        assert_true(u.up);
+        held_ms += u.held ? 10 : 0;
+    }
+    assert_in_range(held_ms, 1000, 6100);
 }
 
 static void guesses_are_slowed_down(void **state)
@@ -333,6 +417,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goes_up),
+        cmocka_unit_test(another_address_gets_its_time),
         cmocka_unit_test(retries_for_ever_and_slower),
         cmocka_unit_test(jitter_differs),
         cmocka_unit_test(silence_ends_the_session),
@@ -343,6 +428,9 @@ int main(void)
         cmocka_unit_test(a_refusal_is_a_hint),
         cmocka_unit_test(a_late_acknowledgment_revives_nothing),
         cmocka_unit_test(the_collector_may_end_it),
+        cmocka_unit_test(silence_is_doubted_first),
+        cmocka_unit_test(a_new_key_ends_doubt),
+        cmocka_unit_test(a_forger_cannot_hold_for_ever),
         cmocka_unit_test(guesses_are_slowed_down),
         cmocka_unit_test(many_addresses_guess_no_faster),
         cmocka_unit_test(the_known_do_not_wait),

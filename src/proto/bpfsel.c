@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "proto/bpfjumbo.h"
+
 enum {
     SNAP_ALL = FRAME_LEN_MAX,
     SNAP_LIBPCAP = 262144, /* what "all of the frame" is to libpcap; super-packets may be longer */
@@ -16,6 +18,7 @@ enum {
     ETHERTYPE_V6 = 0x86dd,
     ETHER_LEN = 14,
     WORDS = VLAN_IDS / 32,
+    JUMBO_LEN = 32, /* more than the instructions that find one, and those that slice */
 };
 
 /* Where the far jumps go. A conditional jump reaches only 255 instructions, so a far one is a local
@@ -29,6 +32,7 @@ enum label {
     L_TYPE,
     L_FLOWS,
     L_SLICE,
+    L_JUMBO,
     L_COUNT
 };
 
@@ -340,13 +344,15 @@ static void emit_slice(struct code *c, const struct bpfsel_conf *conf)
     stmt(c, BPF_RET | BPF_K, conf->snaplen);
 }
 
-/* The user's program. Where it accepts and frames are to be sliced by their length, it goes on to
- * emit_slice instead: an instruction for an instruction, so that its own jumps stay right. */
-static void emit_user(struct code *c, const struct bpfsel_conf *conf)
+/* The user's program, or what became of it. Where it accepts and frames are to be sliced by their
+ * length, it goes on to emit_slice instead: an instruction for an instruction, so that its own
+ * jumps stay right. */
+static void emit_program(struct code *c, const struct bpfsel_conf *conf,
+                         const struct sock_filter *prog, unsigned n)
 {
     bool slice = conf->slice_up_to && conf->snaplen;
-    for (unsigned i = 0; i < conf->n_user && conf->user; i++) {
-        const struct sock_filter *in = &conf->user[i];
+    for (unsigned i = 0; i < n; i++) {
+        const struct sock_filter *in = &prog[i];
         bool accept = in->code == (BPF_RET | BPF_K) && in->k != 0;
         if (slice && accept) {
             jump(c, L_SLICE);
@@ -354,6 +360,54 @@ static void emit_user(struct code *c, const struct bpfsel_conf *conf)
             stmt(c, in->code, SNAP_ALL);
         } else {
             emit(c, *in);
+        }
+    }
+}
+
+/* Goes to L_JUMBO with a packet of IPv6 big TCP, on with all others; leaves A and X at zero. */
+static void emit_find_jumbo(struct code *c, bool raw_ip)
+{
+    uint32_t ip = raw_ip ? 0 : ETHER_LEN;
+    stmt(c, BPF_LD | BPF_W | BPF_LEN, 0);
+    need(c, BPF_JGT, BPFJUMBO_LONGER, L_NEXT);
+    if (!raw_ip) {
+        stmt(c, BPF_LD | BPF_H | BPF_ABS, 12);
+        need(c, BPF_JEQ, ETHERTYPE_V6, L_NEXT);
+    }
+    stmt(c, BPF_LD | BPF_B | BPF_ABS, ip);
+    stmt(c, BPF_ALU | BPF_RSH | BPF_K, 4);
+    need(c, BPF_JEQ, 6, L_NEXT);
+    stmt(c, BPF_LD | BPF_W | BPF_ABS, ip + 4); /* payload length, next header, hop limit */
+    stmt(c, BPF_ALU | BPF_RSH | BPF_K, 8);
+    need(c, BPF_JEQ, 0, L_NEXT); /* length 0, and a hop-by-hop header, whose number is 0 too */
+    stmt(c, BPF_LD | BPF_W | BPF_ABS, ip + 40);
+    stmt(c, BPF_ALU | BPF_AND | BPF_K, 0x00ffffff);
+    need(c, BPF_JEQ, 0x0000c204, L_NEXT); /* of one unit, with the jumbo option */
+    stmt(c, BPF_LD | BPF_IMM, 0);
+    jump(c, L_JUMBO);
+    place(c, L_NEXT);
+    stmt(c, BPF_LD | BPF_IMM, 0);
+}
+
+/* The user's program twice, if there is room for that: for packets of IPv6 big TCP, whose jumbo
+ * option no wire sees, it runs as if that were not there. */
+static void emit_user(struct code *c, const struct bpfsel_conf *conf)
+{
+    bool slice = conf->slice_up_to && conf->snaplen;
+    if (conf->user) {
+        struct sock_filter jumbo[BPFSEL_MAX];
+        unsigned used = c->n + conf->n_user + JUMBO_LEN;
+        unsigned n = used < BPFSEL_MAX
+                         ? bpfjumbo_make(conf->user, conf->n_user, conf->raw_ip ? 0 : ETHER_LEN,
+                                         jumbo, BPFSEL_MAX - used)
+                         : 0;
+        if (n > 0) {
+            emit_find_jumbo(c, conf->raw_ip);
+        }
+        emit_program(c, conf, conf->user, conf->n_user);
+        if (n > 0) {
+            place(c, L_JUMBO);
+            emit_program(c, conf, jumbo, n);
         }
     }
     if (slice) {

@@ -17,7 +17,8 @@
 struct seen { /* a frame as a packet socket sees it */
     uint8_t data[2048];
     uint32_t len;
-    bool tagged; /* the kernel took a tag out */
+    uint32_t wire; /* its length, if it is longer than what is looked at here */
+    bool tagged;   /* the kernel took a tag out */
     uint16_t tci;
     bool outgoing;
 };

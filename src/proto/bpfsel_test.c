@@ -103,7 +103,7 @@ static void vm_load_a(struct vm *vm, const struct seen *s, const struct sock_fil
         vm->a = vm_load(vm, s, vm->x + i->k, i->code);
         break;
     case BPF_LEN:
-        vm->a = s->len;
+        vm->a = s->wire ? s->wire : s->len;
         break;
     case BPF_IMM:
         vm->a = i->k;
@@ -142,7 +142,7 @@ static uint32_t run(const struct sock_filter *p, const struct seen *s)
             p += BPF_OP(p->code) == BPF_JA ? p->k : vm_jumps(&vm, p) ? p->jt : p->jf;
             break;
         case BPF_MISC:
-            vm.x = vm.a;
+            *(p->code & BPF_TXA ? &vm.a : &vm.x) = p->code & BPF_TXA ? vm.x : vm.a;
             break;
         case BPF_RET:
             return p->k;
@@ -260,6 +260,72 @@ static void keeps_the_users_program(void **state)
     assert_int_equal(prog[0].k, FRAME_LEN_MAX);
 }
 
+/* A random program of what libpcap uses: loads, comparisons, X from a small number. */
+static unsigned random_program(struct sock_filter *p, unsigned *seed)
+{
+    static const uint16_t sizes[] = {BPF_B, BPF_H, BPF_W}, ops[] = {BPF_JEQ, BPF_JGT, BPF_JSET};
+    static const uint32_t places[] = {12, 14, 20, 21, 26, 38, 53, 54, 55, 56, 58, 60};
+    const unsigned n = 30;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned r = (unsigned)rand_r(seed);
+        uint16_t size = sizes[r / 8 % 3];
+        uint32_t at = places[r / 32 % 12], x = r / 512 % 24;
+        /* what straddles "next header" is documented to stay */
+        size = at == 20 || (at < 54 && at >= 50) ? (uint16_t)BPF_B : size;
+        if (i >= n - 4) {
+            p[i] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, i};
+        } else if (i == 0 || r % 8 == 0) {
+            p[i] = (struct sock_filter){BPF_LDX | BPF_IMM, 0, 0, x};
+        } else if (r % 8 < 3) {
+            p[i] = (struct sock_filter){(uint16_t)(BPF_LD | size | BPF_ABS), 0, 0, at};
+        } else if (r % 8 < 5) { /* one byte at any place: X is not known here */
+            p[i] = (struct sock_filter){BPF_LD | BPF_B | BPF_IND, 0, 0,
+                                        at < 36 || r & 4096 ? at : at - 24};
+        } else if (r % 8 == 5) {
+            p[i] = (struct sock_filter){BPF_LD | BPF_W | BPF_LEN, 0, 0, 0};
+        } else {
+            p[i] = (struct sock_filter){(uint16_t)(BPF_JMP | ops[r / 8 % 3] | BPF_K),
+                                        (uint8_t)(r / 32 % 4), (uint8_t)(r / 128 % 4),
+                                        r / 512 % 3 ? r / 2048 % 64 : 70000 + r / 2048 % 1000};
+        }
+    }
+    return n;
+}
+
+/* On a packet of IPv6 big TCP a program decides as on the same packet without the option. */
+static void sees_no_jumbo_option(void **state)
+{
+    (void)state;
+    enum { BEHIND = 54, LONG = 70500 };
+    static struct seen with, without;
+    static struct sock_filter user[32], prog[BPFSEL_MAX];
+    unsigned seed = 7, rewritten = 0, different = 0;
+    for (unsigned round = 0; round < 20000; round++) {
+        struct bpfsel_conf conf = {.user = user, .n_user = random_program(user, &seed)};
+        for (unsigned i = 0; i < sizeof(without.data); i++) {
+            without.data[i] = (uint8_t)(rand_r(&seed) % 64);
+        }
+        memcpy(without.data + 12, "\x86\xdd\x60\1\2\3\0\0\6", 9);
+        without.wire = LONG;
+        without.len = sizeof(without.data) - 8;
+        memcpy(with.data, without.data, BEHIND);
+        memcpy(with.data + BEHIND, "\6\0\xc2\4\0\1\x11\x6e", 8);
+        memcpy(with.data + BEHIND + 8, without.data + BEHIND, sizeof(with.data) - BEHIND - 8);
+        with.data[20] = 0;
+        with.len = sizeof(with.data);
+        with.wire = LONG + 8;
+        unsigned n = 0;
+        assert_int_equal(bpfsel_make(&conf, prog, &n, NULL), 0);
+        check_form(prog, n);
+        rewritten += n > conf.n_user;
+        uint32_t want = run(user, &without);
+        assert_int_equal(run(prog, &with), want);
+        assert_int_equal(run(prog, &without), want);
+        different += run(user, &with) != want;
+    }
+    assert_true(rewritten > 15000 && different > 200);
+}
+
 static void refuses_what_cannot_be(void **state)
 {
     (void)state;
@@ -289,9 +355,8 @@ static void refuses_what_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decides_as_the_oracle),
-        cmocka_unit_test(flow_itself_and_its_neighbours),
-        cmocka_unit_test(keeps_the_users_program),
+        cmocka_unit_test(decides_as_the_oracle),   cmocka_unit_test(flow_itself_and_its_neighbours),
+        cmocka_unit_test(keeps_the_users_program), cmocka_unit_test(sees_no_jumbo_option),
         cmocka_unit_test(refuses_what_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

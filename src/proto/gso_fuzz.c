@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Any bytes as a super-packet, divided in any way: nothing is read or written outside, the frames
- * carry the whole payload, and no frame is longer than the plan says.
+ * carry the whole payload, none is longer than the plan says, and each has right lengths and
+ * checksums.
  */
 #include <stdlib.h>
 
@@ -14,6 +15,35 @@ static void check(bool ok)
 {
     if (!ok) {
         abort();
+    }
+}
+
+static uint32_t be16(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 8 | p[1];
+}
+
+/* Each length fits the frame, IPv4 headers sum up, and so does the innermost checksum where all of
+ * the payload is there. */
+static void check_frame(const struct gso_plan *p, const uint8_t *h, uint32_t have, uint32_t len)
+{
+    for (unsigned k = 0; k < p->layers; k++) {
+        const struct gso_layer *l = &p->layer[k];
+        const uint8_t *ip = h + l->ip;
+        if (l->v6) {
+            check(ip[0] >> 4 == 6 && be16(ip + 4) == ((len - l->ip - 40) & 0xffff));
+        } else {
+            check(ip[0] >> 4 == 4 && be16(ip + 2) == ((len - l->ip) & 0xffff));
+            check(gso_fold(gso_sum(ip, (ip[0] & 15u) * 4, 0)) == 0xffff);
+        }
+    }
+    const struct gso_layer *l = &p->layer[p->layers - 1];
+    if (have == len) {
+        uint8_t pseudo[8] = {0};
+        st_u32(pseudo, len - l->l4);
+        pseudo[7] = p->tcp ? 6 : 17;
+        uint64_t sum = gso_sum(h + l->ip + (l->v6 ? 8 : 12), l->v6 ? 32 : 8, gso_sum(pseudo, 8, 0));
+        check(gso_fold(gso_sum(h + l->l4, len - l->l4, sum)) == 0xffff);
     }
 }
 
@@ -35,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (uint32_t i = 0; to && i < p.frames; i++) {
             uint32_t n = gso_frame(&p, &f, i, to, &origlen);
             check(n <= origlen && origlen <= p.header_len + p.size);
+            check_frame(&p, to, n, origlen);
             payload += origlen - p.header_len;
         }
         check(!to || payload == p.payload);

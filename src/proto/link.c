@@ -34,15 +34,20 @@ static void hs_decode_data(struct rd *r, struct link_hs *m)
     m->data = rd_take(r, m->data_len);
 }
 
+static bool is_cookie(const uint8_t cookie[LINK_COOKIE_LEN])
+{
+    static const uint8_t none[LINK_COOKIE_LEN];
+    return memcmp(cookie, none, sizeof(none)) != 0;
+}
+
 /* The last bytes of a HELLO, which are zero where there is no cookie. */
 static void hs_decode_cookie(struct rd *r, struct link_hs *m)
 {
-    static const uint8_t none[LINK_COOKIE_LEN];
     if (rd_left(r) >= LINK_COOKIE_LEN) {
         rd_skip(r, rd_left(r) - LINK_COOKIE_LEN);
     }
     m->cookie = rd_take(r, LINK_COOKIE_LEN);
-    if (m->cookie && memcmp(m->cookie, none, sizeof(none)) == 0) {
+    if (m->cookie && !is_cookie(m->cookie)) {
         m->cookie = NULL;
     }
 }

@@ -37,6 +37,17 @@ void udp_addr_text(const struct udp_addr *a, char ret[UDP_ADDR_TEXT])
     }
 }
 
+void udp_addr_ip(const struct udp_addr *a, uint8_t ret[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (a->sa.sa_family == AF_INET6) {
+        memcpy(ret, &a->v6.sin6_addr, 16);
+    } else {
+        memcpy(ret, mapped, 12);
+        memcpy(ret + 12, &a->v4.sin_addr, 4);
+    }
+}
+
 bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b)
 {
     if (a->len == 0 || b->len == 0 || a->sa.sa_family != b->sa.sa_family) {

@@ -36,6 +36,8 @@ struct udp_addr {
 
 /* "192.0.2.1:1234" or "[2001:db8::1]:1234"; v4-mapped addresses are shown as IPv4. */
 void udp_addr_text(const struct udp_addr *a, char ret[UDP_ADDR_TEXT]);
+/* The IPv6 address, or the IPv4 one mapped (::ffff:a.b.c.d), whatever the family. */
+void udp_addr_ip(const struct udp_addr *a, uint8_t ret[16]);
 /* Same family, address, port and scope. */
 bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b);
 

@@ -129,6 +129,9 @@ def test_no_privilege(lab, end):
     ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "--vlan", "4096"],
     ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "--vlan", "20-10"],
     ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "-s", "-5"],
+    ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "--backlog", "64k"],
+    ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "--backlog", "1023K"],
+    ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "--backlog", "65G"],
     ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "-k", "both"],
 ], ids=lambda w: " ".join(w) or "nothing")
 def test_usage(lab, words):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The instruments on their own, tcpdump against tcpdump: what cannot be trusted here cannot judge the product."""
 
+import contextlib
 import json
 import os
 import signal
@@ -304,3 +305,63 @@ def test_link_is_reachable_by_both_families(lab):
         in_namespace(lab.tap, ["ping", "-q", "-c", "1", "-W", "2", host])
 
 
+
+
+def relayed(lab, datagrams, **options):
+    """What comes out when these datagrams go through the relay, and what it says that it did."""
+    receiver, sender = lab.socket(lab.collector), lab.socket(lab.collector)
+    receiver.bind(("127.0.0.1", 6001))
+    receiver.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)  # SO_RCVBUFFORCE
+    receiver.settimeout(1)
+    relay = Impair(lab, lab.collector, "127.0.0.1:6000", "127.0.0.1:6001", **options)
+    for d in datagrams:
+        sender.sendto(d, ("127.0.0.1", 6000))
+    out = []
+    with contextlib.suppress(TimeoutError):
+        while True:
+            out.append(receiver.recvfrom(65536))
+    return out, relay.stop()
+
+
+@pytest.mark.parametrize("option, counted", [
+    ({"drop": 0.2}, "dropped"), ({"burst": "0.02:10"}, "burst"), ({"max_size": 500}, "swallowed"), ({"rate": "1000000:20"}, "queue_full")])
+def test_relay_loses_what_it_says(lab, option, counted):
+    sent = [struct.pack("!I", i) + bytes(i % 1000) for i in range(1000)]
+    out, told = relayed(lab, sent, seed=1, **option)
+    way = told["forward"]
+    assert way["received"] == 1000 and way[counted] == 1000 - len(out) > 50 and way["sent"] == len(out), told
+    assert [d for d, _ in out] == [d for d in sent if d in {o for o, _ in out}], "the others come whole and in order"
+
+
+def test_relay_changes_what_it_says(lab):
+    """Copies, damage, cut ends, another order, delay and other ports, and not a datagram more or less."""
+    sent = [struct.pack("!I", i) + bytes(200) for i in range(1000)]
+    out, told = relayed(lab, sent, seed=2, copy=0.1, damage=0.1, truncate=0.1, reorder=0.1, delay="5:3", rebind=100)
+    way = told["forward"]
+    assert len(out) == 1000 + way["copied"] == way["sent"] and way["copied"] > 50 < way["reordered"], told
+    whole = [d for d, _ in out if len(d) == 204]
+    assert 1000 + way["copied"] - len(whole) >= way["truncated"] > 50
+    altered = [d for d in whole if d not in sent]
+    assert 30 < len(altered) and all(any(bin(int.from_bytes(d) ^ int.from_bytes(s)).count("1") == 1 for s in sent) for d in altered)
+    assert [d for d, _ in out] != sorted(d for d, _ in out)
+    assert way["delayed"] == 1000 + way["copied"] and len({port for _, (_, port) in out}) > 3 and told["rebinds"] > 3
+
+
+def test_relay_is_told_while_it_runs(lab):
+    receiver, sender = lab.socket(lab.collector), lab.socket(lab.collector)
+    receiver.bind(("127.0.0.1", 6001))
+    receiver.settimeout(5)
+    relay = Impair(lab, lab.collector, "127.0.0.1:6000", "127.0.0.1:6001", back_drop=1)
+    sender.settimeout(0.2)
+    for line, passes in (("drop 1", False), ("drop 0", True), ("outage", False), ("heal", True)):
+        relay.tell(line)
+        sender.sendto(line.encode(), ("127.0.0.1", 6000))
+        if passes:
+            said, where = receiver.recvfrom(100)
+            assert said == line.encode()
+            receiver.sendto(b"back", where)
+    assert sender.recv(100) == b"back", "healed, both ways"
+    with pytest.raises(TimeoutError):
+        sender.recv(100)
+    told = relay.stop()
+    assert told["forward"]["dropped"] == told["forward"]["outage"] == told["back"]["dropped"] == 1, told

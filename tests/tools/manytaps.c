@@ -96,6 +96,21 @@ int worker_size(struct worker *w, uint32_t datagram)
     return 0;
 }
 
+void worker_hold(struct worker *w, bool held)
+{
+    link_tx_hold(w->tx, held);
+}
+
+void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
+{
+    link_tx_reported(w->tx, accounted, lost);
+}
+
+bool worker_take_refused(struct worker *w)
+{
+    return link_tx_take_refused(w->tx);
+}
+
 int worker_down(struct worker *w)
 {
     link_tx_down(w->tx);
@@ -265,7 +280,7 @@ static int start_tap(struct many *m, unsigned i, struct error *err)
                              .ops = &ops,
                              .user = t};
     personal_key(&m->conf, i, cc.handshake.identity);
-    int r = link_tx_new(1, &t->worker.ledger, &t->worker.tx);
+    int r = link_tx_new(1, &t->worker.ledger, NULL, &t->worker.tx);
     if (r < 0) {
         return error_sys(err, -r, "a tap's link");
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What two REPORTs tell about the way and the other end's clock: each end repeats the other's time
- * and says how long it has had it, as NTP does (RFC 5905, section 8), without keeping state.
+ * and says how long it has had it, as NTP does (RFC 5905, section 8). How long it was under way is
+ * measured by the monotonic clock: a wall clock may be set meanwhile.
  */
 #pragma once
 
@@ -10,15 +11,36 @@
 #include "base/time.h"
 #include "proto/link.h"
 
-/* `here`: our wall time now. False when there was no echo yet, or one that cannot be: the figures
- * come from the other end and may be anything. */
-static inline bool link_clock(const struct link_report *r, int64_t here, int64_t *ret_rtt,
-                              int64_t *ret_offset)
+enum { LINK_CLOCK_SENT = 8 }; /* reports whose echo may still come */
+
+struct link_clock {
+    struct {
+        int64_t now; /* as it was sent; 0: none */
+        struct mono at;
+    } sent[LINK_CLOCK_SENT];
+    unsigned next;
+};
+
+/* A REPORT with this time is sent. */
+static inline void link_clock_sent(struct link_clock *c, int64_t now, struct mono at)
+{
+    c->sent[c->next % LINK_CLOCK_SENT].now = now;
+    c->sent[c->next++ % LINK_CLOCK_SENT].at = at;
+}
+
+/* `here`: our wall time now. False when there was no echo of ours yet, or one that cannot be: the
+ * figures come from the other end and may be anything. */
+static inline bool link_clock(const struct link_clock *c, const struct link_report *r, int64_t here,
+                              struct mono mono, int64_t *ret_rtt, int64_t *ret_offset)
 {
     int64_t rtt = 0, there = 0, offset = 0;
-    if (r->echo <= 0 || __builtin_sub_overflow(here, r->echo, &rtt) ||
-        __builtin_sub_overflow(rtt, r->echo_age, &rtt) || rtt <= 0 || rtt >= 60 * NSEC_PER_SEC ||
-        __builtin_add_overflow(r->now, rtt / 2, &there) ||
+    unsigned i = 0;
+    while (i < LINK_CLOCK_SENT && (c->sent[i].now == 0 || c->sent[i].now != r->echo)) {
+        i++;
+    }
+    if (i == LINK_CLOCK_SENT ||
+        __builtin_sub_overflow(mono_diff(mono, c->sent[i].at), r->echo_age, &rtt) || rtt <= 0 ||
+        rtt >= 60 * NSEC_PER_SEC || __builtin_add_overflow(r->now, rtt / 2, &there) ||
         __builtin_sub_overflow(there, here, &offset)) {
         return false;
     }

@@ -164,7 +164,7 @@ static void keys(void **state)
     struct handshake_keys tk, ck;
     struct link_hs m;
     uint8_t a[HANDSHAKE_MESSAGE_MAX], b[HANDSHAKE_MESSAGE_MAX], want[32], reason = 0;
-    assert_true(handshake_tap_hello(&t, &conf, 1, wall_now(), a) > 0);
+    assert_true(handshake_tap_hello(&t, &conf, 1, a) > 0);
     assert_int_equal(link_hs_decode(a, LINK_HELLO_LEN, &m), 0);
     int n = handshake_collector_hello(&c, &conf, a, &m, 2, b, &ck, &reason);
     assert_int_equal(handshake_tap_answer(&t, b, (size_t)n, &tk), -EINPROGRESS);

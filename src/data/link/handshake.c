@@ -111,28 +111,24 @@ static int noise_begin(struct noise *noise, const struct handshake_conf *conf, b
     return noise_init(noise, &nc);
 }
 
-static int tap_noise_begin(struct handshake_tap *h, struct wall now, const uint8_t *hello,
-                           uint8_t *data, size_t cap)
+static int tap_noise_begin(struct handshake_tap *h, const uint8_t *hello, uint8_t *data, size_t cap)
 {
-    uint8_t stamp[8];
     size_t len = 0;
     int r = noise_begin(&h->noise, h->conf, true, hello);
-    if (r < 0) {
-        return r;
+    if (r == 0) {
+        r = noise_write(&h->noise, NULL, 0, data, cap, &len);
     }
-    st_u64(stamp, (uint64_t)now.ns);
-    r = noise_write(&h->noise, stamp, sizeof(stamp), data, cap, &len);
     return r < 0 ? r : (int)len;
 }
 
 int handshake_tap_hello(struct handshake_tap *h, const struct handshake_conf *conf, uint32_t local,
-                        struct wall now, uint8_t out[HANDSHAKE_MESSAGE_MAX])
+                        uint8_t out[HANDSHAKE_MESSAGE_MAX])
 {
-    return handshake_tap_again(h, conf, local, 0, now, out);
+    return handshake_tap_again(h, conf, local, 0, out);
 }
 
 int handshake_tap_again(struct handshake_tap *h, const struct handshake_conf *conf, uint32_t local,
-                        uint32_t session, struct wall now, uint8_t out[HANDSHAKE_MESSAGE_MAX])
+                        uint32_t session, uint8_t out[HANDSHAKE_MESSAGE_MAX])
 {
     uint8_t data[LINK_HS_DATA_MAX];
     handshake_tap_done(h);
@@ -150,7 +146,7 @@ int handshake_tap_again(struct handshake_tap *h, const struct handshake_conf *co
     if (r >= 0 && conf->method == LINK_CPACE) {
         r = tap_cpace_begin(h, data);
     } else if (r >= 0 && conf->method == LINK_NOISE) {
-        r = tap_noise_begin(h, now, out, data, sizeof(data));
+        r = tap_noise_begin(h, out, data, sizeof(data));
     } else {
         r = MIN(r, 0);
     }
@@ -339,18 +335,16 @@ static int collector_noise(struct handshake_collector *h, const struct handshake
                            struct handshake_keys *keys, uint8_t *ret_reason)
 {
     struct noise n = {0};
-    uint8_t stamp[8] = {0};
+    uint8_t none[1];
     size_t len = 0;
     int r = noise_begin(&n, conf, false, d);
     if (r == 0) {
-        r = noise_read(&n, m->data, m->data_len, stamp, sizeof(stamp), &len);
+        r = noise_read(&n, m->data, m->data_len, none, sizeof(none), &len);
     }
-    if (r < 0 || len != sizeof(stamp)) {
+    if (r < 0 || len != 0) {
         noise_done(&n);
         return -EBADMSG; /* who does not know our public key learns nothing */
     }
-    struct rd rd = rd_make(stamp, sizeof(stamp));
-    h->timestamp = (int64_t)rd_u64(&rd);
     h->entry = conf->allow ? allow_find(conf->allow, noise_remote_static(&n)) : NULL;
     if (h->entry) {
         r = collector_noise_answer(h, &n, data, keys);

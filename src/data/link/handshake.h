@@ -70,13 +70,12 @@ struct handshake_tap {
     bool answered, accepted;
 };
 
-/* Begins anew: fresh ephemeral key, HELLO in `out`. Returns its length or -errno. `now` keeps a
- * recorded HELLO from being used again (NOISE). */
+/* Begins anew: fresh ephemeral key, HELLO in `out`. Returns its length or -errno. */
 int handshake_tap_hello(struct handshake_tap *h, const struct handshake_conf *conf, uint32_t local,
-                        struct wall now, uint8_t out[HANDSHAKE_MESSAGE_MAX]);
+                        uint8_t out[HANDSHAKE_MESSAGE_MAX]);
 /* The same for the next key of a session: `session` is the collector's index of its present one. */
 int handshake_tap_again(struct handshake_tap *h, const struct handshake_conf *conf, uint32_t local,
-                        uint32_t session, struct wall now, uint8_t out[HANDSHAKE_MESSAGE_MAX]);
+                        uint32_t session, uint8_t out[HANDSHAKE_MESSAGE_MAX]);
 /* 0: the handshake is complete, keys are in `ret`. -EINPROGRESS: send what handshake_tap_confirm
  * gives. -EBADMSG: not an answer to our HELLO, or forged: ignore it, the real one may follow. */
 int handshake_tap_answer(struct handshake_tap *h, const uint8_t *d, size_t len,
@@ -100,7 +99,6 @@ struct handshake_collector {
     uint8_t hello[HANDSHAKE_BOUND], answer[HANDSHAKE_BOUND];
     uint8_t isk[CPACE_ISK_LEN];
     enum aead_alg alg;
-    int64_t timestamp; /* NOISE: the tap's; the caller refuses one not above the last */
     const struct allow_entry *entry; /* NOISE: who it is */
     bool need_confirm, complete;
 };

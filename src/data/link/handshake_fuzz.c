@@ -130,7 +130,7 @@ static void one(struct ends *e, const struct handshake_conf *tc, const struct ha
                 struct rd *in)
 {
     uint8_t a[HANDSHAKE_MESSAGE_MAX] = {0}, b[HANDSHAKE_MESSAGE_MAX] = {0};
-    int n = handshake_tap_hello(&e->tap, tc, 0x1111, (struct wall){1}, a);
+    int n = handshake_tap_hello(&e->tap, tc, 0x1111, a);
     must(n == LINK_HELLO_LEN);
     n = at_collector(e, cc, in, a, n, b);
     size_t len = n > 0 ? (size_t)n : HANDSHAKE_MESSAGE_MAX;

@@ -47,7 +47,7 @@ static int shake(const struct handshake_conf *tc, const struct handshake_conf *c
     static struct handshake_collector c;
     uint8_t a[HANDSHAKE_MESSAGE_MAX], b[HANDSHAKE_MESSAGE_MAX];
     struct link_hs m;
-    int n = handshake_tap_hello(&t, tc, 0x1111, wall_now(), a);
+    int n = handshake_tap_hello(&t, tc, 0x1111, a);
     assert_int_equal(n, LINK_HELLO_LEN);
     flip(a, p.hello, n);
     if (link_hs_decode(a, (size_t)n, &m) < 0 || m.type != LINK_HELLO) {

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "base/parse.h"
+#include "base/test_hex.h"
 #include "sys/crypto/aead_config.h"
 #include "sys/crypto/kdf.h"
 
@@ -69,7 +69,7 @@ static const struct known known[] = {
 
 static size_t unhex(const char *text, uint8_t *ret)
 {
-    assert_int_equal(parse_hex(text, ret, strlen(text) / 2), 0);
+    assert_true(test_hex(text, ret, strlen(text) / 2));
     return strlen(text) / 2;
 }
 

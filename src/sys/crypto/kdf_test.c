@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "base/parse.h"
+#include "base/test_hex.h"
 
 struct hkdf_case {
     const char *ikm, *salt, *info, *prk, *okm;
@@ -41,7 +41,7 @@ static const struct hkdf_case cases[] = {
 
 static size_t unhex(const char *text, uint8_t *ret)
 {
-    assert_int_equal(parse_hex(text, ret, strlen(text) / 2), 0);
+    assert_true(test_hex(text, ret, strlen(text) / 2));
     return strlen(text) / 2;
 }
 

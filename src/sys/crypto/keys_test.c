@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "base/parse.h"
+#include "base/test_hex.h"
 
 #define ALICE_PRIV "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
 #define ALICE_PUB "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
@@ -27,10 +27,10 @@ static void texts_round_trip(void **state)
     uint8_t priv[32], pub[32], want[32];
     char text[KEY_TEXT_LEN + 1];
     assert_int_equal(key_parse(ALICE_PRIV, KEY_TEXT_LEN, priv), 0);
-    assert_int_equal(parse_hex(alice_priv, want, 32), 0);
+    assert_true(test_hex(alice_priv, want, 32));
     assert_memory_equal(priv, want, 32);
     key_public(priv, pub);
-    assert_int_equal(parse_hex(alice_pub, want, 32), 0);
+    assert_true(test_hex(alice_pub, want, 32));
     assert_memory_equal(pub, want, 32);
     key_format(pub, text);
     assert_string_equal(text, ALICE_PUB);
@@ -86,7 +86,7 @@ static void key_files(void **state)
     };
     uint8_t key[32], want[32];
     struct error err;
-    assert_int_equal(parse_hex(alice_priv, want, 32), 0);
+    assert_true(test_hex(alice_priv, want, 32));
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
         memset(key, 0, sizeof(key));
         assert_int_equal(load(good[i], key, &err), 0);

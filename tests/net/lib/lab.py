@@ -119,6 +119,19 @@ class Lab:
                     if not offloads:
                         self.offloads(ns, dev, gro="off", gso="off", tso="off", tx="off", rx="off")
                     _batch([f"link set {dev} arp off", f"link set {dev} up"], ns)
+        for ns in self.names:
+            self._keep_order(ns)
+
+    @staticmethod
+    def _keep_order(ns):
+        """A cable keeps the order of what goes through it; veth and lo do so only for one processor's packets.
+
+        Each processor has its own queue of received packets, and a sender that is moved to another one overtakes what it left
+        in the first, by more than any timeout on a busy machine; and two capturing sockets may then see two orders. One queue
+        for all of them (receive packet steering) ends that.
+        """
+        one = "for q in /sys/class/net/*/queues/rx-0/rps_cpus; do echo 1 > $q; done"
+        run(["ip", "netns", "exec", ns, "sh", "-c", one])
 
     def offloads(self, ns, dev, **features):
         words = [w for name, value in features.items() for w in (name, value)]

@@ -53,7 +53,7 @@ def udp_payloads(path, port, to=True):
 
 
 # The link's handshake messages, by docs/protocol.md: type, version, method, 0, magic, sender, receiver, ...
-HELLO, REJECT, RECORD, REASON_VERSION = 1, 5, 16, 1
+HELLO, ANSWER, REJECT, RECORD, REASON_VERSION = 1, 2, 5, 16, 1
 MAGIC = 0x46535031
 HELLO_SIZE = 384
 

@@ -188,7 +188,7 @@ class Cut:
 
     def __init__(self, frame):
         self.frame, self.idents = frame, []
-        self.l4 = None
+        self.tcp, self.ports, self.payload = False, None, None
         self._ether(0)
 
     def _u16(self, at):
@@ -225,7 +225,8 @@ class Cut:
             return self._typed(0x0800 if kind == 4 else 0x86DD, at)
         if kind == 47:
             return self._gre(at)
-        assert kind in (6, 17), f"protocol {kind}"
+        if kind not in (6, 17):
+            return None
         if kind == 17:
             assert self._u16(at + 4) == len(self.frame) - at, "the length of a UDP datagram"
         if kind == 6 or self._u16(at + 6):
@@ -238,7 +239,7 @@ class Cut:
             head = at + 8
             at = head + 8 + (self.frame[head] & 0x3F) * 4
             return self._ether(at) if self._u16(head + 2) == 0x6558 else self._typed(self._u16(head + 2), at)
-        self.l4, self.tcp = at, kind == 6
+        self.tcp = kind == 6
         self.ports = struct.unpack("!HH", self.frame[at:at + 4])
         self.sequence = struct.unpack("!I", self.frame[at + 4:at + 8])[0] if self.tcp else None
         self.flags = self.frame[at + 13] if self.tcp else None
@@ -270,3 +271,17 @@ def assert_whole(one, frames):
     for ids in zip(*(c.idents for c in cuts)):
         step = {(b - a) % 65536 for a, b in zip(ids, ids[1:])}
         assert step <= {1} or set(ids) == {0}, f"identifications {ids}"
+
+
+def stream_of(frames, port):
+    """What the frames of one TCP connection carry to a port, put together by their sequence numbers; fails where something is
+    missing, or was sent again with other bytes."""
+    parts = [c for c in map(Cut, frames) if c.tcp and c.ports[1] == port]
+    first = next(c.sequence for c in parts if c.flags & SYN) + 1
+    stream = bytearray()
+    for at, payload in sorted(((c.sequence - first) % (1 << 32), c.payload) for c in parts if c.payload):
+        assert at <= len(stream), f"{at - len(stream)} bytes are missing at {len(stream)}"
+        again = stream[at:at + len(payload)]
+        assert payload[:len(again)] == again, f"other bytes at {at}"
+        stream += payload[len(again):]
+    return bytes(stream)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def steadily(make_lab, experiment, pps=PPS, **lab_options):
             return experiment(lab, pps >> attempt)
         except Overrun as reason:
             last = reason
+            print(f"again, at half the rate: {reason}")
             lab.close()
     raise AssertionError(f"the test's own instruments cannot keep up even at {pps >> 2} packets a second: {last}")
 
@@ -161,18 +163,28 @@ def assert_same(a, b, frames=None, **options):
 
 
 class Impair:
-    """The relay between tap and collector, in the collector's namespace."""
+    """The relay between tap and collector, in the collector's namespace. Options are its own, with _ for -."""
 
     def __init__(self, lab, ns, listen, target, **options):
         words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-        self.proc = lab.start([TOOLS / "impair", "-l", listen, "-t", target, *words], "impair", ns)
+        self.proc = lab.start([TOOLS / "impair", "-l", listen, "-t", target, *words], "impair", ns, stdin=subprocess.PIPE)
         self.proc.wait_line("ready")
+        self.commands = 0
+
+    def tell(self, line):
+        """Changes what it does from now on: "drop 0.5", "outage", "heal", "rebind"."""
+        self.commands += 1
+        self.proc.popen.stdin.write(f"{line}\n".encode())
+        self.proc.popen.stdin.flush()
+        self.proc.wait_line("impair: done", 10, self.commands)
 
     def stop(self):
+        """Ends it; what it did, each datagram accounted for."""
         assert self.proc.stop() == 0, self.proc
         told = json.loads(self.proc.out())
         if told["overflow"]:
             raise Overrun(f"the relay lost {told['overflow']} datagrams itself")
+        assert told["forward"]["sums"] and told["back"]["sums"] and not told["strangers"], told
         return told
 
 
@@ -184,9 +196,9 @@ def in_namespace(ns, argv, check=True, **kw):
     return run(["ip", "netns", "exec", ns, *argv], check=check, **kw)
 
 
-def tshark(path, *fields, expr=None):
+def tshark(path, *fields, expr=None, preferences=()):
     """The rows that tshark gives for these fields of a capture file."""
-    argv = ["tshark", "-r", path, "-T", "fields", "-E", "separator=|"]
+    argv = ["tshark", "-r", path, "-T", "fields", "-E", "separator=|", *(w for p in preferences for w in ("-o", p))]
     argv += ["-Y", expr] if expr else []
     for field in fields:
         argv += ["-e", field]
