@@ -81,6 +81,33 @@ static void numbers(void **state)
     }
 }
 
+static void sizes_and_times(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    uint64_t v = 77;
+    uint32_t ms = 88;
+    assert_int_equal(parse_size("8M", "room", false, 1, UINT64_C(1) << 40, &v, &err), 0);
+    assert_int_equal(v, 8 << 20);
+    assert_int_equal(parse_size("0", "room", true, 1, 2, &v, &err), 0);
+    assert_int_equal(v, 0);
+    const char *bad[] = {"", "M", "8MB", "8m", "-1", "0", "99999999999G", "18446744073709551615G"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_true(parse_size(bad[i], "room", false, 1, 1 << 30, &v, &err) < 0);
+        assert_non_null(strstr(err.text, "room"));
+    }
+    assert_int_equal(parse_ms("50ms", "window", 1, 60000, &ms, &err), 0);
+    assert_int_equal(ms, 50);
+    assert_int_equal(parse_ms("60s", "window", 1, 60000, &ms, &err), 0);
+    assert_int_equal(ms, 60000);
+    const char *odd[] = {"", "50", "ms", "50 ms", "0ms", "61s", "60001ms", "4294967296ms", "5m"};
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        assert_true(parse_ms(odd[i], "window", 1, 60000, &ms, &err) < 0);
+        assert_int_equal(ms, 60000);
+        assert_non_null(strstr(err.text, "window"));
+    }
+}
+
 static void host_ports(void **state)
 {
     (void)state;
@@ -271,6 +298,7 @@ int main(void)
         cmocka_unit_test(frame_copy_inserts),
         cmocka_unit_test(numbers),
         cmocka_unit_test(sizes),
+        cmocka_unit_test(sizes_and_times),
         cmocka_unit_test(host_ports),
         cmocka_unit_test(vlan_lists),
         cmocka_unit_test(ledger_balances),

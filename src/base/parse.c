@@ -79,6 +79,25 @@ int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint
     return 0;
 }
 
+int parse_ms(const char *text, const char *what, uint32_t min, uint32_t max, uint32_t *ret,
+             struct error *err)
+{
+    uint64_t v = 0;
+    const char *p = text;
+    int r = take_number(&p, UINT32_MAX, &v);
+    bool seconds = strcmp(p, "s") == 0;
+    if (r == -EINVAL || (!seconds && strcmp(p, "ms") != 0)) {
+        return error_set(err, EINVAL, "%s: \"%s\" is not a time such as 50ms or 2s", what, text);
+    }
+    v *= seconds ? 1000 : 1;
+    if (r < 0 || v < min || v > max) {
+        return error_set(err, ERANGE, "%s: %s is not between %" PRIu32 "ms and %" PRIu32 "ms", what,
+                         text, min, max);
+    }
+    *ret = (uint32_t)v;
+    return 0;
+}
+
 int parse_host_port(const char *text, struct host_port *ret, struct error *err)
 {
     const char *host = text, *end, *colon;

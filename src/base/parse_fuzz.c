@@ -47,6 +47,20 @@ static void bytes(const char *text)
     must(parse_size(plain, "it", true, 1 << 20, most, &again, NULL) == 0 && again == v);
 }
 
+static void duration(const char *text)
+{
+    struct error err = {""};
+    char plain[24];
+    uint32_t v = 0, again = 0;
+    if (parse_ms(text, "it", 3, UINT32_MAX - 3, &v, &err) < 0) {
+        must(err.text[0] != '\0');
+        return;
+    }
+    must(v >= 3 && v <= UINT32_MAX - 3);
+    snprintf(plain, sizeof(plain), "%" PRIu32 "ms", v);
+    must(parse_ms(plain, "it", v, v, &again, &err) == 0 && again == v);
+}
+
 static void host(const char *text)
 {
     struct error err = {""};
@@ -93,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size] = '\0';
     number(text);
     bytes(text);
+    duration(text);
     host(text);
     vlans(text);
     free(text);

@@ -13,6 +13,7 @@
 
 enum {
     CHECK_MS = 200,
+    DEVICE_FILES = 16384, /* a device for each tap: each is open twice or more */
 };
 
 static json_t *document(void *user)
@@ -28,6 +29,7 @@ static int on_device(void *user, const char *tap, int *ret_fd, struct error *err
         *ret_fd = -1;
         return 0;
     }
+    (void)collector_outputs_alive(c); /* lets go of the devices of taps that are gone */
     return broker_call(c->broker, COLLECTOR_DEVICE, tap, strlen(tap), NULL, NULL, ret_fd, err);
 }
 
@@ -73,6 +75,7 @@ static int start_engine(struct collector *c, struct error *err)
         return error_sys(err, -r, "cannot start");
     }
     broker_sandbox(c->broker, &sc);
+    sc.max_files = c->one_each ? DEVICE_FILES : 0;
     r = sandbox_enter(&sc, err);
     r = r < 0 ? r : collector_make_outputs(c, err);
     for (unsigned i = 0; r == 0 && i < c->conf.threads * c->n_outputs; i++) {

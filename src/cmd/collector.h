@@ -24,7 +24,9 @@ struct collector_conf {
     const char *file;   /* -w: a path, or "-" */
     const char *bind;   /* --bind: an address */
     bool json;
-    unsigned threads; /* that receive */
+    unsigned threads;      /* that receive */
+    uint32_t order_ms;     /* --order: the window; 0: as frames arrive */
+    uint64_t output_queue; /* --output-queue: bytes before each output; 0: as they like */
     const char *user;
     struct secret_options secret;
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/collector.h"
+#include "data/sink/queue.h"
 
 static const char help[] =
     "Usage: farspan collector -p PORT [-i DEVICE] [-w FILE] [OPTION...]\n"
@@ -21,6 +22,10 @@ static const char help[] =
     "  -i DEVICE               make this TAP device; \"ntap-%t\" makes one for each tap\n"
     "  -w FILE                 write pcapng; an existing file is continued; \"-\": standard "
     "output\n"
+    "      --order TIME        put frames in order of their timestamps, within this window,\n"
+    "                          such as 50ms (default: in order of arrival)\n"
+    "      --output-queue SIZE memory for frames that an output has not taken yet (default: 32M\n"
+    "                          for devices, 68M for a file)\n"
     "\n"
     "Keys, one of:\n"
     "  -k PASSPHRASE           shared with the taps\n"
@@ -42,6 +47,9 @@ enum {
     OPT_THREADS,
     OPT_USER,
     OPT_JSON,
+    OPT_ORDER,
+    OPT_OUTPUT_QUEUE,
+    ORDER_MS_MAX = 60000,
 };
 
 static const struct option options[] = {
@@ -52,6 +60,8 @@ static const struct option options[] = {
     {"threads", required_argument, NULL, OPT_THREADS},
     {"user", required_argument, NULL, OPT_USER},
     {"json", no_argument, NULL, OPT_JSON},
+    {"order", required_argument, NULL, OPT_ORDER},
+    {"output-queue", required_argument, NULL, OPT_OUTPUT_QUEUE},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -87,6 +97,15 @@ static int set_device(struct collector_conf *c, const char *arg)
     return 0;
 }
 
+static int set_queue(struct collector_conf *c, int opt, const char *arg)
+{
+    struct error err = {""};
+    int r = opt == OPT_ORDER ? parse_ms(arg, "--order", 1, ORDER_MS_MAX, &c->order_ms, &err)
+                             : parse_size(arg, "--output-queue", false, QUEUE_BYTES_MIN,
+                                          QUEUE_BYTES_MAX, &c->output_queue, &err);
+    return r < 0 ? usage_error("collector", "%s", err.text) : 0;
+}
+
 static int set_option(struct collector_conf *c, int opt, char *arg)
 {
     switch (opt) {
@@ -108,6 +127,9 @@ static int set_option(struct collector_conf *c, int opt, char *arg)
     case OPT_JSON:
         c->json = true;
         break;
+    case OPT_ORDER:
+    case OPT_OUTPUT_QUEUE:
+        return set_queue(c, opt, arg);
     default:
         return secret_option(&c->secret, opt, arg);
     }

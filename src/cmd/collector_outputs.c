@@ -15,6 +15,8 @@
 
 enum {
     RECEIVE_BUFFER = 32 << 20,
+    FILE_CHUNKS_MIN = 8, /* disks pause now and then */
+    DEVICE_SHARE = 8, /* of --output-queue: what each device has where there is one for each tap */
 };
 
 static int device_request(void *ctx, const void *args, size_t len, struct broker_reply *reply)
@@ -85,41 +87,53 @@ int collector_open(struct collector *c, struct error *err)
     return r;
 }
 
+/* The newest output gets a queue before it, with a thread of its own. */
 static int queue_output(struct collector *c, struct error *err)
 {
+    const size_t bytes = c->conf.output_queue > 0 ? c->conf.output_queue : QUEUE_BYTES;
+    const struct queue_sink_conf qc = {
+        .bytes = bytes / (c->one_each ? DEVICE_SHARE : 1),
+        .lanes = c->one_each,
+        .order_ns = (int64_t)c->conf.order_ms * NSEC_PER_MSEC,
+    };
     struct sink **out = &c->output[c->n_outputs - 1];
-    int r = c->conf.threads > 1
-                ? queue_sink_new(*out, c->conf.threads,
-                                 &(struct queue_sink_conf){.lanes = c->one_each}, out)
-                : 0;
+    int r = queue_sink_new(*out, c->conf.threads, &qc, out);
     return r < 0 ? error_sys(err, -r, "%s", (*out)->name) : 0;
+}
+
+static int make_device(struct collector *c, struct error *err)
+{
+    int r = device_sink_new(c->conf.device, c->device_fd, &c->output[c->n_outputs]);
+    if (r < 0) {
+        return error_sys(err, -r, "%s", c->conf.device);
+    }
+    c->n_outputs++;
+    return queue_output(c, err);
+}
+
+/* It has chunks and a thread by itself: a queue more is for what those cannot do. */
+static int make_file(struct collector *c, struct error *err)
+{
+    const struct file_sink_conf fc = {
+        .path = c->conf.file,
+        .os = c->os,
+        .app = "farspan " FARSPAN_VERSION,
+        .chunks = c->conf.output_queue > 0
+                      ? MAX((uint32_t)(c->conf.output_queue / FILE_SINK_CHUNK), FILE_CHUNKS_MIN)
+                      : 0};
+    int r = file_sink_new(c->file_fd, true, &fc, &c->output[c->n_outputs], err);
+    if (r < 0) {
+        return r;
+    }
+    c->file_fd = -1;
+    c->n_outputs++;
+    return c->conf.order_ms > 0 || c->conf.threads > 1 ? queue_output(c, err) : 0;
 }
 
 int collector_make_outputs(struct collector *c, struct error *err)
 {
-    const struct file_sink_conf fc = {
-        .path = c->conf.file, .os = c->os, .app = "farspan " FARSPAN_VERSION};
-    if (c->conf.device) {
-        int r = device_sink_new(c->conf.device, c->device_fd, &c->output[c->n_outputs]);
-        if (r < 0) {
-            return error_sys(err, -r, "%s", c->conf.device);
-        }
-        c->n_outputs++;
-        r = queue_output(c, err);
-        if (r < 0) {
-            return r;
-        }
-    }
-    if (c->conf.file) {
-        int r = file_sink_new(c->file_fd, true, &fc, &c->output[c->n_outputs], err);
-        if (r < 0) {
-            return r;
-        }
-        c->file_fd = -1;
-        c->n_outputs++;
-        return queue_output(c, err);
-    }
-    return 0;
+    int r = c->conf.device ? make_device(c, err) : 0;
+    return r == 0 && c->conf.file ? make_file(c, err) : r;
 }
 
 static void failed(struct collector *c, unsigned i, int r, const struct error *err)

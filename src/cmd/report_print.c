@@ -148,6 +148,17 @@ static void print_tap(const json_t *doc, FILE *to)
     print_history(doc, to);
 }
 
+/* What --order could not do as asked. */
+static void print_order(FILE *to, const json_t *out)
+{
+    for (unsigned i = LEDGER_SINK_LATE; i <= LEDGER_SINK_EARLY; i++) {
+        const struct ledger_info *info = ledger_info((enum ledger_id)i);
+        if (num(out, info->key) != 0) {
+            fprintf(to, "  %-22s %14" PRId64 " %s\n", "", num(out, info->key), info->words);
+        }
+    }
+}
+
 static void print_port(FILE *to, const json_t *o)
 {
     size_t i;
@@ -160,6 +171,7 @@ static void print_port(FILE *to, const json_t *o)
         char label[80];
         snprintf(label, sizeof(label), "output %s", str(out, "name"));
         print_stage(to, label, "sink", out);
+        print_order(to, out);
     }
 }
 

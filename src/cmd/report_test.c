@@ -104,6 +104,9 @@ static void prints_what_it_gets(void **state)
     assert_prints("{\"role\": \"collector\", \"name\": \"c\", \"outputs\": "
                   "[{\"name\": \"n\", \"state\": \"no space\"}]}",
                   "output n: no space");
+    assert_prints("{\"role\": \"collector\", \"taps\": [{\"interfaces\": [{\"outputs\": "
+                  "[{\"name\": \"n\", \"late\": 4}]}]}]}",
+                  "4 too late to be put in order");
     assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
                   "\"stages\": {\"ring\": {\"in\": 5, \"out\": 2, \"drops\": {\"ring_full\": 3, "
                   "\"new_reason\": 1}}}}]}",

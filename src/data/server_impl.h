@@ -74,6 +74,7 @@ struct tap {
     struct session *session; /* NULL: gone */
     int device;              /* its TAP device, or -1 */
     struct mono device_next; /* no device could be made: the next try */
+    struct mono device_closed;
     unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
     struct udp_addr last_addr;

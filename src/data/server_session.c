@@ -87,6 +87,7 @@ void server_session_closed(struct server *s, uint32_t id)
         t->session = NULL;
         if (t->device >= 0) {
             close(TAKE_FD(t->device));
+            t->device_closed = mono_now();
         }
     }
     server_session_remove(s, ss);
@@ -232,6 +233,10 @@ static int open_device(struct server *s, struct tap *t)
         return -EAGAIN; /* the tap asks ten times a second */
     }
     int r = s->conf.ops->device(s->conf.user, t->name, &t->device, &err);
+    if (r == -EEXIST && t->device_closed.ns != 0 &&
+        !mono_due(now, mono_add_ms(t->device_closed, SERVER_DEVICE_MS))) {
+        return -EAGAIN; /* its last frames may still be on their way into the old one */
+    }
     if (r < 0) {
         say_once(s, t->session, "%s", err.text);
     }

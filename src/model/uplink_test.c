@@ -73,7 +73,8 @@ static void another_address_gets_its_time(void **state)
     uplink_init(&u, 7); /* and it takes none away */
     bring_up(&u, t0);
     uplink_step(&u, UPLINK_MOVED, t0);
-    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, UPLINK_DEAD_MS - 1)), 0);
+    assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, UPLINK_DEAD_MS - 1)),
+                     UPLINK_DO_HOLD);
 }
 
 static void retries_for_ever_and_slower(void **state)

@@ -124,6 +124,8 @@ def test_no_privilege(lab, end):
     ["--no-such-option"], ["tap", "--no-such-option"], ["collector", "--no-such-option"], ["nonsense"], [],
     ["tap", "-i", "mon0"], ["tap", "-c", "10.77.0.2:1234", "-K"], ["collector", "-i", "ntap0", "-K"],
     ["collector", "-p", "70000", "-K", "-i", "ntap0"], ["collector", "-p", "x", "-K", "-i", "ntap0"],
+    ["collector", "-p", "1", "-K", "-i", "ntap0", "--order", "50"], ["collector", "-p", "1", "-K", "-i", "ntap0", "--order", "0ms"],
+    ["collector", "-p", "1", "-K", "-i", "ntap0", "--output-queue", "1K"], ["collector", "-p", "1", "-K", "-i", "ntap0", "--output-queue", "8MB"],
     ["tap", "-i", "mon0", "-c", "10.77.0.2", "-K"], ["tap", "-i", "mon0", "-c", "10.77.0.2:1234"],
     ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "--direction", "sideways"],
     ["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "--vlan", "4096"],

@@ -14,10 +14,14 @@
 
 #include "data/sink.h"
 
+enum {
+    FILE_SINK_CHUNK = (1 << 20) + (64 << 10), /* bytes of a buffer */
+};
+
 struct file_sink_conf {
     const char *path;     /* for sentences and the sink's name; "-" for standard output */
     const char *os, *app; /* section header: "Linux 6.1", "farspan 0.1.0"; may be NULL */
-    uint32_t chunks;      /* buffers of a good MiB each; 0: 64, else at least 2 */
+    uint32_t chunks;      /* buffers of FILE_SINK_CHUNK bytes; 0: 64, else at least 2 */
     uint32_t finish_ms;   /* how long finish() waits for a slow reader; 0: 5000 */
 };
 

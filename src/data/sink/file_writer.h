@@ -13,9 +13,10 @@
 #include "base/error.h"
 #include "base/ledger.h"
 #include "base/time.h"
+#include "data/sink/file.h"
 
 enum {
-    CHUNK_SIZE = (1 << 20) + (64 << 10), /* any frame with its interface's description before it */
+    CHUNK_SIZE = FILE_SINK_CHUNK, /* any frame with its interface's description before it */
     CHUNK_PORTS = 64,
 };
 

@@ -215,8 +215,11 @@ enum order_verdict order_put(struct order *o, const struct frame *f, struct mono
 
 struct mono order_due(const struct order *o)
 {
-    return o->n == 0 ? (struct mono){0}
-                     : (struct mono){o->held[o->first % o->slots].came.ns + o->window};
+    struct mono due = {0};
+    if (o->n > 0) {
+        due.ns = o->held[o->first % o->slots].came.ns + o->window;
+    }
+    return due;
 }
 
 bool order_take(struct order *o, struct mono now, bool early, struct frame *ret)

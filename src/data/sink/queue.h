@@ -19,7 +19,7 @@
 
 enum {
     QUEUE_PRODUCERS = 16,
-    QUEUE_BYTES = 8 << 20, /* default */
+    QUEUE_BYTES = 32 << 20, /* default */
     QUEUE_BYTES_MIN = 2 << 20,
     QUEUE_BYTES_MAX = 1 << 30,
 };

@@ -19,8 +19,8 @@
 enum {
     TURN_NS = 250000, /* of a lane, while others have something too */
     DEBT_TURNS = 400, /* at most so many are sat out */
-    NAP_NS = 300000,
-    IDLE_MS = 200, /* the inner sink is to be flushed now and then */
+    NAP_NS = 1000000, /* the most that it delays a frame by */
+    IDLE_MS = 200,    /* the inner sink is to be flushed now and then */
 };
 
 static bool is_set(const _Atomic bool *flag)

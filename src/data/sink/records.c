@@ -72,7 +72,8 @@ bool records_put_command(struct records *r, void *command)
     struct records_head *h = put(r, sizeof(void *), r->size);
     if (h) {
         h->is_command = true;
-        memcpy(h + 1, &command, sizeof(void *));
+        uint8_t *at = (uint8_t *)(h + 1);
+        memcpy(at, &command, sizeof(command));
     }
     return h != NULL;
 }
@@ -95,8 +96,9 @@ void records_frame(const struct records_head *h, struct frame *ret)
 
 void *records_command(const struct records_head *h)
 {
+    const uint8_t *at = (const uint8_t *)(h + 1);
     void *command;
-    memcpy(&command, h + 1, sizeof(void *));
+    memcpy(&command, at, sizeof(command));
     return command;
 }
 
