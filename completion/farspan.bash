@@ -16,7 +16,7 @@ _farspan_words() {
             "-l --list --backlog --mtu --name --json --user -B $common"
         ;;
     collector)
-        echo "-p -k --key-file -K --identity --allow -i -w --order --output-queue --bind --json --user $common"
+        echo "-p -k --key-file -K --identity --allow -i -w --order --output-queue --bind --json --threads --user $common"
         ;;
     keygen) echo "-o --output $common" ;;
     status) echo "--json -w --watch $common" ;;
@@ -38,7 +38,7 @@ _farspan() {
         ;;
     *,--user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
     tap,-[kfsB] | tap,--peer | tap,--vlan | tap,--name | tap,--backlog | tap,--mtu) ;;
-    collector,-[pki] | collector,--bind | collector,--order | collector,--output-queue) ;;
+    collector,-[pki] | collector,--bind | collector,--order | collector,--output-queue | collector,--threads) ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$(_farspan_words "$command")" -- "$cur") ;;
     esac
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "data/sink/queue.h"
 #include "sys/crypto/kdf.h"
 
 enum {
@@ -77,9 +78,13 @@ static int start_engine(struct collector *c, struct error *err)
     sc.max_files = c->one_each ? DEVICE_FILES : 0;
     r = sandbox_enter(&sc, err);
     r = r < 0 ? r : collector_make_outputs(c, err);
+    for (unsigned i = 0; r == 0 && i < c->conf.threads * c->n_outputs; i++) {
+        c->writer[i] = queue_sink_producer(c->output[i % c->n_outputs], i / c->n_outputs);
+    }
     struct server_conf sv = {.handshake = c->secrets.conf,
                              .fd = c->fd,
-                             .outputs = c->output,
+                             .n_threads = c->conf.threads,
+                             .outputs = c->writer,
                              .n_outputs = c->n_outputs,
                              .ops = &server_ops,
                              .user = c};
@@ -169,7 +174,9 @@ static void collector_done(struct collector *c)
     }
     broker_free(c->broker);
     secrets_done(&c->secrets);
-    close_fd(&c->fd);
+    for (unsigned i = 0; i < RECEIVER_THREADS; i++) {
+        close_fd(&c->fd[i]);
+    }
     close_fd(&c->device_fd);
     close_fd(&c->file_fd);
     close_fd(&c->control.fd);
@@ -196,11 +203,14 @@ static void at_end(void *ctx, int status)
 int cmd_collector(int argc, char **argv)
 {
     static const int caps[] = {CAP_NET_ADMIN};
-    static struct collector c = {.fd = -1, .device_fd = -1, .file_fd = -1, .control = {.fd = -1}};
+    static struct collector c = {.device_fd = -1, .file_fd = -1, .control = {.fd = -1}};
     struct error err = {""};
     int r = collector_parse(&c.conf, argc, argv);
     if (r != EXIT_SUCCESS) {
         return -1 - r;
+    }
+    for (unsigned i = 0; i < RECEIVER_THREADS; i++) {
+        c.fd[i] = -1;
     }
     c.one_each = c.conf.device && strstr(c.conf.device, "%t");
     system_words(c.os, sizeof(c.os));

@@ -24,6 +24,7 @@ struct collector_conf {
     const char *file;   /* -w: a path, or "-" */
     const char *bind;   /* --bind: an address */
     bool json;
+    unsigned threads;      /* that receive */
     uint32_t order_ms;     /* --order: the window; 0: as frames arrive */
     uint64_t output_queue; /* --output-queue: bytes before each output; 0: as they like */
     const char *user;
@@ -39,10 +40,12 @@ struct collector {
     struct server *server;
     struct control_server *status;
     struct loop_timer *timer;
-    int fd, device_fd, file_fd; /* -1: none */
-    bool one_each;              /* -i is a pattern */
+    int fd[RECEIVER_THREADS]; /* of each receiving thread; -1: none, also below */
+    int device_fd, file_fd;
+    bool one_each; /* -i is a pattern */
     struct sink *output[2];
-    bool told[2]; /* that it has failed */
+    struct sink *writer[2 * RECEIVER_THREADS]; /* each receiving thread's sinks for them */
+    bool told[2];                              /* that it has failed */
     unsigned n_outputs;
     int status_code;
     char name[64], os[128];

@@ -36,6 +36,7 @@ static const char help[] =
     "  -K                      no encryption at all; the taps must be started with -K too\n"
     "\n"
     "Other:\n"
+    "      --threads N         threads that receive, 1 to 16 (default: 1)\n"
     "      --user USER         the unprivileged user to run as (default: farspan, else nobody)\n"
     "      --json              print the ledger at the end, as JSON\n"
     "  -h, --help              print this help\n"
@@ -43,6 +44,7 @@ static const char help[] =
 
 enum {
     OPT_BIND = 256,
+    OPT_THREADS,
     OPT_USER,
     OPT_JSON,
     OPT_ORDER,
@@ -55,6 +57,7 @@ static const struct option options[] = {
     {"key-file", required_argument, NULL, OPT_KEY_FILE},
     {"identity", required_argument, NULL, OPT_IDENTITY},
     {"allow", required_argument, NULL, OPT_ALLOW},
+    {"threads", required_argument, NULL, OPT_THREADS},
     {"user", required_argument, NULL, OPT_USER},
     {"json", no_argument, NULL, OPT_JSON},
     {"order", required_argument, NULL, OPT_ORDER},
@@ -70,6 +73,15 @@ static int set_port(struct collector_conf *c, const char *arg)
     uint64_t v = 0;
     int r = parse_u64(arg, "-p", 1, UINT16_MAX, &v, &err);
     c->port = (uint16_t)v;
+    return r < 0 ? usage_error("collector", "%s", err.text) : 0;
+}
+
+static int set_threads(struct collector_conf *c, const char *arg)
+{
+    struct error err = {""};
+    uint64_t v = 0;
+    int r = parse_u64(arg, "--threads", 1, RECEIVER_THREADS, &v, &err);
+    c->threads = (unsigned)v;
     return r < 0 ? usage_error("collector", "%s", err.text) : 0;
 }
 
@@ -107,6 +119,8 @@ static int set_option(struct collector_conf *c, int opt, char *arg)
     case OPT_BIND:
         c->bind = arg;
         break;
+    case OPT_THREADS:
+        return set_threads(c, arg);
     case OPT_USER:
         c->user = arg;
         break;
@@ -142,6 +156,7 @@ static int finish(const struct collector_conf *c, int argc, char **argv)
 int collector_parse(struct collector_conf *c, int argc, char **argv)
 {
     int opt;
+    c->threads = 1;
     while ((opt = getopt_long(argc, argv, ":p:i:w:k:KhV", options, NULL)) != -1) {
         if (help_option(opt, help)) {
             return -1 - EXIT_SUCCESS;

@@ -15,7 +15,6 @@
 
 enum {
     RECEIVE_BUFFER = 32 << 20,
-    RECEIVERS = 1,       /* threads that give frames to the outputs */
     FILE_CHUNKS_MIN = 8, /* disks pause now and then */
     DEVICE_SHARE = 8, /* of --output-queue: what each device has where there is one for each tap */
 };
@@ -51,9 +50,9 @@ static int open_socket(struct collector *c, struct error *err)
         return error_set(err, EINVAL, "--bind: \"%s\" is not an IPv4 or IPv6 address",
                          c->conf.bind);
     }
-    int r = udp_bind(a.len ? &a : NULL, c->conf.port, &c->fd, err);
-    if (r == 0) {
-        (void)udp_set_buffers(c->fd, RECEIVE_BUFFER, 4 << 20, NULL, NULL);
+    int r = udp_bind_group(a.len ? &a : NULL, c->conf.port, c->conf.threads, c->fd, err);
+    for (unsigned i = 0; r == 0 && i < c->conf.threads; i++) {
+        (void)udp_set_buffers(c->fd[i], RECEIVE_BUFFER, 4 << 20, NULL, NULL);
     }
     return r;
 }
@@ -98,7 +97,7 @@ static int queue_output(struct collector *c, struct error *err)
         .order_ns = (int64_t)c->conf.order_ms * NSEC_PER_MSEC,
     };
     struct sink **out = &c->output[c->n_outputs - 1];
-    int r = queue_sink_new(*out, RECEIVERS, &qc, out);
+    int r = queue_sink_new(*out, c->conf.threads, &qc, out);
     return r < 0 ? error_sys(err, -r, "%s", (*out)->name) : 0;
 }
 
@@ -128,7 +127,7 @@ static int make_file(struct collector *c, struct error *err)
     }
     c->file_fd = -1;
     c->n_outputs++;
-    return c->conf.order_ms > 0 || RECEIVERS > 1 ? queue_output(c, err) : 0;
+    return c->conf.order_ms > 0 || c->conf.threads > 1 ? queue_output(c, err) : 0;
 }
 
 int collector_make_outputs(struct collector *c, struct error *err)

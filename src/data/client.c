@@ -238,7 +238,8 @@ static void hello(struct client *c)
         }
     } while (index == 0 || (c->current.valid && index == c->current.keys.local));
     epoch_close(&c->pending);
-    int n = handshake_tap_hello(&c->handshake, &c->conf.handshake, index, d);
+    uint32_t session = c->uplink.up && c->current.valid ? c->current.keys.remote : 0;
+    int n = handshake_tap_again(&c->handshake, &c->conf.handshake, index, session, d);
     if (n > 0 && c->cookie_until.ns != 0 && !mono_due(mono_now(), c->cookie_until)) {
         link_hello_set_cookie(d, c->cookie);
     }

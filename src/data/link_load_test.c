@@ -166,7 +166,11 @@ static void half_open(struct world *w, int fd, uint32_t i, const uint8_t *cookie
 {
     struct handshake_tap h = {0};
     uint8_t d[HANDSHAKE_MESSAGE_MAX], a[2048];
+    struct key *oldest = w->server->half[cookie != NULL].first;
     int n = handshake_tap_hello(&h, &w->tap_secret, i + 1, d);
+    if (oldest) { /* has had its time */
+        oldest->made.ns -= SERVER_HALF_MIN_MS * NSEC_PER_MSEC;
+    }
     if (cookie) {
         link_hello_set_cookie(d, cookie);
     }
@@ -193,6 +197,7 @@ static void half_open_is_bounded(void **state)
     for (uint32_t i = 0; i < SERVER_HALF_OWN + 50; i++) {
         half_open(w, fd, i, cookie);
         assert_true(s->half[1].n <= SERVER_HALF_OWN);
+        s->half[1].last->from.v4.sin_port = htons((uint16_t)(i + 1)); /* another tap's */
     }
     struct udp_addr elsewhere = self; /* the same machine is another address from here on */
     elsewhere.v4.sin_addr.s_addr = htonl(0x7f000002);
@@ -213,6 +218,33 @@ static void half_open_is_bounded(void **state)
     }
     assert_int_equal(n, s->n_half);
     close(fd);
+    world_free(w);
+}
+
+/* A tap that has to ask again and again has one place. */
+static void a_new_hello_replaces_the_last(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_CPACE);
+    uint8_t addr[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1}, cookie[LINK_COOKIE_LEN];
+    struct udp_addr self;
+    world_start_collector(w);
+    struct server *s = w->server;
+    int fd = attacker(w), other = attacker(w);
+    assert_int_equal(udp_local(fd, &self), 0);
+    half_open(w, other, 100, NULL);
+    half_open(w, fd, 0, NULL);
+    assert_int_equal(s->n_half, 2);
+    half_open(w, fd, 1, NULL); /* anybody may have sent that */
+    assert_int_equal(s->n_half, 3);
+    cookie_make(&s->cookies, addr, self.v4.sin_port, cookie);
+    for (uint32_t i = 2; i < 7; i++) {
+        half_open(w, fd, i, cookie);
+        assert_int_equal(s->n_half, 2);
+        assert_int_equal(s->half[1].last->handshake.remote, i + 1);
+    }
+    close(fd);
+    close(other);
     world_free(w);
 }
 
@@ -294,9 +326,13 @@ static void secrets_are_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_tap_brings_a_cookie), cmocka_unit_test(a_cookie_is_used_again),
-        cmocka_unit_test(planted_cookies),       cmocka_unit_test(nothing_is_kept),
-        cmocka_unit_test(half_open_is_bounded),  cmocka_unit_test(confirms_are_bounded),
+        cmocka_unit_test(a_tap_brings_a_cookie),
+        cmocka_unit_test(a_cookie_is_used_again),
+        cmocka_unit_test(planted_cookies),
+        cmocka_unit_test(nothing_is_kept),
+        cmocka_unit_test(half_open_is_bounded),
+        cmocka_unit_test(confirms_are_bounded),
+        cmocka_unit_test(a_new_hello_replaces_the_last),
         cmocka_unit_test(secrets_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

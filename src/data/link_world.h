@@ -18,13 +18,15 @@
 #include "data/client_impl.h"
 #include "data/server_impl.h"
 #include "data/sink/fake.h"
+#include "data/sink/queue.h"
 
 #ifndef WORLD_LOOK_MS /* how often it is looked whether what a test waits for has come */
 #define WORLD_LOOK_MS 1
 #endif
 
 enum {
-    WORLD_TAPS = 2,
+    WORLD_TAPS = 8,
+    WORLD_THREADS = 4,
     WORLD_TEXT = 16384,
     WORLD_NONCES = 1 << 16,
     WORLD_HELD = 32,
@@ -78,9 +80,10 @@ struct world {
     struct loop *loop;
     struct handshake_conf tap_secret, collector_secret;
     struct server *server;
-    int server_fd;
+    unsigned n_threads; /* that receive; 0: one */
+    int server_fd[WORLD_THREADS];
     struct udp_addr server_addr;
-    struct sink *out;
+    struct sink *out, *writer[WORLD_THREADS]; /* a queue where there are several threads */
     struct tap_end tap[WORLD_TAPS];
     fate_fn *fate;
     void *fate_data;
@@ -430,13 +433,22 @@ static inline void world_start_collector(struct world *w)
     struct error err = {""};
     struct udp_addr a = {.v4 = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}},
                          .len = sizeof(a.v4)};
-    assert_int_equal(udp_bind(&a, 0, &w->server_fd, &err), 0);
-    (void)udp_set_buffers(w->server_fd, 4 << 20, 0, NULL, NULL);
-    assert_int_equal(udp_local(w->server_fd, &w->server_addr), 0);
+    unsigned n = MAX(w->n_threads, 1u);
+    assert_int_equal(udp_bind_group(&a, 0, n, w->server_fd, &err), 0);
+    assert_int_equal(udp_local(w->server_fd[0], &w->server_addr), 0);
     assert_int_equal(fake_sink_new("out", &w->out), 0);
+    if (n > 1) {
+        const struct queue_sink_conf qc = {0};
+        assert_int_equal(queue_sink_new(w->out, n, &qc, &w->out), 0);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        (void)udp_set_buffers(w->server_fd[i], 4 << 20, 0, NULL, NULL);
+        w->writer[i] = queue_sink_producer(w->out, i);
+    }
     const struct server_conf conf = {.handshake = w->collector_secret,
                                      .fd = w->server_fd,
-                                     .outputs = &w->out,
+                                     .n_threads = n,
+                                     .outputs = w->writer,
                                      .n_outputs = 1,
                                      .ops = &ops,
                                      .user = w};
@@ -448,7 +460,9 @@ static inline void world_stop_collector(struct world *w)
 {
     if (w->server) {
         server_stop(w->server);
-        close(w->server_fd);
+        for (unsigned i = 0; i < MAX(w->n_threads, 1u); i++) {
+            close(w->server_fd[i]);
+        }
     }
 }
 

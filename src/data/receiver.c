@@ -125,6 +125,28 @@ struct rx_stream *receiver_find_stream(struct rx_session *s, uint16_t id)
     return NULL;
 }
 
+void receiver_wait(struct receiver *r, struct rx_stream *s)
+{
+    bool waits = reasm_waits(s->reasm);
+    if (waits == (s->waits_at != NULL)) {
+        return;
+    }
+    if (waits) {
+        s->waits_at = &r->waiting;
+        s->next_waiting = r->waiting;
+        r->waiting = s;
+        r->tick = r->tick.ns ? r->tick : mono_add_ms(r->now, REASM_HOLD_MS);
+    } else {
+        *s->waits_at = s->next_waiting;
+    }
+    if (s->next_waiting) {
+        s->next_waiting->waits_at = waits ? &s->next_waiting : s->waits_at;
+    }
+    if (!waits) {
+        s->waits_at = NULL;
+    }
+}
+
 static void segment(struct receiver *r, struct rx_key *k, const struct link_record *rec,
                     const uint8_t *plain, size_t len)
 {
@@ -138,7 +160,7 @@ static void segment(struct receiver *r, struct rx_key *k, const struct link_reco
         reasm_segment(s->reasm, rec->counter, plain, len, r->now, &r->out);
         receiver_touch(r, s->reasm); /* a delivery on the way forgot it */
         receiver_publish(s);
-        r->tick = r->tick.ns ? r->tick : mono_add_ms(r->now, REASM_HOLD_MS);
+        receiver_wait(r, s);
     }
 }
 
@@ -251,16 +273,15 @@ static void packet(struct receiver *r, struct udp_packet *p)
 static void tick(struct receiver *r, struct mono seen)
 {
     struct mono next = {0};
-    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
-        for (unsigned k = 0; r->session[i] && k < r->session[i]->n_streams; k++) {
-            struct rx_stream *st = r->session[i]->stream[k];
-            receiver_touch(r, st->reasm);
-            struct mono t = reasm_tick(st->reasm, seen, &r->out);
-            receiver_touch(r, st->reasm);
-            receiver_publish(st);
-            if (t.ns && (!next.ns || t.ns < next.ns)) {
-                next = t;
-            }
+    for (struct rx_stream *st = r->waiting, *after; st; st = after) {
+        after = st->next_waiting;
+        receiver_touch(r, st->reasm);
+        struct mono t = reasm_tick(st->reasm, seen, &r->out);
+        receiver_touch(r, st->reasm);
+        receiver_publish(st);
+        receiver_wait(r, st);
+        if (t.ns && (!next.ns || t.ns < next.ns)) {
+            next = t;
         }
     }
     r->tick = next;
@@ -310,7 +331,9 @@ static void *run(void *arg)
     struct pollfd p[2] = {{.fd = r->conf.fd, .events = POLLIN},
                           {.fd = r->wake.fd, .events = POLLIN}};
     bool more = false;
-    pthread_setname_np(pthread_self(), "receiver"); /* another's name would need /proc */
+    char name[16];
+    snprintf(name, sizeof(name), r->conf.thread ? "receiver-%u" : "receiver", r->conf.thread);
+    pthread_setname_np(pthread_self(), name); /* another's name would need /proc */
     while (!r->stopping) {
         int timeout = more ? 0 : r->tick.ns ? REASM_HOLD_MS : IDLE_MS;
         if (poll(p, 2, timeout) < 0 && errno != EINTR) {
@@ -417,18 +440,16 @@ static uint64_t get(const _Atomic uint64_t *c)
     return atomic_load_explicit(c, memory_order_relaxed);
 }
 
-void receiver_figures(const struct receiver *r, struct receiver_figures *ret)
+void receiver_figures(const struct receiver *r, struct receiver_figures *add)
 {
-    *ret = (struct receiver_figures){
-        .datagrams = get(&r->counters.datagrams),
-        .bytes = get(&r->counters.bytes),
-        .malformed = get(&r->counters.malformed),
-        .unknown_session = get(&r->counters.unknown_session),
-        .too_many = get(&r->counters.too_many),
-        .forged = get(&r->counters.forged),
-        .replayed = get(&r->counters.replayed),
-        .unexpected = get(&r->counters.unexpected),
-        .control_full = get(&r->counters.control_full),
-        .socket_full = get(&r->counters.socket_full),
-    };
+    add->datagrams += get(&r->counters.datagrams);
+    add->bytes += get(&r->counters.bytes);
+    add->malformed += get(&r->counters.malformed);
+    add->unknown_session += get(&r->counters.unknown_session);
+    add->too_many += get(&r->counters.too_many);
+    add->forged += get(&r->counters.forged);
+    add->replayed += get(&r->counters.replayed);
+    add->unexpected += get(&r->counters.unexpected);
+    add->control_full += get(&r->counters.control_full);
+    add->socket_full += get(&r->counters.socket_full);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The collector's data thread: receives datagrams, opens records, puts streams together, and gives
- * frames to all outputs. What it cannot decide goes to the control thread as events: handshakes,
- * control records (opened and fresh), records of sessions it does not know. The control thread
- * answers with commands; a queue each way is all that the two share, besides the counts of a
+ * A data thread of the collector's: receives datagrams, opens records, puts streams together, and
+ * gives frames to all outputs. What it cannot decide goes to the control thread as events:
+ * handshakes, control records (opened and fresh), records of sessions it does not know. The control
+ * thread answers with commands; a queue each way is all that the two share, besides the counts of a
  * struct receiver_port.
  */
 #pragma once
@@ -15,6 +15,7 @@
 #include "sys/udp.h"
 
 enum {
+    RECEIVER_THREADS = 16,  /* at most; which one gets a record: its session index modulo all */
     RECEIVER_SLOTS = 16384, /* keys in use; the low bits of a session index are its slot */
     RECEIVER_SESSIONS = 4096,
     RECEIVER_OUTPUTS = 8,
@@ -35,6 +36,9 @@ struct receiver_port {
     struct ledger reported;   /* the tap's own stages, as last reported; control thread */
     struct ledger past;       /* and those of workers of this name that are no more, within it */
     _Atomic uint64_t accounted, lost; /* in this session */
+    /* The outputs' ledgers under its index are its own, and not those of who had that before.
+     * Written by the data thread. */
+    _Atomic bool in_outputs;
 };
 
 /* What became of datagrams, as the data thread counts it. */
@@ -76,6 +80,7 @@ struct receiver;
 
 struct receiver_conf {
     int fd;                      /* borrowed */
+    unsigned thread;             /* its number, for its name */
     struct sink *const *outputs; /* borrowed */
     unsigned n_outputs;
     const struct wake *control; /* signalled when there are events */
@@ -87,7 +92,8 @@ void receiver_free(struct receiver *r);
 
 /* The next event or NULL; the caller frees it. */
 struct receiver_event *receiver_event(struct receiver *r);
-void receiver_figures(const struct receiver *r, struct receiver_figures *ret);
+/* Adds its figures to those there. */
+void receiver_figures(const struct receiver *r, struct receiver_figures *add);
 
 /* Commands, carried out in order. -EAGAIN when the thread has not kept up, -ENOMEM; what is passed
  * belongs to the thread, also on failure. */
@@ -109,8 +115,5 @@ int receiver_report(struct receiver *r, uint32_t session, uint16_t stream, uint6
 /* The stream is over: what was announced and did not come is lost. RECEIVER_ENDED follows. `keep`:
  * frames of another stream still come under its port. */
 int receiver_stream_end(struct receiver *r, uint32_t session, uint16_t stream, bool keep);
-/* An observation point is no more: outputs have no counts of it, and its index may become
- * another's. */
-int receiver_forget(struct receiver *r, uint32_t port);
 /* The session is over: what was announced and did not come is lost. RECEIVER_CLOSED follows. */
 int receiver_close(struct receiver *r, uint32_t session);

@@ -22,7 +22,6 @@ enum op {
     OP_SUB,
     OP_REPORT,
     OP_END,
-    OP_FORGET,
     OP_CLOSE,
     OP_STOP
 };
@@ -61,17 +60,26 @@ static void key_add(struct receiver *r, struct command *c)
 
 static void key_drop(struct receiver *r, uint32_t index)
 {
-    struct rx_key **at = &r->key[index % RECEIVER_SLOTS];
-    if (*at && (*at)->index == index) {
-        aead_free((*at)->aead);
-        free(TAKE_PTR(*at));
+    struct rx_key *k = r->key[index % RECEIVER_SLOTS];
+    if (!k || k->index != index) {
+        return;
     }
+    for (struct rx_key **at = k->session ? &k->session->keys : NULL; at && *at;) {
+        if (*at == k) {
+            *at = k->next;
+            break;
+        }
+        at = &(*at)->next;
+    }
+    r->key[index % RECEIVER_SLOTS] = NULL;
+    aead_free(k->aead);
+    free(k);
 }
 
 static void bind_key(struct receiver *r, const struct command *c)
 {
     struct rx_key *k = r->key[c->index % RECEIVER_SLOTS];
-    if (!k || k->index != c->index || c->session >= RECEIVER_SESSIONS) {
+    if (!k || k->index != c->index || k->session || c->session >= RECEIVER_SESSIONS) {
         return;
     }
     struct rx_session **s = &r->session[c->session];
@@ -82,6 +90,10 @@ static void bind_key(struct receiver *r, const struct command *c)
         }
     }
     k->session = *s;
+    if (*s) {
+        k->next = (*s)->keys;
+        (*s)->keys = k;
+    }
 }
 
 static bool port_known(const struct rx_session *s, const struct receiver_port *port)
@@ -106,12 +118,14 @@ static void add_port(struct receiver *r, struct rx_session *s, const struct comm
         .filter = c->port->filter,
         .snaplen = c->port->snaplen,
         .speed_bps = c->port->speed_bps,
+        .fresh = !atomic_load_explicit(&c->port->in_outputs, memory_order_relaxed),
         .device = c->device,
     };
     for (unsigned i = 0; i < r->conf.n_outputs; i++) {
         struct sink *out = r->conf.outputs[i];
         (void)out->ops->port_add(out, &sp, NULL);
     }
+    atomic_store_explicit(&c->port->in_outputs, true, memory_order_release);
     s->port[s->n_ports++] = c->port;
 }
 
@@ -155,6 +169,7 @@ static void report(struct receiver *r, const struct command *c)
         reasm_report(st->reasm, c->frames, c->final, &r->out);
         receiver_touch(r, st->reasm);
         receiver_publish(st);
+        receiver_wait(r, st);
     }
 }
 
@@ -192,6 +207,7 @@ static void stream_end(struct receiver *r, const struct command *c)
         reasm_report(st->reasm, 0, true, &r->out);
         receiver_touch(r, st->reasm);
         receiver_publish(st);
+        receiver_wait(r, st); /* for nothing any more */
         receiver_deliver(r);
         if (!c->keep) {
             forget_port(r, s, st->port);
@@ -219,6 +235,7 @@ void receiver_close_books(struct receiver *r, uint32_t id)
             receiver_touch(r, s->stream[i]->reasm);
             reasm_report(s->stream[i]->reasm, 0, true, &r->out);
             receiver_publish(s->stream[i]);
+            receiver_wait(r, s->stream[i]); /* for nothing any more */
         }
         receiver_deliver(r);
         for (unsigned i = 0; i < s->n_streams; i++) {
@@ -228,10 +245,8 @@ void receiver_close_books(struct receiver *r, uint32_t id)
         for (unsigned i = 0; i < s->n_ports; i++) {
             remove_port(r, s->port[i]);
         }
-        for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
-            if (r->key[i] && r->key[i]->session == s) {
-                key_drop(r, r->key[i]->index);
-            }
+        while (s->keys) {
+            key_drop(r, s->keys->index);
         }
         free(s->port);
         free(s);
@@ -263,12 +278,6 @@ static void carry_out(struct receiver *r, struct command *c)
         break;
     case OP_END:
         stream_end(r, c);
-        break;
-    case OP_FORGET:
-        for (unsigned i = 0; i < r->conf.n_outputs; i++) {
-            struct sink *out = r->conf.outputs[i];
-            (out->ops->port_forget ? out->ops->port_forget : sink_port_forget)(out, c->index);
-        }
         break;
     case OP_CLOSE:
         receiver_close_books(r, c->session);
@@ -377,11 +386,6 @@ int receiver_stream_end(struct receiver *r, uint32_t session, uint16_t stream, b
 {
     return command(
         r, &(struct command){.op = OP_END, .session = session, .stream = stream, .keep = keep});
-}
-
-int receiver_forget(struct receiver *r, uint32_t port)
-{
-    return command(r, &(struct command){.op = OP_FORGET, .index = port});
 }
 
 int receiver_close(struct receiver *r, uint32_t session)

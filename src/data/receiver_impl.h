@@ -25,6 +25,7 @@ struct rx_stream {
     struct reasm *reasm;
     struct replay replay;
     struct receiver_port *port;
+    struct rx_stream **waits_at, *next_waiting; /* its place among those that wait, or NULL */
 };
 
 struct rx_session {
@@ -33,6 +34,7 @@ struct rx_session {
     struct rx_stream *recent[RECEIVER_RECENT]; /* by the low bits of the id: found at once */
     struct receiver_port **port; /* added to the outputs, to be removed with the session */
     unsigned n_ports;
+    struct rx_key *keys; /* bound to it */
 };
 
 struct rx_key {
@@ -41,6 +43,7 @@ struct rx_key {
     struct replay replay;       /* of stream 0 */
     struct load_bucket control; /* records of stream 0 that are passed on */
     struct rx_session *session;
+    struct rx_key *next; /* of the session */
 };
 
 struct counters {
@@ -65,8 +68,9 @@ struct receiver {
     uint8_t *buffers;
     struct batch batch;
     struct reasm_out out;
-    struct mono now, asked; /* after and before the socket was last read */
-    struct mono tick;       /* when a stream wants its tick; {0}: none does */
+    struct mono now, asked;    /* after and before the socket was last read */
+    struct mono tick;          /* when a stream wants its tick; {0}: none does */
+    struct rx_stream *waiting; /* for segments that are missing */
     unsigned unknown_told;
     struct load_sources sources;
     struct counters counters;
@@ -78,6 +82,8 @@ struct receiver {
 
 /* receiver.c */
 void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len);
+/* After whatever may have changed what it waits for. */
+void receiver_wait(struct receiver *r, struct rx_stream *s);
 /* Gives the batch to the outputs; what a stream has in it must have been touched. */
 void receiver_deliver(void *user);
 void receiver_touch(struct receiver *r, struct reasm *reasm);

@@ -60,21 +60,42 @@ void server_drop_key(struct server *s, struct key *k)
         server_half_remove(s, k);
     } else if (k->session->key == k) {
         k->session->key = NULL;
+        server_session_moved(s, k->session);
     }
-    (void)receiver_key_drop(s->receiver, k->index);
+    (void)receiver_key_drop(server_receiver(s, k->index), k->index);
     s->key[k->index % RECEIVER_SLOTS] = NULL;
+    s->keys_of[k->index % s->conf.n_threads]--;
+    server_unlist_key(k);
     key_free(k);
 }
 
-/* A random index whose slot is free. Slots of half-open keys and of sessions are bounded far below
- * their number, so a few draws do. */
-static struct key *make_key(struct server *s, const struct receiver_event *e, bool real)
+/* The data thread for whom a HELLO came from: its session's, if it has one, which its own index of
+ * it or its address tells. Both may be forged: the INFO decides what belongs to what. */
+static unsigned thread_for(struct server *s, const struct receiver_event *e, uint32_t hint)
 {
-    uint32_t index = 0;
-    server_half_room(s, &e->from, real);
+    const struct key *k = hint ? server_find_key(s, hint) : NULL;
+    const struct session *ss = k ? k->session : server_session_at(s, &e->from);
+    unsigned least = 0;
+    for (unsigned t = 1; t < s->conf.n_threads; t++) {
+        least = s->keys_of[t] < s->keys_of[least] ? t : least;
+    }
+    return ss ? ss->thread : least;
+}
+
+/* A random index of that data thread whose slot is free. Slots of half-open keys and of sessions
+ * are bounded far below their number, so a few draws do. */
+static struct key *make_key(struct server *s, const struct receiver_event *e, bool real,
+                            unsigned thread)
+{
+    uint32_t index = 0, n = s->conf.n_threads;
+    if (!server_half_room(s, &e->from, real)) {
+        return NULL;
+    }
     for (unsigned i = 0; i < 1000; i++) {
-        if (random_bytes(&index, sizeof(index)) == 0 && index != 0 &&
-            !s->key[index % RECEIVER_SLOTS]) {
+        if (random_bytes(&index, sizeof(index)) == 0) {
+            index += thread - index % n;
+        }
+        if (index != 0 && index % n == thread && !s->key[index % RECEIVER_SLOTS]) {
             struct key *k = calloc(1, sizeof(*k));
             if (k) {
                 k->index = index;
@@ -84,6 +105,7 @@ static struct key *make_key(struct server *s, const struct receiver_event *e, bo
                 k->made = mono_now();
                 k->expires = mono_add_ms(k->made, SERVER_HALF_MS);
                 s->key[index % RECEIVER_SLOTS] = k;
+                s->keys_of[thread]++;
                 server_half_add(s, k);
             }
             return k;
@@ -102,7 +124,7 @@ static int use_keys(struct server *s, struct key *k, struct handshake_keys *keys
         r = aead_new(keys->alg, keys->recv, &rx, NULL);
     }
     if (r == 0) {
-        r = receiver_key_add(s->receiver, k->index, rx);
+        r = receiver_key_add(server_receiver(s, k->index), k->index, rx);
     }
     k->alg = keys->alg;
     k->remote = keys->remote;
@@ -149,7 +171,7 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
         server_reject(s, e, LINK_REASON_BUSY, m->sender);
         return;
     }
-    struct key *k = make_key(s, e, real);
+    struct key *k = make_key(s, e, real, thread_for(s, e, m->receiver));
     if (!k) {
         return;
     }
@@ -274,15 +296,22 @@ static void on_event(struct server *s, const struct receiver_event *e)
     }
 }
 
-/* A part of what is there: handshakes are dear, and timers want their turn. */
+/* A part of what is there, from each data thread in turn: handshakes are dear, and timers want
+ * theirs. */
 static void drain(struct server *s)
 {
-    struct receiver_event *e = NULL;
-    for (unsigned i = 0; i < SERVER_EVENTS && (e = receiver_event(s->receiver)) != NULL; i++) {
-        on_event(s, e);
-        free(e);
+    bool any = true;
+    for (unsigned i = 0; any && i < SERVER_EVENTS; i++) {
+        any = false;
+        for (unsigned t = 0; t < s->conf.n_threads; t++) {
+            _cleanup_(freep) struct receiver_event *e = receiver_event(s->receiver[t]);
+            if (e) {
+                on_event(s, e);
+                any = true;
+            }
+        }
     }
-    if (e) {
+    if (any) {
         wake_signal(&s->wake);
     }
 }
@@ -322,9 +351,8 @@ static void on_tick(struct loop *l, struct mono now, void *user)
 {
     (void)l;
     struct server *s = user;
-    bool report = mono_due(now, s->next_report);
-    if (report) {
-        s->next_report = mono_add_ms(now, 1000);
+    if (mono_due(now, s->next_words)) {
+        s->next_words = mono_add_ms(now, 1000);
         s->words = 0;
     }
     s->hints = 0;
@@ -332,7 +360,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     tick_keys(s, now);
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
         if (s->session[i]) {
-            server_session_tick(s, s->session[i], now, report);
+            server_session_tick(s, s->session[i], now);
         }
     }
 }
@@ -343,6 +371,9 @@ static int start(struct server *s, struct error *err)
     int r = wake_init(&s->wake);
     if (r == 0) {
         r = random_bytes(&seed, sizeof(seed));
+    }
+    if (r == 0) {
+        r = server_index_init(s, seed);
     }
     if (r == 0) {
         r = cookie_init(&s->cookies, mono_now());
@@ -359,30 +390,35 @@ static int start(struct server *s, struct error *err)
     }
     guard_init(&s->guard, seed, mono_now());
     load_init(&s->load, seed, mono_now());
-    s->send_buffer = udp_send_buffer(s->conf.fd);
+    s->send_buffer = udp_send_buffer(s->conf.fd[0]);
     if (s->send_buffer < 0) {
         return error_sys(err, -s->send_buffer, "cannot start the link");
     }
-    s->next_report = mono_add_ms(mono_now(), 1000);
-    const struct receiver_conf rc = {.fd = s->conf.fd,
-                                     .outputs = s->conf.outputs,
-                                     .n_outputs = s->conf.n_outputs,
-                                     .control = &s->wake};
-    return receiver_start(&rc, &s->receiver, err);
+    s->next_words = mono_add_ms(mono_now(), 1000);
+    for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
+        const struct receiver_conf rc = {.fd = s->conf.fd[t],
+                                         .thread = t,
+                                         .outputs = s->conf.outputs + (size_t)t * s->conf.n_outputs,
+                                         .n_outputs = s->conf.n_outputs,
+                                         .control = &s->wake};
+        r = receiver_start(&rc, &s->receiver[t], err);
+    }
+    return r;
 }
 
 int server_new(struct loop *loop, const struct server_conf *conf, struct server **ret,
                struct error *err)
 {
-    struct server *s = calloc(1, sizeof(*s));
+    struct server *s = conf->n_outputs <= RECEIVER_OUTPUTS ? calloc(1, sizeof(*s)) : NULL;
     if (!s) {
-        return error_sys(err, ENOMEM, "cannot start the link");
+        return error_sys(err, conf->n_outputs > RECEIVER_OUTPUTS ? EINVAL : ENOMEM,
+                         "cannot start the link");
     }
     history_init(&s->history, HISTORY_MAX);
     s->loop = loop;
     s->conf = *conf;
     s->wake.fd = -1;
-    s->io = (struct udp_io){.fd = conf->fd};
+    s->io = (struct udp_io){.fd = conf->fd[0]};
     int r = start(s, err);
     if (r < 0) {
         server_free(s);
@@ -390,6 +426,17 @@ int server_new(struct loop *loop, const struct server_conf *conf, struct server 
     }
     *ret = s;
     return 0;
+}
+
+static void sum_figures(const struct server *s, struct server_counters *ret)
+{
+    ret->receiver = (struct receiver_figures){0};
+    ret->n_threads = s->conf.n_threads;
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        uint64_t before = ret->receiver.datagrams;
+        receiver_figures(s->receiver[t], &ret->receiver);
+        ret->datagrams_of[t] = ret->receiver.datagrams - before;
+    }
 }
 
 void server_stop(struct server *s)
@@ -400,8 +447,10 @@ void server_stop(struct server *s)
             server_session_send_close(s, ss, LINK_CLOSE_END);
         }
     }
-    receiver_figures(s->receiver, &s->counters.receiver);
-    receiver_free(TAKE_PTR(s->receiver));
+    sum_figures(s, &s->counters);
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        receiver_free(TAKE_PTR(s->receiver[t]));
+    }
 }
 
 void server_free(struct server *s)
@@ -409,7 +458,10 @@ void server_free(struct server *s)
     if (!s) {
         return;
     }
-    receiver_free(s->receiver);
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        receiver_free(s->receiver[t]);
+    }
+    server_index_done(s);
     loop_del_fd(s->loop, s->wake_event);
     loop_del_timer(s->loop, s->tick);
     wake_done(&s->wake);
@@ -422,16 +474,7 @@ void server_free(struct server *s)
         free(s->session[i]);
     }
     for (unsigned i = 0; i < s->n_taps; i++) {
-        for (unsigned p = 0; p < s->tap[i]->n_ports; p++) {
-            free(s->tap[i]->port[p]->filter);
-            free(s->tap[i]->port[p]);
-        }
-        history_done(&s->tap[i]->history);
-        free(s->tap[i]->past);
-        if (s->tap[i]->device >= 0) {
-            close(s->tap[i]->device);
-        }
-        free(s->tap[i]);
+        server_tap_free(s->tap[i]);
     }
     history_done(&s->history);
     allow_done(&s->allow);
@@ -443,7 +486,7 @@ void server_free(struct server *s)
 void server_counters(const struct server *s, struct server_counters *ret)
 {
     *ret = s->counters;
-    if (s->receiver) {
-        receiver_figures(s->receiver, &ret->receiver);
+    if (s->receiver[0]) {
+        sum_figures(s, ret);
     }
 }

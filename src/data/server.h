@@ -17,22 +17,24 @@ struct server_ops {
      * descriptor is the server's to close when the tap is gone. */
     int (*device)(void *user, const char *tap, int *ret_fd, struct error *err);
     void (*say)(void *user, bool error, const char *text);
-    /* The data thread has given up, as it has said: nothing is received any more. */
+    /* A data thread has given up, as it has said: nothing is received any more. */
     void (*failed)(void *user);
 };
 
 struct server_conf {
     struct handshake_conf handshake; /* borrowed strings and lists */
-    int fd;                          /* the socket; borrowed */
-    struct sink *const *outputs;     /* borrowed */
-    unsigned n_outputs;
+    const int *fd;                   /* a socket for each data thread (udp_bind); borrowed */
+    unsigned n_threads;              /* in [1, RECEIVER_THREADS] */
+    struct sink *const *outputs;     /* those of each data thread, one after the other; borrowed */
+    unsigned n_outputs;              /* of one data thread */
     const struct server_ops *ops;
     void *user;
 };
 
+/* -EINVAL: more outputs than RECEIVER_OUTPUTS. */
 int server_new(struct loop *loop, const struct server_conf *conf, struct server **ret,
                struct error *err);
-/* Tells the taps, closes all books and ends the data thread; outputs can be finished then, and
+/* Tells the taps, closes all books and ends the data threads; outputs can be finished then, and
  * server_each still tells the ledgers. */
 void server_stop(struct server *s);
 void server_free(struct server *s);
@@ -72,6 +74,15 @@ struct server_tap {
     const struct ledger *past_rx, *past_reported, *past_out;
 };
 
+/* Taps that were gone for longest when there was no room for another name or interface: nothing is
+ * left of them but what they counted, so that the sums still hold. */
+struct server_forgotten {
+    uint64_t taps, interfaces, sessions, unclosed;
+    struct ledger ledger;                   /* their own stages, as reported, and LINK_RX */
+    struct ledger output[RECEIVER_OUTPUTS]; /* SINK, of each output */
+};
+const struct server_forgotten *server_forgotten(const struct server *s);
+
 typedef void server_tap_fn(void *user, const struct server_tap *tap);
 void server_each(const struct server *s, server_tap_fn *fn, void *user);
 
@@ -84,6 +95,8 @@ struct server_counters {
     uint64_t unanswered;           /* as too many answers had not left yet */
     uint64_t cookies, put_off;     /* HELLOs answered by a cookie; left for later */
     uint64_t wrong_secret, wrong_key, wrong_method, wrong_version, slowed;
-    struct receiver_figures receiver;
+    struct receiver_figures receiver; /* of all data threads, … */
+    unsigned n_threads;
+    uint64_t datagrams_of[RECEIVER_THREADS]; /* … and what each of them received */
 };
 void server_counters(const struct server *s, struct server_counters *ret);

@@ -69,17 +69,6 @@ bool server_admits(struct server *s, const struct receiver_event *e, const struc
     }
 }
 
-struct session *server_session_at(struct server *s, const struct udp_addr *from)
-{
-    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
-        struct session *ss = s->session[i];
-        if (ss && ss->key && !ss->closing && udp_addr_equal(&ss->key->from, from)) {
-            return ss;
-        }
-    }
-    return NULL;
-}
-
 /* Who shares an address with someone who guesses has to wait too, but not for the next key of a
  * session that is up. That is known by address and port, which can be forged: hence a limit. */
 bool server_may_try(struct server *s, const struct receiver_event *e)
@@ -109,24 +98,49 @@ static bool same_address(const struct udp_addr *a, const struct udp_addr *b)
     return memcmp(nx, ny, 16) == 0;
 }
 
+/* A tap that has waited begins anew and ignores answers to what it began before: what is half-open
+ * from its address and port, which are known to be real, only takes room. */
+static void drop_superseded(struct server *s, const struct udp_addr *from)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        for (struct key *k = s->half[i].first, *next; k; k = next) {
+            next = k->half_next;
+            if (udp_addr_equal(&k->from, from)) {
+                server_drop_key(s, k);
+            }
+        }
+    }
+}
+
 /* The oldest gives way: of the same address where that one has its share already, else of all of
- * its kind. An honest handshake is half-open for a round trip. */
-void server_half_room(struct server *s, const struct udp_addr *from, bool real)
+ * its kind. An honest handshake is half-open for a round trip, and not much longer where a thousand
+ * taps come back at once: who has begun is left alone for a while, and who comes asks again. */
+bool server_half_room(struct server *s, const struct udp_addr *from, bool real)
 {
     const struct half_list *l = &s->half[real];
     unsigned limit = real ? SERVER_HALF - SERVER_HALF_FREE : SERVER_HALF_FREE, own = 0;
     struct key *victim = NULL;
+    if (real) {
+        drop_superseded(s, from);
+    }
     for (struct key *k = real ? l->first : NULL; k; k = k->half_next) {
         if (same_address(&k->from, from)) {
             victim = victim ? victim : k;
             own++;
         }
     }
-    if (own >= SERVER_HALF_OWN) {
-        server_drop_key(s, victim);
-    } else if (l->n >= limit) {
-        server_drop_key(s, l->first);
+    if (own < SERVER_HALF_OWN) {
+        victim = l->n >= limit ? l->first : NULL;
     }
+    if (!victim) {
+        return true;
+    }
+    if (!mono_due(mono_now(), mono_add_ms(victim->made, SERVER_HALF_MIN_MS))) {
+        s->counters.put_off++;
+        return false;
+    }
+    server_drop_key(s, victim);
+    return true;
 }
 
 void server_half_add(struct server *s, struct key *k)

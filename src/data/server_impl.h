@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What server.c (sockets, handshakes), server_admit.c (whose handshakes are looked at),
- * server_session.c (control records) and server_taps.c (who is known, with which ports) share.
+ * server_session.c (control records), server_taps.c (who is known, with which ports) and
+ * server_index.c (finding things without walking) share.
  */
 #pragma once
 
+#include "base/table.h"
 #include "data/link/clock.h"
 #include "data/link/cookie.h"
 #include "data/server.h"
@@ -16,10 +18,13 @@ enum {
     SERVER_PORTS = 4095,    /* observation points in all */
     SERVER_HALF = 1024,     /* handshakes that have not become a session */
     SERVER_HALF_FREE = 256, /* of these, begun without a cookie */
-    SERVER_HALF_OWN = 256,  /* of the others, from one address */
+    SERVER_HALF_OWN = 512,  /* of the others, from one address */
     SERVER_CONFIRMS = 16,   /* that are looked at for one handshake */
     SERVER_TICK_MS = 200,
+    SERVER_REPORT_MS = 1000 - SERVER_TICK_MS / 2, /* so that it is every fifth tick */
+    SERVER_SPREAD = 5,
     SERVER_HALF_MS = 10000,
+    SERVER_HALF_MIN_MS = 500, /* before another may take the place of one that is half-open */
     SERVER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
     SERVER_MOVED_MS = 10000,  /* in which a tap's other addresses are told */
     SERVER_MOVED_TOLD = 4,    /* so many times */
@@ -38,6 +43,7 @@ enum {
 };
 
 struct session;
+struct key;
 
 /* What observation points have counted that were forgotten for others. */
 struct server_past {
@@ -64,10 +70,12 @@ struct key {
     struct mono asked;         /* its first INFO came */
     uint8_t *info;             /* an INFO that waits for another session's end */
     uint16_t info_len;
+    struct key **at, *next; /* its place among those of its session */
 };
 
 struct tap {
     char name[LINK_NAME_MAX + 1], host[129], software[129];
+    struct table_link by_name;
     struct receiver_port *port[TAP_PORTS];
     unsigned n_ports;
     struct server_past *past; /* NULL: none yet */
@@ -89,7 +97,10 @@ struct tap {
 
 struct session {
     uint32_t id;
+    unsigned thread; /* the data thread that has its streams, and gets all its datagrams */
     uint64_t tag;
+    struct table_link by_tag, by_address;
+    struct key *keys; /* all that are bound to it */
     struct tap *tap;
     const struct allow_entry *entry; /* NULL: by passphrase or in the clear */
     struct key *key;                 /* the one to send with */
@@ -102,7 +113,7 @@ struct session {
     bool asked;   /* … or has yet to be told so */
     bool wants_ack, told_unserved;
     unsigned guesses; /* wrong passphrases from its address since its last key */
-    struct mono heard;
+    struct mono heard, next_report;
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
     struct mono last_at;
     struct link_clock clock;
@@ -116,11 +127,12 @@ struct half_list {
 struct server {
     struct loop *loop;
     struct server_conf conf;
-    struct receiver *receiver;
+    struct receiver *receiver[RECEIVER_THREADS];
+    unsigned keys_of[RECEIVER_THREADS]; /* of each: those of sessions, and half-open ones */
     struct wake wake;
     struct loop_fd *wake_event;
     struct loop_timer *tick;
-    struct mono next_report;
+    struct mono next_words;
     struct udp_io io;   /* for answers */
     int send_buffer;    /* its size */
     struct guard guard; /* passphrases: who has to wait */
@@ -130,10 +142,13 @@ struct server {
     struct half_list half[2]; /* half-open keys; [1]: of real addresses */
     unsigned n_half;
     struct session *session[RECEIVER_SESSIONS];
+    unsigned n_sessions, next_session;
+    struct table sessions_by_tag, sessions_by_address, taps_by_name;
     struct tap *tap[SERVER_TAPS];
     unsigned n_taps;
     uint32_t n_ports, last_port;      /* in use; the index given out last */
     bool port_used[SERVER_PORTS + 1]; /* by index, from 1 on */
+    struct server_forgotten forgotten;
     unsigned hints, words;
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
     struct history history;
@@ -149,6 +164,25 @@ void server_send(struct server *s, const struct udp_addr *to, const struct udp_a
 struct key *server_find_key(struct server *s, uint32_t index);
 void server_drop_key(struct server *s, struct key *k);
 
+/* server_index.c */
+int server_index_init(struct server *s, uint64_t seed);
+void server_index_done(struct server *s);
+/* The key is among those of its session; server_unlist_key also takes one that is of none. */
+void server_list_key(struct key *k);
+void server_unlist_key(struct key *k);
+/* The session whose newest key was last used from there, or NULL. */
+struct session *server_session_at(const struct server *s, const struct udp_addr *from);
+/* To be called when a session's newest key is another one, or is used from another address. */
+void server_session_moved(struct server *s, struct session *ss);
+/* A session that goes on: the same tag, from one who has proven the same. */
+struct session *server_session_tagged(const struct server *s, uint64_t tag,
+                                      const struct allow_entry *entry);
+void server_session_add(struct server *s, struct session *ss);
+void server_session_remove(struct server *s, struct session *ss);
+struct tap *server_tap_named(const struct server *s, const char *name);
+/* The data thread that gets datagrams with this index: the kernel steers them by it. */
+struct receiver *server_receiver(const struct server *s, uint32_t index);
+
 /* server_admit.c */
 /* Is this HELLO to be worked on? If not it has been answered, where that is due. *ret_real: its
  * sender's address is known to be real. */
@@ -162,10 +196,9 @@ void server_answer(struct server *s, const struct receiver_event *e, bool real, 
 bool server_may_try(struct server *s, const struct receiver_event *e);
 void server_reject(struct server *s, const struct receiver_event *e, uint8_t why,
                    uint32_t receiver);
-/* A session whose newest key is used from that address and port, or NULL. */
-struct session *server_session_at(struct server *s, const struct udp_addr *from);
-/* Drops a half-open key where the next one from this address would be one too many. */
-void server_half_room(struct server *s, const struct udp_addr *from, bool real);
+/* Drops a half-open key where the next one from this address would be one too many; false when
+ * there is none to be dropped yet. */
+bool server_half_room(struct server *s, const struct udp_addr *from, bool real);
 void server_half_add(struct server *s, struct key *k);
 void server_half_remove(struct server *s, struct key *k);
 
@@ -174,6 +207,8 @@ void server_half_remove(struct server *s, struct key *k);
  * not known yet whether it lives. */
 struct tap *server_tap_for(struct server *s, const struct link_info *info, const struct key *k,
                            bool *ret_wait);
+/* Frees a tap, which is in no session, with its observation points. */
+void server_tap_free(struct tap *t);
 /* No frames come under it until the tap announces it again. */
 void server_port_idle(struct receiver_port *p);
 /* NULL: no more can be kept; otherwise another that has been idle for long may be forgotten for it.
@@ -188,5 +223,5 @@ void server_stream_ended(struct server *s, uint32_t id, uint16_t stream);
 /* Looks again at an INFO that waits. */
 void server_info_waits(struct server *s, struct key *k);
 void server_session_end(struct server *s, struct session *ss);
-void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report);
+void server_session_tick(struct server *s, struct session *ss, struct mono now);
 void server_session_send_close(struct server *s, struct session *ss, enum link_close why);

@@ -49,12 +49,17 @@ static void send_report(struct server *s, struct session *ss)
     }
 }
 
+static struct receiver *of(const struct server *s, const struct session *ss)
+{
+    return s->receiver[ss->thread];
+}
+
 /* Asks the data thread to close the books; the rest follows with RECEIVER_CLOSED. */
 void server_session_end(struct server *s, struct session *ss)
 {
     ss->closing = true;
     if (!ss->asked) {
-        ss->asked = receiver_close(s->receiver, ss->id) == 0; /* else at the next tick */
+        ss->asked = receiver_close(of(s, ss), ss->id) == 0; /* else at the next tick */
     }
 }
 
@@ -68,10 +73,8 @@ void server_session_closed(struct server *s, uint32_t id)
         send_report(s, ss); /* the tap's last word on what arrived */
         send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE_ACK});
     }
-    for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
-        if (s->key[i] && s->key[i]->session == ss) {
-            server_drop_key(s, s->key[i]);
-        }
+    while (ss->keys) {
+        server_drop_key(s, ss->keys);
     }
     struct tap *t = ss->tap;
     t->unclosed += ss->wants_ack ? 0 : 1;
@@ -89,7 +92,7 @@ void server_session_closed(struct server *s, uint32_t id)
             t->device_closed = mono_now();
         }
     }
-    s->session[id] = NULL;
+    server_session_remove(s, ss);
     free(ss);
 }
 
@@ -97,12 +100,8 @@ void server_session_closed(struct server *s, uint32_t id)
 static struct session *session_make(struct server *s, struct key *k, const struct link_info *info,
                                     bool *ret_wait)
 {
-    uint32_t id = 0;
     *ret_wait = false;
-    while (id < RECEIVER_SESSIONS && s->session[id]) {
-        id++;
-    }
-    struct tap *t = id < RECEIVER_SESSIONS ? server_tap_for(s, info, k, ret_wait) : NULL;
+    struct tap *t = s->n_sessions < RECEIVER_SESSIONS ? server_tap_for(s, info, k, ret_wait) : NULL;
     if (t && t->session) {
         server_session_end(s, t->session); /* the tap was started anew; wait for its old books */
         *ret_wait = true;
@@ -112,11 +111,13 @@ static struct session *session_make(struct server *s, struct key *k, const struc
     if (!ss) {
         return NULL;
     }
-    ss->id = id;
     ss->tag = info->tag;
+    ss->thread = k->index % s->conf.n_threads;
     ss->tap = t;
     ss->entry = k->handshake.entry;
-    s->session[id] = ss;
+    server_session_add(s, ss);
+    /* not all at once, where all came at once */
+    ss->next_report = mono_add_ms(mono_now(), 1000 + ss->id % SERVER_SPREAD * SERVER_TICK_MS);
     t->session = ss;
     t->sessions++;
     t->since = mono_now();
@@ -125,22 +126,10 @@ static struct session *session_make(struct server *s, struct key *k, const struc
     return ss;
 }
 
-/* A session that goes on: the same tag, from one who has proven the same. */
-static struct session *session_find(struct server *s, const struct key *k, uint64_t tag)
-{
-    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
-        struct session *ss = s->session[i];
-        if (ss && !ss->closing && ss->tag == tag && ss->entry == k->handshake.entry) {
-            return ss;
-        }
-    }
-    return NULL;
-}
-
 static int take_key(struct server *s, struct session *ss, struct key *k)
 {
     struct key *old = ss->key;
-    int r = receiver_bind(s->receiver, k->index, ss->id);
+    int r = receiver_bind(of(s, ss), k->index, ss->id);
     if (r < 0) {
         return r;
     }
@@ -151,7 +140,9 @@ static int take_key(struct server *s, struct session *ss, struct key *k)
     server_half_remove(s, k);
     k->session = ss;
     k->expires = (struct mono){0};
+    server_list_key(k);
     ss->key = k;
+    server_session_moved(s, ss);
     ss->guesses = 0;
     s->counters.accepted++;
     return 0;
@@ -159,9 +150,12 @@ static int take_key(struct server *s, struct session *ss, struct key *k)
 
 static int begin(struct server *s, struct key *k, const struct link_info *info, bool *ret_wait)
 {
-    struct session *ss = session_find(s, k, info->tag);
+    struct session *ss = server_session_tagged(s, info->tag, k->handshake.entry);
     bool resumed = ss != NULL;
     *ret_wait = false;
+    if (ss && ss->thread != k->index % s->conf.n_threads) {
+        return -EAGAIN; /* it did not say whose HELLO it was, nor came from where it was known */
+    }
     ss = ss ? ss : session_make(s, k, info, ret_wait);
     if (!ss) {
         return -EAGAIN;
@@ -303,7 +297,7 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
     atomic_store_explicit(&p->accounted, 0,
                           memory_order_relaxed); /* not those of its last session */
     atomic_store_explicit(&p->lost, 0, memory_order_relaxed);
-    if (receiver_stream_add(s->receiver, ss->id, ls->stream, p, ss->tap->device) < 0) {
+    if (receiver_stream_add(of(s, ss), ss->id, ls->stream, p, ss->tap->device) < 0) {
         return false;
     }
     ss->final[ss->n_streams] = ss->ending[ss->n_streams] = false;
@@ -334,7 +328,7 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
                 ledger_set(&p->reported, (enum ledger_id)k, past + rs->n[k]);
             }
         }
-        (void)receiver_report(s->receiver, ss->id, rs->stream, rs->frames, r->final);
+        (void)receiver_report(of(s, ss), ss->id, rs->stream, rs->frames, r->final);
     }
 }
 
@@ -353,7 +347,7 @@ static void on_stream_end(struct server *s, struct session *ss, struct key *k,
         answer_end(s, k, &(struct link_stream_end){.stream = end->stream});
     } else if (ss->final[at] && !ss->ending[at]) {
         ss->ending[at] =
-            receiver_stream_end(s->receiver, ss->id, end->stream, ss->stream[at]->has_sub) == 0;
+            receiver_stream_end(of(s, ss), ss->id, end->stream, ss->stream[at]->has_sub) == 0;
     }
 }
 
@@ -436,11 +430,14 @@ static void follow(struct server *s, struct key *k, const struct receiver_event 
         return;
     }
     k->newest = e->counter + 1;
-    bool moved = ss && !ss->closing && !udp_addr_equal(&k->from, &e->from);
+    bool elsewhere = !udp_addr_equal(&k->from, &e->from), moved = ss && !ss->closing && elsewhere;
     k->from = e->from;
     k->local = e->local;
     if (ss) {
         ss->tap->last_addr = e->from;
+    }
+    if (ss && elsewhere) {
+        server_session_moved(s, ss);
     }
     if (moved) {
         tell_move(s, ss->tap, &e->from);
@@ -481,7 +478,7 @@ void server_control(struct server *s, const struct receiver_event *e)
                 server_port_for(s, ss->tap, c.port.ifname.p, c.port.ifname.len);
             if (p) {
                 p->shown = p->has_sub = true;
-                (void)receiver_sub_add(s->receiver, ss->id, c.port.stream, c.port.port, p,
+                (void)receiver_sub_add(of(s, ss), ss->id, c.port.stream, c.port.port, p,
                                        ss->tap->device);
             }
         }
@@ -509,7 +506,7 @@ void server_session_send_close(struct server *s, struct session *ss, enum link_c
     send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE, .reason = (uint8_t)why});
 }
 
-void server_session_tick(struct server *s, struct session *ss, struct mono now, bool report)
+void server_session_tick(struct server *s, struct session *ss, struct mono now)
 {
     if (ss->closing) {
         server_session_end(s, ss);
@@ -519,7 +516,8 @@ void server_session_tick(struct server *s, struct session *ss, struct mono now, 
         server_say(s, true, "tap %s: not heard for %d s, its session is closed", ss->tap->name,
                    SERVER_GONE_MS / 1000);
         server_session_end(s, ss);
-    } else if (report) {
+    } else if (mono_due(now, ss->next_report)) {
+        ss->next_report = mono_add_ms(now, SERVER_REPORT_MS);
         send_report(s, ss);
     }
 }

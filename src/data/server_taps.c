@@ -1,32 +1,158 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which taps the collector knows, by name, and their observation points. They outlive sessions, so
- * that a tap that comes back counts on in the same ledger.
+ * that a tap that comes back counts on in the same ledger. As there is room for so many only, those
+ * gone for longest are forgotten one by one, and what they counted is kept in one sum.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "data/server_impl.h"
 
-static struct tap *find(struct server *s, const char *name)
+void server_tap_free(struct tap *t)
 {
-    for (unsigned i = 0; i < s->n_taps; i++) {
-        if (strcmp(s->tap[i]->name, name) == 0) {
-            return s->tap[i];
+    for (unsigned i = 0; i < t->n_ports; i++) {
+        free(t->port[i]->filter);
+        free(t->port[i]);
+    }
+    if (t->device >= 0) {
+        close(t->device);
+    }
+    history_done(&t->history);
+    free(t->past);
+    free(t);
+}
+
+static void add_up(struct ledger *to, const struct ledger *from)
+{
+    for (unsigned i = 0; from && i < LEDGER_COUNT; i++) {
+        ledger_add(to, (enum ledger_id)i, ledger_get(from, (enum ledger_id)i));
+    }
+}
+
+/* NULL: the output knows nothing of it. */
+static const struct ledger *written(const struct server *s, unsigned output,
+                                    const struct receiver_port *p)
+{
+    return atomic_load_explicit(&p->in_outputs, memory_order_acquire)
+               ? sink_ledger(s->conf.outputs[output], p->index)
+               : NULL;
+}
+
+/* Nothing of it is between the link and the end of an output. */
+static bool settled(const struct server *s, const struct receiver_port *p)
+{
+    if (ledger_sum(&p->ledger, LEDGER_LINK_RX).in_flight != 0) {
+        return false;
+    }
+    for (unsigned k = 0; k < s->conf.n_outputs; k++) {
+        const struct ledger *l = written(s, k, p);
+        if (l && ledger_sum(l, LEDGER_SINK).in_flight != 0) {
+            return false;
         }
     }
-    return NULL;
+    return true;
+}
+
+static bool tap_settled(const struct server *s, const struct tap *t)
+{
+    for (unsigned i = 0; i < t->n_ports; i++) {
+        if (!settled(s, t->port[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Its counts go to those of the tap's interfaces that are no more. */
+static bool forget_port(struct server *s, struct tap *t, unsigned at)
+{
+    struct receiver_port *p = t->port[at];
+    if (!t->past) {
+        t->past = calloc(1, sizeof(*t->past)); /* with it; read before it is gone */
+    }
+    if (!t->past) {
+        return false;
+    }
+    t->past->n++;
+    add_up(&t->past->rx, &p->ledger);
+    add_up(&t->past->reported, &p->reported);
+    for (unsigned k = 0; k < s->conf.n_outputs; k++) {
+        add_up(&t->past->out[k], written(s, k, p));
+    }
+    s->port_used[p->index] = false;
+    s->n_ports--;
+    free(p->filter);
+    free(p);
+    t->port[at] = t->port[--t->n_ports];
+    return true;
+}
+
+static bool forget_tap(struct server *s, unsigned at)
+{
+    struct tap *t = s->tap[at];
+    struct server_forgotten *f = &s->forgotten;
+    while (t->n_ports > 0) {
+        if (!forget_port(s, t, t->n_ports - 1)) {
+            return false;
+        }
+    }
+    f->taps++;
+    f->sessions += t->sessions;
+    f->unclosed += t->unclosed;
+    if (t->past) {
+        f->interfaces += t->past->n;
+        add_up(&f->ledger, &t->past->reported); /* its stages are others than those of rx */
+        add_up(&f->ledger, &t->past->rx);
+        for (unsigned k = 0; k < s->conf.n_outputs; k++) {
+            add_up(&f->output[k], &t->past->out[k]);
+        }
+    }
+    if (f->taps == 1) {
+        server_say(s, true,
+                   "no more than %d taps are remembered: those gone for longest are now counted "
+                   "together",
+                   SERVER_TAPS);
+    }
+    table_remove(&t->by_name);
+    memmove(&s->tap[at], &s->tap[at + 1], (s->n_taps - at - 1) * sizeof(struct tap *));
+    s->n_taps--;
+    server_tap_free(t);
+    return true;
+}
+
+/* Makes room: of the taps that are gone, the one heard of last is the last to be forgotten. */
+static bool forget_oldest(struct server *s)
+{
+    unsigned oldest = s->n_taps;
+    for (unsigned i = 0; i < s->n_taps; i++) {
+        const struct tap *t = s->tap[i];
+        if (!t->session && (oldest == s->n_taps || t->heard.ns < s->tap[oldest]->heard.ns) &&
+            tap_settled(s, t)) {
+            oldest = i;
+        }
+    }
+    return oldest < s->n_taps && forget_tap(s, oldest);
+}
+
+const struct server_forgotten *server_forgotten(const struct server *s)
+{
+    return &s->forgotten;
 }
 
 static struct tap *make(struct server *s, const char *name)
 {
-    struct tap *t = s->n_taps < SERVER_TAPS ? calloc(1, sizeof(*t)) : NULL;
+    bool room = s->n_taps < SERVER_TAPS || forget_oldest(s);
+    struct tap *t = room ? calloc(1, sizeof(*t)) : NULL;
     if (t) {
         snprintf(t->name, sizeof(t->name), "%s", name);
         t->device = -1;
         history_init(&t->history, HISTORY_TAP);
         s->tap[s->n_taps++] = t;
+        table_add(&s->taps_by_name, &t->by_name,
+                  table_hash(&s->taps_by_name, t->name, strlen(t->name)));
     }
     return t;
 }
@@ -76,7 +202,7 @@ struct tap *server_tap_for(struct server *s, const struct link_info *info, const
     *ret_wait = false;
     snprintf(base, sizeof(base), "%.*s", (int)info->name.len, info->name.p);
     snprintf(name, sizeof(name), "%s", entry ? entry->name : base);
-    struct tap *t = find(s, name);
+    struct tap *t = server_tap_named(s, name);
     for (unsigned n = 2; !entry && t && t->session && n < SERVER_TAPS; n++) {
         if (same_host(&t->last_addr, &k->from)) {
             enum rival r = rival(t->session, k);
@@ -87,7 +213,7 @@ struct tap *server_tap_for(struct server *s, const struct link_info *info, const
         }
         int digits = snprintf(NULL, 0, "-%u", n);
         snprintf(name, sizeof(name), "%.*s-%u", LINK_NAME_MAX - digits, base, n);
-        t = find(s, name);
+        t = server_tap_named(s, name);
     }
     if (*ret_wait) {
         return NULL;
@@ -120,55 +246,8 @@ static uint32_t free_index(struct server *s)
 /* Nothing counts in it any more, and what it counts is complete. */
 static bool is_over(const struct server *s, const struct receiver_port *p)
 {
-    if (p->has_stream || p->has_sub || p->shown ||
-        !mono_due(mono_now(), mono_add_ms(p->idle, SERVER_IDLE_MS)) ||
-        ledger_sum(&p->ledger, LEDGER_LINK_RX).in_flight != 0) {
-        return false;
-    }
-    for (unsigned i = 0; i < s->conf.n_outputs; i++) {
-        const struct ledger *l = sink_ledger(s->conf.outputs[i], p->index);
-        if (l && ledger_sum(l, LEDGER_SINK).in_flight != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void add_up(struct ledger *to, const struct ledger *from)
-{
-    for (unsigned i = 0; from && i < LEDGER_COUNT; i++) {
-        ledger_add(to, (enum ledger_id)i, ledger_get(from, (enum ledger_id)i));
-    }
-}
-
-/* Its counts go to those of the tap's interfaces that are no more. */
-static void forget(struct server *s, struct tap *t, unsigned at)
-{
-    struct receiver_port *p = t->port[at];
-    struct server_past *past = calloc(1, sizeof(*past)); /* with it; read before it is gone */
-    if (!past) {
-        return;
-    }
-    past->n = 1 + (t->past ? t->past->n : 0);
-    add_up(&past->rx, &p->ledger);
-    add_up(&past->rx, t->past ? &t->past->rx : NULL);
-    add_up(&past->reported, &p->reported);
-    add_up(&past->reported, t->past ? &t->past->reported : NULL);
-    for (unsigned i = 0; i < s->conf.n_outputs; i++) {
-        add_up(&past->out[i], sink_ledger(s->conf.outputs[i], p->index));
-        add_up(&past->out[i], t->past ? &t->past->out[i] : NULL);
-    }
-    if (receiver_forget(s->receiver, p->index) < 0) {
-        free(past);
-        return;
-    }
-    free(t->past);
-    t->past = past;
-    s->port_used[p->index] = false;
-    s->n_ports--;
-    free(p->filter);
-    free(p);
-    t->port[at] = t->port[--t->n_ports];
+    return !p->has_stream && !p->has_sub && !p->shown &&
+           mono_due(mono_now(), mono_add_ms(p->idle, SERVER_IDLE_MS)) && settled(s, p);
 }
 
 /* Forgets what has been idle for longest: of this tap, or of all when there are too many in all. */
@@ -189,7 +268,7 @@ static void make_room(struct server *s, struct tap *tap)
         }
     }
     if (of) {
-        forget(s, of, at);
+        (void)forget_port(s, of, at);
     }
 }
 

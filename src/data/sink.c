@@ -56,16 +56,21 @@ static struct sink_point *find_closed(struct sink_ledgers *l, const struct sink_
 {
     for (uint32_t i = 0; i < l->n; i++) {
         struct sink_point *p = l->points[i];
-        if (p->tap && !p->open && strcmp(p->tap, port->tap) == 0 &&
-            strcmp(p->ifname, port->ifname) == 0) {
+        if (!p->open && strcmp(p->tap, port->tap) == 0 && strcmp(p->ifname, port->ifname) == 0) {
             return p;
         }
     }
     return NULL;
 }
 
-/* A new point, or the place of one that was forgotten, or of one that is closed and whose counts
- * are kept elsewhere. NULL: there is none. */
+/* No index shows it any more: another point came under the one that it had. */
+static bool is_orphan(const struct sink_ledgers *l, const struct sink_point *p)
+{
+    return atomic_load_explicit(&l->by_index[p->index], memory_order_relaxed) != p;
+}
+
+/* A new point, or the place of one that is closed and whose counts are not shown or not kept here.
+ * NULL: there is none. */
 static struct sink_point *free_point(struct sink_ledgers *l)
 {
     if (l->n < SINK_PORTS_MAX) {
@@ -77,7 +82,7 @@ static struct sink_point *free_point(struct sink_ledgers *l)
     }
     for (uint32_t i = 0; i < l->n; i++) {
         struct sink_point *p = l->points[i];
-        if (!p->tap || (!p->open && p->ledger != &p->own)) {
+        if (!p->open && (p->ledger != &p->own || is_orphan(l, p))) {
             free(TAKE_PTR(p->tap));
             free(TAKE_PTR(p->ifname));
             return p;
@@ -97,21 +102,35 @@ static struct sink_point *add_point(struct sink_ledgers *l, const struct sink_po
     return p;
 }
 
-void sink_port_forget(struct sink *s, uint32_t index)
+/* A point becomes another one, with nothing counted. */
+static int rename_point(struct sink_point *p, const struct sink_port *port)
 {
-    struct sink_ledgers *l = s->ledgers;
-    struct sink_point *p = index < SINK_PORTS_MAX
-                               ? atomic_load_explicit(&l->by_index[index], memory_order_relaxed)
-                               : NULL;
-    if (!p || p->open || p->index != index) {
-        return;
+    _cleanup_(freep) char *tap = strdup(port->tap), *ifname = strdup(port->ifname);
+    if (!tap || !ifname) {
+        return -ENOMEM;
     }
-    atomic_store_explicit(&l->by_index[index], NULL, memory_order_release);
-    free(TAKE_PTR(p->tap));
-    free(TAKE_PTR(p->ifname));
-    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+    free(p->tap);
+    free(p->ifname);
+    p->tap = TAKE_PTR(tap);
+    p->ifname = TAKE_PTR(ifname);
+    return 0;
+}
+
+/* The point for a port that begins anew: that of its name, or else the one whose index it gets. */
+static struct sink_point *fresh_point(struct sink_ledgers *l, const struct sink_port *port)
+{
+    struct sink_point *p = find_closed(l, port);
+    if (!p) {
+        p = atomic_load_explicit(&l->by_index[port->index], memory_order_relaxed);
+        p = p && !p->open && p->index == port->index && rename_point(p, port) == 0 ? p : NULL;
+    }
+    if (!p) {
+        p = add_point(l, port);
+    }
+    for (unsigned i = 0; p && i < LEDGER_COUNT; i++) {
         ledger_set(&p->own, (enum ledger_id)i, 0);
     }
+    return p;
 }
 
 int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
@@ -125,7 +144,7 @@ int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger *
     if (p && p->open && p->index == port->index) {
         return error_set(err, EEXIST, "%s: port %u is in use", s->name, port->index);
     }
-    p = find_closed(l, port);
+    p = port->fresh ? fresh_point(l, port) : find_closed(l, port);
     p = p ? p : add_point(l, port);
     if (!p && l->n == SINK_PORTS_MAX) {
         return error_set(err, ENOSPC, "%s: more than %d different interfaces of taps", s->name,

@@ -32,6 +32,9 @@ struct sink_port {
     const char *filter, *os;  /* may be NULL */
     uint32_t snaplen;         /* 0: whole frames */
     uint64_t speed_bps;       /* 0: unknown */
+    /* What was counted for this point, or under this index, is accounted for elsewhere and not
+     * shown any more: its ledger begins anew. Nothing of it may be in flight. */
+    bool fresh;
     int device; /* its own TAP device, borrowed until port_remove; 0 or less: it has none */
     struct ledger *ledger; /* from a queue before the sink, which counts there too; else NULL */
 };
@@ -46,9 +49,6 @@ struct sink_ops {
     void (*port_stats)(struct sink *s, uint32_t index, const struct ledger *figures);
     /* The tap went away. The index may be used again. */
     void (*port_remove)(struct sink *s, uint32_t index);
-    /* NULL: sink_port_forget does. A port that was removed is forgotten, with its counts, so that
-     * its place serves another; whoever asks for this has taken the counts over. */
-    void (*port_forget)(struct sink *s, uint32_t index);
     /* Takes a batch without ever waiting. Frames of ports that were not added are ignored. */
     void (*write)(struct sink *s, const struct batch *b);
     /* The source has nothing more now: what is buffered goes onwards. To be called again, at least
@@ -107,7 +107,5 @@ static inline void sink_count_in(const struct sink *s, struct ledger *ledger)
  * -EINVAL: the index is too large; -EEXIST: it is in use; -ENOSPC: too many; -ENOMEM. */
 int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
                    struct error *err);
-/* Forgets a closed port's point and zeroes its ledger. */
-void sink_port_forget(struct sink *s, uint32_t index);
 /* The index is free again; its ledger can still be read. */
 void sink_port_close(struct sink *s, uint32_t index);

@@ -16,7 +16,16 @@ static unsigned enter(struct uplink *u, enum uplink_state state, struct mono dea
     return actions;
 }
 
-/* Doubles with each failure, plus or minus a quarter (xorshift is random enough for jitter). */
+/* Of [0, n]; xorshift is random enough for jitter. */
+static int64_t jitter(struct uplink *u, int64_t n)
+{
+    u->random ^= u->random << 13;
+    u->random ^= u->random >> 17;
+    u->random ^= u->random << 5;
+    return (int64_t)(u->random % (uint32_t)(n + 1));
+}
+
+/* Doubles with each failure, plus or minus a quarter. */
 static int64_t backoff_ms(struct uplink *u)
 {
     unsigned doublings = u->failures > 1 ? u->failures - 1 : 0;
@@ -24,10 +33,7 @@ static int64_t backoff_ms(struct uplink *u)
     if (doublings < 5) {
         ms = (int64_t)UPLINK_BACKOFF_MS << doublings;
     }
-    u->random ^= u->random << 13;
-    u->random ^= u->random >> 17;
-    u->random ^= u->random << 5;
-    return ms - ms / 4 + (int64_t)(u->random % (uint32_t)(ms / 2 + 1));
+    return ms - ms / 4 + jitter(u, ms / 2);
 }
 
 static unsigned fail(struct uplink *u, struct mono now)
@@ -105,7 +111,7 @@ static unsigned tick_session(struct uplink *u, struct mono now)
         }
         return actions;
     }
-    if (u->up && u->state == UPLINK_IDLE && mono_due(now, mono_add_ms(u->keyed, UPLINK_REKEY_MS))) {
+    if (u->up && u->state == UPLINK_IDLE && mono_due(now, mono_add_ms(u->keyed, u->rekey_ms))) {
         /* The socket is there and works: the same flow carries the new handshake. */
         return send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO);
     }
@@ -179,6 +185,7 @@ static unsigned acknowledged(struct uplink *u, bool resumed, struct mono now)
     u->up = true;
     u->failures = 0;
     u->heard = u->keyed = now;
+    u->rekey_ms = UPLINK_REKEY_MS - jitter(u, UPLINK_REKEY_JITTER_MS);
     return enter(u, UPLINK_IDLE, (struct mono){0}, actions);
 }
 
@@ -245,7 +252,7 @@ struct mono uplink_next(const struct uplink *u)
             next = earlier(next, mono_add_ms(u->heard, UPLINK_HOLD_MS));
         }
         if (u->state == UPLINK_IDLE) {
-            next = earlier(next, mono_add_ms(u->keyed, UPLINK_REKEY_MS));
+            next = earlier(next, mono_add_ms(u->keyed, u->rekey_ms));
         }
     }
     return next;

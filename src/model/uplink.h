@@ -34,13 +34,15 @@ enum {
     UPLINK_TRIES = 4,         /* messages of one kind before the handshake is given up */
     UPLINK_BACKOFF_MS = 1000, /* first wait between handshakes; doubled, plus or minus a quarter */
     UPLINK_BACKOFF_MAX_MS = 30000,
-    UPLINK_REKEY_MS = 110000,   /* a key's age at which the next one is negotiated */
-    UPLINK_KEY_MAX_MS = 180000, /* no frame is sent under a key older than this */
-    UPLINK_DEAD_MS = 5000,      /* silence after which the session is over */
-    UPLINK_HOLD_MS = 2200,      /* silence after which it is in doubt: two reports did not come */
-    UPLINK_SUSPECT_MS = 10000,  /* at most one doubt in this time for unproven reasons */
-    UPLINK_MOVED_MS = 2000,     /* at least so long it is listened for at another address */
-    UPLINK_HINT_MS = 1000,      /* at most one handshake in this time because of hints */
+    UPLINK_REKEY_MS = 110000,       /* a key's age at which the next one is negotiated, … */
+    UPLINK_REKEY_JITTER_MS = 10000, /* … or up to so much earlier: taps that came all at once are
+                                     * to spread */
+    UPLINK_KEY_MAX_MS = 180000,     /* no frame is sent under a key older than this */
+    UPLINK_DEAD_MS = 5000,          /* silence after which the session is over */
+    UPLINK_HOLD_MS = 2200,     /* silence after which it is in doubt: two reports did not come */
+    UPLINK_SUSPECT_MS = 10000, /* at most one doubt in this time for unproven reasons */
+    UPLINK_MOVED_MS = 2000,    /* at least so long it is listened for at another address */
+    UPLINK_HINT_MS = 1000,     /* at most one handshake in this time because of hints */
 };
 
 enum uplink_state {
@@ -97,6 +99,7 @@ struct uplink {
     struct mono deadline; /* of the state; "never" in IDLE */
     struct mono heard;    /* last sign of life in the session */
     struct mono keyed;    /* when the session's key was made */
+    int64_t rekey_ms;     /* its age at which the next is negotiated */
     struct mono hinted;   /* last handshake begun by a hint */
     struct mono doubted;  /* last time that it was held for an unproven reason */
     uint32_t random;      /* state of the jitter's generator */

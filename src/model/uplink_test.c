@@ -134,7 +134,7 @@ static void rekeys_without_going_down(void **state)
     uplink_init(&u, 7);
     bring_up(&u, t0);
     struct mono t = t0;
-    while (mono_diff(t, t0) < (UPLINK_REKEY_MS - 1000) * NSEC_PER_MSEC) {
+    while (mono_diff(t, t0) < (UPLINK_REKEY_MS - UPLINK_REKEY_JITTER_MS - 1000) * NSEC_PER_MSEC) {
         t = mono_add_ms(t, 1000);
         uplink_step(&u, UPLINK_HEARD, t);
         assert_int_equal(uplink_step(&u, UPLINK_TICK, t), 0);
@@ -152,6 +152,29 @@ static void rekeys_without_going_down(void **state)
     assert_int_equal(uplink_step(&u, UPLINK_TICK, t), UPLINK_DO_HELLO);
     assert_int_equal(uplink_step(&u, UPLINK_FAILED, t), UPLINK_DO_FORGET);
     assert_true(u.up);
+}
+
+/* A thousand taps that came up at once do not re-key at once. */
+static void keys_are_changed_at_random_times(void **state)
+{
+    (void)state;
+    enum { TAPS = 1000 };
+    unsigned in_second[UPLINK_REKEY_JITTER_MS / 1000 + 1] = {0};
+    for (uint32_t i = 0; i < TAPS; i++) {
+        struct uplink u;
+        uplink_init(&u, i * 2654435761u);
+        bring_up(&u, t0);
+        assert_in_range(u.rekey_ms, UPLINK_REKEY_MS - UPLINK_REKEY_JITTER_MS, UPLINK_REKEY_MS);
+        in_second[(UPLINK_REKEY_MS - u.rekey_ms) / 1000]++;
+        u.heard = mono_add_ms(t0, u.rekey_ms);
+        assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, u.rekey_ms - 1)), 0);
+        assert_int_equal(uplink_next(&u).ns, mono_add_ms(t0, u.rekey_ms).ns);
+        assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, u.rekey_ms)),
+                         UPLINK_DO_HELLO);
+    }
+    for (unsigned i = 0; i < UPLINK_REKEY_JITTER_MS / 1000; i++) {
+        assert_in_range(in_second[i], TAPS / 20, TAPS / 5);
+    }
 }
 
 static void a_refusal_is_a_hint(void **state)
@@ -402,6 +425,7 @@ int main(void)
         cmocka_unit_test(jitter_differs),
         cmocka_unit_test(silence_ends_the_session),
         cmocka_unit_test(rekeys_without_going_down),
+        cmocka_unit_test(keys_are_changed_at_random_times),
         cmocka_unit_test(a_restarted_collector_is_found),
         cmocka_unit_test(an_old_key_is_not_used),
         cmocka_unit_test(a_refusal_is_a_hint),

@@ -78,7 +78,7 @@ struct link_hs {
     enum link_type type;
     uint8_t version;
     uint8_t method; /* enum link_method, unchecked: an unknown one is refused by the receiver */
-    uint32_t sender, receiver;        /* session indices; receiver is 0 in a HELLO */
+    uint32_t sender, receiver; /* session indices; a HELLO's receiver: of a session that goes on */
     uint8_t min_version, max_version; /* HELLO, REJECT */
     uint16_t aeads;                   /* HELLO: bit n offers enum aead_alg n */
     uint8_t aead;                     /* ANSWER: the one chosen */

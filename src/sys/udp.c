@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -13,6 +14,10 @@
 
 enum {
     ICMP_TRIES = 4, /* each takes one pending ICMP message off the socket */
+
+    RECORD_TYPE = 16, /* docs/protocol.md: the first byte of a record, and where indices are */
+    RECEIVER_AT = 4,
+    SENDER_AT = 8,
 };
 
 void udp_addr_text(const struct udp_addr *a, char ret[UDP_ADDR_TEXT])
@@ -90,7 +95,7 @@ static int open_socket(int family, int *ret_fd)
     return r;
 }
 
-static int bind_to(const struct udp_addr *a, int *ret_fd)
+static int bind_to(const struct udp_addr *a, bool shared, int *ret_fd)
 {
     bool v6 = a->sa.sa_family == AF_INET6;
     _cleanup_(closep) int fd = -1;
@@ -99,6 +104,9 @@ static int bind_to(const struct udp_addr *a, int *ret_fd)
         r = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY,
                     !IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr) &&
                         !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr));
+    }
+    if (r == 0 && shared) {
+        r = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     }
     if (r == 0) {
         r = v6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
@@ -121,11 +129,11 @@ int udp_bind(const struct udp_addr *addr, uint16_t port, int *ret_fd, struct err
         a = *addr;
     }
     a.v4.sin_port = htons(port); /* at the same place in both families */
-    int r = bind_to(&a, ret_fd);
+    int r = bind_to(&a, false, ret_fd);
     if (!addr && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)) {
         a = (struct udp_addr){.v4 = {.sin_family = AF_INET, .sin_port = htons(port)},
                               .len = sizeof(a.v4)};
-        r = bind_to(&a, ret_fd);
+        r = bind_to(&a, false, ret_fd);
     }
     if (r == -EADDRINUSE) {
         return error_set(err, EADDRINUSE, "UDP port %u is in use already: choose another", port);
@@ -134,6 +142,56 @@ int udp_bind(const struct udp_addr *addr, uint16_t port, int *ret_fd, struct err
         char text[UDP_ADDR_TEXT];
         udp_addr_text(&a, text);
         return error_sys(err, -r, "cannot receive on UDP %s", text);
+    }
+    return 0;
+}
+
+/* The program that steers (seen from the UDP payload on; a load beyond the datagram's end gives 0):
+ * a record by its session index, which the collector has chosen, so that a session stays with its
+ * thread wherever the tap's datagrams come from; anything else by its sender's index. */
+static int steer(int fd, unsigned n)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RECORD_TYPE, 2, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SENDER_AT),
+        BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, RECEIVER_AT),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    };
+    const struct sock_fprog prog = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) < 0 ? -errno
+                                                                                         : 0;
+}
+
+/* The first socket is bound like any other, which fails where somebody has the port; only then may
+ * it be shared. */
+int udp_bind_group(const struct udp_addr *addr, uint16_t port, unsigned n, int ret_fd[],
+                   struct error *err)
+{
+    struct udp_addr a;
+    for (unsigned i = 0; i < n; i++) {
+        ret_fd[i] = -1;
+    }
+    int r = udp_bind(addr, port, &ret_fd[0], err);
+    if (r < 0 || n == 1) {
+        return r;
+    }
+    r = set_int(ret_fd[0], SOL_SOCKET, SO_REUSEPORT, 1);
+    if (r == 0) {
+        r = udp_local(ret_fd[0], &a);
+    }
+    for (unsigned i = 1; r == 0 && i < n; i++) {
+        r = bind_to(&a, true, &ret_fd[i]);
+    }
+    r = r < 0 ? r : steer(ret_fd[0], n);
+    if (r < 0) {
+        for (unsigned i = 0; i < n; i++) {
+            closep(&ret_fd[i]);
+            ret_fd[i] = -1;
+        }
+        return error_sys(err, -r, "cannot receive on UDP port %u with %u threads", port, n);
     }
     return 0;
 }

@@ -45,6 +45,13 @@ bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b);
  * where there is no IPv6); its port is overridden by `port`. -EADDRINUSE, -EACCES, … in words. */
 int udp_bind(const struct udp_addr *addr, uint16_t port, int *ret_fd, struct error *err);
 
+/* `n` such sockets for one port, one for each receiving thread. The kernel gives record datagrams
+ * of the link (docs/protocol.md, "Records") to number `session index % n`, whatever their sender's
+ * address, and handshakes to any; GRO works as ever. With n == 1, an ordinary socket. Another
+ * program that wants the same port gets -EADDRINUSE. On failure none is open. */
+int udp_bind_group(const struct udp_addr *addr, uint16_t port, unsigned n, int ret_fd[],
+                   struct error *err);
+
 /* A socket to one peer. */
 int udp_connect(const struct udp_addr *peer, int *ret_fd, struct error *err);
 

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 
+#include "base/bytes.h"
 #include "sys/test_net.h"
 #include "sys/udp.h"
 
@@ -286,6 +287,96 @@ static void a_full_socket_waits_no_longer_than_told(void **state)
     sh("ip link del sv");
 }
 
+/* A datagram's first bytes as docs/protocol.md has them. */
+static void datagram_for(uint8_t d[1000], uint8_t type, uint32_t receiver, uint32_t sender)
+{
+    memset(d, 0, 1000);
+    d[0] = type;
+    st_u32(d + 4, type == 16 ? receiver : 0x46535031);
+    st_u32(d + 8, sender);
+}
+
+/* How many datagrams wait in a socket of the group; `ret_bufs`: in how many buffers. */
+static unsigned drain(int fd, unsigned *ret_bufs)
+{
+    struct udp_io io = {.fd = fd};
+    unsigned datagrams = 0;
+    *ret_bufs = 0;
+    for (int n = 1; n > 0;) {
+        struct udp_packet p[BUFS];
+        for (int i = 0; i < BUFS; i++) {
+            p[i] = (struct udp_packet){.data = store[i], .size = UDP_BUFFER};
+        }
+        n = udp_recv(&io, p, BUFS);
+        assert_true(n >= 0);
+        for (int i = 0; i < n; i++) {
+            datagrams += (p[i].len + p[i].seg - 1) / p[i].seg;
+            *ret_bufs += 1;
+        }
+    }
+    return datagrams;
+}
+
+static void steers(const char *peer, unsigned n)
+{
+    enum { RUN = 20 };
+    static uint8_t run[RUN][1000];
+    struct error err = {""};
+    struct udp_addr a = addr_of(peer, 0);
+    int fd[8];
+    assert_int_equal(udp_bind_group(n == 5 ? &a : NULL, PORT, n, fd, &err), 0);
+    for (uint32_t i = 0; i < 64; i++) {
+        struct udp_io c = client(peer); /* each time from another port: a NAT forgets */
+        uint32_t index = 0xfffffff0 + i * 7, other;
+        uint8_t type = i % 4 == 3 ? 1 : 16; /* HELLOs between records */
+        unsigned bufs;
+        size_t sent;
+        for (unsigned k = 0; k < RUN; k++) {
+            datagram_for(run[k], type, index, index);
+        }
+        assert_int_equal(udp_send_segments(&c, NULL, NULL, run, sizeof(run), 1000, 100, &sent), 0);
+        assert_int_equal(drain(fd[index % n], &bufs), RUN);
+        assert_in_range(bufs, 1, 4); /* put together by the kernel as in one socket */
+        for (other = 0; other < n; other++) {
+            assert_int_equal(drain(fd[other], &bufs), 0);
+        }
+        close(c.fd);
+    }
+    struct udp_io c = client(peer); /* too short to say whose it is */
+    unsigned bufs;
+    assert_int_equal(send(c.fd, "\x10", 1, 0), 1);
+    assert_int_equal(drain(fd[0], &bufs), 1);
+    close(c.fd);
+    for (unsigned i = 0; i < n; i++) {
+        close(fd[i]);
+    }
+}
+
+static void a_group_is_steered_by_index(void **state)
+{
+    (void)state;
+    steers("127.0.0.1", 1);
+    steers("127.0.0.1", 2);
+    steers("::1", 3);
+    steers("127.0.0.1", 5);
+    steers("::1", 8);
+}
+
+/* Two collectors must not share a port by mistake. */
+static void a_group_keeps_its_port(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    int fd[2], again[2], one = -1;
+    assert_int_equal(udp_bind_group(NULL, PORT, 2, fd, &err), 0);
+    assert_int_equal(udp_bind_group(NULL, PORT, 2, again, &err), -EADDRINUSE);
+    assert_string_equal(err.text, "UDP port 1234 is in use already: choose another");
+    assert_true(again[0] == -1 && again[1] == -1);
+    assert_int_equal(udp_bind(NULL, PORT, &one, &err), -EADDRINUSE);
+    close(fd[0]);
+    close(fd[1]);
+}
+
 static void errors_in_words(void **state)
 {
     (void)state;
@@ -320,6 +411,8 @@ int main(void)
         cmocka_unit_test(refused_is_told_and_retried),
         cmocka_unit_test(drops_are_counted),
         cmocka_unit_test(a_full_socket_waits_no_longer_than_told),
+        cmocka_unit_test(a_group_is_steered_by_index),
+        cmocka_unit_test(a_group_keeps_its_port),
         cmocka_unit_test(errors_in_words),
     };
     return cmocka_run_group_tests(tests, own_namespace, NULL);

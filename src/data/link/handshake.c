@@ -124,6 +124,12 @@ static int tap_noise_begin(struct handshake_tap *h, const uint8_t *hello, uint8_
 int handshake_tap_hello(struct handshake_tap *h, const struct handshake_conf *conf, uint32_t local,
                         uint8_t out[HANDSHAKE_MESSAGE_MAX])
 {
+    return handshake_tap_again(h, conf, local, 0, out);
+}
+
+int handshake_tap_again(struct handshake_tap *h, const struct handshake_conf *conf, uint32_t local,
+                        uint32_t session, uint8_t out[HANDSHAKE_MESSAGE_MAX])
+{
     uint8_t data[LINK_HS_DATA_MAX];
     handshake_tap_done(h);
     *h = (struct handshake_tap){.conf = conf, .local = local};
@@ -131,6 +137,7 @@ int handshake_tap_hello(struct handshake_tap *h, const struct handshake_conf *co
                         .version = LINK_VERSION,
                         .method = (uint8_t)conf->method,
                         .sender = local,
+                        .receiver = session,
                         .min_version = LINK_VERSION,
                         .max_version = LINK_VERSION,
                         .aeads = conf->aeads,

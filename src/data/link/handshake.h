@@ -73,6 +73,9 @@ struct handshake_tap {
 /* Begins anew: fresh ephemeral key, HELLO in `out`. Returns its length or -errno. */
 int handshake_tap_hello(struct handshake_tap *h, const struct handshake_conf *conf, uint32_t local,
                         uint8_t out[HANDSHAKE_MESSAGE_MAX]);
+/* The same for the next key of a session: `session` is the collector's index of its present one. */
+int handshake_tap_again(struct handshake_tap *h, const struct handshake_conf *conf, uint32_t local,
+                        uint32_t session, uint8_t out[HANDSHAKE_MESSAGE_MAX]);
 /* 0: the handshake is complete, keys are in `ret`. -EINPROGRESS: send what handshake_tap_confirm
  * gives. -EBADMSG: not an answer to our HELLO, or forged: ignore it, the real one may follow. */
 int handshake_tap_answer(struct handshake_tap *h, const uint8_t *d, size_t len,

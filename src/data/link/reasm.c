@@ -429,6 +429,11 @@ struct mono reasm_tick(struct reasm *r, struct mono now, const struct reasm_out 
     return r->held_count > 0 ? mono_add_ms(r->held_since, REASM_HOLD_MS) : (struct mono){0};
 }
 
+bool reasm_waits(const struct reasm *r)
+{
+    return r->held_count > 0;
+}
+
 void reasm_report(struct reasm *r, uint64_t frames, bool final, const struct reasm_out *out)
 {
     know(r, frames);

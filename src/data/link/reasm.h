@@ -48,6 +48,9 @@ void reasm_segment(struct reasm *r, uint64_t counter, const uint8_t *plain, size
  * "never" when nothing is kept. */
 struct mono reasm_tick(struct reasm *r, struct mono now, const struct reasm_out *out);
 
+/* Something is kept: reasm_tick is wanted. */
+bool reasm_waits(const struct reasm *r);
+
 /* The batch was delivered: memory of its frames may be used again. */
 void reasm_delivered(struct reasm *r);
 

@@ -239,6 +239,11 @@ static int file_port_add(struct sink *s, const struct sink_port *port, struct er
     if (failed < 0) {
         return failed;
     }
+    for (uint32_t i = 0; port->fresh && i < fs->n_ports; i++) {
+        if (fs->ports[i]->ledger == ledger) {
+            fs->ports[i]->isb_due = false; /* the ledger is not its own any more */
+        }
+    }
     struct file_port *p = find_same(fs, ledger, idb, idb_len);
     p = p ? p : add_interface(fs, ledger, &idb, idb_len);
     if (!p) {
