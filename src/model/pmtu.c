@@ -248,6 +248,9 @@ static unsigned doubted(struct pmtu *p, struct mono now)
 
 static void passes(struct pmtu *p, struct mono now)
 {
+    if (p->probe && p->kernel && p->kernel < p->size) {
+        return; /* what arrived may have been sent before the router said so */
+    }
     p->doubt = false;
     if (p->state == PMTU_COMPLETE) {
         p->probe = 0;

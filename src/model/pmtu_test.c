@@ -381,6 +381,16 @@ static void data_that_arrives_says_enough(void **state)
     assert_true(w.probes < 300);
     run(&w, &p, &now, 12000, false);
     assert_true(p.size <= 1000);
+    /* but not when a router has just told, and the data that arrived is of before */
+    w = path_of(1500, 1500);
+    start(&w, &p, PMTU_MIN_V4, 0, now);
+    run(&w, &p, &now, 5000, false);
+    w.width = 1400;
+    act(&w, &p, pmtu_kernel(&p, 1400, now), now);
+    run(&w, &p, &now, 300, false);
+    act(&w, &p, pmtu_step(&p, PMTU_PASSES, now), now);
+    run(&w, &p, &now, 700, false);
+    assert_true(p.size <= 1400);
 }
 
 static void bounds_of_the_user_hold(void **state)
