@@ -44,7 +44,7 @@ def put_in(lab, supers, size=None, later=False):
             limit(lab, far, size)
         inject(lab.peer, "peer0", supers)
 
-    n, stages = observe(lab, far, act, SENDER)
+    n, stages = observe(lab, act, SENDER)
     cut = stages["cut"]
     assert cut["cut"] == len(supers) and cut["uncut"] == 0 and cut["made"] == n - len(supers), stages
     return n, stages
@@ -108,11 +108,11 @@ def test_random_inside_vxlan(lab, outer, words):
     """The kernel puts VXLAN around them, over IPv4 or IPv6, with an outer checksum or without."""
     rng = random.Random(f"{outer}{words}")
     supers = [random_super(rng, i, tags=1, mtu_payload=1100, largest=50000) for i in range(40)]
-    far = bridge(lab)
+    bridge(lab)
     lab.ip(lab.peer, "link", "add", "vx0", "type", "vxlan", "id", "42", "remote", outer, "dstport", "4789", "dev", "peer0", *words)
     lab.ip(lab.peer, "link", "set", "vx0", "arp", "off", "up")
     ping(lab.peer, outer)
-    n, stages = observe(lab, far, lambda: inject(lab.peer, "vx0", supers), "udp port 4789")
+    n, stages = observe(lab, lambda: inject(lab.peer, "vx0", supers), "udp port 4789")
     assert stages["cut"]["cut"] == len(supers) and stages["cut"]["uncut"] == 0
     same(lab, n)
     judge(lab, supers)
@@ -192,7 +192,7 @@ def test_jumbo_by_filter(lab, expr):
     def act():
         assert transfer(lab, lab.peer, far, "fd70::2", data, rate=0) == data
 
-    n, stages = observe(lab, far, act, expr)
+    n, stages = observe(lab, act, expr)
     assert stages["ring"]["bytes"] > 70000 * stages["ring"]["super_packets"] > 0, f"they were long: {stages}"
     same(lab, n)
     assert stream_of(frames_of(lab.folder / "collector.pcapng"), 5000) == data

@@ -38,7 +38,7 @@ def test_bulk(lab, kind, net, way):
 
     at = (lab.peer, "cut0", "out") if way == "out" else (lab.peer, "peer0", "out")
     expr = {"plain": "tcp dst port 5000", "vlan": "vlan 5 and tcp dst port 5000", "vxlan": INSIDE_TCP}[kind]
-    n, stages = observe(lab, far, act, expr, way=way, at=at)
+    n, stages = observe(lab, act, expr, way=way, at=at)
     assert stages["cut"]["cut"] > 10 and stages["cut"]["uncut"] == 0, stages
     same(lab, n)
     frames = frames_of(lab.folder / "collector.pcapng")
@@ -49,7 +49,7 @@ def test_bulk(lab, kind, net, way):
 
 def test_udp_segments(lab):
     """UDP_SEGMENT: a QUIC sender's super-packets."""
-    far = bridge(lab)
+    bridge(lab)
 
     def act():
         with inside(lab.peer):
@@ -59,7 +59,7 @@ def test_udp_segments(lab):
             s.sendto(bytes([i % 256]) * (1200 * 20 + 37 + i), ("10.70.0.2", 5000))
         s.close()
 
-    n, stages = observe(lab, far, act, "udp and dst port 5000")
+    n, stages = observe(lab, act, "udp and dst port 5000")
     assert stages["cut"]["cut"] > 10, f"there were super-packets: {stages}"
     same(lab, n)
 
@@ -72,7 +72,7 @@ def send_some(lab, far):
 def test_sliced(lab):
     """With a snaplen each cut frame has its first bytes, as a capture of the wire would have them."""
     far = bridge(lab)
-    _, stages = observe(lab, far, lambda: send_some(lab, far), "tcp and dst port 5000", "-s", "100")
+    _, stages = observe(lab, lambda: send_some(lab, far), "tcp and dst port 5000", "-s", "100")
     assert stages["cut"]["cut"] > 10
     lengths = tshark(lab.folder / "collector.pcapng", "frame.cap_len", "frame.len")
     whole = tshark(lab.folder / "witness.pcap", "frame.len")

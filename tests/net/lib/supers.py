@@ -9,6 +9,7 @@ import fcntl
 import os
 import socket
 import struct
+import time
 
 from .lab import inside
 from .proc import run
@@ -119,7 +120,7 @@ def random_super(rng, number, tags=2, largest=60000, mtu_payload=1300, six=None,
     tcp = rng.random() < 0.7 if tcp is None else tcp
     ports = (1024 + number, 5000)
     size = rng.choice([mtu_payload, rng.randint(200, mtu_payload), rng.randint(30, 200)])
-    size = max(size, 700) if jumbo else size  # the kernel queues at most 1000 frames towards the witness
+    size = max(size, 700) if jumbo else size  # the kernel queues at most 1000 frames between two devices
     payload = rng.randbytes(rng.randint(JUMBO + 64, largest) if jumbo else rng.randint(size + 1, min(largest, size * 60)))
     flags = ACK | rng.choice([0, PSH, PSH | FIN, FIN, ECE, CWR, CWR | PSH, URG])
     l4 = tcp_header(rng, ports, flags) if tcp else struct.pack("!HHHH", *ports, 8 + len(payload), 0)
@@ -155,14 +156,18 @@ def tcp_frames(n, size, ident):
     return frames
 
 
-def inject(ns, dev, supers):
+def inject(ns, dev, supers, rate=5_000_000):
+    """Sends them at that many bytes a second, so that no queue of the test's own network overflows."""
     with inside(ns):
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     s.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 24)
     s.bind((dev, 0))
+    due = time.monotonic()
     for one in supers:
+        time.sleep(max(0, due - time.monotonic()))
         s.send(one.vnet + one.frame)
+        due += len(one.frame) / rate
     s.close()
 
 
