@@ -265,9 +265,10 @@ static bool stream_known(const struct session *ss, uint16_t id)
 static void describe(struct receiver_port *p, const struct link_stream *ls)
 {
     free(p->filter);
-    p->filter = ls->filter.len > 0 ? strndup(ls->filter.p, ls->filter.len) : NULL;
-    for (char *c = p->filter; c && *c; c++) {
-        *c = *c >= ' ' && *c <= '~' ? *c : '?';
+    p->filter = ls->filter.len > 0 ? calloc(1, (size_t)ls->filter.len + 1) : NULL;
+    for (size_t i = 0; p->filter && i < ls->filter.len; i++) {
+        char c = ls->filter.p[i];
+        p->filter[i] = c >= ' ' && c <= '~' ? c : '?';
     }
     p->snaplen = ls->snaplen;
     p->speed_bps = ls->speed_bps;
