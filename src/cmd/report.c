@@ -151,31 +151,6 @@ struct taps {
     unsigned n_outputs;
 };
 
-static json_t *output_report(const struct sink *s, const struct ledger *l)
-{
-    json_t *out = report_stage(l, LEDGER_SINK);
-    set_str(out, "name", s->name);
-    set_str(out, "kind", s->ops->kind);
-    return out;
-}
-
-static json_t *forgotten_report(const struct server_forgotten *f, const struct taps *t)
-{
-    json_t *o = json_object(), *stages = json_object(), *outputs = json_array();
-    set_int(o, "taps", (int64_t)f->taps);
-    set_int(o, "interfaces", (int64_t)f->interfaces);
-    set_int(o, "sessions", (int64_t)f->sessions);
-    set_int(o, "sessions_without_close", (int64_t)f->unclosed);
-    (void)json_object_set_new(stages, "link_rx", report_stage(&f->ledger, LEDGER_LINK_RX));
-    (void)json_object_set_new(o, "stages", stages);
-    (void)json_object_set_new(o, "tap_stages", tap_stages(&f->ledger, NULL));
-    for (unsigned i = 0; i < t->n_outputs; i++) {
-        (void)json_array_append_new(outputs, output_report(t->outputs[i], &f->output[i]));
-    }
-    (void)json_object_set_new(o, "outputs", outputs);
-    return o;
-}
-
 static json_t *port_report(const struct taps *t, const struct receiver_port *p)
 {
     json_t *o = json_object(), *stages = json_object(), *outputs = json_array();
@@ -185,10 +160,12 @@ static json_t *port_report(const struct taps *t, const struct receiver_port *p)
     (void)json_object_set_new(o, "stages", stages);
     (void)json_object_set_new(o, "tap_stages", tap_stages(&p->reported, NULL));
     for (unsigned i = 0; i < t->n_outputs; i++) {
-        bool there = atomic_load_explicit(&p->in_outputs, memory_order_acquire);
-        const struct ledger *l = there ? sink_ledger(t->outputs[i], p->index) : NULL;
+        const struct ledger *l = sink_ledger(t->outputs[i], p->index);
         if (l) {
-            (void)json_array_append_new(outputs, output_report(t->outputs[i], l));
+            json_t *out = report_stage(l, LEDGER_SINK);
+            set_str(out, "name", t->outputs[i]->name);
+            set_str(out, "kind", t->outputs[i]->ops->kind);
+            (void)json_array_append_new(outputs, out);
         }
     }
     (void)json_object_set_new(o, "outputs", outputs);
@@ -260,9 +237,6 @@ json_t *report_collector(const char *name, const struct server *s, struct sink *
     (void)json_object_set_new(doc, "link", link_report(s));
     server_each(s, tap_report, &t);
     (void)json_object_set_new(doc, "taps", t.list);
-    if (server_forgotten(s)->taps > 0) {
-        (void)json_object_set_new(doc, "forgotten", forgotten_report(server_forgotten(s), &t));
-    }
     report_history(doc, server_history(s));
     for (unsigned i = 0; i < n_outputs; i++) {
         struct error err = {""};

@@ -163,6 +163,7 @@ static void print_port(FILE *to, const json_t *o)
 {
     size_t i;
     json_t *out;
+    fprintf(to, " %s\n", str(o, "name"));
     print_tap_stages(to, json_object_get(o, "tap_stages"));
     print_stage(to, "link, received", "link_rx",
                 json_object_get(json_object_get(o, "stages"), "link_rx"));
@@ -231,16 +232,9 @@ static void print_collector(const json_t *doc, FILE *to)
         }
         json_array_foreach(json_object_get(tap, "interfaces"), k, o)
         {
-            fprintf(to, " %s\n", str(o, "name"));
             print_port(to, o);
         }
         print_history(tap, to);
-    }
-    o = json_object_get(doc, "forgotten");
-    if (o) {
-        fprintf(to, "taps that are not remembered one by one, %" PRId64 " in all\n",
-                num(o, "taps"));
-        print_port(to, o);
     }
     if (json_array_size(json_object_get(doc, "history")) > 0) {
         fprintf(to, "sessions of taps\n");

@@ -32,9 +32,6 @@ struct receiver_port {
     struct ledger ledger;   /* LINK_RX, over all sessions; written by the data thread */
     struct ledger reported; /* the tap's own stages, as last reported; control thread */
     _Atomic uint64_t accounted, lost; /* in this session */
-    /* The outputs' ledgers under its index are its own, and not those of who had that before.
-     * Written by the data thread. */
-    _Atomic bool in_outputs;
 };
 
 /* What became of datagrams, as the data thread counts it. */

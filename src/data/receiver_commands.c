@@ -108,14 +108,12 @@ static void add_port(struct receiver *r, struct rx_session *s, const struct comm
         .filter = c->port->filter,
         .snaplen = c->port->snaplen,
         .speed_bps = c->port->speed_bps,
-        .fresh = !atomic_load_explicit(&c->port->in_outputs, memory_order_relaxed),
         .device = c->device,
     };
     for (unsigned i = 0; i < r->conf.n_outputs; i++) {
         struct sink *out = r->conf.outputs[i];
         (void)out->ops->port_add(out, &sp, NULL);
     }
-    atomic_store_explicit(&c->port->in_outputs, true, memory_order_release);
     s->port[s->n_ports++] = c->port;
 }
 

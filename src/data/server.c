@@ -406,10 +406,9 @@ static int start(struct server *s, struct error *err)
 int server_new(struct loop *loop, const struct server_conf *conf, struct server **ret,
                struct error *err)
 {
-    struct server *s = conf->n_outputs <= RECEIVER_OUTPUTS ? calloc(1, sizeof(*s)) : NULL;
+    struct server *s = calloc(1, sizeof(*s));
     if (!s) {
-        return error_sys(err, conf->n_outputs > RECEIVER_OUTPUTS ? EINVAL : ENOMEM,
-                         "cannot start the link");
+        return error_sys(err, ENOMEM, "cannot start the link");
     }
     history_init(&s->history, HISTORY_MAX);
     s->loop = loop;
@@ -471,7 +470,15 @@ void server_free(struct server *s)
         free(s->session[i]);
     }
     for (unsigned i = 0; i < s->n_taps; i++) {
-        server_tap_free(s->tap[i]);
+        for (unsigned p = 0; p < s->tap[i]->n_ports; p++) {
+            free(s->tap[i]->port[p]->filter);
+            free(s->tap[i]->port[p]);
+        }
+        history_done(&s->tap[i]->history);
+        if (s->tap[i]->device >= 0) {
+            close(s->tap[i]->device);
+        }
+        free(s->tap[i]);
     }
     history_done(&s->history);
     allow_done(&s->allow);

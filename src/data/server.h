@@ -31,7 +31,6 @@ struct server_conf {
     void *user;
 };
 
-/* -EINVAL: more outputs than RECEIVER_OUTPUTS. */
 int server_new(struct loop *loop, const struct server_conf *conf, struct server **ret,
                struct error *err);
 /* Tells the taps, closes all books and ends the data threads; outputs can be finished then, and
@@ -69,15 +68,6 @@ struct server_tap {
     unsigned n_ports;
     const struct history *history; /* as the tap tells it */
 };
-
-/* Taps that were gone for longest when there was no room for another name or interface: nothing is
- * left of them but what they counted, so that the sums still hold. */
-struct server_forgotten {
-    uint64_t taps, interfaces, sessions, unclosed;
-    struct ledger ledger;                   /* their own stages, as reported, and LINK_RX */
-    struct ledger output[RECEIVER_OUTPUTS]; /* SINK, of each output */
-};
-const struct server_forgotten *server_forgotten(const struct server *s);
 
 typedef void server_tap_fn(void *user, const struct server_tap *tap);
 void server_each(const struct server *s, server_tap_fn *fn, void *user);

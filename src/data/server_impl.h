@@ -137,10 +137,7 @@ struct server {
     struct table sessions_by_tag, sessions_by_address, taps_by_name;
     struct tap *tap[SERVER_TAPS];
     unsigned n_taps;
-    uint32_t n_ports;                  /* given out so far; indices are from 1 on */
-    uint32_t free_index[SERVER_PORTS]; /* of forgotten taps, to be given out again */
-    unsigned n_free;
-    struct server_forgotten forgotten;
+    uint32_t n_ports; /* given out so far; indices are from 1 on */
     unsigned hints, words;
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
     struct history history;
@@ -199,8 +196,6 @@ void server_half_remove(struct server *s, struct key *k);
  * not known yet whether it lives. */
 struct tap *server_tap_for(struct server *s, const struct link_info *info, const struct key *k,
                            bool *ret_wait);
-/* Frees a tap, which is in no session, with its observation points. */
-void server_tap_free(struct tap *t);
 struct receiver_port *server_port_for(struct server *s, struct tap *tap, const char *ifname,
                                       size_t len);
 

@@ -1,123 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which taps the collector knows, by name, and their observation points. They outlive sessions, so
- * that a tap that comes back counts on in the same ledger. As there is room for so many only, those
- * gone for longest are forgotten one by one, and what they counted is kept in one sum.
+ * that a tap that comes back counts on in the same ledger.
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "data/server_impl.h"
 
-void server_tap_free(struct tap *t)
-{
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        free(t->port[i]->filter);
-        free(t->port[i]);
-    }
-    if (t->device >= 0) {
-        close(t->device);
-    }
-    history_done(&t->history);
-    free(t);
-}
-
-static void add_stages(struct ledger *to, const struct ledger *from, enum ledger_stage first,
-                       enum ledger_stage last)
-{
-    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
-        enum ledger_stage stage = ledger_info((enum ledger_id)i)->stage;
-        if (stage >= first && stage <= last) {
-            ledger_add(to, (enum ledger_id)i, ledger_get(from, (enum ledger_id)i));
-        }
-    }
-}
-
-/* NULL: the output knows nothing of it. */
-static const struct ledger *written(const struct server *s, unsigned output,
-                                    const struct receiver_port *p)
-{
-    return atomic_load_explicit(&p->in_outputs, memory_order_acquire)
-               ? sink_ledger(s->conf.outputs[output], p->index)
-               : NULL;
-}
-
-/* No output has frames of it left. */
-static bool settled(const struct server *s, const struct tap *t)
-{
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        for (unsigned k = 0; k < s->conf.n_outputs; k++) {
-            const struct ledger *l = written(s, k, t->port[i]);
-            if (l && ledger_sum(l, LEDGER_SINK).in_flight != 0) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static void forget(struct server *s, unsigned at)
-{
-    struct tap *t = s->tap[at];
-    struct server_forgotten *f = &s->forgotten;
-    f->taps++;
-    f->interfaces += t->n_ports;
-    f->sessions += t->sessions;
-    f->unclosed += t->unclosed;
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        const struct receiver_port *p = t->port[i];
-        add_stages(&f->ledger, &p->reported, LEDGER_RING, LEDGER_LINK_TX);
-        add_stages(&f->ledger, &p->ledger, LEDGER_LINK_RX, LEDGER_LINK_RX);
-        for (unsigned k = 0; k < s->conf.n_outputs; k++) {
-            const struct ledger *l = written(s, k, p);
-            if (l) {
-                add_stages(&f->output[k], l, LEDGER_SINK, LEDGER_SINK);
-            }
-        }
-        s->free_index[s->n_free++] = p->index;
-    }
-    if (f->taps == 1) {
-        server_say(s, true,
-                   "no more than %d taps and %d interfaces are remembered: those gone for "
-                   "longest are now counted together",
-                   SERVER_TAPS, SERVER_PORTS);
-    }
-    table_remove(&t->by_name);
-    memmove(&s->tap[at], &s->tap[at + 1], (s->n_taps - at - 1) * sizeof(struct tap *));
-    s->n_taps--;
-    server_tap_free(t);
-}
-
-/* Makes room: of the taps that are gone, the one heard of last is the last to be forgotten. With
- * `ports`, one that has interfaces. */
-static bool forget_oldest(struct server *s, bool ports)
-{
-    unsigned oldest = s->n_taps;
-    for (unsigned i = 0; i < s->n_taps; i++) {
-        const struct tap *t = s->tap[i];
-        if (!t->session && (t->n_ports > 0 || !ports) &&
-            (oldest == s->n_taps || t->heard.ns < s->tap[oldest]->heard.ns) && settled(s, t)) {
-            oldest = i;
-        }
-    }
-    if (oldest == s->n_taps) {
-        return false;
-    }
-    forget(s, oldest);
-    return true;
-}
-
-const struct server_forgotten *server_forgotten(const struct server *s)
-{
-    return &s->forgotten;
-}
-
 static struct tap *make(struct server *s, const char *name)
 {
-    bool room = s->n_taps < SERVER_TAPS || forget_oldest(s, false);
-    struct tap *t = room ? calloc(1, sizeof(*t)) : NULL;
+    struct tap *t = s->n_taps < SERVER_TAPS ? calloc(1, sizeof(*t)) : NULL;
     if (t) {
         snprintf(t->name, sizeof(t->name), "%s", name);
         t->device = -1;
@@ -208,10 +102,12 @@ struct receiver_port *server_port_for(struct server *s, struct tap *tap, const c
             return tap->port[i];
         }
     }
-    bool room = s->n_ports < SERVER_PORTS || s->n_free > 0 || forget_oldest(s, true);
-    struct receiver_port *p = tap->n_ports < TAP_PORTS && room ? calloc(1, sizeof(*p)) : NULL;
+    if (tap->n_ports == TAP_PORTS || s->n_ports == SERVER_PORTS) {
+        return NULL;
+    }
+    struct receiver_port *p = calloc(1, sizeof(*p));
     if (p) {
-        p->index = s->n_free > 0 ? s->free_index[--s->n_free] : ++s->n_ports;
+        p->index = ++s->n_ports;
         snprintf(p->tap, sizeof(p->tap), "%s", tap->name);
         snprintf(p->ifname, sizeof(p->ifname), "%s", name);
         tap->port[tap->n_ports++] = p;

@@ -77,34 +77,6 @@ static struct sink_point *add_point(struct sink_ledgers *l, const struct sink_po
     return TAKE_PTR(p);
 }
 
-/* A point becomes another one, with nothing counted. */
-static int rename_point(struct sink_point *p, const struct sink_port *port)
-{
-    _cleanup_(freep) char *tap = strdup(port->tap), *ifname = strdup(port->ifname);
-    if (!tap || !ifname) {
-        return -ENOMEM;
-    }
-    free(p->tap);
-    free(p->ifname);
-    p->tap = TAKE_PTR(tap);
-    p->ifname = TAKE_PTR(ifname);
-    return 0;
-}
-
-/* The point for a port that begins anew: that of its name, or else the one whose index it gets. */
-static struct sink_point *fresh_point(struct sink_ledgers *l, const struct sink_port *port)
-{
-    struct sink_point *p = find_closed(l, port);
-    if (!p) {
-        p = atomic_load_explicit(&l->by_index[port->index], memory_order_relaxed);
-        p = p && rename_point(p, port) == 0 ? p : NULL;
-    }
-    for (unsigned i = 0; p && i < LEDGER_COUNT; i++) {
-        ledger_set(&p->own, (enum ledger_id)i, 0);
-    }
-    return p;
-}
-
 int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
                    struct error *err)
 {
@@ -116,7 +88,7 @@ int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger *
     if (p && p->open) {
         return error_set(err, EEXIST, "%s: port %u is in use", s->name, port->index);
     }
-    p = port->fresh ? fresh_point(l, port) : find_closed(l, port);
+    p = find_closed(l, port);
     if (!p && l->n == SINK_PORTS_MAX) {
         return error_set(err, ENOSPC, "%s: more than %d different interfaces of taps", s->name,
                          SINK_PORTS_MAX);

@@ -32,9 +32,6 @@ struct sink_port {
     const char *filter, *os;  /* may be NULL */
     uint32_t snaplen;         /* 0: whole frames */
     uint64_t speed_bps;       /* 0: unknown */
-    /* What was counted for this point, or under this index, is accounted for elsewhere and not
-     * shown any more: its ledger begins anew. Nothing of it may be in flight. */
-    bool fresh;
     int device; /* its own TAP device, borrowed until port_remove; 0 or less: it has none */
     struct ledger *ledger; /* from a queue before the sink, which counts there too; else NULL */
 };

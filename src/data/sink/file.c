@@ -18,7 +18,6 @@ enum {
     CHUNKS_DEFAULT = 64,
     CHUNKS_MAX = 1 << 16,
     FINISH_MS_DEFAULT = 5000,
-    FILE_INTERFACES = 65536, /* of one section: taps that came and went have theirs in it */
 };
 
 _Static_assert(CHUNK_SIZE >= FRAME_LEN_MAX + PCAPNG_META_MAX + 64,
@@ -33,7 +32,7 @@ struct file_sink {
     uint64_t seq;        /* numbers the chunks */
     uint32_t n_ports;    /* interfaces of the section */
     uint32_t n_idbs;     /* whose descriptions are in a chunk */
-    struct file_port *ports[FILE_INTERFACES];
+    struct file_port *ports[SINK_PORTS_MAX];
     struct file_port *by_index[SINK_PORTS_MAX];
 };
 
@@ -191,7 +190,7 @@ static struct file_port *find_same(struct file_sink *fs, const struct ledger *le
 static struct file_port *add_interface(struct file_sink *fs, struct ledger *ledger, uint8_t **idb,
                                        uint32_t idb_len)
 {
-    struct file_port *p = fs->n_ports < FILE_INTERFACES ? calloc(1, sizeof(*p)) : NULL;
+    struct file_port *p = fs->n_ports < SINK_PORTS_MAX ? calloc(1, sizeof(*p)) : NULL;
     if (p) {
         p->ledger = ledger;
         p->start = wall_now();
@@ -214,11 +213,6 @@ static int file_port_add(struct sink *s, const struct sink_port *port, struct er
     int failed = sink_port_open(s, port, &ledger, err);
     if (failed < 0) {
         return failed;
-    }
-    for (uint32_t i = 0; port->fresh && i < fs->n_ports; i++) {
-        if (fs->ports[i]->ledger == ledger) {
-            fs->ports[i]->isb_due = false; /* the ledger is not its own any more */
-        }
     }
     struct file_port *p = find_same(fs, ledger, idb, idb_len);
     p = p ? p : add_interface(fs, ledger, &idb, idb_len);
