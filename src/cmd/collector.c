@@ -118,6 +118,13 @@ static void tap_summary(void *user, const struct server_tap *tap)
         }
         fputc('\n', stderr);
     }
+    if (tap->n_past > 0) {
+        fprintf(stderr,
+                "%s: %u interfaces that are gone: %" PRIu64 " received, %" PRIu64
+                " lost on the link\n",
+                tap->name, tap->n_past, ledger_get(tap->past_rx, LEDGER_RX_OUT),
+                ledger_sum(tap->past_rx, LEDGER_LINK_RX).dropped);
+    }
 }
 
 static int engine(struct collector *c)

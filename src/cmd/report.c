@@ -126,7 +126,7 @@ static json_t *tap_session(const struct client *c)
 
 json_t *report_tap(const char *name, const struct client *c,
                    const struct report_tap_interface *interfaces, unsigned n,
-                   const struct history *history)
+                   const struct report_gone *gone, const struct history *history)
 {
     json_t *doc = head("tap", name), *list = json_array();
     (void)json_object_set_new(doc, "session", tap_session(c));
@@ -141,6 +141,12 @@ json_t *report_tap(const char *name, const struct client *c,
         (void)json_array_append_new(list, o);
     }
     (void)json_object_set_new(doc, "interfaces", list);
+    if (gone->n > 0) {
+        json_t *o = json_object();
+        set_int(o, "count", gone->n);
+        (void)json_object_set_new(o, "stages", tap_stages(&gone->ledger, &gone->said));
+        (void)json_object_set_new(doc, "gone_interfaces", o);
+    }
     report_history(doc, history);
     return doc;
 }
@@ -172,6 +178,24 @@ static json_t *port_report(const struct taps *t, const struct receiver_port *p)
     return o;
 }
 
+/* Interfaces whose place others needed, as one. */
+static json_t *past_report(const struct taps *t, const struct server_tap *tap)
+{
+    json_t *o = json_object(), *stages = json_object(), *outputs = json_array();
+    set_int(o, "count", tap->n_past);
+    (void)json_object_set_new(stages, "link_rx", report_stage(tap->past_rx, LEDGER_LINK_RX));
+    (void)json_object_set_new(o, "stages", stages);
+    (void)json_object_set_new(o, "tap_stages", tap_stages(tap->past_reported, NULL));
+    for (unsigned i = 0; i < t->n_outputs; i++) {
+        json_t *out = report_stage(&tap->past_out[i], LEDGER_SINK);
+        set_str(out, "name", t->outputs[i]->name);
+        set_str(out, "kind", t->outputs[i]->ops->kind);
+        (void)json_array_append_new(outputs, out);
+    }
+    (void)json_object_set_new(o, "outputs", outputs);
+    return o;
+}
+
 static void tap_report(void *user, const struct server_tap *tap)
 {
     const struct taps *t = user;
@@ -192,6 +216,9 @@ static void tap_report(void *user, const struct server_tap *tap)
         (void)json_array_append_new(ports, port_report(t, tap->ports[i]));
     }
     (void)json_object_set_new(o, "interfaces", ports);
+    if (tap->n_past > 0) {
+        (void)json_object_set_new(o, "gone_interfaces", past_report(t, tap));
+    }
     report_history(o, tap->history);
     (void)json_array_append_new(t->list, o);
 }

@@ -20,9 +20,16 @@ struct report_tap_interface {
     const struct worker *worker;
 };
 
+/* Interfaces that are gone for good, and what they had counted. */
+struct report_gone {
+    unsigned n;
+    struct ledger ledger;
+    struct client_stream_status said;
+};
+
 json_t *report_tap(const char *name, const struct client *c,
                    const struct report_tap_interface *interfaces, unsigned n,
-                   const struct history *history);
+                   const struct report_gone *gone, const struct history *history);
 /* Puts "history", a list of events, and "history_missed", how many are not known, into `o`. */
 void report_history(json_t *o, const struct history *h);
 json_t *report_collector(const char *name, const struct server *s, struct sink *const *outputs,

@@ -145,6 +145,11 @@ static void print_tap(const json_t *doc, FILE *to)
         fprintf(to, "  %-22s %14" PRId64 " received %8" PRId64 " lost\n", "collector confirms",
                 num(sent, "confirmed"), num(sent, "reported_lost"));
     }
+    o = json_object_get(doc, "gone_interfaces");
+    if (o) {
+        fprintf(to, " interfaces that are gone: %" PRId64 "\n", num(o, "count"));
+        print_tap_stages(to, json_object_get(o, "stages"));
+    }
     print_history(doc, to);
 }
 
@@ -163,7 +168,11 @@ static void print_port(FILE *to, const json_t *o)
 {
     size_t i;
     json_t *out;
-    fprintf(to, " %s\n", str(o, "name"));
+    if (json_object_get(o, "count")) {
+        fprintf(to, " interfaces that are gone: %" PRId64 "\n", num(o, "count"));
+    } else {
+        fprintf(to, " %s\n", str(o, "name"));
+    }
     print_tap_stages(to, json_object_get(o, "tap_stages"));
     print_stage(to, "link, received", "link_rx",
                 json_object_get(json_object_get(o, "stages"), "link_rx"));
@@ -233,6 +242,9 @@ static void print_collector(const json_t *doc, FILE *to)
         json_array_foreach(json_object_get(tap, "interfaces"), k, o)
         {
             print_port(to, o);
+        }
+        if (json_object_get(tap, "gone_interfaces")) {
+            print_port(to, json_object_get(tap, "gone_interfaces"));
         }
         print_history(tap, to);
     }

@@ -27,14 +27,14 @@ static json_t *document(void *user)
     struct tap *t = user;
     struct report_tap_interface list[TAP_INTERFACES];
     for (unsigned i = 0; i < t->n; i++) {
-        const struct tap_interface *ti = &t->interface[i];
+        const struct tap_interface *ti = t->interface[i];
         list[i] = (struct report_tap_interface){ti->name,
                                                 !ti->there ? "gone"
                                                 : down(ti) ? "down"
                                                            : "up",
                                                 ti->stream, ti->worker};
     }
-    return report_tap(t->conf.name, t->client, list, t->n, &t->history);
+    return report_tap(t->conf.name, t->client, list, t->n, &t->gone, &t->history);
 }
 
 /* ---- what the link asks for ---- */
@@ -64,7 +64,13 @@ static void on_flow(void *user, const struct ether_flow *flow)
     tap_links_flow(user, flow);
 }
 
-static const struct client_ops client_ops = {on_connect, on_flow, on_say, on_stopped};
+static void on_stream_ended(void *user, uint16_t id)
+{
+    tap_forgotten(user, id);
+}
+
+static const struct client_ops client_ops = {on_connect, on_flow, on_say, on_stream_ended,
+                                             on_stopped};
 
 /* ---- events ---- */
 
@@ -84,9 +90,9 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
     struct tap *t = user;
     wake_clear(&t->wake);
     for (unsigned i = 0; i < t->n; i++) {
-        int e = worker_take_error(t->interface[i].worker);
+        int e = worker_take_error(t->interface[i]->worker);
         if (e != 0 && e != ENETDOWN) { /* of that one the kernel tells more */
-            say("tap", "%s: %s", t->interface[i].name, strerror(e));
+            say("tap", "%s: %s", t->interface[i]->name, strerror(e));
         }
     }
     client_workers_changed(t->client);
@@ -138,30 +144,36 @@ static int start_engine(struct tap *t, struct error *err)
     return r;
 }
 
+static void summary_of(const char *name, const struct ledger *l)
+{
+    fprintf(stderr,
+            "%s: %" PRIu64 " captured\n%s: %" PRIu64 " received by filter\n%s: %" PRIu64
+            " dropped by kernel\n",
+            name, ledger_get(l, LEDGER_RING_OUT), name, ledger_get(l, LEDGER_RING_IN), name,
+            ledger_get(l, LEDGER_RING_FULL) + ledger_get(l, LEDGER_RING_OFFLOAD));
+    static const struct {
+        enum ledger_id id;
+        const char *words;
+    } drops[] = {
+        {LEDGER_TX_NOSESSION, "dropped without a session"},
+        {LEDGER_TX_BACKLOG_FULL, "dropped, oldest in a full backlog"},
+        {LEDGER_TX_LEFT, "dropped, left in the backlog when time was up"},
+    };
+    for (size_t k = 0; k < ARRAY_SIZE(drops); k++) {
+        uint64_t lost = ledger_get(l, drops[k].id);
+        if (lost > 0) {
+            fprintf(stderr, "%s: %" PRIu64 " %s\n", name, lost, drops[k].words);
+        }
+    }
+}
+
 static void summary(const struct tap *t)
 {
     for (unsigned i = 0; i < t->n; i++) {
-        const struct ledger *l = worker_ledger(t->interface[i].worker);
-        const char *name = t->interface[i].name;
-        fprintf(stderr,
-                "%s: %" PRIu64 " captured\n%s: %" PRIu64 " received by filter\n%s: %" PRIu64
-                " dropped by kernel\n",
-                name, ledger_get(l, LEDGER_RING_OUT), name, ledger_get(l, LEDGER_RING_IN), name,
-                ledger_get(l, LEDGER_RING_FULL) + ledger_get(l, LEDGER_RING_OFFLOAD));
-        static const struct {
-            enum ledger_id id;
-            const char *words;
-        } drops[] = {
-            {LEDGER_TX_NOSESSION, "dropped without a session"},
-            {LEDGER_TX_BACKLOG_FULL, "dropped, oldest in a full backlog"},
-            {LEDGER_TX_LEFT, "dropped, left in the backlog when time was up"},
-        };
-        for (size_t k = 0; k < ARRAY_SIZE(drops); k++) {
-            uint64_t lost = ledger_get(l, drops[k].id);
-            if (lost > 0) {
-                fprintf(stderr, "%s: %" PRIu64 " %s\n", name, lost, drops[k].words);
-            }
-        }
+        summary_of(t->interface[i]->name, worker_ledger(t->interface[i]->worker));
+    }
+    if (t->gone.n > 0) {
+        summary_of("interfaces that are gone", &t->gone.ledger);
     }
 }
 
@@ -193,7 +205,8 @@ static void tap_done(struct tap *t)
     control_free(t->status);
     client_free(t->client);
     for (unsigned i = 0; i < t->n; i++) {
-        worker_free(t->interface[i].worker);
+        worker_free(t->interface[i]->worker);
+        free(t->interface[i]);
     }
     backlog_pool_free(t->backlog);
     for (unsigned i = 0; i < ARRAY_SIZE(t->conf.program); i++) {

@@ -26,7 +26,9 @@ enum {
     TAP_INTERFACES = 256,       /* tapped at a time, with those that may come back */
     TAP_PATTERN_RING = 2 << 20, /* bytes; patterns may match hundreds */
     TAP_PATTERN_RETIRE_MS = 8,
-    TAP_REFUSED = 32, /* interfaces of which it was said that they are not tapped */
+    TAP_GONE = 64,      /* of these that are gone; the others' counts are added up */
+    TAP_GONE_MS = 1000, /* after which one may be forgotten */
+    TAP_REFUSED = 32,   /* interfaces of which it was said that they are not tapped */
 };
 
 enum tap_request {
@@ -82,6 +84,7 @@ struct tap_interface {
     char name[IFNAMSIZ];
     const struct tap_word *word;
     bool there;            /* it has a ring, of the interface `now` */
+    bool ending;           /* it is being forgotten: worker and stream end */
     bool seen;             /* since all were asked for */
     struct tap_opened now; /* or as it was last */
     bool raw_ip;
@@ -114,8 +117,10 @@ struct tap {
     char host[128];
     struct history history;
 
-    struct tap_interface interface[TAP_INTERFACES];
+    struct tap_interface *interface[TAP_INTERFACES];
     unsigned n;
+    struct report_gone gone; /* those that are forgotten */
+    bool crowded;            /* one found no place: look again when there is one */
     bool has_flow;
     struct ether_flow flow; /* of the tunnel */
     bool has_former;
@@ -175,6 +180,11 @@ int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err);
 void tap_take(struct tap *t, struct tap_interface *ti);
 /* It has no ring from now on; what is in the old one is sent and counted. */
 void tap_let_go(struct tap *t, struct tap_interface *ti);
+/* Begins to forget what has been gone for longest, where more than TAP_GONE are, or others want
+ * their place. */
+void tap_forget_gone(struct tap *t);
+/* The stream of one has ended: its counts are added to those of the others. */
+void tap_forgotten(struct tap *t, uint16_t stream);
 /* The tunnel's flow is another one (NULL: none): it is not to be captured. */
 void tap_links_flow(struct tap *t, const struct ether_flow *flow);
 

@@ -92,8 +92,8 @@ void tap_links_flow(struct tap *t, const struct ether_flow *flow)
     }
     for (unsigned i = 0; i < t->n; i++) {
         struct error err = {""};
-        if (t->interface[i].there && set_filter(t, &t->interface[i], &err) < 0) {
-            say("tap", "%s: %s", t->interface[i].name, err.text);
+        if (t->interface[i]->there && set_filter(t, t->interface[i], &err) < 0) {
+            say("tap", "%s: %s", t->interface[i]->name, err.text);
         }
     }
 }
@@ -103,8 +103,8 @@ void tap_links_flow(struct tap *t, const struct ether_flow *flow)
 struct tap_interface *tap_by_name(struct tap *t, const char *name)
 {
     for (unsigned i = 0; i < t->n; i++) {
-        if (strcmp(t->interface[i].name, name) == 0) {
-            return &t->interface[i];
+        if (strcmp(t->interface[i]->name, name) == 0) {
+            return t->interface[i];
         }
     }
     return NULL;
@@ -113,7 +113,7 @@ struct tap_interface *tap_by_name(struct tap *t, const char *name)
 struct tap_interface *tap_by_index(struct tap *t, int index)
 {
     for (unsigned i = 0; i < t->n; i++) {
-        struct tap_interface *ti = &t->interface[i];
+        struct tap_interface *ti = t->interface[i];
         if (ti->there && ti->now.index == (uint32_t)index) {
             return ti;
         }
@@ -122,16 +122,8 @@ struct tap_interface *tap_by_index(struct tap *t, int index)
 }
 
 /* A worker and its stream, without a ring yet. */
-int tap_add(struct tap *t, const char *name, const struct tap_word *word,
-            struct tap_interface **ret, struct error *err)
+static int start(struct tap *t, struct tap_interface *ti, struct error *err)
 {
-    if (t->n == TAP_INTERFACES) {
-        return error_set(err, ENOSPC, "%s is not tapped: no more than %d interfaces are", name,
-                         TAP_INTERFACES);
-    }
-    struct tap_interface *ti = &t->interface[t->n];
-    *ti = (struct tap_interface){.word = word, .gone = mono_now()};
-    snprintf(ti->name, sizeof(ti->name), "%s", name);
     struct client_stream cs = {.ifname = ti->name,
                                .filter = t->conf.filter ? t->conf.filter : "",
                                .snaplen = t->conf.snaplen};
@@ -141,6 +133,11 @@ int tap_add(struct tap *t, const char *name, const struct tap_word *word,
                              .name = ti->name,
                              .control = &t->wake,
                              .backlog = t->backlog};
+    if (wc.stream == 0) {
+        return error_set(err, ENOSPC,
+                         "%s is not tapped: too many interfaces came and went in a few minutes",
+                         ti->name);
+    }
     int r = worker_start(NULL, &wc, &ti->worker, err);
     if (r < 0) {
         return r;
@@ -153,8 +150,31 @@ int tap_add(struct tap *t, const char *name, const struct tap_word *word,
         worker_free(ti->worker);
         return error_sys(err, -r, "%s", ti->name);
     }
-    t->n++;
+    return 0;
+}
+
+int tap_add(struct tap *t, const char *name, const struct tap_word *word,
+            struct tap_interface **ret, struct error *err)
+{
+    if (t->n == TAP_INTERFACES) {
+        t->crowded = true;
+        return error_set(err, ENOSPC, "%s is not tapped: no more than %d interfaces are", name,
+                         TAP_INTERFACES);
+    }
+    _cleanup_(freep) struct tap_interface *ti = calloc(1, sizeof(*ti));
+    if (!ti) {
+        return error_sys(err, ENOMEM, "%s", name);
+    }
+    ti->word = word;
+    ti->gone = mono_now();
+    snprintf(ti->name, sizeof(ti->name), "%s", name);
+    int r = start(t, ti, err);
+    if (r < 0) {
+        t->crowded |= r == -ENOSPC;
+        return r;
+    }
     *ret = ti;
+    t->interface[t->n++] = TAKE_PTR(ti);
     return 0;
 }
 
@@ -185,8 +205,12 @@ int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err)
 {
     _cleanup_(ring_freep) struct ring *ring = NULL;
     unsigned n = 0;
+    struct tap_opened before = ti->now;
     ti->retry = (struct mono){0};
     int r = open_ring(t, ti, &ring, err);
+    if (r == 0 && ti->there && ti->now.index == before.index) {
+        return -EALREADY; /* what was told is older than what is known */
+    }
     r = r < 0 ? r : make_program(t, ti, &n, err);
     if (r == 0) { /* it captures from here on, while the worker may be busy with the ring before */
         r = ring_set_filter(ring, t->program, n, err);
@@ -254,9 +278,67 @@ void tap_take(struct tap *t, struct tap_interface *ti)
         return;
     }
     ti->now = old;
+    if (r == -EALREADY) {
+        return;
+    }
     if (r == -ENODEV || r == -ENOENT) { /* it has gone meanwhile: the kernel will say so */
         ti->retry = (struct mono){0};
     } else {
         tap_event(t, HISTORY_IF_REFUSED, ti->name, "is not tapped: %s", err.text);
+    }
+}
+
+void tap_forget_gone(struct tap *t)
+{
+    unsigned gone = 0;
+    struct client_status st;
+    client_status(t->client, &st);
+    for (unsigned i = 0; st.up && i < t->n; i++) { /* without a session they may have frames left */
+        gone += !t->interface[i]->there && !t->interface[i]->ending;
+    }
+    while (gone > (t->crowded ? 0 : TAP_GONE)) {
+        struct tap_interface *oldest = NULL;
+        for (unsigned i = 0; i < t->n; i++) {
+            struct tap_interface *ti = t->interface[i];
+            bool may = ti->word->pattern && !ti->there && !ti->ending && ti->retry.ns == 0;
+            if (may && (!oldest || ti->gone.ns < oldest->gone.ns)) {
+                oldest = ti;
+            }
+        }
+        if (!oldest || !mono_due(mono_now(), mono_add_ms(oldest->gone, TAP_GONE_MS))) {
+            return;
+        }
+        oldest->ending = true;
+        worker_stop(oldest->worker);
+        client_end_stream(t->client, oldest->stream);
+        gone--;
+    }
+}
+
+void tap_forgotten(struct tap *t, uint16_t stream)
+{
+    struct client_stream_status said;
+    unsigned i = 0;
+    while (i < t->n && t->interface[i]->stream != stream) {
+        i++;
+    }
+    if (i == t->n) {
+        return;
+    }
+    struct tap_interface *ti = t->interface[i];
+    client_stream_status(t->client, stream, &said);
+    t->gone.n++;
+    t->gone.said.confirmed += said.confirmed;
+    t->gone.said.reported_lost += said.reported_lost;
+    for (unsigned k = 0; k < LEDGER_COUNT; k++) {
+        ledger_add(&t->gone.ledger, (enum ledger_id)k,
+                   ledger_get(worker_ledger(ti->worker), (enum ledger_id)k));
+    }
+    worker_free(ti->worker);
+    free(ti);
+    t->interface[i] = t->interface[--t->n];
+    if (t->crowded) { /* there may be one that found no place */
+        t->crowded = false;
+        t->lost = true;
     }
 }

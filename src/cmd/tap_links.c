@@ -106,8 +106,9 @@ static void link_is(struct tap *t, const struct netlink_link *link)
     if (ti && ti->there && ti->now.index == (uint32_t)link->index) {
         changed(t, ti, link);
     } else if (ti && ti->there) { /* another one, of which more was not heard yet */
-        tap_let_go(t, ti);
         tap_take(t, ti);
+    } else if (ti && ti->ending) { /* a moment, and it is a new one */
+        t->crowded = true;
     } else if (!ti || ti->retry.ns == 0) {
         appeared(t, link, ti);
     }
@@ -126,7 +127,7 @@ static void ask(struct tap *t)
     t->lost = false;
     t->asked = mono_now();
     for (unsigned i = 0; i < t->n; i++) {
-        t->interface[i].seen = false;
+        t->interface[i]->seen = false;
     }
     for (unsigned i = 0; i < t->n_ports; i++) {
         t->port[i].seen = false;
@@ -140,7 +141,7 @@ static void ask(struct tap *t)
 static void sweep(struct tap *t)
 {
     for (unsigned i = 0; i < t->n; i++) {
-        struct tap_interface *ti = &t->interface[i];
+        struct tap_interface *ti = t->interface[i];
         if (ti->there && !ti->seen && !tap_is_any(ti)) {
             link_gone(t, ti);
         }
@@ -229,8 +230,8 @@ static void netns_gone(struct tap *t, uint64_t id)
     const char *what = t->conf.netns_text;
     close_watch(t);
     for (unsigned i = 0; i < t->n; i++) {
-        if (t->interface[i].there) {
-            link_gone(t, &t->interface[i]);
+        if (t->interface[i]->there) {
+            link_gone(t, t->interface[i]);
         }
     }
     for (unsigned i = 0; i < t->n_ports; i++) {
@@ -255,8 +256,8 @@ static void netns_back(struct tap *t)
         return;
     }
     for (unsigned i = 0; i < t->n; i++) {
-        if (tap_is_any(&t->interface[i])) {
-            tap_take(t, &t->interface[i]);
+        if (tap_is_any(t->interface[i])) {
+            tap_take(t, t->interface[i]);
         }
     }
 }
@@ -300,11 +301,12 @@ void tap_links_tick(struct tap *t)
         ask(t);
     }
     for (unsigned i = 0; i < t->n; i++) {
-        struct tap_interface *ti = &t->interface[i];
+        struct tap_interface *ti = t->interface[i];
         if (!ti->there && mono_due(now, ti->retry)) {
             tap_take(t, ti);
         }
     }
+    tap_forget_gone(t);
 }
 
 /* Until it is known what there is. */
@@ -320,7 +322,7 @@ static void settle(struct tap *t)
     for (unsigned w = 0; w < t->conf.n_words; w++) {
         bool found = !t->conf.word[w].pattern;
         for (unsigned i = 0; i < t->n; i++) {
-            found |= t->interface[i].word == &t->conf.word[w];
+            found |= t->interface[i]->word == &t->conf.word[w];
         }
         if (!found) {
             say("tap", "no interface matches \"%s\" yet: waiting for one", t->conf.word[w].text);

@@ -27,8 +27,8 @@ void tap_tell_ports(struct tap *t, struct tap_interface *ti)
 void tap_push_ports(struct tap *t)
 {
     for (unsigned i = 0; t->ports_changed && i < t->n; i++) {
-        if (tap_is_any(&t->interface[i])) {
-            tap_tell_ports(t, &t->interface[i]);
+        if (tap_is_any(t->interface[i])) {
+            tap_tell_ports(t, t->interface[i]);
         }
     }
     t->ports_changed = false;
@@ -66,8 +66,9 @@ void tap_port_is(struct tap *t, const struct netlink_link *link)
         memcpy(p->name, link->name, sizeof(p->name));
         p->index = 0;
         for (unsigned i = 0; i < t->n; i++) {
-            if (tap_is_any(&t->interface[i])) {
-                client_port_changed(t->client, t->interface[i].stream, (uint16_t)(p - t->port + 1));
+            if (tap_is_any(t->interface[i])) {
+                client_port_changed(t->client, t->interface[i]->stream,
+                                    (uint16_t)(p - t->port + 1));
             }
         }
     }

@@ -298,6 +298,7 @@ static void up(struct client *c)
     take_pending(c);
     c->serial++;
     c->last_now = 0;
+    client_forget_ids(c);
     c->events_known = 0; /* this collector may be another, or a new one */
     c->status.since = c->status.keyed;
     c->status.sessions++;
@@ -312,7 +313,7 @@ static void announce(struct client *c, struct mono now)
 {
     struct link_tx_progress p;
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        if (worker_progress(c->stream[i].conf.worker, c->serial, &p)) {
+        if (c->stream[i].ending || worker_progress(c->stream[i].conf.worker, c->serial, &p)) {
             continue;
         }
         if (mono_due(now, mono_add_ms(c->status.since, CLIENT_SERVED_MS))) {
@@ -446,6 +447,9 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     if (c->uplink.up) {
         client_send_event(c);
     }
+    if (c->closing == OPEN) {
+        client_end_streams(c);
+    }
     if (c->uplink.up && c->closing == OPEN) {
         client_send_streams(c);
         client_begin_streams(c, now);
@@ -514,24 +518,6 @@ void client_free(struct client *c)
     free(c);
 }
 
-int client_add_stream(struct client *c, const struct client_stream *s, uint16_t *ret_id)
-{
-    if (c->n_streams == CLIENT_STREAMS) {
-        return -ENOSPC;
-    }
-    c->stream[c->n_streams++] = (struct stream){.conf = *s};
-    *ret_id = c->n_streams;
-    if (c->uplink.up && c->closing == OPEN) {
-        client_send_streams(c);
-    }
-    return 0;
-}
-
-uint16_t client_next_stream(const struct client *c)
-{
-    return (uint16_t)(c->n_streams + 1);
-}
-
 void client_start(struct client *c)
 {
     client_event(c, UPLINK_START);
@@ -558,14 +544,4 @@ void client_status(const struct client *c, struct client_status *ret)
     ret->cipher = c->uplink.up ? c->status.cipher : NULL;
     ret->path_mtu = c->uplink.up ? c->pmtu.size : 0;
     ret->path_state = pmtu_words(&c->pmtu);
-}
-
-void client_stream_status(const struct client *c, uint16_t id, struct client_stream_status *ret)
-{
-    *ret = (struct client_stream_status){0};
-    if (id > 0 && id <= c->n_streams) {
-        const struct stream *s = &c->stream[id - 1];
-        ret->reported_lost = s->past_lost + s->lost;
-        ret->confirmed = s->past_accounted + s->accounted - ret->reported_lost;
-    }
 }

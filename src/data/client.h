@@ -22,6 +22,9 @@ struct client_ops {
     void (*flow)(void *user, const struct ether_flow *flow);
     /* Something that a person should know; `error`: something is wrong. */
     void (*say)(void *user, bool error, const char *text);
+    /* After client_end_stream: the stream is no more, its status can be asked for the last time,
+     * and its worker is done. */
+    void (*stream_ended)(void *user, uint16_t id);
     /* After client_stop: all is sent and confirmed, or will not be. */
     void (*stopped)(void *user);
 };
@@ -59,8 +62,12 @@ int client_add_stream(struct client *c, const struct client_stream *s, uint16_t 
 void client_set_ports(struct client *c, uint16_t id, unsigned n);
 /* The name of that one is another: the collector is told, some times. */
 void client_port_changed(struct client *c, uint16_t id, uint16_t port);
-/* Its stream ids are given out in order from 1: the next one. */
+/* The id that the next stream will have; 0: no more can be added now. Ids are used again, but not
+ * under a key under which they were used before. */
 uint16_t client_next_stream(const struct client *c);
+/* Its interface will not come back: the worker, which was told to stop, sends what it has, the
+ * collector closes the stream's books, and stream_ended follows. */
+void client_end_stream(struct client *c, uint16_t id);
 
 void client_start(struct client *c);
 /* Data threads stop taking frames, what they took is sent, the collector is told. */

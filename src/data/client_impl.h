@@ -15,6 +15,7 @@
 enum {
     CLIENT_STREAMS = 256,
     CLIENT_PORTS = 255,
+    CLIENT_ID_REKEYS = 2, /* before a stream's id is used again in a session */
     CLIENT_TICK_MS = 100,
     CLIENT_REPORT_MS = 1000,
     CLIENT_DRAIN_MS = 2000 + WORKER_DRAIN_MS, /* for data threads to send what they have, at the
@@ -40,7 +41,10 @@ struct epoch {
 };
 
 struct stream {
+    uint16_t id;
     struct client_stream conf;
+    bool ending;       /* nothing more comes of it */
+    bool end_known;    /* nor is there anything more to tell of it */
     struct mono ready; /* the names of its ports are under way until then; {0}: not */
     uint8_t port_again[CLIENT_PORTS]; /* how often the names of ports are to be told still */
     bool acked;                       /* the collector knows it: frames may flow */
@@ -80,8 +84,9 @@ struct client {
     struct mono cookie_until;        /* {0}: there is none */
     uint32_t serial;                 /* of the session, for the workers' progress */
     bool announced;                  /* it was said that the session is up */
-    struct stream stream[CLIENT_STREAMS];
-    uint16_t n_streams;
+    struct stream stream[CLIENT_STREAMS]; /* in no order */
+    uint16_t n_streams, last_id;
+    uint32_t retired[LINK_STREAM_MAX + 1]; /* by id: re-keyings before its stream ended, + 1 */
     enum closing closing;
     int64_t last_now; /* the collector's wall time in its last REPORT, and when that came */
     struct mono last_at;
@@ -93,6 +98,13 @@ struct client {
     struct error last_said;
     struct mono said_at;
 };
+
+/* client_streams.c */
+struct stream *client_find_stream(struct client *c, uint16_t id);
+/* Goes on with streams that end. */
+void client_end_streams(struct client *c);
+/* A new session: every id is free that is not in use. */
+void client_forget_ids(struct client *c);
 
 /* client.c */
 int client_use_socket(struct client *c, int fd);
@@ -114,6 +126,8 @@ void client_send_report(struct client *c, bool final);
 /* The oldest event that the collector does not know of yet, if there is one. */
 void client_send_event(struct client *c);
 void client_send_close(struct client *c);
+/* The last of one stream: its final report, and that it ends. */
+void client_send_end(struct client *c, struct stream *s);
 /* A sending key for a data thread; -errno. */
 int client_worker_key(struct client *c, struct link_tx_key *ret);
 void client_record(struct client *c, uint8_t *d, size_t len);

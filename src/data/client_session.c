@@ -101,13 +101,13 @@ void client_send_streams(struct client *c)
 {
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct stream *s = &c->stream[i];
-        if (s->acked) {
+        if (s->acked || s->ending) {
             continue;
         }
         /* A long filter, which is for people only, must not keep frames from a narrow path. */
         size_t room = s->asked++ < CLIENT_LONG_TRIES ? 900 : LINK_CONTROL_FIT - 64;
         struct link_control ctl = {.type = LINK_STREAM};
-        ctl.stream = (struct link_stream){.stream = (uint16_t)(i + 1),
+        ctl.stream = (struct link_stream){.stream = s->id,
                                           .snaplen = s->conf.snaplen,
                                           .speed_bps = s->conf.speed_bps,
                                           .ifname = text(s->conf.ifname, LINK_NAME_MAX),
@@ -116,16 +116,51 @@ void client_send_streams(struct client *c)
     }
 }
 
-static void fill_report_stream(struct client *c, uint16_t i, const struct link_tx_progress *p,
+static void fill_report_stream(const struct stream *s, const struct link_tx_progress *p,
                                struct link_report_stream *ret)
 {
-    const struct ledger *l = worker_ledger(c->stream[i].conf.worker);
+    const struct ledger *l = worker_ledger(s->conf.worker);
     *ret = (struct link_report_stream){
-        .stream = (uint16_t)(i + 1), .frames = p->frames, .datagrams = p->datagrams};
+        .stream = s->id, .frames = p->frames, .datagrams = p->datagrams};
     for (unsigned k = 0; k <= LEDGER_TX_UNSENT; k++) {
         ret->has[k] = true;
         ret->n[k] = ledger_get(l, (enum ledger_id)k);
     }
+}
+
+static void begin_report(struct client *c, bool final, struct link_control *ret)
+{
+    struct mono now = mono_now();
+    *ret = (struct link_control){.type = LINK_REPORT};
+    ret->report = (struct link_report){.final = final, .now = wall_now().ns, .echo = c->last_now};
+    ret->report.echo_age = c->last_now ? (uint64_t)mono_diff(now, c->last_at) : 0;
+    link_clock_sent(&c->clock, ret->report.now, now);
+}
+
+void client_send_end(struct client *c, struct stream *s)
+{
+    struct link_control ctl;
+    struct link_tx_progress p = {0};
+    (void)worker_progress(s->conf.worker, c->serial, &p);
+    begin_report(c, true, &ctl);
+    fill_report_stream(s, &p, &ctl.report.stream[ctl.report.count++]);
+    send_control(c, &c->current, &ctl);
+    ctl = (struct link_control){.type = LINK_STREAM_END};
+    ctl.end = (struct link_stream_end){.stream = s->id, .frames = p.frames};
+    send_control(c, &c->current, &ctl);
+}
+
+static void stream_ended(struct client *c, const struct link_stream_end *e)
+{
+    struct stream *s = client_find_stream(c, e->stream);
+    if (!s || !s->ending || !worker_done(s->conf.worker)) {
+        return;
+    }
+    if (e->frames >= s->accounted) { /* else: it answered before, and that was lost */
+        s->accounted = e->frames;
+        s->lost = e->lost;
+    }
+    s->end_known = true;
 }
 
 /* Sends the streams that are in it, but for the last when it only fits a path wider than the
@@ -148,18 +183,15 @@ static void report_full(struct client *c, struct link_control *ctl)
 
 void client_send_report(struct client *c, bool final)
 {
-    struct link_control ctl = {.type = LINK_REPORT};
-    struct mono now = mono_now();
-    ctl.report = (struct link_report){.final = final, .now = wall_now().ns, .echo = c->last_now};
-    ctl.report.echo_age = c->last_now ? (uint64_t)mono_diff(now, c->last_at) : 0;
-    link_clock_sent(&c->clock, ctl.report.now, now);
+    struct link_control ctl;
+    begin_report(c, final, &ctl);
     bool any = false;
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct link_tx_progress p = {0};
         if (!worker_progress(c->stream[i].conf.worker, c->serial, &p) && !final) {
             continue; /* not begun: at the end that means no frames, which is said too */
         }
-        fill_report_stream(c, i, &p, &ctl.report.stream[ctl.report.count++]);
+        fill_report_stream(&c->stream[i], &p, &ctl.report.stream[ctl.report.count++]);
         c->stream[i].told[1] = c->stream[i].told[0];
         c->stream[i].told[0] = p.frames;
         report_full(c, &ctl);
@@ -220,24 +252,24 @@ int client_worker_key(struct client *c, struct link_tx_key *ret)
     return 0;
 }
 
-static void send_port(struct client *c, uint16_t id, unsigned i)
+static void send_port(struct client *c, const struct stream *s, unsigned i)
 {
     struct link_control ctl = {.type = LINK_PORT};
-    const char *name = c->stream[id - 1].conf.ports[i];
-    ctl.port = (struct link_port){id, (uint16_t)(i + 1), text(name, LINK_NAME_MAX)};
+    const char *name = s->conf.ports[i];
+    ctl.port = (struct link_port){s->id, (uint16_t)(i + 1), text(name, LINK_NAME_MAX)};
     send_control(c, &c->current, &ctl);
 }
 
-static void send_ports(struct client *c, uint16_t id)
+static void send_ports(struct client *c, const struct stream *s)
 {
-    for (unsigned i = 0; i < c->stream[id - 1].conf.n_ports; i++) {
-        send_port(c, id, i);
+    for (unsigned i = 0; i < s->conf.n_ports; i++) {
+        send_port(c, s, i);
     }
 }
 
 void client_port_changed(struct client *c, uint16_t id, uint16_t port)
 {
-    struct stream *s = id > 0 && id <= c->n_streams ? &c->stream[id - 1] : NULL;
+    struct stream *s = client_find_stream(c, id);
     if (!s || port == 0 || port > CLIENT_PORTS) {
         return;
     }
@@ -246,8 +278,9 @@ void client_port_changed(struct client *c, uint16_t id, uint16_t port)
 
 void client_set_ports(struct client *c, uint16_t id, unsigned n)
 {
-    if (id > 0 && id <= c->n_streams) {
-        c->stream[id - 1].conf.n_ports = MIN(n, (unsigned)CLIENT_PORTS);
+    struct stream *s = client_find_stream(c, id);
+    if (s) {
+        s->conf.n_ports = MIN(n, (unsigned)CLIENT_PORTS);
     }
     if (c->uplink.up) {
         client_repeat_ports(c);
@@ -261,33 +294,32 @@ void client_repeat_ports(struct client *c)
         for (unsigned k = 0; s->acked && k < s->conf.n_ports; k++) {
             if (s->port_again[k] > 0) {
                 s->port_again[k]--;
-                send_port(c, (uint16_t)(i + 1), k);
+                send_port(c, s, k);
             }
         }
     }
 }
 
-static void begin_stream(struct client *c, uint16_t id)
+static void begin_stream(struct client *c, struct stream *s)
 {
     struct link_tx_key key;
-    if (client_worker_key(c, &key) == 0 &&
-        worker_session(c->stream[id - 1].conf.worker, &key, c->serial) == 0) {
-        worker_hold(c->stream[id - 1].conf.worker, c->uplink.held);
-        c->stream[id - 1].acked = true;
+    if (client_worker_key(c, &key) == 0 && worker_session(s->conf.worker, &key, c->serial) == 0) {
+        worker_hold(s->conf.worker, c->uplink.held);
+        s->acked = true;
     }
 }
 
 static void stream_acked(struct client *c, uint16_t id)
 {
-    if (id == 0 || id > c->n_streams || c->stream[id - 1].acked || !c->uplink.up) {
+    struct stream *s = client_find_stream(c, id);
+    if (!s || s->acked || s->ending || !c->uplink.up) {
         return;
     }
-    struct stream *s = &c->stream[id - 1];
     if (!s->conf.ports) {
-        begin_stream(c, id);
+        begin_stream(c, s);
     } else if (!s->ready.ns) {
         s->ready = mono_add_ms(mono_now(), CLIENT_PORTS_MS);
-        send_ports(c, id);
+        send_ports(c, s);
     }
 }
 
@@ -295,12 +327,12 @@ void client_begin_streams(struct client *c, struct mono now)
 {
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct stream *s = &c->stream[i];
-        if (s->acked || !s->ready.ns) {
+        if (s->acked || s->ending || !s->ready.ns) {
             continue;
         }
-        send_ports(c, (uint16_t)(i + 1)); /* once more, should one have been lost */
+        send_ports(c, s); /* once more, should one have been lost */
         if (mono_due(now, s->ready)) {
-            begin_stream(c, (uint16_t)(i + 1));
+            begin_stream(c, s);
         }
     }
 }
@@ -315,8 +347,8 @@ static void reported(struct client *c, const struct link_report *r)
                      &c->status.clock_offset_ns);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
-        if (rs->stream > 0 && rs->stream <= c->n_streams) {
-            struct stream *s = &c->stream[rs->stream - 1];
+        struct stream *s = client_find_stream(c, rs->stream);
+        if (s) {
             doubt |= rs->lost > s->lost || rs->frames < s->told[1];
             s->accounted = rs->frames;
             s->lost = rs->lost;
@@ -346,6 +378,9 @@ static void control(struct client *c, struct epoch *e, const struct link_control
         break;
     case LINK_EVENT:
         event_known(c, &ctl->event);
+        break;
+    case LINK_STREAM_END:
+        stream_ended(c, &ctl->end);
         break;
     case LINK_CLOSE:
         client_say(c, true,

@@ -133,11 +133,11 @@ static void control_records(void **state)
 
 static void many_names(struct world *w)
 {
-    for (uint16_t i = 1; i <= 200; i++) {
+    for (uint16_t i = 1; i <= RECEIVER_STREAMS + 80; i++) {
         char name[LINK_NAME_MAX + 1];
         snprintf(name, sizeof(name), "eth%u", i);
         struct link_control c = {.type = LINK_STREAM};
-        c.stream = (struct link_stream){.stream = (uint16_t)(i * 20), .ifname = text(name)};
+        c.stream = (struct link_stream){.stream = (uint16_t)(i * 10), .ifname = text(name)};
         control(w, &c);
     }
     for (uint32_t i = 0; i < 700; i++) {

@@ -353,8 +353,11 @@ static void end(void)
         worker_release(&w->tap[i].worker);
         w->tap[i].worker.refuse = 0;
     }
+    world_run(w, never,
+              2500); /* what was silent for too long is over by then, and what was not is heard */
     world_must(w, all_up, PATIENCE_MS);
     world_run(w, never, 200);
+    assert_true(all_up(w));
     uint64_t sessions = 0;
     for (unsigned i = 0; i < taps(); i++) {
         frames(&w->tap[i], 100);

@@ -69,6 +69,7 @@ struct tap_end {
     struct worker worker;
     struct relay relay;
     bool stopped;
+    unsigned streams_ended;
 };
 
 /* How many copies of a datagram go on: 0, 1 or more. */
@@ -355,6 +356,12 @@ static inline void tap_say(void *user, bool error, const char *text)
     append(((struct tap_end *)user)->world->said, text);
 }
 
+static inline void tap_stream_ended(void *user, uint16_t id)
+{
+    (void)id;
+    ((struct tap_end *)user)->streams_ended++;
+}
+
 static inline void tap_stopped(void *user)
 {
     ((struct tap_end *)user)->stopped = true;
@@ -469,7 +476,8 @@ static inline void world_forget_collector(struct world *w)
 
 static inline void world_start_tap(struct world *w, unsigned i, const char *name)
 {
-    static const struct client_ops ops = {tap_connect, tap_flow, tap_say, tap_stopped};
+    static const struct client_ops ops = {tap_connect, tap_flow, tap_say, tap_stream_ended,
+                                          tap_stopped};
     struct tap_end *t = &w->tap[i];
     struct error err = {""};
     uint16_t id = 0;

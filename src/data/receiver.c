@@ -46,6 +46,7 @@ static size_t event_room(enum receiver_event_kind kind)
     case RECEIVER_CONTROL:
         return EVENTS_CONTROL;
     case RECEIVER_CLOSED:
+    case RECEIVER_ENDED:
     case RECEIVER_FAILED:
     case RECEIVER_EVENT_KINDS:
     default:
@@ -110,10 +111,14 @@ void receiver_publish(struct rx_stream *s)
     atomic_store_explicit(&s->port->accounted, reasm_accounted(s->reasm), memory_order_release);
 }
 
-struct rx_stream *receiver_find_stream(const struct rx_session *s, uint16_t id)
+struct rx_stream *receiver_find_stream(struct rx_session *s, uint16_t id)
 {
+    if (s && s->recent[id % RECEIVER_RECENT] && s->recent[id % RECEIVER_RECENT]->id == id) {
+        return s->recent[id % RECEIVER_RECENT];
+    }
     for (unsigned i = 0; s && i < s->n_streams; i++) {
         if (s->stream[i]->id == id) {
+            s->recent[id % RECEIVER_RECENT] = s->stream[i];
             return s->stream[i];
         }
     }

@@ -19,18 +19,23 @@ enum {
     RECEIVER_SLOTS = 16384, /* keys in use; the low bits of a session index are its slot */
     RECEIVER_SESSIONS = 4096,
     RECEIVER_OUTPUTS = 8,
-    RECEIVER_STREAMS = 64, /* of one session */
+    RECEIVER_STREAMS = 320, /* of one session at a time */
 };
 
 /* One observation point: made by the control thread, kept for the process's life. */
 struct receiver_port {
-    uint32_t index; /* frame.port, from 1 on */
+    uint32_t index;  /* frame.port, from 1 on */
+    unsigned thread; /* the data thread that has it, or had it last; control thread */
     char tap[33], ifname[33], *filter;
     uint32_t snaplen;
     uint64_t speed_bps;
-    bool has_stream, shown; /* in this session; shown: the data thread may read what is above */
-    struct ledger ledger;   /* LINK_RX, over all sessions; written by the data thread */
-    struct ledger reported; /* the tap's own stages, as last reported; control thread */
+    bool has_stream, has_sub; /* in this session: frames come of a stream of its own, or of one with
+                               * several interfaces */
+    bool shown;               /* in this session: the data thread may read what is above */
+    struct mono idle;         /* since when none of that is so */
+    struct ledger ledger;     /* LINK_RX, over all sessions; written by the data thread */
+    struct ledger reported;   /* the tap's own stages, as last reported; control thread */
+    struct ledger past;       /* and those of workers of this name that are no more, within it */
     _Atomic uint64_t accounted, lost; /* in this session */
 };
 
@@ -55,6 +60,7 @@ enum receiver_event_kind {
                          * counter: the record's; size: of the datagram */
     RECEIVER_UNKNOWN,   /* index: which nobody has */
     RECEIVER_CLOSED,    /* session: is gone from the data thread, its books are closed */
+    RECEIVER_ENDED,     /* session, index: a stream is gone, its books are closed */
     RECEIVER_FAILED,    /* data: the sentence; the socket cannot be read any more */
     RECEIVER_EVENT_KINDS,
 };
@@ -104,5 +110,11 @@ int receiver_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint
 /* The tap has numbered so many frames; `final`: and that was all. */
 int receiver_report(struct receiver *r, uint32_t session, uint16_t stream, uint64_t frames,
                     bool final);
+/* The stream is over: what was announced and did not come is lost. RECEIVER_ENDED follows. `keep`:
+ * frames of another stream still come under its port. */
+int receiver_stream_end(struct receiver *r, uint32_t session, uint16_t stream, bool keep);
+/* An observation point is no more: outputs have no counts of it, and its index may become
+ * another's. */
+int receiver_forget(struct receiver *r, uint32_t port);
 /* The session is over: what was announced and did not come is lost. RECEIVER_CLOSED follows. */
 int receiver_close(struct receiver *r, uint32_t session);

@@ -14,11 +14,22 @@ enum {
     COMMAND_WAIT_MS = 100,
 };
 
-enum op { OP_KEY_ADD, OP_KEY_DROP, OP_BIND, OP_STREAM, OP_SUB, OP_REPORT, OP_CLOSE, OP_STOP };
+enum op {
+    OP_KEY_ADD,
+    OP_KEY_DROP,
+    OP_BIND,
+    OP_STREAM,
+    OP_SUB,
+    OP_REPORT,
+    OP_END,
+    OP_FORGET,
+    OP_CLOSE,
+    OP_STOP
+};
 
 struct command {
     enum op op;
-    bool final;
+    bool final, keep;
     uint16_t stream, sub;
     uint32_t index, session;
     struct aead *aead;
@@ -175,6 +186,45 @@ static void remove_port(struct receiver *r, struct receiver_port *port)
     }
 }
 
+static void forget_port(struct receiver *r, struct rx_session *s, struct receiver_port *port)
+{
+    for (unsigned i = 0; i < s->n_ports; i++) {
+        if (s->port[i] == port) {
+            s->port[i] = s->port[--s->n_ports];
+            remove_port(r, port);
+            return;
+        }
+    }
+}
+
+static void stream_end(struct receiver *r, const struct command *c)
+{
+    struct rx_session *s = session_of(r, c->session);
+    struct rx_stream *st = receiver_find_stream(s, c->stream);
+    if (st) {
+        receiver_touch(r, st->reasm);
+        reasm_report(st->reasm, 0, true, &r->out);
+        receiver_touch(r, st->reasm);
+        receiver_publish(st);
+        receiver_deliver(r);
+        if (!c->keep) {
+            forget_port(r, s, st->port);
+        }
+        for (unsigned i = 0; i < s->n_streams; i++) {
+            if (s->stream[i] == st) {
+                s->stream[i] = s->stream[--s->n_streams];
+                break;
+            }
+        }
+        s->recent[st->id % RECEIVER_RECENT] = NULL;
+        reasm_free(st->reasm);
+        free(st);
+    }
+    const struct receiver_event e = {
+        .kind = RECEIVER_ENDED, .session = c->session, .index = c->stream};
+    receiver_tell(r, e, NULL, 0);
+}
+
 void receiver_close_books(struct receiver *r, uint32_t id)
 {
     struct rx_session *s = session_of(r, id);
@@ -223,6 +273,15 @@ static void carry_out(struct receiver *r, struct command *c)
         break;
     case OP_REPORT:
         report(r, c);
+        break;
+    case OP_END:
+        stream_end(r, c);
+        break;
+    case OP_FORGET:
+        for (unsigned i = 0; i < r->conf.n_outputs; i++) {
+            struct sink *out = r->conf.outputs[i];
+            (out->ops->port_forget ? out->ops->port_forget : sink_port_forget)(out, c->index);
+        }
         break;
     case OP_CLOSE:
         receiver_close_books(r, c->session);
@@ -325,6 +384,17 @@ int receiver_report(struct receiver *r, uint32_t session, uint16_t stream, uint6
                                         .stream = stream,
                                         .frames = frames,
                                         .final = final});
+}
+
+int receiver_stream_end(struct receiver *r, uint32_t session, uint16_t stream, bool keep)
+{
+    return command(
+        r, &(struct command){.op = OP_END, .session = session, .stream = stream, .keep = keep});
+}
+
+int receiver_forget(struct receiver *r, uint32_t port)
+{
+    return command(r, &(struct command){.op = OP_FORGET, .index = port});
 }
 
 int receiver_close(struct receiver *r, uint32_t session)

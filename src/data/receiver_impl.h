@@ -15,6 +15,7 @@
 #include "model/load.h"
 
 enum {
+    RECEIVER_RECENT = 64,     /* a power of two */
     RECEIVER_PACKETS = 16,    /* receive buffers of UDP_BUFFER bytes */
     RECEIVER_CONTROLS = 2000, /* control records of a session at once, and half as many a second */
 };
@@ -30,6 +31,7 @@ struct rx_stream {
 struct rx_session {
     struct rx_stream *stream[RECEIVER_STREAMS];
     unsigned n_streams;
+    struct rx_stream *recent[RECEIVER_RECENT]; /* by the low bits of the id: found at once */
     struct receiver_port **port; /* added to the outputs, to be removed with the session */
     unsigned n_ports;
     struct rx_key *keys; /* bound to it */
@@ -87,7 +89,7 @@ void receiver_deliver(void *user);
 void receiver_touch(struct receiver *r, struct reasm *reasm);
 void receiver_publish(struct rx_stream *s);
 /* `s` may be NULL. */
-struct rx_stream *receiver_find_stream(const struct rx_session *s, uint16_t id);
+struct rx_stream *receiver_find_stream(struct rx_session *s, uint16_t id);
 
 /* receiver_commands.c */
 void receiver_carry_out(struct receiver *r);

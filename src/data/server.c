@@ -283,6 +283,9 @@ static void on_event(struct server *s, const struct receiver_event *e)
     case RECEIVER_CLOSED:
         server_session_closed(s, e->session);
         break;
+    case RECEIVER_ENDED:
+        server_stream_ended(s, e->session, (uint16_t)e->index);
+        break;
     case RECEIVER_FAILED:
         server_say(s, true, "%s", (const char *)e->data);
         s->conf.ops->failed(s->conf.user);
@@ -475,6 +478,7 @@ void server_free(struct server *s)
             free(s->tap[i]->port[p]);
         }
         history_done(&s->tap[i]->history);
+        free(s->tap[i]->past);
         if (s->tap[i]->device >= 0) {
             close(s->tap[i]->device);
         }

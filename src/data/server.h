@@ -67,6 +67,10 @@ struct server_tap {
     struct receiver_port *const *ports;
     unsigned n_ports;
     const struct history *history; /* as the tap tells it */
+    /* Interfaces that are no more in the list, because others needed the place, and their counts;
+     * `past_out` for each output. NULL when n_past is 0. */
+    unsigned n_past;
+    const struct ledger *past_rx, *past_reported, *past_out;
 };
 
 typedef void server_tap_fn(void *user, const struct server_tap *tap);

@@ -39,10 +39,17 @@ enum {
         3,            /* wrong passphrases from a live session's address that the guard forgives */
     SERVER_WORDS = 4, /* sentences about refused HELLOs in a second */
     TAP_PORTS = RECEIVER_STREAMS + 256,
+    SERVER_IDLE_MS = 2000, /* of an observation point before its counts may be put to others' */
 };
 
 struct session;
 struct key;
+
+/* What observation points have counted that were forgotten for others. */
+struct server_past {
+    unsigned n;
+    struct ledger rx, reported, out[RECEIVER_OUTPUTS];
+};
 
 /* A key of ours, from the first answer until it is dropped. */
 struct key {
@@ -71,9 +78,10 @@ struct tap {
     struct table_link by_name;
     struct receiver_port *port[TAP_PORTS];
     unsigned n_ports;
-    struct session *session; /* NULL: gone */
-    int device;              /* its TAP device, or -1 */
-    struct mono device_next; /* no device could be made: the next try */
+    struct server_past *past; /* NULL: none yet */
+    struct session *session;  /* NULL: gone */
+    int device;               /* its TAP device, or -1 */
+    struct mono device_next;  /* no device could be made: the next try */
     struct mono device_closed;
     unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
@@ -98,7 +106,8 @@ struct session {
     struct key *key;                 /* the one to send with */
     struct receiver_port *stream[RECEIVER_STREAMS];
     uint16_t stream_id[RECEIVER_STREAMS];
-    bool final[RECEIVER_STREAMS]; /* the tap has said how many frames there were in all */
+    bool final[RECEIVER_STREAMS];  /* the tap has said how many frames there were in all */
+    bool ending[RECEIVER_STREAMS]; /* the data thread closes its books */
     unsigned n_streams;
     bool closing; /* the data thread closes its books, … */
     bool asked;   /* … or has yet to be told so */
@@ -137,7 +146,8 @@ struct server {
     struct table sessions_by_tag, sessions_by_address, taps_by_name;
     struct tap *tap[SERVER_TAPS];
     unsigned n_taps;
-    uint32_t n_ports; /* given out so far; indices are from 1 on */
+    uint32_t n_ports, last_port;      /* in use; the index given out last */
+    bool port_used[SERVER_PORTS + 1]; /* by index, from 1 on */
     unsigned hints, words;
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
     struct history history;
@@ -196,12 +206,17 @@ void server_half_remove(struct server *s, struct key *k);
  * not known yet whether it lives. */
 struct tap *server_tap_for(struct server *s, const struct link_info *info, const struct key *k,
                            bool *ret_wait);
+/* No frames come under it until the tap announces it again. */
+void server_port_idle(struct receiver_port *p);
+/* NULL: no more can be kept; otherwise another that has been idle for long may be forgotten for it.
+ */
 struct receiver_port *server_port_for(struct server *s, struct tap *tap, const char *ifname,
                                       size_t len);
 
 /* server_session.c */
 void server_control(struct server *s, const struct receiver_event *e);
 void server_session_closed(struct server *s, uint32_t id);
+void server_stream_ended(struct server *s, uint32_t id, uint16_t stream);
 /* Looks again at an INFO that waits. */
 void server_info_waits(struct server *s, struct key *k);
 void server_session_end(struct server *s, struct session *ss);

@@ -81,7 +81,9 @@ void server_session_closed(struct server *s, uint32_t id)
     server_event(s, HISTORY_SESSION_OVER, t->name,
                  ss->wants_ack ? "closed by the tap" : "ended without the tap's last word");
     for (unsigned i = 0; i < t->n_ports; i++) {
-        t->port[i]->has_stream = t->port[i]->shown = false;
+        if (t->port[i]->shown) {
+            server_port_idle(t->port[i]);
+        }
     }
     if (t->session == ss) {
         t->session = NULL;
@@ -298,9 +300,11 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
     if (receiver_stream_add(of(s, ss), ss->id, ls->stream, p, ss->tap->device) < 0) {
         return false;
     }
+    ss->final[ss->n_streams] = ss->ending[ss->n_streams] = false;
     ss->stream_id[ss->n_streams] = ls->stream;
     ss->stream[ss->n_streams++] = p;
     p->has_stream = p->shown = true;
+    p->thread = ss->thread;
     return true;
 }
 
@@ -321,11 +325,56 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
         ss->final[at] |= r->final;
         for (unsigned k = 0; k < LEDGER_COUNT; k++) {
             if (rs->has[k]) {
-                ledger_set(&p->reported, (enum ledger_id)k, rs->n[k]);
+                uint64_t past = ledger_get(&p->past, (enum ledger_id)k);
+                ledger_set(&p->reported, (enum ledger_id)k, past + rs->n[k]);
             }
         }
         (void)receiver_report(of(s, ss), ss->id, rs->stream, rs->frames, r->final);
     }
+}
+
+static void answer_end(struct server *s, struct key *k, const struct link_stream_end *end)
+{
+    send_control(s, k, &(struct link_control){.type = LINK_STREAM_END, .end = *end});
+}
+
+/* One stream ends, the session goes on. Its last REPORT, which counts its frames, comes before
+ * this, or both come again. */
+static void on_stream_end(struct server *s, struct session *ss, struct key *k,
+                          const struct link_stream_end *end)
+{
+    unsigned at = stream_at(ss, end->stream);
+    if (at == ss->n_streams) { /* our answer was lost */
+        answer_end(s, k, &(struct link_stream_end){.stream = end->stream});
+    } else if (ss->final[at] && !ss->ending[at]) {
+        ss->ending[at] =
+            receiver_stream_end(of(s, ss), ss->id, end->stream, ss->stream[at]->has_sub) == 0;
+    }
+}
+
+void server_stream_ended(struct server *s, uint32_t id, uint16_t stream)
+{
+    struct session *ss = s->session[id];
+    unsigned at = ss ? stream_at(ss, stream) : 0;
+    if (!ss || at == ss->n_streams) {
+        return;
+    }
+    struct receiver_port *p = ss->stream[at];
+    struct link_stream_end end = {.stream = stream};
+    end.frames = atomic_load_explicit(&p->accounted, memory_order_acquire);
+    end.lost = atomic_load_explicit(&p->lost, memory_order_relaxed);
+    if (ss->key) {
+        answer_end(s, ss->key, &end);
+    }
+    ledger_publish(&p->past, &p->reported); /* the next worker of that name counts from 0 */
+    bool sub = p->has_sub;
+    server_port_idle(p);
+    p->has_sub = p->shown = sub;
+    unsigned last = --ss->n_streams;
+    ss->stream[at] = ss->stream[last];
+    ss->stream_id[at] = ss->stream_id[last];
+    ss->final[at] = ss->final[last];
+    ss->ending[at] = ss->ending[last];
 }
 
 static void on_tap_event(struct server *s, struct key *k, struct tap *t, const struct link_event *e)
@@ -429,7 +478,8 @@ void server_control(struct server *s, const struct receiver_event *e)
             struct receiver_port *p =
                 server_port_for(s, ss->tap, c.port.ifname.p, c.port.ifname.len);
             if (p) {
-                p->shown = true;
+                p->shown = p->has_sub = true;
+                p->thread = ss->thread;
                 (void)receiver_sub_add(of(s, ss), ss->id, c.port.stream, c.port.port, p,
                                        ss->tap->device);
             }
@@ -437,6 +487,9 @@ void server_control(struct server *s, const struct receiver_event *e)
         break;
     case LINK_REPORT:
         on_report(s, ss, &c.report);
+        break;
+    case LINK_STREAM_END:
+        on_stream_end(s, ss, k, &c.end);
         break;
     case LINK_EVENT:
         on_tap_event(s, k, ss->tap, &c.event);

@@ -92,6 +92,99 @@ struct tap *server_tap_for(struct server *s, const struct link_info *info, const
     return t;
 }
 
+void server_port_idle(struct receiver_port *p)
+{
+    p->has_stream = p->has_sub = p->shown = false;
+    p->idle = mono_now();
+}
+
+static uint32_t free_index(struct server *s)
+{
+    uint32_t i = s->last_port;
+    do {
+        i = i % SERVER_PORTS + 1;
+    } while (s->port_used[i]);
+    s->port_used[i] = true;
+    s->n_ports++;
+    return s->last_port = i;
+}
+
+/* Nothing counts in it any more, and what it counts is complete. */
+static bool is_over(const struct server *s, const struct receiver_port *p)
+{
+    if (p->has_stream || p->has_sub || p->shown ||
+        !mono_due(mono_now(), mono_add_ms(p->idle, SERVER_IDLE_MS)) ||
+        ledger_sum(&p->ledger, LEDGER_LINK_RX).in_flight != 0) {
+        return false;
+    }
+    for (unsigned i = 0; i < s->conf.n_outputs; i++) {
+        const struct ledger *l = sink_ledger(s->conf.outputs[i], p->index);
+        if (l && ledger_sum(l, LEDGER_SINK).in_flight != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void add_up(struct ledger *to, const struct ledger *from)
+{
+    for (unsigned i = 0; from && i < LEDGER_COUNT; i++) {
+        ledger_add(to, (enum ledger_id)i, ledger_get(from, (enum ledger_id)i));
+    }
+}
+
+/* Its counts go to those of the tap's interfaces that are no more. */
+static void forget(struct server *s, struct tap *t, unsigned at)
+{
+    struct receiver_port *p = t->port[at];
+    struct server_past *past = calloc(1, sizeof(*past)); /* with it; read before it is gone */
+    if (!past) {
+        return;
+    }
+    past->n = 1 + (t->past ? t->past->n : 0);
+    add_up(&past->rx, &p->ledger);
+    add_up(&past->rx, t->past ? &t->past->rx : NULL);
+    add_up(&past->reported, &p->reported);
+    add_up(&past->reported, t->past ? &t->past->reported : NULL);
+    for (unsigned i = 0; i < s->conf.n_outputs; i++) {
+        add_up(&past->out[i], sink_ledger(s->conf.outputs[i], p->index));
+        add_up(&past->out[i], t->past ? &t->past->out[i] : NULL);
+    }
+    if (receiver_forget(s->receiver[p->thread], p->index) < 0) {
+        free(past);
+        return;
+    }
+    free(t->past);
+    t->past = past;
+    s->port_used[p->index] = false;
+    s->n_ports--;
+    free(p->filter);
+    free(p);
+    t->port[at] = t->port[--t->n_ports];
+}
+
+/* Forgets what has been idle for longest: of this tap, or of all when there are too many in all. */
+static void make_room(struct server *s, struct tap *tap)
+{
+    struct tap *of = NULL;
+    unsigned at = 0;
+    for (unsigned i = 0; i < s->n_taps; i++) {
+        struct tap *t = s->tap[i];
+        if (t != tap && tap->n_ports == TAP_PORTS) {
+            continue;
+        }
+        for (unsigned k = 0; k < t->n_ports; k++) {
+            if (is_over(s, t->port[k]) && (!of || t->port[k]->idle.ns < of->port[at]->idle.ns)) {
+                of = t;
+                at = k;
+            }
+        }
+    }
+    if (of) {
+        forget(s, of, at);
+    }
+}
+
 struct receiver_port *server_port_for(struct server *s, struct tap *tap, const char *ifname,
                                       size_t len)
 {
@@ -103,11 +196,15 @@ struct receiver_port *server_port_for(struct server *s, struct tap *tap, const c
         }
     }
     if (tap->n_ports == TAP_PORTS || s->n_ports == SERVER_PORTS) {
+        make_room(s, tap);
+    }
+    if (tap->n_ports == TAP_PORTS || s->n_ports == SERVER_PORTS) {
         return NULL;
     }
     struct receiver_port *p = calloc(1, sizeof(*p));
     if (p) {
-        p->index = ++s->n_ports;
+        p->index = free_index(s);
+        p->idle = mono_now();
         snprintf(p->tap, sizeof(p->tap), "%s", tap->name);
         snprintf(p->ifname, sizeof(p->ifname), "%s", name);
         tap->port[tap->n_ports++] = p;
@@ -138,6 +235,10 @@ void server_each(const struct server *s, server_tap_fn *fn, void *user)
             .ports = t->port,
             .n_ports = t->n_ports,
             .history = &t->history,
+            .n_past = t->past ? t->past->n : 0,
+            .past_rx = t->past ? &t->past->rx : NULL,
+            .past_reported = t->past ? &t->past->reported : NULL,
+            .past_out = t->past ? t->past->out : NULL,
         };
         udp_addr_text(&t->last_addr, view.address);
         fn(user, &view);

@@ -46,6 +46,9 @@ struct sink_ops {
     void (*port_stats)(struct sink *s, uint32_t index, const struct ledger *figures);
     /* The tap went away. The index may be used again. */
     void (*port_remove)(struct sink *s, uint32_t index);
+    /* NULL: sink_port_forget does. A port that was removed is forgotten, with its counts, so that
+     * its place serves another; whoever asks for this has taken the counts over. */
+    void (*port_forget)(struct sink *s, uint32_t index);
     /* Takes a batch without ever waiting. Frames of ports that were not added are ignored. */
     void (*write)(struct sink *s, const struct batch *b);
     /* The source has nothing more now: what is buffered goes onwards. To be called again, at least
@@ -104,5 +107,7 @@ static inline void sink_count_in(const struct sink *s, struct ledger *ledger)
  * -EINVAL: the index is too large; -EEXIST: it is in use; -ENOSPC: too many; -ENOMEM. */
 int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
                    struct error *err);
+/* Forgets a closed port's point and zeroes its ledger. */
+void sink_port_forget(struct sink *s, uint32_t index);
 /* The index is free again; its ledger can still be read. */
 void sink_port_close(struct sink *s, uint32_t index);

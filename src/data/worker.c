@@ -244,6 +244,10 @@ static void *run(void *arg)
     }
     link_tx_give_up(w->pipeline.sink);
     publish(w);
+    struct ring *ring = ring_source_ring(w->pipeline.source);
+    if (ring && ring_drained(ring)) { /* closing takes the kernel a while: here, many do it at once */
+        ring_source_swap(w->pipeline.source, NULL);
+    }
     atomic_store_explicit(&w->done, true, memory_order_release);
     wake_signal(w->control);
     return NULL;

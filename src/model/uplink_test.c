@@ -67,7 +67,7 @@ static void another_address_gets_its_time(void **state)
     struct mono found = mono_add_ms(t0, 7500);
     assert_int_equal(uplink_step(&u, UPLINK_MOVED, found), 0);
     assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(found, UPLINK_MOVED_MS - 1)),
-                     UPLINK_DO_HOLD);
+                     UPLINK_DO_HOLD); /* in doubt, and not given up */
     assert_true(u.up);
     assert_true(uplink_step(&u, UPLINK_TICK, mono_add_ms(found, UPLINK_MOVED_MS)) & UPLINK_DO_DOWN);
     uplink_init(&u, 7); /* and it takes none away */
@@ -75,6 +75,7 @@ static void another_address_gets_its_time(void **state)
     uplink_step(&u, UPLINK_MOVED, t0);
     assert_int_equal(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, UPLINK_DEAD_MS - 1)),
                      UPLINK_DO_HOLD);
+    assert_true(u.up);
 }
 
 static void retries_for_ever_and_slower(void **state)

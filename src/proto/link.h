@@ -152,6 +152,7 @@ enum link_control_type {
     LINK_PROBE = 9,
     LINK_PROBE_ACK = 10,
     LINK_EVENT = 11,
+    LINK_STREAM_END = 16,
 };
 
 struct link_text {
@@ -175,6 +176,11 @@ struct link_stream {
 struct link_port {
     uint16_t stream, port;
     struct link_text ifname;
+};
+
+struct link_stream_end {
+    uint16_t stream;
+    uint64_t frames, lost; /* tap: numbered, 0; collector: accounted for, and lost of these */
 };
 
 /* "How large a datagram arrives?": PROBE is padded with zeros up to its size. */
@@ -228,6 +234,7 @@ struct link_control {
         struct link_report report; /* REPORT */
         struct link_probe probe;   /* PROBE, PROBE_ACK */
         struct link_event event;
+        struct link_stream_end end;
         uint8_t reason; /* CLOSE: enum link_close */
     };
 };

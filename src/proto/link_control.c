@@ -180,6 +180,11 @@ static int get_body(struct rd *r, struct link_control *c)
     case LINK_EVENT:
         get_event(r, &c->event);
         return 0;
+    case LINK_STREAM_END:
+        c->end = (struct link_stream_end){.stream = rd_u16(r)};
+        c->end.frames = rd_u64(r);
+        c->end.lost = rd_u64(r);
+        return 0;
     case LINK_CLOSE:
         c->reason = rd_u8(r);
         return 0;
@@ -245,6 +250,11 @@ int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap)
         break;
     case LINK_EVENT:
         put_event(&w, &c->event);
+        break;
+    case LINK_STREAM_END:
+        wr_u16(&w, c->end.stream);
+        wr_u64(&w, c->end.frames);
+        wr_u64(&w, c->end.lost);
         break;
     case LINK_CLOSE:
         wr_u8(&w, c->reason);

@@ -256,6 +256,19 @@ static void event_round_trip(void **state)
     }
 }
 
+static void stream_end_round_trip(void **state)
+{
+    (void)state;
+    uint8_t out[LINK_CONTROL_MAX];
+    struct link_control c = {.type = LINK_STREAM_END, .end = {.stream = 9, .frames = 7, .lost = 2}};
+    struct link_control d;
+    int n = link_control_encode(&c, out, sizeof(out));
+    assert_int_equal(n, 1 + 2 + 8 + 8);
+    assert_int_equal(link_control_decode(out, (size_t)n, &d), 0);
+    assert_true(d.end.stream == 9 && d.end.frames == 7 && d.end.lost == 2);
+    assert_int_equal(link_control_decode(out, (size_t)n - 1, &d), -EBADMSG);
+}
+
 static void report_round_trip(void **state)
 {
     (void)state;
@@ -319,7 +332,7 @@ int main(void)
         cmocka_unit_test(frame_header_layout), cmocka_unit_test(segment_bounds),
         cmocka_unit_test(control_round_trip),  cmocka_unit_test(report_round_trip),
         cmocka_unit_test(event_round_trip),    cmocka_unit_test(cookies),
-        cmocka_unit_test(probe_layout),
+        cmocka_unit_test(probe_layout),        cmocka_unit_test(stream_end_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,6 @@ typedef void linkwatch_fn(void *user, enum linkwatch_kind kind, const struct net
 /* Asks for all interfaces: each is told of, then LINKWATCH_ALL. -errno, -EAGAIN: later. */
 int linkwatch_ask(int fd);
 
-/* Tells of what is there to be read, without waiting, some hundred messages at most. 0 or -errno.
- */
+/* Tells of some of what is there to be read, without waiting; the socket stays readable while there
+ * is more. 0 or -errno. */
 int linkwatch_read(int fd, linkwatch_fn *fn, void *user);

@@ -34,7 +34,7 @@ struct netlink_link {
     int index;
     char name[IFNAMSIZ];
     char alias[NETLINK_ALIAS];
-    char kind[16]; /* "veth", "tun", "bridge" …, "" for a card */
+    char kind[16];  /* "veth", "tun", "bridge" …, "" for a card */
     unsigned flags; /* IFF_UP, IFF_RUNNING, IFF_LOOPBACK … of net/if.h */
     uint16_t arphrd;
     uint32_t mtu;

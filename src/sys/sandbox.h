@@ -47,8 +47,9 @@ int sandbox_enter(const struct sandbox_conf *conf, struct error *err);
 
 /* For the broker: keeps of the capabilities that it has only those in `caps` (CAP_… of
  * linux/capability.h), drops the rest from the bounding set too, and installs its system call list,
- * which its children (sys/resolve.h) inherit. CAP_SYS_ADMIN is for entering network namespaces: with
- * it among them setns may be called for that and for no other kind. 0, or -errno with a sentence. */
+ * which its children (sys/resolve.h) inherit. CAP_SYS_ADMIN is for entering network namespaces:
+ * with it among them setns may be called for that and for no other kind. 0, or -errno with a
+ * sentence. */
 int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err);
 
 /* For a short-lived child of the broker that meets hostile bytes but needs files and sockets (name

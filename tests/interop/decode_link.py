@@ -19,8 +19,10 @@ HELLO, ANSWER, CONFIRM, ACCEPT, REJECT, COOKIE, RECORD = 1, 2, 3, 4, 5, 6, 16
 NAMES = {HELLO: "HELLO", ANSWER: "ANSWER", CONFIRM: "CONFIRM", ACCEPT: "ACCEPT", REJECT: "REJECT", COOKIE: "COOKIE", RECORD: "RECORD"}
 PLAIN, CPACE, NOISE = 0, 1, 2
 INFO, INFO_ACK, STREAM, STREAM_ACK, REPORT, CLOSE, CLOSE_ACK, PORT, PROBE, PROBE_ACK, EVENT = range(1, 12)
+STREAM_END = 16
 CONTROLS = {INFO: "INFO", INFO_ACK: "INFO_ACK", STREAM: "STREAM", STREAM_ACK: "STREAM_ACK", REPORT: "REPORT", CLOSE: "CLOSE",
-            CLOSE_ACK: "CLOSE_ACK", PORT: "PORT", PROBE: "PROBE", PROBE_ACK: "PROBE_ACK", EVENT: "EVENT"}
+            CLOSE_ACK: "CLOSE_ACK", PORT: "PORT", PROBE: "PROBE", PROBE_ACK: "PROBE_ACK", EVENT: "EVENT",
+            STREAM_END: "STREAM_END"}
 HELLO_LEN = 384
 NO_FRAME = 0xFFFF
 FRAME_MAX = 1 << 20
@@ -150,6 +152,8 @@ def decode_control(plain):
         c["final"] = bool(r.number(1) & 1)
         c |= {"now": r.number(8, signed=True), "echo": r.number(8, signed=True), "echo_age": r.number(8)}
         c["streams"] = [report_stream(r) for _ in range(r.number(2))]
+    elif kind == STREAM_END:
+        c |= {"stream": r.number(2), "frames": r.number(8), "lost": r.number(8)}
     elif kind == EVENT:
         c |= {"life": r.number(8), "number": r.number(8), "at": r.number(8, signed=True), "kind": r.number(1)}
         c |= {"subject": r.text(), "words": r.text()}

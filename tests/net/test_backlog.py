@@ -2,7 +2,9 @@
 """Outages: frames wait at the tap, arrive late with their own times and in order, and what cannot wait is counted to the frame."""
 
 import os
+import re
 import signal
+from pathlib import Path
 
 from lib.farspan import (PORT, Collector, Tap, assert_balanced, assert_collector_balanced, assert_tap_balanced, drops, one, own_name,
                          status, tap_stages)
@@ -190,6 +192,33 @@ def test_own_link_down(lab):
     assert verdict["equal"] and verdict["missing"] == missing and lost < 500, (verdict, lost)  # only what a queue below us held
     assert_balanced(ledger, there, sent=10000, delivered=10000 - missing, lost=lost)
     assert tap_stages(ledger)["link_tx"]["unsent_datagrams"] == 0, ledger
+
+
+def memory(proc):
+    """Bytes of its own memory that the program has in use, all its processes together."""
+    status_of = (Path(f"/proc/{pid}/status").read_text() for pid in proc.tree())
+    return sum(int(re.search(r"RssAnon:\s*(\d+) kB", text)[1]) << 10 for text in status_of)
+
+
+def test_memory_is_given_back(lab):
+    """Only what waits costs memory, and only as long as it waits."""
+    name = own_name("memory")
+    source = Tcpdump(lab, lab.tap, "mon0", "source", fast=True)
+    tap = Tap(lab, name=name, up=False)
+    wait_until(lambda: "listening" in tap.proc.err(), 10, "the tap")
+    before = memory(tap.proc)
+    framegen(lab, 8000, pps=10000, kinds="udp4")
+    source.wait_count(8000)
+    wait_until(lambda: link_tx(name)["in"] + ring_full(status(name)) == 8000, 10, "all of them")
+    waiting = link_tx(name)["backlog_bytes"]
+    assert waiting > 3 << 20
+    assert waiting <= memory(tap.proc) - before < waiting + (2 << 20)
+    collector = Collector(lab, device=None, file=lab.folder / "late.pcapng")
+    tap.wait_up()
+    wait_until(lambda: link_tx(name)["in_flight"] == 0, 20, "the end of the backlog")
+    assert memory(tap.proc) - before < 2 << 20
+    ledger, there = tap.finish(), collector.finish()
+    assert_balanced(ledger, there, sent=8000, delivered=8000 - ring_full(ledger))
 
 
 def test_the_end_sends_what_waits(lab):

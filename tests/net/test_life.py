@@ -4,9 +4,10 @@
 import fcntl
 import struct
 
-from lib.farspan import Collector, Tap, assert_balanced, one, own_name, own_port, says, status
+from lib.farspan import (Collector, Tap, assert_balanced, assert_collector_balanced, assert_stage, assert_tap_balanced, one, own_name,
+                         own_port, says, status)
 from lib.lab import inside
-from lib.proc import Proc, run, wait_until
+from lib.proc import run, wait_until
 from lib.tools import framegen
 
 
@@ -251,6 +252,58 @@ def test_pattern_and_collector_on_one_host(lab):
     life.tap.finish(), life.collector.finish()
 
 
+def many(lab, names, verb):
+    """Watched pairs that appear or go at once, as containers do."""
+    def batch(ns, lines):
+        run(["ip", "-n", ns, "-batch", "-"], input="\n".join(lines) + "\n")
+
+    if verb == "del":
+        batch(lab.tap, [f"link del {n}" for n in names])
+        return
+    batch(lab.tap, [f"link add {n} mtu {lab.mtu} type veth peer name p{n} mtu {lab.mtu} netns {lab.peer}" for n in names])
+    batch(lab.peer, [f"link set p{n} arp off up" for n in names])
+    batch(lab.tap, [f"link set {n} arp off up" for n in names])
+
+
+def total(document, *path):
+    """A figure of all interfaces, those that are gone for good included."""
+    items = document["interfaces"] + ([document["gone_interfaces"]] if "gone_interfaces" in document else [])
+    found = 0
+    for item in items:
+        for key in path:
+            item = item[key]
+        found += item
+    return found
+
+
+def test_hundreds(lab):
+    """200 interfaces appear and vanish, and others: what is long gone is added up, nothing is lost of the counts."""
+    life = Life(lab, interfaces=("veth*",))
+    for generation, n in (("a", 200), ("b", 40)):
+        names = [f"veth{generation}{i}" for i in range(n)]
+        many(lab, names, "add")
+        up = lambda: sum(i["state"] == "up" for i in life.status()["interfaces"])
+        wait_until(lambda: up() == n, 60, lambda: f"{up()} of {n} interfaces: {life.tap.proc}")
+        for name in names[::20]:
+            life.traffic(20, name, f"p{name}")
+        many(lab, names, "del")
+        # those that are kept for their return, and the others' sum
+        wait_until(lambda: len(life.status()["interfaces"]) == 64, 60, lambda: f"fewer: {len(life.status()['interfaces'])}")
+    assert life.status()["gone_interfaces"]["count"] == 240 - 64
+    assert life.tap.proc.tree() == life.family
+    ledger, there = life.tap.finish(), life.collector.finish()
+    assert_tap_balanced(ledger)
+    assert_collector_balanced(there)
+    for stage in ledger["gone_interfaces"]["stages"].items():
+        assert_stage(*stage)
+    taps = one(there["taps"])
+    early = total(ledger, "stages", "link_tx", "drops", "no_session")
+    assert total(ledger, "stages", "ring", "in") == 240 == life.sent
+    assert total(ledger, "stages", "link_tx", "confirmed") == 240 - early == total(taps, "stages", "link_rx", "out")
+    assert total(taps, "tap_stages", "ring", "in") == 240
+    assert len(taps["interfaces"]) == 240 and "gone_interfaces" not in taps
+
+
 # ---- namespaces ----
 
 
@@ -317,7 +370,7 @@ def test_capabilities(lab):
 
 
 def test_no_such_namespace(lab):
-    for what, words in (("nobody", "--netns nobody: there is no such namespace in /run/netns; there are .*" + lab.stem),
+    for what, words in (("nobody", "--netns nobody: there is no such namespace in /run/netns; there are "),
                         ("4194304", "--netns 4194304: there is no such process"),
                         ("a/b", 'neither a process\'s number nor a name')):
         tap = Tap(lab, "--netns", what, up=False, name="gone")

@@ -174,3 +174,17 @@ def test_frames_in_order_of_time(make_lab):
     changes = sum(a[1] != b[1] for a, b in zip(rows, rows[1:]))
     assert changes > 20, f"the two were sent at the same time: {changes}"
     assert_same(arrival.path, file, 2000)
+
+
+def test_a_tap_that_is_back_at_once_has_its_device_again(lab):
+    """The old device goes when its last frame is written, and the new one of the same name waits for that."""
+    collector = Collector(lab, device="ntap-%t")
+    for i in range(3):
+        tap = Tap(lab, name="web")
+        wait_until(lambda: lab.has_device(lab.collector, "ntap-web"), 5, "ntap-web")
+        framegen(lab, 300, pps=10000)
+        tap.finish()
+    there = collector.finish()
+    received, outputs = outputs_of(there, "web")
+    assert received["out"] == outputs["ntap-%t"]["out"] == outputs["ntap-%t"]["in"] == 900, there
+    assert "not served" not in collector.proc.err(), collector.proc

@@ -264,7 +264,8 @@ static void personal_key(const struct conf *c, uint64_t i, uint8_t ret[KEY_LEN])
 
 static int start_tap(struct many *m, unsigned i, struct error *err)
 {
-    static const struct client_ops ops = {on_connect, on_flow, on_say, on_stopped};
+    static const struct client_ops ops = {
+        .connect = on_connect, .flow = on_flow, .say = on_say, .stopped = on_stopped};
     struct tap *t = &m->tap[i];
     uint16_t id = 0;
     t->many = m;

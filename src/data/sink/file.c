@@ -18,6 +18,7 @@ enum {
     CHUNKS_DEFAULT = 64,
     CHUNKS_MAX = 1 << 16,
     FINISH_MS_DEFAULT = 5000,
+    PORTS_CROWDED = SINK_PORTS_MAX / 4 * 3,
 };
 
 _Static_assert(CHUNK_SIZE >= FRAME_LEN_MAX + PCAPNG_META_MAX + 64,
@@ -31,7 +32,8 @@ struct file_sink {
     struct chunk *chunk; /* being filled, or NULL */
     uint64_t seq;        /* numbers the chunks */
     uint32_t n_ports;    /* interfaces of the section */
-    uint32_t n_idbs;     /* whose descriptions are in a chunk */
+    uint32_t n_idbs;     /* described in the section so far */
+    uint32_t n_new;      /* of the ports, those that are not */
     struct file_port *ports[SINK_PORTS_MAX];
     struct file_port *by_index[SINK_PORTS_MAX];
 };
@@ -74,6 +76,7 @@ static bool has_room(struct file_sink *fs, struct file_port *port, size_t need)
         wr_copy(&fs->chunk->w, port->idb, port->idb_len);
         port->idb_written = true;
         port->ifid = fs->n_idbs++; /* its number is its place in the section */
+        fs->n_new--;
     }
     if (port->seq != fs->seq) {
         port->seq = fs->seq;
@@ -126,16 +129,37 @@ static void file_write(struct sink *s, const struct batch *b)
 /* Interfaces that had no frame yet are described too, as soon as there is room. */
 static void describe_idle(struct file_sink *fs)
 {
-    for (uint32_t i = 0; fs->n_idbs < fs->n_ports && i < fs->n_ports; i++) {
+    for (uint32_t i = 0; fs->n_new > 0 && i < fs->n_ports; i++) {
         if (!fs->ports[i]->idb_written && !has_room(fs, fs->ports[i], 0)) {
             return;
         }
     }
 }
 
+/* Interfaces that are done with, statistics and all, make room for others; should one come back, it
+ * is described once more. Only while the writer has nothing that speaks of them. */
+static void forget_closed(struct file_sink *fs)
+{
+    uint32_t kept = 0;
+    if (fs->n_ports < PORTS_CROWDED || fs->chunk || !file_writer_idle(fs->writer)) {
+        return;
+    }
+    for (uint32_t i = 0; i < fs->n_ports; i++) {
+        struct file_port *p = fs->ports[i];
+        if (p->open || p->isb_due || !p->idb_written) {
+            fs->ports[kept++] = p;
+        } else {
+            free(p->idb);
+            free(p);
+        }
+    }
+    fs->n_ports = kept;
+}
+
 static void file_flush(struct sink *s)
 {
     struct file_sink *fs = of(s);
+    forget_closed(fs);
     describe_idle(fs);
     /* While the writer is behind, handing on small pieces would only use the chunks up. */
     if (fs->chunk && wr_len(&fs->chunk->w) > 0 && !file_writer_behind(fs->writer)) {
@@ -197,6 +221,7 @@ static struct file_port *add_interface(struct file_sink *fs, struct ledger *ledg
         p->idb = TAKE_PTR(*idb);
         p->idb_len = idb_len;
         fs->ports[fs->n_ports++] = p;
+        fs->n_new++;
     }
     return p;
 }

@@ -418,6 +418,11 @@ void file_writer_submit(struct file_writer *w, struct chunk *c)
     wake(w);
 }
 
+bool file_writer_idle(const struct file_writer *w)
+{
+    return w->n_stack + queue_len(w->empty) == w->n_chunks;
+}
+
 bool file_writer_behind(const struct file_writer *w)
 {
     return queue_len(w->full) > w->n_chunks / 2;

@@ -63,6 +63,9 @@ void file_writer_submit(struct file_writer *w, struct chunk *c);
 /* Data thread. Is the writer so far behind that partly filled chunks had better wait? */
 bool file_writer_behind(const struct file_writer *w);
 
+/* Data thread. Has all that was submitted been written, or given up? */
+bool file_writer_idle(const struct file_writer *w);
+
 /* Any thread: 0 or the -errno that ended the writing. */
 int file_writer_error(const struct file_writer *w);
 

@@ -272,6 +272,14 @@ static void queue_port_remove(struct sink *s, uint32_t index)
     pthread_mutex_unlock(&p->queue->lock);
 }
 
+static void queue_port_forget(struct sink *s, uint32_t index)
+{
+    struct queue_producer *p = of(s);
+    pthread_mutex_lock(&p->queue->lock);
+    sink_port_forget(&p->queue->producer[0]->head, index);
+    pthread_mutex_unlock(&p->queue->lock);
+}
+
 /* ---- other threads ---- */
 
 static void close_devices(struct queue_sink *q)
@@ -391,6 +399,7 @@ static const struct sink_ops queue_ops = {
     .port_add = queue_port_add,
     .port_stats = queue_port_stats,
     .port_remove = queue_port_remove,
+    .port_forget = queue_port_forget,
     .write = queue_write,
     .flush = queue_flush,
     .check = queue_check,
