@@ -133,7 +133,7 @@ static void control_records(void **state)
 
 static void many_names(struct world *w)
 {
-    for (uint16_t i = 1; i <= RECEIVER_STREAMS + 80; i++) {
+    for (unsigned i = 1; i <= RECEIVER_STREAMS + 80; i++) {
         char name[LINK_NAME_MAX + 1];
         snprintf(name, sizeof(name), "eth%u", i);
         struct link_control c = {.type = LINK_STREAM};

@@ -40,8 +40,6 @@ static void point_free(struct sink_point *p)
     }
 }
 
-DEFINE_FREEP(struct sink_point, point_free)
-
 void sink_done(struct sink *s)
 {
     for (uint32_t i = 0; s->ledgers && i < s->ledgers->n; i++) {

@@ -189,8 +189,11 @@ static void any_clock_is_borne(void **state)
         for (uint32_t i = 0; i < FRAMES / 2; i++) {
             now += draw(&w, 300000);
             release(&w, now, false);
-            int64_t off = odd[draw(&w, sizeof(odd) / sizeof(odd[0]))];
-            send_one(&w, draw(&w, PORTS), off == INT64_MIN ? off : EPOCH + now + off, now);
+            int64_t off = odd[draw(&w, sizeof(odd) / sizeof(odd[0]))], ts = 0;
+            if (off == INT64_MIN || __builtin_add_overflow(EPOCH + now, off, &ts)) {
+                ts = off < 0 ? INT64_MIN : INT64_MAX;
+            }
+            send_one(&w, draw(&w, PORTS), ts, now);
             if (order_due(w.o).ns != 0) {
                 assert_true(order_due(w.o).ns > now);
             }
