@@ -79,7 +79,8 @@ void server_session_closed(struct server *s, uint32_t id)
     struct tap *t = ss->tap;
     t->unclosed += ss->wants_ack ? 0 : 1;
     server_event(s, HISTORY_SESSION_OVER, t->name,
-                 ss->wants_ack ? "closed by the tap" : "ended without the tap's last word");
+                 ss->wants_ack ? "session closed by the tap"
+                               : "session ended without the tap's last word");
     for (unsigned i = 0; i < t->n_ports; i++) {
         if (t->port[i]->shown) {
             server_port_idle(t->port[i]);
@@ -174,7 +175,9 @@ static int begin(struct server *s, struct key *k, const struct link_info *info, 
         udp_addr_text(&k->from, text);
         server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
                    k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
-        server_event(s, HISTORY_SESSION_UP, ss->tap->name, text);
+        char words[UDP_ADDR_TEXT + 16];
+        snprintf(words, sizeof(words), "session up from %s", text);
+        server_event(s, HISTORY_SESSION_UP, ss->tap->name, words);
     }
     k->proven = resumed; /* kept to answer a repeated INFO alike */
     return 0;
