@@ -128,6 +128,7 @@ def test_killed_tap_goes_on_in_its_ledger(lab):
         wait_until(lambda: not tap.proc.tree(), 5, "the end of all its processes")
     tap = Tap(lab, name=name, to=f"10.77.0.2:{port}")
     ledger, there = tap.finish(), collector.finish()
+    source.wait_count(total)
     source.stop(), arrival.stop()
     assert_tap_balanced(ledger)
     assert_collector_balanced(there)

@@ -161,11 +161,12 @@ def test_limit_by_option(make_lab):
     lab = make_lab()
     path = Routed(lab, 1500, 1500)
     lab.offloads(lab.tap, "link0", **{"tx-udp-segmentation": "off"})  # so that a capture sees datagrams, not many in one
-    sizes = Tcpdump(lab, path.ns, "near", "sizes", expr="udp and greater 1415", snaplen=96)  # 1400 and Ethernet's header
+    sizes = Tcpdump(lab, path.ns, "near", "sizes", expr="udp and greater 1415", snaplen=96, fast=True)  # 1400 and Ethernet's header
     ends = Ends(lab, "--mtu", "1400")
     until_found(ends.name, 1400)
     ends.frames()
     ends.finish()
+    sizes.wait_quiet()
     assert sizes.stop() == 0
     path.assert_no_fragments()
 
@@ -282,9 +283,10 @@ def test_kernel_without_segments(make_lab, error):
     old = {"LD_PRELOAD": str(TOOLS / "oldkernel.so"), "OLDKERNEL_ERRNO": error}
     ends = Ends(lab, to="10.77.0.2:1234", env=old)
     until_found(ends.name, 1500)
-    seen = Tcpdump(lab, lab.collector, "link0", "joined", expr="udp and greater 1515", snaplen=96)
+    seen = Tcpdump(lab, lab.collector, "link0", "joined", expr="udp and greater 1515", snaplen=96, fast=True)
     ends.frames(6000)
     ends.finish()
+    seen.wait_quiet()
     assert seen.stop() == 0, "no datagrams were sent as one"
 
 

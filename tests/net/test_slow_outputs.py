@@ -72,6 +72,7 @@ def test_a_slow_device_loses_alone(make_lab):
         assert_balanced(ours, theirs, sent=n, delivered=n)
         assert only_full(outputs["ntap0"]) == n - told["out"] > 0
         assert one([o for o in outputs.values() if o["name"] != "ntap0"])["out"] == n
+        source.wait_count(n)
         source.stop()
         assert_same(source.path, file, n)
 

@@ -63,4 +63,5 @@ class Routed:
     def assert_no_fragments(self):
         """No IP fragment has passed, and no datagram that might become one."""
         for watch in self.watches:
+            watch.wait_quiet(0.2)
             assert watch.stop() == 0, f"fragments, or datagrams that may be fragmented, in {watch.path}"
