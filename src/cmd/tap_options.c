@@ -11,7 +11,7 @@
 
 static const char help[] =
     "Usage: farspan tap -i INTERFACE... -c HOST:PORT [OPTION...] [FILTER]\n"
-    "       farspan tap --list\n"
+    "       farspan tap --list [--netns NAME|PID]\n"
     "\n"
     "Captures from interfaces and sends the frames to a collector through an encrypted link.\n"
     "FILTER is a pcap-filter(7) expression, run in the kernel.\n"
@@ -84,12 +84,19 @@ static const struct option options[] = {
     {0},
 };
 
-static int list_interfaces(void)
+/* Of the namespace that --netns names; NULL: of this one. */
+static int list_interfaces(const char *netns)
 {
+    _cleanup_(netns_freep) struct netns *there = NULL;
     struct netlink_link *links = NULL;
     size_t n = 0;
     struct error err = {""};
-    if (netlink_links(&links, &n, &err) < 0) {
+    int r = netns ? netns_open(netns, &there, &err) : 0;
+    if (r == 0 && there) {
+        r = netns_enter(there, &err);
+    }
+    r = r < 0 ? r : netlink_links(&links, &n, &err);
+    if (r < 0) {
         say("tap", "%s", err.text);
         return EXIT_FAILURE;
     }
@@ -244,13 +251,15 @@ static int finish(struct tap_conf *c, int argc, char **argv)
 int tap_parse(struct tap_conf *c, int argc, char **argv)
 {
     int opt;
+    bool list = false;
     host_name(c->name);
     while ((opt = getopt_long(argc, argv, "+:i:lf:s:pB:c:k:KhV", options, NULL)) != -1) {
         if (help_option(opt, help)) {
             return -1 - EXIT_SUCCESS;
         }
         if (opt == 'l') {
-            return -1 - list_interfaces();
+            list = true;
+            continue;
         }
         int r = opt == '?' || opt == ':' ? option_error("tap", argv, opt)
                                          : checked_option(c, opt, optarg);
@@ -259,6 +268,9 @@ int tap_parse(struct tap_conf *c, int argc, char **argv)
         if (r != 0) {
             return -1 - r;
         }
+    }
+    if (list) {
+        return -1 - list_interfaces(c->netns_text);
     }
     int r = finish(c, argc, argv);
     return r != 0 ? -1 - r : 0;

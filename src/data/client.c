@@ -10,6 +10,27 @@
 #include "data/client_impl.h"
 #include "sys/crypto/kdf.h"
 
+/* What is wrong for hours is said once a minute, not at each try, also where two sentences take
+ * turns. */
+static bool said_lately(struct client *c, const struct error *e, struct mono now)
+{
+    unsigned at = 0;
+    for (unsigned i = 0; i < CLIENT_SAID; i++) {
+        if (strcmp(c->said[i].words.text, e->text) == 0) {
+            at = i;
+            break;
+        }
+        at = c->said[i].at.ns < c->said[at].at.ns ? i : at;
+    }
+    if (strcmp(c->said[at].words.text, e->text) == 0 &&
+        !mono_due(now, mono_add_ms(c->said[at].at, 60000))) {
+        return true;
+    }
+    c->said[at].words = *e;
+    c->said[at].at = now;
+    return false;
+}
+
 void client_say(struct client *c, bool error, const char *fmt, ...)
 {
     struct error e;
@@ -18,13 +39,12 @@ void client_say(struct client *c, bool error, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(e.text, sizeof(e.text), fmt, ap);
     va_end(ap);
-    /* What is wrong for hours is said once a minute, not at each try. */
-    if (error && strcmp(e.text, c->last_said.text) == 0 &&
-        !mono_due(now, mono_add_ms(c->said_at, 60000))) {
+    if (error && said_lately(c, &e, now)) {
         return;
     }
-    c->last_said = e;
-    c->said_at = now;
+    if (!error) {
+        memset(c->said, 0, sizeof(c->said));
+    }
     c->conf.ops->say(c->conf.user, error, e.text);
 }
 
@@ -323,7 +343,6 @@ static void announce(struct client *c, struct mono now)
         return;
     }
     c->announced = true;
-    c->last_said.text[0] = '\0';
     client_say(c, false, "session up with the collector at %s (%s)", c->status.address,
                c->current.keys.alg == AEAD_NULL ? "NOT ENCRYPTED" : c->status.cipher);
     history_add(c->conf.history, wall_now(), HISTORY_SESSION_UP, c->conf.collector,

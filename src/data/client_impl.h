@@ -13,6 +13,7 @@
 #include "sys/udp.h"
 
 enum {
+    CLIENT_SAID = 4, /* sentences that are not said again within a minute */
     CLIENT_STREAMS = 256,
     CLIENT_PORTS = 255,
     CLIENT_ID_REKEYS = 2, /* before a stream's id is used again in a session */
@@ -95,8 +96,10 @@ struct client {
     uint64_t events_known; /* of its events the collector knows this one and those before */
     struct client_status status;
     struct error refusal; /* why the collector (or who pretends to be it) refuses the handshake */
-    struct error last_said;
-    struct mono said_at;
+    struct {
+        struct error words;
+        struct mono at;
+    } said[CLIENT_SAID]; /* what was wrong lately; the words are empty where there is nothing */
 };
 
 /* client_streams.c */

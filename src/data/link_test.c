@@ -518,10 +518,43 @@ static void tells_its_history(void **state)
     end_with_frames(w, 0);
 }
 
+static unsigned times(const char *text, const char *word)
+{
+    unsigned n = 0;
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+/* What goes wrong again and again is said once, also where two sentences take turns. */
+static void says_it_once(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_PLAIN);
+    struct client *c = w->tap[0].client;
+    for (int i = 0; i < 5; i++) {
+        client_say(c, true, "no answer");
+        client_say(c, true, "nobody listens");
+    }
+    assert_int_equal(times(w->said, "no answer"), 1);
+    assert_int_equal(times(w->said, "nobody listens"), 1);
+    client_say(c, false, "all is well");
+    client_say(c, true, "no answer");
+    assert_int_equal(times(w->said, "no answer"), 2);
+    for (int i = 0; i < 2 * CLIENT_SAID; i++) { /* others take its place */
+        client_say(c, true, "number %d", i);
+    }
+    client_say(c, true, "no answer");
+    assert_int_equal(times(w->said, "no answer"), 3);
+    end_with_frames(w, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_its_history),
+        cmocka_unit_test(says_it_once),
         cmocka_unit_test(full_socket),
         cmocka_unit_test(comes_up),
         cmocka_unit_test(comes_up_by_keys),

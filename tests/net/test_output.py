@@ -217,6 +217,10 @@ def test_status_watch(lab):
 def test_interfaces_are_listed(lab):
     done = in_namespace(lab.tap, [farspan(), "tap", "-l"])
     assert "mon0" in done.stdout and "link0" in done.stdout
+    there = run([farspan(), "tap", "-l", "--netns", lab.peer]).stdout
+    assert "peer0" in there and "mon0" not in there
+    gone = run([farspan(), "tap", "--netns", "no-such-one", "-l"], check=False)
+    assert gone.returncode == 1 and "no such namespace" in gone.stderr and not gone.stdout
 
 
 def test_ledger_counts_for_people(lab):
