@@ -11,7 +11,6 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #define assert_true(x)                                                                             \
     do {                                                                                           \
@@ -24,26 +23,13 @@
 #define fail_msg(...) abort()
 
 #define WORLD_LOOK_MS 10
+#include "data/link/fuzz_random.h"
 #include "data/link_sim.h"
 #include "data/link_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { OPS = 64, LIMIT_MS = 3000 };
-
-/* Instead of the C library's, for this program: an input means the same each time. */
-static uint64_t drawn;
-ssize_t getrandom(void *to, size_t n, unsigned flags)
-{
-    uint8_t *p = to;
-    (void)flags;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t z = (drawn += 0x9e3779b97f4a7c15u);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        p[i] = (uint8_t)(z >> 33);
-    }
-    return (ssize_t)n;
-}
 
 /* What is done to the next handshake message on its way. */
 static struct {
@@ -144,7 +130,7 @@ static void judge(struct world *w)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rd in = rd_make(data, size);
-    drawn = 0;
+    fuzz_drawn = 0;
     memset(&changes, 0, sizeof(changes));
     sim_begin(1);
     struct world *w = world_new(LINK_PLAIN);

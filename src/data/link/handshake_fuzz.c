@@ -10,26 +10,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "data/link/fuzz_random.h"
 #include "data/link/handshake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Instead of the C library's, for this program. */
-static uint64_t drawn;
-ssize_t getrandom(void *to, size_t n, unsigned flags)
-{
-    uint8_t *p = to;
-    (void)flags;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t z = (drawn += 0x9e3779b97f4a7c15u);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        p[i] = (uint8_t)(z >> 33);
-    }
-    return (ssize_t)n;
-}
 
 static void must(bool ok)
 {
@@ -160,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct handshake_conf tc, cc;
     struct allow_list list = {0};
     struct rd in = rd_make(data, size);
-    drawn = 0;
+    fuzz_drawn = 0;
     e = (struct ends){0};
     set_up(rd_u8(&in), &tc, &cc, &list);
     one(&e, &tc, &cc, &in);
