@@ -88,14 +88,12 @@ bool server_may_try(struct server *s, const struct receiver_event *e)
 
 /* ---- half-open keys ---- */
 
-static bool same_address(const struct udp_addr *a, const struct udp_addr *b)
+/* What counts as one address. */
+static void whose(const struct udp_addr *a, uint8_t ret[16])
 {
-    uint8_t x[16], y[16], nx[16], ny[16];
-    udp_addr_ip(a, x);
-    udp_addr_ip(b, y);
-    load_address(x, nx);
-    load_address(y, ny);
-    return memcmp(nx, ny, 16) == 0;
+    uint8_t ip[16];
+    udp_addr_ip(a, ip);
+    load_address(ip, ret);
 }
 
 /* A tap that has waited begins anew and ignores answers to what it began before: what is half-open
@@ -120,11 +118,14 @@ bool server_half_room(struct server *s, const struct udp_addr *from, bool real)
     const struct half_list *l = &s->half[real];
     unsigned limit = real ? SERVER_HALF - SERVER_HALF_FREE : SERVER_HALF_FREE, own = 0;
     struct key *victim = NULL;
+    uint8_t mine[16], other[16];
     if (real) {
         drop_superseded(s, from);
     }
+    whose(from, mine);
     for (struct key *k = real ? l->first : NULL; k; k = k->half_next) {
-        if (same_address(&k->from, from)) {
+        whose(&k->from, other);
+        if (memcmp(mine, other, sizeof(mine)) == 0) {
             victim = victim ? victim : k;
             own++;
         }
