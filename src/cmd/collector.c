@@ -109,7 +109,7 @@ static void tap_summary(void *user, const struct server_tap *tap)
                 p->ifname, ledger_get(&p->ledger, LEDGER_RX_OUT),
                 ledger_sum(&p->ledger, LEDGER_LINK_RX).dropped);
         for (unsigned k = 0; k < c->n_outputs; k++) {
-            const struct ledger *l = sink_ledger(c->output[k], p->index);
+            const struct ledger *l = receiver_port_output(p, c->output[k]);
             if (l) {
                 fprintf(stderr, "; %s: %" PRIu64 " written, %" PRIu64 " dropped",
                         c->output[k]->name, ledger_get(l, LEDGER_SINK_OUT),
@@ -118,12 +118,12 @@ static void tap_summary(void *user, const struct server_tap *tap)
         }
         fputc('\n', stderr);
     }
-    if (tap->n_past > 0) {
+    if (tap->past) {
         fprintf(stderr,
-                "%s: %u interfaces that are gone: %" PRIu64 " received, %" PRIu64
+                "%s: %" PRIu64 " interfaces that are gone: %" PRIu64 " received, %" PRIu64
                 " lost on the link\n",
-                tap->name, tap->n_past, ledger_get(tap->past_rx, LEDGER_RX_OUT),
-                ledger_sum(tap->past_rx, LEDGER_LINK_RX).dropped);
+                tap->name, tap->past->n, ledger_get(&tap->past->rx, LEDGER_RX_OUT),
+                ledger_sum(&tap->past->rx, LEDGER_LINK_RX).dropped);
     }
 }
 

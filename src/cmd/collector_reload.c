@@ -64,13 +64,11 @@ void collector_reload(struct collector *c)
         return;
     }
     int r = read_list(c, &list, &err);
-    if (r == 0 && server_set_allow(c->server, &list, &done) < 0) {
-        r = error_sys(&err, ENOMEM, "%s", path);
-    }
     if (r < 0) {
         say("collector", "%s; the list of taps stays as it was", err.text);
         return;
     }
+    server_set_allow(c->server, &list, &done);
     allow_done(&c->secrets.allow); /* the one from the start, if this is the first time */
     say("collector", "%s was read again: %zu taps, %zu added, %zu removed, %zu changed", path,
         done.taps, done.added, done.removed, done.changed);

@@ -157,65 +157,65 @@ struct taps {
     unsigned n_outputs;
 };
 
-static json_t *output_report(const struct sink *s, const struct ledger *l)
+/* What was counted on the whole way, of one interface or of several that are added up. `out` gives
+ * the ledger of each output, or NULL. */
+static void set_way(json_t *o, const struct taps *t, const struct ledger *rx,
+                    const struct ledger *reported, const struct ledger *const out[])
 {
-    json_t *out = report_stage(l, LEDGER_SINK);
-    set_str(out, "name", s->name);
-    set_str(out, "kind", s->ops->kind);
-    return out;
+    json_t *stages = json_object(), *outputs = json_array();
+    (void)json_object_set_new(stages, "link_rx", report_stage(rx, LEDGER_LINK_RX));
+    (void)json_object_set_new(o, "stages", stages);
+    (void)json_object_set_new(o, "tap_stages", tap_stages(reported, NULL));
+    for (unsigned i = 0; i < t->n_outputs; i++) {
+        if (out[i]) {
+            json_t *v = report_stage(out[i], LEDGER_SINK);
+            set_str(v, "name", t->outputs[i]->name);
+            set_str(v, "kind", t->outputs[i]->ops->kind);
+            (void)json_array_append_new(outputs, v);
+        }
+    }
+    (void)json_object_set_new(o, "outputs", outputs);
+}
+
+static void set_past(json_t *o, const struct taps *t, const struct server_past *past)
+{
+    const struct ledger *out[RECEIVER_OUTPUTS] = {0};
+    for (unsigned i = 0; i < t->n_outputs; i++) {
+        out[i] = &past->out[i];
+    }
+    set_way(o, t, &past->rx, &past->reported, out);
 }
 
 static json_t *forgotten_report(const struct server_forgotten *f, const struct taps *t)
 {
-    json_t *o = json_object(), *stages = json_object(), *outputs = json_array();
+    json_t *o = json_object();
     set_int(o, "taps", (int64_t)f->taps);
-    set_int(o, "interfaces", (int64_t)f->interfaces);
+    set_int(o, "interfaces", (int64_t)f->past.n);
     set_int(o, "sessions", (int64_t)f->sessions);
     set_int(o, "sessions_without_close", (int64_t)f->unclosed);
-    (void)json_object_set_new(stages, "link_rx", report_stage(&f->ledger, LEDGER_LINK_RX));
-    (void)json_object_set_new(o, "stages", stages);
-    (void)json_object_set_new(o, "tap_stages", tap_stages(&f->ledger, NULL));
-    for (unsigned i = 0; i < t->n_outputs; i++) {
-        (void)json_array_append_new(outputs, output_report(t->outputs[i], &f->output[i]));
-    }
-    (void)json_object_set_new(o, "outputs", outputs);
+    set_past(o, t, &f->past);
     return o;
 }
 
 static json_t *port_report(const struct taps *t, const struct receiver_port *p)
 {
-    json_t *o = json_object(), *stages = json_object(), *outputs = json_array();
+    const struct ledger *out[RECEIVER_OUTPUTS] = {0};
+    json_t *o = json_object();
+    for (unsigned i = 0; i < t->n_outputs; i++) {
+        out[i] = receiver_port_output(p, t->outputs[i]);
+    }
     set_str(o, "name", p->ifname);
     set_str(o, "filter", p->filter);
-    (void)json_object_set_new(stages, "link_rx", report_stage(&p->ledger, LEDGER_LINK_RX));
-    (void)json_object_set_new(o, "stages", stages);
-    (void)json_object_set_new(o, "tap_stages", tap_stages(&p->reported, NULL));
-    for (unsigned i = 0; i < t->n_outputs; i++) {
-        bool there = atomic_load_explicit(&p->in_outputs, memory_order_acquire);
-        const struct ledger *l = there ? sink_ledger(t->outputs[i], p->index) : NULL;
-        if (l) {
-            (void)json_array_append_new(outputs, output_report(t->outputs[i], l));
-        }
-    }
-    (void)json_object_set_new(o, "outputs", outputs);
+    set_way(o, t, &p->ledger, &p->reported, out);
     return o;
 }
 
 /* Interfaces whose place others needed, as one. */
-static json_t *past_report(const struct taps *t, const struct server_tap *tap)
+static json_t *past_report(const struct taps *t, const struct server_past *past)
 {
-    json_t *o = json_object(), *stages = json_object(), *outputs = json_array();
-    set_int(o, "count", tap->n_past);
-    (void)json_object_set_new(stages, "link_rx", report_stage(tap->past_rx, LEDGER_LINK_RX));
-    (void)json_object_set_new(o, "stages", stages);
-    (void)json_object_set_new(o, "tap_stages", tap_stages(tap->past_reported, NULL));
-    for (unsigned i = 0; i < t->n_outputs; i++) {
-        json_t *out = report_stage(&tap->past_out[i], LEDGER_SINK);
-        set_str(out, "name", t->outputs[i]->name);
-        set_str(out, "kind", t->outputs[i]->ops->kind);
-        (void)json_array_append_new(outputs, out);
-    }
-    (void)json_object_set_new(o, "outputs", outputs);
+    json_t *o = json_object();
+    set_int(o, "count", (int64_t)past->n);
+    set_past(o, t, past);
     return o;
 }
 
@@ -239,8 +239,8 @@ static void tap_report(void *user, const struct server_tap *tap)
         (void)json_array_append_new(ports, port_report(t, tap->ports[i]));
     }
     (void)json_object_set_new(o, "interfaces", ports);
-    if (tap->n_past > 0) {
-        (void)json_object_set_new(o, "gone_interfaces", past_report(t, tap));
+    if (tap->past) {
+        (void)json_object_set_new(o, "gone_interfaces", past_report(t, tap->past));
     }
     report_history(o, tap->history);
     (void)json_array_append_new(t->list, o);

@@ -85,20 +85,20 @@ static void old_taps_are_forgotten(void **state)
     assert_counted(w, "third", 7);
     assert_counted(w, "first", 105);
     assert_int_equal(f->taps, 1);
-    assert_int_equal(f->interfaces, 1);
-    assert_int_equal(ledger_sum(&f->ledger, LEDGER_LINK_RX).out, 20);
-    assert_int_equal(ledger_sum(&f->ledger, LEDGER_LINK_TX).out, 20);
-    assert_int_equal(ledger_sum(&f->output[0], LEDGER_SINK).out, 20);
+    assert_int_equal(f->past.n, 1);
+    assert_int_equal(ledger_sum(&f->past.rx, LEDGER_LINK_RX).out, 20);
+    assert_int_equal(ledger_sum(&f->past.reported, LEDGER_LINK_TX).out, 20);
+    assert_int_equal(ledger_sum(&f->past.out[0], LEDGER_SINK).out, 20);
     visit(w, "second", 3, 3); /* "first" goes for that */
     assert_counted(w, "second", 3);
     assert_int_equal(f->taps, 2);
     assert_int_equal(f->sessions, 3);
-    assert_int_equal(ledger_sum(&f->ledger, LEDGER_LINK_RX).out, 125);
-    assert_int_equal(ledger_sum(&f->ledger, LEDGER_LINK_RX).in_flight, 0);
-    assert_int_equal(ledger_sum(&f->ledger, LEDGER_LINK_TX).out,
+    assert_int_equal(ledger_sum(&f->past.rx, LEDGER_LINK_RX).out, 125);
+    assert_int_equal(ledger_sum(&f->past.rx, LEDGER_LINK_RX).in_flight, 0);
+    assert_int_equal(ledger_sum(&f->past.reported, LEDGER_LINK_TX).out,
                      25); /* "first" began anew itself */
-    assert_int_equal(ledger_sum(&f->output[0], LEDGER_SINK).in, 125);
-    assert_int_equal(ledger_sum(&f->output[0], LEDGER_SINK).in_flight, 0);
+    assert_int_equal(ledger_sum(&f->past.out[0], LEDGER_SINK).in, 125);
+    assert_int_equal(ledger_sum(&f->past.out[0], LEDGER_SINK).in_flight, 0);
     assert_int_equal(s->n_taps, SERVER_TAPS);
     assert_true(strstr(w->collector_said, "counted together"));
     world_free(w);

@@ -41,6 +41,15 @@ struct receiver_port {
     _Atomic bool in_outputs;
 };
 
+/* What an output has counted for it; NULL: it has not been given to the outputs yet. */
+static inline const struct ledger *receiver_port_output(const struct receiver_port *p,
+                                                        const struct sink *output)
+{
+    return atomic_load_explicit(&p->in_outputs, memory_order_acquire)
+               ? sink_ledger(output, p->index)
+               : NULL;
+}
+
 /* What became of datagrams, as the data thread counts it. */
 struct receiver_figures {
     uint64_t datagrams, bytes;

@@ -47,9 +47,15 @@ struct server_allowed {
 
 /* NOISE: from now on these taps are allowed and no others. Sessions of taps that are not on the
  * list any more, or have another name or pre-shared key, are closed at once; the others do not
- * notice. `list` is taken (and left empty), and the one before is not used any more. -ENOMEM:
- * nothing has changed. */
-int server_set_allow(struct server *s, struct allow_list *list, struct server_allowed *ret);
+ * notice. `list` is taken (and left empty), and the one before is not used any more. */
+void server_set_allow(struct server *s, struct allow_list *list, struct server_allowed *ret);
+
+/* What observation points have counted that are not in the list any more, because others needed the
+ * place: the sums still hold. */
+struct server_past {
+    uint64_t n; /* of points */
+    struct ledger rx, reported, out[RECEIVER_OUTPUTS];
+};
 
 /* One tap, live or gone, for people and programs. */
 struct server_tap {
@@ -67,19 +73,15 @@ struct server_tap {
     int64_t rtt_ns, clock_offset_ns; /* the tap's wall clock minus ours; valid with rtt_ns > 0 */
     struct receiver_port *const *ports;
     unsigned n_ports;
-    const struct history *history; /* as the tap tells it */
-    /* Interfaces that are no more in the list, because others needed the place, and their counts;
-     * `past_out` for each output. NULL when n_past is 0. */
-    unsigned n_past;
-    const struct ledger *past_rx, *past_reported, *past_out;
+    const struct history *history;  /* as the tap tells it */
+    const struct server_past *past; /* NULL: all its interfaces are in the list */
 };
 
-/* Taps that were gone for longest when there was no room for another name or interface: nothing is
- * left of them but what they counted, so that the sums still hold. */
+/* Taps that were gone for longest when there was no room for another name: nothing is left of them
+ * but what they counted. */
 struct server_forgotten {
-    uint64_t taps, interfaces, sessions, unclosed;
-    struct ledger ledger;                   /* their own stages, as reported, and LINK_RX */
-    struct ledger output[RECEIVER_OUTPUTS]; /* SINK, of each output */
+    uint64_t taps, sessions, unclosed;
+    struct server_past past;
 };
 const struct server_forgotten *server_forgotten(const struct server *s);
 

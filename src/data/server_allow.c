@@ -3,8 +3,7 @@
  * The list of allowed taps is replaced while sessions run. Everything that points into the old one
  * (sessions, keys) points into the new one afterwards, or is gone.
  */
-#include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -82,7 +81,7 @@ static void move_keys(struct server *s, const struct allow_list *list)
     }
 }
 
-int server_set_allow(struct server *s, struct allow_list *list, struct server_allowed *ret)
+void server_set_allow(struct server *s, struct allow_list *list, struct server_allowed *ret)
 {
     const struct allow_list *old = s->conf.handshake.allow;
     *ret = (struct server_allowed){0};
@@ -97,5 +96,4 @@ int server_set_allow(struct server *s, struct allow_list *list, struct server_al
     snprintf(words, sizeof(words), "%zu taps, %zu added, %zu removed, %zu changed", ret->taps,
              ret->added, ret->removed, ret->changed);
     server_event(s, HISTORY_LIST_READ, "list of taps", words);
-    return 0;
 }

@@ -45,12 +45,6 @@ enum {
 struct session;
 struct key;
 
-/* What observation points have counted that were forgotten for others. */
-struct server_past {
-    unsigned n;
-    struct ledger rx, reported, out[RECEIVER_OUTPUTS];
-};
-
 /* A key of ours, from the first answer until it is dropped. */
 struct key {
     uint32_t index;

@@ -32,15 +32,6 @@ static void add_up(struct ledger *to, const struct ledger *from)
     }
 }
 
-/* NULL: the output knows nothing of it. */
-static const struct ledger *written(const struct server *s, unsigned output,
-                                    const struct receiver_port *p)
-{
-    return atomic_load_explicit(&p->in_outputs, memory_order_acquire)
-               ? sink_ledger(s->conf.outputs[output], p->index)
-               : NULL;
-}
-
 /* Nothing of it is between the link and the end of an output. */
 static bool settled(const struct server *s, const struct receiver_port *p)
 {
@@ -48,7 +39,7 @@ static bool settled(const struct server *s, const struct receiver_port *p)
         return false;
     }
     for (unsigned k = 0; k < s->conf.n_outputs; k++) {
-        const struct ledger *l = written(s, k, p);
+        const struct ledger *l = receiver_port_output(p, s->conf.outputs[k]);
         if (l && ledger_sum(l, LEDGER_SINK).in_flight != 0) {
             return false;
         }
@@ -80,7 +71,7 @@ static bool forget_port(struct server *s, struct tap *t, unsigned at)
     add_up(&t->past->rx, &p->ledger);
     add_up(&t->past->reported, &p->reported);
     for (unsigned k = 0; k < s->conf.n_outputs; k++) {
-        add_up(&t->past->out[k], written(s, k, p));
+        add_up(&t->past->out[k], receiver_port_output(p, s->conf.outputs[k]));
     }
     s->port_used[p->index] = false;
     s->n_ports--;
@@ -103,11 +94,11 @@ static bool forget_tap(struct server *s, unsigned at)
     f->sessions += t->sessions;
     f->unclosed += t->unclosed;
     if (t->past) {
-        f->interfaces += t->past->n;
-        add_up(&f->ledger, &t->past->reported); /* its stages are others than those of rx */
-        add_up(&f->ledger, &t->past->rx);
+        f->past.n += t->past->n;
+        add_up(&f->past.rx, &t->past->rx);
+        add_up(&f->past.reported, &t->past->reported);
         for (unsigned k = 0; k < s->conf.n_outputs; k++) {
-            add_up(&f->output[k], &t->past->out[k]);
+            add_up(&f->past.out[k], &t->past->out[k]);
         }
     }
     if (f->taps == 1) {
@@ -322,10 +313,7 @@ void server_each(const struct server *s, server_tap_fn *fn, void *user)
             .ports = t->port,
             .n_ports = t->n_ports,
             .history = &t->history,
-            .n_past = t->past ? t->past->n : 0,
-            .past_rx = t->past ? &t->past->rx : NULL,
-            .past_reported = t->past ? &t->past->reported : NULL,
-            .past_out = t->past ? t->past->out : NULL,
+            .past = t->past,
         };
         udp_addr_text(&t->last_addr, view.address);
         fn(user, &view);
