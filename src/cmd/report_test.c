@@ -144,14 +144,15 @@ static void decodes_what_was_opened(void **state)
 static void words_match(void **state)
 {
     (void)state;
-    struct tap_conf c = {.word = {{"veth*", "veth*"}, {"eth0", NULL}, {"*[0-9]", "*[0-9]"}},
-                         .n_words = 3};
+    struct tap_conf c = {
+        .word = {{"veth*", "veth*", false}, {"eth0", NULL, false}, {"*[0-9]", "*[0-9]", false}},
+        .n_words = 3};
     assert_ptr_equal(tap_word_for(&c, "eth0"), &c.word[1]);
     assert_ptr_equal(tap_word_for(&c, "veth7"), &c.word[0]);
     assert_ptr_equal(tap_word_for(&c, "wg3"), &c.word[2]);
     assert_null(tap_word_for(&c, "lo"));
     assert_null(tap_word_for(&c, ""));
-    c.word[c.n_words++] = (struct tap_word){"any", "*"};
+    c.word[c.n_words++] = (struct tap_word){"any", "*", true};
     assert_ptr_equal(tap_word_for(&c, "lo"), &c.word[3]);
     assert_ptr_equal(tap_word_for(&c, "eth0"), &c.word[1]);
 }

@@ -43,6 +43,7 @@ enum tap_request {
 struct tap_word {
     const char *text;
     const char *pattern; /* that names have to match; NULL: the text is a name */
+    bool any;            /* the word "any": what it matches is not put into promiscuous mode */
 };
 
 /* What the broker has opened. */
@@ -73,7 +74,7 @@ struct tap_conf {
     struct vlan_set vlans;
     uint32_t snaplen, ring_bytes;
     uint64_t backlog_bytes; /* 0: none */
-    bool promiscuous, keep_super, json;
+    bool not_promiscuous, keep_super, json;
     char name[LINK_NAME_MAX + 1];
     const char *user;
     struct secret_options secret;
@@ -139,8 +140,12 @@ int tap_opened_decode(const uint8_t *data, size_t len, struct tap_opened *ret);
 const struct tap_word *tap_word_for(const struct tap_conf *c, const char *name);
 /* Bytes for the ring of one of `n` interfaces that patterns match. */
 uint32_t tap_ring_share(unsigned n);
+/* Which frames of such an interface are taken. A frame of the loopback interface leaves and arrives
+ * there; where both directions are wanted, it is taken once, as it arrives. */
+enum frame_dir tap_direction(const struct tap_conf *c, uint16_t arphrd);
 /* The ring of an interface, in both processes. */
-struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_opened *of);
+struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
+                               const struct tap_opened *of);
 /* Can it be tapped as the command line wants? 0 or -errno with the reason. */
 int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, struct error *err);
 

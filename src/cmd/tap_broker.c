@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fnmatch.h>
+#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,13 +34,19 @@ const struct tap_word *tap_word_for(const struct tap_conf *c, const char *name)
     return found;
 }
 
-struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_opened *of)
+enum frame_dir tap_direction(const struct tap_conf *c, uint16_t arphrd)
+{
+    return c->dir == FRAME_DIR_UNKNOWN && arphrd == ARPHRD_LOOPBACK ? FRAME_DIR_IN : c->dir;
+}
+
+struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
+                               const struct tap_opened *of)
 {
     return (struct ring_conf){.ifindex = (int)of->index,
                               .raw_ip = netlink_framing(of->arphrd) == NETLINK_RAW_IP,
                               .longest = of->longest,
-                              .promiscuous = c->promiscuous,
-                              .ignore_outgoing = c->dir == FRAME_DIR_IN,
+                              .promiscuous = !c->not_promiscuous && !word->any,
+                              .ignore_outgoing = tap_direction(c, of->arphrd) == FRAME_DIR_IN,
                               .bytes = of->ring_bytes};
 }
 
@@ -132,7 +139,7 @@ static int open_there(const struct tap_conf *c, const char *name, const struct t
                                      .longest = link.longest,
                                      .ring_bytes = ring_bytes(c, word, link.longest),
                                      .arphrd = link.arphrd};
-        struct ring_conf rc = tap_ring_conf(c, &o);
+        struct ring_conf rc = tap_ring_conf(c, word, &o);
         r = ring_open(&rc, &reply->fd, &reply->err);
         put_opened(reply, &o);
         if (r < 0) {

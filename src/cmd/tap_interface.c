@@ -48,7 +48,7 @@ static int make_program(struct tap *t, const struct tap_interface *ti, unsigned 
     const struct bpfsel_flow flows[2] = {own_flow(&t->flow), own_flow(&t->former)};
     const struct bpfsel_conf bc = {
         .raw_ip = ti->raw_ip,
-        .dir = t->conf.dir,
+        .dir = tap_direction(&t->conf, ti->now.arphrd),
         .vlans = t->conf.has_vlans ? &t->conf.vlans : NULL,
         .flows = flows,
         .n_flows = !t->has_flow    ? 0
@@ -184,7 +184,7 @@ static int open_ring(struct tap *t, struct tap_interface *ti, struct ring **ret,
     }
     r = tap_opened_decode(data, len, &ti->now);
     if (r == 0) {
-        struct ring_conf rc = tap_ring_conf(&t->conf, &ti->now);
+        struct ring_conf rc = tap_ring_conf(&t->conf, ti->word, &ti->now);
         ti->raw_ip = rc.raw_ip;
         r = ring_attach(fd, &rc, ret, err);
     }
