@@ -99,7 +99,7 @@ static struct key *make_key(struct server *s, const struct receiver_event *e, en
             struct key *k = calloc(1, sizeof(*k));
             if (k) {
                 k->index = index;
-                k->from = e->from;
+                k->from = k->sure = e->from;
                 k->local = e->local;
                 k->kind = kind;
                 k->made = mono_now();

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What server.c (sockets, handshakes), server_admit.c (whose handshakes are looked at),
- * server_session.c (control records), server_taps.c (who is known, with which ports) and
- * server_index.c (finding things without walking) share.
+ * server_session.c (control records), server_move.c (where taps are), server_taps.c (who is known,
+ * with which ports) and server_index.c (finding things without walking) share.
  */
 #pragma once
 
 #include "base/table.h"
 #include "data/link/clock.h"
 #include "data/link/cookie.h"
+#include "data/link/proof.h"
 #include "data/server.h"
 #include "model/guard.h"
 #include "model/load.h"
@@ -60,6 +61,8 @@ struct key {
     enum load_from kind;               /* of its HELLO */
     bool guessed;                      /* a wrong CONFIRM was counted */
     struct udp_addr from, local;
+    struct udp_addr sure;      /* the last address of which it is known that it is the tap's */
+    struct link_proof proof;   /* of the present one */
     uint64_t newest;           /* counter of the control record that told them, plus one */
     struct mono made, expires; /* expires {0}: with the session */
     struct mono asked;         /* its first INFO came */
@@ -211,6 +214,13 @@ void server_port_idle(struct receiver_port *p);
  */
 struct receiver_port *server_port_for(struct server *s, struct tap *tap, const char *ifname,
                                       size_t len);
+
+/* server_move.c */
+/* An authentic control record of this key came from there. */
+void server_follow(struct server *s, struct key *k, const struct receiver_event *e);
+/* The tap repeats the time of a REPORT: was that sent to where it is now? `k`: its newest key, or
+ * NULL. */
+void server_proved(struct key *k, const struct link_report *r);
 
 /* server_session.c */
 void server_control(struct server *s, const struct receiver_event *e);

@@ -54,6 +54,12 @@ uint16_t udp_addr_port(const struct udp_addr *a)
     return a->sa.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port;
 }
 
+unsigned udp_addr_headers(const struct udp_addr *a)
+{
+    bool v6 = a->sa.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr);
+    return (v6 ? 40 : 20) + 8;
+}
+
 bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b)
 {
     if (a->len == 0 || b->len == 0 || a->sa.sa_family != b->sa.sa_family) {
@@ -273,9 +279,7 @@ int udp_path_mtu(int fd)
 unsigned udp_headers(int fd)
 {
     struct udp_addr a = {.len = 0};
-    bool v6 = udp_local(fd, &a) == 0 && a.sa.sa_family == AF_INET6 &&
-              !IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr);
-    return (v6 ? 40 : 20) + 8;
+    return udp_local(fd, &a) == 0 ? udp_addr_headers(&a) : 20 + 8;
 }
 
 int udp_drops(int fd, uint32_t *ret)

@@ -40,6 +40,8 @@ void udp_addr_text(const struct udp_addr *a, char ret[UDP_ADDR_TEXT]);
 void udp_addr_ip(const struct udp_addr *a, uint8_t ret[16]);
 /* As it stands in the datagram: in network byte order. */
 uint16_t udp_addr_port(const struct udp_addr *a);
+/* Bytes of the IP and UDP headers of a datagram to or from there. */
+unsigned udp_addr_headers(const struct udp_addr *a);
 /* Same family, address, port and scope. */
 bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b);
 
