@@ -126,6 +126,9 @@ void client_repeat_ports(struct client *c);
 /* Begins streams whose ports' names have had their head start. */
 void client_begin_streams(struct client *c, struct mono now);
 void client_send_report(struct client *c, bool final);
+/* A stream's counter has used up half of its bits: the session is to end before it is at their end.
+ */
+bool client_worn_out(const struct client *c);
 /* The oldest event that the collector does not know of yet, if there is one. */
 void client_send_event(struct client *c);
 void client_send_close(struct client *c);
