@@ -488,6 +488,9 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     } else if (c->uplink.up && mono_due(now, c->next_report)) {
         client_send_report(c, false);
         c->next_report = mono_add_ms(now, CLIENT_REPORT_MS);
+        if (client_worn_out(c)) {
+            client_event(c, UPLINK_CLOSED);
+        }
     }
 }
 
