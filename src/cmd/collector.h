@@ -21,6 +21,7 @@ enum collector_request {
 struct collector_conf {
     uint16_t port;
     const char *device; /* -i: a name, or a pattern with %t */
+    bool keep_device;   /* --keep-device */
     const char *file;   /* -w: a path, or "-" */
     const char *bind;   /* --bind: an address */
     bool json;
@@ -42,7 +43,8 @@ struct collector {
     struct loop_timer *timer;
     int fd[RECEIVER_THREADS]; /* of each receiving thread; -1: none, also below */
     int device_fd, file_fd;
-    bool one_each; /* -i is a pattern */
+    bool one_each;   /* -i is a pattern */
+    bool told_heard; /* that the host's network stack hears what is on a device */
     struct sink *output[2];
     struct sink *writer[2 * RECEIVER_THREADS]; /* each receiving thread's sinks for them */
     bool told[2];                              /* that it has failed */

@@ -19,9 +19,29 @@ enum {
     DEVICE_SHARE = 8, /* of --output-queue: what each device has where there is one for each tap */
 };
 
+/* Makes or takes the device of that name. With privileges: at the start, or in the broker. */
+static int open_device(struct collector *c, const char *name, struct tapdev *ret, struct error *err)
+{
+    struct error heard = {""};
+    struct tapdev d = {.fd = -1};
+    int r = tapdev_open(name, c->conf.keep_device, &d, err);
+    r = r < 0 ? r : tapdev_set_up(&d, &heard, err);
+    if (r < 0) {
+        closep(&d.fd);
+        return r;
+    }
+    if (heard.text[0] && !c->told_heard) {
+        c->told_heard = true; /* once, where there are many */
+        say("collector", "warning: %s", heard.text);
+    }
+    *ret = d;
+    return 0;
+}
+
 static int device_request(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
-    const struct collector *c = ctx;
+    struct collector *c = ctx;
+    struct tapdev d;
     char tap[LINK_NAME_MAX + 1], name[IFNAMSIZ];
     if (!c->one_each || !link_name_ok(args, len)) {
         return error_set(&reply->err, EINVAL, "no device is made for such a tap");
@@ -29,7 +49,11 @@ static int device_request(void *ctx, const void *args, size_t len, struct broker
     memcpy(tap, args, len);
     tap[len] = '\0';
     int r = tapdev_name_expand(c->conf.device, tap, name, &reply->err);
-    return r < 0 ? r : tapdev_open(name, &reply->fd, NULL, &reply->err);
+    r = r < 0 ? r : open_device(c, name, &d, &reply->err);
+    if (r == 0) {
+        reply->fd = d.fd;
+    }
+    return r;
 }
 
 const struct broker_request collector_requests[COLLECTOR_REQUESTS] = {
@@ -78,7 +102,9 @@ int collector_open(struct collector *c, struct error *err)
         r = open_file(c, err);
     }
     if (r == 0 && c->conf.device && !c->one_each) {
-        r = tapdev_open(c->conf.device, &c->device_fd, NULL, err);
+        struct tapdev d;
+        r = open_device(c, c->conf.device, &d, err);
+        c->device_fd = r < 0 ? -1 : d.fd;
     }
     if (r == 0 && c->one_each) { /* a pattern that cannot be is found now, not with the first tap */
         char name[IFNAMSIZ];
