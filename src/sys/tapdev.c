@@ -61,8 +61,8 @@ static void hash_text(const char *text, char ret[HASH_LEN + 1])
     ret[HASH_LEN] = 0;
 }
 
-/* The tap's name in at most `room` plain characters. */
-static int fit(const char *tap, size_t room, char *ret)
+/* The tap's name in at most `room` plain characters. *ret_cut: it is not the whole. */
+static int fit(const char *tap, size_t room, char *ret, bool *ret_cut)
 {
     size_t n = strlen(tap);
     bool changed = n == 0 || n > room;
@@ -80,11 +80,14 @@ static int fit(const char *tap, size_t room, char *ret)
     if (changed) {
         hash_text(tap, ret + keep);
     }
+    *ret_cut = changed;
     return 0;
 }
 
-int tapdev_name_expand(const char *pattern, const char *tap, char ret[IFNAMSIZ], struct error *err)
+int tapdev_name_expand(const char *pattern, const char *tap, char ret[IFNAMSIZ], bool *ret_cut,
+                       struct error *err)
 {
+    bool cut = false;
     char name[IFNAMSIZ], part[IFNAMSIZ] = "";
     const char *at = strstr(pattern, "%t");
     size_t before = at ? (size_t)(at - pattern) : strlen(pattern);
@@ -92,7 +95,7 @@ int tapdev_name_expand(const char *pattern, const char *tap, char ret[IFNAMSIZ],
     size_t fixed = before + strlen(after);
     int r = fixed > NAME_MAX_LEN ? -EINVAL : 0;
     if (r == 0 && at) {
-        r = fit(tap, NAME_MAX_LEN - fixed, part);
+        r = fit(tap, NAME_MAX_LEN - fixed, part, &cut);
     }
     if (r == 0) {
         snprintf(name, sizeof(name), "%.*s%s%s", (int)before, pattern, part, after);
@@ -105,6 +108,9 @@ int tapdev_name_expand(const char *pattern, const char *tap, char ret[IFNAMSIZ],
             pattern, tap);
     }
     memcpy(ret, name, sizeof(name));
+    if (ret_cut) {
+        *ret_cut = cut;
+    }
     return 0;
 }
 

@@ -32,8 +32,10 @@ bool tapdev_name_valid(const char *name);
 
 /* Puts a tap's name for "%t" in the pattern. What an interface's name cannot have becomes '_', what
  * is too long is cut; as that may make two names one, a hash of the whole name then stands at its
- * end ("ntap-web_k3f9a2"). -EINVAL when the pattern has another '%', or leaves no room. */
-int tapdev_name_expand(const char *pattern, const char *tap, char ret[IFNAMSIZ], struct error *err);
+ * end ("ntap-web_k3f9a2"), and *ret_cut is true (NULL: who cares). -EINVAL when the pattern has
+ * another '%', or leaves no room. */
+int tapdev_name_expand(const char *pattern, const char *tap, char ret[IFNAMSIZ], bool *ret_cut,
+                       struct error *err);
 
 struct tapdev {
     int fd; /* does not block */

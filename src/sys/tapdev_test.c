@@ -361,7 +361,7 @@ static void names(void **state)
 static void expand(const char *pattern, const char *tap, char ret[IFNAMSIZ])
 {
     struct error err = {""};
-    if (tapdev_name_expand(pattern, tap, ret, &err) < 0) {
+    if (tapdev_name_expand(pattern, tap, ret, NULL, &err) < 0) {
         fail_msg("%s", err.text);
     }
     assert_true(tapdev_name_valid(ret));
@@ -394,11 +394,11 @@ static void names_from_a_pattern(void **state)
         assert_string_equal(a, b); /* and always the same */
     }
     struct error err = {""};
-    assert_int_equal(tapdev_name_expand("%t-%t", "x", a, &err), -EINVAL);
-    assert_int_equal(tapdev_name_expand("tap%d", "x", a, &err), -EINVAL);
-    assert_int_equal(tapdev_name_expand("0123456789-%t", "far too long", a, &err), -EINVAL);
-    assert_int_equal(tapdev_name_expand("01234567890123456", "x", a, &err), -EINVAL);
-    assert_int_equal(tapdev_name_expand("%t", "..", a, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("%t-%t", "x", a, NULL, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("tap%d", "x", a, NULL, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("0123456789-%t", "far too long", a, NULL, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("01234567890123456", "x", a, NULL, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("%t", "..", a, NULL, &err), -EINVAL);
 }
 
 int main(void)
