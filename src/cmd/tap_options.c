@@ -143,7 +143,8 @@ static int add_interface(struct tap_conf *c, const char *name)
         return usage_error("tap", "-i at most %d times; a pattern matches many, \"any\" taps all",
                            TAP_WORDS);
     }
-    bool pattern = strpbrk(name, "*?[") != NULL;
+    bool any = strcmp(name, "any") == 0; /* as it is for tcpdump */
+    const char *pattern = any ? "*" : strpbrk(name, "*?[") ? name : NULL;
     if (name[0] == '\0' || (!pattern && strlen(name) >= IFNAMSIZ)) {
         return usage_error("tap", "-i \"%s\" is no interface's name: 1 to %d characters", name,
                            IFNAMSIZ - 1);
