@@ -251,6 +251,7 @@ void client_send_close(struct client *c)
 int client_worker_key(struct client *c, struct link_tx_key *ret)
 {
     struct link_tx_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
+                              .shared = udp_shared_ref(c->io.shared),
                               .receiver = c->current.keys.remote,
                               .datagram = c->status.datagram};
     int r =

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For LD_PRELOAD: a kernel or a card without UDP_SEGMENT and UDP_GRO. A message that asks for
- * segments is refused with the error that OLDKERNEL_ERRNO names (EIO, as for a device without
- * checksums, else EINVAL), and UDP_GRO is no option at all. Newer kernels do the work in software
- * wherever the card does not, so that nothing else makes them refuse it. With OLDKERNEL_NO_TC, it
- * has no traffic control either.
+ * For LD_PRELOAD: a kernel or a card without UDP_SEGMENT and UDP_GRO. A message or a socket that
+ * asks for segments is refused with the error that OLDKERNEL_ERRNO names (EIO, as for a device
+ * without checksums, else EINVAL), and UDP_GRO is no option at all. Newer kernels do the work in
+ * software wherever the card does not, so that nothing else makes them refuse it. With
+ * OLDKERNEL_NO_TC, it has no traffic control either.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -54,6 +54,10 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 
 int setsockopt(int fd, int level, int option, const void *value, socklen_t len)
 {
+    if (level == SOL_UDP && option == UDP_SEGMENT) {
+        errno = refusal;
+        return -1;
+    }
     if (level == SOL_UDP && option == UDP_GRO) {
         errno = ENOPROTOOPT;
         return -1;
