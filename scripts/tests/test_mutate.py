@@ -30,6 +30,8 @@ static int f(const struct x *p, int n)
     while (n > 0) { /* why */
         n--;
     }
+    total =
+        add(n, r + 1);
     return n == r ? true : f(p, 3);
 }
 """
@@ -47,7 +49,7 @@ def test_every_kind_of_change():
         (11, "dropped"), (12, "dropped"), (12, "twice"), (13, "dropped"), (13, "0 to 1"),
         (16, "> to >="), (16, "0 to 1"), (16, "turned"),
         (17, "dropped"),
-        (19, "== to !="), (19, "true to false"), (19, "3 to 4"),
+        (21, "== to !="), (21, "true to false"), (21, "3 to 4"),
     }  # fmt: skip
 
 
