@@ -78,8 +78,8 @@ struct tap {
     unsigned n_ports;
     struct server_past *past; /* NULL: none yet */
     struct session *session;  /* NULL: gone */
-    int device;               /* its TAP device, or -1 */
-    struct mono device_next;  /* no device could be made: the next try */
+    struct server_device device;
+    struct mono device_next; /* no device could be made: the next try */
     struct mono device_closed;
     unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
@@ -156,8 +156,6 @@ struct server {
 
 /* server.c */
 void server_say(struct server *s, bool error, const char *fmt, ...) _printf_(3, 4);
-/* Adds to the collector's own history; `subject` is a tap's name. */
-void server_event(struct server *s, enum history_kind kind, const char *subject, const char *words);
 void server_send(struct server *s, const struct udp_addr *to, const struct udp_addr *from,
                  const uint8_t *d, size_t len);
 struct key *server_find_key(struct server *s, uint32_t index);

@@ -92,8 +92,8 @@ void server_session_closed(struct server *s, uint32_t id)
     }
     if (t->session == ss) {
         t->session = NULL;
-        if (t->device >= 0) {
-            close(TAKE_FD(t->device));
+        if (t->device.fd >= 0) {
+            close(TAKE_FD(t->device.fd));
             t->device_closed = mono_now();
         }
     }
@@ -235,7 +235,7 @@ static int open_device(struct server *s, struct tap *t)
 {
     struct error err = {""};
     struct mono now = mono_now();
-    if (t->device >= 0) {
+    if (t->device.fd >= 0) {
         return 0;
     }
     if (t->device_next.ns != 0 && !mono_due(now, t->device_next)) {
@@ -305,7 +305,7 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
     atomic_store_explicit(&p->accounted, 0,
                           memory_order_relaxed); /* not those of its last session */
     atomic_store_explicit(&p->lost, 0, memory_order_relaxed);
-    if (receiver_stream_add(of(s, ss), ss->id, ls->stream, p, ss->tap->device) < 0) {
+    if (receiver_stream_add(of(s, ss), ss->id, ls->stream, p, ss->tap->device.fd) < 0) {
         return false;
     }
     ss->final[ss->n_streams] = ss->ending[ss->n_streams] = false;
@@ -447,7 +447,7 @@ void server_control(struct server *s, const struct receiver_event *e)
             if (p) {
                 p->shown = p->has_sub = true;
                 (void)receiver_sub_add(of(s, ss), ss->id, c.port.stream, c.port.port, p,
-                                       ss->tap->device);
+                                       ss->tap->device.fd);
             }
         }
         break;
