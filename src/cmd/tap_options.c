@@ -31,7 +31,7 @@ static const char help[] =
     "  -p, --no-promiscuous-mode\n"
     "                          only frames that the interface takes in for this host; by default\n"
     "                          all that it sees, but not with \"any\"\n"
-    "  -B KIB                  kernel buffer for each interface, in KiB (default 16384)\n"
+    "  -B KIB                  kernel buffer for each interface, in KiB (default 32768)\n"
     "\n"
     "Where to:\n"
     "  -c HOST:PORT            the collector; an IPv6 address in brackets\n"
