@@ -88,9 +88,9 @@ struct tap_interface {
     bool ending;           /* it is being forgotten: worker and stream end */
     bool seen;             /* since all were asked for */
     struct tap_opened now; /* or as it was last */
-    bool raw_ip;
-    struct mono gone;  /* since when it is not there */
-    struct mono retry; /* it could not be opened: the next try */
+    bool raw_ip;           /* its frames have no Ethernet header */
+    struct mono gone;      /* since when it is not there */
+    struct mono retry;     /* it could not be opened: the next try */
     struct worker *worker;
     uint16_t stream;
 };
@@ -147,7 +147,7 @@ enum frame_dir tap_direction(const struct tap_conf *c, uint16_t arphrd);
 struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
                                const struct tap_opened *of);
 /* Can it be tapped as the command line wants? 0 or -errno with the reason. */
-int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, struct error *err);
+int tap_may_carry(const struct tap_conf *c, const struct netlink_link *link, struct error *err);
 
 /* Reads argv into `c`; EXIT_SUCCESS to go on, else -1 - exit status. */
 int tap_parse(struct tap_conf *c, int argc, char **argv);

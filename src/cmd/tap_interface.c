@@ -185,7 +185,7 @@ static int open_ring(struct tap *t, struct tap_interface *ti, struct ring **ret,
     r = tap_opened_decode(data, len, &ti->now);
     if (r == 0) {
         struct ring_conf rc = tap_ring_conf(&t->conf, ti->word, &ti->now);
-        ti->raw_ip = rc.raw_ip;
+        ti->raw_ip = rc.raw_ip || rc.cooked;
         r = ring_attach(fd, &rc, ret, err);
     }
     if (r < 0) {

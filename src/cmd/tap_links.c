@@ -50,7 +50,7 @@ static void appeared(struct tap *t, const struct netlink_link *link, struct tap_
     if (word->pattern && (unnamed || is_own(link))) {
         return;
     }
-    if (tap_may_carry(&t->conf, link->name, link->arphrd, &err) < 0) {
+    if (tap_may_carry(&t->conf, link, &err) < 0) {
         refuse(t, link, err.text);
         return;
     }
@@ -79,7 +79,8 @@ static void changed(struct tap *t, struct tap_interface *ti, const struct netlin
     if (old.mtu != link->mtu) {
         tap_event(t, HISTORY_IF_MTU, ti->name, "has MTU %u now, before %u", link->mtu, old.mtu);
     }
-    if (old.arphrd == link->arphrd) {
+    if (old.arphrd == link->arphrd &&
+        netlink_framing(old.arphrd, old.flags) == netlink_framing(link->arphrd, link->flags)) {
         return;
     }
     tap_event(t, HISTORY_IF_TYPE, ti->name, "is of another kind now (ARPHRD %u, before %u)",
@@ -87,7 +88,7 @@ static void changed(struct tap *t, struct tap_interface *ti, const struct netlin
     ti->now.arphrd = link->arphrd;
     tap_let_go(t, ti); /* its frames begin in another way: a ring of that kind */
     struct error err = {""};
-    int r = tap_may_carry(&t->conf, ti->name, link->arphrd, &err);
+    int r = tap_may_carry(&t->conf, link, &err);
     r = r < 0 ? r : tap_bring_up(t, ti, &err);
     if (r < 0) {
         refuse(t, link, err.text);

@@ -80,8 +80,8 @@ int ring_fd(const struct ring *r);
 
 /* Gives out up to BATCH_MAX frames of one block; 0 when nothing is ready. Their bytes stay valid
  * until the next ring_read() or ring_release(). In each frame: VLAN tag put back at offset 12,
- * an Ethernet header (zero addresses) put before raw IP, csum_start counted from the start of the
- * frame as frame_copy() gives it (it may lie behind a cut). Adds to `*skips`. */
+ * an Ethernet header (zero addresses) put before frames without one, csum_start counted from the
+ * start of the frame as frame_copy() gives it (it may lie behind a cut). Adds to `*skips`. */
 unsigned ring_read(struct ring *r, struct batch *b, struct ring_skips *skips);
 
 /* Hands the last block back to the kernel now, if all of it was given out. */

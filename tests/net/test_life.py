@@ -140,11 +140,13 @@ def test_mtu(lab):
     assert event["words"] == "has MTU 9300 now, before 9216"
 
 
-def tun(lab, ns, name):
-    """A tunnel's device without Ethernet; what is written to it comes in there."""
+def tun(lab, ns, name, arphrd=None):
+    """A tunnel's device without Ethernet, of another kind if that is given; what is written to it comes in there."""
     with inside(ns):
         device = open("/dev/net/tun", "r+b", buffering=0)
         fcntl.ioctl(device, 0x400454CA, struct.pack("16sH", name.encode(), 0x1001))  # TUNSETIFF; IFF_TUN, IFF_NO_PI
+        if arphrd is not None:
+            fcntl.ioctl(device, 0x400454CD, arphrd)  # TUNSETLINK
     lab.closers.append(device.close)
     lab.ip(ns, "link", "set", name, "up")
     return device
