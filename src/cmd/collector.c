@@ -50,9 +50,9 @@ static const struct server_ops server_ops = {on_device, on_say, on_failed};
 
 static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {
-    if (sig->number == SIGHUP && !sig->from_kernel) { /* a terminal that goes away ends us */
+    if (sig->number == SIGHUP && !sig->from_kernel) {
         collector_reload(user);
-    } else {
+    } else if (!sig->ignored) { /* a terminal that goes away ends us, but for nohup */
         loop_stop(l, EXIT_SUCCESS);
     }
 }

@@ -156,13 +156,16 @@ static int finish(const struct collector_conf *c, int argc, char **argv)
 int collector_parse(struct collector_conf *c, int argc, char **argv)
 {
     int opt;
+    struct option_seen seen = {0};
     c->threads = 1;
     while ((opt = getopt_long(argc, argv, ":p:i:w:k:KhV", options, NULL)) != -1) {
         if (help_option(opt, help)) {
             return -1 - EXIT_SUCCESS;
         }
-        int r = opt == '?' || opt == ':' ? option_error("collector", argv, opt)
-                                         : set_option(c, opt, optarg);
+        int r = opt == '?' || opt == ':'
+                    ? option_error("collector", argv, opt)
+                    : option_once(&seen, "collector", options, opt, optarg, "");
+        r = r == 0 ? set_option(c, opt, optarg) : r;
         if (r != 0) {
             return -1 - r;
         }

@@ -76,9 +76,10 @@ static const struct client_ops client_ops = {on_connect, on_flow, on_say, on_str
 static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {
     (void)l;
-    (void)sig;
     struct tap *t = user;
-    client_stop(t->client);
+    if (!sig->ignored) {
+        client_stop(t->client);
+    }
 }
 
 static void on_wake(struct loop *l, int fd, uint32_t events, void *user)

@@ -233,8 +233,28 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
     return 0;
 }
 
+/* Options end where the filter begins. A word of a filter does not begin with a dash and a letter;
+ * where an expression has to, it stands in quotes, with others. */
+static int check_filter_words(int n, char **words)
+{
+    for (int i = 0; i < n; i++) {
+        const char *w = words[i] + strspn(words[i], "-");
+        if (w > words[i] && ((*w | 0x20) >= 'a' && (*w | 0x20) <= 'z')) {
+            return usage_error("tap",
+                               "\"%s\" stands behind the filter, where no option is read: options "
+                               "come first, the filter is the end",
+                               words[i]);
+        }
+    }
+    return 0;
+}
+
 static int finish(struct tap_conf *c, int argc, char **argv)
 {
+    int r = check_filter_words(argc - optind, argv + optind);
+    if (r != 0) {
+        return r;
+    }
     if (c->n_words == 0) {
         return usage_error("tap", "an interface is needed: -i INTERFACE (--list shows them)");
     }
@@ -256,6 +276,7 @@ int tap_parse(struct tap_conf *c, int argc, char **argv)
 {
     int opt;
     bool list = false;
+    struct option_seen seen = {0};
     host_name(c->name);
     while ((opt = getopt_long(argc, argv, "+:i:lf:s:pB:c:k:KhV", options, NULL)) != -1) {
         if (help_option(opt, help)) {
@@ -266,7 +287,8 @@ int tap_parse(struct tap_conf *c, int argc, char **argv)
             continue;
         }
         int r = opt == '?' || opt == ':' ? option_error("tap", argv, opt)
-                                         : checked_option(c, opt, optarg);
+                                         : option_once(&seen, "tap", options, opt, optarg, "i");
+        r = r == 0 ? checked_option(c, opt, optarg) : r;
         r = r == -1 ? plain_option(c, opt, optarg) : r;
         r = r == -1 ? secret_option(&c->secret, opt, optarg) : r;
         if (r != 0) {

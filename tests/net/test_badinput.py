@@ -141,6 +141,34 @@ def test_usage(lab, words):
     assert done.returncode == 2 and done.stderr.strip() and done.stdout == "", done
 
 
+@pytest.mark.parametrize("words, sentence", [
+    (["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-c", "10.77.0.2:1235"], "farspan tap: -c is given twice"),
+    (["tap", "-i", "mon0", "-f", "tcp", "-f", "udp"], "farspan tap: -f is given twice"),
+    (["tap", "-s", "100", "-s", "200"], "farspan tap: -s is given twice"),
+    (["tap", "--vlan", "5", "--vlan=6"], "farspan tap: --vlan is given twice"),
+    (["tap", "--key-file", "a", "--key-file", "b"], "farspan tap: --key-file is given twice"),
+    (["tap", "-k", "one", "-k", "two"], "farspan tap: -k is given twice"),
+    (["tap", "-i", "mon0", "-i", "mon0"], "farspan tap: -i mon0 is given twice"),
+    (["collector", "-w", "a", "-w", "b"], "farspan collector: -w is given twice"),
+    (["collector", "-p", "1", "-p", "2"], "farspan collector: -p is given twice"),
+    (["collector", "-i", "ntap0", "-i", "ntap1"], "farspan collector: -i is given twice"),
+    (["collector", "--order", "5ms", "--order", "6ms"], "farspan collector: --order is given twice"),
+    (["keygen", "-o", "/nonexistent/a", "-o", "/nonexistent/b"], "farspan keygen: -o is given twice"),
+    (["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "tcp", "-s", "100"],
+     'farspan tap: "-s" stands behind the filter, where no option is read: options come first, the filter is the end'),
+    (["tap", "-i", "mon0", "-K", "not port 22", "--name=x"], '"--name=x" stands behind the filter'),
+], ids=lambda w: None if isinstance(w, str) else " ".join(w))
+def test_options_that_would_not_count(lab, words, sentence):
+    """No option silently takes another's place, and none is taken for a part of the filter."""
+    done = run([farspan(), *words], check=False, timeout=20)
+    assert done.returncode == 2 and sentence in done.stderr and done.stdout == "", done
+
+
+def test_a_dash_in_a_filter(lab, key):
+    """Arithmetic is no option: the filter is compiled, and with its interface missing that is what is said."""
+    fails(lab.tap, tap_words(key, "udp[4:2]", "-", "8", ">", "100", interface="nosuch0"), "nosuch0")
+
+
 @pytest.mark.parametrize("words", [["--help"], ["tap", "-h"], ["collector", "--help"], ["keygen", "-h"], ["status", "-h"], ["--version"]])
 def test_help_is_no_error(lab, words):
     done = run([farspan(), *words])

@@ -5,8 +5,8 @@ import collections
 import json
 import os
 
-from lib.farspan import (PORT, Collector, Tap, assert_balanced, assert_tap_balanced, drops, farspan, one, own_name, own_port, status,
-                         tap_stages)
+from lib.farspan import (PORT, Collector, Tap, assert_balanced, assert_tap_balanced, drops, everyones_farspan, farspan, one,
+                         own_name, own_port, status, tap_stages)
 from lib.proc import run, wait_until
 from lib.tools import Tcpdump, assert_same, framegen, in_namespace, ping, start_framegen, tshark
 
@@ -192,6 +192,20 @@ def test_status(lab):
     for gone in (name, f"collector-{port}"):
         done = run([farspan(), "status", gone], check=False)
         assert done.returncode == 1 and gone in done.stderr and done.stdout == ""
+
+
+def test_status_of_another_user(lab):
+    """Who may not see root's programs is told that they are there, by name or in all, and by which command they are seen."""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", everyones_farspan(lab), "status"]
+    name, port = own_name("roots"), own_port()
+    collector, tap = Collector(lab, port=port), Tap(lab, name=name, to=f"10.77.0.2:{port}")
+    for words in ([], [name]):
+        done = run([*nobody, *words], check=False)
+        assert done.returncode == 1 and "root's are shown to root only: try sudo farspan status" in done.stderr, done
+    done = run([*nobody, own_name("nobodys")], check=False)
+    assert done.returncode == 1 and "runs here" in done.stderr and "root" not in done.stderr.replace("/root", ""), done
+    tap.finish()
+    collector.finish()
 
 
 def test_status_watch(lab):
