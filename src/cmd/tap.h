@@ -160,9 +160,9 @@ void tap_event(struct tap *t, enum history_kind kind, const char *subject, const
 /* NULL: none. The latter only of those that are there. */
 struct tap_interface *tap_by_name(struct tap *t, const char *name);
 struct tap_interface *tap_by_index(struct tap *t, int index);
-/* Makes a worker and its stream, without a ring yet. */
+/* Makes a worker and its stream, without a ring yet. `kind`: what is known of the interface. */
 int tap_add(struct tap *t, const char *name, const struct tap_word *word,
-            struct tap_interface **ret, struct error *err);
+            const struct tap_opened *kind, struct tap_interface **ret, struct error *err);
 /* Gives it a ring of the interface that has its name now; where it is not there, or cannot be
  * tapped, -errno, and it is tried again later. */
 int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err);

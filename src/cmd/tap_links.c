@@ -54,7 +54,8 @@ static void appeared(struct tap *t, const struct netlink_link *link, struct tap_
         refuse(t, link, err.text);
         return;
     }
-    if (!ti && tap_add(t, link->name, word, &ti, &err) < 0) {
+    const struct tap_opened kind = {.flags = link->flags, .arphrd = link->arphrd};
+    if (!ti && tap_add(t, link->name, word, &kind, &ti, &err) < 0) {
         if (t->full_said.ns == 0 || mono_due(mono_now(), mono_add_ms(t->full_said, FULL_MS))) {
             t->full_said = mono_now();
             tap_event(t, HISTORY_IF_REFUSED, link->name, "%s", err.text);
@@ -326,7 +327,7 @@ int tap_links_start(struct tap *t, struct error *err)
         const struct tap_word *w = &t->conf.word[i];
         struct tap_interface *ti = NULL;
         if (!w->pattern) {
-            r = tap_add(t, w->text, w, &ti, err);
+            r = tap_add(t, w->text, w, &(struct tap_opened){0}, &ti, err);
             r = r < 0 ? r : tap_bring_up(t, ti, err);
         }
         if (r == 0 && ti) {

@@ -11,8 +11,9 @@ import pytest
 
 from lib import packets
 from lib.farspan import Collector, Tap, assert_balanced, tap_stages
-from lib.tools import Tcpdump
-from test_life import tun
+from lib.proc import run, wait_until
+from lib.tools import Tcpdump, framegen, tshark
+from test_life import Life, tun, veth
 
 PPP, TUNNEL, TUNNEL6, SIT, GRE, GRE6, NONE, UNKNOWN = 512, 768, 769, 776, 778, 823, 65534, 60000
 RADIOTAP, CAN = 803, 280
@@ -56,6 +57,67 @@ def test_what_has_no_ethernet_header_gets_one(lab, arphrd, interface, words):
     assert [frame for _, frame in packets.read_pcap(arrival.path)] == expected
     assert tap_stages(ledger, "tun0")["ring"]["in"] >= len(expected)
     assert_balanced(ledger, home)
+
+
+def in_file(path, field):
+    return [row[0] for row in tshark(path, field)]
+
+
+@pytest.mark.parametrize("arphrd, link", [(NONE, "7"), (TUNNEL, "7"), (GRE, "25"), (GRE6, "25"), (PPP, "25"), (UNKNOWN, "25")])
+def test_a_file_has_the_link_type(lab, arphrd, link):
+    """Raw IP or Linux cooked, as tcpdump has it; and tcpdump reads it."""
+    device = tun(lab, lab.tap, "tun0", arphrd)
+    file = lab.folder / "collector.pcapng"
+    collector = Collector(lab, key=None, device=None, file=file)
+    tap = Tap(lab, "udp", key=None, interfaces=("tun0",))
+    for i in range(5):
+        device.write(udp4(i, 9))
+        device.write(udp6(i, 9))
+    ledger, home = tap.finish(), collector.finish()
+    assert_balanced(ledger, home, sent=10, delivered=10)
+    assert in_file(file, "frame.encap_type") == [link] * 10  # numbers of wiretap's: 7 raw IP, 25 cooked
+    head = 0 if link == "7" else 16
+    assert [int(n) for n in in_file(file, "frame.len")] == [head + len(make(0, 9)) for make in (udp4, udp6)] * 5
+    assert in_file(file, "udp.dstport") == ["9"] * 10
+    if head:
+        assert in_file(file, "sll.hatype") == [str(arphrd)] * 10 and in_file(file, "sll.pkttype") == ["0"] * 10
+    read = run(["tcpdump", "-nr", file])
+    assert read.stdout.count("UDP") == 10, read.stderr
+
+
+def test_a_file_of_several_kinds_is_ethernet(lab):
+    """libpcap reads no file with interfaces of several link types: the first one's is that of all that can have it."""
+    device = tun(lab, lab.tap, "tun0", NONE)
+    file = lab.folder / "collector.pcapng"
+    collector = Collector(lab, key=None, device=None, file=file)
+    tap = Tap(lab, key=None, interfaces=("mon0", "tun0"))
+    framegen(lab, 10)
+    for i in range(5):
+        device.write(udp4(i, 9))
+    assert_balanced(tap.finish(), collector.finish(), sent=15, delivered=15)
+    assert in_file(file, "frame.encap_type") == ["1"] * 15
+    assert "15 packets" in run(["tcpdump", "--count", "-r", file]).stdout
+
+
+def test_a_tunnel_becomes_ethernet(lab):
+    """While the session is up: the file has what cannot be raw IP under an interface of Ethernet, and nothing is lost."""
+    device = tun(lab, lab.tap, "x0", NONE)
+    file = lab.folder / "collector.pcapng"
+    life = Life(lab, interfaces=("x0",), file=file)
+    for i in range(5):
+        device.write(udp4(i, 9))
+    wait_until(lambda: life.captured("x0") == 5, 10, lambda: f"five packets: {life.interface('x0')}")
+    device.close()
+    life.wait_state("gone", "x0")
+    veth(lab, "x0")
+    life.wait_event("link-type-changed", "x0")
+    life.wait_state("up", "x0")
+    life.traffic(100, "x0", "px0")
+    life.sent += 5
+    life.new = True
+    life.end()
+    kinds = in_file(file, "frame.encap_type")
+    assert kinds[:5] == ["7"] * 5 and set(kinds[5:]) == {"1"}, kinds
 
 
 @pytest.mark.parametrize("arphrd", [RADIOTAP, CAN])

@@ -16,10 +16,10 @@ from lib.tools import framegen
 class Life:
     """A collector and a tap whose status is its own; frames that are counted."""
 
-    def __init__(self, lab, *words, interfaces=("mon0",), **kw):
+    def __init__(self, lab, *words, interfaces=("mon0",), file=None, **kw):
         self.lab, self.sent, self.new = lab, 0, any("*" in i for i in interfaces)
         self.name = own_name(lab.stem.strip("-"))
-        self.collector = Collector(lab, port=own_port())
+        self.collector = Collector(lab, port=own_port(), file=file)
         self.tap = Tap(lab, *words, interfaces=interfaces, name=self.name, to=f"10.77.0.2:{own_port()}", **kw)
         self.family = self.tap.proc.tree()
 
