@@ -16,7 +16,8 @@ _farspan_words() {
             "-l --list --backlog --mtu --name --json --user -B $common"
         ;;
     collector)
-        echo "-p -k --key-file -K --identity --allow -i -w --order --output-queue --bind --json --threads --user $common"
+        echo "-p -k --key-file -K --identity --allow -i --keep-device -w --order --output-queue --bind --json --threads" \
+            "--user $common"
         ;;
     keygen) echo "-o --output $common" ;;
     status) echo "--json -w --watch $common" ;;

@@ -118,6 +118,7 @@ static int start_engine(struct tap *t, struct error *err)
         return error_sys(err, -r, "cannot start");
     }
     broker_sandbox(t->broker, &sc);
+    sc.no_addresses = true;
     r = sandbox_enter(&sc, err);
     struct client_conf cc = {.handshake = t->secrets.conf,
                              .name = t->conf.name,

@@ -28,6 +28,7 @@ enum {
     TAP_GONE = 64,                  /* of these that are gone; the others' counts are added up */
     TAP_GONE_MS = 1000,             /* after which one may be forgotten */
     TAP_REFUSED = 32,               /* interfaces of which it was said that they are not tapped */
+    TAP_OWN_TOLD = 1024,            /* the same, as they are collectors' devices */
 };
 
 enum tap_request {
@@ -36,6 +37,7 @@ enum tap_request {
                     * socket that is connected to the collector */
     TAP_WATCH,     /* gives a socket that hears of the interfaces (sys/linkwatch.h) */
     TAP_NETNS,     /* gives u64: which namespace that of --netns is now, 0: it is gone */
+    TAP_OWN,       /* u32: an interface's index; gives u8: 1: it is a collector's device */
     TAP_REQUESTS,
 };
 
@@ -128,6 +130,8 @@ struct tap {
     struct mono full_said;
     int refused[TAP_REFUSED]; /* indexes */
     unsigned n_refused;
+    int own[TAP_OWN_TOLD]; /* indexes */
+    unsigned n_own;
 };
 
 /* The broker's table; the handlers' ctx is a struct tap_conf. */
@@ -177,6 +181,16 @@ void tap_forget_gone(struct tap *t);
 void tap_forgotten(struct tap *t, uint16_t stream);
 /* The tunnel's flow is another one (NULL: none): it is not to be captured. */
 void tap_links_flow(struct tap *t, const struct ether_flow *flow);
+
+/* ---- tap_own.c ---- */
+
+/* Is it a collector's device, which no pattern takes up? Tells of each once. */
+bool tap_is_own(struct tap *t, const struct netlink_link *link);
+/* There is no interface of that index any more. */
+void tap_own_forget(struct tap *t, int index);
+/* In the broker: the same, of an interface of the thread's namespace; and the engine's question. */
+bool tap_own_there(const struct netlink_link *link);
+int tap_own_request(void *ctx, const void *args, size_t len, struct broker_reply *reply);
 
 /* ---- tap_links.c ---- */
 

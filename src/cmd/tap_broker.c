@@ -11,7 +11,6 @@
 
 #include "cmd/tap.h"
 #include "sys/resolve.h"
-#include "sys/tapdev.h"
 
 enum {
     RESOLVE_MS = 5000,
@@ -136,7 +135,7 @@ static int open_there(const struct tap_conf *c, const char *name, const struct t
     struct netlink_link link = {0};
     int r = netlink_get(name, &link, &reply->err);
     r = r < 0 ? r : tap_may_carry(c, &link, &reply->err);
-    if (r == 0 && word->pattern && strcmp(link.alias, TAPDEV_ALIAS) == 0) {
+    if (r == 0 && word->pattern && tap_own_there(&link)) {
         r = error_set(&reply->err, EBUSY, "a collector's own device");
     }
     if (r == 0) {
@@ -246,4 +245,5 @@ const struct broker_request tap_requests[TAP_REQUESTS] = {
     [TAP_CONNECT] = {"reach the collector", connect_collector, 1, 1},
     [TAP_WATCH] = {"watch the interfaces", watch, 0, 0},
     [TAP_NETNS] = {"look for the namespace", which_netns, 0, 0},
+    [TAP_OWN] = {"look for a collector's device", tap_own_request, 4, 4},
 };

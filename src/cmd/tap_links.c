@@ -10,7 +10,6 @@
 #include <sys/epoll.h>
 
 #include "cmd/tap.h"
-#include "sys/tapdev.h"
 
 enum {
     ASK_MS = 2000,    /* an answer that is not complete by then was lost */
@@ -32,12 +31,6 @@ static void refuse(struct tap *t, const struct netlink_link *link, const char *w
     tap_event(t, HISTORY_IF_REFUSED, link->name, "is not tapped: %s", why);
 }
 
-/* A collector's device: nobody is to tap what a collector puts there, for that would never end. */
-static bool is_own(const struct netlink_link *link)
-{
-    return strcmp(link->alias, TAPDEV_ALIAS) == 0;
-}
-
 static void appeared(struct tap *t, const struct netlink_link *link, struct tap_interface *ti)
 {
     struct error err = {""};
@@ -45,9 +38,8 @@ static void appeared(struct tap *t, const struct netlink_link *link, struct tap_
     if (!word) {
         return;
     }
-    /* A collector names its device a moment after it has made it, and before it sets it up. */
-    bool unnamed = strcmp(link->kind, "tun") == 0 && !(link->flags & IFF_UP) && !link->alias[0];
-    if (word->pattern && (unnamed || is_own(link))) {
+    /* A collector lists its device a moment after it has made it, and before it brings it up. */
+    if (word->pattern && strcmp(link->kind, "tun") == 0 && !(link->flags & IFF_UP)) {
         return;
     }
     if (tap_may_carry(&t->conf, link, &err) < 0) {
@@ -99,8 +91,11 @@ static void changed(struct tap *t, struct tap_interface *ti, const struct netlin
 static void link_is(struct tap *t, const struct netlink_link *link)
 {
     struct tap_interface *ti = tap_by_index(t, link->index);
-    if (ti && ti->word->pattern && is_own(link)) { /* it is found out only now */
-        tap_let_go(t, ti);
+    const struct tap_word *word = tap_word_for(&t->conf, link->name);
+    if (word && word->pattern && tap_is_own(t, link)) {
+        if (ti) { /* a collector has taken it only now */
+            tap_let_go(t, ti);
+        }
         return;
     }
     if (ti && strcmp(ti->name, link->name) != 0) {
@@ -160,6 +155,7 @@ static void on_link(void *user, enum linkwatch_kind kind, const struct netlink_l
         link_is(t, link);
         break;
     case LINKWATCH_GONE:
+        tap_own_forget(t, link->index);
         ti = tap_by_index(t, link->index);
         if (ti) {
             link_gone(t, ti);
@@ -230,6 +226,7 @@ static void netns_gone(struct tap *t, uint64_t id)
             link_gone(t, t->interface[i]);
         }
     }
+    t->n_own = 0;
     tap_event(t, HISTORY_NETNS_GONE, what, "%s",
               id != 0 ? "the namespace of this name is another one now"
               : strspn(what, "0123456789") == strlen(what)

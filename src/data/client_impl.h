@@ -117,6 +117,9 @@ void epoch_close(struct epoch *e);
 void client_send_info(struct client *c);
 void client_send_streams(struct client *c);
 void client_send_report(struct client *c, bool final);
+/* A stream's counter has used up half of its bits: the session is to end before it is at their end.
+ */
+bool client_worn_out(const struct client *c);
 /* The oldest event that the collector does not know of yet, if there is one. */
 void client_send_event(struct client *c);
 void client_send_close(struct client *c);

@@ -204,6 +204,17 @@ void client_send_report(struct client *c, bool final)
     }
 }
 
+bool client_worn_out(const struct client *c)
+{
+    struct link_tx_progress p;
+    bool worn = false;
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        worn |= worker_progress(c->stream[i].conf.worker, c->serial, &p) &&
+                p.datagrams > LINK_COUNTER_MAX / 2;
+    }
+    return worn;
+}
+
 void client_send_event(struct client *c)
 {
     const struct history *h = c->conf.history;
@@ -242,6 +253,7 @@ void client_send_close(struct client *c)
 int client_worker_key(struct client *c, struct link_tx_key *ret)
 {
     struct link_tx_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
+                              .shared = udp_shared_ref(c->io.shared),
                               .receiver = c->current.keys.remote,
                               .datagram = c->status.datagram};
     int r =

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/time.h"
 
@@ -21,12 +22,14 @@ enum {
     BYTES_MAX = 1 << 30,
     BLOCK_HEADS = 4096, /* more than the kernel's headers of a block and of a frame take */
     PREFETCH = 1024,    /* bytes ahead of the entry being read: several small frames */
+    PLUG_FRAME = TPACKET_ALIGN(TPACKET3_HDRLEN), /* the least that the kernel takes */
 };
 
 struct ring {
     int fd;
     struct ring_conf conf;
     uint8_t *map;
+    size_t mapped;
     uint32_t n_blocks;
     uint32_t most;  /* bytes of an entry that a block has room for */
     uint32_t block; /* the next to be read, or being read */
@@ -122,6 +125,22 @@ static int set_ring(int fd, const struct ring_conf *c, struct error *err)
     return 0;
 }
 
+/* A packet socket that has a ring for sending sends from there and in no other way, with an address
+ * or without. Frames of this one have room for the kernel's headers and 22 bytes: whoever holds the
+ * descriptor cannot put an IP packet onto an Ethernet by it. */
+static int set_plug(int fd, struct error *err)
+{
+    uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+    struct tpacket_req3 req = {.tp_block_size = page,
+                               .tp_block_nr = 1,
+                               .tp_frame_size = PLUG_FRAME,
+                               .tp_frame_nr = page / PLUG_FRAME};
+    if (setsockopt(fd, SOL_PACKET, PACKET_TX_RING, &req, sizeof(req)) < 0) {
+        return error_sys(err, errno, "cannot keep a packet socket from sending");
+    }
+    return 0;
+}
+
 static int set_bind(int fd, const struct ring_conf *c, struct error *err)
 {
     struct sockaddr_ll to = {
@@ -165,6 +184,9 @@ int ring_open(const struct ring_conf *conf, int *ret_fd, struct error *err)
         r = set_ring(fd, &c, err);
     }
     if (r == 0) {
+        r = set_plug(fd, err);
+    }
+    if (r == 0) {
         r = set_bind(fd, &c, err);
     }
     if (r < 0) {
@@ -188,12 +210,14 @@ int ring_attach(int fd, const struct ring_conf *conf, struct ring **ret, struct 
     if (rc < 0) {
         return rc;
     }
-    size_t size = (size_t)r->n_blocks * r->conf.block_size;
+    /* The kernel maps both rings together or none. */
+    size_t size = (size_t)r->n_blocks * r->conf.block_size + (size_t)sysconf(_SC_PAGESIZE);
     void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (map == MAP_FAILED) {
         return error_sys(err, errno, "cannot map a capture ring of %zu bytes", size);
     }
     r->map = map;
+    r->mapped = size;
     r->fd = fd;
     *ret = TAKE_PTR(r);
     return 0;
@@ -205,7 +229,7 @@ void ring_free(struct ring *r)
         return;
     }
     if (r->map) {
-        munmap(r->map, (size_t)r->n_blocks * r->conf.block_size);
+        munmap(r->map, r->mapped);
     }
     closep(&r->fd);
     free(r);

@@ -10,6 +10,9 @@
  * no protocol, gets a filter that refuses everything, and only then is bound; it stays closed until
  * ring_set_filter() swaps in the real program, which the kernel does in one step.
  *
+ * The descriptor is for receiving. What is sent by it comes to no more than frames of 22 bytes,
+ * whoever holds it: an engine that was taken over has no way to put packets onto what it taps.
+ *
  * Counting. `seen` counts what the filter accepted and `dropped` what of that found no room; after
  * ring_stop() and reading until ring_drained(), seen == dropped + frames given out + frames
  * skipped, exactly. See packet(7) and the kernel's Documentation/networking/packet_mmap.rst.

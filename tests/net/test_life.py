@@ -265,9 +265,52 @@ def test_pattern_and_collector_on_one_host(lab):
     veth(lab, "veth1")
     life.wait_state("up", "veth1")
     life.traffic(100, "veth1", "pveth1")
+    life.wait_event("own-device", "here0")
     names = [i["name"] for i in life.status()["interfaces"]]
     assert "here0" not in names and {"lo", "mon0", "link0", "veth1"} <= set(names), names
+    assert life.history("here0") == ["own-device"]
     other.finish()
+    life.tap.finish(), life.collector.finish()
+
+
+@pytest.mark.parametrize("there", ["here", "in another namespace"])
+def test_an_alias_hides_nothing(lab, there):
+    """Only what a collector really made is left out: no alias, no kind of device and no name of a file does it."""
+    name = f"{lab.stem}x"
+    netns(lab, name)
+    ns, words = (lab.tap, ()) if there == "here" else (name, ("--netns", name))
+    veth(lab, "veth1", ns)
+    lab.ip(ns, "link", "set", "veth1", "alias", "farspan collector")
+    life = Life(lab, *words, interfaces=("*",))
+    life.wait_state("up", "veth1")
+    life.traffic(100, "veth1", "pveth1")
+    lab.ip(ns, "tuntap", "add", "dev", "fake0", "mode", "tap")
+    lab.ip(ns, "link", "set", "fake0", "alias", "farspan collector", "up")
+    life.wait_state("up", "fake0")
+    other = Collector(lab, ns=ns, device="here0", port=own_port() + 1, name="other")
+    life.wait_event("own-device", "here0")
+    lab.ip(ns, "link", "set", "here0", "alias", "another word")
+    lab.ip(ns, "link", "set", "here0", "mtu", "9000")
+    veth(lab, "veth2", ns)
+    life.wait_state("up", "veth2")  # what was told before it has been seen to
+    assert life.interface("here0") is None
+    other.finish()
+    life.tap.finish(), life.collector.finish()
+    run(["ip", "netns", "delete", name])
+
+
+def test_a_device_that_a_collector_takes(lab):
+    """It is anybody's, and tapped, until a collector writes to it, and again when that has ended."""
+    lab.ip(lab.tap, "tuntap", "add", "dev", "kept0", "mode", "tap")
+    lab.ip(lab.tap, "link", "set", "kept0", "up")
+    life = Life(lab, interfaces=("kept*", "mon0"))
+    life.wait_state("up", "kept0")
+    for times in (1, 2):
+        other = Collector(lab, ns=lab.tap, device="kept0", port=own_port() + 1, name=f"other{times}")
+        life.wait_event("own-device", "kept0", times)
+        life.wait_state("gone", "kept0")
+        other.finish()
+        life.wait_state("up", "kept0")
     life.tap.finish(), life.collector.finish()
 
 

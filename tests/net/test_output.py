@@ -244,3 +244,24 @@ def test_ledger_counts_for_people(lab):
     for words in ("700 captured", "700 received by filter", "0 dropped by kernel"):
         assert words in tap.proc.err(), tap.proc
     collector.finish()
+
+
+def test_a_kept_device_outlives_the_collector(lab):
+    """One tcpdump sees the frames of two lives of the collector."""
+    collector = Collector(lab, "--keep-device")
+    arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in")
+    tap = Tap(lab)
+    framegen(lab, 1000, pps=5000)
+    arrival.wait_count(1000)
+    tap.finish()
+    collector.finish()
+    assert lab.has_device(lab.collector, "ntap0")
+    assert not arrival.gone()
+    collector = Collector(lab)  # it takes what is there, and leaves it as it found it
+    tap = Tap(lab)
+    framegen(lab, 1000, pps=5000, seed=2)
+    arrival.wait_count(2000)
+    assert_balanced(tap.finish(), collector.finish(), sent=1000, delivered=1000)
+    assert lab.has_device(lab.collector, "ntap0")
+    assert not arrival.gone()
+    arrival.stop()
