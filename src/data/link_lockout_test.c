@@ -24,7 +24,7 @@ struct flood {
     struct world *w;
     struct loop_timer *timer;
     int fd[SOCKETS];
-    unsigned n, at, sent;
+    unsigned at, sent;
     struct handshake_tap h;
     uint8_t hello[LINK_HELLO_LEN];
     uint8_t cookie[SOCKETS][LINK_COOKIE_LEN]; /* that it got */
@@ -35,7 +35,7 @@ static void flood_some(struct flood *f, unsigned n)
     uint8_t d[2048];
     struct link_hs m;
     for (unsigned i = 0; i < n; i++, f->at++) {
-        unsigned k = f->at % f->n;
+        unsigned k = f->at % SOCKETS;
         uint32_t index = ++f->sent | 0x80000000;
         memcpy(f->hello + 8, &index, sizeof(index));
         link_hello_set_cookie(f->hello, f->cookie[k]);
@@ -62,9 +62,9 @@ static void flood_timer(struct loop *l, struct mono now, void *user)
 /* Begins, and has used up what the address has at once. */
 static void flood_start(struct flood *f, struct world *w)
 {
-    *f = (struct flood){.w = w, .n = SOCKETS};
+    *f = (struct flood){.w = w};
     assert_int_equal(handshake_tap_hello(&f->h, &w->tap_secret, 1, f->hello), LINK_HELLO_LEN);
-    for (unsigned i = 0; i < f->n; i++) {
+    for (unsigned i = 0; i < SOCKETS; i++) {
         f->fd[i] = world_socket(NULL);
         assert_int_equal(connect(f->fd[i], &w->server_addr.sa, w->server_addr.len), 0);
     }
@@ -79,7 +79,7 @@ static void flood_start(struct flood *f, struct world *w)
 static void flood_stop(struct flood *f)
 {
     loop_del_timer(f->w->loop, f->timer);
-    for (unsigned i = 0; i < f->n; i++) {
+    for (unsigned i = 0; i < SOCKETS; i++) {
         close(f->fd[i]);
     }
     handshake_tap_done(&f->h);
