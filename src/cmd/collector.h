@@ -46,6 +46,7 @@ struct collector {
     struct sink *output[2];
     struct sink *writer[2 * RECEIVER_THREADS]; /* each receiving thread's sinks for them */
     bool told[2];                              /* that it has failed */
+    bool told_refused[2];                      /* that it has no room for interfaces of taps */
     unsigned n_outputs;
     int status_code;
     char name[64], os[128];

@@ -161,6 +161,10 @@ bool collector_outputs_alive(struct collector *c)
         } else {
             alive++;
         }
+        if (r > 0 && !c->told_refused[i]) {
+            c->told_refused[i] = true;
+            say("collector", "%s", err.text);
+        }
     }
     return alive > 0;
 }

@@ -34,6 +34,7 @@ struct file_sink {
     uint32_t n_ports;    /* interfaces of the section */
     uint32_t n_idbs;     /* described in the section so far */
     uint32_t n_new;      /* of the ports, those that are not */
+    uint32_t n_owed;     /* those that are closed and whose statistics found no room */
     struct file_port *ports[SINK_PORTS_MAX];
     struct file_port *by_index[SINK_PORTS_MAX];
 };
@@ -122,6 +123,8 @@ static void file_write(struct sink *s, const struct batch *b)
         struct file_port *port = f->port < SINK_PORTS_MAX ? fs->by_index[f->port] : NULL;
         if (port) {
             write_frame(fs, port, f);
+        } else {
+            sink_count_refused(s, f->port);
         }
     }
 }
@@ -134,6 +137,40 @@ static void describe_idle(struct file_sink *fs)
             return;
         }
     }
+}
+
+/* Asks for the statistics of an interface that is closed: a chunk, which frames need more while the
+ * writer is behind. */
+static bool end_interface(struct file_sink *fs, struct file_port *p)
+{
+    if (file_writer_behind(fs->writer) || !has_room(fs, p, 0)) {
+        return false;
+    }
+    fs->chunk->ended = p;
+    p->isb_due = false;
+    submit(fs);
+    return true;
+}
+
+/* Asks for those that are owed, as far as there is room. */
+static void end_owed(struct file_sink *fs)
+{
+    for (uint32_t i = 0; fs->n_owed > 0 && i < fs->n_ports; i++) {
+        struct file_port *p = fs->ports[i];
+        if (!p->open && p->isb_due) {
+            if (!end_interface(fs, p)) {
+                return;
+            }
+            fs->n_owed--;
+        }
+    }
+}
+
+/* An interface whose statistics are owed is wanted again, or its ledger is another's now. */
+static void owe_nothing(struct file_sink *fs, struct file_port *p)
+{
+    fs->n_owed -= !p->open && p->isb_due ? 1 : 0;
+    p->isb_due = false;
 }
 
 /* Interfaces that are done with, statistics and all, make room for others; should one come back, it
@@ -159,6 +196,7 @@ static void forget_closed(struct file_sink *fs)
 static void file_flush(struct sink *s)
 {
     struct file_sink *fs = of(s);
+    end_owed(fs);
     forget_closed(fs);
     describe_idle(fs);
     /* While the writer is behind, handing on small pieces would only use the chunks up. */
@@ -232,27 +270,27 @@ static int file_port_add(struct sink *s, const struct sink_port *port, struct er
     _cleanup_(freep) uint8_t *idb = NULL;
     uint32_t idb_len = 0;
     struct ledger *ledger = NULL;
-    if (encode_port(port, &idb, &idb_len) < 0) {
-        return error_sys(err, ENOMEM, "%s", fs->path);
-    }
     int failed = sink_port_open(s, port, &ledger, err);
     if (failed < 0) {
         return failed;
     }
     for (uint32_t i = 0; port->fresh && i < fs->n_ports; i++) {
         if (fs->ports[i]->ledger == ledger) {
-            fs->ports[i]->isb_due = false; /* the ledger is not its own any more */
+            owe_nothing(fs, fs->ports[i]);
         }
     }
-    struct file_port *p = find_same(fs, ledger, idb, idb_len);
-    p = p ? p : add_interface(fs, ledger, &idb, idb_len);
+    struct file_port *p = NULL;
+    if (encode_port(port, &idb, &idb_len) == 0) {
+        p = find_same(fs, ledger, idb, idb_len);
+        p = p ? p : add_interface(fs, ledger, &idb, idb_len);
+    }
     if (!p) {
-        sink_port_close(s, port->index);
+        sink_port_refuse(s, port->index);
         return error_set(err, ENOSPC, "%s: too many different interfaces of taps for one file",
                          fs->path);
     }
-    p->open = true;
-    p->isb_due = true;
+    owe_nothing(fs, p);
+    p->open = p->isb_due = true;
     fs->by_index[port->index] = p;
     return 0;
 }
@@ -274,16 +312,13 @@ static void file_port_remove(struct sink *s, uint32_t index)
 {
     struct file_sink *fs = of(s);
     struct file_port *p = port_at(fs, index);
-    if (!p) {
-        return;
+    if (p) {
+        p->open = false;
+        fs->by_index[index] = NULL;
+        if (!end_interface(fs, p)) {
+            fs->n_owed++; /* its statistics come when there is room */
+        }
     }
-    if (has_room(fs, p, 0)) { /* else its statistics come at the file's end */
-        fs->chunk->ended = p;
-        p->isb_due = false;
-        submit(fs);
-    }
-    p->open = false;
-    fs->by_index[index] = NULL;
     sink_port_close(s, index);
 }
 
@@ -293,7 +328,7 @@ static int file_check(struct sink *s, struct error *err)
     int code = -file_writer_error(fs->writer);
     switch (code) {
     case 0:
-        return 0;
+        return sink_check_refused(s, 0, err);
     case ENOSPC:
     case EDQUOT:
         return error_set(err, code,
@@ -318,8 +353,8 @@ static int file_finish(struct sink *s, struct error *err)
     struct file_sink *fs = of(s);
     describe_idle(fs);
     submit(fs);
-    (void)file_writer_finish(fs->writer, fs->ports, fs->n_ports, fs->finish_ms);
-    return file_check(s, err);
+    int r = file_writer_finish(fs->writer, fs->ports, fs->n_ports, fs->finish_ms);
+    return r < 0 ? file_check(s, err) : 0;
 }
 
 static void file_free(struct sink *s)

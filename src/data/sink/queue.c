@@ -71,7 +71,7 @@ static void queue_write(struct sink *s, const struct batch *b)
             port->lost = 0;
         } else {
             port->lost += (uint64_t)f->lost + 1;
-            ledger_add_shared(port->ledger, LEDGER_SINK_FULL, 1);
+            ledger_add_shared(port->ledger, port->ring ? LEDGER_SINK_FULL : LEDGER_SINK_REFUSED, 1);
         }
     }
     publish(p);
@@ -213,13 +213,13 @@ static int add_port(struct queue_producer *p, const struct sink_port *port, stru
     if (r < 0) {
         return r;
     }
-    /* From here on its frames are counted, whatever happens. */
-    p->port[port->index] = (struct queue_port){.ledger = ledger};
+    p->port[port->index].ledger = ledger; /* from here on its frames are counted */
     struct queue_ring *ring = ring_for(p, port->tap);
     struct queue_command *c = ring ? add_command(port, ledger) : NULL;
     if (!c || !has_room_for_port(ring) || !say(p, ring, c)) {
         queue_command_free(c);
-        return error_set(err, c ? ENOSPC : ENOMEM, "%s: no room for %s:%s", shown->name, port->tap,
+        sink_port_refuse(shown, port->index);
+        return error_set(err, ENOSPC, "%s: no room for %s:%s", shown->name, port->tap,
                          port->ifname);
     }
     ring->open++;
@@ -291,7 +291,8 @@ static int queue_check(struct sink *s, struct error *err)
 {
     struct queue_sink *q = of(s)->queue;
     close_devices(q);
-    return q->inner->ops->check(q->inner, err);
+    int r = q->inner->ops->check(q->inner, err);
+    return r < 0 ? r : sink_check_refused(s, r, err);
 }
 
 static void join(struct queue_sink *q)
@@ -342,6 +343,7 @@ static void drop_commands(struct queue_sink *q)
             q->port[i].pending = c->next;
             queue_command_free(c);
         }
+        queue_command_free(q->port[i].refused);
         if (q->port[i].device > 0) {
             close(q->port[i].device);
         }

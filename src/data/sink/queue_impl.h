@@ -63,7 +63,7 @@ struct queue_ring {
 /* A port as its producer sees it. */
 struct queue_port {
     struct ledger *ledger;   /* NULL: not added */
-    struct queue_ring *ring; /* NULL: it could not be added, and has no room for anything */
+    struct queue_ring *ring; /* NULL: it is refused here, as there is no memory for it */
     uint64_t lost;           /* frames lost and dropped since the last that was put */
 };
 
@@ -79,10 +79,11 @@ struct queue_producer {
 
 /* A port as the thread sees it. */
 struct queue_inner_port {
-    uint32_t said;         /* commands so far; under the lock */
-    uint32_t heard;        /* the thread's, as what follows */
-    struct ledger *ledger; /* NULL: not added */
-    bool refused;          /* the inner sink would not have it */
+    uint32_t said;                 /* commands so far; under the lock */
+    uint32_t heard;                /* the thread's, as what follows */
+    struct ledger *ledger;         /* NULL: not added */
+    struct queue_command *refused; /* its QUEUE_ADD: the inner sink has no room for it */
+    struct queue_inner_port *next_refused;
     int device;
     uint32_t held; /* its frames that wait to be put in order */
     struct queue_lane *lane;
@@ -112,6 +113,8 @@ struct queue_sink {
     struct queue_ring *active; /* rings that are not empty, as far as is known */
     struct queue_lane *waiting;
     struct queue_inner_port *pending;
+    struct queue_inner_port *refused; /* ports that the inner sink is asked for again, … */
+    struct mono retry;                /* … then */
     struct mono now;
     struct batch batch;
 };
