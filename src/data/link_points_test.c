@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Observation points between a real tap and a real collector: outputs that have no room for them.
+ * Observation points between taps and a real collector: outputs that have no room for them, and
+ * what each tap may have of them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,10 +76,110 @@ static void a_refused_point_is_counted(void **state)
     world_free(w);
 }
 
+static struct tap *tap_named(struct server *s, const char *fmt, unsigned n)
+{
+    char name[16];
+    bool wait;
+    const struct key k = {.from = {.len = 0}};
+    int len = snprintf(name, sizeof(name), fmt, n);
+    struct tap *t =
+        server_tap_for(s, &(struct link_info){.name = {name, (uint16_t)len}}, &k, &wait);
+    assert_non_null(t);
+    return t;
+}
+
+/* A new interface of the tap, in use. */
+static const char *take(struct server *s, struct tap *t)
+{
+    static unsigned n;
+    char name[16];
+    const char *why = NULL;
+    int len = snprintf(name, sizeof(name), "eth%u", n++);
+    struct receiver_port *p = server_port_for(s, t, (struct link_text){name, (uint16_t)len}, &why);
+    if (p) {
+        p->has_stream = true;
+    }
+    return p ? NULL : why;
+}
+
+static unsigned take_all(struct server *s, struct tap *t)
+{
+    unsigned n = 0;
+    while (!take(s, t)) {
+        n++;
+    }
+    return n;
+}
+
+/* Greedy taps get no more than is to spare, and each other gets its share in any case. */
+static void each_tap_has_a_share(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_PLAIN);
+    world_start_collector(w);
+    struct server *s = w->server;
+    struct tap *greedy[6];
+    for (unsigned i = 0; i < 6; i++) {
+        greedy[i] = tap_named(s, "greedy%u", i);
+        (void)take_all(s, greedy[i]);
+    }
+    assert_int_equal(greedy[0]->n_ports, TAP_PORTS);
+    assert_int_equal(greedy[4]->n_ports, TAP_PORTS);
+    assert_int_equal(greedy[5]->n_ports, SERVER_PORTS - SERVER_SPARE - 5 * TAP_PORTS);
+    for (unsigned i = 0; i < SERVER_SPARE / SERVER_SHARE; i++) {
+        assert_int_equal(take_all(s, tap_named(s, "small%u", i)), SERVER_SHARE);
+    }
+    assert_int_equal(s->n_ports, SERVER_PORTS);
+    struct tap *late = tap_named(s, "late%u", 0);
+    assert_string_equal(take(s, late), "no more interfaces can be kept");
+    /* One of a small tap is idle for long, and one of a greedy one: that goes first. */
+    struct tap *small = tap_named(s, "small%u", 0);
+    small->port[3]->has_stream = greedy[1]->port[7]->has_stream = false;
+    small->port[3]->idle = (struct mono){1};
+    greedy[1]->port[7]->idle = (struct mono){2};
+    assert_non_null(take(s, greedy[0])); /* not for one that has more than its share */
+    assert_int_equal(greedy[1]->n_ports, TAP_PORTS);
+    assert_null(take(s, late));
+    assert_int_equal(greedy[1]->n_ports, TAP_PORTS - 1);
+    assert_null(take(s, late));
+    assert_int_equal(small->n_ports, SERVER_SHARE - 1);
+    assert_non_null(take(s, late));
+    assert_int_equal(late->n_ports, 2);
+    world_free(w);
+}
+
+/* A tap whose interfaces always have other names: in place of its own, and not faster than that. */
+static void names_have_a_rate(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_PLAIN);
+    world_start_collector(w);
+    struct server *s = w->server;
+    struct tap *t = tap_named(s, "restless%u", 0), *other = tap_named(s, "other%u", 0);
+    assert_null(take(s, other));
+    other->port[0]->has_stream = false;
+    other->port[0]->idle = (struct mono){1};
+    t->names.at = mono_add_ms(mono_now(), 3600 * 1000);
+    assert_int_equal(take_all(s, t), TAP_PORTS);
+    for (unsigned i = 0; i < TAP_PORTS; i++) {
+        t->port[i]->has_stream = false;
+        t->port[i]->idle = (struct mono){1};
+    }
+    assert_string_equal(take(s, t), "too many new interfaces, it has to wait");
+    t->names.at = mono_add_ms(mono_now(), -60 * 1000); /* a minute */
+    unsigned n = take_all(s, t);
+    assert_in_range(n, 60 * TAP_NAMES_RATE, 60 * TAP_NAMES_RATE + 2);
+    assert_int_equal(t->n_ports, TAP_PORTS);
+    assert_int_equal(other->n_ports, 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_point_is_counted),
+        cmocka_unit_test(each_tap_has_a_share),
+        cmocka_unit_test(names_have_a_rate),
     };
     return cmocka_run_group_tests_name("data/link_points", tests, NULL, NULL);
 }
