@@ -42,6 +42,7 @@ struct collector {
     struct loop_timer *timer;
     int fd[RECEIVER_THREADS]; /* of each receiving thread; -1: none, also below */
     int device_fd, file_fd;
+    int lock_fd;   /* -w: keeps another collector from that file while it is open */
     bool one_each; /* -i is a pattern */
     struct sink *output[2];
     struct sink *writer[2 * RECEIVER_THREADS]; /* each receiving thread's sinks for them */

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The file sink and the interfaces of taps: more than it has room for, and how it describes them.
+ * And the lock that keeps two sinks from one file.
  */
 #include "data/sink/file_test_util.h"
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "data/sink/file_lock.h"
 
 enum {
     DEADLINE_MS = 20000,
@@ -107,9 +113,112 @@ static void there_is_room_again(void **state)
     close(fd[0]);
 }
 
+static int open_again(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void assert_locked(const char *path, bool locked)
+{
+    struct error err = {""};
+    int lock = -1;
+    _cleanup_(closep) int fd = open_again(path);
+    assert_int_equal(file_lock(fd, path, &lock, &err), locked ? -EBUSY : 0);
+    assert_int_equal(lock < 0, locked);
+    assert_int_equal(strstr(err.text, path) == err.text && strstr(err.text, "end that one first"),
+                     locked);
+    if (lock >= 0) {
+        close(lock);
+    }
+}
+
+/* The descriptor as the other process gets it. */
+static int passed_on(int fd)
+{
+    int pair[2];
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.room = {0}};
+    char byte = 1;
+    struct iovec iov = {&byte, 1};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control.room,
+                       .msg_controllen = sizeof(control.room)};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    control.head = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+    assert_int_equal(sendmsg(pair[0], &m, 0), 1);
+    close(fd);
+    assert_int_equal(recvmsg(pair[1], &m, MSG_CMSG_CLOEXEC), 1);
+    memcpy(&fd, CMSG_DATA(&control.head), sizeof(fd));
+    close(pair[0]);
+    close(pair[1]);
+    return fd;
+}
+
+/* A file has one who writes it, until its last descriptor of the lock is closed. */
+static void one_writes_a_file(void **state)
+{
+    (void)state;
+    char path[] = "/dev/shm/farspan-lock.XXXXXX";
+    int fd = mkostemp(path, O_CLOEXEC), lock = -1, go[2];
+    assert_true(fd >= 0);
+    assert_int_equal(file_lock(fd, path, &lock, NULL), 0);
+    assert_true(lock >= 0);
+    int copy = dup(fd);
+    close(fd);
+    close(copy); /* what a process closes of the file itself does not matter */
+    assert_locked(path, true);
+    lock = passed_on(lock);
+    assert_locked(path, true);
+    close(lock);
+    assert_locked(path, false);
+    assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        fd = open_again(path);
+        _exit(file_lock(fd, path, &lock, NULL) == 0 && write(go[1], "", 1) == 1 ? pause() : 1);
+    }
+    char byte;
+    assert_int_equal(read(go[0], &byte, 1), 1);
+    assert_locked(path, true);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_locked(path, false);
+    unlink(path);
+    close(go[0]);
+    close(go[1]);
+}
+
+static void what_is_no_file_needs_no_lock(void **state)
+{
+    (void)state;
+    int fd[2], lock;
+    assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        lock = 0;
+        assert_int_equal(file_lock(fd[1], "-", &lock, NULL), 0);
+        assert_int_equal(lock, -1);
+    }
+    close(fd[0]);
+    close(fd[1]);
+    fd[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
+    assert_int_equal(file_lock(fd[0], "/dev/null", &lock, NULL), 0);
+    assert_int_equal(lock, -1);
+    close(fd[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_writes_a_file),
+        cmocka_unit_test(what_is_no_file_needs_no_lock),
         cmocka_unit_test(there_is_room_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
