@@ -76,6 +76,25 @@ def test_reader_that_goes_away(lab):
     arrival.stop()
 
 
+def test_libpcap_reads_all_of_a_file(lab):
+    """Whatever its taps cut frames to, and though it is continued: tcpdump reads a file to its end, as tshark does."""
+    file = lab.folder / "cut.pcapng"
+    for cuts in (["-s", 64], []), (["-s", 262144], ["-s", 96]):
+        collector = Collector(lab, key=None, device=None, file=file)
+        for name, words in zip(("one", "two"), cuts):
+            tap = Tap(lab, *words, key=None, name=name)
+            framegen(lab, 100, pps=2000)
+            tap.finish()
+        collector.finish()
+    told = run(["tcpdump", "-nn", "-t", "-q", "-r", file])
+    assert len(told.stdout.splitlines()) == 400, told.stderr
+    rows = tshark(file, "frame.cap_len", "frame.interface_description")
+    assert len(rows) == 400
+    assert {words for _, words in rows[:100]} == {"mon0 on tap one, cut to 64 bytes"}
+    assert {words for _, words in rows[100:200]} == {"mon0 on tap two"}
+    assert max(int(n) for n, _ in rows[:100]) == 64 < max(int(n) for n, _ in rows[100:200])
+
+
 @pytest.mark.parametrize("out", [False, True], ids=["named", "as-standard-output"])
 def test_one_collector_writes_a_file(lab, out):
     """Another is refused, with the file's name, until the first has ended, however that ends; it then continues the file."""

@@ -18,6 +18,7 @@ enum {
     CHUNKS_DEFAULT = 64,
     CHUNKS_MAX = 1 << 16,
     FINISH_MS_DEFAULT = 5000,
+    SNAPLEN_LEAST = 262144, /* of a file that is continued; what libpcap takes 0 for */
     PORTS_CROWDED = SINK_PORTS_MAX / 4 * 3,
 };
 
@@ -28,6 +29,9 @@ struct file_sink {
     struct sink head;
     char *path;
     uint32_t finish_ms;
+    /* One for all interfaces of the file, whatever their taps cut to: libpcap stops at the first
+     * that has another than the file's first, and at a frame that is longer. 0 is SNAPLEN_LEAST. */
+    uint32_t snaplen;
     struct file_writer *writer;
     struct chunk *chunk; /* being filled, or NULL */
     uint64_t seq;        /* numbers the chunks */
@@ -97,7 +101,7 @@ static void write_frame(struct file_sink *fs, struct file_port *port, const stru
 {
     struct pcapng_epb epb = {.caplen = f->caplen, .origlen = f->origlen};
     sink_count_in(&fs->head, port->ledger);
-    if (f->caplen > FRAME_LEN_MAX) {
+    if (f->caplen > (fs->snaplen ? fs->snaplen : SNAPLEN_LEAST) || f->caplen > FRAME_LEN_MAX) {
         drop(port, f, LEDGER_SINK_LONG);
         return;
     }
@@ -206,7 +210,8 @@ static void file_flush(struct sink *s)
 }
 
 /* The port's description as it stands in the file. Shortened texts are no matter to anyone. */
-static int encode_port(const struct sink_port *port, uint8_t **ret, uint32_t *ret_len)
+static int encode_port(const struct sink_port *port, uint32_t snaplen, uint8_t **ret,
+                       uint32_t *ret_len)
 {
     char name[256], description[256];
     _cleanup_(freep) uint8_t *room = malloc(PCAPNG_META_MAX);
@@ -214,9 +219,13 @@ static int encode_port(const struct sink_port *port, uint8_t **ret, uint32_t *re
         return -ENOMEM;
     }
     snprintf(name, sizeof(name), "%s:%s", port->tap, port->ifname);
-    snprintf(description, sizeof(description), "%s on tap %s", port->ifname, port->tap);
+    int n = snprintf(description, sizeof(description), "%s on tap %s", port->ifname, port->tap);
+    if (port->snaplen > 0 && n > 0 && (size_t)n < sizeof(description)) {
+        snprintf(description + n, sizeof(description) - (size_t)n, ", cut to %u bytes",
+                 port->snaplen);
+    }
     struct pcapng_idb idb = {.linktype = PCAPNG_LINKTYPE_ETHERNET,
-                             .snaplen = port->snaplen,
+                             .snaplen = snaplen,
                              .speed = port->speed_bps,
                              .name = pcapng_text(name),
                              .description = pcapng_text(description),
@@ -280,7 +289,7 @@ static int file_port_add(struct sink *s, const struct sink_port *port, struct er
         }
     }
     struct file_port *p = NULL;
-    if (encode_port(port, &idb, &idb_len) == 0) {
+    if (encode_port(port, fs->snaplen, &idb, &idb_len) == 0) {
         p = find_same(fs, ledger, idb, idb_len);
         p = p ? p : add_interface(fs, ledger, &idb, idb_len);
     }
@@ -383,43 +392,57 @@ static const struct sink_ops file_ops = {
     .free = file_free,
 };
 
-/* Cuts a torn end off and gives the place where the new section begins. */
-static int continue_file(int fd, bool append, const char *path, uint64_t size, uint64_t *ret_end,
+/* What is there of the file, and how it goes on. */
+struct beginning {
+    bool regular;
+    uint64_t end; /* where the new section begins */
+    uint32_t snaplen;
+};
+
+/* Cuts a torn end off and finds the place where the new section begins. */
+static int continue_file(int fd, bool append, const char *path, uint64_t size, struct beginning *b,
                          struct error *err)
 {
+    struct pcapng_tail tail;
     if (!append) {
         return error_set(err, EEXIST, "%s exists and is not empty: it will not be overwritten",
                          path);
     }
-    int failed = file_tail_find(fd, path, size, ret_end, err);
+    int failed = file_tail_find(fd, path, size, &tail, err);
     if (failed < 0) {
         return failed;
     }
-    if (*ret_end < size && ftruncate(fd, (off_t)*ret_end) < 0) {
+    if (tail.described && tail.snaplen > 0 && tail.snaplen < SNAPLEN_LEAST) {
+        return error_set(err, EEXIST,
+                         "%s has frames of at most %u bytes, and programs that use libpcap would "
+                         "read none that are longer: it will not be continued; name another file",
+                         path, tail.snaplen);
+    }
+    if (tail.good < size && ftruncate(fd, (off_t)tail.good) < 0) {
         return error_sys(err, errno, "cannot cut the torn end off %s", path);
     }
+    b->end = tail.good;
+    b->snaplen = tail.described ? tail.snaplen : b->snaplen;
     return 0;
 }
 
-static int prepare(int fd, bool append, const char *path, bool *ret_regular, uint64_t *ret_end,
-                   struct error *err)
+static int prepare(int fd, bool append, const char *path, struct beginning *ret, struct error *err)
 {
     struct stat st;
     if (fstat(fd, &st) < 0) {
         return error_sys(err, errno, "%s", path);
     }
-    *ret_regular = S_ISREG(st.st_mode);
-    *ret_end = 0;
-    if (!*ret_regular) {
+    *ret = (struct beginning){.regular = S_ISREG(st.st_mode), .snaplen = FRAME_LEN_MAX};
+    if (!ret->regular) {
         return 0;
     }
     if (st.st_size > 0) {
-        int failed = continue_file(fd, append, path, (uint64_t)st.st_size, ret_end, err);
+        int failed = continue_file(fd, append, path, (uint64_t)st.st_size, ret, err);
         if (failed < 0) {
             return failed;
         }
     }
-    if (lseek(fd, (off_t)*ret_end, SEEK_SET) < 0) {
+    if (lseek(fd, (off_t)ret->end, SEEK_SET) < 0) {
         return error_sys(err, errno, "%s", path);
     }
     return 0;
@@ -436,11 +459,10 @@ static void begin_section(struct file_sink *fs, const struct file_sink_conf *con
 int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf, struct sink **ret,
                   struct error *err)
 {
-    bool regular;
-    uint64_t end;
+    struct beginning begin;
     const char *path = strcmp(conf->path, "-") == 0 ? "standard output" : conf->path;
     uint32_t chunks = conf->chunks ? conf->chunks : CHUNKS_DEFAULT;
-    int failed = prepare(fd, append_section, path, &regular, &end, err);
+    int failed = prepare(fd, append_section, path, &begin, err);
     if (failed < 0) {
         return failed;
     }
@@ -449,11 +471,12 @@ int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf
         return error_sys(err, ENOMEM, "%s", path);
     }
     fs->finish_ms = conf->finish_ms ? conf->finish_ms : FINISH_MS_DEFAULT;
+    fs->snaplen = begin.snaplen;
     fs->path = strdup(path);
     failed = fs->path ? sink_init(&fs->head, &file_ops, path) : -ENOMEM;
     if (failed == 0) {
-        failed = file_writer_new(fd, regular, end, MIN(MAX(chunks, 2u), (uint32_t)CHUNKS_MAX),
-                                 &fs->writer);
+        failed = file_writer_new(fd, begin.regular, begin.end,
+                                 MIN(MAX(chunks, 2u), (uint32_t)CHUNKS_MAX), &fs->writer);
     }
     if (failed < 0) {
         file_free(&fs->head);

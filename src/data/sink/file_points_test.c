@@ -113,6 +113,88 @@ static void there_is_room_again(void **state)
     close(fd[0]);
 }
 
+/* The snaplen of every interface in a file, which must be one. */
+static uint32_t snaplen_of(const char *path)
+{
+    static uint8_t buf[1 << 20];
+    struct drain d = {.data = buf};
+    _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(fd, buf, sizeof(buf));
+    assert_true(n > 0 && (size_t)n < sizeof(buf));
+    d.len = (size_t)n;
+    assert_true(blocks(&d, PCAPNG_IDB) > 0);
+    uint32_t head[4], found = 0, interfaces = 0;
+    for (size_t at = 0; at < d.len; at += head[1]) {
+        memcpy(head, buf + at, 12);
+        if (head[0] == PCAPNG_IDB) {
+            memcpy(head, buf + at, sizeof(head));
+            assert_true(interfaces++ == 0 || head[3] == found);
+            found = head[3];
+        }
+    }
+    return found;
+}
+
+/* Continues the file by taps that cut to other lengths. */
+static void continue_with(const char *path, uint32_t len, uint32_t n)
+{
+    struct sink *s = util_sink(open(path, O_RDWR | O_CLOEXEC), true, &util_conf);
+    const struct sink_port port[] = {
+        {.index = 1, .tap = "web1", .ifname = "eth0"},
+        {.index = 2, .tap = "db2", .ifname = "eth0", .snaplen = 64},
+        {.index = 3, .tap = "db3", .ifname = "eth0", .snaplen = 65535},
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(port); i++) {
+        assert_int_equal(s->ops->port_add(s, &port[i], NULL), 0);
+        util_write(s, port[i].index, i, i == 0 ? len : 64);
+    }
+    assert_int_equal(s->ops->finish(s, NULL), 0);
+    assert_int_equal(util_count(s, 1, LEDGER_SINK_OUT), n);
+    assert_int_equal(util_count(s, 1, LEDGER_SINK_LONG), 1 - n);
+    sink_free(s);
+}
+
+/* A file whose one interface has that snaplen. */
+static void make_other(const char *path, uint32_t snaplen)
+{
+    static uint8_t buf[4096];
+    struct wr w = wr_make(buf, sizeof(buf));
+    pcapng_put_shb(&w, &(struct pcapng_shb){.app = pcapng_text("another")});
+    pcapng_put_idb(&w, &(struct pcapng_idb){.linktype = 1, .snaplen = snaplen});
+    _cleanup_(closep) int fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+    assert_int_equal(write(fd, buf, wr_len(&w)), wr_len(&w));
+}
+
+/* Programs that use libpcap read a file as long as all its interfaces have one snaplen and no frame
+ * is longer. */
+static void one_snaplen_in_a_file(void **state)
+{
+    (void)state;
+    char path[] = "/dev/shm/farspan-snaplen.XXXXXX";
+    close(mkostemp(path, O_CLOEXEC));
+    continue_with(path, 300000, 1);
+    assert_int_equal(snaplen_of(path), FRAME_LEN_MAX);
+    continue_with(path, 300000, 1);
+    assert_int_equal(snaplen_of(path), FRAME_LEN_MAX);
+    make_other(path, 0); /* libpcap: 262144 */
+    continue_with(path, 262144, 1);
+    continue_with(path, 262145, 0);
+    assert_int_equal(snaplen_of(path), 0);
+    make_other(path, 262144);
+    continue_with(path, 262144, 1);
+    continue_with(path, 262145, 0);
+    assert_int_equal(snaplen_of(path), 262144);
+    make_other(path, 96);
+    struct error err = {""};
+    struct sink *s = NULL;
+    _cleanup_(closep) int fd = open(path, O_RDWR | O_CLOEXEC);
+    off_t size = lseek(fd, 0, SEEK_END);
+    assert_int_equal(file_sink_new(fd, true, &util_conf, &s, &err), -EEXIST);
+    assert_non_null(strstr(err.text, "the file has frames of at most 96 bytes"));
+    assert_int_equal(lseek(fd, 0, SEEK_END), size);
+    unlink(path);
+}
+
 static int open_again(const char *path)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -217,6 +299,7 @@ static void what_is_no_file_needs_no_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_snaplen_in_a_file),
         cmocka_unit_test(one_writes_a_file),
         cmocka_unit_test(what_is_no_file_needs_no_lock),
         cmocka_unit_test(there_is_room_again),
