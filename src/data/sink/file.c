@@ -459,7 +459,7 @@ static void begin_section(struct file_sink *fs, const struct file_sink_conf *con
 int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf, struct sink **ret,
                   struct error *err)
 {
-    struct beginning begin;
+    struct beginning begin = {.regular = false};
     const char *path = strcmp(conf->path, "-") == 0 ? "standard output" : conf->path;
     uint32_t chunks = conf->chunks ? conf->chunks : CHUNKS_DEFAULT;
     int failed = prepare(fd, append_section, path, &begin, err);

@@ -8,6 +8,10 @@
  *
  * Commands about ports travel in the rings, in order with the frames. Where a port moves from one
  * producer to another, what is said of it is numbered, and the thread keeps to the numbers.
+ *
+ * A lane of a tap lives from the tap's first port to its last. The thread frees it once all that
+ * was said in it is carried out: then no producer has a pointer to its rings, and none can get one
+ * but under the lock.
  */
 #pragma once
 
@@ -37,7 +41,8 @@ struct queue_command {
 };
 
 struct queue_lane {
-    char *tap; /* NULL: all of them */
+    char *tap;     /* NULL: all of them */
+    uint32_t open; /* ports; under the lock */
     struct queue_ring *ring[QUEUE_PRODUCERS];
     struct order *order; /* NULL: frames are not put in order */
     bool waiting;        /* on the thread's list of lanes in which frames wait for that */
@@ -45,6 +50,8 @@ struct queue_lane {
     /* What the thread gives it: frames in a turn, and time that it has had too much. */
     uint32_t turn;
     int64_t debt_ns;
+    bool ends; /* on the thread's list of lanes that have lost a port: was it the last one? */
+    struct queue_lane *next_ending;
     struct queue_lane *next; /* of all; under the lock */
 };
 
@@ -111,7 +118,7 @@ struct queue_sink {
     /* The thread's. */
     struct queue_inner_port port[SINK_PORTS_MAX];
     struct queue_ring *active; /* rings that are not empty, as far as is known */
-    struct queue_lane *waiting;
+    struct queue_lane *waiting, *ending;
     struct queue_inner_port *pending;
     struct queue_inner_port *refused; /* ports that the inner sink is asked for again, … */
     struct mono retry;                /* … then */
@@ -119,6 +126,8 @@ struct queue_sink {
     struct batch batch;
 };
 
+/* queue.c: a lane that is on no list any more. */
+void queue_lane_free(struct queue_lane *l);
 /* The thread. */
 void *queue_thread(void *queue);
 void queue_command_free(struct queue_command *c);

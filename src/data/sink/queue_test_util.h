@@ -34,6 +34,7 @@ struct gate {
     _Atomic uint64_t slow_passed;
     _Atomic int device; /* of the port added last, as the inner sink sees it */
     _Atomic uint32_t adds, removes;
+    _Atomic uint64_t passed_before; /* the last removal */
 };
 
 static inline struct gate *of(struct sink *s)
@@ -57,6 +58,7 @@ static inline void gate_stats(struct sink *s, uint32_t index, const struct ledge
 static inline void gate_remove(struct sink *s, uint32_t index)
 {
     of(s)->fake->ops->port_remove(of(s)->fake, index);
+    atomic_store(&of(s)->passed_before, atomic_load(&of(s)->passed));
     atomic_fetch_add(&of(s)->removes, 1);
 }
 

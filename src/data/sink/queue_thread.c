@@ -221,6 +221,12 @@ static void take_away(struct queue_sink *q, struct queue_inner_port *p, uint32_t
     }
     p->ledger = NULL;
     p->device = -1;
+    if (p->lane->tap && !p->lane->ends) {
+        p->lane->ends = true;
+        p->lane->next_ending = q->ending;
+        q->ending = p->lane;
+    }
+    p->lane = NULL;
 }
 
 static void carry_out(struct queue_sink *q, struct queue_command *c)
@@ -359,6 +365,46 @@ static void collect(struct queue_sink *q)
     }
 }
 
+/* Nothing is in it that was not given out or carried out. */
+static bool is_empty(const struct queue_lane *l)
+{
+    bool empty = !l->waiting;
+    for (unsigned t = 0; t < QUEUE_PRODUCERS; t++) {
+        const struct queue_ring *r = l->ring[t];
+        empty =
+            empty &&
+            (!r || (!atomic_load_explicit(&r->scheduled, memory_order_acquire) &&
+                    r->commands == atomic_load_explicit(&r->carried_out, memory_order_relaxed)));
+    }
+    return empty;
+}
+
+/* Frees the lanes whose last port is gone. */
+static void end_lanes(struct queue_sink *q)
+{
+    for (struct queue_lane **at = &q->ending, *l; (l = *at) != NULL;) {
+        pthread_mutex_lock(&q->lock);
+        const bool lives = l->open > 0, over = !lives && is_empty(l);
+        struct queue_lane **of_all = &q->lanes;
+        while (over && *of_all != l) {
+            of_all = &(*of_all)->next;
+        }
+        if (over) {
+            *of_all = l->next;
+        }
+        pthread_mutex_unlock(&q->lock);
+        if (!lives && !over) {
+            at = &l->next_ending; /* something is still on its way */
+            continue;
+        }
+        *at = l->next_ending;
+        l->ends = false;
+        if (over) {
+            queue_lane_free(l);
+        }
+    }
+}
+
 /* A turn of everyone. True while there is more to do now. */
 static bool round_of_turns(struct queue_sink *q, bool last)
 {
@@ -380,6 +426,7 @@ static bool round_of_turns(struct queue_sink *q, bool last)
         }
     }
     look_at_pending(q);
+    end_lanes(q);
     return q->active || due;
 }
 
