@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Observation points between taps and a real collector: outputs that have no room for them, and
- * what each tap may have of them.
+ * what each tap may have of them; and what becomes of their counts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,6 +73,67 @@ static void a_refused_point_is_counted(void **state)
     assert_int_equal(ledger_get(rx, LEDGER_RX_OUT), 510);
     assert_int_equal(ledger_get(ledger0(w), LEDGER_SINK_IN), 510);
     assert_int_equal(ledger_sum(ledger0(w), LEDGER_SINK).in_flight, 0);
+    world_free(w);
+}
+
+/* Loses what carries frames on the way to the collector, while w->n. */
+static unsigned lose_frames(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                            size_t len)
+{
+    struct link_record rec;
+    (void)r;
+    return to_collector && w->n > 0 && link_peek(d, len) == LINK_RECORD &&
+                   link_record_decode(d, len, &rec) == 0 && rec.stream != 0
+               ? 0
+               : 1;
+}
+
+static const struct ledger *received(const struct world *w)
+{
+    return &w->server->tap[0]->port[0]->ledger;
+}
+
+static bool numbered(struct world *w)
+{
+    return ledger_get(received(w), LEDGER_RX_IN) == w->tap[0].worker.made;
+}
+
+/* The tap's reports say how many frames there were: those that were lost at the end are counted
+ * while the session lives, as being on their way, and at its end as lost. What the tap and the link
+ * have counted is told to the outputs with the point's end. */
+static void reports_count_the_last_frames(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_CPACE);
+    world_start_collector(w);
+    w->fate = lose_frames;
+    world_start_tap(w, 0, "web1");
+    world_must(w, up0, 5000);
+    world_frames(&w->tap[0], 1000);
+    world_must(w, all_written, 5000);
+    ledger_set(&w->tap[0].worker.ledger, LEDGER_RING_IN, 1234);
+    w->n = 1;
+    world_frames(&w->tap[0], 200);
+    world_must(w, numbered, 5000);
+    assert_int_equal(ledger_get(received(w), LEDGER_RX_OUT), 1000);
+    assert_int_equal(ledger_sum(received(w), LEDGER_LINK_RX).in_flight, 200);
+    w->n = 0;
+    client_stop(w->tap[0].client);
+    world_must(w, stopped0, 3000);
+    world_must(w, nobody_there, 3000);
+    assert_int_equal(ledger_get(received(w), LEDGER_RX_IN), 1200);
+    assert_int_equal(ledger_get(received(w), LEDGER_RX_OUT), 1000);
+    assert_int_equal(ledger_get(received(w), LEDGER_RX_LOST), 200);
+    assert_int_equal(ledger_get(received(w), LEDGER_RX_BYTES), 1000 * WORLD_FRAME);
+    const struct fake_port *p = fake_sink_port(w->out, w->server->tap[0]->port[0]->index);
+    assert_int_equal(p->removes, 1);
+    assert_int_equal(ledger_get(&p->figures, LEDGER_RING_IN), 1234);
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        if (ledger_info((enum ledger_id)i)->stage == LEDGER_LINK_RX) {
+            assert_int_equal(ledger_get(&p->figures, (enum ledger_id)i),
+                             ledger_get(received(w), (enum ledger_id)i));
+        }
+    }
     world_free(w);
 }
 
@@ -178,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_point_is_counted),
+        cmocka_unit_test(reports_count_the_last_frames),
         cmocka_unit_test(each_tap_has_a_share),
         cmocka_unit_test(names_have_a_rate),
     };

@@ -113,6 +113,33 @@ static void there_is_room_again(void **state)
     close(fd[0]);
 }
 
+/* The first frame of an interface where a chunk has room for all of it, but for its description. */
+static void descriptions_at_the_end_of_a_chunk(void **state)
+{
+    (void)state;
+    struct file_sink_conf conf = util_conf;
+    conf.chunks = 2;
+    for (uint32_t left = 0; left < 600; left += 8) {
+        char path[] = "/dev/shm/farspan-chunk.XXXXXX";
+        struct sink *s = util_sink(mkostemp(path, O_CLOEXEC), false, &conf);
+        util_port(s, 1, "web1", NULL);
+        util_port(s, 2, "db2", NULL);
+        util_write(s, 1, 0, FILE_SINK_CHUNK - FRAME_LEN_MAX);
+        util_write(s, 1, 3, FRAME_LEN_MAX - 200 - left);
+        util_write(s, 2, 6, 60);
+        assert_int_equal(s->ops->finish(s, NULL), 0);
+        assert_int_equal(util_count(s, 2, LEDGER_SINK_OUT), 1);
+        sink_free(s);
+        struct util_file u = util_read_path(path);
+        assert_int_equal(u.whole, u.len);
+        assert_int_equal(u.frames, 3);
+        assert_int_equal(u.bad, 0);
+        assert_int_equal(u.interfaces, 2);
+        assert_int_equal(u.last_interface, 1);
+        unlink(path);
+    }
+}
+
 /* The snaplen of every interface in a file, which must be one. */
 static uint32_t snaplen_of(const char *path)
 {
@@ -299,6 +326,7 @@ static void what_is_no_file_needs_no_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(descriptions_at_the_end_of_a_chunk),
         cmocka_unit_test(one_snaplen_in_a_file),
         cmocka_unit_test(one_writes_a_file),
         cmocka_unit_test(what_is_no_file_needs_no_lock),
