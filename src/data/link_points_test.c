@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "data/link_world.h"
+#include "data/receiver_impl.h"
 
 static const struct ledger *ledger0(const struct world *w)
 {
@@ -68,7 +69,8 @@ static void a_refused_point_is_counted(void **state)
     client_stop(w->tap[0].client);
     world_must(w, stopped0, 3000);
     world_must(w, nobody_there, 3000);
-    assert_true(has_room(w)); /* nothing is refused any more */
+    assert_true(has_room(w)); /* nothing is refused any more, and nothing asked for */
+    assert_int_equal(w->server->receiver[0]->n_refused, 0);
     const struct ledger *rx = &w->server->tap[0]->port[0]->ledger;
     assert_int_equal(ledger_get(rx, LEDGER_RX_OUT), 510);
     assert_int_equal(ledger_get(ledger0(w), LEDGER_SINK_IN), 510);
@@ -199,6 +201,7 @@ static void each_tap_has_a_share(void **state)
     small->port[3]->idle = (struct mono){1};
     greedy[1]->port[7]->idle = (struct mono){2};
     assert_non_null(take(s, greedy[0])); /* not for one that has more than its share */
+    assert_non_null(take(s, greedy[5]));
     assert_int_equal(greedy[1]->n_ports, TAP_PORTS);
     assert_null(take(s, late));
     assert_int_equal(greedy[1]->n_ports, TAP_PORTS - 1);

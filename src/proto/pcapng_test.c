@@ -172,6 +172,24 @@ static void long_texts_are_cut_between_characters(void **state)
     assert_int_equal(it.idb.filter.len, 8190);
 }
 
+/* As long as may be, without anything behind it, and one byte more. */
+static void the_longest_texts(void **state)
+{
+    (void)state;
+    struct pcapng_item it;
+    for (size_t n = PCAPNG_TEXT_MAX - 1; n <= PCAPNG_TEXT_MAX + 1; n++) {
+        _cleanup_(freep) char *exact = malloc(n);
+        memset(exact, 'a', n);
+        struct pcapng_idb idb = {.linktype = 1, .name = {exact, (uint32_t)n}};
+        struct wr w = wr_make(buf, PCAPNG_META_MAX);
+        pcapng_put_idb(&w, &idb);
+        pcapng_reader_init(&reader);
+        reader.started = true;
+        read_one(buf, wr_len(&w), &it, PCAPNG_INTERFACE);
+        assert_int_equal(it.idb.name.len, MIN(n, (size_t)PCAPNG_TEXT_MAX));
+    }
+}
+
 /* Made by hand, word by word; `big` chooses the order. */
 static void put32(struct wr *w, bool big, uint32_t v)
 {
@@ -545,6 +563,7 @@ int main(void)
         cmocka_unit_test(stats_survive),
         cmocka_unit_test(frames_survive),
         cmocka_unit_test(long_texts_are_cut_between_characters),
+        cmocka_unit_test(the_longest_texts),
         cmocka_unit_test(both_byte_orders),
         cmocka_unit_test(other_blocks),
         cmocka_unit_test(damage_is_refused),

@@ -5,8 +5,11 @@
  */
 #include "data/sink/queue_test_util.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static bool is_refused(const struct world *w, uint64_t n)
@@ -53,6 +56,41 @@ static void refused_points_are_counted_and_come_back(void **state)
     assert_balanced(&w, 8, 20);
     assert_int_equal(count(&w, 8, LEDGER_SINK_REFUSED), 20);
     sink_free(w.queue);
+}
+
+/* No descriptor is left for the point's device: it is refused here, and added when there is one. */
+static void a_device_finds_no_descriptor(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error err = {""};
+    struct rlimit old, none;
+    begin(&w, 1, (struct queue_sink_conf){.lanes = true});
+    int mine = open("/dev/null", O_RDWR | O_CLOEXEC);
+    const struct sink_port port = {.index = 9, .tap = "x", .ifname = "eth0", .device = mine};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = 3; /* the queue's is not among the standard ones */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(w.queue->ops->port_add(w.queue, &port, &err), -ENOSPC);
+    assert_string_equal(err.text, "gate: no room for x:eth0");
+    write_to(w.queue, 9, 0, 7, 60);
+    assert_int_equal(count(&w, 9, LEDGER_SINK_REFUSED), 7);
+    assert_int_equal(w.queue->ops->check(w.queue, NULL), 1);
+    assert_int_equal(w.queue->ops->port_add(w.queue, &port, &err), -ENOSPC);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(w.queue->ops->port_add(w.queue, &port, &err), 0);
+    assert_int_equal(w.queue->ops->port_add(w.queue, &port, &err), -EEXIST);
+    assert_int_equal(w.queue->ops->check(w.queue, NULL), 0);
+    write_to(w.queue, 9, 7, 2, 60);
+    finish(&w);
+    size_t n;
+    const struct fake_frame *f = fake_sink_frames(w.fake, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(f[0].lost, 7); /* the file will say how many are missing before it */
+    assert_balanced(&w, 9, 9);
+    sink_free(w.queue);
+    close(mine);
 }
 
 /* With an order, a point's removal waits for its last frame, and no longer. */
@@ -168,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_points_are_counted_and_come_back),
+        cmocka_unit_test(a_device_finds_no_descriptor),
         cmocka_unit_test(removal_waits_for_the_last_frame),
         cmocka_unit_test(a_lane_goes_with_its_last_port),
         cmocka_unit_test(lanes_end_while_others_begin),
