@@ -156,6 +156,8 @@ static uint8_t offer(struct receiver *r, const struct rx_point *pt, uint8_t to)
         .filter = pt->port->filter,
         .snaplen = pt->port->snaplen,
         .speed_bps = pt->port->speed_bps,
+        .linktype = pt->port->linktype,
+        .arphrd = pt->port->arphrd,
         .fresh = !atomic_load_explicit(&pt->port->in_outputs, memory_order_relaxed),
         .device = pt->device,
     };

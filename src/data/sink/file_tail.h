@@ -13,3 +13,7 @@
  * is at most a torn one. -EEXIST: no pcapng file; -EBADMSG: damaged; errno of reading; -ENOMEM. */
 int file_tail_find(int fd, const char *name, uint64_t size, struct pcapng_tail *ret,
                    struct error *err);
+
+/* The link type of the file's first interface; 0: it has none near its beginning, or cannot be
+ * read. */
+uint16_t file_tail_linktype(int fd, uint64_t size);
