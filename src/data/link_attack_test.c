@@ -104,7 +104,7 @@ static void guesses_side_by_side(void **state)
         assert_int_equal(handshake_tap_answer(&h[m.receiver - 1], d, n, &keys), -EINPROGRESS);
     }
     for (unsigned i = 0; i < N; i++) {
-        int n = handshake_tap_confirm(&h[i], d);
+        int n = handshake_tap_confirm(&h[i], 0, d);
         assert_int_equal(send(fd, d, (size_t)n, 0), n);
         assert_int_equal(send(fd, d, (size_t)n, 0), n);
     }
@@ -184,7 +184,7 @@ static void guesses_from_a_sessions_address(void **state)
             size_t got = receive_some(w, back, d, sizeof(d));
             if (link_hs_decode(d, got, &m) == 0 && m.receiver == 0x1000 + i &&
                 handshake_tap_answer(&h, d, got, &keys) == -EINPROGRESS) {
-                n = handshake_tap_confirm(&h, d);
+                n = handshake_tap_confirm(&h, 0, d);
                 world_inject(&w->tap[0].relay, true, d, (size_t)n);
             }
         }

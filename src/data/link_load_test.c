@@ -354,7 +354,7 @@ static void confirms(void **state)
     ssize_t got = answer_to(w, fd, a, sizeof(a));
     assert_true(got > 0);
     assert_int_equal(handshake_tap_answer(&h, a, (size_t)got, &keys), -EINPROGRESS);
-    n = handshake_tap_confirm(&h, d);
+    n = handshake_tap_confirm(&h, 0, d);
     for (unsigned i = 0; i < 1000; i++) {
         memcpy(a, d, (size_t)n);
         a[16 + i % 32] ^= (uint8_t)(1 + i % 255);

@@ -66,7 +66,7 @@ static int shake(const struct handshake_conf *tc, const struct handshake_conf *c
     if (r != -EINPROGRESS) {
         return 2;
     }
-    n = handshake_tap_confirm(&t, a);
+    n = handshake_tap_confirm(&t, 0, a);
     assert_int_equal(n, LINK_CONFIRM_LEN);
     flip(a, p.confirm, n);
     if (link_hs_decode(a, (size_t)n, &m) < 0) {
@@ -249,7 +249,7 @@ static void accept_is_checked(void **state)
     int n = open_both(&t, &c, &conf, d);
     assert_int_equal(handshake_tap_accept(&t, d, (size_t)n, &tk), -EBADMSG); /* not before ANSWER */
     assert_int_equal(handshake_tap_answer(&t, d, (size_t)n, &tk), -EINPROGRESS);
-    n = handshake_tap_confirm(&t, d);
+    n = handshake_tap_confirm(&t, 0, d);
     assert_int_equal(link_hs_decode(d, (size_t)n, &m), 0);
     n = handshake_collector_confirm(&c, &m, accept, &ck);
     assert_int_equal(n, LINK_CONFIRM_LEN);
@@ -260,7 +260,7 @@ static void accept_is_checked(void **state)
     }
     memset(forged + 16, 0, CPACE_TAG_LEN);
     assert_int_equal(handshake_tap_accept(&t, forged, (size_t)n, &tk), -EBADMSG);
-    handshake_tap_confirm(&t, d); /* one's own tag sent back */
+    handshake_tap_confirm(&t, 0, d); /* one's own tag sent back */
     memcpy(forged, accept, (size_t)n);
     memcpy(forged + 16, d + 16, CPACE_TAG_LEN);
     assert_int_equal(handshake_tap_accept(&t, forged, (size_t)n, &tk), -EBADMSG);
@@ -359,7 +359,7 @@ static void secrets_are_wiped(void **state)
     uint8_t d[HANDSHAKE_MESSAGE_MAX];
     int n = open_both(&t, &c, &conf, d);
     assert_int_equal(handshake_tap_answer(&t, d, (size_t)n, &keys), -EINPROGRESS);
-    assert_false(zero(t.isk, sizeof(t.isk)) || zero(c.isk, sizeof(c.isk)));
+    assert_false(zero(t.answer[0].isk, sizeof(t.answer[0].isk)) || zero(c.isk, sizeof(c.isk)));
     handshake_collector_forget(&c);
     assert_true(zero(c.isk, sizeof(c.isk)) && zero(c.sid, sizeof(c.sid)));
     assert_int_equal(c.local, 0x2222);
