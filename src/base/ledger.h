@@ -75,8 +75,9 @@ enum ledger_kind {
     X(RX_LATE_DATAGRAMS, LINK_RX, INFO, "late_datagrams", "datagrams that came too late")          \
     X(SINK_IN, SINK, IN, "in", "given to the output")                                              \
     X(SINK_FULL, SINK, DROP, "queue_full", "output's queue was full")                              \
+    X(SINK_REFUSED, SINK, DROP, "point_refused", "of an interface that had no room in the output") \
     X(SINK_SHORT, SINK, DROP, "too_short", "too short for the device")                             \
-    X(SINK_LONG, SINK, DROP, "too_long", "too long for the device")                                \
+    X(SINK_LONG, SINK, DROP, "too_long", "too long for the output")                                \
     X(SINK_ERROR, SINK, DROP, "write_error", "refused by the device or file")                      \
     X(SINK_NOSPACE, SINK, DROP, "disk_full", "no space left on the disk")                          \
     X(SINK_CLOSED, SINK, DROP, "closed", "the output was closed")                                  \

@@ -170,6 +170,7 @@ static void collector_done(struct collector *c)
     close_fd(&c->device.fd);
     owndev_free(TAKE_PTR(c->own));
     close_fd(&c->file_fd);
+    close_fd(&c->lock_fd);
     close_fd(&c->control.fd);
     free(c->conf.secret.passphrase);
 }
@@ -195,7 +196,8 @@ static void at_end(void *ctx, int status)
 int cmd_collector(int argc, char **argv)
 {
     static const int caps[] = {CAP_NET_ADMIN};
-    static struct collector c = {.device = {.fd = -1}, .file_fd = -1, .control = {.fd = -1}};
+    static struct collector c = {
+        .device = {.fd = -1}, .file_fd = -1, .lock_fd = -1, .control = {.fd = -1}};
     struct error err = {""};
     int r = collector_parse(&c.conf, argc, argv);
     if (r != EXIT_SUCCESS) {

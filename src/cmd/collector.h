@@ -45,6 +45,7 @@ struct collector {
     struct loop_timer *timer;
     int fd[RECEIVER_THREADS]; /* of each receiving thread; -1: none, also below */
     int file_fd;
+    int lock_fd;                 /* -w: keeps another collector from that file while it is open */
     struct server_device device; /* of all taps */
     struct owndev *own;          /* the list of devices; the broker's, NULL in the engine */
     bool one_each;               /* -i is a pattern */
@@ -53,6 +54,7 @@ struct collector {
     struct sink *output[2];
     struct sink *writer[2 * RECEIVER_THREADS]; /* each receiving thread's sinks for them */
     bool told[2];                              /* that it has failed */
+    bool told_refused[2];                      /* that it has no room for interfaces of taps */
     unsigned n_outputs;
     int status_code;
     char name[64], os[128];

@@ -10,6 +10,7 @@
 #include "cmd/collector.h"
 #include "data/sink/device.h"
 #include "data/sink/file.h"
+#include "data/sink/file_lock.h"
 #include "data/sink/queue.h"
 #include "proto/link.h"
 
@@ -55,7 +56,8 @@ static int open_file(struct collector *c, struct error *err)
     } else {
         c->file_fd = open(c->conf.file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     }
-    return c->file_fd < 0 ? error_sys(err, errno, "cannot open %s", c->conf.file) : 0;
+    return c->file_fd < 0 ? error_sys(err, errno, "cannot open %s", c->conf.file)
+                          : file_lock(c->file_fd, c->conf.file, &c->lock_fd, err);
 }
 
 int collector_open(struct collector *c, struct error *err)
@@ -141,6 +143,10 @@ bool collector_outputs_alive(struct collector *c)
             alive++;
         } else {
             failed(c, i, r, &err);
+        }
+        if (r > 0 && !c->told_refused[i]) {
+            c->told_refused[i] = true;
+            say("collector", "%s", err.text);
         }
     }
     return alive > 0;

@@ -243,6 +243,7 @@ static void tap_report(void *user, const struct server_tap *tap)
     set_int(o, "rekeys", tap->rekeys);
     set_int(o, "moves", tap->moves);
     set_int(o, "sessions_without_close", tap->unclosed);
+    set_int(o, "interfaces_refused", tap->refused);
     set_clock(o, tap->rtt_ns, tap->clock_offset_ns);
     set_device(o, tap->device);
     for (unsigned i = 0; i < tap->n_ports; i++) {

@@ -247,6 +247,10 @@ static void print_collector(const json_t *doc, FILE *to)
                     "last report are in no count\n",
                     num(tap, "sessions_without_close"));
         }
+        if (num(tap, "interfaces_refused") != 0) {
+            fprintf(to, "  %" PRId64 " of its interfaces are not taken: there are too many\n",
+                    num(tap, "interfaces_refused"));
+        }
         json_array_foreach(json_object_get(tap, "interfaces"), k, o)
         {
             fprintf(to, " %s\n", str(o, "name"));

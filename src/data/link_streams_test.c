@@ -189,6 +189,7 @@ static void a_thousand_names(void **state)
     struct world *w = world_up();
     for (unsigned n = 0; n < NAMES; n += BATCH) {
         n_extras = BATCH;
+        load_bucket_init(&w->server->tap[0]->names, TAP_PORTS, mono_now()); /* an hour later */
         for (unsigned i = 0; i < BATCH; i++) {
             add(w, &extras[i], "veth%u", n + i);
         }
@@ -226,11 +227,75 @@ static void a_thousand_names(void **state)
     finish(w);
 }
 
+static bool none_refused(struct world *w)
+{
+    return w->server->tap[0]->session->n_refused == 0;
+}
+
+static bool refused(struct world *w)
+{
+    (void)all_begun(w);
+    return begun == BATCH / 2 && w->server->tap[0]->session->n_refused == BATCH / 2;
+}
+
+static unsigned sentences(const struct world *w, const char *words)
+{
+    unsigned n = 0;
+    for (const char *at = w->collector_said; (at = strstr(at, words)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+/* New names beyond what a tap may announce at once have to wait; names that are known do not. It is
+ * said once, and shown for as long as it is so. */
+static void new_names_have_a_rate(void **state)
+{
+    (void)state;
+    struct world *w = world_up();
+    struct tap *t = w->server->tap[0];
+    n_extras = BATCH;
+    t->names.milli = BATCH / 2 * 1000;
+    t->names.at = mono_add_ms(mono_now(), 3600 * 1000); /* no more comes until then */
+    for (unsigned i = 0; i < BATCH; i++) {
+        add(w, &extras[i], "veth%u", i);
+    }
+    world_must(w, refused, 5000);
+    (void)world_run(w, never, 300); /* they are asked for over and over */
+    assert_true(refused(w));
+    assert_int_equal(t->n_ports, 1 + BATCH / 2);
+    assert_int_equal(sentences(w, "too many new interfaces"), 1);
+    unsigned known = 0, unknown = 0;
+    for (unsigned i = 0; i < BATCH; i++) { /* one of each kind ends: only the new one's is missed */
+        bool has = port_of(w, extras[i].ifname) != NULL;
+        known = has ? i : known;
+        unknown = has ? unknown : i;
+    }
+    end(w, &extras[known]);
+    end(w, &extras[unknown]);
+    world_run(w, never, 300);
+    assert_int_equal(t->session->n_refused, BATCH / 2 - 1);
+    load_bucket_init(&t->names, TAP_PORTS, mono_now());
+    world_must(w, none_refused, 5000);
+    for (unsigned i = 0; i < BATCH; i++) {
+        if (i != known && i != unknown) {
+            end(w, &extras[i]);
+        }
+    }
+    world_must(w, all_ended, 10000);
+    for (unsigned i = 0; i < BATCH; i++) {
+        sink_free(extras[i].worker.tx);
+    }
+    assert_int_equal(t->n_ports, BATCH); /* all but the one that ended before its time */
+    finish(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_ends),
         cmocka_unit_test(ids_wait_for_new_keys),
+        cmocka_unit_test(new_names_have_a_rate),
         cmocka_unit_test(a_thousand_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,7 +72,8 @@ static void old_taps_are_forgotten(void **state)
         assert_non_null(t);
         t->heard = mono_now();
         if (s->n_ports < SERVER_PORTS) {
-            assert_non_null(server_port_for(s, t, "eth0", 4));
+            const char *why;
+            assert_non_null(server_port_for(s, t, (struct link_text){"eth0", 4}, &why));
         }
     }
     assert_int_equal(s->n_taps, SERVER_TAPS);

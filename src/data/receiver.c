@@ -403,6 +403,7 @@ static void *run(void *arg)
         if (!more) {
             flush(r);
         }
+        receiver_offer_again(r);
     }
     for (uint32_t i = 0; i < RECEIVER_SESSIONS; i++) {
         if (r->session[i]) {

@@ -12,7 +12,7 @@
 #include "sys/crypto/kdf.h"
 
 enum {
-    PORTS_OF_SESSION = RECEIVER_STREAMS + REASM_PORTS,
+    POINTS_OF_SESSION = RECEIVER_STREAMS + REASM_PORTS, /* no more are announced: TAP_PORTS */
     COMMAND_WAIT_MS = 100,
 };
 
@@ -107,6 +107,18 @@ static void key_drop(struct receiver *r, uint32_t index)
     free(k);
 }
 
+static struct rx_session *session_new(void)
+{
+    struct rx_session *s = calloc(1, sizeof(*s));
+    struct rx_point *points = s ? calloc(POINTS_OF_SESSION, sizeof(*points)) : NULL;
+    if (!points) {
+        free(s);
+        return NULL;
+    }
+    s->point = points;
+    return s;
+}
+
 static void bind_key(struct receiver *r, const struct command *c)
 {
     struct rx_key *k = r->key[c->index % RECEIVER_SLOTS];
@@ -115,10 +127,7 @@ static void bind_key(struct receiver *r, const struct command *c)
     }
     struct rx_session **s = &r->session[c->session];
     if (!*s) {
-        *s = calloc(1, sizeof(**s));
-        if (*s) {
-            (*s)->port = calloc(PORTS_OF_SESSION, sizeof(struct receiver_port *));
-        }
+        *s = session_new();
     }
     k->session = *s;
     if (*s) {
@@ -129,37 +138,72 @@ static void bind_key(struct receiver *r, const struct command *c)
 
 static bool port_known(const struct rx_session *s, const struct receiver_port *port)
 {
-    for (unsigned i = 0; i < s->n_ports; i++) {
-        if (s->port[i] == port) {
+    for (unsigned i = 0; i < s->n_points; i++) {
+        if (s->point[i].port == port) {
             return true;
         }
     }
     return false;
 }
 
-static void add_port(struct receiver *r, struct rx_session *s, const struct command *c)
+/* Gives the point to those outputs whose bits are set; the bits of those that have no room. */
+static uint8_t offer(struct receiver *r, const struct rx_point *pt, uint8_t to)
 {
-    if (!s->port || s->n_ports == PORTS_OF_SESSION || port_known(s, c->port)) {
-        return;
-    }
     const struct sink_port sp = {
-        .index = c->port->index,
-        .tap = c->port->tap,
-        .ifname = c->port->ifname,
-        .filter = c->port->filter,
-        .snaplen = c->port->snaplen,
-        .speed_bps = c->port->speed_bps,
-        .linktype = c->port->linktype,
-        .arphrd = c->port->arphrd,
-        .fresh = !atomic_load_explicit(&c->port->in_outputs, memory_order_relaxed),
-        .device = c->device,
+        .index = pt->port->index,
+        .tap = pt->port->tap,
+        .ifname = pt->port->ifname,
+        .filter = pt->port->filter,
+        .snaplen = pt->port->snaplen,
+        .speed_bps = pt->port->speed_bps,
+        .linktype = pt->port->linktype,
+        .arphrd = pt->port->arphrd,
+        .fresh = !atomic_load_explicit(&pt->port->in_outputs, memory_order_relaxed),
+        .device = pt->device,
     };
+    uint8_t refused = 0;
     for (unsigned i = 0; i < r->conf.n_outputs; i++) {
         struct sink *out = r->conf.outputs[i];
-        (void)out->ops->port_add(out, &sp, NULL);
+        const uint8_t bit = (uint8_t)(1u << i);
+        if ((to & bit) != 0 && out->ops->port_add(out, &sp, NULL) < 0) {
+            refused |= bit;
+        }
+    }
+    return refused;
+}
+
+static void add_port(struct receiver *r, struct rx_session *s, const struct command *c)
+{
+    if (s->n_points == POINTS_OF_SESSION || port_known(s, c->port)) {
+        return;
+    }
+    struct rx_point *pt = &s->point[s->n_points++];
+    *pt = (struct rx_point){.port = c->port, .device = c->device};
+    pt->refused = offer(r, pt, UINT8_MAX);
+    if (pt->refused != 0 && r->n_refused++ == 0) {
+        r->retry = mono_add_ms(r->now, SINK_RETRY_MS);
     }
     atomic_store_explicit(&c->port->in_outputs, true, memory_order_release);
-    s->port[s->n_ports++] = c->port;
+}
+
+static void offer_points(struct receiver *r, struct rx_session *s)
+{
+    for (unsigned i = 0; s && i < s->n_points; i++) {
+        if (s->point[i].refused) {
+            s->point[i].refused = offer(r, &s->point[i], s->point[i].refused);
+            r->n_refused -= s->point[i].refused == 0 ? 1 : 0;
+        }
+    }
+}
+
+void receiver_offer_again(struct receiver *r)
+{
+    if (r->n_refused > 0 && mono_due(r->now, r->retry)) {
+        r->retry = mono_add_ms(r->now, SINK_RETRY_MS);
+        for (uint32_t i = 0; i < RECEIVER_SESSIONS; i++) {
+            offer_points(r, r->session[i]);
+        }
+    }
 }
 
 static void stream_add(struct receiver *r, const struct command *c)
@@ -206,9 +250,11 @@ static void report(struct receiver *r, const struct command *c)
     }
 }
 
-static void remove_port(struct receiver *r, struct receiver_port *port)
+static void remove_port(struct receiver *r, const struct rx_point *pt)
 {
+    const struct receiver_port *port = pt->port;
     struct ledger all = {0};
+    r->n_refused -= pt->refused != 0 ? 1 : 0;
     ledger_publish(&all, &port->reported);
     for (unsigned i = LEDGER_RX_IN; i <= LEDGER_RX_LATE_DATAGRAMS; i++) {
         ledger_set(&all, (enum ledger_id)i, ledger_get(&port->ledger, (enum ledger_id)i));
@@ -220,12 +266,12 @@ static void remove_port(struct receiver *r, struct receiver_port *port)
     }
 }
 
-static void forget_port(struct receiver *r, struct rx_session *s, struct receiver_port *port)
+static void forget_port(struct receiver *r, struct rx_session *s, const struct receiver_port *port)
 {
-    for (unsigned i = 0; i < s->n_ports; i++) {
-        if (s->port[i] == port) {
-            s->port[i] = s->port[--s->n_ports];
-            remove_port(r, port);
+    for (unsigned i = 0; i < s->n_points; i++) {
+        if (s->point[i].port == port) {
+            remove_port(r, &s->point[i]);
+            s->point[i] = s->point[--s->n_points];
             return;
         }
     }
@@ -275,13 +321,13 @@ void receiver_close_books(struct receiver *r, uint32_t id)
             reasm_free(s->stream[i]->reasm);
             free(s->stream[i]);
         }
-        for (unsigned i = 0; i < s->n_ports; i++) {
-            remove_port(r, s->port[i]);
+        for (unsigned i = 0; i < s->n_points; i++) {
+            remove_port(r, &s->point[i]);
         }
         while (s->keys) {
             key_drop(r, s->keys->index);
         }
-        free(s->port);
+        free(s->point);
         free(s);
         r->session[id] = NULL;
     }

@@ -30,12 +30,21 @@ struct rx_stream {
     struct rx_stream **waits_at, *next_waiting; /* its place among those that wait, or NULL */
 };
 
+/* An observation point as it was given to the outputs. */
+struct rx_point {
+    struct receiver_port *port;
+    int device;
+    uint8_t refused; /* a bit for each output that has no room for it, in their order */
+};
+
+_Static_assert(RECEIVER_OUTPUTS <= 8, "an rx_point has a bit for each");
+
 struct rx_session {
     struct rx_stream *stream[RECEIVER_STREAMS];
     unsigned n_streams;
     struct rx_stream *recent[RECEIVER_RECENT]; /* by the low bits of the id: found at once */
-    struct receiver_port **port; /* added to the outputs, to be removed with the session */
-    unsigned n_ports;
+    struct rx_point *point; /* added to the outputs, to be removed with the session */
+    unsigned n_points;
     struct rx_key *keys; /* bound to it */
 };
 
@@ -78,6 +87,8 @@ struct receiver {
     struct mono now, asked;    /* after and before the socket was last read */
     struct mono tick;          /* when a stream wants its tick; {0}: none does */
     struct rx_stream *waiting; /* for segments that are missing */
+    unsigned n_refused;        /* points that an output has no room for, … */
+    struct mono retry;         /* … and when they are offered again */
     unsigned unknown_told;
     struct load_sources sources;
     struct cookie_jar cookies;
@@ -105,5 +116,7 @@ void receiver_carry_out(struct receiver *r);
 void receiver_close_books(struct receiver *r, uint32_t id);
 /* Asks the thread to end. */
 int receiver_stop(struct receiver *r);
+/* Gives the points that an output had no room for to it once more, when that is due. */
+void receiver_offer_again(struct receiver *r);
 /* Frees what was commanded and not carried out; after the thread's end. */
 void receiver_drop_commands(struct receiver *r);

@@ -80,6 +80,7 @@ struct server_tap {
     /* Sessions that ended without the tap's last word: what it sent after its last report and what
      * did not come is in no count. */
     unsigned unclosed;
+    unsigned refused;                /* interfaces that it announces and that are not taken */
     int64_t rtt_ns, clock_offset_ns; /* the tap's wall clock minus ours; valid with rtt_ns > 0 */
     struct receiver_port *const *ports;
     unsigned n_ports;

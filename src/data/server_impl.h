@@ -16,7 +16,9 @@
 
 enum {
     SERVER_TAPS = 4096,     /* names remembered */
-    SERVER_PORTS = 4095,    /* observation points in all */
+    SERVER_PORTS = 4095,    /* observation points in all, … */
+    SERVER_SHARE = 64,      /* … of which a tap gets so many while there is any, … */
+    SERVER_SPARE = 1024,    /* … and more only while there are more than these */
     SERVER_HALF_FREE = 256, /* handshakes that have not become a session, begun without a cookie; */
     SERVER_HALF_REAL = 768, /* with one, … */
     SERVER_HALF_OWN = 512,  /* … of these from one address; */
@@ -41,6 +43,7 @@ enum {
         3,            /* wrong passphrases from a live session's address that the guard forgives */
     SERVER_WORDS = 4, /* sentences about handshakes that come to nothing in a second */
     TAP_PORTS = RECEIVER_STREAMS + 256,
+    TAP_NAMES_RATE = 1,    /* interfaces that are new: a second, after TAP_PORTS at once */
     SERVER_IDLE_MS = 2000, /* of an observation point before its counts may be put to others' */
 };
 
@@ -76,6 +79,7 @@ struct tap {
     struct table_link by_name;
     struct receiver_port *port[TAP_PORTS];
     unsigned n_ports;
+    struct load_bucket names; /* interfaces that it may announce as new */
     struct server_past *past; /* NULL: none yet */
     struct session *session;  /* NULL: gone */
     struct server_device device;
@@ -107,6 +111,8 @@ struct session {
     bool final[RECEIVER_STREAMS];  /* the tap has said how many frames there were in all */
     bool ending[RECEIVER_STREAMS]; /* the data thread closes its books */
     unsigned n_streams;
+    uint16_t refused[RECEIVER_STREAMS]; /* streams that it announces and that are not taken */
+    unsigned n_refused;
     bool closing; /* the data thread closes its books, … */
     bool asked;   /* … or has yet to be told so */
     bool wants_ack, told_unserved;
@@ -208,10 +214,12 @@ struct tap *server_tap_for(struct server *s, const struct link_info *info, const
 void server_tap_free(struct tap *t);
 /* No frames come under it until the tap announces it again. */
 void server_port_idle(struct receiver_port *p);
-/* NULL: no more can be kept; otherwise another that has been idle for long may be forgotten for it.
- */
-struct receiver_port *server_port_for(struct server *s, struct tap *tap, const char *ifname,
-                                      size_t len);
+/* The tap's point of that name. One that is new may take the place of another that has been idle
+ * for long. NULL: none can be had now, *ret_why says why. */
+struct receiver_port *server_port_for(struct server *s, struct tap *tap, struct link_text ifname,
+                                      const char **ret_why);
+/* Notes whether an announced stream is refused at present. */
+void server_note_refused(struct session *ss, uint16_t stream, bool refused);
 
 /* server_move.c */
 /* An authentic control record of this key came from there. */

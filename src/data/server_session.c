@@ -285,16 +285,13 @@ static void describe(struct receiver_port *p, const struct link_stream *ls)
 
 static bool add_stream(struct server *s, struct session *ss, const struct link_stream *ls)
 {
-    if (stream_known(ss, ls->stream)) {
-        return true; /* our answer was lost */
-    }
+    const char *why = "";
     if (ss->n_streams == RECEIVER_STREAMS || open_device(s, ss->tap) < 0) {
         return false;
     }
-    struct receiver_port *p = server_port_for(s, ss->tap, ls->ifname.p, ls->ifname.len);
+    struct receiver_port *p = server_port_for(s, ss->tap, ls->ifname, &why);
     if (!p) {
-        say_once(s, ss, "%.*s: no more interfaces can be kept", (int)MIN(ls->ifname.len, 32),
-                 ls->ifname.p);
+        say_once(s, ss, "%.*s: %s", (int)MIN(ls->ifname.len, LINK_NAME_MAX), ls->ifname.p, why);
         return false;
     }
     if (p->has_stream) { /* two streams would write one ledger */
@@ -315,6 +312,33 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
     ss->stream[ss->n_streams++] = p;
     p->has_stream = p->shown = true;
     return true;
+}
+
+/* The tap asks again until it is answered. */
+static void on_stream(struct server *s, struct session *ss, struct key *k,
+                      const struct link_stream *ls)
+{
+    /* one that is known: our answer was lost */
+    bool taken = stream_known(ss, ls->stream) || add_stream(s, ss, ls);
+    server_note_refused(ss, ls->stream, !taken);
+    if (taken) {
+        send_control(s, k, &(struct link_control){.type = LINK_STREAM_ACK, .stream = *ls});
+    }
+}
+
+static void on_port(struct server *s, struct session *ss, const struct link_port *lp)
+{
+    const char *why = "";
+    if (lp->port >= TAP_PORTS || !stream_known(ss, lp->stream)) {
+        return;
+    }
+    struct receiver_port *p = server_port_for(s, ss->tap, lp->ifname, &why);
+    if (!p) { /* its frames come under the stream's own name */
+        say_once(s, ss, "%.*s: %s", (int)MIN(lp->ifname.len, LINK_NAME_MAX), lp->ifname.p, why);
+        return;
+    }
+    p->shown = p->has_sub = true;
+    (void)receiver_sub_add(of(s, ss), ss->id, lp->stream, lp->port, p, ss->tap->device.fd);
 }
 
 static void on_report(struct server *s, struct session *ss, const struct link_report *r)
@@ -354,6 +378,7 @@ static void on_stream_end(struct server *s, struct session *ss, struct key *k,
 {
     unsigned at = stream_at(ss, end->stream);
     if (at == ss->n_streams) { /* our answer was lost */
+        server_note_refused(ss, end->stream, false);
         answer_end(s, k, &(struct link_stream_end){.stream = end->stream});
     } else if (ss->final[at] && !ss->ending[at]) {
         ss->ending[at] =
@@ -438,20 +463,10 @@ void server_control(struct server *s, const struct receiver_event *e)
             &(struct link_control){.type = LINK_PROBE_ACK, .probe = {c.probe.token, e->size}});
         break;
     case LINK_STREAM:
-        if (add_stream(s, ss, &c.stream)) {
-            send_control(s, k, &(struct link_control){.type = LINK_STREAM_ACK, .stream = c.stream});
-        }
+        on_stream(s, ss, k, &c.stream);
         break;
     case LINK_PORT:
-        if (c.port.port < TAP_PORTS && stream_known(ss, c.port.stream)) {
-            struct receiver_port *p =
-                server_port_for(s, ss->tap, c.port.ifname.p, c.port.ifname.len);
-            if (p) {
-                p->shown = p->has_sub = true;
-                (void)receiver_sub_add(of(s, ss), ss->id, c.port.stream, c.port.port, p,
-                                       ss->tap->device.fd);
-            }
-        }
+        on_port(s, ss, &c.port);
         break;
     case LINK_REPORT:
         server_proved(ss->key, &c.report);

@@ -139,6 +139,7 @@ static struct tap *make(struct server *s, const char *name)
         snprintf(t->name, sizeof(t->name), "%s", name);
         t->device.fd = -1;
         history_init(&t->history, HISTORY_TAP);
+        load_bucket_init(&t->names, TAP_PORTS, mono_now());
         s->tap[s->n_taps++] = t;
         table_add(&s->taps_by_name, &t->by_name,
                   table_hash(&s->taps_by_name, t->name, strlen(t->name)));
@@ -239,44 +240,50 @@ static bool is_over(const struct server *s, const struct receiver_port *p)
            mono_due(mono_now(), mono_add_ms(p->idle, SERVER_IDLE_MS)) && settled(s, p);
 }
 
-/* Forgets what has been idle for longest: of this tap, or of all when there are too many in all. */
-static void make_room(struct server *s, struct tap *tap)
+/* The tap is within its share, or there is enough for it to have more. */
+static bool has_place(const struct server *s, const struct tap *tap)
 {
-    struct tap *of = NULL;
-    unsigned at = 0;
+    const unsigned left = SERVER_PORTS - s->n_ports;
+    return tap->n_ports < TAP_PORTS && left > (tap->n_ports < SERVER_SHARE ? 0 : SERVER_SPARE);
+}
+
+struct place {
+    struct tap *tap; /* NULL: none */
+    unsigned at;
+};
+
+/* Is the port a better one to forget than that one? First those of taps beyond their share, then
+ * those idle for longest. */
+static bool goes_first(const struct tap *t, unsigned at, const struct place *than)
+{
+    bool greedy = t->n_ports > SERVER_SHARE;
+    if (!than->tap || greedy != (than->tap->n_ports > SERVER_SHARE)) {
+        return !than->tap || greedy;
+    }
+    return t->port[at]->idle.ns < than->tap->port[than->at]->idle.ns;
+}
+
+/* The place that a new point of the tap can have: of its own, or anybody's while it is within its
+ * share. */
+static struct place find_idle(const struct server *s, const struct tap *tap)
+{
+    struct place found = {NULL, 0};
     for (unsigned i = 0; i < s->n_taps; i++) {
         struct tap *t = s->tap[i];
-        if (t != tap && tap->n_ports == TAP_PORTS) {
+        if (t != tap && tap->n_ports >= SERVER_SHARE) {
             continue;
         }
         for (unsigned k = 0; k < t->n_ports; k++) {
-            if (is_over(s, t->port[k]) && (!of || t->port[k]->idle.ns < of->port[at]->idle.ns)) {
-                of = t;
-                at = k;
+            if (is_over(s, t->port[k]) && goes_first(t, k, &found)) {
+                found = (struct place){t, k};
             }
         }
     }
-    if (of) {
-        (void)forget_port(s, of, at);
-    }
+    return found;
 }
 
-struct receiver_port *server_port_for(struct server *s, struct tap *tap, const char *ifname,
-                                      size_t len)
+static struct receiver_port *make_port(struct server *s, struct tap *tap, const char *name)
 {
-    char name[LINK_NAME_MAX + 1];
-    copy_text(name, sizeof(name), (struct link_text){ifname, (uint16_t)len});
-    for (unsigned i = 0; i < tap->n_ports; i++) {
-        if (strcmp(tap->port[i]->ifname, name) == 0) {
-            return tap->port[i];
-        }
-    }
-    if (tap->n_ports == TAP_PORTS || s->n_ports == SERVER_PORTS) {
-        make_room(s, tap);
-    }
-    if (tap->n_ports == TAP_PORTS || s->n_ports == SERVER_PORTS) {
-        return NULL;
-    }
     struct receiver_port *p = calloc(1, sizeof(*p));
     if (p) {
         p->index = free_index(s);
@@ -286,6 +293,45 @@ struct receiver_port *server_port_for(struct server *s, struct tap *tap, const c
         tap->port[tap->n_ports++] = p;
     }
     return p;
+}
+
+struct receiver_port *server_port_for(struct server *s, struct tap *tap, struct link_text ifname,
+                                      const char **ret_why)
+{
+    char name[LINK_NAME_MAX + 1];
+    struct place old = {NULL, 0};
+    copy_text(name, sizeof(name), ifname);
+    for (unsigned i = 0; i < tap->n_ports; i++) {
+        if (strcmp(tap->port[i]->ifname, name) == 0) {
+            return tap->port[i];
+        }
+    }
+    if (!has_place(s, tap)) {
+        old = find_idle(s, tap);
+        if (!old.tap) {
+            *ret_why = "no more interfaces can be kept";
+            return NULL;
+        }
+    }
+    if (!load_bucket_take(&tap->names, TAP_NAMES_RATE, TAP_PORTS, mono_now())) {
+        *ret_why = "too many new interfaces, it has to wait";
+        return NULL;
+    }
+    *ret_why = "there is no memory for its interface";
+    return !old.tap || forget_port(s, old.tap, old.at) ? make_port(s, tap, name) : NULL;
+}
+
+void server_note_refused(struct session *ss, uint16_t stream, bool refused)
+{
+    unsigned i = 0;
+    while (i < ss->n_refused && ss->refused[i] != stream) {
+        i++;
+    }
+    if (refused && i == ss->n_refused && i < RECEIVER_STREAMS) {
+        ss->refused[ss->n_refused++] = stream;
+    } else if (!refused && i < ss->n_refused) {
+        ss->refused[i] = ss->refused[--ss->n_refused];
+    }
 }
 
 void server_each(const struct server *s, server_tap_fn *fn, void *user)
@@ -306,6 +352,7 @@ void server_each(const struct server *s, server_tap_fn *fn, void *user)
             .rekeys = t->rekeys,
             .moves = t->moves,
             .unclosed = t->unclosed,
+            .refused = t->session ? t->session->n_refused : 0,
             .rtt_ns = t->rtt_ns,
             .clock_offset_ns = t->clock_offset_ns,
             .ports = t->port,

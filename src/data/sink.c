@@ -12,15 +12,19 @@
 
 struct sink_point {
     struct ledger own, *ledger; /* its own, or that of the queue before the sink */
-    char *tap, *ifname;
+    char tap[SINK_NAME_MAX + 1], ifname[SINK_NAME_MAX + 1];
     uint32_t index; /* under which it is, or was last, open */
     bool open;
+    bool refused; /* it is open, and the sink has no room for it */
 };
 
 struct sink_ledgers {
-    uint32_t n; /* points */
-    struct sink_point *points[SINK_PORTS_MAX];
+    uint32_t n;               /* points */
+    _Atomic uint32_t refused; /* of these */
     _Atomic(struct sink_point *) by_index[SINK_PORTS_MAX];
+    /* One more than indices can show: so there is always one whose place can be taken. Memory that
+     * no point has used yet stays untouched. */
+    struct sink_point points[SINK_PORTS_MAX + 1];
 };
 
 int sink_init(struct sink *s, const struct sink_ops *ops, const char *name)
@@ -31,30 +35,30 @@ int sink_init(struct sink *s, const struct sink_ops *ops, const char *name)
     return s->ledgers ? 0 : -ENOMEM;
 }
 
-static void point_free(struct sink_point *p)
-{
-    if (p) {
-        free(p->tap);
-        free(p->ifname);
-        free(p);
-    }
-}
-
 void sink_done(struct sink *s)
 {
-    for (uint32_t i = 0; s->ledgers && i < s->ledgers->n; i++) {
-        point_free(s->ledgers->points[i]);
-    }
     free(s->ledgers);
     s->ledgers = NULL;
+}
+
+static bool is_named(const struct sink_point *p, const struct sink_port *port)
+{
+    return strncmp(p->tap, port->tap, SINK_NAME_MAX) == 0 &&
+           strncmp(p->ifname, port->ifname, SINK_NAME_MAX) == 0;
+}
+
+static void set_name(struct sink_point *p, const struct sink_port *port)
+{
+    snprintf(p->tap, sizeof(p->tap), "%s", port->tap);
+    snprintf(p->ifname, sizeof(p->ifname), "%s", port->ifname);
 }
 
 /* A closed point of that name; points that are open count for themselves. */
 static struct sink_point *find_closed(struct sink_ledgers *l, const struct sink_port *port)
 {
     for (uint32_t i = 0; i < l->n; i++) {
-        struct sink_point *p = l->points[i];
-        if (!p->open && strcmp(p->tap, port->tap) == 0 && strcmp(p->ifname, port->ifname) == 0) {
+        struct sink_point *p = &l->points[i];
+        if (!p->open && is_named(p, port)) {
             return p;
         }
     }
@@ -67,51 +71,19 @@ static bool is_orphan(const struct sink_ledgers *l, const struct sink_point *p)
     return atomic_load_explicit(&l->by_index[p->index], memory_order_relaxed) != p;
 }
 
-/* A new point, or the place of one that is closed and whose counts are not shown or not kept here.
- * NULL: there is none. */
-static struct sink_point *free_point(struct sink_ledgers *l)
-{
-    if (l->n < SINK_PORTS_MAX) {
-        struct sink_point *p = calloc(1, sizeof(*p));
-        if (p) {
-            l->points[l->n++] = p;
-        }
-        return p;
-    }
-    for (uint32_t i = 0; i < l->n; i++) {
-        struct sink_point *p = l->points[i];
-        if (!p->open && (p->ledger != &p->own || is_orphan(l, p))) {
-            free(TAKE_PTR(p->tap));
-            free(TAKE_PTR(p->ifname));
-            return p;
-        }
-    }
-    return NULL;
-}
-
+/* A new point, or the place of one that is closed and whose counts are not shown or not kept here:
+ * there is one, as points are one more than indices. */
 static struct sink_point *add_point(struct sink_ledgers *l, const struct sink_port *port)
 {
-    _cleanup_(freep) char *tap = strdup(port->tap), *ifname = strdup(port->ifname);
-    struct sink_point *p = tap && ifname ? free_point(l) : NULL;
+    struct sink_point *p = l->n < ARRAY_SIZE(l->points) ? &l->points[l->n++] : NULL;
+    for (uint32_t i = 0; !p && i < l->n; i++) {
+        struct sink_point *old = &l->points[i];
+        p = !old->open && (old->ledger != &old->own || is_orphan(l, old)) ? old : NULL;
+    }
     if (p) {
-        p->tap = TAKE_PTR(tap);
-        p->ifname = TAKE_PTR(ifname);
+        set_name(p, port);
     }
     return p;
-}
-
-/* A point becomes another one, with nothing counted. */
-static int rename_point(struct sink_point *p, const struct sink_port *port)
-{
-    _cleanup_(freep) char *tap = strdup(port->tap), *ifname = strdup(port->ifname);
-    if (!tap || !ifname) {
-        return -ENOMEM;
-    }
-    free(p->tap);
-    free(p->ifname);
-    p->tap = TAKE_PTR(tap);
-    p->ifname = TAKE_PTR(ifname);
-    return 0;
 }
 
 /* The point for a port that begins anew: that of its name, or else the one whose index it gets. */
@@ -120,7 +92,10 @@ static struct sink_point *fresh_point(struct sink_ledgers *l, const struct sink_
     struct sink_point *p = find_closed(l, port);
     if (!p) {
         p = atomic_load_explicit(&l->by_index[port->index], memory_order_relaxed);
-        p = p && !p->open && p->index == port->index && rename_point(p, port) == 0 ? p : NULL;
+        p = p && !p->open && p->index == port->index ? p : NULL;
+        if (p) {
+            set_name(p, port);
+        }
     }
     if (!p) {
         p = add_point(l, port);
@@ -131,6 +106,21 @@ static struct sink_point *fresh_point(struct sink_ledgers *l, const struct sink_
     return p;
 }
 
+/* The point that is open under the index, or NULL. */
+static struct sink_point *open_point(const struct sink_ledgers *l, uint32_t index)
+{
+    struct sink_point *p = atomic_load_explicit(&l->by_index[index], memory_order_relaxed);
+    return p && p->open && p->index == index ? p : NULL;
+}
+
+static void set_refused(struct sink_ledgers *l, struct sink_point *p, bool refused)
+{
+    uint32_t n = atomic_load_explicit(&l->refused, memory_order_relaxed);
+    n = n - (p->refused ? 1 : 0) + (refused ? 1 : 0);
+    p->refused = refused;
+    atomic_store_explicit(&l->refused, n, memory_order_relaxed);
+}
+
 int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
                    struct error *err)
 {
@@ -138,18 +128,19 @@ int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger *
     if (port->index >= SINK_PORTS_MAX) {
         return error_set(err, EINVAL, "%s: port %u is out of range", s->name, port->index);
     }
-    struct sink_point *p = atomic_load_explicit(&l->by_index[port->index], memory_order_relaxed);
-    if (p && p->open && p->index == port->index) {
+    struct sink_point *p = open_point(l, port->index);
+    if (p && p->refused) {
+        set_refused(l, p, false);
+        *ret = p->ledger;
+        return 0;
+    }
+    if (p) {
         return error_set(err, EEXIST, "%s: port %u is in use", s->name, port->index);
     }
     p = port->fresh ? fresh_point(l, port) : find_closed(l, port);
     p = p ? p : add_point(l, port);
-    if (!p && l->n == SINK_PORTS_MAX) {
-        return error_set(err, ENOSPC, "%s: more than %d different interfaces of taps", s->name,
-                         SINK_PORTS_MAX);
-    }
     if (!p) {
-        return error_sys(err, ENOMEM, "%s", s->name);
+        return error_set(err, EEXIST, "%s: all ports are in use", s->name);
     }
     p->open = true;
     p->index = port->index;
@@ -164,13 +155,39 @@ int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger *
 
 void sink_port_close(struct sink *s, uint32_t index)
 {
-    if (index < SINK_PORTS_MAX) {
-        struct sink_point *p =
-            atomic_load_explicit(&s->ledgers->by_index[index], memory_order_relaxed);
-        if (p && p->index == index) {
-            p->open = false;
-        }
+    struct sink_point *p = index < SINK_PORTS_MAX ? open_point(s->ledgers, index) : NULL;
+    if (p) {
+        set_refused(s->ledgers, p, false);
+        p->open = false;
     }
+}
+
+void sink_port_refuse(struct sink *s, uint32_t index)
+{
+    struct sink_point *p = index < SINK_PORTS_MAX ? open_point(s->ledgers, index) : NULL;
+    if (p) {
+        set_refused(s->ledgers, p, true);
+    }
+}
+
+void sink_count_refused(const struct sink *s, uint32_t index)
+{
+    const struct sink_point *p = index < SINK_PORTS_MAX ? open_point(s->ledgers, index) : NULL;
+    if (p && p->refused) {
+        sink_count_in(s, p->ledger);
+        ledger_add_shared(p->ledger, LEDGER_SINK_REFUSED, 1);
+    }
+}
+
+int sink_check_refused(const struct sink *s, int behind, struct error *err)
+{
+    int n = (int)atomic_load_explicit(&s->ledgers->refused, memory_order_relaxed) + behind;
+    if (n > 0) {
+        (void)error_set(err, ENOSPC,
+                        "%s: no room for %d interface%s of taps, whose frames are dropped there",
+                        s->name, n, n == 1 ? "" : "s");
+    }
+    return n;
 }
 
 struct ledger *sink_ledger(const struct sink *s, uint32_t index)

@@ -11,6 +11,9 @@
  * SINK_OUT, when it has really been written, or a drop by reason. A single field has a single
  * writing thread, but for drops that a queue (sink/queue.h) and the sink behind it both count;
  * after finish() nothing is in flight.
+ *
+ * A sink that has no room for a port refuses it, and counts each of its frames as SINK_REFUSED
+ * until the caller, who asks again now and then, finds that there is room.
  */
 #pragma once
 
@@ -22,7 +25,9 @@
 #include "base/ledger.h"
 
 enum {
-    SINK_PORTS_MAX = 4096, /* port indices, and different observation points a sink remembers */
+    SINK_PORTS_MAX = 4096, /* port indices */
+    SINK_NAME_MAX = 63,    /* of a tap or an interface: longer names are cut */
+    SINK_RETRY_MS = 200,   /* between two questions whether there is room for a port now */
 };
 
 /* One observation point: an interface of a tap. Texts belong to the caller. */
@@ -44,23 +49,25 @@ struct sink;
 
 struct sink_ops {
     const char *kind; /* "file", "tap-device" */
-    /* Before the port's first frame. -EEXIST: the index is in use; -ENOSPC: too many. */
+    /* Before the port's first frame. -ENOSPC, -ENOMEM: refused, but open: its frames are counted,
+     * the same call may be repeated, and port_remove is due. -EEXIST: the index is in use; -EINVAL:
+     * it is too large. */
     int (*port_add)(struct sink *s, const struct sink_port *port, struct error *err);
     /* The port's figures so far (its tap's ledger), for sinks that keep them; copied. */
     void (*port_stats)(struct sink *s, uint32_t index, const struct ledger *figures);
-    /* The tap went away. The index may be used again. */
+    /* The tap went away, also that of a port that was refused. The index may be used again. */
     void (*port_remove)(struct sink *s, uint32_t index);
     /* Takes a batch without ever waiting. Frames of ports that were not added are ignored. */
     void (*write)(struct sink *s, const struct batch *b);
     /* The source has nothing more now: what is buffered goes onwards. To be called again, at least
      * every second, while the source stays idle: a sink that is behind may decline at first. */
     void (*flush)(struct sink *s);
-    /* Any thread. 0 while healthy, else -errno with a sentence: -EPIPE, the reader is gone;
-     * -ENOSPC, the disk is full. A sink that failed stays failed and counts its frames as dropped.
-     */
+    /* Any thread. 0 while healthy; how many ports are refused now, with a sentence; else -errno
+     * with a sentence: -EPIPE, the reader is gone; -ENOSPC, the disk is full. A sink that failed
+     * stays failed and counts its frames as dropped. */
     int (*check)(struct sink *s, struct error *err);
     /* Writes out what is buffered, within a bounded time, then the files' ends. Afterwards only
-     * check(), sink_ledger() and free() may be called. Returns what check() does. */
+     * check(), sink_ledger() and free() may be called. 0, or the -errno that check() returns. */
     int (*finish)(struct sink *s, struct error *err);
     /* Frees the sink; without finish(), what was not written yet is dropped. Not NULL. */
     void (*free)(struct sink *s);
@@ -104,9 +111,18 @@ static inline void sink_count_in(const struct sink *s, struct ledger *ledger)
     }
 }
 
-/* Finds or makes the observation point's ledger and shows it under the port's index.
- * -EINVAL: the index is too large; -EEXIST: it is in use; -ENOSPC: too many; -ENOMEM. */
+/* Finds or makes the observation point's ledger and shows it under the port's index. Needs no
+ * memory. -EINVAL: the index is too large; -EEXIST: it is in use, and not refused. */
 int sink_port_open(struct sink *s, const struct sink_port *port, struct ledger **ret,
                    struct error *err);
 /* The index is free again; its ledger can still be read. */
 void sink_port_close(struct sink *s, uint32_t index);
+
+/* A port that was opened has no room: it is refused until it is opened again or closed. */
+void sink_port_refuse(struct sink *s, uint32_t index);
+/* Counts a frame of a port that the implementation does not have, if that is because it was
+ * refused. */
+void sink_count_refused(const struct sink *s, uint32_t index);
+/* For check(), any thread: how many ports are refused here and by the sink behind it, with a
+ * sentence when there are any. */
+int sink_check_refused(const struct sink *s, int behind, struct error *err);

@@ -13,6 +13,10 @@ static size_t pad4(size_t n)
     return (n + 3) & ~(size_t)3;
 }
 
+enum {
+    TAIL_HEAD = 16, /* of a block, as far as its end in the file is looked for */
+};
+
 /* Type and a length that end_block() fills in. */
 static uint8_t *begin_block(struct wr *w, uint32_t type)
 {
@@ -197,6 +201,10 @@ static bool tail_end_of_block(struct pcapng_tail *t, const uint8_t *p)
     if (wire_u32(&r, t->big) != t->block_len) {
         return false;
     }
+    if (t->is_idb && !t->described) {
+        t->described = true;
+        t->snaplen = t->idb_snaplen;
+    }
     t->good += t->block_len;
     t->at = t->good;
     t->block_len = 0;
@@ -204,7 +212,7 @@ static bool tail_end_of_block(struct pcapng_tail *t, const uint8_t *p)
 }
 
 /* -EBADMSG for a header that cannot be; 1 to go on; 0 when the file ends inside the block. */
-static int tail_header(struct pcapng_tail *t, const uint8_t *p)
+static int tail_header(struct pcapng_tail *t, const uint8_t *p, size_t left)
 {
     struct rd r = rd_make(p, PCAPNG_BLOCK_MIN);
     uint32_t type = wire_u32(&r, t->big);
@@ -227,6 +235,10 @@ static int tail_header(struct pcapng_tail *t, const uint8_t *p)
     if (len > t->size - t->good) {
         return 0;
     }
+    struct rd idb = rd_make(p, left);
+    rd_skip(&idb, 12); /* type, length, link type */
+    t->is_idb = type == PCAPNG_IDB;
+    t->idb_snaplen = wire_u32(&idb, t->big);
     t->block_len = len;
     t->at = t->good + len - 4;
     return 1;
@@ -250,10 +262,10 @@ int pcapng_tail_feed(struct pcapng_tail *t, const uint8_t *window, size_t n)
             if (t->size - t->at < PCAPNG_BLOCK_MIN) {
                 return t->started ? 0 : -EPROTO;
             }
-            if (left < PCAPNG_BLOCK_MIN) {
+            if (left < MIN(TAIL_HEAD, t->size - t->at)) {
                 return 1;
             }
-            int go = tail_header(t, window + off);
+            int go = tail_header(t, window + off, left);
             if (go == -EBADMSG && !t->started) {
                 return -EPROTO;
             }

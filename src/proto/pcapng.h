@@ -158,6 +158,10 @@ struct pcapng_tail {
     uint64_t good;      /* everything before is whole blocks */
     uint32_t block_len; /* of the block at `good` whose end comes next; 0: none */
     bool started, big, zeros;
+    bool is_idb; /* that block describes an interface, with this snaplen */
+    uint32_t idb_snaplen;
+    bool described;   /* there is an interface before `good`, … */
+    uint32_t snaplen; /* … the first of which has this one */
 };
 
 void pcapng_tail_init(struct pcapng_tail *t, uint64_t size);

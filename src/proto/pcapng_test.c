@@ -172,6 +172,24 @@ static void long_texts_are_cut_between_characters(void **state)
     assert_int_equal(it.idb.filter.len, 8190);
 }
 
+/* As long as may be, without anything behind it, and one byte more. */
+static void the_longest_texts(void **state)
+{
+    (void)state;
+    struct pcapng_item it;
+    for (size_t n = PCAPNG_TEXT_MAX - 1; n <= PCAPNG_TEXT_MAX + 1; n++) {
+        _cleanup_(freep) char *exact = malloc(n);
+        memset(exact, 'a', n);
+        struct pcapng_idb idb = {.linktype = 1, .name = {exact, (uint32_t)n}};
+        struct wr w = wr_make(buf, PCAPNG_META_MAX);
+        pcapng_put_idb(&w, &idb);
+        pcapng_reader_init(&reader);
+        reader.started = true;
+        read_one(buf, wr_len(&w), &it, PCAPNG_INTERFACE);
+        assert_int_equal(it.idb.name.len, MIN(n, (size_t)PCAPNG_TEXT_MAX));
+    }
+}
+
 /* Made by hand, word by word; `big` chooses the order. */
 static void put32(struct wr *w, bool big, uint32_t v)
 {
@@ -419,6 +437,32 @@ static void tails(void **state)
     assert_int_equal(tail_of((const uint8_t *)"short", 5, 64, &good), -EPROTO);
 }
 
+/* The first interface's snaplen, once its block is whole, whatever windows the file is read in. */
+static void tails_know_the_snaplen(void **state)
+{
+    (void)state;
+    static const uint32_t snaplens[] = {0, 96, 262144, 0x81828384};
+    for (unsigned k = 0; k < 2 * ARRAY_SIZE(snaplens); k++) {
+        struct wr w = wr_make(buf, sizeof(buf));
+        uint32_t snaplen = snaplens[k / 2];
+        hand_section(&w, k % 2);
+        hand_interface(&w, k % 2, snaplen, 9, 0);
+        size_t whole = wr_len(&w);
+        hand_interface(&w, k % 2, 512, 9, 0);
+        for (size_t window = 16; window < 80; window++) {
+            for (size_t size = whole - 4; size <= wr_len(&w); size += 4) {
+                struct pcapng_tail t;
+                pcapng_tail_init(&t, size);
+                for (int go = 1; go == 1;) {
+                    go = pcapng_tail_feed(&t, buf + t.at, MIN(window, size - (size_t)t.at));
+                }
+                assert_int_equal(t.described, size >= whole);
+                assert_int_equal(t.snaplen, size >= whole ? snaplen : 0);
+            }
+        }
+    }
+}
+
 enum {
     JUDGED = 60,
 };
@@ -519,10 +563,12 @@ int main(void)
         cmocka_unit_test(stats_survive),
         cmocka_unit_test(frames_survive),
         cmocka_unit_test(long_texts_are_cut_between_characters),
+        cmocka_unit_test(the_longest_texts),
         cmocka_unit_test(both_byte_orders),
         cmocka_unit_test(other_blocks),
         cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(tails),
+        cmocka_unit_test(tails_know_the_snaplen),
         cmocka_unit_test(tshark_reads_frames),
         cmocka_unit_test(capinfos_reads_the_rest),
     };

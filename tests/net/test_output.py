@@ -4,9 +4,12 @@
 import collections
 import json
 import os
+import signal
+
+import pytest
 
 from lib.farspan import (PORT, Collector, Tap, assert_balanced, assert_tap_balanced, drops, everyones_farspan, farspan, one,
-                         own_name, own_port, status, tap_stages)
+                         own_name, own_port, says, status, tap_stages)
 from lib.proc import run, wait_until
 from lib.tools import Tcpdump, assert_same, framegen, in_namespace, ping, start_framegen, tshark
 
@@ -71,6 +74,53 @@ def test_reader_that_goes_away(lab):
     tap.finish()
     collector.proc.stop()
     arrival.stop()
+
+
+def test_libpcap_reads_all_of_a_file(lab):
+    """Whatever its taps cut frames to, and though it is continued: tcpdump reads a file to its end, as tshark does."""
+    file = lab.folder / "cut.pcapng"
+    for cuts in (["-s", 64], []), (["-s", 262144], ["-s", 96]):
+        collector = Collector(lab, key=None, device=None, file=file)
+        for name, words in zip(("one", "two"), cuts):
+            tap = Tap(lab, *words, key=None, name=name)
+            framegen(lab, 100, pps=2000)
+            tap.finish()
+        collector.finish()
+    told = run(["tcpdump", "-nn", "-t", "-q", "-r", file])
+    assert len(told.stdout.splitlines()) == 400, told.stderr
+    rows = tshark(file, "frame.cap_len", "frame.interface_description")
+    assert len(rows) == 400
+    assert {words for _, words in rows[:100]} == {"mon0 on tap one, cut to 64 bytes"}
+    assert {words for _, words in rows[100:200]} == {"mon0 on tap two"}
+    assert max(int(n) for n, _ in rows[:100]) == 64 < max(int(n) for n, _ in rows[100:200])
+
+
+@pytest.mark.parametrize("out", [False, True], ids=["named", "as-standard-output"])
+def test_one_collector_writes_a_file(lab, out):
+    """Another is refused, with the file's name, until the first has ended, however that ends; it then continues the file."""
+    file = lab.folder / "both.pcapng"
+
+    def collector(port, **kw):
+        stdout = open(file, "ab+")  # and never closed here: a shell may keep it open too
+        lab.closers.append(stdout.close)
+        return Collector(lab, port=port, key=None, device=None, file="-" if out else file, json=False,
+                         **({"stdout": stdout} if out else {}), **kw)
+
+    first = collector(PORT, name="first")
+    second = collector(PORT + 1, name="second", ready=False)
+    assert second.proc.wait() == 1
+    says(second.proc, "standard output is being written" if out else f"{file} is being written by another collector")
+    tap = Tap(lab, key=None)
+    framegen(lab, 300, pps=3000)
+    tap.finish()
+    first.proc.stop(signal.SIGKILL)
+    wait_until(lambda: not first.proc.tree(), 10, "the end of both halves")
+    third = collector(PORT, name="third")
+    tap = Tap(lab, key=None)
+    framegen(lab, 200, pps=3000)
+    tap.finish()
+    third.finish()
+    assert len(tshark(file, "frame.number")) >= 200
 
 
 def test_two_taps_each_with_a_device(make_lab):

@@ -439,16 +439,71 @@ static void constant_disorder(void **state)
     reasm_free(w.reasm);
 }
 
+static void forget(void *user)
+{
+    ((struct batch *)user)->n = 0;
+}
+
+/* A segment with one frame, whose number is the record's. */
+static void one_frame(struct reasm *r, struct batch *b, uint64_t counter, uint32_t len, int ms)
+{
+    uint8_t d[LINK_SEGMENT_HEADER + LINK_FRAME_HEADER_MAX + 2048] = {0};
+    const struct link_segment s = {.frame_no = counter};
+    const struct link_frame f = {.caplen = len, .origlen = len};
+    link_segment_encode(&s, d);
+    unsigned n = link_frame_encode(&f, s.base_ts, d + LINK_SEGMENT_HEADER);
+    struct mono now = mono_add_ms((struct mono){NSEC_PER_SEC}, ms);
+    const struct reasm_out out = {b, forget, b};
+    reasm_segment(r, counter, d, LINK_SEGMENT_HEADER + n + len, now, &out);
+    forget(b);
+    reasm_delivered(r);
+    (void)reasm_tick(r, now, &out);
+    forget(b);
+    reasm_delivered(r);
+}
+
+static void each_counter_is_exact(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t counter;
+        int ms;
+    } come[] = {{0, 0},    {1, 0},   {2, 0},
+                {5, 1},    {6, 2},     /* 3 and 4 are missing, and given up … */
+                {7, 50},               /* … here */
+                {3, 51},               /* too late */
+                {100, 52}, {50, 53},   /* so far ahead that nothing is waited for; too late */
+                {102, 54}, {101, 55}}; /* in time */
+    static struct batch b;
+    static struct ledger l;
+    struct reasm *r = reasm_new(5, &l);
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(come); i++) {
+        one_frame(r, &b, come[i].counter, 60 + i, come[i].ms);
+        bytes += come[i].counter == 3 || come[i].counter == 50 ? 0 : 60 + i;
+    }
+    const struct reasm_out out = {&b, forget, &b};
+    reasm_report(r, 110, false, &out);
+    assert_int_equal(ledger_sum(&l, LEDGER_LINK_RX).in_flight, 7);
+    reasm_report(r, 110, true, &out);
+    assert_int_equal(ledger_get(&l, LEDGER_RX_IN), 110);
+    assert_int_equal(ledger_get(&l, LEDGER_RX_OUT), 9);
+    assert_int_equal(ledger_get(&l, LEDGER_RX_LOST), 101);
+    assert_int_equal(ledger_get(&l, LEDGER_RX_MALFORMED), 0);
+    assert_int_equal(ledger_get(&l, LEDGER_RX_BYTES), bytes);
+    assert_int_equal(ledger_get(&l, LEDGER_RX_DATAGRAMS), ARRAY_SIZE(come));
+    assert_int_equal(ledger_get(&l, LEDGER_RX_GAP_DATAGRAMS), 2 + 92);
+    assert_int_equal(ledger_get(&l, LEDGER_RX_LATE_DATAGRAMS), 2);
+    reasm_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(constant_disorder),
-        cmocka_unit_test(clean_path),
-        cmocka_unit_test(bad_path),
-        cmocka_unit_test(reordering_is_mended),
-        cmocka_unit_test(rekeying_loses_nothing),
-        cmocka_unit_test(replay_window),
-        cmocka_unit_test(nonsense_is_accounted),
+        cmocka_unit_test(constant_disorder),    cmocka_unit_test(each_counter_is_exact),
+        cmocka_unit_test(clean_path),           cmocka_unit_test(bad_path),
+        cmocka_unit_test(reordering_is_mended), cmocka_unit_test(rekeying_loses_nothing),
+        cmocka_unit_test(replay_window),        cmocka_unit_test(nonsense_is_accounted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

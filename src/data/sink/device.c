@@ -86,7 +86,7 @@ static void device_write(struct sink *s, const struct batch *b)
         const struct frame *f = &b->f[i];
         struct device_port *p = f->port < SINK_PORTS_MAX ? &d->port[f->port] : NULL;
         if (!p || !p->ledger) {
-            continue;
+            continue; /* it was not added: a device has room for every port */
         }
         sink_count_in(s, p->ledger);
         int r = tapdev_write(p->fd, f);

@@ -11,6 +11,8 @@ struct fake_sink {
     size_t n, room, max;
     struct fake_port *ports[SINK_PORTS_MAX];
     bool open[SINK_PORTS_MAX];
+    uint32_t n_open;
+    _Atomic uint32_t room_ports;
     _Atomic int failed;
     _Atomic uint32_t flushes, finishes;
 };
@@ -29,10 +31,11 @@ static int fake_port_add(struct sink *s, const struct sink_port *port, struct er
         return failed;
     }
     struct fake_port **p = &fs->ports[port->index];
-    if (!*p && !(*p = calloc(1, sizeof(**p)))) {
-        sink_port_close(s, port->index);
-        return error_sys(err, ENOMEM, "%s", s->name);
+    if (fs->n_open >= atomic_load(&fs->room_ports) || (!*p && !(*p = calloc(1, sizeof(**p))))) {
+        sink_port_refuse(s, port->index);
+        return error_set(err, ENOSPC, "%s: no room", s->name);
     }
+    fs->n_open++;
     snprintf((*p)->tap, sizeof((*p)->tap), "%s", port->tap);
     snprintf((*p)->ifname, sizeof((*p)->ifname), "%s", port->ifname);
     snprintf((*p)->filter, sizeof((*p)->filter), "%s", port->filter ? port->filter : "");
@@ -54,9 +57,10 @@ static void fake_port_remove(struct sink *s, uint32_t index)
     struct fake_sink *fs = of(s);
     if (index < SINK_PORTS_MAX && fs->open[index]) {
         fs->open[index] = false;
+        fs->n_open--;
         fs->ports[index]->removes++;
-        sink_port_close(s, index);
     }
+    sink_port_close(s, index);
 }
 
 static bool keep(struct fake_sink *fs, const struct frame *f)
@@ -87,6 +91,7 @@ static void fake_write(struct sink *s, const struct batch *b)
     for (uint32_t i = 0; i < b->n; i++) {
         const struct frame *f = &b->f[i];
         if (f->port >= SINK_PORTS_MAX || !fs->open[f->port]) {
+            sink_count_refused(s, f->port);
             continue;
         }
         struct ledger *l = sink_ledger(s, f->port);
@@ -110,13 +115,13 @@ static void fake_flush(struct sink *s)
 static int fake_check(struct sink *s, struct error *err)
 {
     int code = atomic_load(&of(s)->failed);
-    return code ? error_sys(err, code, "%s", s->name) : 0;
+    return code ? error_sys(err, code, "%s", s->name) : sink_check_refused(s, 0, err);
 }
 
 static int fake_finish(struct sink *s, struct error *err)
 {
     atomic_fetch_add(&of(s)->finishes, 1);
-    return fake_check(s, err);
+    return MIN(fake_check(s, err), 0);
 }
 
 static void fake_free(struct sink *s)
@@ -152,6 +157,7 @@ int fake_sink_new(const char *name, struct sink **ret)
         return -ENOMEM;
     }
     fs->max = SIZE_MAX;
+    fs->room_ports = SINK_PORTS_MAX;
     if (sink_init(&fs->head, &fake_ops, name) < 0) {
         fake_free(&fs->head);
         return -ENOMEM;
@@ -184,6 +190,11 @@ uint32_t fake_sink_finishes(const struct sink *s)
 void fake_sink_fail(struct sink *s, int code)
 {
     atomic_store(&of(s)->failed, code);
+}
+
+void fake_sink_room(struct sink *s, uint32_t max)
+{
+    atomic_store(&of(s)->room_ports, max);
 }
 
 void fake_sink_limit(struct sink *s, size_t max)

@@ -32,5 +32,7 @@ uint32_t fake_sink_flushes(const struct sink *s);
 uint32_t fake_sink_finishes(const struct sink *s);
 /* From now on check() returns -code (0: healthy again), and frames are dropped as SINK_ERROR. */
 void fake_sink_fail(struct sink *s, int code);
+/* From now on ports are refused while `max` are open. Any thread. */
+void fake_sink_room(struct sink *s, uint32_t max);
 /* From now on at most `max` frames are kept; others are dropped as SINK_FULL. */
 void fake_sink_limit(struct sink *s, size_t max);

@@ -18,6 +18,7 @@ enum {
     CHUNKS_DEFAULT = 64,
     CHUNKS_MAX = 1 << 16,
     FINISH_MS_DEFAULT = 5000,
+    SNAPLEN_LEAST = 262144, /* of a file that is continued; what libpcap takes 0 for */
     PORTS_CROWDED = SINK_PORTS_MAX / 4 * 3,
 };
 
@@ -28,6 +29,9 @@ struct file_sink {
     struct sink head;
     char *path;
     uint32_t finish_ms;
+    /* One for all interfaces of the file, whatever their taps cut to: libpcap stops at the first
+     * that has another than the file's first, and at a frame that is longer. 0 is SNAPLEN_LEAST. */
+    uint32_t snaplen;
     uint16_t linktype; /* of the file's first interface; 0: there is none yet */
     struct file_writer *writer;
     struct chunk *chunk; /* being filled, or NULL */
@@ -35,6 +39,7 @@ struct file_sink {
     uint32_t n_ports;    /* interfaces of the section */
     uint32_t n_idbs;     /* described in the section so far */
     uint32_t n_new;      /* of the ports, those that are not */
+    uint32_t n_owed;     /* those that are closed and whose statistics found no room */
     struct file_port *ports[SINK_PORTS_MAX];
     struct file_port *by_index[SINK_PORTS_MAX];
 };
@@ -118,7 +123,11 @@ static void write_frame(struct file_sink *fs, struct file_port *of_link, const s
     }
     struct file_port *port = give_form(of_link, &f, &room);
     if (!port) {
-        drop(of_link, f, LEDGER_SINK_ERROR);
+        drop(of_link, f, LEDGER_SINK_REFUSED);
+        return;
+    }
+    if (f->caplen > (fs->snaplen ? fs->snaplen : SNAPLEN_LEAST)) {
+        drop(of_link, f, LEDGER_SINK_LONG);
         return;
     }
     struct pcapng_epb epb = {.caplen = f->caplen, .origlen = f->origlen};
@@ -144,6 +153,8 @@ static void file_write(struct sink *s, const struct batch *b)
         struct file_port *port = f->port < SINK_PORTS_MAX ? fs->by_index[f->port] : NULL;
         if (port) {
             write_frame(fs, port, f);
+        } else {
+            sink_count_refused(s, f->port);
         }
     }
 }
@@ -157,6 +168,40 @@ static void describe_idle(struct file_sink *fs)
             return;
         }
     }
+}
+
+/* Asks for the statistics of an interface that is closed: a chunk, which frames need more while the
+ * writer is behind. */
+static bool end_interface(struct file_sink *fs, struct file_port *p)
+{
+    if (file_writer_behind(fs->writer) || !has_room(fs, p, 0)) {
+        return false;
+    }
+    fs->chunk->ended = p;
+    p->isb_due = false;
+    submit(fs);
+    return true;
+}
+
+/* Asks for those that are owed, as far as there is room. */
+static void end_owed(struct file_sink *fs)
+{
+    for (uint32_t i = 0; fs->n_owed > 0 && i < fs->n_ports; i++) {
+        struct file_port *p = fs->ports[i];
+        if (!p->open && p->isb_due) {
+            if (!end_interface(fs, p)) {
+                return;
+            }
+            fs->n_owed--;
+        }
+    }
+}
+
+/* An interface whose statistics are owed is wanted again, or its ledger is another's now. */
+static void owe_nothing(struct file_sink *fs, struct file_port *p)
+{
+    fs->n_owed -= !p->open && p->isb_due ? 1 : 0;
+    p->isb_due = false;
 }
 
 /* Interfaces that are done with, statistics and all, make room for others; should one come back, it
@@ -182,6 +227,7 @@ static void forget_closed(struct file_sink *fs)
 static void file_flush(struct sink *s)
 {
     struct file_sink *fs = of(s);
+    end_owed(fs);
     forget_closed(fs);
     describe_idle(fs);
     /* While the writer is behind, handing on small pieces would only use the chunks up. */
@@ -191,8 +237,8 @@ static void file_flush(struct sink *s)
 }
 
 /* The port's description as it stands in the file. Shortened texts are no matter to anyone. */
-static int encode_port(const struct sink_port *port, uint16_t linktype, uint8_t **ret,
-                       uint32_t *ret_len)
+static int encode_port(const struct sink_port *port, uint32_t snaplen, uint16_t linktype,
+                       uint8_t **ret, uint32_t *ret_len)
 {
     char name[256], description[256];
     _cleanup_(freep) uint8_t *room = malloc(PCAPNG_META_MAX);
@@ -200,9 +246,13 @@ static int encode_port(const struct sink_port *port, uint16_t linktype, uint8_t 
         return -ENOMEM;
     }
     snprintf(name, sizeof(name), "%s:%s", port->tap, port->ifname);
-    snprintf(description, sizeof(description), "%s on tap %s", port->ifname, port->tap);
+    int n = snprintf(description, sizeof(description), "%s on tap %s", port->ifname, port->tap);
+    if (port->snaplen > 0 && n > 0 && (size_t)n < sizeof(description)) {
+        snprintf(description + n, sizeof(description) - (size_t)n, ", cut to %u bytes",
+                 port->snaplen);
+    }
     struct pcapng_idb idb = {.linktype = linktype,
-                             .snaplen = port->snaplen,
+                             .snaplen = snaplen,
                              .speed = port->speed_bps,
                              .name = pcapng_text(name),
                              .description = pcapng_text(description),
@@ -258,7 +308,7 @@ static struct file_port *open_interface(struct file_sink *fs, const struct sink_
 {
     _cleanup_(freep) uint8_t *idb = NULL;
     uint32_t idb_len = 0;
-    if (encode_port(port, linktype, &idb, &idb_len) < 0) {
+    if (encode_port(port, fs->snaplen, linktype, &idb, &idb_len) < 0) {
         return NULL;
     }
     struct file_port *p = find_same(fs, ledger, spare, idb, idb_len);
@@ -266,6 +316,7 @@ static struct file_port *open_interface(struct file_sink *fs, const struct sink_
     if (p) {
         p->form = (struct file_form){linktype, port->arphrd};
         p->ethernet = NULL;
+        owe_nothing(fs, p);
         p->open = true;
     }
     return p;
@@ -282,12 +333,12 @@ static int file_port_add(struct sink *s, const struct sink_port *port, struct er
     }
     for (uint32_t i = 0; port->fresh && i < fs->n_ports; i++) {
         if (fs->ports[i]->ledger == ledger) {
-            fs->ports[i]->isb_due = false; /* the ledger is not its own any more */
+            owe_nothing(fs, fs->ports[i]);
         }
     }
     struct file_port *p = open_interface(fs, port, ledger, linktype, false);
     if (!p) {
-        sink_port_close(s, port->index);
+        sink_port_refuse(s, port->index);
         return error_set(err, ENOSPC, "%s: too many different interfaces of taps for one file",
                          fs->path);
     }
@@ -317,19 +368,16 @@ static void file_port_remove(struct sink *s, uint32_t index)
 {
     struct file_sink *fs = of(s);
     struct file_port *p = port_at(fs, index);
-    if (!p) {
-        return;
+    if (p) {
+        p->open = false;
+        if (p->ethernet) {
+            p->ethernet->open = false;
+        }
+        fs->by_index[index] = NULL;
+        if (!end_interface(fs, p)) {
+            fs->n_owed++; /* its statistics come when there is room */
+        }
     }
-    if (has_room(fs, p, 0)) { /* else its statistics come at the file's end */
-        fs->chunk->ended = p;
-        p->isb_due = false;
-        submit(fs);
-    }
-    p->open = false;
-    if (p->ethernet) {
-        p->ethernet->open = false;
-    }
-    fs->by_index[index] = NULL;
     sink_port_close(s, index);
 }
 
@@ -339,7 +387,7 @@ static int file_check(struct sink *s, struct error *err)
     int code = -file_writer_error(fs->writer);
     switch (code) {
     case 0:
-        return 0;
+        return sink_check_refused(s, 0, err);
     case ENOSPC:
     case EDQUOT:
         return error_set(err, code,
@@ -364,8 +412,8 @@ static int file_finish(struct sink *s, struct error *err)
     struct file_sink *fs = of(s);
     describe_idle(fs);
     submit(fs);
-    (void)file_writer_finish(fs->writer, fs->ports, fs->n_ports, fs->finish_ms);
-    return file_check(s, err);
+    int r = file_writer_finish(fs->writer, fs->ports, fs->n_ports, fs->finish_ms);
+    return r < 0 ? file_check(s, err) : 0;
 }
 
 static void file_free(struct sink *s)
@@ -394,43 +442,57 @@ static const struct sink_ops file_ops = {
     .free = file_free,
 };
 
-/* Cuts a torn end off and gives the place where the new section begins. */
-static int continue_file(int fd, bool append, const char *path, uint64_t size, uint64_t *ret_end,
+/* What is there of the file, and how it goes on. */
+struct beginning {
+    bool regular;
+    uint64_t end; /* where the new section begins */
+    uint32_t snaplen;
+};
+
+/* Cuts a torn end off and finds the place where the new section begins. */
+static int continue_file(int fd, bool append, const char *path, uint64_t size, struct beginning *b,
                          struct error *err)
 {
+    struct pcapng_tail tail;
     if (!append) {
         return error_set(err, EEXIST, "%s exists and is not empty: it will not be overwritten",
                          path);
     }
-    int failed = file_tail_find(fd, path, size, ret_end, err);
+    int failed = file_tail_find(fd, path, size, &tail, err);
     if (failed < 0) {
         return failed;
     }
-    if (*ret_end < size && ftruncate(fd, (off_t)*ret_end) < 0) {
+    if (tail.described && tail.snaplen > 0 && tail.snaplen < SNAPLEN_LEAST) {
+        return error_set(err, EEXIST,
+                         "%s has frames of at most %u bytes, and programs that use libpcap would "
+                         "read none that are longer: it will not be continued; name another file",
+                         path, tail.snaplen);
+    }
+    if (tail.good < size && ftruncate(fd, (off_t)tail.good) < 0) {
         return error_sys(err, errno, "cannot cut the torn end off %s", path);
     }
+    b->end = tail.good;
+    b->snaplen = tail.described ? tail.snaplen : b->snaplen;
     return 0;
 }
 
-static int prepare(int fd, bool append, const char *path, bool *ret_regular, uint64_t *ret_end,
-                   struct error *err)
+static int prepare(int fd, bool append, const char *path, struct beginning *ret, struct error *err)
 {
     struct stat st;
     if (fstat(fd, &st) < 0) {
         return error_sys(err, errno, "%s", path);
     }
-    *ret_regular = S_ISREG(st.st_mode);
-    *ret_end = 0;
-    if (!*ret_regular) {
+    *ret = (struct beginning){.regular = S_ISREG(st.st_mode), .snaplen = FRAME_LEN_MAX};
+    if (!ret->regular) {
         return 0;
     }
     if (st.st_size > 0) {
-        int failed = continue_file(fd, append, path, (uint64_t)st.st_size, ret_end, err);
+        int failed = continue_file(fd, append, path, (uint64_t)st.st_size, ret, err);
         if (failed < 0) {
             return failed;
         }
     }
-    if (lseek(fd, (off_t)*ret_end, SEEK_SET) < 0) {
+    if (lseek(fd, (off_t)ret->end, SEEK_SET) < 0) {
         return error_sys(err, errno, "%s", path);
     }
     return 0;
@@ -447,11 +509,10 @@ static void begin_section(struct file_sink *fs, const struct file_sink_conf *con
 int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf, struct sink **ret,
                   struct error *err)
 {
-    bool regular;
-    uint64_t end;
+    struct beginning begin = {.regular = false};
     const char *path = strcmp(conf->path, "-") == 0 ? "standard output" : conf->path;
     uint32_t chunks = conf->chunks ? conf->chunks : CHUNKS_DEFAULT;
-    int failed = prepare(fd, append_section, path, &regular, &end, err);
+    int failed = prepare(fd, append_section, path, &begin, err);
     if (failed < 0) {
         return failed;
     }
@@ -460,12 +521,13 @@ int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf
         return error_sys(err, ENOMEM, "%s", path);
     }
     fs->finish_ms = conf->finish_ms ? conf->finish_ms : FINISH_MS_DEFAULT;
-    fs->linktype = end > 0 ? file_tail_linktype(fd, end) : 0;
+    fs->snaplen = begin.snaplen;
+    fs->linktype = begin.end > 0 ? file_tail_linktype(fd, begin.end) : 0;
     fs->path = strdup(path);
     failed = fs->path ? sink_init(&fs->head, &file_ops, path) : -ENOMEM;
     if (failed == 0) {
-        failed = file_writer_new(fd, regular, end, MIN(MAX(chunks, 2u), (uint32_t)CHUNKS_MAX),
-                                 &fs->writer);
+        failed = file_writer_new(fd, begin.regular, begin.end,
+                                 MIN(MAX(chunks, 2u), (uint32_t)CHUNKS_MAX), &fs->writer);
     }
     if (failed < 0) {
         file_free(&fs->head);

@@ -8,7 +8,8 @@
  *
  * "Written" means that the system took it. A regular file always ends with a whole block: after an
  * error it is cut back to the last one, and a torn end left by a crash is cut off before a file is
- * continued. Nothing that was there before is ever overwritten.
+ * continued. Nothing that was there before is ever overwritten. That nobody else writes the file is
+ * for the caller to see to (file_lock.h).
  */
 #pragma once
 

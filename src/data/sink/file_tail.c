@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "proto/pcapng.h"
-
 enum {
     WINDOW = 1 << 20,
 };
@@ -27,7 +25,8 @@ static int read_window(int fd, uint8_t *to, size_t want, uint64_t at)
     return 0;
 }
 
-int file_tail_find(int fd, const char *name, uint64_t size, uint64_t *ret_good, struct error *err)
+int file_tail_find(int fd, const char *name, uint64_t size, struct pcapng_tail *ret,
+                   struct error *err)
 {
     _cleanup_(freep) uint8_t *window = malloc(WINDOW);
     struct pcapng_tail t;
@@ -54,7 +53,7 @@ int file_tail_find(int fd, const char *name, uint64_t size, uint64_t *ret_good, 
                              name, t.good);
         }
     }
-    *ret_good = t.good;
+    *ret = t;
     return 0;
 }
 

@@ -71,7 +71,7 @@ static void queue_write(struct sink *s, const struct batch *b)
             port->lost = 0;
         } else {
             port->lost += (uint64_t)f->lost + 1;
-            ledger_add_shared(port->ledger, LEDGER_SINK_FULL, 1);
+            ledger_add_shared(port->ledger, port->ring ? LEDGER_SINK_FULL : LEDGER_SINK_REFUSED, 1);
         }
     }
     publish(p);
@@ -152,13 +152,20 @@ static struct queue_lane *find_lane(struct queue_sink *q, const char *tap)
     return l;
 }
 
-static void lane_free(struct queue_lane *l)
+static void ring_free(struct queue_ring *r)
+{
+    if (r) {
+        records_done(&r->records);
+        free(r);
+    }
+}
+
+DEFINE_FREEP(struct queue_ring, ring_free)
+
+void queue_lane_free(struct queue_lane *l)
 {
     for (unsigned t = 0; t < QUEUE_PRODUCERS; t++) {
-        if (l->ring[t]) {
-            records_done(&l->ring[t]->records);
-            free(l->ring[t]);
-        }
+        ring_free(l->ring[t]);
     }
     order_free(l->order);
     free(l->tap);
@@ -175,7 +182,7 @@ static struct queue_lane *make_lane(struct queue_sink *q, const char *tap)
     l->tap = q->conf.lanes ? strdup(tap) : NULL;
     l->order = q->conf.order_ns > 0 ? order_new(q->conf.order_ns, q->conf.bytes) : NULL;
     if ((q->conf.lanes && !l->tap) || (q->conf.order_ns > 0 && !l->order)) {
-        lane_free(l);
+        queue_lane_free(l);
         return NULL;
     }
     l->next = q->lanes;
@@ -183,26 +190,31 @@ static struct queue_lane *make_lane(struct queue_sink *q, const char *tap)
     return l;
 }
 
-/* The producer's ring in the lane, made when it is the first port's. Both are kept for good: there
- * are as many as taps have names. */
-static struct queue_ring *ring_for(struct queue_producer *p, const char *tap)
+static struct queue_ring *make_ring(const struct queue_sink *q)
 {
-    struct queue_lane *l = find_lane(p->queue, tap);
-    l = l ? l : make_lane(p->queue, tap);
-    if (!l || l->ring[p->number]) {
-        return l ? l->ring[p->number] : NULL;
-    }
-    struct queue_ring *r = aligned_alloc(_Alignof(struct queue_ring), sizeof(*r));
+    _cleanup_(ring_freep) struct queue_ring *r =
+        aligned_alloc(_Alignof(struct queue_ring), sizeof(*r));
     if (!r) {
         return NULL;
     }
     memset(r, 0, sizeof(*r));
-    r->lane = l;
-    if (records_init(&r->records, p->queue->conf.bytes, QUEUE_RESERVE) < 0) {
-        free(r);
+    return records_init(&r->records, q->conf.bytes, QUEUE_RESERVE) < 0 ? NULL : TAKE_PTR(r);
+}
+
+/* The producer's ring in the lane, made when it is the first port's; no lane is without one. */
+static struct queue_ring *ring_for(struct queue_producer *p, const char *tap)
+{
+    struct queue_lane *l = find_lane(p->queue, tap);
+    if (l && l->ring[p->number]) {
+        return l->ring[p->number];
+    }
+    _cleanup_(ring_freep) struct queue_ring *r = make_ring(p->queue);
+    l = l || !r ? l : make_lane(p->queue, tap);
+    if (!l || !r) {
         return NULL;
     }
-    return l->ring[p->number] = r;
+    r->lane = l;
+    return l->ring[p->number] = TAKE_PTR(r);
 }
 
 static int add_port(struct queue_producer *p, const struct sink_port *port, struct error *err)
@@ -213,16 +225,17 @@ static int add_port(struct queue_producer *p, const struct sink_port *port, stru
     if (r < 0) {
         return r;
     }
-    /* From here on its frames are counted, whatever happens. */
-    p->port[port->index] = (struct queue_port){.ledger = ledger};
-    struct queue_ring *ring = ring_for(p, port->tap);
-    struct queue_command *c = ring ? add_command(port, ledger) : NULL;
-    if (!c || !has_room_for_port(ring) || !say(p, ring, c)) {
+    p->port[port->index].ledger = ledger; /* from here on its frames are counted */
+    struct queue_command *c = add_command(port, ledger);
+    struct queue_ring *ring = c ? ring_for(p, port->tap) : NULL;
+    if (!ring || !has_room_for_port(ring) || !say(p, ring, c)) {
         queue_command_free(c);
-        return error_set(err, c ? ENOSPC : ENOMEM, "%s: no room for %s:%s", shown->name, port->tap,
+        sink_port_refuse(shown, port->index);
+        return error_set(err, ENOSPC, "%s: no room for %s:%s", shown->name, port->tap,
                          port->ifname);
     }
     ring->open++;
+    ring->lane->open++;
     p->port[port->index].ring = ring;
     return 0;
 }
@@ -264,6 +277,7 @@ static void queue_port_remove(struct sink *s, uint32_t index)
     pthread_mutex_lock(&p->queue->lock);
     if (c && say(p, r, c)) { /* without memory, the inner sink keeps it until the end */
         r->open--;
+        r->lane->open--;
     } else {
         queue_command_free(c);
     }
@@ -291,7 +305,8 @@ static int queue_check(struct sink *s, struct error *err)
 {
     struct queue_sink *q = of(s)->queue;
     close_devices(q);
-    return q->inner->ops->check(q->inner, err);
+    int r = q->inner->ops->check(q->inner, err);
+    return r < 0 ? r : sink_check_refused(s, r, err);
 }
 
 static void join(struct queue_sink *q)
@@ -342,6 +357,7 @@ static void drop_commands(struct queue_sink *q)
             q->port[i].pending = c->next;
             queue_command_free(c);
         }
+        queue_command_free(q->port[i].refused);
         if (q->port[i].device > 0) {
             close(q->port[i].device);
         }
@@ -358,7 +374,7 @@ static void queue_free_all(struct queue_sink *q)
     }
     for (struct queue_lane *l; (l = q->lanes) != NULL;) {
         q->lanes = l->next;
-        lane_free(l);
+        queue_lane_free(l);
     }
     if (q->sync_made) {
         close_devices(q);

@@ -5,9 +5,10 @@
  * producer with a sink of its own, into which it copies frames without waiting and without locks;
  * the queue's thread takes them out and is the inner sink's only data thread.
  *
- * With `lanes`, every tap has a queue of its own before the one thread: where each has a device,
- * one that is slow gets its share of the thread's time and loses frames when its own queue is full,
- * and the others go on. With `order_ns`, frames leave a lane by their timestamps (sink/order.h).
+ * With `lanes`, every tap has a queue of its own before the one thread, from its first port to its
+ * last: where each has a device, one that is slow gets its share of the thread's time and loses
+ * frames when its own queue is full, and the others go on. With `order_ns`, frames leave a lane by
+ * their timestamps (sink/order.h).
  *
  * Frames that find no room are counted as SINK_FULL at once, by the producer. A point's SINK_IN is
  * counted by the producer, everything else about it by the inner sink, in one ledger that all the

@@ -8,6 +8,10 @@
  *
  * Commands about ports travel in the rings, in order with the frames. Where a port moves from one
  * producer to another, what is said of it is numbered, and the thread keeps to the numbers.
+ *
+ * A lane of a tap lives from the tap's first port to its last. The thread frees it once all that
+ * was said in it is carried out: then no producer has a pointer to its rings, and none can get one
+ * but under the lock.
  */
 #pragma once
 
@@ -37,7 +41,8 @@ struct queue_command {
 };
 
 struct queue_lane {
-    char *tap; /* NULL: all of them */
+    char *tap;     /* NULL: all of them */
+    uint32_t open; /* ports; under the lock */
     struct queue_ring *ring[QUEUE_PRODUCERS];
     struct order *order; /* NULL: frames are not put in order */
     bool waiting;        /* on the thread's list of lanes in which frames wait for that */
@@ -45,6 +50,8 @@ struct queue_lane {
     /* What the thread gives it: frames in a turn, and time that it has had too much. */
     uint32_t turn;
     int64_t debt_ns;
+    bool ends; /* on the thread's list of lanes that have lost a port: was it the last one? */
+    struct queue_lane *next_ending;
     struct queue_lane *next; /* of all; under the lock */
 };
 
@@ -63,7 +70,7 @@ struct queue_ring {
 /* A port as its producer sees it. */
 struct queue_port {
     struct ledger *ledger;   /* NULL: not added */
-    struct queue_ring *ring; /* NULL: it could not be added, and has no room for anything */
+    struct queue_ring *ring; /* NULL: it is refused here, as there is no memory for it */
     uint64_t lost;           /* frames lost and dropped since the last that was put */
 };
 
@@ -79,10 +86,11 @@ struct queue_producer {
 
 /* A port as the thread sees it. */
 struct queue_inner_port {
-    uint32_t said;         /* commands so far; under the lock */
-    uint32_t heard;        /* the thread's, as what follows */
-    struct ledger *ledger; /* NULL: not added */
-    bool refused;          /* the inner sink would not have it */
+    uint32_t said;                 /* commands so far; under the lock */
+    uint32_t heard;                /* the thread's, as what follows */
+    struct ledger *ledger;         /* NULL: not added */
+    struct queue_command *refused; /* its QUEUE_ADD: the inner sink has no room for it */
+    struct queue_inner_port *next_refused;
     int device;
     uint32_t held; /* its frames that wait to be put in order */
     struct queue_lane *lane;
@@ -110,12 +118,16 @@ struct queue_sink {
     /* The thread's. */
     struct queue_inner_port port[SINK_PORTS_MAX];
     struct queue_ring *active; /* rings that are not empty, as far as is known */
-    struct queue_lane *waiting;
+    struct queue_lane *waiting, *ending;
     struct queue_inner_port *pending;
+    struct queue_inner_port *refused; /* ports that the inner sink is asked for again, … */
+    struct mono retry;                /* … then */
     struct mono now;
     struct batch batch;
 };
 
+/* queue.c: a lane that is on no list any more. */
+void queue_lane_free(struct queue_lane *l);
 /* The thread. */
 void *queue_thread(void *queue);
 void queue_command_free(struct queue_command *c);

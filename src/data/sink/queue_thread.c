@@ -136,14 +136,57 @@ static bool release(struct queue_sink *q, struct queue_lane *l, bool all)
 
 /* ---- commands ---- */
 
+/* True when the inner sink has the port now, else the command is kept. */
+static bool give(struct queue_sink *q, struct queue_inner_port *p)
+{
+    struct sink_port port = p->refused->port;
+    port.device = p->device;
+    if (q->inner->ops->port_add(q->inner, &port, NULL) < 0) {
+        return false;
+    }
+    queue_command_free(TAKE_PTR(p->refused));
+    return true;
+}
+
+/* Takes the command over. */
 static void add(struct queue_sink *q, struct queue_inner_port *p, struct queue_command *c)
 {
     p->ledger = c->port.ledger;
     p->device = c->port.device;
     c->port.device = -1;
-    struct sink_port port = c->port;
-    port.device = p->device;
-    p->refused = q->inner->ops->port_add(q->inner, &port, NULL) < 0;
+    p->refused = c;
+    if (!give(q, p)) {
+        q->retry = q->refused ? q->retry : mono_add_ms(q->now, SINK_RETRY_MS);
+        p->next_refused = q->refused;
+        q->refused = p;
+    }
+}
+
+/* Offers the ports that the inner sink had no room for once more, now and then. */
+static void offer_again(struct queue_sink *q)
+{
+    if (!q->refused || !mono_due(q->now, q->retry)) {
+        return;
+    }
+    q->retry = mono_add_ms(q->now, SINK_RETRY_MS);
+    q->inner->ops->flush(q->inner); /* which makes room, where there is some to be made */
+    for (struct queue_inner_port **at = &q->refused, *p; (p = *at) != NULL;) {
+        if (give(q, p)) {
+            *at = p->next_refused;
+        } else {
+            at = &p->next_refused;
+        }
+    }
+}
+
+static void forget_refused(struct queue_sink *q, struct queue_inner_port *p)
+{
+    struct queue_inner_port **at = &q->refused;
+    while (*at != p) {
+        at = &(*at)->next_refused;
+    }
+    *at = p->next_refused;
+    queue_command_free(TAKE_PTR(p->refused));
 }
 
 /* Closing a device takes the kernel long, so the thread that asks check() does that. */
@@ -169,37 +212,43 @@ static void put_device_away(struct queue_sink *q, int fd)
 
 static void take_away(struct queue_sink *q, struct queue_inner_port *p, uint32_t index)
 {
-    if (!p->refused) {
-        q->inner->ops->port_remove(q->inner, index);
+    if (p->refused) {
+        forget_refused(q, p);
     }
+    q->inner->ops->port_remove(q->inner, index);
     if (p->device > 0) {
         put_device_away(q, p->device);
     }
     p->ledger = NULL;
     p->device = -1;
+    if (p->lane->tap && !p->lane->ends) {
+        p->lane->ends = true;
+        p->lane->next_ending = q->ending;
+        q->ending = p->lane;
+    }
+    p->lane = NULL;
 }
 
 static void carry_out(struct queue_sink *q, struct queue_command *c)
 {
     struct queue_inner_port *p = &q->port[c->index];
+    struct queue_ring *r = c->ring;
     switch (c->op) {
     case QUEUE_ADD:
-        p->lane = c->ring->lane;
-        add(q, p, c);
+        p->lane = r->lane;
+        add(q, p, TAKE_PTR(c));
         break;
     case QUEUE_STATS:
-        if (!p->refused) {
-            q->inner->ops->port_stats(q->inner, c->index, &c->figures);
-        }
+        q->inner->ops->port_stats(q->inner, c->index, &c->figures);
         break;
     case QUEUE_REMOVE:
         take_away(q, p, c->index);
         break;
     }
-    atomic_store_explicit(&c->ring->carried_out,
-                          atomic_load_explicit(&c->ring->carried_out, memory_order_relaxed) + 1,
-                          memory_order_release);
     queue_command_free(c);
+    atomic_store_explicit(&r->carried_out,
+                          atomic_load_explicit(&r->carried_out, memory_order_relaxed) + 1,
+                          memory_order_release);
 }
 
 static void carry_out_pending(struct queue_sink *q, struct queue_inner_port *p)
@@ -266,7 +315,7 @@ static void frame(struct queue_sink *q, struct queue_lane *l, const struct recor
         look_at_pending(q);
     }
     if (p->refused) {
-        ledger_add_shared(p->ledger, LEDGER_SINK_ERROR, 1);
+        ledger_add_shared(p->ledger, LEDGER_SINK_REFUSED, 1);
     } else if (!l->order || !put_in_order(q, l, &f)) {
         q->batch.f[q->batch.n++] = f;
     }
@@ -316,6 +365,46 @@ static void collect(struct queue_sink *q)
     }
 }
 
+/* Nothing is in it that was not given out or carried out. */
+static bool is_empty(const struct queue_lane *l)
+{
+    bool empty = !l->waiting;
+    for (unsigned t = 0; t < QUEUE_PRODUCERS; t++) {
+        const struct queue_ring *r = l->ring[t];
+        empty =
+            empty &&
+            (!r || (!atomic_load_explicit(&r->scheduled, memory_order_acquire) &&
+                    r->commands == atomic_load_explicit(&r->carried_out, memory_order_relaxed)));
+    }
+    return empty;
+}
+
+/* Frees the lanes whose last port is gone. */
+static void end_lanes(struct queue_sink *q)
+{
+    for (struct queue_lane **at = &q->ending, *l; (l = *at) != NULL;) {
+        pthread_mutex_lock(&q->lock);
+        const bool lives = l->open > 0, over = !lives && is_empty(l);
+        struct queue_lane **of_all = &q->lanes;
+        while (over && *of_all != l) {
+            of_all = &(*of_all)->next;
+        }
+        if (over) {
+            *of_all = l->next;
+        }
+        pthread_mutex_unlock(&q->lock);
+        if (!lives && !over) {
+            at = &l->next_ending; /* something is still on its way */
+            continue;
+        }
+        *at = l->next_ending;
+        l->ends = false;
+        if (over) {
+            queue_lane_free(l);
+        }
+    }
+}
+
 /* A turn of everyone. True while there is more to do now. */
 static bool round_of_turns(struct queue_sink *q, bool last)
 {
@@ -337,6 +426,7 @@ static bool round_of_turns(struct queue_sink *q, bool last)
         }
     }
     look_at_pending(q);
+    end_lanes(q);
     return q->active || due;
 }
 
@@ -391,6 +481,7 @@ void *queue_thread(void *queue)
         bool last = is_set(&q->finishing); /* asked before the rings: nothing comes after it */
         uint32_t seen = atomic_load(&q->signals);
         collect(q);
+        offer_again(q);
         if (q->active) {
             worked = true;
         }

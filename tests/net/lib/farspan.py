@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The product as its users run it, and what its ledger must say."""
 
-import collections
 import json
 import os
 import re
@@ -142,21 +141,25 @@ def assert_tap_balanced(tap):
         assert stages["cut"]["out"] == stages["link_tx"]["in"], stages
 
 
+def assert_given(where, way, outputs):
+    """All of `outputs` were given what was received, each frame of it; `way`: an interface, or the sum of some."""
+    received = way["stages"]["link_rx"]
+    assert_stage(f"{where} link_rx", received)
+    names = [output["name"] for output in way["outputs"]]
+    assert sorted(names) == outputs or (not names and received["out"] == 0), f"{where}: {names} of {outputs}: {way}"
+    for output in way["outputs"]:
+        assert_stage(f"{where} output {output['name']}", output)
+        assert output["in"] == received["out"], f"{where}: {output['name']} got not all {received['out']} frames: {output}"
+
+
 def assert_collector_balanced(collector):
-    """Each stage balances, and each output was given what was received."""
+    """Each stage balances, and what came off the link is what each output took in, for each interface of each tap."""
+    outputs = sorted(output["name"] for output in collector["outputs"])
     for tap in collector["taps"]:
-        given = collections.Counter()
-        for interface in tap["interfaces"]:
-            received = interface["stages"]["link_rx"]
-            assert_stage(f"{tap['name']} {interface['name']} link_rx", received)
-            for output in interface["outputs"]:
-                assert_stage(f"{tap['name']} {interface['name']} output {output['name']}", output)
-                given[output["name"]] += output["in"]
-        total = sum(i["stages"]["link_rx"]["out"] for i in tap["interfaces"])
-        assert all(n == total for n in given.values()), f"an output of {tap['name']} got not all {total} frames: {given}"
-        for interface in tap["interfaces"]:
-            for output in interface["outputs"]:
-                assert output["in"] == interface["stages"]["link_rx"]["out"], f"{output['name']} of {interface}"
+        for way in tap["interfaces"] + ([tap["gone_interfaces"]] if "gone_interfaces" in tap else []):
+            assert_given(f"{tap['name']} {way.get('name', 'gone')}", way, outputs)
+    if "forgotten" in collector:
+        assert_given("forgotten", collector["forgotten"], outputs)
 
 
 def assert_balanced(tap, collector, sent=None, delivered=None, lost=0, name=None, told=True):
