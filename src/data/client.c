@@ -282,14 +282,14 @@ static void down(struct client *c)
     hold(c, false); /* without a session frames are kept anyway */
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct stream *s = &c->stream[i];
-        s->ended = worker_down(s->conf.worker) < 0;
+        s->past_accounted += s->accounted;
+        s->past_lost += s->lost;
+        s->accounted = s->lost = 0;
+        s->ended = worker_down(s->conf.worker, s->past_accounted) < 0;
         s->acked = s->stale = false;
         s->asked = 0;
         s->told[0] = s->told[1] = 0;
         s->ready = (struct mono){0};
-        s->past_accounted += s->accounted;
-        s->past_lost += s->lost;
-        s->accounted = s->lost = 0;
     }
     epoch_close(&c->current);
     epoch_close(&c->previous);
@@ -357,7 +357,7 @@ void client_hand_out_keys(struct client *c)
         struct stream *s = &c->stream[i];
         struct link_tx_key key;
         if (s->ended && !s->acked) {
-            s->ended = worker_down(s->conf.worker) < 0;
+            s->ended = worker_down(s->conf.worker, s->past_accounted) < 0;
         }
         if (s->stale && client_worker_key(c, &key) == 0) {
             s->stale = worker_rekey(s->conf.worker, &key) < 0;

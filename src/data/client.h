@@ -92,6 +92,7 @@ struct client_status {
 
 struct client_stream_status {
     uint64_t confirmed, reported_lost; /* over all sessions */
+    uint64_t unconfirmed;              /* sent in sessions that are over, and neither of these */
 };
 
 void client_status(const struct client *c, struct client_status *ret);

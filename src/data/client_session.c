@@ -122,7 +122,7 @@ static void fill_report_stream(const struct stream *s, const struct link_tx_prog
     const struct ledger *l = worker_ledger(s->conf.worker);
     *ret = (struct link_report_stream){
         .stream = s->id, .frames = p->frames, .datagrams = p->datagrams};
-    for (unsigned k = 0; k <= LEDGER_TX_UNSENT; k++) {
+    for (unsigned k = 0; k <= LEDGER_TX_UNCONFIRMED; k++) {
         ret->has[k] = true;
         ret->n[k] = ledger_get(l, (enum ledger_id)k);
     }
@@ -156,7 +156,8 @@ static void stream_ended(struct client *c, const struct link_stream_end *e)
     if (!s || !s->ending || !worker_done(s->conf.worker)) {
         return;
     }
-    if (e->frames >= s->accounted) { /* else: it answered before, and that was lost */
+    if (e->frames >= s->accounted && e->lost <= e->frames) { /* else: it answered before, and that
+                                                              * was lost */
         s->accounted = e->frames;
         s->lost = e->lost;
     }
@@ -303,7 +304,8 @@ void client_repeat_ports(struct client *c)
 static void begin_stream(struct client *c, struct stream *s)
 {
     struct link_tx_key key;
-    if (client_worker_key(c, &key) == 0 && worker_session(s->conf.worker, &key, c->serial) == 0) {
+    if (client_worker_key(c, &key) == 0 &&
+        worker_session(s->conf.worker, &key, c->serial, s->past_accounted) == 0) {
         worker_hold(s->conf.worker, c->uplink.held);
         s->acked = true;
     }
@@ -348,7 +350,7 @@ static void reported(struct client *c, const struct link_report *r)
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         struct stream *s = client_find_stream(c, rs->stream);
-        if (s) {
+        if (s && rs->frames >= s->accounted && rs->lost <= rs->frames) { /* else: an older one */
             doubt |= rs->lost > s->lost || rs->frames < s->told[1];
             s->accounted = rs->frames;
             s->lost = rs->lost;

@@ -49,6 +49,7 @@ struct worker {
         enum held_op op;
         struct link_tx_key key;
         uint32_t serial;
+        uint64_t accounted;
     } held[WORLD_HELD];
     unsigned n_held, sessions, rekeys, downs, holds;
     uint32_t datagram;
@@ -103,11 +104,12 @@ struct world {
 /* ---- the data thread ---- */
 
 static inline void worker_carry_out(struct worker *w, enum held_op op, struct link_tx_key *key,
-                                    uint32_t serial)
+                                    uint32_t serial, uint64_t accounted)
 {
     switch (op) {
     case HELD_SESSION:
         link_tx_session(w->tx, key);
+        link_tx_settle(w->tx, accounted);
         w->serial = serial;
         w->sessions++;
         break;
@@ -121,6 +123,7 @@ static inline void worker_carry_out(struct worker *w, enum held_op op, struct li
         break;
     case HELD_DOWN:
         link_tx_down(w->tx);
+        link_tx_settle(w->tx, accounted);
         w->serial = 0;
         w->downs++;
         break;
@@ -131,13 +134,14 @@ static inline void worker_release(struct worker *w)
 {
     w->hold = false;
     for (unsigned i = 0; i < w->n_held; i++) {
-        worker_carry_out(w, w->held[i].op, &w->held[i].key, w->held[i].serial);
+        worker_carry_out(w, w->held[i].op, &w->held[i].key, w->held[i].serial,
+                         w->held[i].accounted);
     }
     w->n_held = 0;
 }
 
 static inline int worker_take(struct worker *w, enum held_op op, const struct link_tx_key *key,
-                              uint32_t serial)
+                              uint32_t serial, uint64_t accounted)
 {
     struct link_tx_key k = key ? *key : (struct link_tx_key){.fd = -1};
     if (w->refuse > 0) {
@@ -149,31 +153,33 @@ static inline int worker_take(struct worker *w, enum held_op op, const struct li
         assert_true(w->n_held < WORLD_HELD);
         w->held[w->n_held].op = op;
         w->held[w->n_held].key = k;
+        w->held[w->n_held].accounted = accounted;
         w->held[w->n_held++].serial = serial;
         return 0;
     }
-    worker_carry_out(w, op, &k, serial);
+    worker_carry_out(w, op, &k, serial, accounted);
     return 0;
 }
 
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial)
+int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
+                   uint64_t accounted)
 {
-    return worker_take(w, HELD_SESSION, key, serial);
+    return worker_take(w, HELD_SESSION, key, serial, accounted);
 }
 
 int worker_rekey(struct worker *w, const struct link_tx_key *key)
 {
-    return worker_take(w, HELD_REKEY, key, 0);
+    return worker_take(w, HELD_REKEY, key, 0, 0);
 }
 
 int worker_size(struct worker *w, uint32_t datagram)
 {
-    return worker_take(w, HELD_SIZE, NULL, datagram);
+    return worker_take(w, HELD_SIZE, NULL, datagram, 0);
 }
 
-int worker_down(struct worker *w)
+int worker_down(struct worker *w, uint64_t accounted)
 {
-    return worker_take(w, HELD_DOWN, NULL, 0);
+    return worker_take(w, HELD_DOWN, NULL, 0, accounted);
 }
 
 void worker_hold(struct worker *w, bool held)

@@ -28,6 +28,7 @@ struct command {
     enum op op;
     struct link_tx_key key;
     uint32_t serial, datagram;
+    uint64_t accounted;
     struct filter_prog prog;
     struct ring *ring;
     bool has_flow;
@@ -117,6 +118,7 @@ static void carry_out(struct worker *w, struct command *c)
     case OP_SESSION:
         atomic_store_explicit(&w->published_serial, 0, memory_order_relaxed);
         link_tx_session(w->pipeline.sink, &c->key);
+        link_tx_settle(w->pipeline.sink, c->accounted);
         c->key = (struct link_tx_key){.fd = -1};
         w->serial = c->serial;
         break;
@@ -129,6 +131,7 @@ static void carry_out(struct worker *w, struct command *c)
         break;
     case OP_DOWN:
         link_tx_down(w->pipeline.sink);
+        link_tx_settle(w->pipeline.sink, c->accounted);
         w->serial = 0;
         break;
     case OP_FILTER:
@@ -343,9 +346,11 @@ static int command(struct worker *w, const struct command *from)
     return 0;
 }
 
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial)
+int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
+                   uint64_t accounted)
 {
-    return command(w, &(struct command){.op = OP_SESSION, .key = *key, .serial = serial});
+    return command(w, &(struct command){
+                          .op = OP_SESSION, .key = *key, .serial = serial, .accounted = accounted});
 }
 
 int worker_rekey(struct worker *w, const struct link_tx_key *key)
@@ -358,9 +363,9 @@ int worker_size(struct worker *w, uint32_t datagram)
     return command(w, &(struct command){.op = OP_SIZE, .key.fd = -1, .datagram = datagram});
 }
 
-int worker_down(struct worker *w)
+int worker_down(struct worker *w, uint64_t accounted)
 {
-    return command(w, &(struct command){.op = OP_DOWN, .key.fd = -1});
+    return command(w, &(struct command){.op = OP_DOWN, .key.fd = -1, .accounted = accounted});
 }
 
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow)

@@ -37,10 +37,12 @@ void worker_free(struct worker *w);
 
 /* Commands, carried out in order by the thread. -EAGAIN when the thread has not kept up: it is
  * stuck. What is passed belongs to the thread, also on failure. */
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial);
+/* `accounted`, here and below: so many frames of all sessions before does the collector know of. */
+int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
+                   uint64_t accounted);
 int worker_rekey(struct worker *w, const struct link_tx_key *key);
 int worker_size(struct worker *w, uint32_t datagram); /* bytes of UDP payload from now on */
-int worker_down(struct worker *w);
+int worker_down(struct worker *w, uint64_t accounted);
 /* Own-tunnel exclusion: the whole filter program with it, and the flow for the second check. */
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow);
 /* The interface is another one now, or gone (NULL). What the old ring has is sent and counted

@@ -77,9 +77,11 @@ static const char usage[] =
 
 /* ---- the data thread's part ---- */
 
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial)
+int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
+                   uint64_t accounted)
 {
     link_tx_session(w->tx, key);
+    link_tx_settle(w->tx, accounted);
     w->serial = serial;
     return 0;
 }
@@ -111,9 +113,10 @@ bool worker_take_refused(struct worker *w)
     return link_tx_take_refused(w->tx);
 }
 
-int worker_down(struct worker *w)
+int worker_down(struct worker *w, uint64_t accounted)
 {
     link_tx_down(w->tx);
+    link_tx_settle(w->tx, accounted);
     w->serial = 0;
     return 0;
 }

@@ -303,6 +303,13 @@ void link_tx_reported(struct sink *s, uint64_t accounted, uint64_t lost)
     drain_report(&t->drain, packer_stats(t->packer).frames, accounted, lost, mono_now());
 }
 
+void link_tx_settle(struct sink *s, uint64_t accounted)
+{
+    struct link_tx *t = of(s);
+    uint64_t sent = ledger_get(t->ledger, LEDGER_TX_OUT);
+    ledger_set(t->ledger, LEDGER_TX_UNCONFIRMED, sent - MIN(accounted, sent));
+}
+
 void link_tx_key_done(struct link_tx_key *key)
 {
     aead_free(key->aead);

@@ -329,6 +329,34 @@ static void what_is_left_is_counted(void **state)
     end(&w);
 }
 
+/* Each session's frames are accounted for or not, and what is settled stays so. */
+static void what_nobody_confirmed_is_counted(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 1 << 20);
+    session(&w);
+    link_tx_settle(w.tx, 0); /* nothing was sent before */
+    frames(&w, 100);
+    assert_int_equal(of(&w, LEDGER_TX_UNCONFIRMED), 0); /* its session is not over */
+    link_tx_down(w.tx);
+    link_tx_settle(w.tx, 70);
+    assert_int_equal(of(&w, LEDGER_TX_UNCONFIRMED), 30);
+    session(&w);
+    link_tx_settle(w.tx, 70);
+    frames(&w, 50);
+    assert_int_equal(of(&w, LEDGER_TX_UNCONFIRMED), 30);
+    link_tx_down(w.tx);
+    link_tx_settle(w.tx, 70 + 50);
+    assert_int_equal(of(&w, LEDGER_TX_UNCONFIRMED), 30);
+    link_tx_settle(w.tx, 1000); /* a collector that says more than it can know */
+    assert_int_equal(of(&w, LEDGER_TX_UNCONFIRMED), 0);
+    assert_int_equal(in_flight(&w), 0);
+    w.expect = 100; /* the first session's were never read */
+    receive(&w);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_key_changes_while_frames_wait),
         cmocka_unit_test(begins_modestly),
         cmocka_unit_test(what_is_left_is_counted),
+        cmocka_unit_test(what_nobody_confirmed_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
