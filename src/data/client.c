@@ -323,6 +323,7 @@ static void up(struct client *c)
     c->status.since = c->status.keyed;
     c->status.sessions++;
     c->next_report = mono_add_ms(mono_now(), CLIENT_REPORT_MS);
+    client_arrival_begin(c);
     client_path_up(c); /* first, so that the answer is there when frames begin */
     client_send_streams(c);
     c->announced = false;
@@ -409,6 +410,7 @@ void client_event(struct client *c, enum uplink_event event)
     }
     if (actions & (UPLINK_DO_HOLD | UPLINK_DO_GO)) {
         hold(c, actions & UPLINK_DO_HOLD);
+        client_doubt_changed(c, actions & UPLINK_DO_HOLD);
     }
     if (actions & UPLINK_DO_RESOLVE && c->closing == OPEN) {
         client_event(c, resolve(c));
@@ -435,12 +437,19 @@ static bool workers_done(const struct client *c)
 
 void client_workers_changed(struct client *c)
 {
-    bool refused = false;
+    bool refused = false, stood = false;
     for (uint16_t i = 0; i < c->n_streams; i++) {
         refused |= worker_take_refused(c->stream[i].conf.worker);
+        stood |= worker_take_stood(c->stream[i].conf.worker);
     }
     if (refused) {
         client_event(c, UPLINK_SUSPECT);
+    }
+    if (stood) {
+        client_doubt(c);
+        for (uint16_t i = 0; i < c->n_streams; i++) {
+            worker_stood_known(c->stream[i].conf.worker);
+        }
     }
     if (c->closing == DRAINING && workers_done(c)) {
         if (!c->uplink.up) {
@@ -461,6 +470,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
         return;
     }
     client_event(c, UPLINK_TICK);
+    client_doubt_tick(c, now);
     client_path_tick(c, now);
     client_hand_out_keys(c);
     if (c->uplink.up) {

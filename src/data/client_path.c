@@ -216,7 +216,7 @@ void client_path_tick(struct client *c, struct mono now)
     if (!c->uplink.up || c->io.fd < 0) {
         return;
     }
-    bool silent = mono_due(now, mono_add_ms(c->uplink.heard, CLIENT_SILENT_MS));
+    bool silent = mono_due(now, mono_add_ms(c->uplink.heard, CLIENT_SILENT_MS)) || c->uplink.held;
     bool lookup = mono_due(now, mono_add_ms(c->uplink.heard, CLIENT_LOOKUP_MS)) && !c->looked_up;
     c->looked_up &= silent;
     if ((silent || c->unsendable) && (lookup || !c->next_move.ns || mono_due(now, c->next_move))) {

@@ -358,6 +358,7 @@ static void reported(struct client *c, const struct link_report *r)
         }
     }
     client_path_reported(c, doubt);
+    client_arrival_reported(c, r);
 }
 
 static void control(struct client *c, struct epoch *e, const struct link_control *ctl)
@@ -377,6 +378,7 @@ static void control(struct client *c, struct epoch *e, const struct link_control
         break;
     case LINK_PROBE_ACK:
         client_path_acked(c, &ctl->probe);
+        client_doubt_acked(c, &ctl->probe);
         break;
     case LINK_EVENT:
         event_known(c, &ctl->event);

@@ -82,6 +82,7 @@ void client_end_streams(struct client *c)
         }
         uint16_t id = s->id;
         c->retired[id] = c->status.rekeys + 1;
+        client_arrival_ended(c, s);
         c->conf.ops->stream_ended(c->conf.user, id);
         c->stream[i] = c->stream[--c->n_streams];
     }

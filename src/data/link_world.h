@@ -99,6 +99,7 @@ struct world {
     bool (*until)(struct world *w);
     struct mono deadline;
     int devices_refused;
+    struct backlog_pool *backlog; /* of the taps' data threads; NULL: they have none */
 };
 
 /* ---- the data thread ---- */
@@ -196,6 +197,17 @@ void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
 bool worker_take_refused(struct worker *w)
 {
     return link_tx_take_refused(w->tx);
+}
+
+bool worker_take_stood(struct worker *w)
+{
+    (void)w;
+    return false;
+}
+
+void worker_stood_known(struct worker *w)
+{
+    (void)w;
 }
 
 void worker_stop(struct worker *w)
@@ -496,7 +508,7 @@ static inline void world_start_tap(struct world *w, unsigned i, const char *name
     assert_int_equal(
         loop_add_fd(w->loop, t->relay.back, EPOLLIN, world_relay, &t->relay, &t->relay.back_event),
         0);
-    assert_int_equal(link_tx_new(1, &t->worker.ledger, NULL, &t->worker.tx), 0);
+    assert_int_equal(link_tx_new(1, &t->worker.ledger, w->backlog, &t->worker.tx), 0);
     history_init(&t->history, HISTORY_MAX);
     t->conf = (struct client_conf){.handshake = w->tap_secret,
                                    .history = &t->history,

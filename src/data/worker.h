@@ -16,6 +16,7 @@
 
 enum {
     WORKER_DRAIN_MS = 8000, /* at the end: for what waits in the backlog */
+    WORKER_STOOD_MS = 2200, /* a thread that did not run for so long stood still */
 };
 
 struct worker;
@@ -66,6 +67,11 @@ void worker_stop(struct worker *w);
 const struct ledger *worker_ledger(const struct worker *w);
 /* True once after a datagram was refused by the collector's host. */
 bool worker_take_refused(struct worker *w);
+/* True once after the thread stood still (stopped, or the machine suspended): the session may be
+ * long over, and frames wait in the backlog until worker_stood_known, which comes after worker_hold
+ * if that is to go on. */
+bool worker_take_stood(struct worker *w);
+void worker_stood_known(struct worker *w);
 bool worker_done(const struct worker *w);
 /* Takes the ring's last error: 0, or a positive errno. */
 int worker_take_error(struct worker *w);

@@ -121,6 +121,17 @@ int worker_down(struct worker *w, uint64_t accounted)
     return 0;
 }
 
+bool worker_take_stood(struct worker *w)
+{
+    (void)w;
+    return false;
+}
+
+void worker_stood_known(struct worker *w)
+{
+    (void)w;
+}
+
 void worker_stop(struct worker *w)
 {
     w->tx->ops->flush(w->tx);
