@@ -39,11 +39,11 @@ static json_t *document(void *user)
 
 /* ---- what the link asks for ---- */
 
-static int on_connect(void *user, bool again, int *ret_fd, struct error *err)
+static int on_connect(void *user, enum client_where where, int *ret_fd, struct error *err)
 {
     struct tap *t = user;
-    uint8_t how = again;
-    return broker_call(t->broker, TAP_CONNECT, &how, 1, NULL, NULL, ret_fd, err);
+    uint8_t number = (uint8_t)where;
+    return broker_call(t->broker, TAP_CONNECT, &number, 1, NULL, NULL, ret_fd, err);
 }
 
 static void on_say(void *user, bool error, const char *text)

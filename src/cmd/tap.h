@@ -33,8 +33,8 @@ enum {
 
 enum tap_request {
     TAP_OPEN_RING, /* an interface's name, 16 bytes; gives its ring, and struct tap_opened */
-    TAP_CONNECT,   /* u8: 1: at the address found last, else its name is looked up; gives a UDP
-                    * socket that is connected to the collector */
+    TAP_CONNECT,   /* u8: an enum client_where; gives a UDP socket that is connected to the
+                    * collector */
     TAP_WATCH,     /* gives a socket that hears of the interfaces (sys/linkwatch.h) */
     TAP_NETNS,     /* gives u64: which namespace that of --netns is now, 0: it is gone */
     TAP_REQUESTS,

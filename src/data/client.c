@@ -230,8 +230,10 @@ static enum uplink_event resolve(struct client *c)
         return UPLINK_RESOLVED; /* the session's own socket serves */
     }
     close_socket(c);
-    int r = c->conf.ops->connect(c->conf.user, false, &fd, &err);
+    enum client_where where = c->tried ? CLIENT_WHERE_NEXT : CLIENT_WHERE_NAME;
+    int r = c->conf.ops->connect(c->conf.user, where, &fd, &err);
     if (r == 0) {
+        c->tried = true;
         r = client_use_socket(c, fd);
     }
     if (r < 0) {
@@ -322,6 +324,7 @@ static void up(struct client *c)
     c->events_known = 0; /* this collector may be another, or a new one */
     c->status.since = c->status.keyed;
     c->status.sessions++;
+    c->tried = false;
     c->next_report = mono_add_ms(mono_now(), CLIENT_REPORT_MS);
     client_arrival_begin(c);
     client_path_up(c); /* first, so that the answer is there when frames begin */

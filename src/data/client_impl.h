@@ -71,6 +71,7 @@ struct client {
     struct udp_io io; /* fd -1: none */
     struct loop_fd *io_event;
     struct udp_addr peer, local;
+    bool tried;            /* the address in use has led to no session yet */
     bool unsendable;       /* the socket does not send any more */
     bool looked_up;        /* in this silence */
     bool probes;           /* the collector answers them */

@@ -197,7 +197,8 @@ static void look_for_another_way(struct client *c, bool lookup, struct mono now)
     struct error err = {""};
     int fd = -1;
     c->next_move = mono_add_ms(now, CLIENT_MOVE_MS);
-    if (c->conf.ops->connect(c->conf.user, !lookup, &fd, &err) < 0) {
+    enum client_where where = lookup ? CLIENT_WHERE_NAME : CLIENT_WHERE_FOUND;
+    if (c->conf.ops->connect(c->conf.user, where, &fd, &err) < 0) {
         return;
     }
     c->looked_up |= lookup;

@@ -184,10 +184,10 @@ static void make_frames(struct tap *t, uint64_t n)
 
 /* ---- the client's surroundings ---- */
 
-static int on_connect(void *user, bool quick, int *ret_fd, struct error *err)
+static int on_connect(void *user, enum client_where where, int *ret_fd, struct error *err)
 {
     const struct tap *t = user;
-    (void)quick; /* there is no name to look up */
+    (void)where; /* there is no name to look up */
     return udp_connect(&t->many->conf.peer, ret_fd, err);
 }
 
