@@ -30,6 +30,7 @@ struct worker {
     } held[WORLD_HELD];
     unsigned n_held, sessions, rekeys, downs, holds;
     uint32_t datagram;
+    uint64_t sent_before; /* datagrams that it says to have sent beside its real ones */
 };
 
 static inline void worker_carry_out(struct worker *w, enum held_op op, struct link_tx_key *key,
@@ -160,5 +161,6 @@ bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_pro
         return false;
     }
     *ret = link_tx_progress(w->tx);
+    ret->datagrams += w->sent_before;
     return true;
 }
