@@ -179,7 +179,6 @@ static void datagram(struct client *c, uint8_t *d, size_t len)
 static void on_readable(struct loop *l, int fd, uint32_t events, void *user)
 {
     (void)l;
-    (void)events;
     struct client *c = user;
     uint8_t buf[2048];
     for (unsigned i = 0; i < 64 && c->io.fd == fd; i++) {
@@ -192,12 +191,9 @@ static void on_readable(struct loop *l, int fd, uint32_t events, void *user)
             datagram(c, buf + at, n);
         }
     }
-    if (c->io.refused) {
+    if (c->io.fd == fd && (c->io.refused || events & EPOLLERR)) {
         c->io.refused = false;
-        if (!c->uplink.up) {
-            client_say(c, true, "nobody listens at %s yet: trying again", c->conf.collector);
-        }
-        client_event(c, UPLINK_SUSPECT);
+        client_path_answered(c, udp_answered(&c->io));
     }
 }
 
@@ -250,7 +246,8 @@ static void send_message(struct client *c, const uint8_t *d, int len)
 {
     size_t sent = 0;
     if (len > 0) {
-        (void)udp_send_segments(&c->io, NULL, NULL, d, (size_t)len, (size_t)len, 0, &sent);
+        int r = udp_send_segments(&c->io, NULL, NULL, d, (size_t)len, (size_t)len, 0, &sent);
+        client_path_sent(c, r);
     }
 }
 
@@ -271,8 +268,9 @@ static void hello(struct client *c)
     }
     send_message(c, d, n);
     if (!c->uplink.up && c->uplink.tries == UPLINK_TRIES) {
-        client_say(c, true, "no answer from the collector at %s yet: trying again",
-                   c->conf.collector);
+        bool same = strcmp(c->status.address, c->conf.collector) == 0;
+        client_say(c, true, "no answer from the collector at %s%s%s yet: trying again",
+                   c->conf.collector, same ? "" : ", ", same ? "" : c->status.address);
     }
 }
 

@@ -150,7 +150,9 @@ void client_path_tick(struct client *c, struct mono now);
 void client_path_acked(struct client *c, const struct link_probe *ack);
 /* The collector has told what came; `doubt`: it misses frames. */
 void client_path_reported(struct client *c, bool doubt);
-/* A record was sent; `r` as of udp_send_segments(). */
+/* Something came on the socket instead of an answer. */
+void client_path_answered(struct client *c, enum udp_answer a);
+/* A datagram was sent; `r` as of udp_send_segments(). */
 void client_path_sent(struct client *c, int r);
 
 /* client_doubt.c */
