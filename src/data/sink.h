@@ -11,6 +11,8 @@
  * SINK_OUT, when it has really been written, or a drop by reason. A single field has a single
  * writing thread, but for drops that a queue (sink/queue.h) and the sink behind it both count;
  * after finish() nothing is in flight.
+ *
+ * The link's sink at the tap (link/tx.h) is no output: it has no ports, no check() and no finish().
  */
 #pragma once
 

@@ -379,20 +379,6 @@ struct link_tx_progress link_tx_progress(const struct sink *s)
     return (struct link_tx_progress){st.frames, st.datagrams};
 }
 
-static int tx_check(struct sink *s, struct error *err)
-{
-    (void)s;
-    (void)err;
-    return 0;
-}
-
-static int tx_finish(struct sink *s, struct error *err)
-{
-    (void)err;
-    tx_flush(s);
-    return 0;
-}
-
 static void tx_free(struct sink *s)
 {
     struct link_tx *t = of(s);
@@ -407,8 +393,6 @@ static const struct sink_ops ops = {
     .kind = "link",
     .write = tx_write,
     .flush = tx_flush,
-    .check = tx_check,
-    .finish = tx_finish,
     .free = tx_free,
 };
 
