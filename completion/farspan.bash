@@ -13,7 +13,7 @@ _farspan_words() {
     case $1 in
     tap)
         echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s --netns --keep-super -p --no-promiscuous-mode" \
-            "-l --list --backlog --mtu --name --json --user -B $common"
+            "-l --list --backlog --mtu --name --json --strict --user -B $common"
         ;;
     collector)
         echo "-p -k --key-file -K --identity --allow -i --keep-device -w --order --output-queue --bind --json --threads" \

@@ -65,6 +65,7 @@ enum ledger_kind {
     X(TX_BACKLOG_BYTES, LINK_TX, INFO, "backlog_bytes", "bytes in the backlog now")                \
     X(TX_ACKED, LINK_TX, INFO, "confirmed", "confirmed as received by the collector")              \
     X(TX_REPORTED_LOST, LINK_TX, INFO, "reported_lost", "reported as lost by the collector")       \
+    X(TX_UNCONFIRMED, LINK_TX, INFO, "unconfirmed", "sent, but not confirmed by the collector")    \
     X(RX_IN, LINK_RX, IN, "in", "sent by the tap")                                                 \
     X(RX_LOST, LINK_RX, DROP, "lost", "lost on the link")                                          \
     X(RX_MALFORMED, LINK_RX, DROP, "malformed", "malformed inside the tunnel")                     \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two kinds of time that the compiler keeps apart: `struct mono` never jumps and orders events on
- * this host; `struct wall` is what a capture file shows. Pure code is given its time; only the
- * edges read a clock.
+ * Kinds of time that the compiler keeps apart: `struct mono` never jumps and orders events on this
+ * host; `struct wall` is what a capture file shows; `struct awake` tells a thread that it, or the
+ * machine, stood still. Pure code is given its time; only the edges read a clock.
  */
 #pragma once
 
@@ -21,6 +21,10 @@ struct wall {
     int64_t ns; /* nanoseconds since 1970-01-01 UTC */
 };
 
+struct awake {
+    int64_t ns; /* nanoseconds since the machine started, suspended or not */
+};
+
 static inline struct mono mono_now(void)
 {
     struct timespec ts;
@@ -33,6 +37,23 @@ static inline struct wall wall_now(void)
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
     return (struct wall){ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec};
+}
+
+/* Goes on while the machine is suspended, which `struct mono` does not: for telling that it was. */
+static inline struct awake awake_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_BOOTTIME, &ts);
+    return (struct awake){ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec};
+}
+
+/* True where more than `ms` milliseconds have gone by since `*last`, which becomes now; not the
+ * first time, when it is 0. */
+static inline bool awake_jumped(struct awake *last, int64_t ms)
+{
+    struct awake before = *last;
+    *last = awake_now();
+    return before.ns != 0 && last->ns - before.ns > ms * NSEC_PER_MSEC;
 }
 
 static inline struct mono mono_add_ms(struct mono t, int64_t ms)

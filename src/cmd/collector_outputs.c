@@ -28,17 +28,16 @@ const struct broker_request collector_requests[COLLECTOR_REQUESTS] = {
 static int open_socket(struct collector *c, struct error *err)
 {
     struct udp_addr a = {0};
-    if (c->conf.bind && inet_pton(AF_INET, c->conf.bind, &a.v4.sin_addr) == 1) {
-        a.v4.sin_family = AF_INET;
-        a.len = sizeof(a.v4);
-    } else if (c->conf.bind && inet_pton(AF_INET6, c->conf.bind, &a.v6.sin6_addr) == 1) {
-        a.v6.sin6_family = AF_INET6;
-        a.len = sizeof(a.v6);
-    } else if (c->conf.bind) {
+    int r = c->conf.bind ? udp_addr_parse(c->conf.bind, &a) : 0;
+    if (r == -ENODEV) {
+        return error_set(err, ENODEV, "--bind: there is no interface \"%s\"",
+                         strchr(c->conf.bind, '%') + 1);
+    }
+    if (r < 0) {
         return error_set(err, EINVAL, "--bind: \"%s\" is not an IPv4 or IPv6 address",
                          c->conf.bind);
     }
-    int r = udp_bind_group(a.len ? &a : NULL, c->conf.port, c->conf.threads, c->fd, err);
+    r = udp_bind_group(a.len ? &a : NULL, c->conf.port, c->conf.threads, c->fd, err);
     for (unsigned i = 0; r == 0 && i < c->conf.threads; i++) {
         (void)udp_set_buffers(c->fd[i], RECEIVE_BUFFER, 4 << 20, NULL, NULL);
     }

@@ -56,6 +56,7 @@ static json_t *tap_stages(const struct ledger *l, const struct client_stream_sta
     if (said) {
         set_int(tx, acked, (int64_t)said->confirmed);
         set_int(tx, lost, (int64_t)said->reported_lost);
+        set_int(tx, ledger_info(LEDGER_TX_UNCONFIRMED)->key, (int64_t)said->unconfirmed);
     } else { /* at the collector, whose own figures are better */
         (void)json_object_del(tx, acked);
         (void)json_object_del(tx, lost);

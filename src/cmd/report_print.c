@@ -74,6 +74,14 @@ static void print_backlog(FILE *to, const json_t *tx)
     }
 }
 
+static void print_unconfirmed(FILE *to, const json_t *tx)
+{
+    const struct ledger_info *info = ledger_info(LEDGER_TX_UNCONFIRMED);
+    if (num(tx, info->key) != 0) {
+        fprintf(to, "  %-22s %14" PRId64 " %s\n", "", num(tx, info->key), info->words);
+    }
+}
+
 static void print_tap_stages(FILE *to, const json_t *stages)
 {
     print_stage(to, "kernel ring", "ring", json_object_get(stages, "ring"));
@@ -83,6 +91,7 @@ static void print_tap_stages(FILE *to, const json_t *stages)
     }
     print_stage(to, "link, sent", "link_tx", json_object_get(stages, "link_tx"));
     print_backlog(to, json_object_get(stages, "link_tx"));
+    print_unconfirmed(to, json_object_get(stages, "link_tx"));
 }
 
 static void print_clock(FILE *to, const json_t *o)

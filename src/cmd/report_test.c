@@ -115,6 +115,9 @@ static void prints_what_it_gets(void **state)
                   "\"stages\": {\"ring\": {\"in\": 5, \"out\": 2, \"drops\": "
                   "{\"new_reason\": 1}}}}]}",
                   "1 dropped: new_reason");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"stages\": {\"link_tx\": {\"in\": 5, \"out\": 5, \"unconfirmed\": 2}}}]}",
+                  "2 sent, but not confirmed by the collector");
 }
 
 /* What the broker gave of an interface, whole, cut anywhere, and with more behind it. */

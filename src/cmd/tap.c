@@ -38,11 +38,11 @@ static json_t *document(void *user)
 
 /* ---- what the link asks for ---- */
 
-static int on_connect(void *user, bool again, int *ret_fd, struct error *err)
+static int on_connect(void *user, enum client_where where, int *ret_fd, struct error *err)
 {
     struct tap *t = user;
-    uint8_t how = again;
-    return broker_call(t->broker, TAP_CONNECT, &how, 1, NULL, NULL, ret_fd, err);
+    uint8_t number = (uint8_t)where;
+    return broker_call(t->broker, TAP_CONNECT, &number, 1, NULL, NULL, ret_fd, err);
 }
 
 static void on_say(void *user, bool error, const char *text)
@@ -145,7 +145,7 @@ static int start_engine(struct tap *t, struct error *err)
     return r;
 }
 
-static void summary_of(const char *name, const struct ledger *l)
+static void summary_of(const char *name, const struct ledger *l, uint64_t unconfirmed)
 {
     fprintf(stderr,
             "%s: %" PRIu64 " captured\n%s: %" PRIu64 " received by filter\n%s: %" PRIu64
@@ -166,16 +166,40 @@ static void summary_of(const char *name, const struct ledger *l)
             fprintf(stderr, "%s: %" PRIu64 " %s\n", name, lost, drops[k].words);
         }
     }
+    if (unconfirmed > 0) {
+        fprintf(stderr, "%s: %" PRIu64 " %s\n", name, unconfirmed,
+                ledger_info(LEDGER_TX_UNCONFIRMED)->words);
+    }
 }
 
-static void summary(const struct tap *t)
+/* Returns how many frames no report of the collector has confirmed. */
+static uint64_t summary(const struct tap *t)
 {
+    struct client_status st;
+    uint64_t unconfirmed = t->gone.said.unconfirmed;
     for (unsigned i = 0; i < t->n; i++) {
-        summary_of(t->interface[i]->name, worker_ledger(t->interface[i]->worker));
+        struct client_stream_status said;
+        client_stream_status(t->client, t->interface[i]->stream, &said);
+        summary_of(t->interface[i]->name, worker_ledger(t->interface[i]->worker), said.unconfirmed);
+        unconfirmed += said.unconfirmed;
     }
     if (t->gone.n > 0) {
-        summary_of("interfaces that are gone", &t->gone.ledger);
+        summary_of("interfaces that are gone", &t->gone.ledger, t->gone.said.unconfirmed);
     }
+    client_status(t->client, &st);
+    if (st.sessions == 0) {
+        say("tap", "there never was a session with the collector at %s", t->conf.collector_text);
+    }
+    return unconfirmed;
+}
+
+/* A capture of which nothing can have arrived is a failure, and with --strict one of which
+ * something may be missing. */
+static int verdict(const struct tap *t, uint64_t unconfirmed)
+{
+    struct client_status st;
+    client_status(t->client, &st);
+    return st.sessions == 0 || (t->conf.strict && unconfirmed > 0) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static int engine(struct tap *t)
@@ -187,7 +211,7 @@ static int engine(struct tap *t)
     }
     client_start(t->client);
     int status = loop_run(t->loop);
-    summary(t);
+    uint64_t unconfirmed = summary(t);
     if (t->conf.json) {
         json_t *doc = document(t);
         json_dumpf(doc, stdout, JSON_INDENT(2));
@@ -198,7 +222,7 @@ static int engine(struct tap *t)
             return EXIT_FAILURE;
         }
     }
-    return status;
+    return status == EXIT_SUCCESS ? verdict(t, unconfirmed) : status;
 }
 
 static void tap_done(struct tap *t)

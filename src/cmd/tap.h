@@ -33,8 +33,8 @@ enum {
 
 enum tap_request {
     TAP_OPEN_RING, /* an interface's name, 16 bytes; gives its ring, and struct tap_opened */
-    TAP_CONNECT,   /* u8: 1: at the address found last, else its name is looked up; gives a UDP
-                    * socket that is connected to the collector */
+    TAP_CONNECT,   /* u8: an enum client_where; gives a UDP socket that is connected to the
+                    * collector */
     TAP_WATCH,     /* gives a socket that hears of the interfaces (sys/linkwatch.h) */
     TAP_NETNS,     /* gives u64: which namespace that of --netns is now, 0: it is gone */
     TAP_OWN,       /* u32: an interface's index; gives u8: 1: it is a collector's device */
@@ -76,7 +76,7 @@ struct tap_conf {
     struct vlan_set vlans;
     uint32_t snaplen, ring_bytes;
     uint64_t backlog_bytes; /* 0: none */
-    bool not_promiscuous, keep_super, json;
+    bool not_promiscuous, keep_super, json, strict;
     char name[LINK_NAME_MAX + 1];
     const char *user;
     struct secret_options secret;

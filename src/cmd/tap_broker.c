@@ -210,6 +210,31 @@ static int connect_to(struct tap_conf *c, const struct udp_addr *a, struct broke
     return r;
 }
 
+static struct udp_addr as_addr(const struct sockaddr_storage *ss)
+{
+    struct udp_addr a = {.len = ss->ss_family == AF_INET ? sizeof(a.v4) : sizeof(a.v6)};
+    memcpy(&a.v6, ss, a.len);
+    return a;
+}
+
+/* Connects to one of the addresses: from the one in use on, or from the one behind that, the first
+ * that there is a route to. */
+static int connect_to_one(struct tap_conf *c, const struct sockaddr_storage found[], size_t n,
+                          bool next, struct broker_reply *reply)
+{
+    size_t first = 0;
+    int r = -ENETUNREACH;
+    for (size_t i = 0; i < n && c->collector_found.len; i++) {
+        struct udp_addr a = as_addr(&found[i]);
+        first = udp_addr_equal(&a, &c->collector_found) ? i + next : first;
+    }
+    for (size_t i = 0; i < n && r < 0; i++) {
+        struct udp_addr a = as_addr(&found[(first + i) % n]);
+        r = connect_to(c, &a, reply);
+    }
+    return r;
+}
+
 static int connect_collector(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
     struct tap_conf *c = ctx;
@@ -218,7 +243,11 @@ static int connect_collector(void *ctx, const void *args, size_t len, struct bro
     size_t n = 0;
     int r = 0;
     struct rd rd = rd_make(args, len);
-    if (rd_u8(&rd) == 1 && c->collector_found.len) {
+    uint8_t where = rd_u8(&rd);
+    if (where > CLIENT_WHERE_NEXT) {
+        return error_set(&reply->err, EINVAL, "there is no such way to choose an address");
+    }
+    if (where == CLIENT_WHERE_FOUND && c->collector_found.len) {
         return connect_to(c, &c->collector_found, reply);
     }
     if (geteuid() == 0) {
@@ -228,16 +257,7 @@ static int connect_collector(void *ctx, const void *args, size_t len, struct bro
         r = resolve_host(&rc, c->collector.host, c->collector.port,
                          mono_add_ms(mono_now(), RESOLVE_MS), found, RESOLVE_MAX, &n, &reply->err);
     }
-    if (r < 0) {
-        return r;
-    }
-    r = -ENETUNREACH;
-    for (size_t i = 0; i < n && r < 0; i++) { /* the first that there is a route to */
-        struct udp_addr a = {.len = found[i].ss_family == AF_INET ? sizeof(a.v4) : sizeof(a.v6)};
-        memcpy(&a.v6, &found[i], a.len);
-        r = connect_to(c, &a, reply);
-    }
-    return r;
+    return r < 0 ? r : connect_to_one(c, found, n, where == CLIENT_WHERE_NEXT, reply);
 }
 
 const struct broker_request tap_requests[TAP_REQUESTS] = {

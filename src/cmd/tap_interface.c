@@ -339,6 +339,7 @@ void tap_forgotten(struct tap *t, uint16_t stream)
     t->gone.n++;
     t->gone.said.confirmed += said.confirmed;
     t->gone.said.reported_lost += said.reported_lost;
+    t->gone.said.unconfirmed += said.unconfirmed;
     for (unsigned k = 0; k < LEDGER_COUNT; k++) {
         ledger_add(&t->gone.ledger, (enum ledger_id)k,
                    ledger_get(worker_ledger(ti->worker), (enum ledger_id)k));

@@ -51,6 +51,8 @@ static const char help[] =
     "Other:\n"
     "      --user USER         the unprivileged user to run as (default: farspan, else nobody)\n"
     "      --json              print the ledger at the end, as JSON\n"
+    "      --strict            exit with 1 if the collector did not confirm every frame that was\n"
+    "                          sent\n"
     "  -h, --help              print this help\n"
     "  -V, --version           print the version\n";
 
@@ -64,6 +66,7 @@ enum {
     OPT_KEEP_SUPER,
     OPT_BACKLOG,
     OPT_NETNS,
+    OPT_STRICT,
 };
 
 static const struct option options[] = {
@@ -78,6 +81,7 @@ static const struct option options[] = {
     {"peer", required_argument, NULL, OPT_PEER},
     {"user", required_argument, NULL, OPT_USER},
     {"json", no_argument, NULL, OPT_JSON},
+    {"strict", no_argument, NULL, OPT_STRICT},
     {"keep-super", no_argument, NULL, OPT_KEEP_SUPER},
     {"backlog", required_argument, NULL, OPT_BACKLOG},
     {"netns", required_argument, NULL, OPT_NETNS},
@@ -226,6 +230,9 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
         break;
     case OPT_JSON:
         c->json = true;
+        break;
+    case OPT_STRICT:
+        c->strict = true;
         break;
     default:
         return -1;

@@ -179,7 +179,6 @@ static void datagram(struct client *c, uint8_t *d, size_t len)
 static void on_readable(struct loop *l, int fd, uint32_t events, void *user)
 {
     (void)l;
-    (void)events;
     struct client *c = user;
     uint8_t buf[2048];
     for (unsigned i = 0; i < 64 && c->io.fd == fd; i++) {
@@ -192,12 +191,9 @@ static void on_readable(struct loop *l, int fd, uint32_t events, void *user)
             datagram(c, buf + at, n);
         }
     }
-    if (c->io.refused) {
+    if (c->io.fd == fd && (c->io.refused || events & EPOLLERR)) {
         c->io.refused = false;
-        if (!c->uplink.up) {
-            client_say(c, true, "nobody listens at %s yet: trying again", c->conf.collector);
-        }
-        client_event(c, UPLINK_SUSPECT);
+        client_path_answered(c, udp_answered(&c->io));
     }
 }
 
@@ -234,8 +230,10 @@ static enum uplink_event resolve(struct client *c)
         return UPLINK_RESOLVED; /* the session's own socket serves */
     }
     close_socket(c);
-    int r = c->conf.ops->connect(c->conf.user, false, &fd, &err);
+    enum client_where where = c->tried ? CLIENT_WHERE_NEXT : CLIENT_WHERE_NAME;
+    int r = c->conf.ops->connect(c->conf.user, where, &fd, &err);
     if (r == 0) {
+        c->tried = true;
         r = client_use_socket(c, fd);
     }
     if (r < 0) {
@@ -248,7 +246,8 @@ static void send_message(struct client *c, const uint8_t *d, int len)
 {
     size_t sent = 0;
     if (len > 0) {
-        (void)udp_send_segments(&c->io, NULL, NULL, d, (size_t)len, (size_t)len, 0, &sent);
+        int r = udp_send_segments(&c->io, NULL, NULL, d, (size_t)len, (size_t)len, 0, &sent);
+        client_path_sent(c, r);
     }
 }
 
@@ -269,8 +268,9 @@ static void hello(struct client *c)
     }
     send_message(c, d, n);
     if (!c->uplink.up && c->uplink.tries == UPLINK_TRIES) {
-        client_say(c, true, "no answer from the collector at %s yet: trying again",
-                   c->conf.collector);
+        bool same = strcmp(c->status.address, c->conf.collector) == 0;
+        client_say(c, true, "no answer from the collector at %s%s%s yet: trying again",
+                   c->conf.collector, same ? "" : ", ", same ? "" : c->status.address);
     }
 }
 
@@ -286,13 +286,13 @@ static void down(struct client *c)
     hold(c, false); /* without a session frames are kept anyway */
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct stream *s = &c->stream[i];
-        s->ended = worker_down(s->conf.worker) < 0;
-        s->acked = s->stale = false;
-        s->asked = 0;
-        s->told[0] = s->told[1] = 0;
         s->past_accounted += s->accounted;
         s->past_lost += s->lost;
         s->accounted = s->lost = 0;
+        s->ended = worker_down(s->conf.worker, s->past_accounted) < 0;
+        s->acked = s->stale = false;
+        s->asked = 0;
+        s->told[0] = s->told[1] = 0;
     }
     epoch_close(&c->current);
     epoch_close(&c->previous);
@@ -325,7 +325,9 @@ static void up(struct client *c)
     c->events_known = 0; /* this collector may be another, or a new one */
     c->status.since = c->status.keyed;
     c->status.sessions++;
+    c->tried = false;
     c->next_report = mono_add_ms(mono_now(), CLIENT_REPORT_MS);
+    client_arrival_begin(c);
     client_path_up(c); /* first, so that the answer is there when frames begin */
     client_send_streams(c);
     c->announced = false;
@@ -360,7 +362,7 @@ void client_hand_out_keys(struct client *c)
         struct stream *s = &c->stream[i];
         struct link_tx_key key;
         if (s->ended && !s->acked) {
-            s->ended = worker_down(s->conf.worker) < 0;
+            s->ended = worker_down(s->conf.worker, s->past_accounted) < 0;
         }
         if (s->stale && client_worker_key(c, &key) == 0) {
             s->stale = worker_rekey(s->conf.worker, &key) < 0;
@@ -414,6 +416,7 @@ void client_event(struct client *c, enum uplink_event event)
     }
     if (actions & (UPLINK_DO_HOLD | UPLINK_DO_GO)) {
         hold(c, actions & UPLINK_DO_HOLD);
+        client_doubt_changed(c, actions & UPLINK_DO_HOLD);
     }
     if (actions & UPLINK_DO_RESOLVE && c->closing == OPEN) {
         client_event(c, resolve(c));
@@ -440,12 +443,19 @@ static bool workers_done(const struct client *c)
 
 void client_workers_changed(struct client *c)
 {
-    bool refused = false;
+    bool refused = false, stood = false;
     for (uint16_t i = 0; i < c->n_streams; i++) {
         refused |= worker_take_refused(c->stream[i].conf.worker);
+        stood |= worker_take_stood(c->stream[i].conf.worker);
     }
     if (refused) {
         client_event(c, UPLINK_SUSPECT);
+    }
+    if (stood) {
+        client_doubt(c);
+        for (uint16_t i = 0; i < c->n_streams; i++) {
+            worker_stood_known(c->stream[i].conf.worker);
+        }
     }
     if (c->closing == DRAINING && workers_done(c)) {
         if (!c->uplink.up) {
@@ -466,6 +476,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
         return;
     }
     client_event(c, UPLINK_TICK);
+    client_doubt_tick(c, now);
     client_path_tick(c, now);
     client_hand_out_keys(c);
     if (c->uplink.up) {

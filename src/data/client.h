@@ -14,10 +14,16 @@
 
 struct client;
 
+/* Which of the addresses that the collector's name has; broker requests have these numbers. */
+enum client_where {
+    CLIENT_WHERE_NAME,  /* looked up: the one in use, if that is one of them, else the first */
+    CLIENT_WHERE_FOUND, /* the one in use; nothing is looked up, nor waited for */
+    CLIENT_WHERE_NEXT,  /* looked up: the one behind that in use, which led to no session */
+};
+
 struct client_ops {
-    /* Gives a UDP socket that is connected to the collector: its name is looked up, or, with
-     * `again`, the address that was found last serves; nothing has to be waited for then. */
-    int (*connect)(void *user, bool again, int *ret_fd, struct error *err);
+    /* Gives a UDP socket that is connected to the collector. */
+    int (*connect)(void *user, enum client_where where, int *ret_fd, struct error *err);
     /* The tunnel's flow is now this one: it is not to be captured. NULL: there is none. */
     void (*flow)(void *user, const struct ether_flow *flow);
     /* Something that a person should know; `error`: something is wrong. */
@@ -87,6 +93,7 @@ struct client_status {
 
 struct client_stream_status {
     uint64_t confirmed, reported_lost; /* over all sessions */
+    uint64_t unconfirmed;              /* sent in sessions that are over, and neither of these */
 };
 
 void client_status(const struct client *c, struct client_status *ret);

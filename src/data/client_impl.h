@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What client.c (sockets, handshakes, actions), client_session.c (records of an epoch) and
- * client_path.c (the way to the collector: how wide it is, and where it begins and ends) share.
+ * What client.c (sockets, handshakes, actions), client_session.c (records of an epoch),
+ * client_path.c (the way to the collector: how wide it is, and where it begins and ends) and
+ * client_doubt.c (whether what is sent arrives) share.
  */
 #pragma once
 
@@ -9,6 +10,7 @@
 #include "data/link/clock.h"
 #include "data/link/cookie.h"
 #include "data/link/replay.h"
+#include "model/arrival.h"
 #include "model/pmtu.h"
 #include "sys/udp.h"
 
@@ -17,6 +19,8 @@ enum {
     CLIENT_STREAMS = 256,
     CLIENT_ID_REKEYS = 2, /* before a stream's id is used again in a session */
     CLIENT_TICK_MS = 100,
+    CLIENT_STOOD_MS =
+        WORKER_STOOD_MS, /* without a tick: this thread, or the machine, stood still */
     CLIENT_REPORT_MS = 1000,
     CLIENT_DRAIN_MS = 2000 + WORKER_DRAIN_MS, /* for data threads to send what they have, at the
                                                  end */
@@ -62,12 +66,18 @@ struct client {
     struct udp_io io; /* fd -1: none */
     struct loop_fd *io_event;
     struct udp_addr peer, local;
+    bool tried;            /* the address in use has led to no session yet */
     bool unsendable;       /* the socket does not send any more */
     bool looked_up;        /* in this silence */
     bool probes;           /* the collector answers them */
     bool too_narrow;       /* it was said that not even the smallest passes */
     struct mono next_move; /* not before then */
     struct pmtu pmtu;
+    struct arrival arrival;
+    uint64_t ended_frames; /* of this session's streams that have ended: nobody waits for them */
+    uint32_t proof;        /* the token of this doubt's PROBEs; another for each doubt */
+    struct mono doubted;   /* when it began */
+    struct awake ticked;
     uint64_t passed[4]; /* frames numbered and received, datagrams and bytes sent, when the
                          * collector last reported */
     unsigned headers;   /* bytes of IP's and UDP's, on this socket */
@@ -140,5 +150,21 @@ void client_path_tick(struct client *c, struct mono now);
 void client_path_acked(struct client *c, const struct link_probe *ack);
 /* The collector has told what came; `doubt`: it misses frames. */
 void client_path_reported(struct client *c, bool doubt);
-/* A record was sent; `r` as of udp_send_segments(). */
+/* Something came on the socket instead of an answer. */
+void client_path_answered(struct client *c, enum udp_answer a);
+/* A datagram was sent; `r` as of udp_send_segments(). */
 void client_path_sent(struct client *c, int r);
+
+/* client_doubt.c */
+/* A session is up: nothing was sent in it yet. */
+void client_arrival_begin(struct client *c);
+/* A report has come. */
+void client_arrival_reported(struct client *c, const struct link_report *r);
+/* A stream of the session is no more. */
+void client_arrival_ended(struct client *c, const struct stream *s);
+/* Data threads keep frames, or no longer. */
+void client_doubt_changed(struct client *c, bool held);
+/* There is a reason to doubt that what is sent arrives, a new one. */
+void client_doubt(struct client *c);
+void client_doubt_acked(struct client *c, const struct link_probe *ack);
+void client_doubt_tick(struct client *c, struct mono now);

@@ -136,8 +136,37 @@ void client_path_reported(struct client *c, bool doubt)
     }
 }
 
+/* No key protects it: it is told where nothing better is known, and a session is only doubted. */
+void client_path_answered(struct client *c, enum udp_answer a)
+{
+    const char *who = c->conf.collector;
+    if (!c->uplink.up && a == UDP_ANSWER_PORT) {
+        client_say(c, true, "nobody listens at %s yet: trying again", who);
+    } else if (!c->uplink.up && a == UDP_ANSWER_PROHIBITED) {
+        client_say(c, true,
+                   "a firewall refuses the datagrams to the collector at %s (ICMP: prohibited): it "
+                   "has to let UDP to that port pass",
+                   who);
+    } else if (!c->uplink.up && a != UDP_ANSWER_NONE) {
+        client_say(c, true, "the %s of the collector at %s is not reached (ICMP: unreachable)",
+                   a == UDP_ANSWER_HOST ? "host" : "network", who);
+    }
+    if (a != UDP_ANSWER_NONE) {
+        client_event(c, UPLINK_SUSPECT);
+    }
+}
+
 void client_path_sent(struct client *c, int r)
 {
+    if (r == -EPERM) {
+        client_say(c, true,
+                   "this host's own firewall does not let datagrams to the collector at %s out "
+                   "(%s): it has to let UDP to that port pass",
+                   c->conf.collector, strerror(EPERM));
+    } else if (r < 0 && r != -EAGAIN && r != -EMSGSIZE && !c->uplink.up) {
+        client_say(c, true, "cannot send to the collector at %s: %s", c->conf.collector,
+                   strerror(-r));
+    }
     switch (r) {
     case -EINVAL: /* what Linux says when the address that the socket sends from is gone */
     case -EADDRNOTAVAIL:
@@ -197,7 +226,8 @@ static void look_for_another_way(struct client *c, bool lookup, struct mono now)
     struct error err = {""};
     int fd = -1;
     c->next_move = mono_add_ms(now, CLIENT_MOVE_MS);
-    if (c->conf.ops->connect(c->conf.user, !lookup, &fd, &err) < 0) {
+    enum client_where where = lookup ? CLIENT_WHERE_NAME : CLIENT_WHERE_FOUND;
+    if (c->conf.ops->connect(c->conf.user, where, &fd, &err) < 0) {
         return;
     }
     c->looked_up |= lookup;
@@ -216,7 +246,7 @@ void client_path_tick(struct client *c, struct mono now)
     if (!c->uplink.up || c->io.fd < 0) {
         return;
     }
-    bool silent = mono_due(now, mono_add_ms(c->uplink.heard, CLIENT_SILENT_MS));
+    bool silent = mono_due(now, mono_add_ms(c->uplink.heard, CLIENT_SILENT_MS)) || c->uplink.held;
     bool lookup = mono_due(now, mono_add_ms(c->uplink.heard, CLIENT_LOOKUP_MS)) && !c->looked_up;
     c->looked_up &= silent;
     if ((silent || c->unsendable) && (lookup || !c->next_move.ns || mono_due(now, c->next_move))) {

@@ -124,7 +124,7 @@ static void fill_report_stream(const struct stream *s, const struct link_tx_prog
     const struct ledger *l = worker_ledger(s->conf.worker);
     *ret = (struct link_report_stream){
         .stream = s->id, .frames = p->frames, .datagrams = p->datagrams};
-    for (unsigned k = 0; k <= LEDGER_TX_UNSENT; k++) {
+    for (unsigned k = 0; k <= LEDGER_TX_UNCONFIRMED; k++) {
         ret->has[k] = true;
         ret->n[k] = ledger_get(l, (enum ledger_id)k);
     }
@@ -158,7 +158,8 @@ static void stream_ended(struct client *c, const struct link_stream_end *e)
     if (!s || !s->ending || !worker_done(s->conf.worker)) {
         return;
     }
-    if (e->frames >= s->accounted) { /* else: it answered before, and that was lost */
+    if (e->frames >= s->accounted && e->lost <= e->frames) { /* else: it answered before, and that
+                                                              * was lost */
         s->accounted = e->frames;
         s->lost = e->lost;
     }
@@ -269,7 +270,8 @@ int client_worker_key(struct client *c, struct link_tx_key *ret)
 static void begin_stream(struct client *c, struct stream *s)
 {
     struct link_tx_key key;
-    if (client_worker_key(c, &key) == 0 && worker_session(s->conf.worker, &key, c->serial) == 0) {
+    if (client_worker_key(c, &key) == 0 &&
+        worker_session(s->conf.worker, &key, c->serial, s->past_accounted) == 0) {
         worker_hold(s->conf.worker, c->uplink.held);
         s->acked = true;
     }
@@ -294,7 +296,7 @@ static void reported(struct client *c, const struct link_report *r)
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         struct stream *s = client_find_stream(c, rs->stream);
-        if (s) {
+        if (s && rs->frames >= s->accounted && rs->lost <= rs->frames) { /* else: an older one */
             doubt |= rs->lost > s->lost || rs->frames < s->told[1];
             s->accounted = rs->frames;
             s->lost = rs->lost;
@@ -302,6 +304,7 @@ static void reported(struct client *c, const struct link_report *r)
         }
     }
     client_path_reported(c, doubt);
+    client_arrival_reported(c, r);
 }
 
 static void control(struct client *c, struct epoch *e, const struct link_control *ctl)
@@ -321,6 +324,7 @@ static void control(struct client *c, struct epoch *e, const struct link_control
         break;
     case LINK_PROBE_ACK:
         client_path_acked(c, &ctl->probe);
+        client_doubt_acked(c, &ctl->probe);
         break;
     case LINK_EVENT:
         event_known(c, &ctl->event);

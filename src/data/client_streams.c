@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "data/client_impl.h"
 
 struct stream *client_find_stream(struct client *c, uint16_t id)
@@ -90,9 +91,23 @@ void client_end_streams(struct client *c)
         }
         uint16_t id = s->id;
         c->retired[id] = c->status.rekeys + 1;
+        client_arrival_ended(c, s);
         c->conf.ops->stream_ended(c->conf.user, id);
         c->stream[i] = c->stream[--c->n_streams];
     }
+}
+
+/* Nothing more is sent of it, nor heard: what is not accounted for never will be. */
+static bool settled(const struct client *c, const struct stream *s)
+{
+    return c->closing == CLOSED || (worker_done(s->conf.worker) && (!c->uplink.up || s->end_known));
+}
+
+static uint64_t unconfirmed(const struct client *c, const struct stream *s)
+{
+    const struct ledger *l = worker_ledger(s->conf.worker);
+    uint64_t sent = ledger_get(l, LEDGER_TX_OUT), known = s->past_accounted + s->accounted;
+    return settled(c, s) ? sent - MIN(known, sent) : ledger_get(l, LEDGER_TX_UNCONFIRMED);
 }
 
 void client_stream_status(const struct client *c, uint16_t id, struct client_stream_status *ret)
@@ -103,6 +118,7 @@ void client_stream_status(const struct client *c, uint16_t id, struct client_str
         if (s->id == id) {
             ret->reported_lost = s->past_lost + s->lost;
             ret->confirmed = s->past_accounted + s->accounted - ret->reported_lost;
+            ret->unconfirmed = unconfirmed(c, s);
         }
     }
 }

@@ -58,7 +58,7 @@ static struct story {
     unsigned n_path;
     uint64_t order, lost_on_path;
     uint32_t next[WORLD_TAPS]; /* the next frame of a tap has at least this number */
-    uint64_t written, rx_in, rx_lost, rx_out, sent, dropped;
+    uint64_t written, rx_in, rx_lost, rx_out, sent, dropped, confirmed, unconfirmed;
     unsigned deaths, collectors, lives;
 } story;
 
@@ -232,6 +232,19 @@ static void judge_tap(struct tap_end *t)
     story.dropped += ledger_get(&t->worker.ledger, LEDGER_TX_NOSESSION);
 }
 
+/* It came to its end: of each frame that it sent it knows what became of it, or that it does not.
+ */
+static void judge_end(struct tap_end *t)
+{
+    struct client_stream_status said;
+    uint64_t sent = ledger_get(&t->worker.ledger, LEDGER_TX_OUT);
+    judge_tap(t);
+    client_stream_status(t->client, t->client->stream[0].id, &said);
+    assert_int_equal(sent, said.confirmed + said.reported_lost + said.unconfirmed);
+    story.confirmed += said.confirmed;
+    story.unconfirmed += said.unconfirmed;
+}
+
 /* ---- what happens ---- */
 
 /* In a gentle story not more at once than the collector puts in order (REASM_WINDOW). */
@@ -366,7 +379,7 @@ static void end(void)
     }
     world_must(w, all_stopped, 5000);
     for (unsigned i = 0; i < taps(); i++) {
-        judge_tap(&w->tap[i]);
+        judge_end(&w->tap[i]);
         sessions += w->tap[i].client->status.sessions;
     }
     world_stop_collector(w);
@@ -375,7 +388,9 @@ static void end(void)
     assert_true(story.rx_in <= story.sent);
     if (sessions == taps() && story.deaths == 0 && story.collectors == 0) {
         assert_int_equal(story.rx_in, story.sent); /* to the frame */
+        assert_int_equal(story.unconfirmed, 0);
     }
+    assert_true(story.confirmed <= story.rx_out);
     if (story.gentle) {
         assert_int_equal(sessions, taps());
         assert_int_equal(story.rx_lost, 0);

@@ -124,7 +124,7 @@ static inline void sim_advance(int64_t until)
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 {
-    if (!sim.on || (id != CLOCK_MONOTONIC && id != CLOCK_REALTIME)) {
+    if (!sim.on || (id != CLOCK_MONOTONIC && id != CLOCK_BOOTTIME && id != CLOCK_REALTIME)) {
         return __real_clock_gettime(id, t);
     }
     int64_t ns = id == CLOCK_REALTIME ? sim.mono + sim.wall : sim.mono;

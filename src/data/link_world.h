@@ -2,9 +2,9 @@
  *
  * For tests only: both ends of the link in one process. The client and the server are the real ones
  * with their loop, sockets on loopback and the collector's data thread; between them stands a relay
- * that can drop, double and record datagrams. The tap's data threads are replaced: this file
- * defines the functions of worker.h over the real link sink, so that frames come when a test wants
- * them and commands can be refused or held back.
+ * that can drop, double and record datagrams. The tap's data threads are replaced
+ * (link_world_worker.h), so that frames come when a test wants them and commands can be refused or
+ * held back.
  */
 #pragma once
 
@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "data/client_impl.h"
+#include "data/link_world_worker.h"
 #include "data/server_impl.h"
 #include "data/sink/fake.h"
 #include "data/sink/queue.h"
@@ -29,31 +30,10 @@ enum {
     WORLD_THREADS = 4,
     WORLD_TEXT = 16384,
     WORLD_NONCES = 1 << 16,
-    WORLD_HELD = 32,
     WORLD_FRAME = 120, /* bytes of a frame; its number is in the first four */
 };
 
 struct world;
-
-enum held_op { HELD_SESSION, HELD_REKEY, HELD_SIZE, HELD_DOWN };
-
-/* A tap's data thread that runs when the test says so. */
-struct worker {
-    struct sink *tx;
-    struct ledger ledger;
-    uint32_t serial, made;
-    bool done;
-    bool hold;       /* commands wait */
-    unsigned refuse; /* so many commands are refused */
-    struct {
-        enum held_op op;
-        struct link_tx_key key;
-        uint32_t serial;
-    } held[WORLD_HELD];
-    unsigned n_held, sessions, rekeys, downs, holds;
-    uint32_t datagram;
-    uint64_t sent_before; /* datagrams that it says to have sent beside its real ones */
-};
 
 struct relay {
     struct world *world;
@@ -99,125 +79,10 @@ struct world {
     bool (*until)(struct world *w);
     struct mono deadline;
     int devices_refused;
+    struct backlog_pool *backlog; /* of the taps' data threads; NULL: they have none */
 };
 
 /* ---- the data thread ---- */
-
-static inline void worker_carry_out(struct worker *w, enum held_op op, struct link_tx_key *key,
-                                    uint32_t serial)
-{
-    switch (op) {
-    case HELD_SESSION:
-        link_tx_session(w->tx, key);
-        w->serial = serial;
-        w->sessions++;
-        break;
-    case HELD_REKEY:
-        link_tx_rekey(w->tx, key);
-        w->rekeys++;
-        break;
-    case HELD_SIZE:
-        link_tx_size(w->tx, serial);
-        w->datagram = serial;
-        break;
-    case HELD_DOWN:
-        link_tx_down(w->tx);
-        w->serial = 0;
-        w->downs++;
-        break;
-    }
-}
-
-static inline void worker_release(struct worker *w)
-{
-    w->hold = false;
-    for (unsigned i = 0; i < w->n_held; i++) {
-        worker_carry_out(w, w->held[i].op, &w->held[i].key, w->held[i].serial);
-    }
-    w->n_held = 0;
-}
-
-static inline int worker_take(struct worker *w, enum held_op op, const struct link_tx_key *key,
-                              uint32_t serial)
-{
-    struct link_tx_key k = key ? *key : (struct link_tx_key){.fd = -1};
-    if (w->refuse > 0) {
-        w->refuse--;
-        link_tx_key_done(&k);
-        return -EAGAIN;
-    }
-    if (w->hold) {
-        assert_true(w->n_held < WORLD_HELD);
-        w->held[w->n_held].op = op;
-        w->held[w->n_held].key = k;
-        w->held[w->n_held++].serial = serial;
-        return 0;
-    }
-    worker_carry_out(w, op, &k, serial);
-    return 0;
-}
-
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial)
-{
-    return worker_take(w, HELD_SESSION, key, serial);
-}
-
-int worker_rekey(struct worker *w, const struct link_tx_key *key)
-{
-    return worker_take(w, HELD_REKEY, key, 0);
-}
-
-int worker_size(struct worker *w, uint32_t datagram)
-{
-    return worker_take(w, HELD_SIZE, NULL, datagram);
-}
-
-int worker_down(struct worker *w)
-{
-    return worker_take(w, HELD_DOWN, NULL, 0);
-}
-
-void worker_hold(struct worker *w, bool held)
-{
-    link_tx_hold(w->tx, held);
-    w->holds += held ? 1 : 0;
-}
-
-void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
-{
-    link_tx_reported(w->tx, accounted, lost);
-}
-
-bool worker_take_refused(struct worker *w)
-{
-    return link_tx_take_refused(w->tx);
-}
-
-void worker_stop(struct worker *w)
-{
-    w->tx->ops->flush(w->tx);
-    w->done = true;
-}
-
-const struct ledger *worker_ledger(const struct worker *w)
-{
-    return &w->ledger;
-}
-
-bool worker_done(const struct worker *w)
-{
-    return w->done;
-}
-
-bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_progress *ret)
-{
-    if (w->serial != serial) {
-        return false;
-    }
-    *ret = link_tx_progress(w->tx);
-    ret->datagrams += w->sent_before;
-    return true;
-}
 
 /* `n` frames come from the interface. */
 static inline void world_frames(struct tap_end *t, unsigned n)
@@ -337,9 +202,9 @@ static inline void append(char *text, const char *more)
     snprintf(text + len, WORLD_TEXT - len, "%s\n", more);
 }
 
-static inline int tap_connect(void *user, bool again, int *ret_fd, struct error *err)
+static inline int tap_connect(void *user, enum client_where where, int *ret_fd, struct error *err)
 {
-    (void)again;
+    (void)where;
     struct tap_end *t = user;
     struct udp_addr a;
     assert_int_equal(udp_local(t->relay.front, &a), 0);
@@ -493,7 +358,7 @@ static inline void world_start_tap(struct world *w, unsigned i, const char *name
     assert_int_equal(
         loop_add_fd(w->loop, t->relay.back, EPOLLIN, world_relay, &t->relay, &t->relay.back_event),
         0);
-    assert_int_equal(link_tx_new(1, &t->worker.ledger, NULL, &t->worker.tx), 0);
+    assert_int_equal(link_tx_new(1, &t->worker.ledger, w->backlog, &t->worker.tx), 0);
     history_init(&t->history, HISTORY_MAX);
     t->conf = (struct client_conf){.handshake = w->tap_secret,
                                    .history = &t->history,

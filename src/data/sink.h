@@ -14,6 +14,8 @@
  *
  * A sink that has no room for a port refuses it, and counts each of its frames as SINK_REFUSED
  * until the caller, who asks again now and then, finds that there is room.
+ *
+ * The link's sink at the tap (link/tx.h) is no output: it has no ports, no check() and no finish().
  */
 #pragma once
 

@@ -27,6 +27,7 @@ struct command {
     enum op op;
     struct link_tx_key key;
     uint32_t serial, datagram;
+    uint64_t accounted;
     struct filter_prog prog;
     struct ring *ring;
     bool has_flow;
@@ -42,6 +43,8 @@ struct worker {
     struct mono ring_end, backlog_end; /* not waited for longer */
     bool held;                         /* as the sink was told */
     uint32_t reports_seen;
+    struct awake ran;    /* when the thread last woke */
+    uint32_t stood_told; /* the control thread's: how often, as it was told */
     struct wake wake;
     const struct wake *control;
     struct queue *commands;
@@ -54,6 +57,7 @@ struct worker {
     _Atomic int error;
     _Atomic bool stop, done; /* the end is no command: it must not find the queue full */
     _Atomic bool wants_hold, refused;
+    _Atomic uint32_t stood, stood_known; /* how often it stood still; how much of it is known */
     _Atomic uint64_t accounted, lost;
     _Atomic uint32_t reports;
 };
@@ -112,6 +116,7 @@ static void carry_out(struct worker *w, struct command *c)
     case OP_SESSION:
         atomic_store_explicit(&w->published_serial, 0, memory_order_relaxed);
         link_tx_session(w->pipeline.sink, &c->key);
+        link_tx_settle(w->pipeline.sink, c->accounted);
         c->key = (struct link_tx_key){.fd = -1};
         w->serial = c->serial;
         break;
@@ -124,6 +129,7 @@ static void carry_out(struct worker *w, struct command *c)
         break;
     case OP_DOWN:
         link_tx_down(w->pipeline.sink);
+        link_tx_settle(w->pipeline.sink, c->accounted);
         w->serial = 0;
         break;
     case OP_FILTER:
@@ -152,7 +158,9 @@ static void carry_out_all(struct worker *w)
 /* What the control thread has published rather than commanded. */
 static void look(struct worker *w)
 {
-    bool held = atomic_load_explicit(&w->wants_hold, memory_order_relaxed);
+    bool stood = atomic_load_explicit(&w->stood, memory_order_relaxed) !=
+                 atomic_load_explicit(&w->stood_known, memory_order_acquire);
+    bool held = stood || atomic_load_explicit(&w->wants_hold, memory_order_relaxed);
     uint32_t reports = atomic_load_explicit(&w->reports, memory_order_acquire);
     if (held != w->held) {
         link_tx_hold(w->pipeline.sink, held);
@@ -195,6 +203,15 @@ static int move(struct worker *w, bool *ret_more)
     return drain;
 }
 
+/* Nothing is sent under a session of before until the control thread has looked at it. */
+static void look_at_clock(struct worker *w)
+{
+    if (awake_jumped(&w->ran, WORKER_STOOD_MS)) {
+        atomic_fetch_add_explicit(&w->stood, 1, memory_order_relaxed);
+        wake_signal(w->control);
+    }
+}
+
 static void *run(void *arg)
 {
     struct worker *w = arg;
@@ -209,6 +226,7 @@ static void *run(void *arg)
         if (poll(p, 2, timeout(w, more, drain)) < 0 && errno != EINTR) {
             break;
         }
+        look_at_clock(w);
         if (p[0].revents & (POLLERR | POLLHUP)) {
             int e = ring_error(ring_source_ring(w->pipeline.source));
             atomic_store(&w->error, -e);
@@ -327,9 +345,11 @@ static int command(struct worker *w, const struct command *from)
     return 0;
 }
 
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial)
+int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
+                   uint64_t accounted)
 {
-    return command(w, &(struct command){.op = OP_SESSION, .key = *key, .serial = serial});
+    return command(w, &(struct command){
+                          .op = OP_SESSION, .key = *key, .serial = serial, .accounted = accounted});
 }
 
 int worker_rekey(struct worker *w, const struct link_tx_key *key)
@@ -342,9 +362,9 @@ int worker_size(struct worker *w, uint32_t datagram)
     return command(w, &(struct command){.op = OP_SIZE, .key.fd = -1, .datagram = datagram});
 }
 
-int worker_down(struct worker *w)
+int worker_down(struct worker *w, uint64_t accounted)
 {
-    return command(w, &(struct command){.op = OP_DOWN, .key.fd = -1});
+    return command(w, &(struct command){.op = OP_DOWN, .key.fd = -1, .accounted = accounted});
 }
 
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow)
@@ -389,6 +409,19 @@ const struct ledger *worker_ledger(const struct worker *w)
 bool worker_take_refused(struct worker *w)
 {
     return atomic_exchange_explicit(&w->refused, false, memory_order_relaxed);
+}
+
+bool worker_take_stood(struct worker *w)
+{
+    uint32_t before = w->stood_told;
+    w->stood_told = atomic_load_explicit(&w->stood, memory_order_relaxed);
+    return w->stood_told != before;
+}
+
+void worker_stood_known(struct worker *w)
+{
+    atomic_store_explicit(&w->stood_known, w->stood_told, memory_order_release);
+    wake_signal(&w->wake);
 }
 
 bool worker_done(const struct worker *w)

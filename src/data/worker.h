@@ -16,6 +16,7 @@
 
 enum {
     WORKER_DRAIN_MS = 8000, /* at the end: for what waits in the backlog */
+    WORKER_STOOD_MS = 2200, /* a thread that did not run for so long stood still */
 };
 
 struct worker;
@@ -37,10 +38,12 @@ void worker_free(struct worker *w);
 
 /* Commands, carried out in order by the thread. -EAGAIN when the thread has not kept up: it is
  * stuck. What is passed belongs to the thread, also on failure. */
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial);
+/* `accounted`, here and below: so many frames of all sessions before does the collector know of. */
+int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
+                   uint64_t accounted);
 int worker_rekey(struct worker *w, const struct link_tx_key *key);
 int worker_size(struct worker *w, uint32_t datagram); /* bytes of UDP payload from now on */
-int worker_down(struct worker *w);
+int worker_down(struct worker *w, uint64_t accounted);
 /* Own-tunnel exclusion: the whole filter program with it, and the flow for the second check. */
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow);
 /* The interface is another one now, or gone (NULL). What the old ring has is sent and counted
@@ -59,6 +62,11 @@ void worker_stop(struct worker *w);
 const struct ledger *worker_ledger(const struct worker *w);
 /* True once after a datagram was refused by the collector's host. */
 bool worker_take_refused(struct worker *w);
+/* True once after the thread stood still (stopped, or the machine suspended): the session may be
+ * long over, and frames wait in the backlog until worker_stood_known, which comes after worker_hold
+ * if that is to go on. */
+bool worker_take_stood(struct worker *w);
+void worker_stood_known(struct worker *w);
 bool worker_done(const struct worker *w);
 /* Takes the ring's last error: 0, or a positive errno. */
 int worker_take_error(struct worker *w);

@@ -44,6 +44,26 @@ static void grows_while_all_arrives(void **state)
     assert_int_equal(d.rate, DRAIN_MAX);
 }
 
+/* A thread that was busy elsewhere makes up for a moment, not for all of its time. */
+static void a_pause_earns_little(void **state)
+{
+    (void)state;
+    struct drain d = {0};
+    const int64_t burst = (int64_t)DRAIN_START * DRAIN_BURST_MS / 1000;
+    int64_t bytes = 0;
+    drain_begin(&d, 0, t0);
+    while (drain_may(&d, mono_add_ms(t0, DRAIN_FRESH_MS - 1))) {
+        drain_sent(&d, 1);
+        bytes++;
+    }
+    assert_int_equal(bytes, burst);
+    for (bytes = 0; drain_may(&d, mono_add_ms(t0, DRAIN_FRESH_MS - 1));) {
+        drain_sent(&d, 1);
+        bytes++;
+    }
+    assert_int_equal(bytes, 0); /* and once only */
+}
+
 static void shrinks_with_loss_and_forgives_a_little(void **state)
 {
     (void)state;
@@ -150,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows_while_all_arrives),
+        cmocka_unit_test(a_pause_earns_little),
         cmocka_unit_test(shrinks_with_loss_and_forgives_a_little),
         cmocka_unit_test(what_comes_in_passes),
         cmocka_unit_test(stops_without_reports),

@@ -117,6 +117,76 @@ static void start(struct path *w, struct pmtu *p, uint32_t min, uint32_t max, st
     act(w, p, pmtu_start(p, min, max, (int)w->device, now), now);
 }
 
+/* How long an answer is waited for: by the slowest of late, within limits. */
+static void the_timer_follows_round_trips(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t rtt_ms, smoothed_us, timer_ms;
+    } steps[] = {
+        {10, 10000, 200},    {100, 100000, 400},    {20, 90000, 360},   {90, 90000, 360},
+        {400, 400000, 1600}, {2000, 2000000, 5000}, {0, 1750000, 5000},
+    };
+    struct pmtu p = {0};
+    struct mono now = t0;
+    assert_true(pmtu_start(&p, PMTU_MIN_V4, 0, 0, now) & PMTU_DO_PROBE);
+    assert_int_equal(mono_diff(p.deadline, now), PMTU_TIMER_MS * NSEC_PER_MSEC);
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        now = mono_add_ms(now, steps[i].rtt_ms);
+        assert_int_equal(pmtu_acked(&p, p.token + 1, TINY, now), 0);
+        assert_in_range(p.rtt_ns, steps[i].smoothed_us * 1000, steps[i].smoothed_us * 1000 + 1);
+        uint32_t size = p.probe;
+        unsigned actions = pmtu_acked(&p, p.token, size, now); /* the next size is asked for */
+        assert_int_equal(actions, PMTU_DO_SIZE | PMTU_DO_PROBE);
+        assert_true(p.probe > size && p.size == size);
+        assert_in_range(mono_diff(p.deadline, now), steps[i].timer_ms * NSEC_PER_MSEC,
+                        steps[i].timer_ms * NSEC_PER_MSEC + 4);
+    }
+}
+
+/* An answer that says no more than is known changes no size, and what says the same says it again.
+ */
+static void late_answers(void **state)
+{
+    (void)state;
+    struct path w = path_of(1500, 1500);
+    struct pmtu p;
+    struct mono now = t0;
+    start(&w, &p, PMTU_MIN_V4, 0, now);
+    run(&w, &p, &now, 60000, true);
+    assert_int_equal(p.size, 1500);
+    assert_int_equal(pmtu_acked(&p, p.token, 1499, now), 0);
+    assert_int_equal(p.size, 1500);
+    assert_int_equal(pmtu_acked(&p, p.token, 1500, now), PMTU_DO_SIZE);
+    assert_int_equal(pmtu_acked(&p, p.token, 1501, now), PMTU_DO_SIZE);
+    assert_int_equal(p.size, 1501);
+    assert_int_equal(pmtu_acked(&p, p.token, PMTU_MAX + 1, now), 0);
+    assert_int_equal(pmtu_acked(&p, p.token, PMTU_MIN_V4 - 1, now), 0);
+}
+
+/* The kernel knows of a wider path: that is looked at once, where there is room, at rest. */
+static void the_kernel_says_wider(void **state)
+{
+    (void)state;
+    struct path w = path_of(1400, 1400);
+    struct pmtu p;
+    struct mono now = t0;
+    start(&w, &p, PMTU_MIN_V4, 0, now);
+    run(&w, &p, &now, 60000, true);
+    assert_int_equal(p.state, PMTU_COMPLETE);
+    struct pmtu narrow = p, busy = p, full = p;
+    assert_int_equal(pmtu_kernel(&p, 1400, now), 0); /* nothing new */
+    assert_int_equal(pmtu_kernel(&p, 1500, now), PMTU_DO_PROBE);
+    assert_int_equal(p.probe, 1500);
+    assert_int_equal(p.state, PMTU_SEARCH);
+    assert_int_equal(pmtu_kernel(&narrow, 1399, now), PMTU_DO_PROBE); /* is that so? */
+    assert_int_equal(narrow.probe, 1400);
+    busy.probe = 1400;
+    assert_int_equal(pmtu_kernel(&busy, 1500, now), 0);
+    full.max = full.size;
+    assert_int_equal(pmtu_kernel(&full, 1500, now), 0);
+}
+
 static void the_usual_sizes_in_a_few_probes(void **state)
 {
     (void)state;
@@ -435,6 +505,9 @@ static void answers_of_another_path_do_not_count(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_timer_follows_round_trips),
+        cmocka_unit_test(late_answers),
+        cmocka_unit_test(the_kernel_says_wider),
         cmocka_unit_test(the_usual_sizes_in_a_few_probes),
         cmocka_unit_test(any_width_is_found_to_the_byte),
         cmocka_unit_test(loss_is_not_taken_for_a_narrow_path),

@@ -148,12 +148,6 @@ static unsigned hint(struct uplink *u, struct mono now)
     return actions | send_in(u, UPLINK_HELLO, now, UPLINK_DO_HELLO);
 }
 
-static unsigned heard(struct uplink *u, struct mono now)
-{
-    u->heard = now;
-    return hold(u, false);
-}
-
 /* Once a try: whoever is on the path could send cookies for ever. The deadline stays. */
 static unsigned cookie(struct uplink *u)
 {
@@ -227,8 +221,13 @@ unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now)
         return hint(u, now);
     case UPLINK_SUSPECT:
         return suspect(u, now);
+    case UPLINK_DOUBT:
+        return u->up ? hold(u, true) : 0;
     case UPLINK_HEARD:
-        return heard(u, now);
+        u->heard = now;
+        return 0;
+    case UPLINK_PROVEN:
+        return hold(u, false);
     case UPLINK_MOVED: /* looking for it may have taken seconds */
         u->heard = later(u->heard, mono_add_ms(now, UPLINK_MOVED_MS - UPLINK_DEAD_MS));
         return 0;

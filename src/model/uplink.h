@@ -14,7 +14,10 @@
  * until the new key is there. A session ends when nothing was heard of the collector for DEAD_MS,
  * or when a new handshake shows that the collector has forgotten it. Before that comes a state of
  * doubt, "held": after HOLD_MS of silence, twice what a report takes, data threads keep new frames
- * instead of sending them into what may be nothing, and go on at the first sign of life.
+ * instead of sending them into what may be nothing. The caller has two reasons of its own: frames
+ * do not arrive though reports do (model/arrival.h), and a clock that has jumped, so that this end
+ * stood still and knows nothing of the time since. A doubt ends when something that was sent after
+ * its beginning is answered: a word of the collector alone says nothing of the way to it.
  *
  * What no key protects is only a hint. "No such session" hastens a handshake; a refusal of the
  * handshake is told to the user when the collector's real answer did not follow within the try, but
@@ -68,7 +71,9 @@ enum uplink_event {
     UPLINK_REFUSED,     /* an unproven refusal of this handshake */
     UPLINK_HINT,        /* an unproven "no such session" */
     UPLINK_SUSPECT,     /* an unproven "port unreachable" */
+    UPLINK_DOUBT,       /* frames do not arrive, or this end stood still for a while */
     UPLINK_HEARD,       /* an authentic record of the session came */
+    UPLINK_PROVEN,      /* one that answers what was sent after the doubt began */
     UPLINK_MOVED,       /* the collector may be heard at another address now: once in a silence */
     UPLINK_CLOSED,      /* and it says that the collector ends the session */
 };

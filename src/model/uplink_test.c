@@ -274,8 +274,10 @@ static void silence_is_doubted_first(void **state)
     assert_int_equal(uplink_step(&u, UPLINK_TICK, t), 0); /* said once */
     assert_int_equal(uplink_next(&u).ns, mono_add_ms(t0, UPLINK_DEAD_MS).ns);
     t = mono_add_ms(t, 500);
-    assert_int_equal(uplink_step(&u, UPLINK_HEARD, t), UPLINK_DO_GO); /* the same session */
-    assert_int_equal(uplink_step(&u, UPLINK_HEARD, t), 0);
+    assert_int_equal(uplink_step(&u, UPLINK_HEARD, t), 0); /* the way there may be dead still */
+    assert_true(u.held);
+    assert_int_equal(uplink_step(&u, UPLINK_PROVEN, t), UPLINK_DO_GO); /* the same session */
+    assert_int_equal(uplink_step(&u, UPLINK_PROVEN, t), 0);
     assert_string_equal(uplink_words(&u), "up");
     /* The end of the session is the end of the doubt, and the next one begins without. */
     t = mono_add_ms(t, UPLINK_HOLD_MS);
@@ -286,6 +288,29 @@ static void silence_is_doubted_first(void **state)
     assert_int_equal(uplink_step(&u, UPLINK_RESOLVED, t), UPLINK_DO_HELLO);
     assert_int_equal(uplink_step(&u, UPLINK_ACCEPTED, t), UPLINK_DO_INFO);
     assert_int_equal(uplink_step(&u, UPLINK_ACK_NEW, t), UPLINK_DO_UP);
+    assert_false(u.held);
+}
+
+/* Reports go on coming, and the caller sees that nothing arrives, or that its clock has jumped. */
+static void a_reason_of_the_callers(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    assert_int_equal(uplink_step(&u, UPLINK_DOUBT, t0), 0);
+    bring_up(&u, t0);
+    assert_int_equal(uplink_step(&u, UPLINK_DOUBT, t0), UPLINK_DO_HOLD);
+    assert_int_equal(uplink_step(&u, UPLINK_DOUBT, t0), 0);
+    for (int64_t ms = 1000; ms <= 60000; ms += 1000) {
+        struct mono t = mono_add_ms(t0, ms);
+        assert_int_equal(uplink_step(&u, UPLINK_HEARD, t), 0);
+        assert_int_equal(uplink_step(&u, UPLINK_TICK, t), 0);
+        assert_true(u.up && u.held);
+    }
+    assert_int_equal(uplink_step(&u, UPLINK_PROVEN, t0), UPLINK_DO_GO);
+    assert_int_equal(uplink_step(&u, UPLINK_DOUBT, t0), UPLINK_DO_HOLD); /* as often as it likes */
+    assert_true(uplink_step(&u, UPLINK_TICK, mono_add_ms(t0, 60000 + UPLINK_DEAD_MS)) &
+                UPLINK_DO_DOWN); /* and silence is silence */
     assert_false(u.held);
 }
 
@@ -317,6 +342,7 @@ static void a_forger_cannot_hold_for_ever(void **state)
         (void)uplink_step(&u, UPLINK_TICK, t);
         if (ms % 1000 == 0) {
             (void)uplink_step(&u, UPLINK_HEARD, t);
+            (void)uplink_step(&u, UPLINK_PROVEN, t);
         }
         assert_true(u.up);
         held_ms += u.held ? 10 : 0;
@@ -536,6 +562,7 @@ int main(void)
         cmocka_unit_test(a_late_acknowledgment_revives_nothing),
         cmocka_unit_test(the_collector_may_end_it),
         cmocka_unit_test(silence_is_doubted_first),
+        cmocka_unit_test(a_reason_of_the_callers),
         cmocka_unit_test(a_new_key_ends_doubt),
         cmocka_unit_test(a_forger_cannot_hold_for_ever),
         cmocka_unit_test(guesses_are_slowed_down),

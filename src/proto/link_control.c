@@ -22,6 +22,7 @@ static const struct {
     {21, LEDGER_CUT_UNCUT},       {22, LEDGER_CUT_SUMMED},    {23, LEDGER_CUT_NOSUM},
     {24, LEDGER_TX_BACKLOG_FULL}, {25, LEDGER_TX_BACKLOGGED}, {26, LEDGER_TX_LEFT},
     {27, LEDGER_RING_GONE},       {30, LEDGER_RING_OFFLOAD},  {31, LEDGER_RING_CLAMPED},
+    {34, LEDGER_TX_UNCONFIRMED},
 };
 
 static int code_to_id(uint8_t code)

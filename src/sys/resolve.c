@@ -266,6 +266,30 @@ static void set_port(struct sockaddr_storage *ss, uint16_t port)
     }
 }
 
+/* The first address from `from` on that is of another family; n: there is none. */
+static size_t find_other(const struct sockaddr_storage a[], size_t n, size_t from,
+                         sa_family_t family)
+{
+    while (from < n && a[from].ss_family == family) {
+        from++;
+    }
+    return from;
+}
+
+/* Brings addresses of both families into turns; each family keeps its order. */
+static void take_turns(struct sockaddr_storage a[], size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        size_t next = find_other(a, n, i, a[i - 1].ss_family);
+        if (next == n) {
+            return;
+        }
+        struct sockaddr_storage moved = a[next];
+        memmove(&a[i + 1], &a[i], (next - i) * sizeof(a[0]));
+        a[i] = moved;
+    }
+}
+
 int resolve_host(const struct resolve_conf *conf, const char *host, uint16_t port,
                  struct mono deadline, struct sockaddr_storage ret[], size_t cap, size_t *ret_n,
                  struct error *err)
@@ -289,6 +313,7 @@ int resolve_host(const struct resolve_conf *conf, const char *host, uint16_t por
             return explain(&a, host, err);
         }
     }
+    take_turns(a.addr, a.n);
     size_t n = MIN(a.n, cap);
     for (size_t i = 0; i < n; i++) {
         set_port(&a.addr[i], port);

@@ -30,8 +30,9 @@ struct resolve_conf {
     resolve_lookup_fn *lookup; /* NULL: getaddrinfo */
 };
 
-/* The addresses of `host` with `port`, in the order in which to try them; at most `cap`, *ret_n how
- * many, at least 1. -ENOENT when there are none, -EAGAIN when it may work later, -ETIMEDOUT,
+/* The addresses of `host` with `port`, in the order in which to try them: the resolver's, but that
+ * the two families take turns, so that one that leads nowhere costs one try. At most `cap`, *ret_n
+ * how many, at least 1. -ENOENT when there are none, -EAGAIN when it may work later, -ETIMEDOUT,
  * or another -errno, with a sentence: 'cannot resolve "x": Name or service not known'. */
 int resolve_host(const struct resolve_conf *conf, const char *host, uint16_t port,
                  struct mono deadline, struct sockaddr_storage ret[], size_t cap, size_t *ret_n,

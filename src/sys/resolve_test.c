@@ -73,6 +73,49 @@ static void numbers_need_no_child(void **state)
     assert_string_equal(show(&ss[0]), "fe80::1%lo 1234");
 }
 
+static void put_number(struct sockaddr_storage *ss, int family, uint8_t number)
+{
+    if (family == AF_INET) {
+        *(struct sockaddr_in *)ss =
+            (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(0xc6336400u | number)}};
+    } else {
+        *(struct sockaddr_in6 *)ss = (struct sockaddr_in6){.sin6_family = AF_INET6};
+        ((struct sockaddr_in6 *)ss)->sin6_addr.s6_addr[15] = number;
+    }
+}
+
+/* "664" and so on: addresses of these families, numbered from 1. */
+static int of_families(const char *host, struct sockaddr_storage ret[RESOLVE_MAX], size_t *ret_n)
+{
+    *ret_n = strlen(host) - 1;
+    for (size_t i = 0; i < *ret_n; i++) {
+        put_number(&ret[i], host[i + 1] == '4' ? AF_INET : AF_INET6, (uint8_t)(i + 1));
+    }
+    return 0;
+}
+
+/* Whatever the resolver prefers, the second try is of the other family. */
+static void families_take_turns(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"x6644", "1324"}, {"x666664", "162345"}, {"x46", "12"},     {"x44446", "15234"},
+        {"x666", "123"},   {"x4", "1"},           {"x4466", "1324"}, {"x646464", "123456"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct sockaddr_storage ss[RESOLVE_MAX];
+        size_t n = 0;
+        assert_int_equal(resolve(of_families, cases[i][0], 5000, ss, &n, NULL), 0);
+        assert_int_equal(n, strlen(cases[i][1]));
+        for (size_t k = 0; k < n; k++) {
+            uint8_t number = ss[k].ss_family == AF_INET
+                                 ? (uint8_t)ntohl(((struct sockaddr_in *)&ss[k])->sin_addr.s_addr)
+                                 : ((struct sockaddr_in6 *)&ss[k])->sin6_addr.s6_addr[15];
+            assert_int_equal(number, cases[i][1][k] - '0');
+        }
+    }
+}
+
 static int both(const char *host, struct sockaddr_storage ret[RESOLVE_MAX], size_t *ret_n)
 {
     struct sockaddr_in6 *six = (struct sockaddr_in6 *)&ret[0];
@@ -265,9 +308,13 @@ static void hostile_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_need_no_child),    cmocka_unit_test(names_are_answered_in_order),
-        cmocka_unit_test(failures_have_a_sentence), cmocka_unit_test(the_deadline_holds),
-        cmocka_unit_test(the_child_has_nothing),    cmocka_unit_test(works_behind_the_brokers_wall),
+        cmocka_unit_test(numbers_need_no_child),
+        cmocka_unit_test(families_take_turns),
+        cmocka_unit_test(names_are_answered_in_order),
+        cmocka_unit_test(failures_have_a_sentence),
+        cmocka_unit_test(the_deadline_holds),
+        cmocka_unit_test(the_child_has_nothing),
+        cmocka_unit_test(works_behind_the_brokers_wall),
         cmocka_unit_test(hostile_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

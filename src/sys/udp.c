@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
+#include <net/if.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
@@ -21,6 +22,34 @@ enum {
     FOR_AT = 12,   /* … and for whom they are */
 };
 
+int udp_addr_parse(const char *text, struct udp_addr *ret)
+{
+    char host[INET6_ADDRSTRLEN];
+    struct udp_addr a = {.v4 = {.sin_family = AF_INET}, .len = sizeof(a.v4)};
+    size_t len = strcspn(text, "%");
+    if (inet_pton(AF_INET, text, &a.v4.sin_addr) == 1) {
+        *ret = a;
+        return 0;
+    }
+    if (len >= sizeof(host)) {
+        return -EINVAL;
+    }
+    memcpy(host, text, len);
+    host[len] = '\0';
+    a = (struct udp_addr){.v6 = {.sin6_family = AF_INET6}, .len = sizeof(a.v6)};
+    if (inet_pton(AF_INET6, host, &a.v6.sin6_addr) != 1) {
+        return -EINVAL;
+    }
+    if (text[len] == '%') {
+        a.v6.sin6_scope_id = if_nametoindex(text + len + 1);
+        if (a.v6.sin6_scope_id == 0) {
+            return -ENODEV;
+        }
+    }
+    *ret = a;
+    return 0;
+}
+
 void udp_addr_text(const struct udp_addr *a, char ret[UDP_ADDR_TEXT])
 {
     char host[INET6_ADDRSTRLEN] = "?";
@@ -33,8 +62,12 @@ void udp_addr_text(const struct udp_addr *a, char ret[UDP_ADDR_TEXT])
         inet_ntop(AF_INET, addr, host, sizeof(host));
         snprintf(ret, UDP_ADDR_TEXT, "%s:%u", host, ntohs(a->v4.sin_port));
     } else {
+        char scope[12] = "";
         inet_ntop(AF_INET6, &a->v6.sin6_addr, host, sizeof(host));
-        snprintf(ret, UDP_ADDR_TEXT, "[%s]:%u", host, ntohs(a->v6.sin6_port));
+        if (a->v6.sin6_scope_id) { /* by number: a name would take a system call */
+            snprintf(scope, sizeof(scope), "%%%u", a->v6.sin6_scope_id);
+        }
+        snprintf(ret, UDP_ADDR_TEXT, "[%s%s]:%u", host, scope, ntohs(a->v6.sin6_port));
     }
 }
 
@@ -134,6 +167,27 @@ static int bind_to(const struct udp_addr *a, bool shared, int *ret_fd)
     return 0;
 }
 
+/* Link-local addresses are the same on every link. */
+static bool scope_missing(const struct udp_addr *a)
+{
+    return a->sa.sa_family == AF_INET6 && a->v6.sin6_scope_id == 0 &&
+           IN6_IS_ADDR_LINKLOCAL(&a->v6.sin6_addr);
+}
+
+static int cannot(struct error *err, int code, const char *what, const struct udp_addr *a)
+{
+    char text[UDP_ADDR_TEXT], host[INET6_ADDRSTRLEN];
+    udp_addr_text(a, text);
+    if (scope_missing(a)) {
+        inet_ntop(AF_INET6, &a->v6.sin6_addr, host, sizeof(host));
+        return error_set(err, code,
+                         "cannot %s UDP %s: a link-local address needs the interface behind it, "
+                         "such as %s%%eth0",
+                         what, text, host);
+    }
+    return error_sys(err, code, "cannot %s UDP %s", what, text);
+}
+
 int udp_bind(const struct udp_addr *addr, uint16_t port, int *ret_fd, struct error *err)
 {
     struct udp_addr a = {.v6 = {.sin6_family = AF_INET6}, .len = sizeof(a.v6)};
@@ -141,7 +195,7 @@ int udp_bind(const struct udp_addr *addr, uint16_t port, int *ret_fd, struct err
         a = *addr;
     }
     a.v4.sin_port = htons(port); /* at the same place in both families */
-    int r = bind_to(&a, false, ret_fd);
+    int r = scope_missing(&a) ? -EINVAL : bind_to(&a, false, ret_fd);
     if (!addr && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)) {
         a = (struct udp_addr){.v4 = {.sin_family = AF_INET, .sin_port = htons(port)},
                               .len = sizeof(a.v4)};
@@ -150,12 +204,7 @@ int udp_bind(const struct udp_addr *addr, uint16_t port, int *ret_fd, struct err
     if (r == -EADDRINUSE) {
         return error_set(err, EADDRINUSE, "UDP port %u is in use already: choose another", port);
     }
-    if (r < 0) {
-        char text[UDP_ADDR_TEXT];
-        udp_addr_text(&a, text);
-        return error_sys(err, -r, "cannot receive on UDP %s", text);
-    }
-    return 0;
+    return r < 0 ? cannot(err, -r, "receive on", &a) : 0;
 }
 
 /* The program that steers (seen from the UDP payload on; a load beyond the datagram's end gives 0):
@@ -211,17 +260,23 @@ int udp_bind_group(const struct udp_addr *addr, uint16_t port, unsigned n, int r
     return 0;
 }
 
+/* What ICMP says of datagrams that were sent is kept for udp_answered(). */
+static int keep_answers(int fd, int family)
+{
+    int r = set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
+    return r == 0 && family == AF_INET6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1) : r;
+}
+
 int udp_connect(const struct udp_addr *peer, int *ret_fd, struct error *err)
 {
     _cleanup_(closep) int fd = -1;
-    int r = open_socket(peer->sa.sa_family, &fd);
+    int r = scope_missing(peer) ? -EINVAL : open_socket(peer->sa.sa_family, &fd);
+    r = r < 0 ? r : keep_answers(fd, peer->sa.sa_family);
     if (r == 0 && connect(fd, &peer->sa, peer->len) < 0) {
         r = -errno;
     }
     if (r < 0) {
-        char text[UDP_ADDR_TEXT];
-        udp_addr_text(peer, text);
-        return error_sys(err, -r, "cannot send to UDP %s", text);
+        return cannot(err, -r, "send to", peer);
     }
     *ret_fd = TAKE_FD(fd);
     return 0;
@@ -340,13 +395,6 @@ static void read_control(struct udp_io *io, struct msghdr *m, struct udp_packet 
     }
 }
 
-/* An error that a message from the net has left on the socket: nobody listens there, or something
- * sent before was too large for a router. */
-static bool by_icmp(int e)
-{
-    return e == ECONNREFUSED || e == EMSGSIZE;
-}
-
 int udp_recv(struct udp_io *io, struct udp_packet *p, unsigned n)
 {
     struct mmsghdr msgs[UDP_RECV_MAX];
@@ -363,12 +411,12 @@ int udp_recv(struct udp_io *io, struct udp_packet *p, unsigned n)
                                                .msg_controllen = sizeof(control[i])}};
     }
     int got = recvmmsg(io->fd, msgs, n, MSG_DONTWAIT, NULL);
-    for (int tries = 0; got < 0 && by_icmp(errno) && tries < ICMP_TRIES; tries++) {
-        io->refused |= errno == ECONNREFUSED;
+    for (int tries = 0; got < 0 && udp_by_icmp(errno) && tries < ICMP_TRIES; tries++) {
+        io->refused |= errno != EMSGSIZE;
         got = recvmmsg(io->fd, msgs, n, MSG_DONTWAIT, NULL);
     }
     if (got < 0) {
-        return errno == EAGAIN || errno == EINTR || by_icmp(errno) ? 0 : -errno;
+        return errno == EAGAIN || errno == EINTR || udp_by_icmp(errno) ? 0 : -errno;
     }
     for (int i = 0; i < got; i++) {
         p[i].len = msgs[i].msg_len;

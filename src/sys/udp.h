@@ -34,7 +34,11 @@ struct udp_addr {
     socklen_t len; /* 0: none */
 };
 
-/* "192.0.2.1:1234" or "[2001:db8::1]:1234"; v4-mapped addresses are shown as IPv4. */
+/* An address in numbers, as "192.0.2.1", "2001:db8::1" or "fe80::1%eth0"; port 0. -EINVAL: it is
+ * none; -ENODEV: there is no such interface. */
+int udp_addr_parse(const char *text, struct udp_addr *ret);
+/* "192.0.2.1:1234" or "[2001:db8::1]:1234"; v4-mapped addresses are shown as IPv4, interfaces by
+ * their number. */
 void udp_addr_text(const struct udp_addr *a, char ret[UDP_ADDR_TEXT]);
 /* The IPv6 address, or the IPv4 one mapped (::ffff:a.b.c.d), whatever the family. */
 void udp_addr_ip(const struct udp_addr *a, uint8_t ret[16]);
@@ -96,7 +100,7 @@ struct udp_io {
     int fd;
     struct udp_shared *shared; /* borrowed; NULL: message headers carry addresses and sizes */
     bool plain;                /* UDP_SEGMENT did not work: one datagram a message from now on */
-    bool refused;   /* a peer answered "port unreachable"; stays until the caller clears it */
+    bool refused; /* an ICMP message came instead of an answer; stays until the caller clears it */
     uint32_t drops; /* as udp_drops(), as of the last datagram received */
 };
 
@@ -122,3 +126,19 @@ int udp_recv(struct udp_io *io, struct udp_packet *p, unsigned n);
  */
 int udp_send_segments(struct udp_io *io, const struct udp_addr *to, const struct udp_addr *from,
                       const void *data, size_t total, size_t seg, int wait_ms, size_t *ret_sent);
+
+/* What a router or the peer's host said of datagrams that were sent. */
+enum udp_answer {
+    UDP_ANSWER_NONE,
+    UDP_ANSWER_PORT, /* nobody listens */
+    UDP_ANSWER_HOST,
+    UDP_ANSWER_NET,
+    UDP_ANSWER_PROHIBITED, /* a firewall, that says so */
+};
+
+/* Takes what is kept of that on a connected socket, which poll(2) tells by POLLERR; gives the last.
+ */
+enum udp_answer udp_answered(struct udp_io *io);
+/* Such a message may have left this positive errno on a socket: the next call has it, once. This
+ * host may mean it too, and then says so at each call. */
+bool udp_by_icmp(int error);

@@ -221,6 +221,9 @@ static ssize_t send_some(const struct sending *s, const uint8_t *at, size_t n)
     }
     ssize_t r = send_gso(s, at, n);
     if (n > s->seg && no_segments(r)) {
+        r = send_gso(s, at, n); /* ICMP may have left the first error on the socket */
+    }
+    if (n > s->seg && no_segments(r)) {
         r = send_plain(s, at, n);
         s->io->plain = r > 0;
     }
@@ -248,14 +251,15 @@ int udp_send_segments(struct udp_io *io, const struct udp_addr *to, const struct
     const struct sending s = {io, to, from, data, seg};
     struct mono deadline = {0};
     size_t sent = 0;
+    bool answered = false;
     int r = 0, icmp = 0;
     while (sent < total && r == 0) {
         ssize_t n = send_some(&s, s.data + sent, total - sent);
         if (n > 0) {
             sent += (size_t)n;
-        } else if ((n == -ECONNREFUSED || n == -EMSGSIZE) && icmp++ < ICMP_TRIES) {
-            io->refused |=
-                n == -ECONNREFUSED; /* a size that the device refuses, it refuses again */
+            io->refused |= answered;
+        } else if (n < 0 && !to && udp_by_icmp((int)-n) && icmp++ < ICMP_TRIES) {
+            answered |= n != -EMSGSIZE; /* what this host itself refuses, it refuses again */
         } else if (n == -EAGAIN) {
             if (deadline.ns == 0) {
                 deadline = mono_add_ms(mono_now(), wait_ms);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <pthread.h>
@@ -466,6 +467,70 @@ static void a_group_keeps_its_port(void **state)
     close(fd[1]);
 }
 
+static void addresses_in_words(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "",           "1.2.3",
+        "x",          "::1::",
+        "1.2.3.4%lo", "%lo",
+        "::1:",       "[::1]",
+        "1.2.3.4:5",  "2001:db8:1111:2222:3333:4444:5555:6666:7777:8888:9999"};
+    struct udp_addr a;
+    char text[UDP_ADDR_TEXT];
+    assert_int_equal(udp_addr_parse("192.0.2.1", &a), 0);
+    assert_addr(&a, "192.0.2.1:0");
+    assert_int_equal(udp_addr_parse("2001:db8::1", &a), 0);
+    assert_addr(&a, "[2001:db8::1]:0");
+    assert_int_equal(udp_addr_parse("fe80::1%lo", &a), 0);
+    snprintf(text, sizeof(text), "[fe80::1%%%u]:0", if_nametoindex("lo"));
+    assert_addr(&a, text);
+    assert_int_equal(udp_addr_parse("fe80::1%", &a), -ENODEV);
+    assert_int_equal(udp_addr_parse("fe80::1%nosuch", &a), -ENODEV);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_int_equal(udp_addr_parse(wrong[i], &a), -EINVAL);
+    }
+    assert_addr(&a, text); /* untouched */
+}
+
+/* A link-local address without its interface means nothing. */
+static void link_local_needs_its_interface(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    struct udp_addr a = addr_of("fe80::1", 7);
+    int fd = -1;
+    assert_int_equal(udp_connect(&a, &fd, &err), -EINVAL);
+    assert_string_equal(err.text, "cannot send to UDP [fe80::1]:7: a link-local address needs the "
+                                  "interface behind it, such as fe80::1%eth0");
+    assert_int_equal(udp_bind(&a, 7, &fd, &err), -EINVAL);
+    assert_string_equal(err.text, "cannot receive on UDP [fe80::1]:7: a link-local address needs "
+                                  "the interface behind it, such as fe80::1%eth0");
+    assert_int_equal(fd, -1);
+}
+
+/* What a peer's host answers is kept, told once, and costs no datagram. */
+static void answers_are_told(void **state)
+{
+    (void)state;
+    static const char *const to[] = {"127.0.0.1", "::1"};
+    for (size_t i = 0; i < ARRAY_SIZE(to); i++) {
+        struct udp_io c = client(to[i]);
+        size_t sent;
+        assert_int_equal(udp_answered(&c), UDP_ANSWER_NONE);
+        assert_int_equal(udp_send_segments(&c, NULL, NULL, pattern(), 9, 9, 0, &sent), 0);
+        struct pollfd p = {c.fd, 0, 0};
+        assert_int_equal(poll(&p, 1, 5000), 1);
+        assert_int_equal(p.revents, POLLERR);
+        assert_int_equal(udp_answered(&c), UDP_ANSWER_PORT);
+        assert_int_equal(udp_answered(&c), UDP_ANSWER_NONE);
+        struct udp_packet none = {.data = store[0], .size = UDP_BUFFER};
+        assert_int_equal(udp_recv(&c, &none, 1), 0);
+        assert_int_equal(poll(&p, 1, 0), 0); /* nothing is left that would wake a loop for ever */
+        end(&c);
+    }
+}
+
 static void errors_in_words(void **state)
 {
     (void)state;
@@ -503,6 +568,9 @@ int main(void)
         cmocka_unit_test(a_full_socket_waits_no_longer_than_told),
         cmocka_unit_test(a_group_is_steered_by_index),
         cmocka_unit_test(a_group_keeps_its_port),
+        cmocka_unit_test(addresses_in_words),
+        cmocka_unit_test(link_local_needs_its_interface),
+        cmocka_unit_test(answers_are_told),
         cmocka_unit_test(errors_in_words),
     };
     return cmocka_run_group_tests(tests, own_namespace, NULL);

@@ -240,4 +240,4 @@ def test_unresolvable_collector_is_no_crash(lab, key):
     tap = Tap(lab, key=key, to=f"nosuch.invalid:{PORT}", up=False)
     says(tap.proc, "nosuch.invalid", 30)
     if tap.proc.running():
-        tap.finish()
+        tap.finish(status=1)

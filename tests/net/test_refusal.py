@@ -28,7 +28,7 @@ def refused(lab, collector, tap, tap_says, collector_says=None):
     source.wait_count(FRAMES)
     arrival.wait_quiet()
     assert "session up" not in tap.proc.err(), tap.proc
-    ledger = tap.finish()
+    ledger = tap.finish(status=1)
     there = collector.finish()
     assert arrival.stop() == 0
     assert_tap_balanced(ledger)
@@ -48,7 +48,7 @@ def test_wrong_passphrases_are_slowed_down(lab):
     for i in range(3):
         tap = Tap(lab, key=f"guess {i}", up=False, name=f"guess{i}")
         says(tap.proc, "refuses: wrong passphrase|makes this tap wait")
-        tap.finish()
+        tap.finish(status=1)
     Tap(lab, key="the right one", name="honest").finish()
     collector.finish()
 
@@ -184,7 +184,7 @@ def test_collector_of_a_foreign_version(lab):
     server.sendto(refusal, where)
     says(tap.proc, "version")
     server.recvfrom(2000)
-    assert_tap_balanced(tap.finish())
+    assert_tap_balanced(tap.finish(status=1))
 
 
 def hostile(rng, seeds):

@@ -77,9 +77,11 @@ static const char usage[] =
 
 /* ---- the data thread's part ---- */
 
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial)
+int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
+                   uint64_t accounted)
 {
     link_tx_session(w->tx, key);
+    link_tx_settle(w->tx, accounted);
     w->serial = serial;
     return 0;
 }
@@ -111,11 +113,23 @@ bool worker_take_refused(struct worker *w)
     return link_tx_take_refused(w->tx);
 }
 
-int worker_down(struct worker *w)
+int worker_down(struct worker *w, uint64_t accounted)
 {
     link_tx_down(w->tx);
+    link_tx_settle(w->tx, accounted);
     w->serial = 0;
     return 0;
+}
+
+bool worker_take_stood(struct worker *w)
+{
+    (void)w;
+    return false;
+}
+
+void worker_stood_known(struct worker *w)
+{
+    (void)w;
 }
 
 void worker_stop(struct worker *w)
@@ -170,10 +184,10 @@ static void make_frames(struct tap *t, uint64_t n)
 
 /* ---- the client's surroundings ---- */
 
-static int on_connect(void *user, bool quick, int *ret_fd, struct error *err)
+static int on_connect(void *user, enum client_where where, int *ret_fd, struct error *err)
 {
     const struct tap *t = user;
-    (void)quick; /* there is no name to look up */
+    (void)where; /* there is no name to look up */
     return udp_connect(&t->many->conf.peer, ret_fd, err);
 }
 

@@ -303,6 +303,13 @@ void link_tx_reported(struct sink *s, uint64_t accounted, uint64_t lost)
     drain_report(&t->drain, packer_stats(t->packer).frames, accounted, lost, mono_now());
 }
 
+void link_tx_settle(struct sink *s, uint64_t accounted)
+{
+    struct link_tx *t = of(s);
+    uint64_t sent = ledger_get(t->ledger, LEDGER_TX_OUT);
+    ledger_set(t->ledger, LEDGER_TX_UNCONFIRMED, sent - MIN(accounted, sent));
+}
+
 void link_tx_key_done(struct link_tx_key *key)
 {
     aead_free(key->aead);
@@ -372,20 +379,6 @@ struct link_tx_progress link_tx_progress(const struct sink *s)
     return (struct link_tx_progress){st.frames, st.datagrams};
 }
 
-static int tx_check(struct sink *s, struct error *err)
-{
-    (void)s;
-    (void)err;
-    return 0;
-}
-
-static int tx_finish(struct sink *s, struct error *err)
-{
-    (void)err;
-    tx_flush(s);
-    return 0;
-}
-
 static void tx_free(struct sink *s)
 {
     struct link_tx *t = of(s);
@@ -400,8 +393,6 @@ static const struct sink_ops ops = {
     .kind = "link",
     .write = tx_write,
     .flush = tx_flush,
-    .check = tx_check,
-    .finish = tx_finish,
     .free = tx_free,
 };
 

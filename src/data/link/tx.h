@@ -52,6 +52,10 @@ void link_tx_hold(struct sink *s, bool held);
  * these so many lost. The backlog is sent as fast as reports let it (model/drain.h). */
 void link_tx_reported(struct sink *s, uint64_t accounted, uint64_t lost);
 
+/* All sessions up to now are over, and the collector has accounted for so many of their frames: the
+ * others are unconfirmed. */
+void link_tx_settle(struct sink *s, uint64_t accounted);
+
 /* Something waits, and link_tx_drain is to be called. */
 bool link_tx_waits(const struct sink *s);
 /* Something waits, and there is a session that it could go into. */

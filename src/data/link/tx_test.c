@@ -31,6 +31,8 @@ struct world {
     struct reasm *reasm;
     struct batch batch; /* at the far end */
     uint64_t next_counter;
+    uint64_t got_bytes; /* of datagrams, of all sessions */
+    uint64_t got_datagrams;
     uint32_t made, got, expect; /* frames; the number that is to come next */
 };
 
@@ -60,6 +62,8 @@ static void receive(struct world *w)
         for (ssize_t at = 0; at < n; at += DATAGRAM) {
             size_t len = (size_t)(n - at < DATAGRAM ? n - at : DATAGRAM);
             struct link_record rec;
+            w->got_datagrams++;
+            w->got_bytes += len;
             assert_int_equal(link_record_decode(d + at, len, &rec), 0);
             assert_int_equal(rec.counter, w->next_counter++); /* none lost, none repeated */
             reasm_segment(w->reasm, rec.counter, d + at + LINK_RECORD_HEADER,
@@ -270,12 +274,15 @@ static void a_session_ends_with_a_full_socket(void **state)
     uint64_t out = of(&w, LEDGER_TX_OUT);
     assert_int_equal(out + (uint64_t)in_flight(&w), 4000);
     link_tx_down(w.tx);
+    receive(&w);
+    uint32_t before = w.got;
+    assert_int_equal(of(&w, LEDGER_TX_UNSENT), of(&w, LEDGER_TX_DATAGRAMS) - w.got_datagrams);
     assert_true(of(&w, LEDGER_TX_UNSENT) > 0);
     assert_int_equal(of(&w, LEDGER_TX_OUT), out);
     w.expect = (uint32_t)out;
     session(&w);
     drain(&w);
-    assert_int_equal(w.got, 4000 - out);
+    assert_int_equal(w.got - before, 4000 - out);
     end(&w);
 }
 
@@ -329,6 +336,128 @@ static void what_is_left_is_counted(void **state)
     end(&w);
 }
 
+/* What is counted as sent is what comes out at the other end, to the byte: at once, from the
+ * backlog, under another key and in another session. */
+static void bytes_and_datagrams_are_exact(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 1 << 20);
+    frames(&w, 100); /* these wait */
+    assert_int_equal(of(&w, LEDGER_TX_BYTES), 0);
+    session(&w);
+    drain(&w);
+    for (unsigned i = 1; i <= 100; i++) {
+        frames(&w, i);
+        receive(&w);
+        assert_int_equal(of(&w, LEDGER_TX_BYTES), (uint64_t)w.made * FRAME);
+        assert_int_equal(of(&w, LEDGER_TX_DATAGRAMS), w.got_datagrams);
+        assert_int_equal(of(&w, LEDGER_TX_WIRE_BYTES), w.got_bytes);
+        assert_int_equal(of(&w, LEDGER_TX_BACKLOGGED), 100);
+        assert_int_equal(of(&w, LEDGER_TX_UNSENT), 0);
+        if (i % 30 == 0) {
+            session(&w);
+        }
+    }
+    assert_int_equal(w.got, w.made);
+    end(&w);
+}
+
+/* Another data thread gets its share of the memory: what goes for it is counted where it was. */
+static void what_is_given_to_others_is_counted(void **state)
+{
+    (void)state;
+    struct world w;
+    struct ledger other = {0};
+    struct sink *tx = NULL;
+    begin(&w, 1 << 20);
+    assert_int_equal(link_tx_new(2, &other, w.pool, &tx), 0);
+    frames(&w, 5000);
+    uint64_t gone = of(&w, LEDGER_TX_BACKLOG_FULL);
+    static uint8_t bytes[FRAME];
+    static struct batch b = {.n = 1};
+    b.f[0] = (struct frame){.data = bytes, .datalen = FRAME, .caplen = FRAME, .origlen = FRAME};
+    for (unsigned i = 0; i < 2; i++) { /* the first one asks and is lost */
+        ledger_add(&other, LEDGER_CUT_OUT, 1);
+        tx->ops->write(tx, &b);
+        assert_int_equal(link_tx_drain(w.tx), -1);
+    }
+    assert_true(of(&w, LEDGER_TX_BACKLOG_FULL) > gone);
+    assert_int_equal(of(&w, LEDGER_TX_BACKLOG_BYTES), (uint64_t)in_flight(&w) * FRAME);
+    assert_int_equal(ledger_get(&other, LEDGER_TX_BACKLOG_FULL), 1);
+    assert_int_equal(ledger_sum(&other, LEDGER_LINK_TX).in_flight, 1);
+    link_tx_give_up(tx);
+    sink_free(tx);
+    session(&w);
+    w.expect = (uint32_t)of(&w, LEDGER_TX_BACKLOG_FULL);
+    drain(&w);
+    assert_int_equal(w.expect, w.made);
+    end(&w);
+}
+
+/* Nobody listens: said once for each time that the net says so. */
+static void a_refusal_is_taken_once(void **state)
+{
+    (void)state;
+    struct world w;
+    struct link_tx_key key = {.datagram = DATAGRAM};
+    struct udp_addr to = {.v4 = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}},
+                          .len = sizeof(to.v4)};
+    struct udp_addr taken;
+    int fd = -1;
+    begin(&w, 1 << 20);
+    assert_int_equal(udp_bind(&to, 0, &fd, NULL), 0);
+    assert_int_equal(udp_local(fd, &taken), 0);
+    assert_int_equal(udp_connect(&taken, &key.fd, NULL), 0);
+    close(fd); /* a port that nobody has now */
+    assert_int_equal(aead_new(AEAD_NULL, (uint8_t[AEAD_KEY_LEN]){0}, &key.aead, NULL), 0);
+    link_tx_session(w.tx, &key);
+    for (unsigned i = 0; i < 2; i++) {
+        frames(&w, 1);
+        assert_false(link_tx_take_refused(w.tx));
+        assert_int_equal(poll(&(struct pollfd){key.fd, 0, 0}, 1, 5000), 1);
+        frames(&w, 1); /* meets what the first one left, and goes */
+        assert_true(link_tx_take_refused(w.tx));
+        assert_false(link_tx_take_refused(w.tx));
+        struct udp_io io = {.fd = key.fd};
+        assert_int_equal(poll(&(struct pollfd){key.fd, 0, 0}, 1, 5000), 1);
+        struct udp_packet p = {.data = (uint8_t[64]){0}, .size = 64};
+        (void)udp_recv(&io, &p, 1);
+        assert_int_equal(udp_answered(&io), UDP_ANSWER_PORT);
+    }
+    assert_int_equal(of(&w, LEDGER_TX_OUT), 4);
+    assert_int_equal(of(&w, LEDGER_TX_UNSENT), 0);
+    end(&w);
+}
+
+/* Each session's frames are accounted for or not, and what is settled stays so. */
+static void what_nobody_confirmed_is_counted(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 1 << 20);
+    session(&w);
+    link_tx_settle(w.tx, 0); /* nothing was sent before */
+    frames(&w, 100);
+    assert_int_equal(of(&w, LEDGER_TX_UNCONFIRMED), 0); /* its session is not over */
+    link_tx_down(w.tx);
+    link_tx_settle(w.tx, 70);
+    assert_int_equal(of(&w, LEDGER_TX_UNCONFIRMED), 30);
+    session(&w);
+    link_tx_settle(w.tx, 70);
+    frames(&w, 50);
+    assert_int_equal(of(&w, LEDGER_TX_UNCONFIRMED), 30);
+    link_tx_down(w.tx);
+    link_tx_settle(w.tx, 70 + 50);
+    assert_int_equal(of(&w, LEDGER_TX_UNCONFIRMED), 30);
+    link_tx_settle(w.tx, 1000); /* a collector that says more than it can know */
+    assert_int_equal(of(&w, LEDGER_TX_UNCONFIRMED), 0);
+    assert_int_equal(in_flight(&w), 0);
+    w.expect = 100; /* the first session's were never read */
+    receive(&w);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +470,10 @@ int main(void)
         cmocka_unit_test(a_key_changes_while_frames_wait),
         cmocka_unit_test(begins_modestly),
         cmocka_unit_test(what_is_left_is_counted),
+        cmocka_unit_test(what_nobody_confirmed_is_counted),
+        cmocka_unit_test(bytes_and_datagrams_are_exact),
+        cmocka_unit_test(what_is_given_to_others_is_counted),
+        cmocka_unit_test(a_refusal_is_taken_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

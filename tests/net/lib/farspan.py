@@ -139,6 +139,8 @@ def assert_tap_balanced(tap):
         assert stages["ring"]["out"] == stages["select"]["in"], stages
         assert stages["select"]["out"] == stages["cut"]["in"], stages
         assert stages["cut"]["out"] == stages["link_tx"]["in"], stages
+        sent = stages["link_tx"]
+        assert sent["out"] == sent["confirmed"] + sent["reported_lost"] + sent["unconfirmed"], f"frames that are in no figure: {sent}"
 
 
 def assert_given(where, way, outputs):
@@ -178,8 +180,8 @@ def assert_balanced(tap, collector, sent=None, delivered=None, lost=0, name=None
         got = there["stages"]["link_rx"]
         assert stages["link_tx"]["out"] == got["in"], f"the ends differ: {stages['link_tx']} and {got}"
         assert got["in"] - got["out"] == drops(got)
-        confirmed = (stages["link_tx"]["confirmed"], stages["link_tx"]["reported_lost"])
-        assert not told or confirmed == (got["out"], drops(got)), f"the tap was told {confirmed}, the collector has {got}"
+        confirmed = (stages["link_tx"]["confirmed"], stages["link_tx"]["reported_lost"], stages["link_tx"]["unconfirmed"])
+        assert not told or confirmed == (got["out"], drops(got), 0), f"the tap was told {confirmed}, the collector has {got}"
         assert there["tap_stages"]["link_tx"]["out"] == got["in"], f"the tap's own figures, as the collector knows them: {there}"
         total += stages["ring"]["in"]
         received += got["out"]
