@@ -18,6 +18,10 @@ enum collector_request {
     COLLECTOR_REQUESTS,
 };
 
+enum {
+    COLLECTOR_DEVICES = 4096, /* at a time: as many as there may be taps with a name */
+};
+
 struct collector_conf {
     uint16_t port;
     const char *device; /* -i: a name, or a pattern with %t */
@@ -42,7 +46,10 @@ struct collector {
     struct loop_timer *timer;
     int fd[RECEIVER_THREADS]; /* of each receiving thread; -1: none, also below */
     int device_fd, file_fd;
-    bool one_each; /* -i is a pattern */
+    bool one_each;               /* -i is a pattern */
+    int made[COLLECTOR_DEVICES]; /* the broker's: indexes of the devices that it has made for taps
+                                  */
+    unsigned n_made;
     struct sink *output[2];
     struct sink *writer[2 * RECEIVER_THREADS]; /* each receiving thread's sinks for them */
     bool told[2];                              /* that it has failed */

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "cmd/collector.h"
@@ -19,17 +20,41 @@ enum {
     DEVICE_SHARE = 8, /* of --output-queue: what each device has where there is one for each tap */
 };
 
+/* Devices go with their descriptors, and the engine keeps these as long as it wants. */
+static int may_make(struct collector *c, struct error *err)
+{
+    char name[IFNAMSIZ];
+    unsigned n = 0;
+    if (c->n_made == COLLECTOR_DEVICES) {
+        for (unsigned i = 0; i < c->n_made; i++) {
+            if (if_indextoname((unsigned)c->made[i], name)) {
+                c->made[n++] = c->made[i];
+            }
+        }
+        c->n_made = n;
+    }
+    return c->n_made < COLLECTOR_DEVICES
+               ? 0
+               : error_set(err, ENOSPC, "there are %d devices for taps already", COLLECTOR_DEVICES);
+}
+
 static int device_request(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
-    const struct collector *c = ctx;
+    struct collector *c = ctx;
     char tap[LINK_NAME_MAX + 1], name[IFNAMSIZ];
+    int index = 0;
     if (!c->one_each || !link_name_ok(args, len)) {
         return error_set(&reply->err, EINVAL, "no device is made for such a tap");
     }
     memcpy(tap, args, len);
     tap[len] = '\0';
     int r = tapdev_name_expand(c->conf.device, tap, name, &reply->err);
-    return r < 0 ? r : tapdev_open(name, &reply->fd, NULL, &reply->err);
+    r = r < 0 ? r : may_make(c, &reply->err);
+    r = r < 0 ? r : tapdev_open(name, &reply->fd, &index, &reply->err);
+    if (r == 0) {
+        c->made[c->n_made++] = index;
+    }
+    return r;
 }
 
 const struct broker_request collector_requests[COLLECTOR_REQUESTS] = {

@@ -20,6 +20,7 @@
 #include "sys/linkwatch.h"
 #include "sys/netns.h"
 #include "sys/ring.h"
+#include "sys/ring_list.h"
 
 enum {
     TAP_WORDS = 32,             /* -i options */
@@ -58,6 +59,7 @@ struct tap_conf {
     unsigned n_words;
     const char *netns_text; /* --netns */
     struct netns *netns;    /* the broker's; NULL: this one */
+    struct ring_list rings; /* the broker's: what it has handed out */
     bool has_collector;
     struct host_port collector;
     const char *collector_text;

@@ -15,6 +15,7 @@ enum {
      * be a super-packet, is captured whole, cut, and sliced then. */
     SLICE_UP_TO = 1522,
     RETRY_MS = 10000,
+    CROWDED_MS = 500, /* the worker has not given the former ring up yet */
 };
 
 void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *fmt, ...)
@@ -220,7 +221,7 @@ int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err)
         r = r < 0 ? error_sys(err, -r, "%s", ti->name) : 0;
     }
     if (r < 0) {
-        ti->retry = mono_add_ms(mono_now(), RETRY_MS);
+        ti->retry = mono_add_ms(mono_now(), r == -EAGAIN ? CROWDED_MS : RETRY_MS);
         return r;
     }
     ti->there = ti->seen = true;
@@ -278,7 +279,7 @@ void tap_take(struct tap *t, struct tap_interface *ti)
         return;
     }
     ti->now = old;
-    if (r == -EALREADY) {
+    if (r == -EALREADY || r == -EAGAIN) {
         return;
     }
     if (r == -ENODEV || r == -ENOENT) { /* it has gone meanwhile: the kernel will say so */
