@@ -76,6 +76,9 @@ static int start_engine(struct collector *c, struct error *err)
     }
     broker_sandbox(c->broker, &sc);
     sc.max_files = c->one_each ? DEVICE_FILES : 0;
+    if (sandbox_does_without(&sc, err)) {
+        say("collector", "%s", err->text);
+    }
     r = sandbox_enter(&sc, err);
     r = r < 0 ? r : collector_make_outputs(c, err);
     for (unsigned i = 0; r == 0 && i < c->conf.threads * c->n_outputs; i++) {

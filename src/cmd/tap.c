@@ -120,6 +120,9 @@ static int start_engine(struct tap *t, struct error *err)
     }
     broker_sandbox(t->broker, &sc);
     sc.no_addresses = true;
+    if (sandbox_does_without(&sc, err)) {
+        say("tap", "%s", err->text);
+    }
     r = sandbox_enter(&sc, err);
     struct client_conf cc = {.handshake = t->secrets.conf,
                              .name = t->conf.name,

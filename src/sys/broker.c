@@ -375,6 +375,22 @@ int broker_check(const struct broker_conf *conf, struct error *err)
     return 0;
 }
 
+/* Root that may not change its user, as in a container that has dropped the capabilities for it,
+ * goes on as it is, unless somebody else was asked for. */
+static int use_user(const struct passwd *pw, bool asked_for, struct sandbox_conf *ret,
+                    struct error *err)
+{
+    bool may = sandbox_may_change_ids();
+    if (!may && asked_for && pw->pw_uid != 0) {
+        return error_set(err, EPERM,
+                         "root without CAP_SETUID and CAP_SETGID cannot run the engine as user "
+                         "\"%s\": leave --user out, or give it these capabilities",
+                         pw->pw_name);
+    }
+    *ret = (struct sandbox_conf){.change_ids = may, .uid = pw->pw_uid, .gid = pw->pw_gid};
+    return 0;
+}
+
 int broker_find_user(const char *user, struct sandbox_conf *ret, struct error *err)
 {
     const char *names[] = {user ? user : "farspan", user ? NULL : "nobody"};
@@ -389,9 +405,12 @@ int broker_find_user(const char *user, struct sandbox_conf *ret, struct error *e
         char buf[4096];
         struct passwd pw, *found = NULL;
         if (getpwnam_r(names[i], &pw, buf, sizeof(buf), &found) == 0 && found) {
-            *ret = (struct sandbox_conf){.change_ids = true, .uid = pw.pw_uid, .gid = pw.pw_gid};
-            return 0;
+            return use_user(&pw, user != NULL, ret, err);
         }
+    }
+    if (!user && !sandbox_may_change_ids()) {
+        *ret = (struct sandbox_conf){.change_ids = false};
+        return 0;
     }
     return error_set(err, ENOENT,
                      "there is no user \"%s\" to run the engine as; make one or give --user",
