@@ -143,6 +143,11 @@ int broker_call(struct broker *b, unsigned request, const void *args, size_t len
     if (r == -EPIPE || r == -ECONNRESET) {
         return error_set(err, EPIPE, "the privileged broker has ended");
     }
+    if (r == -EMFILE) {
+        return error_set(err, EMFILE,
+                         "no descriptor is free for what the privileged broker hands over: raise "
+                         "the limit (ulimit -n)");
+    }
     if (r < 0) {
         return error_sys(err, -r, "no answer from the privileged broker");
     }
@@ -404,8 +409,12 @@ int broker_find_user(const char *user, struct sandbox_conf *ret, struct error *e
     for (size_t i = 0; i < ARRAY_SIZE(names) && names[i]; i++) {
         char buf[4096];
         struct passwd pw, *found = NULL;
-        if (getpwnam_r(names[i], &pw, buf, sizeof(buf), &found) == 0 && found) {
+        int e = getpwnam_r(names[i], &pw, buf, sizeof(buf), &found);
+        if (found) {
             return use_user(&pw, user != NULL, ret, err);
+        }
+        if (e == EMFILE || e == ENFILE || e == ENOMEM) {
+            return error_sys(err, e, "cannot look for the user \"%s\"", names[i]);
         }
     }
     if (!user && !sandbox_may_change_ids()) {
