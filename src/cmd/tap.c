@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/capability.h>
-#include <net/if_arp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,12 +271,12 @@ static int compile(struct tap_conf *c, struct error *err)
 static int find_interfaces(const struct tap_conf *c, struct error *err)
 {
     for (unsigned i = 0; i < c->n_words; i++) {
-        struct netlink_link link = {.arphrd = ARPHRD_ETHER};
+        struct netlink_link link = {0};
         const struct tap_word *w = &c->word[i];
         if (w->pattern) {
             continue;
         }
-        int r = strcmp(w->text, "any") != 0 ? netlink_find(w->text, &link, err) : 0;
+        int r = netlink_find(w->text, &link, err);
         r = r < 0 ? r : tap_may_carry(c, w->text, link.arphrd, err);
         if (r < 0) {
             return r;

@@ -28,7 +28,9 @@ static const char help[] =
     "      --keep-super        send super-packets of segmentation offload whole, as the kernel "
     "has\n"
     "                          them (default: cut into the frames on the wire)\n"
-    "  -p, --promiscuous       also frames that are not for this host\n"
+    "  -p, --no-promiscuous-mode\n"
+    "                          only frames that the interface takes in for this host; by default\n"
+    "                          all that it sees, but not with \"any\"\n"
     "  -B KIB                  kernel buffer for each interface, in KiB (default 16384)\n"
     "\n"
     "Where to:\n"
@@ -68,7 +70,7 @@ static const struct option options[] = {
     {"list", no_argument, NULL, 'l'},
     {"direction", required_argument, NULL, OPT_DIRECTION},
     {"vlan", required_argument, NULL, OPT_VLAN},
-    {"promiscuous", no_argument, NULL, 'p'},
+    {"no-promiscuous-mode", no_argument, NULL, 'p'},
     {"mtu", required_argument, NULL, OPT_MTU},
     {"name", required_argument, NULL, OPT_NAME},
     {"key-file", required_argument, NULL, OPT_KEY_FILE},
@@ -143,12 +145,13 @@ static int add_interface(struct tap_conf *c, const char *name)
         return usage_error("tap", "-i at most %d times; a pattern matches many, \"any\" taps all",
                            TAP_WORDS);
     }
-    bool pattern = strpbrk(name, "*?[") != NULL;
+    bool any = strcmp(name, "any") == 0; /* as it is for tcpdump */
+    const char *pattern = any ? "*" : strpbrk(name, "*?[") ? name : NULL;
     if (name[0] == '\0' || (!pattern && strlen(name) >= IFNAMSIZ)) {
         return usage_error("tap", "-i \"%s\" is no interface's name: 1 to %d characters", name,
                            IFNAMSIZ - 1);
     }
-    c->word[c->n_words++] = (struct tap_word){name, pattern};
+    c->word[c->n_words++] = (struct tap_word){name, pattern, any};
     return 0;
 }
 
@@ -209,7 +212,7 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
         c->filter_option = arg;
         break;
     case 'p':
-        c->promiscuous = true;
+        c->not_promiscuous = true;
         break;
     case OPT_USER:
         c->user = arg;

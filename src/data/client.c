@@ -290,7 +290,6 @@ static void down(struct client *c)
         s->acked = s->stale = false;
         s->asked = 0;
         s->told[0] = s->told[1] = 0;
-        s->ready = (struct mono){0};
         s->past_accounted += s->accounted;
         s->past_lost += s->lost;
         s->accounted = s->lost = 0;
@@ -475,8 +474,6 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     }
     if (c->uplink.up && c->closing == OPEN) {
         client_send_streams(c);
-        client_begin_streams(c, now);
-        client_repeat_ports(c);
         if (!c->announced) {
             announce(c, now);
         }
@@ -495,6 +492,9 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     } else if (c->uplink.up && mono_due(now, c->next_report)) {
         client_send_report(c, false);
         c->next_report = mono_add_ms(now, CLIENT_REPORT_MS);
+        if (client_worn_out(c)) {
+            client_event(c, UPLINK_CLOSED);
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
@@ -39,8 +38,6 @@ struct ring {
     uint32_t at;    /* offset of the next of those in the block */
     uint64_t seen, dropped, walked;
     struct mono stopped;
-    unsigned n_own;
-    int own[RING_OWN_MAX];
 };
 
 static void with_defaults(struct ring_conf *c)
@@ -152,7 +149,7 @@ static int set_bind(int fd, const struct ring_conf *c, struct error *err)
         return error_sys(err, errno, "cannot capture on interface %d", c->ifindex);
     }
     struct packet_mreq promisc = {.mr_ifindex = c->ifindex, .mr_type = PACKET_MR_PROMISC};
-    if (c->promiscuous && c->ifindex &&
+    if (c->promiscuous &&
         setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof(promisc)) < 0) {
         return error_sys(err, errno, "cannot set interface %d to promiscuous mode", c->ifindex);
     }
@@ -323,7 +320,7 @@ static void fill(const struct ring *r, struct frame *f, const uint8_t *entry,
         .caplen = h->tp_snaplen,
         .origlen = h->tp_len,
         .ts_ns = (int64_t)h->tp_sec * NSEC_PER_SEC + h->tp_nsec,
-        .port = r->conf.ifindex ? r->conf.port : (uint32_t)from->sll_ifindex,
+        .port = r->conf.port,
         .dir = from->sll_pkttype == PACKET_OUTGOING ? FRAME_DIR_OUT : FRAME_DIR_IN,
     };
     fill_offload(f, f->data);
@@ -336,16 +333,6 @@ static void fill(const struct ring *r, struct frame *f, const uint8_t *entry,
     if (r->conf.snaplen && f->caplen > r->conf.snaplen) {
         f->caplen = r->conf.snaplen;
     }
-}
-
-static bool own_device(const struct ring *r, int ifindex)
-{
-    for (unsigned i = 0; i < r->n_own; i++) {
-        if (r->own[i] == ifindex) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* One entry of the block. True when it became a frame. */
@@ -369,16 +356,6 @@ static bool take_entry(struct ring *r, const uint8_t *block, struct frame *f,
         h->tp_snaplen > room - h->tp_mac) {
         skips->bad++;
         return false;
-    }
-    if (!r->conf.ifindex) {
-        if (from->sll_hatype != ARPHRD_ETHER && from->sll_hatype != ARPHRD_LOOPBACK) {
-            skips->link_type++;
-            return false;
-        }
-        if (own_device(r, from->sll_ifindex)) {
-            skips->own_device++;
-            return false;
-        }
     }
     fill(r, f, entry, h, from);
     /* The kernel keeps of a frame what an empty block has room for, if that is less. */
@@ -426,18 +403,6 @@ int ring_set_filter(struct ring *r, const struct sock_filter *insns, unsigned n,
                          n);
     }
     return rc < 0 ? error_sys(err, -rc, "cannot attach a filter of %u instructions", n) : 0;
-}
-
-int ring_own_devices(struct ring *r, const int *ifindexes, unsigned n)
-{
-    if (n > RING_OWN_MAX) {
-        return -E2BIG;
-    }
-    if (n) {
-        memcpy(r->own, ifindexes, n * sizeof(*ifindexes));
-    }
-    r->n_own = n;
-    return 0;
 }
 
 int ring_stats(struct ring *r, uint64_t *ret_seen, uint64_t *ret_dropped)

@@ -111,7 +111,7 @@ static void every_byte_in_order(void **state)
         wait_readable(r, 4);
     }
     assert_balance(r, MANY, 0);
-    assert_int_equal(skips.bad + skips.unfilled + skips.link_type + skips.own_device, 0);
+    assert_int_equal(skips.bad + skips.unfilled, 0);
 }
 
 static void overload_is_counted(void **state)
@@ -298,37 +298,6 @@ static void slices_after_the_tag(void **state)
     assert_frame(&b.f[0], buf, 8);
     assert_int_equal(b.f[0].origlen, len);
     close(tx);
-}
-
-static void any_skips_what_it_must(void **state)
-{
-    (void)state;
-    int tun = tun_device("u0", IFF_TUN), tap = tun_device("t0", IFF_TAP);
-    _cleanup_(ring_freep) struct ring *r =
-        ring_on(&(struct ring_conf){.port = 99, .retire_ms = 200});
-    int own = index_of("t0");
-    assert_int_equal(ring_own_devices(r, &own, 1), 0);
-    assert_int_equal(ring_own_devices(r, &own, RING_OWN_MAX + 1), -E2BIG);
-    const uint8_t ip[20] = {0x45, 0, 0, 20, [8] = 64, 99, [12] = 10, [16] = 10};
-    assert_int_equal(write(tun, ip, 20), 20);
-    uint8_t buf[9100];
-    assert_int_equal(write(tap, buf, mixed_frame(buf, 0)), 64);
-    int tx = sender_on("va", 0);
-    send_all(tx, buf, 64);
-    struct batch b;
-    struct ring_skips skips = {0};
-    few_frames(r, &b, &skips, 2); /* va sends it, vb receives it */
-    assert_int_equal(b.f[0].port, index_of("va"));
-    assert_int_equal(b.f[0].dir, FRAME_DIR_OUT);
-    assert_int_equal(b.f[1].port, index_of("vb"));
-    assert_int_equal(b.f[1].dir, FRAME_DIR_IN);
-    assert_frame(&b.f[1], buf, 64);
-    assert_int_equal(skips.link_type, 1);
-    assert_int_equal(skips.own_device, 1);
-    assert_balance(r, 4, 0);
-    close(tx);
-    close(tap);
-    close(tun);
 }
 
 static void raw_ip_gets_an_ethernet_header(void **state)
@@ -528,7 +497,6 @@ int main(void)
         cmocka_unit_test(directions),
         cmocka_unit_test(same_stamps_as_libpcap),
         cmocka_unit_test(slices_after_the_tag),
-        cmocka_unit_test(any_skips_what_it_must),
         cmocka_unit_test(raw_ip_gets_an_ethernet_header),
         cmocka_unit_test(tells_of_a_lost_interface),
         cmocka_unit_test(a_ring_does_not_send),

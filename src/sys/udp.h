@@ -38,6 +38,10 @@ struct udp_addr {
 void udp_addr_text(const struct udp_addr *a, char ret[UDP_ADDR_TEXT]);
 /* The IPv6 address, or the IPv4 one mapped (::ffff:a.b.c.d), whatever the family. */
 void udp_addr_ip(const struct udp_addr *a, uint8_t ret[16]);
+/* As it stands in the datagram: in network byte order. */
+uint16_t udp_addr_port(const struct udp_addr *a);
+/* Bytes of the IP and UDP headers of a datagram to or from there. */
+unsigned udp_addr_headers(const struct udp_addr *a);
 /* Same family, address, port and scope. */
 bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b);
 
@@ -47,8 +51,9 @@ int udp_bind(const struct udp_addr *addr, uint16_t port, int *ret_fd, struct err
 
 /* `n` such sockets for one port, one for each receiving thread. The kernel gives record datagrams
  * of the link (docs/protocol.md, "Records") to number `session index % n`, whatever their sender's
- * address, and handshakes to any; GRO works as ever. With n == 1, an ordinary socket. Another
- * program that wants the same port gets -EADDRINUSE. On failure none is open. */
+ * address, handshakes that name such an index too, and others to any; GRO works as ever. With n ==
+ * 1, an ordinary socket. Another program that wants the same port gets -EADDRINUSE. On failure none
+ * is open. */
 int udp_bind_group(const struct udp_addr *addr, uint16_t port, unsigned n, int ret_fd[],
                    struct error *err);
 

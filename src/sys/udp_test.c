@@ -381,6 +381,7 @@ static void datagram_for(uint8_t d[1000], uint8_t type, uint32_t receiver, uint3
     d[0] = type;
     st_u32(d + 4, type == 16 ? receiver : 0x46535031);
     st_u32(d + 8, sender);
+    st_u32(d + 12, type == 16 ? 0 : receiver);
 }
 
 /* How many datagrams wait in a socket of the group; `ret_bufs`: in how many buffers. */
@@ -415,11 +416,12 @@ static void steers(const char *peer, unsigned n)
     for (uint32_t i = 0; i < 64; i++) {
         struct udp_io c = client(peer); /* each time from another port: a NAT forgets */
         uint32_t index = 0xfffffff0 + i * 7, other;
-        uint8_t type = i % 4 == 3 ? 1 : 16; /* HELLOs between records */
+        uint8_t type = i % 4 == 3 ? 1 : 16; /* HELLOs between records, … */
+        bool first = i % 8 == 3;            /* … every second one of a tap that has no session */
         unsigned bufs;
         size_t sent;
         for (unsigned k = 0; k < RUN; k++) {
-            datagram_for(run[k], type, index, index);
+            datagram_for(run[k], type, first ? 0 : index, first ? index : index + 1);
         }
         assert_int_equal(udp_send_segments(&c, NULL, NULL, run, sizeof(run), 1000, 100, &sent), 0);
         assert_int_equal(drain(fd[index % n], &bufs), RUN);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How much the two brokers hand out, to an engine that asks for as much as it can: the handlers of
- * their tables, called as sys/broker.h calls them.
+ * How much the broker hands out to an engine that asks for as much as it can.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "cmd/collector.h"
 #include "cmd/tap.h"
 #include "sys/test_net.h"
 
@@ -47,31 +45,10 @@ static void rings_of_an_interface(void **state)
     close(fd[1]);
 }
 
-static void devices_for_taps(void **state)
-{
-    (void)state;
-    static struct collector c = {.conf.device = "n-%t", .one_each = true};
-    const struct broker_request *q = &collector_requests[COLLECTOR_DEVICE];
-    struct broker_reply r;
-    for (unsigned i = 0; i < COLLECTOR_DEVICES; i++) {
-        c.made[i] = index_of("va"); /* what is there */
-    }
-    c.n_made = COLLECTOR_DEVICES;
-    assert_int_equal(ask(q, &c, "one", 3, &r), -ENOSPC);
-    assert_string_equal(r.err.text, "there are 4096 devices for taps already");
-    assert_int_equal(r.fd, -1);
-    c.made[7] = 99999; /* what is gone */
-    assert_int_equal(ask(q, &c, "one", 3, &r), 0);
-    assert_int_equal(c.n_made, COLLECTOR_DEVICES);
-    assert_int_equal(c.made[COLLECTOR_DEVICES - 1], index_of("n-one"));
-    close(r.fd);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rings_of_an_interface),
-        cmocka_unit_test(devices_for_taps),
     };
     return cmocka_run_group_tests(tests, own_namespace, NULL);
 }
