@@ -18,7 +18,7 @@ enum {
     SLICE_UP_TO = 1522,
     RETRY_MS = 10000,
     CROWDED_MS = 500, /* the worker has not given the former ring up yet */
-    IP6GRE = 823, /* ARPHRD_IP6GRE, which only the kernel's own header has */
+    IP6GRE = 823,     /* ARPHRD_IP6GRE, which only the kernel's own header has */
 };
 
 void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *fmt, ...)
