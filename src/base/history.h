@@ -41,7 +41,8 @@ enum {
     X(MOVED, 17, "address-changed")                                                                \
     X(OWN_DEVICE, 22, "own-device")                                                                \
     X(OUTPUT_GONE, 23, "output-gone")                                                              \
-    X(OUTPUT_BACK, 24, "output-back")
+    X(OUTPUT_BACK, 24, "output-back")                                                              \
+    X(MEMORY_SHORT, 25, "memory-short")
 
 enum history_kind {
     HISTORY_NONE = 0,

@@ -101,8 +101,8 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
 static void on_timer(struct loop *l, struct mono now, void *user)
 {
     (void)l;
-    (void)now;
     tap_links_tick(user);
+    tap_memory_tick(user, now);
 }
 
 /* ---- start and end ---- */
