@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/collector.h"
+#include "cmd/document.h"
 
 #include <inttypes.h>
 #include <linux/capability.h>
@@ -136,8 +137,7 @@ static int engine(struct collector *c)
     server_each(c->server, tap_summary, c);
     if (c->conf.json) {
         json_t *doc = document(c);
-        json_dumpf(doc, stdout, JSON_INDENT(2));
-        putchar('\n');
+        document_print(doc, JSON_INDENT(2), stdout);
         json_decref(doc);
         if (fflush(stdout) != 0) {
             say("collector", "cannot write to standard output: %m");

@@ -8,6 +8,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "cmd/document.h"
+
 enum {
     CLIENTS = 16,     /* at a time */
     CLIENT_MS = 5000, /* for taking the document */
@@ -127,7 +129,7 @@ static void on_client(struct loop *l, int fd, uint32_t events, void *user)
         e = s->client[i].fd < 0 ? &s->client[i] : NULL;
     }
     json_t *doc = e ? s->make(s->user) : NULL;
-    char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
+    char *text = doc ? document_text(doc, JSON_COMPACT) : NULL;
     json_decref(doc);
     if (!text) {
         close(c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tap.h"
+#include "cmd/document.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
+#include "base/text.h"
 #include "sys/crypto/kdf.h"
 
 enum {
@@ -148,8 +150,10 @@ static int start_engine(struct tap *t, struct error *err)
     return r;
 }
 
-static void summary_of(const char *name, const struct ledger *l)
+static void summary_of(const char *of, const struct ledger *l)
 {
+    char name[TEXT_ESCAPE * 32];
+    text_name(name, sizeof(name), of, strlen(of));
     fprintf(stderr,
             "%s: %" PRIu64 " captured\n%s: %" PRIu64 " received by filter\n%s: %" PRIu64
             " dropped by kernel\n",
@@ -193,8 +197,7 @@ static int engine(struct tap *t)
     summary(t);
     if (t->conf.json) {
         json_t *doc = document(t);
-        json_dumpf(doc, stdout, JSON_INDENT(2));
-        putchar('\n');
+        document_print(doc, JSON_INDENT(2), stdout);
         json_decref(doc);
         if (fflush(stdout) != 0) {
             say("tap", "cannot write to standard output: %m");

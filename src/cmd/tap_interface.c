@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cmd/tap.h"
 #include "proto/pcapng.h"
 
@@ -23,13 +24,14 @@ enum {
 
 void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *fmt, ...)
 {
-    char words[HISTORY_WORDS + 1];
+    char words[HISTORY_WORDS + 1], name[HISTORY_SUBJECT + 1];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(words, sizeof(words), fmt, ap);
     va_end(ap);
-    history_add(&t->history, wall_now(), kind, subject, "%s", words);
-    say("tap", "%s: %s", subject, words);
+    text_name(name, sizeof(name), subject, strlen(subject)); /* an interface's: bytes */
+    history_add(&t->history, wall_now(), kind, name, "%s", words);
+    say("tap", "%s: %s", name, words);
 }
 
 /* ---- filters ---- */
