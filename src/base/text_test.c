@@ -56,15 +56,14 @@ static void lines_keep_what_is_harmless(void **state)
     (void)state;
     static const char *const same[] = {"", "plain \\x1b", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\xb8",
                                        "\xf4\x8f\xbf\xbf", "\xc2\xa0"};
+    static const char leftward[] = {'\xe2', '\x80', '\xae', 'g', 'p', 'j', '\0'};
     static const char *const other[][2] = {
         {"\x1b]0;t\x07", "\\x1b]0;t\\x07"},
         {"a\r\nb\t\x7f", "a\\x0d\\x0ab\\x09\\x7f"},
         {"\xc2\x9b"
          "2J",
          "\\xc2\\x9b2J"}, /* C1's CSI */
-        {"\xe2\x80\xae"
-         "gpj",
-         "\\xe2\\x80\\xaegpj"},                       /* right to left from here */
+        {leftward, "\\xe2\\x80\\xaegpj"},
         {"\xc0\xaf", "\\xc0\\xaf"},                   /* overlong */
         {"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* a surrogate */
         {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* beyond Unicode */

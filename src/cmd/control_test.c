@@ -119,7 +119,7 @@ static pid_t ask(const struct world *w, bool read_it)
         if (unixsock_connect(w->control.path, &fd, NULL) < 0) {
             _exit(1);
         }
-        while (!read_it) {
+        for (unsigned i = 0; !read_it && i < 30; i++) {
             poll(NULL, 0, 1000);
         }
         while (n > 0 && (n = recv(fd, text, sizeof(text), 0)) > 0) {
