@@ -276,7 +276,7 @@ static void history_of_others(void **state)
     struct history_event e = {.number = 3, .at = {7}, .kind = HISTORY_IF_GONE};
     assert_true(history_take(&h, &e, "e\x1b[0m", 5, longer, sizeof(longer)));
     assert_int_equal(h.missed, 2);
-    assert_string_equal(history_at(&h, 0)->subject, "e?[0m");
+    assert_string_equal(history_at(&h, 0)->subject, "e\\x1b[0m");
     assert_int_equal(strlen(history_at(&h, 0)->words), HISTORY_WORDS);
     assert_false(history_take(&h, &e, "e", 1, "", 0));
     e.number = 2;

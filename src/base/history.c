@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum {
     ROOM_FIRST = 8,
 };
@@ -71,19 +73,21 @@ void history_add(struct history *h, struct wall at, enum history_kind kind, cons
     }
     e->at = at;
     e->kind = (uint8_t)kind;
-    snprintf(e->subject, sizeof(e->subject), "%s", subject);
+    char words[sizeof(e->words)];
     va_start(ap, fmt);
-    vsnprintf(e->words, sizeof(e->words), fmt, ap);
+    vsnprintf(words, sizeof(words), fmt, ap);
     va_end(ap);
+    text_line(e->subject, sizeof(e->subject), subject);
+    text_line(e->words, sizeof(e->words), words);
 }
 
 static void copy(char *to, size_t cap, const char *from, size_t len)
 {
-    size_t n = MIN(len, cap - 1);
-    for (size_t i = 0; i < n; i++) {
-        to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
-    }
-    to[n] = '\0';
+    char all[HISTORY_WORDS + 1];
+    size_t n = MIN(len, sizeof(all) - 1);
+    memcpy(all, from, n);
+    all[n] = '\0';
+    text_line(to, cap, all);
 }
 
 bool history_take(struct history *h, const struct history_event *head, const char *subject,

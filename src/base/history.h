@@ -41,7 +41,8 @@ enum {
     X(MOVED, 17, "address-changed")                                                                \
     X(OWN_DEVICE, 22, "own-device")                                                                \
     X(OUTPUT_GONE, 23, "output-gone")                                                              \
-    X(OUTPUT_BACK, 24, "output-back")
+    X(OUTPUT_BACK, 24, "output-back")                                                              \
+    X(MEMORY_SHORT, 25, "memory-short")
 
 enum history_kind {
     HISTORY_NONE = 0,
@@ -76,7 +77,7 @@ void history_add(struct history *h, struct wall at, enum history_kind kind, cons
                  const char *fmt, ...) _printf_(5, 6);
 
 /* Adds one that was numbered elsewhere. False when it is not newer than the last. Texts are not
- * terminated and cut to what is kept; what is no printable ASCII becomes '?'. */
+ * terminated and cut to what is kept; what is no character becomes \xNN (base/text.h). */
 bool history_take(struct history *h, const struct history_event *head, const char *subject,
                   size_t subject_len, const char *words, size_t words_len);
 

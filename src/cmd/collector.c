@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/collector.h"
+#include "cmd/document.h"
 
 #include <inttypes.h>
 #include <linux/capability.h>
@@ -66,6 +67,9 @@ static int start_engine(struct collector *c, struct error *err)
     }
     broker_sandbox(c->broker, &sc);
     sc.max_files = c->one_each ? DEVICE_FILES : 0;
+    if (sandbox_does_without(&sc, err)) {
+        say("collector", "%s", err->text);
+    }
     r = sandbox_enter(&sc, err);
     r = r < 0 ? r : collector_make_outputs(c, err);
     for (unsigned i = 0; r == 0 && i < c->conf.threads * c->n_outputs; i++) {
@@ -133,8 +137,7 @@ static int engine(struct collector *c)
     server_each(c->server, tap_summary, c);
     if (c->conf.json) {
         json_t *doc = document(c);
-        json_dumpf(doc, stdout, JSON_INDENT(2));
-        putchar('\n');
+        document_print(doc, JSON_INDENT(2), stdout);
         json_decref(doc);
         if (fflush(stdout) != 0) {
             say("collector", "cannot write to standard output: %m");

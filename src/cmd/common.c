@@ -3,13 +3,15 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/text.h"
 #include "cmd/cmd.h"
 
 static void say_words(const char *command, const char *fmt, va_list ap)
 {
-    char line[1024];
+    char line[1024], clean[2 * sizeof(line)];
     vsnprintf(line, sizeof(line), fmt, ap);
-    fprintf(stderr, "farspan%s%s: %s\n", command[0] ? " " : "", command, line);
+    text_line(clean, sizeof(clean), line); /* with names and texts that others chose */
+    fprintf(stderr, "farspan%s%s: %s\n", command[0] ? " " : "", command, clean);
 }
 
 void say(const char *command, const char *fmt, ...)

@@ -2,10 +2,13 @@
 #include "cmd/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+
+#include "cmd/document.h"
 
 enum {
     CLIENTS = 16,     /* at a time */
@@ -26,6 +29,7 @@ struct control_server {
     int fd;
     struct loop_fd *event;
     struct loop_timer *timer;
+    int spare; /* for who asks when no other descriptor is free; -1: it is in use, or none was */
     json_t *(*make)(void *user);
     void *user;
     struct client_end client[CLIENTS];
@@ -58,6 +62,32 @@ void control_remove(struct control *c)
     }
 }
 
+/* Somebody has gone, or time has passed. */
+static void listen_again(struct control_server *s)
+{
+    if (s->event && s->spare < 0) {
+        s->spare = fcntl(s->fd, F_DUPFD_CLOEXEC, 3);
+    }
+    if (s->event) {
+        (void)loop_mod_fd(s->loop, s->event, EPOLLIN);
+    }
+}
+
+/* A listener stays readable when nobody can be taken from it, which would be asked about again and
+ * again: nobody is listened to until then. */
+static int take_one(struct control_server *s)
+{
+    int c = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (c < 0 && (errno == EMFILE || errno == ENFILE) && s->spare >= 0) {
+        close(TAKE_FD(s->spare));
+        c = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    }
+    if (c < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        (void)loop_mod_fd(s->loop, s->event, 0);
+    }
+    return c;
+}
+
 static void drop(struct client_end *e)
 {
     if (e->fd >= 0) {
@@ -65,6 +95,7 @@ static void drop(struct client_end *e)
         close(e->fd);
         free(e->text);
         *e = (struct client_end){.server = e->server, .fd = -1};
+        listen_again(e->server);
     }
 }
 
@@ -86,9 +117,10 @@ static void on_writable(struct loop *l, int fd, uint32_t events, void *user)
 static void on_client(struct loop *l, int fd, uint32_t events, void *user)
 {
     (void)l;
+    (void)fd;
     (void)events;
     struct control_server *s = user;
-    int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int c = take_one(s);
     if (c < 0) {
         return;
     }
@@ -97,10 +129,11 @@ static void on_client(struct loop *l, int fd, uint32_t events, void *user)
         e = s->client[i].fd < 0 ? &s->client[i] : NULL;
     }
     json_t *doc = e ? s->make(s->user) : NULL;
-    char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
+    char *text = doc ? document_text(doc, JSON_COMPACT) : NULL;
     json_decref(doc);
     if (!text) {
         close(c);
+        listen_again(s);
         return;
     }
     *e = (struct client_end){.server = s, .fd = c, .text = text, .len = strlen(text)};
@@ -119,6 +152,7 @@ static void on_timer(struct loop *l, struct mono now, void *user)
             drop(&s->client[i]);
         }
     }
+    listen_again(s);
 }
 
 int control_serve(struct loop *l, const struct control *c, json_t *(*make)(void *user), void *user,
@@ -128,7 +162,7 @@ int control_serve(struct loop *l, const struct control *c, json_t *(*make)(void 
     if (!s) {
         return -ENOMEM;
     }
-    *s = (struct control_server){.loop = l, .fd = c->fd, .make = make, .user = user};
+    *s = (struct control_server){.loop = l, .fd = c->fd, .make = make, .user = user, .spare = -1};
     for (unsigned i = 0; i < CLIENTS; i++) {
         s->client[i] = (struct client_end){.server = s, .fd = -1};
     }
@@ -141,6 +175,7 @@ int control_serve(struct loop *l, const struct control *c, json_t *(*make)(void 
         control_free(s);
         return r;
     }
+    listen_again(s);
     *ret = s;
     return 0;
 }
@@ -155,5 +190,6 @@ void control_free(struct control_server *s)
     }
     loop_del_fd(s->loop, s->event);
     loop_del_timer(s->loop, s->timer);
+    closep(&s->spare);
     free(s);
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/report.h"
 
+#include <net/if.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
+#include "cmd/document.h"
 
 /* Missing memory leaves a member out; jansson's setters take NULL for that. */
 static void set_int(json_t *o, const char *key, int64_t v)
@@ -13,30 +16,43 @@ static void set_int(json_t *o, const char *key, int64_t v)
 
 static void set_str(json_t *o, const char *key, const char *v)
 {
+    char clean[1024]; /* jansson takes UTF-8 only, and a member must not be missing */
+    if (v && !text_is_clean(v)) {
+        text_line(clean, sizeof(clean), v);
+        v = clean;
+    }
     (void)json_object_set_new(o, key, v ? json_string(v) : json_null());
+}
+
+/* An interface's name, which is bytes. */
+static void set_ifname(json_t *o, const char *key, const char *v)
+{
+    char name[TEXT_ESCAPE * IFNAMSIZ];
+    text_name(name, sizeof(name), v, strlen(v));
+    set_str(o, key, name);
 }
 
 json_t *report_stage(const struct ledger *l, enum ledger_stage stage)
 {
     json_t *o = json_object(), *drops = json_object();
     struct ledger_sum sum = ledger_sum(l, stage);
-    set_int(o, "in", (int64_t)sum.in);
+    document_set(o, "in", sum.in);
     if (sum.made > 0) {
-        set_int(o, "made", (int64_t)sum.made);
+        document_set(o, "made", sum.made);
     }
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
         const struct ledger_info *info = ledger_info((enum ledger_id)i);
         if (info->stage == stage && info->kind == LEDGER_DROP) {
-            set_int(drops, info->key, (int64_t)ledger_get(l, (enum ledger_id)i));
+            document_set(drops, info->key, ledger_get(l, (enum ledger_id)i));
         }
     }
     (void)json_object_set_new(o, "drops", drops);
-    set_int(o, "out", (int64_t)sum.out);
+    document_set(o, "out", sum.out);
     set_int(o, "in_flight", sum.in_flight);
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
         const struct ledger_info *info = ledger_info((enum ledger_id)i);
         if (info->stage == stage && info->kind == LEDGER_INFO) {
-            set_int(o, info->key, (int64_t)ledger_get(l, (enum ledger_id)i));
+            document_set(o, info->key, ledger_get(l, (enum ledger_id)i));
         }
     }
     return o;
@@ -54,9 +70,9 @@ static json_t *tap_stages(const struct ledger *l, const struct client_stream_sta
     const char *acked = ledger_info(LEDGER_TX_ACKED)->key;
     const char *lost = ledger_info(LEDGER_TX_REPORTED_LOST)->key;
     if (said) {
-        set_int(tx, acked, (int64_t)said->confirmed);
-        set_int(tx, lost, (int64_t)said->reported_lost);
-        set_int(tx, ledger_info(LEDGER_TX_UNCONFIRMED)->key, (int64_t)said->unconfirmed);
+        document_set(tx, acked, said->confirmed);
+        document_set(tx, lost, said->reported_lost);
+        document_set(tx, ledger_info(LEDGER_TX_UNCONFIRMED)->key, said->unconfirmed);
     } else { /* at the collector, whose own figures are better */
         (void)json_object_del(tx, acked);
         (void)json_object_del(tx, lost);
@@ -72,7 +88,7 @@ void report_history(json_t *o, const struct history *h)
         const struct history_event *e = history_at(h, i);
         char key[16];
         json_t *v = json_object();
-        set_int(v, "number", (int64_t)e->number);
+        document_set(v, "number", e->number);
         set_int(v, "time_ns", e->at.ns);
         set_str(v, "kind", history_key(e->kind, key));
         set_str(v, "subject", e->subject);
@@ -80,7 +96,7 @@ void report_history(json_t *o, const struct history *h)
         (void)json_array_append_new(list, v);
     }
     (void)json_object_set_new(o, "history", list);
-    set_int(o, "history_missed", (int64_t)h->missed);
+    document_set(o, "history_missed", h->missed);
 }
 
 static json_t *head(const char *role, const char *name)
@@ -135,7 +151,7 @@ json_t *report_tap(const char *name, const struct client *c,
         struct client_stream_status st;
         json_t *o = json_object();
         client_stream_status(c, interfaces[i].stream, &st);
-        set_str(o, "name", interfaces[i].name);
+        set_ifname(o, "name", interfaces[i].name);
         set_str(o, "state", interfaces[i].state);
         (void)json_object_set_new(o, "stages",
                                   tap_stages(worker_ledger(interfaces[i].worker), &st));
@@ -190,10 +206,10 @@ static void set_past(json_t *o, const struct taps *t, const struct server_past *
 static json_t *forgotten_report(const struct server_forgotten *f, const struct taps *t)
 {
     json_t *o = json_object();
-    set_int(o, "taps", (int64_t)f->taps);
-    set_int(o, "interfaces", (int64_t)f->past.n);
-    set_int(o, "sessions", (int64_t)f->sessions);
-    set_int(o, "sessions_without_close", (int64_t)f->unclosed);
+    document_set(o, "taps", f->taps);
+    document_set(o, "interfaces", f->past.n);
+    document_set(o, "sessions", f->sessions);
+    document_set(o, "sessions_without_close", f->unclosed);
     set_past(o, t, &f->past);
     return o;
 }
@@ -215,7 +231,7 @@ static json_t *port_report(const struct taps *t, const struct receiver_port *p)
 static json_t *past_report(const struct taps *t, const struct server_past *past)
 {
     json_t *o = json_object();
-    set_int(o, "count", (int64_t)past->n);
+    document_set(o, "count", past->n);
     set_past(o, t, past);
     return o;
 }
@@ -263,31 +279,31 @@ static json_t *link_report(const struct server *s)
     struct server_counters c;
     json_t *o = json_object(), *each = json_array();
     server_counters(s, &c);
-    set_int(o, "handshakes", (int64_t)c.handshakes);
-    set_int(o, "accepted", (int64_t)c.accepted);
-    set_int(o, "cookies_sent", (int64_t)c.cookies);
-    set_int(o, "handshakes_put_off", (int64_t)c.put_off);
-    set_int(o, "unanswered", (int64_t)c.unanswered);
-    set_int(o, "revoked", (int64_t)c.revoked);
-    set_int(o, "wrong_passphrase", (int64_t)c.wrong_secret);
-    set_int(o, "wrong_key", (int64_t)c.wrong_key);
-    set_int(o, "wrong_method", (int64_t)c.wrong_method);
-    set_int(o, "wrong_version", (int64_t)c.wrong_version);
-    set_int(o, "slowed_down", (int64_t)c.slowed);
-    set_int(o, "datagrams", (int64_t)c.receiver.datagrams);
+    document_set(o, "handshakes", c.handshakes);
+    document_set(o, "accepted", c.accepted);
+    document_set(o, "cookies_sent", c.cookies);
+    document_set(o, "handshakes_put_off", c.put_off);
+    document_set(o, "unanswered", c.unanswered);
+    document_set(o, "revoked", c.revoked);
+    document_set(o, "wrong_passphrase", c.wrong_secret);
+    document_set(o, "wrong_key", c.wrong_key);
+    document_set(o, "wrong_method", c.wrong_method);
+    document_set(o, "wrong_version", c.wrong_version);
+    document_set(o, "slowed_down", c.slowed);
+    document_set(o, "datagrams", c.receiver.datagrams);
     for (unsigned t = 0; t < c.n_threads; t++) {
-        (void)json_array_append_new(each, json_integer((json_int_t)c.datagrams_of[t]));
+        (void)json_array_append_new(each, document_uint(c.datagrams_of[t]));
     }
     (void)json_object_set_new(o, "datagrams_by_thread", each);
-    set_int(o, "bytes", (int64_t)c.receiver.bytes);
-    set_int(o, "malformed", (int64_t)c.receiver.malformed);
-    set_int(o, "too_many_handshakes", (int64_t)c.receiver.too_many);
-    set_int(o, "unknown_session", (int64_t)c.receiver.unknown_session);
-    set_int(o, "forged", (int64_t)c.receiver.forged);
-    set_int(o, "replayed", (int64_t)c.receiver.replayed);
-    set_int(o, "unexpected", (int64_t)c.receiver.unexpected);
-    set_int(o, "control_queue_full", (int64_t)c.receiver.control_full);
-    set_int(o, "socket_buffers_dropped", (int64_t)c.receiver.socket_full);
+    document_set(o, "bytes", c.receiver.bytes);
+    document_set(o, "malformed", c.receiver.malformed);
+    document_set(o, "too_many_handshakes", c.receiver.too_many);
+    document_set(o, "unknown_session", c.receiver.unknown_session);
+    document_set(o, "forged", c.receiver.forged);
+    document_set(o, "replayed", c.receiver.replayed);
+    document_set(o, "unexpected", c.receiver.unexpected);
+    document_set(o, "control_queue_full", c.receiver.control_full);
+    document_set(o, "socket_buffers_dropped", c.receiver.socket_full);
     return o;
 }
 

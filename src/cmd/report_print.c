@@ -8,13 +8,19 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "cmd/document.h"
 #include "cmd/report.h"
 
 enum {
     PRINT_EVENTS = 10,
 };
 
-static int64_t num(const json_t *o, const char *key)
+static uint64_t num(const json_t *o, const char *key)
+{
+    return document_value(json_object_get(o, key));
+}
+
+static int64_t signed_num(const json_t *o, const char *key)
 {
     return json_integer_value(json_object_get(o, key));
 }
@@ -45,10 +51,10 @@ static void print_stage(FILE *to, const char *label, const char *stage, const js
     if (!o) {
         return;
     }
-    int64_t flight = num(o, "in_flight");
-    fprintf(to, "  %-22s %14" PRId64 " in %14" PRId64 " out", label, num(o, "in"), num(o, "out"));
+    int64_t flight = signed_num(o, "in_flight");
+    fprintf(to, "  %-22s %14" PRIu64 " in %14" PRIu64 " out", label, num(o, "in"), num(o, "out"));
     if (num(o, "made") != 0) {
-        fprintf(to, "  %" PRId64 " made by cutting super-packets", num(o, "made"));
+        fprintf(to, "  %" PRIu64 " made by cutting super-packets", num(o, "made"));
     }
     if (flight != 0) {
         fprintf(to, "  %" PRId64 " in flight", flight);
@@ -56,8 +62,8 @@ static void print_stage(FILE *to, const char *label, const char *stage, const js
     fputc('\n', to);
     json_object_foreach(json_object_get(o, "drops"), key, v)
     {
-        if (json_integer_value(v) != 0) {
-            fprintf(to, "  %-22s %14" PRId64 " dropped: %s\n", "", (int64_t)json_integer_value(v),
+        if (document_value(v) != 0) {
+            fprintf(to, "  %-22s %14" PRIu64 " dropped: %s\n", "", document_value(v),
                     drop_words(stage, key));
         }
     }
@@ -66,7 +72,7 @@ static void print_stage(FILE *to, const char *label, const char *stage, const js
 static void print_backlog(FILE *to, const json_t *tx)
 {
     if (num(tx, "backlogged") != 0) {
-        fprintf(to, "  %-22s %14" PRId64 " had to wait", "backlog", num(tx, "backlogged"));
+        fprintf(to, "  %-22s %14" PRIu64 " had to wait", "backlog", num(tx, "backlogged"));
         if (num(tx, "backlog_bytes") != 0) {
             fprintf(to, ", %.1f MB wait now", (double)num(tx, "backlog_bytes") / 1e6);
         }
@@ -97,8 +103,9 @@ static void print_tap_stages(FILE *to, const json_t *stages)
 static void print_clock(FILE *to, const json_t *o)
 {
     if (json_object_get(o, "rtt_us")) {
-        fprintf(to, ", round trip %.3f ms, its clock %+.3f ms", (double)num(o, "rtt_us") / 1e3,
-                (double)num(o, "clock_offset_us") / 1e3);
+        fprintf(to, ", round trip %.3f ms, its clock %+.3f ms",
+                (double)signed_num(o, "rtt_us") / 1e3,
+                (double)signed_num(o, "clock_offset_us") / 1e3);
     }
 }
 
@@ -106,9 +113,9 @@ static void print_path(FILE *to, const json_t *s)
 {
     const char *state = str(s, "path_mtu_state");
     if (strcmp(state, "too small") == 0) {
-        fprintf(to, ", PATH MTU BELOW %" PRId64, num(s, "path_mtu"));
+        fprintf(to, ", PATH MTU BELOW %" PRIu64, num(s, "path_mtu"));
     } else {
-        fprintf(to, ", path MTU %" PRId64 "%s", num(s, "path_mtu"),
+        fprintf(to, ", path MTU %" PRIu64 "%s", num(s, "path_mtu"),
                 strcmp(state, "being found out") == 0 ? " or more" : "");
     }
 }
@@ -122,7 +129,7 @@ static void print_history(const json_t *doc, FILE *to)
         const json_t *e = json_array_get(list, i);
         char when[32] = "";
         struct tm tm;
-        time_t t = (time_t)(num(e, "time_ns") / NSEC_PER_SEC);
+        time_t t = (time_t)(signed_num(e, "time_ns") / NSEC_PER_SEC);
         if (localtime_r(&t, &tm)) {
             strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
         }
@@ -138,7 +145,7 @@ static void print_tap(const json_t *doc, FILE *to)
     fprintf(to, "tap %s: %s", str(doc, "name"), str(s, "state"));
     if (strcmp(str(s, "state"), "up") == 0) {
         const char *cipher = str(s, "cipher");
-        fprintf(to, " with %s for %" PRId64 " s, %s", str(s, "collector"), num(s, "seconds"),
+        fprintf(to, " with %s for %" PRIu64 " s, %s", str(s, "collector"), num(s, "seconds"),
                 strcmp(cipher, "none") == 0 ? "NOT ENCRYPTED" : cipher);
         print_path(to, s);
         print_clock(to, s);
@@ -151,12 +158,12 @@ static void print_tap(const json_t *doc, FILE *to)
         bool up = strcmp(str(o, "state"), "up") == 0 || str(o, "state")[0] == '\0';
         fprintf(to, up ? " %s\n" : " %s: %s\n", str(o, "name"), str(o, "state"));
         print_tap_stages(to, stages);
-        fprintf(to, "  %-22s %14" PRId64 " received %8" PRId64 " lost\n", "collector confirms",
+        fprintf(to, "  %-22s %14" PRIu64 " received %8" PRIu64 " lost\n", "collector confirms",
                 num(sent, "confirmed"), num(sent, "reported_lost"));
     }
     o = json_object_get(doc, "gone_interfaces");
     if (o) {
-        fprintf(to, " interfaces that are gone: %" PRId64 "\n", num(o, "count"));
+        fprintf(to, " interfaces that are gone: %" PRIu64 "\n", num(o, "count"));
         print_tap_stages(to, json_object_get(o, "stages"));
     }
     print_history(doc, to);
@@ -168,7 +175,7 @@ static void print_order(FILE *to, const json_t *out)
     for (unsigned i = LEDGER_SINK_LATE; i <= LEDGER_SINK_EARLY; i++) {
         const struct ledger_info *info = ledger_info((enum ledger_id)i);
         if (num(out, info->key) != 0) {
-            fprintf(to, "  %-22s %14" PRId64 " %s\n", "", num(out, info->key), info->words);
+            fprintf(to, "  %-22s %14" PRIu64 " %s\n", "", num(out, info->key), info->words);
         }
     }
 }
@@ -212,7 +219,7 @@ static void print_link(FILE *to, const json_t *link)
     };
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         if (num(link, keys[i][0]) != 0) {
-            fprintf(to, "  %-22s %14" PRId64 " %s\n", "", num(link, keys[i][0]), keys[i][1]);
+            fprintf(to, "  %-22s %14" PRIu64 " %s\n", "", num(link, keys[i][0]), keys[i][1]);
         }
     }
 }
@@ -251,7 +258,7 @@ static void print_collector(const json_t *doc, FILE *to)
         fputc('\n', to);
         if (num(tap, "sessions_without_close") != 0) {
             fprintf(to,
-                    "  %" PRId64
+                    "  %" PRIu64
                     " of its sessions ended without its last word: frames lost after its "
                     "last report are in no count\n",
                     num(tap, "sessions_without_close"));
@@ -267,14 +274,14 @@ static void print_collector(const json_t *doc, FILE *to)
         }
         o = json_object_get(tap, "gone_interfaces");
         if (o) {
-            fprintf(to, " interfaces that are gone: %" PRId64 "\n", num(o, "count"));
+            fprintf(to, " interfaces that are gone: %" PRIu64 "\n", num(o, "count"));
             print_port(to, o);
         }
         print_history(tap, to);
     }
     o = json_object_get(doc, "forgotten");
     if (o) {
-        fprintf(to, "taps that are not remembered one by one, %" PRId64 " in all\n",
+        fprintf(to, "taps that are not remembered one by one, %" PRIu64 " in all\n",
                 num(o, "taps"));
         print_port(to, o);
     }

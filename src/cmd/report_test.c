@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/document.h"
 #include "cmd/report.h"
 #include "cmd/tap.h"
 
@@ -120,6 +121,31 @@ static void prints_what_it_gets(void **state)
                   "2 sent, but not confirmed by the collector");
 }
 
+/* Counters that somebody made large are large, and not below 0. */
+static void prints_large_numbers(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t len = 0;
+    struct ledger l = {0};
+    ledger_set(&l, LEDGER_RING_IN, UINT64_MAX);
+    ledger_set(&l, LEDGER_RING_FULL, UINT64_MAX - 5);
+    json_t *ring = report_stage(&l, LEDGER_RING);
+    json_t *doc = json_pack("{s:s, s:s, s:[{s:s, s:{s:o}}]}", "role", "tap", "name", "t",
+                            "interfaces", "name", "eth0", "stages", "ring", ring);
+    char *json = document_text(doc, JSON_COMPACT);
+    assert_non_null(strstr(json, "\"in\":18446744073709551615"));
+    assert_non_null(strstr(json, "\"ring_full\":18446744073709551610"));
+    FILE *to = open_memstream(&text, &len);
+    report_print(doc, to);
+    fclose(to);
+    assert_non_null(strstr(text, "18446744073709551615 in"));
+    assert_non_null(strstr(text, "18446744073709551610 dropped: dropped by kernel, ring full"));
+    json_decref(doc);
+    free(json);
+    free(text);
+}
+
 /* What the broker gave of an interface, whole, cut anywhere, and with more behind it. */
 static void decodes_what_was_opened(void **state)
 {
@@ -192,10 +218,10 @@ static void prints_the_history(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stages_balance),      cmocka_unit_test(stages_follow_each_other),
-        cmocka_unit_test(prints_what_it_gets), cmocka_unit_test(decodes_what_was_opened),
-        cmocka_unit_test(words_match),         cmocka_unit_test(rings_share_the_memory),
-        cmocka_unit_test(prints_the_history),
+        cmocka_unit_test(stages_balance),          cmocka_unit_test(stages_follow_each_other),
+        cmocka_unit_test(prints_large_numbers),    cmocka_unit_test(prints_what_it_gets),
+        cmocka_unit_test(decodes_what_was_opened), cmocka_unit_test(words_match),
+        cmocka_unit_test(rings_share_the_memory),  cmocka_unit_test(prints_the_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

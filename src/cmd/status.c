@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "cmd/cmd.h"
+#include "cmd/document.h"
 #include "cmd/report.h"
 #include "sys/unixsock.h"
 
@@ -58,8 +59,7 @@ static json_t *ask(const char *path, struct error *err)
         n = recv(fd, text + len, cap - len, 0);
         len += n > 0 ? (size_t)n : 0;
     }
-    json_error_t je;
-    json_t *doc = n == 0 && len > 0 ? json_loadb(text, len, 0, &je) : NULL;
+    json_t *doc = n == 0 && len > 0 ? document_read(text, len) : NULL;
     if (!doc) {
         error_set(err, EBADMSG, "%s does not answer", path);
     }
@@ -139,8 +139,7 @@ static void show(const struct status *s, const json_t *all)
     size_t i;
     json_t *doc;
     if (s->json) {
-        json_dumpf(all, stdout, s->watch ? JSON_COMPACT : JSON_INDENT(2));
-        putchar('\n');
+        document_print(all, s->watch ? JSON_COMPACT : JSON_INDENT(2), stdout);
     } else {
         json_array_foreach(all, i, doc)
         {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tap.h"
+#include "cmd/document.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
+#include "base/text.h"
 #include "sys/crypto/kdf.h"
 
 enum {
@@ -101,8 +103,8 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
 static void on_timer(struct loop *l, struct mono now, void *user)
 {
     (void)l;
-    (void)now;
     tap_links_tick(user);
+    tap_memory_tick(user, now);
 }
 
 /* ---- start and end ---- */
@@ -119,6 +121,9 @@ static int start_engine(struct tap *t, struct error *err)
     }
     broker_sandbox(t->broker, &sc);
     sc.no_addresses = true;
+    if (sandbox_does_without(&sc, err)) {
+        say("tap", "%s", err->text);
+    }
     r = sandbox_enter(&sc, err);
     struct client_conf cc = {.handshake = t->secrets.conf,
                              .name = t->conf.name,
@@ -145,8 +150,10 @@ static int start_engine(struct tap *t, struct error *err)
     return r;
 }
 
-static void summary_of(const char *name, const struct ledger *l, uint64_t unconfirmed)
+static void summary_of(const char *of, const struct ledger *l, uint64_t unconfirmed)
 {
+    char name[TEXT_ESCAPE * 32];
+    text_name(name, sizeof(name), of, strlen(of));
     fprintf(stderr,
             "%s: %" PRIu64 " captured\n%s: %" PRIu64 " received by filter\n%s: %" PRIu64
             " dropped by kernel\n",
@@ -214,8 +221,7 @@ static int engine(struct tap *t)
     uint64_t unconfirmed = summary(t);
     if (t->conf.json) {
         json_t *doc = document(t);
-        json_dumpf(doc, stdout, JSON_INDENT(2));
-        putchar('\n');
+        document_print(doc, JSON_INDENT(2), stdout);
         json_decref(doc);
         if (fflush(stdout) != 0) {
             say("tap", "cannot write to standard output: %m");

@@ -19,6 +19,7 @@
 #include "sys/linkwatch.h"
 #include "sys/netns.h"
 #include "sys/ring.h"
+#include "sys/ring_list.h"
 
 enum {
     TAP_WORDS = 32,                 /* -i options */
@@ -61,6 +62,7 @@ struct tap_conf {
     unsigned n_words;
     const char *netns_text; /* --netns */
     struct netns *netns;    /* the broker's; NULL: this one */
+    struct ring_list rings; /* the broker's: what it has handed out */
     bool has_collector;
     struct host_port collector;
     const char *collector_text;
@@ -107,6 +109,8 @@ struct tap {
     struct loop_fd *wake_event;
     struct client *client;
     struct backlog_pool *backlog; /* NULL: none */
+    struct mono memory_short;     /* when memory was short last; {0}: it is not */
+    struct mono memory_said;
     struct control_server *status;
     struct loop_timer *timer;
     char host[128];
@@ -200,3 +204,7 @@ int tap_links_start(struct tap *t, struct error *err);
 void tap_links_tick(struct tap *t);
 /* The loop is still there. */
 void tap_links_stop(struct tap *t);
+
+/* tap_memory.c */
+/* Where memory is short, the backlog gives some back, and it is said. */
+void tap_memory_tick(struct tap *t, struct mono now);

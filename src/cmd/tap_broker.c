@@ -129,7 +129,7 @@ static uint32_t ring_bytes(const struct tap_conf *c, const struct tap_word *word
 }
 
 /* In the namespace where it is tapped. */
-static int open_there(const struct tap_conf *c, const char *name, const struct tap_word *word,
+static int open_there(struct tap_conf *c, const char *name, const struct tap_word *word,
                       struct broker_reply *reply)
 {
     struct netlink_link link = {0};
@@ -138,6 +138,7 @@ static int open_there(const struct tap_conf *c, const char *name, const struct t
     if (r == 0 && word->pattern && tap_own_there(&link)) {
         r = error_set(&reply->err, EBUSY, "a collector's own device");
     }
+    r = r < 0 ? r : ring_list_may(&c->rings, name, &reply->err);
     if (r == 0) {
         const struct tap_opened o = {.index = (uint32_t)link.index,
                                      .flags = link.flags,
@@ -150,6 +151,8 @@ static int open_there(const struct tap_conf *c, const char *name, const struct t
         put_opened(reply, &o);
         if (r < 0) {
             error_prefix(&reply->err, "%s", name);
+        } else {
+            ring_list_add(&c->rings, name, reply->fd);
         }
     }
     return r;
@@ -157,7 +160,7 @@ static int open_there(const struct tap_conf *c, const char *name, const struct t
 
 static int open_ring(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
-    const struct tap_conf *c = ctx;
+    struct tap_conf *c = ctx;
     char name[NAME_LEN + 1] = "";
     memcpy(name, args, MIN(len, (size_t)NAME_LEN));
     const struct tap_word *word = name[NAME_LEN - 1] == '\0' ? tap_word_for(c, name) : NULL;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cmd/tap.h"
 #include "proto/pcapng.h"
 
@@ -17,18 +18,20 @@ enum {
      * be a super-packet, is captured whole, cut, and sliced then. */
     SLICE_UP_TO = 1522,
     RETRY_MS = 10000,
-    IP6GRE = 823, /* ARPHRD_IP6GRE, which only the kernel's own header has */
+    CROWDED_MS = 500, /* the worker has not given the former ring up yet */
+    IP6GRE = 823,     /* ARPHRD_IP6GRE, which only the kernel's own header has */
 };
 
 void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *fmt, ...)
 {
-    char words[HISTORY_WORDS + 1];
+    char words[HISTORY_WORDS + 1], name[HISTORY_SUBJECT + 1];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(words, sizeof(words), fmt, ap);
     va_end(ap);
-    history_add(&t->history, wall_now(), kind, subject, "%s", words);
-    say("tap", "%s: %s", subject, words);
+    text_name(name, sizeof(name), subject, strlen(subject)); /* an interface's: bytes */
+    history_add(&t->history, wall_now(), kind, name, "%s", words);
+    say("tap", "%s: %s", name, words);
 }
 
 /* ---- filters ---- */
@@ -235,7 +238,7 @@ int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err)
         r = r < 0 ? error_sys(err, -r, "%s", ti->name) : 0;
     }
     if (r < 0) {
-        ti->retry = mono_add_ms(mono_now(), RETRY_MS);
+        ti->retry = mono_add_ms(mono_now(), r == -EAGAIN ? CROWDED_MS : RETRY_MS);
         return r;
     }
     ti->there = ti->seen = true;
@@ -287,7 +290,7 @@ void tap_take(struct tap *t, struct tap_interface *ti)
         return;
     }
     ti->now = old;
-    if (r == -EALREADY) {
+    if (r == -EALREADY || r == -EAGAIN) {
         return;
     }
     if (r == -ENODEV || r == -ENOENT) { /* it has gone meanwhile: the kernel will say so */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cmd/tap.h"
 #include "model/pmtu.h"
 
@@ -110,14 +111,17 @@ static int list_interfaces(const char *netns)
         const struct netlink_link *l = &links[i];
         bool other = netlink_framing(l->arphrd, l->flags) == NETLINK_OTHER;
         const char *kind = other ? "cannot be tapped" : "";
-        printf("%-16s %-5s mtu %-6u %s", l->name, l->flags & IFF_UP ? "up" : "down", l->mtu, kind);
+        char name[TEXT_ESCAPE * sizeof(l->name)], alias[TEXT_ESCAPE * sizeof(l->alias)];
+        text_name(name, sizeof(name), l->name, strlen(l->name));
+        text_line(alias, sizeof(alias), l->alias);
+        printf("%-16s %-5s mtu %-6u %s", name, l->flags & IFF_UP ? "up" : "down", l->mtu, kind);
         for (unsigned a = 0; a < l->n_addrs; a++) {
             char text[INET6_ADDRSTRLEN];
             if (inet_ntop(l->addrs[a].family, l->addrs[a].addr, text, sizeof(text))) {
                 printf(" %s/%u", text, l->addrs[a].prefix);
             }
         }
-        printf("%s%s\n", l->alias[0] ? "  # " : "", l->alias);
+        printf("%s%s\n", alias[0] ? "  # " : "", alias);
     }
     printf("%-16s all of them\n", "any");
     free(links);

@@ -341,7 +341,7 @@ static void announce(struct client *c, struct mono now)
         if (c->stream[i].ending || worker_progress(c->stream[i].conf.worker, c->serial, &p)) {
             continue;
         }
-        if (mono_due(now, mono_add_ms(c->status.since, CLIENT_SERVED_MS))) {
+        if (!c->stream[i].acked && mono_due(now, mono_add_ms(c->status.since, CLIENT_SERVED_MS))) {
             client_say(c, true, "the collector at %s does not take the frames of %s: it says why",
                        c->conf.collector, c->stream[i].conf.ifname);
         }

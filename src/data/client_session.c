@@ -260,6 +260,8 @@ int client_worker_key(struct client *c, struct link_tx_key *ret)
     int r =
         key.fd < 0 ? -errno : aead_new(c->current.keys.alg, c->current.keys.send, &key.aead, NULL);
     if (r < 0) {
+        client_say(c, true, "a data thread cannot have the session's socket and key: %s%s",
+                   strerror(-r), r == -EMFILE ? "; raise the limit (ulimit -n)" : "");
         link_tx_key_done(&key);
         return r;
     }

@@ -22,12 +22,13 @@ enum {
     RECEIVER_SESSIONS = 4096,
     RECEIVER_OUTPUTS = 8,
     RECEIVER_STREAMS = 320, /* of one session at a time */
+    RECEIVER_IFNAME = 129,  /* bytes of a name of up to 32, escaped (base/text.h) */
 };
 
 /* One observation point: made by the control thread, kept for the process's life. */
 struct receiver_port {
     uint32_t index; /* frame.port, from 1 on */
-    char tap[33], ifname[33], *filter;
+    char tap[33], ifname[RECEIVER_IFNAME], *filter;
     uint32_t snaplen;
     uint64_t speed_bps;
     uint16_t linktype, arphrd;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "data/server_impl.h"
 
 void server_tap_free(struct tap *t)
@@ -149,13 +150,7 @@ static struct tap *make(struct server *s, const char *name)
 
 static void copy_text(char *to, size_t cap, struct link_text t)
 {
-    size_t n = MIN((size_t)t.len, cap - 1);
-    for (size_t i = 0; i < n;
-         i++) { /* what a tap says ends on terminals: printable or not at all */
-        char c = t.p[i];
-        to[i] = c >= ' ' && c <= '~' ? c : '?';
-    }
-    to[n] = '\0';
+    text_name(to, cap, t.p, t.len); /* what a tap says ends on terminals */
 }
 
 /* The same host? Then a tap of the same name is the old one, started anew. */
@@ -298,7 +293,7 @@ static struct receiver_port *make_port(struct server *s, struct tap *tap, const 
 struct receiver_port *server_port_for(struct server *s, struct tap *tap, struct link_text ifname,
                                       const char **ret_why)
 {
-    char name[LINK_NAME_MAX + 1];
+    char name[RECEIVER_IFNAME];
     struct place old = {NULL, 0};
     copy_text(name, sizeof(name), ifname);
     for (unsigned i = 0; i < tap->n_ports; i++) {

@@ -388,6 +388,11 @@ void worker_hold(struct worker *w, bool held)
     wake_signal(&w->wake);
 }
 
+void worker_look(struct worker *w)
+{
+    wake_signal(&w->wake);
+}
+
 void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
 {
     atomic_store_explicit(&w->accounted, accounted, memory_order_relaxed);

@@ -52,6 +52,8 @@ int worker_ring(struct worker *w, struct ring *ring);
 /* The session is in doubt: frames wait in the backlog, or no longer. No command: it needs no room.
  */
 void worker_hold(struct worker *w, bool held);
+/* It looks after its backlog, which memory may be wanted of. */
+void worker_look(struct worker *w);
 /* The collector's report on the session's frames. */
 void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost);
 /* Takes no more frames, sends what was accepted (what waits, for WORKER_DRAIN_MS at most, and as

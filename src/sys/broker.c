@@ -143,6 +143,11 @@ int broker_call(struct broker *b, unsigned request, const void *args, size_t len
     if (r == -EPIPE || r == -ECONNRESET) {
         return error_set(err, EPIPE, "the privileged broker has ended");
     }
+    if (r == -EMFILE) {
+        return error_set(err, EMFILE,
+                         "no descriptor is free for what the privileged broker hands over: raise "
+                         "the limit (ulimit -n)");
+    }
     if (r < 0) {
         return error_sys(err, -r, "no answer from the privileged broker");
     }
@@ -375,6 +380,22 @@ int broker_check(const struct broker_conf *conf, struct error *err)
     return 0;
 }
 
+/* Root that may not change its user, as in a container that has dropped the capabilities for it,
+ * goes on as it is, unless somebody else was asked for. */
+static int use_user(const struct passwd *pw, bool asked_for, struct sandbox_conf *ret,
+                    struct error *err)
+{
+    bool may = sandbox_may_change_ids();
+    if (!may && asked_for && pw->pw_uid != 0) {
+        return error_set(err, EPERM,
+                         "root without CAP_SETUID and CAP_SETGID cannot run the engine as user "
+                         "\"%s\": leave --user out, or give it these capabilities",
+                         pw->pw_name);
+    }
+    *ret = (struct sandbox_conf){.change_ids = may, .uid = pw->pw_uid, .gid = pw->pw_gid};
+    return 0;
+}
+
 int broker_find_user(const char *user, struct sandbox_conf *ret, struct error *err)
 {
     const char *names[] = {user ? user : "farspan", user ? NULL : "nobody"};
@@ -388,10 +409,17 @@ int broker_find_user(const char *user, struct sandbox_conf *ret, struct error *e
     for (size_t i = 0; i < ARRAY_SIZE(names) && names[i]; i++) {
         char buf[4096];
         struct passwd pw, *found = NULL;
-        if (getpwnam_r(names[i], &pw, buf, sizeof(buf), &found) == 0 && found) {
-            *ret = (struct sandbox_conf){.change_ids = true, .uid = pw.pw_uid, .gid = pw.pw_gid};
-            return 0;
+        int e = getpwnam_r(names[i], &pw, buf, sizeof(buf), &found);
+        if (found) {
+            return use_user(&pw, user != NULL, ret, err);
         }
+        if (e == EMFILE || e == ENFILE || e == ENOMEM) {
+            return error_sys(err, e, "cannot look for the user \"%s\"", names[i]);
+        }
+    }
+    if (!user && !sandbox_may_change_ids()) {
+        *ret = (struct sandbox_conf){.change_ids = false};
+        return 0;
     }
     return error_set(err, ENOENT,
                      "there is no user \"%s\" to run the engine as; make one or give --user",

@@ -34,6 +34,27 @@ static bool has_cap(int cap)
     return capng_have_capability(CAPNG_EFFECTIVE, (unsigned)cap) != 0;
 }
 
+bool sandbox_may_change_ids(void)
+{
+    capng_get_caps_process();
+    return has_cap(CAP_SETUID) && has_cap(CAP_SETGID);
+}
+
+bool sandbox_does_without(const struct sandbox_conf *conf, struct error *ret)
+{
+    bool ids = !conf->change_ids && !sandbox_may_change_ids();
+    capng_get_caps_process();
+    bool root = !has_cap(CAP_SYS_CHROOT);
+    if (geteuid() != 0 || (!ids && !root)) {
+        return false;
+    }
+    error_set(ret, EPERM, "%s%s%s; it has no capability and opens no file, as ever",
+              ids ? "without CAP_SETUID and CAP_SETGID the engine remains root" : "",
+              ids && root ? ", " : "",
+              root ? "without CAP_SYS_CHROOT the engine keeps its root directory" : "");
+    return true;
+}
+
 /* An empty directory that is nowhere: removed before it becomes the root, so that nothing is left
  * behind and nothing can be made in it. */
 static int open_nowhere(void)

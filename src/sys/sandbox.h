@@ -41,6 +41,13 @@ struct sandbox_conf {
                          * which is in memory, where the list of system calls sees nothing of it */
 };
 
+/* Whether the process has the capabilities for `change_ids`. Root in a container often has not. */
+bool sandbox_may_change_ids(void);
+
+/* What sandbox_enter() will do without, in a sentence, as root has fewer capabilities than root
+ * has; false: nothing. For root only: others do without as they are. */
+bool sandbox_does_without(const struct sandbox_conf *conf, struct error *ret);
+
 /* Puts the calling process (all its threads) behind the wall, for good. Threads may be started
  * afterwards; before, only when conf->change_ids is false, as capabilities belong to a thread.
  * Without root, what needs none still happens: no_new_privs, the limits and the system call list.

@@ -89,6 +89,32 @@ def test_long_outage_with_a_small_backlog(lab):
     assert_same(newest, file, frames - gone, times=True)
 
 
+def test_memory_is_short(lab):
+    """The backlog's budget is more than the memory that there is: it gives its oldest frames up, says so, and the session
+    that they wait for comes about."""
+    name, words = own_name("short"), ("--backlog", "512M")
+    env = {"MALLOC_ARENA_MAX": "1"}  # address space that the C library sets aside for threads is none that is taken
+    like = Tap(lab, *words, up=False, env=env)
+    wait_until(lambda: "listening" in like.proc.err(), 10, "a tap without a limit, to see what it takes")
+    pages = max(int(Path(f"/proc/{pid}/statm").read_text().split()[0]) for pid in like.proc.tree())
+    like.finish()
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + (16 << 20)
+    tap = Tap(lab, *words, name=name, up=False, prefix=("prlimit", f"--as={limit}"), env=env)
+    wait_until(lambda: "listening" in tap.proc.err(), 10, "the tap")
+    frames = 30000
+    framegen(lab, frames, pps=15000)
+    wait_until(lambda: "memory is short" in tap.proc.err(), 10, "a word about memory")
+    file = lab.folder / "late.pcapng"
+    collector = Collector(lab, file=file, device=None)
+    tap.wait_up()
+    wait_until(lambda: link_tx(name)["in_flight"] == 0, 20, "the end of the backlog")
+    told = [e for e in status(name)["history"] if e["kind"] == "memory-short"]
+    ledger, there = tap.finish(), collector.finish()
+    gone = tap_stages(ledger)["link_tx"]["drops"]["backlog_full"]
+    assert told and told[0]["subject"] == "backlog" and gone > 1000, (told, gone)
+    assert_balanced(ledger, there, delivered=frames - gone - ring_full(ledger))
+
+
 def test_path_cut_in_silence(lab):
     """Datagrams vanish without a word, for less than a session's life: doubt keeps frames back, the session goes on."""
     name = own_name("cut")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad input gives one clear line that names what is wrong, status 1 (2 for usage), and spoils nothing received before."""
 
+import os
 import re
 
 import pytest
 
-from lib.farspan import PORT, Collector, Tap, assert_collector_balanced, everyones_farspan, farspan, says
-from lib.proc import run
+from lib.farspan import PORT, Collector, Tap, assert_collector_balanced, everyones_farspan, farspan, one, own_name, says, status
+from lib.proc import run, wait_until
 from lib.tools import Tcpdump, assert_same, compare, framegen
 
 
@@ -241,3 +242,26 @@ def test_unresolvable_collector_is_no_crash(lab, key):
     says(tap.proc, "nosuch.invalid", 30)
     if tap.proc.running():
         tap.finish(status=1)
+
+
+def test_a_name_of_any_bytes(lab):
+    """An interface's name and alias are whatever bytes somebody chose: shown escaped, so that they can be told apart and
+    read back, and no terminal acts upon them."""
+    name, shown = os.fsdecode(b"e\x1bc\xff\\x41"), r"e\x1bc\xff\x5cx41"
+    lab.ip(lab.tap, "link", "add", name, "type", "veth", "peer", "name", "other0")
+    lab.ip(lab.tap, "link", "set", name, "up", "alias", "\x1b]0;mine\x07")
+    listed = run(["ip", "netns", "exec", lab.tap, farspan(), "tap", "--list"]).stdout
+    assert re.search(re.escape(shown) + r" .*# \\x1b\]0;mine\\x07$", listed, re.M), listed
+    collector = Collector(lab)
+    tap = Tap(lab, interfaces=(name,), name=own_name("odd"))
+    told = status(own_name("odd"))
+    assert one(told["interfaces"])["name"] == shown
+    lab.ip(lab.tap, "link", "del", name)
+    event = wait_until(lambda: [e for e in status(own_name("odd"))["history"] if e["kind"] == "interface-gone"], 10, "the event")
+    assert event[0]["subject"] == shown
+    ledger, there = tap.finish(), collector.finish()
+    assert one(ledger["interfaces"])["name"] == one(one(there["taps"])["interfaces"])["name"] == shown
+    for end in (tap, collector):
+        for path in (end.proc.err_path, end.proc.out_path):
+            assert not set(path.read_bytes()) & {0x1b, 0x07, 0xff}, path
+        assert shown in end.proc.err(), end.proc

@@ -108,6 +108,31 @@ def test_user_of_choice(lab):
     frames_flow(lab, collector, tap)
 
 
+SIDECAR = ("setpriv", "--bounding-set", "-all,+net_raw", "--inh-caps", "-all,+net_raw")
+
+
+@pytest.mark.parametrize("user", [(), ("--user", "root")], ids=["default", "root"])
+def test_root_with_net_raw_only(lab, user):
+    """As in a container that has dropped the other capabilities: both run, and say what they do without. The wall of
+    system calls stands, and no half has more than it needs."""
+    words = "without CAP_SETUID and CAP_SETGID the engine remains root, without CAP_SYS_CHROOT"
+    collector = Collector(lab, *user, device=None, file=lab.folder / "got.pcapng", prefix=SIDECAR)
+    tap = Tap(lab, *user, prefix=SIDECAR)
+    for end, most in ((collector, 0), (tap, 1 << 13)):
+        assert words in end.proc.err(), end.proc
+        told = [process_status(pid) for pid in end.proc.tree()]
+        assert sorted(int(t["CapEff"], 16) for t in told) == [0, most], end.proc
+        assert {t["Seccomp"] for t in told} == {"2"} and {t["NoNewPrivs"] for t in told} == {"1"}
+    framegen(lab, 200, pps=2000)
+    assert_balanced(tap.finish(), collector.finish(), sent=200, delivered=200)
+
+
+def test_another_user_with_net_raw_only(lab):
+    tap = Tap(lab, "--user", "games", up=False, prefix=SIDECAR)
+    assert tap.proc.wait(10) == 1
+    assert 'cannot run the engine as user "games": leave --user out' in tap.proc.err()
+
+
 def who(proc, half):
     return proc.pid if half == "broker" else wait_until(lambda: engines(proc), 5, f"the engine of {proc}")[0]
 

@@ -13,7 +13,8 @@ enum {
 
 struct backlog_pool {
     uint64_t bytes;
-    uint32_t chunk; /* the usual size of one, header included */
+    _Atomic uint64_t limit; /* at present; at most `bytes` */
+    uint32_t chunk;         /* the usual size of one, header included */
     _Atomic uint64_t used;
     _Atomic uint32_t members;
     _Atomic uint32_t asking; /* members below their share that found nothing left */
@@ -51,6 +52,7 @@ struct backlog_pool *backlog_pool_new(uint64_t bytes)
         p->bytes = MAX(bytes, (uint64_t)BACKLOG_MIN);
         p->chunk = (uint32_t)MIN(p->bytes / BACKLOG_CHUNKS, (uint64_t)BACKLOG_CHUNK_MAX);
         p->chunk -= p->chunk % PAGE;
+        backlog_pool_restore(p);
     }
     return p;
 }
@@ -65,11 +67,29 @@ uint64_t backlog_pool_used(const struct backlog_pool *p)
     return atomic_load_explicit(&p->used, memory_order_relaxed);
 }
 
+uint64_t backlog_pool_shrink(struct backlog_pool *p, uint64_t bytes)
+{
+    uint64_t used = backlog_pool_used(p), to = used - MIN(used, bytes);
+    atomic_store_explicit(&p->limit, to, memory_order_relaxed);
+    return to;
+}
+
+void backlog_pool_restore(struct backlog_pool *p)
+{
+    atomic_store_explicit(&p->limit, p->bytes, memory_order_relaxed);
+}
+
+static uint64_t limit_of(const struct backlog_pool *p)
+{
+    return atomic_load_explicit(&p->limit, memory_order_relaxed);
+}
+
 static bool pool_take(struct backlog_pool *p, uint64_t n)
 {
     uint64_t used = atomic_load_explicit(&p->used, memory_order_relaxed);
     do {
-        if (n > p->bytes - used) {
+        uint64_t limit = limit_of(p);
+        if (used > limit || n > limit - used) {
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&p->used, &used, used + n, memory_order_relaxed,
@@ -85,7 +105,7 @@ static void pool_give(struct backlog_pool *p, uint64_t n)
 static uint64_t share(const struct backlog_pool *p)
 {
     uint32_t members = atomic_load_explicit(&p->members, memory_order_relaxed);
-    return p->bytes / MAX(members, 1U);
+    return limit_of(p) / MAX(members, 1U);
 }
 
 /* Somebody who has too little waits for memory. */
@@ -174,6 +194,20 @@ static bool take(struct backlog *b, uint64_t size)
     return pool_take(b->pool, size);
 }
 
+/* The oldest frames' memory serves again, if it is of that size. Adds to *dropped. */
+static bool reuse(struct backlog *b, uint32_t size, uint64_t *dropped)
+{
+    struct chunk *c = b->head;
+    if (c->size != size) {
+        *dropped += drop_head(b);
+        return false;
+    }
+    *dropped += c->frames;
+    unlink_head(b);
+    append(b, c, size);
+    return true;
+}
+
 /* A chunk behind the others with room for `need` bytes. Returns how many frames went for it;
  * *ret_ok false: there is none. */
 static uint64_t grow(struct backlog *b, uint32_t need, bool *ret_ok)
@@ -184,24 +218,23 @@ static uint64_t grow(struct backlog *b, uint32_t need, bool *ret_ok)
     *ret_ok = false;
     while (!take(b, size)) {
         ask(b, b->mapped + size <= share(b->pool));
-        struct chunk *c = b->head;
-        if (!c) {
+        if (!b->head) {
             return dropped;
         }
-        if (c->size == size) { /* its oldest frames' memory serves again */
-            dropped += c->frames;
-            unlink_head(b);
-            append(b, c, size);
+        if (reuse(b, size, &dropped)) {
             *ret_ok = true;
             return dropped;
         }
-        dropped += drop_head(b);
     }
     ask(b, false);
-    struct chunk *c = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (c == MAP_FAILED) {
-        pool_give(b->pool, size);
-        return dropped;
+    struct chunk *c;
+    while ((c = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) ==
+           MAP_FAILED) { /* the system has less than the budget */
+        *ret_ok = b->head && reuse(b, size, &dropped);
+        if (*ret_ok || !b->head) {
+            pool_give(b->pool, size);
+            return dropped;
+        }
     }
     append(b, c, size);
     *ret_ok = true;
@@ -282,7 +315,14 @@ uint64_t backlog_yield(struct backlog *b)
         b->reserved = b->pool->chunk;
         ask(b, false);
     }
-    return b->head && wanted(b) && b->mapped > share(b->pool) ? drop_head(b) : 0;
+    uint64_t dropped = 0;
+    if (b->head && wanted(b) && b->mapped > share(b->pool)) {
+        dropped = drop_head(b);
+    }
+    while (b->head && backlog_pool_used(b->pool) > limit_of(b->pool)) {
+        dropped += drop_head(b);
+    }
+    return dropped;
 }
 
 uint64_t backlog_clear(struct backlog *b)

@@ -4,7 +4,8 @@
  * each data thread. All of them live on one budget of bytes. When that is used up, the oldest
  * frames go, in whole chunks: a thread first drops its own; one that has less than an equal share
  * asks for memory, and those that have more than theirs give some back when they next come by
- * (backlog_put, backlog_yield).
+ * (backlog_put, backlog_yield). Where the system has less memory than the budget, the oldest go
+ * likewise, and the budget can be lowered for as long as that lasts.
  *
  * Memory is taken a chunk at a time, straight from the system, and goes back there as soon as the
  * chunk's last frame has left: an empty backlog holds nothing, and the kernel clears the pages
@@ -31,6 +32,12 @@ struct backlog_pool *backlog_pool_new(uint64_t bytes);
 void backlog_pool_free(struct backlog_pool *p);
 /* Bytes taken at present, by all. */
 uint64_t backlog_pool_used(const struct backlog_pool *p);
+
+/* Memory is short elsewhere: no more than what is taken less `bytes` from now on. What is over that
+ * goes when its thread next comes by, oldest first. Returns what remains. */
+uint64_t backlog_pool_shrink(struct backlog_pool *p, uint64_t bytes);
+/* It is not any more. */
+void backlog_pool_restore(struct backlog_pool *p);
 
 /* The rest belongs to one thread, but for its making and its end, when that does not run. */
 struct backlog;

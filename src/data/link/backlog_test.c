@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/cleanup.h"
 #include "data/link/backlog.h"
@@ -181,6 +182,80 @@ static void oldest_go_first(void **state)
     backlog_pool_free(p);
 }
 
+static void expect_newest(struct backlog *b, uint64_t from, uint64_t end)
+{
+    for (uint64_t n = from; n < end; n++) {
+        same(backlog_front(b), n, 1000);
+        backlog_pop(b);
+    }
+    assert_true(backlog_empty(b));
+}
+
+/* The system gives no more memory long before the budget is used up: the oldest frames make room,
+ * and the newest are kept. */
+static void the_system_has_less(void **state)
+{
+    (void)state;
+    uint8_t bytes[1000];
+    struct rlimit old;
+    struct backlog_pool *p = backlog_pool_new(64 << 20);
+    struct backlog *b = backlog_new(p);
+    uint64_t dropped = 0, n = 0;
+    assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+    for (; n < 20000; n++) {
+        if (n == 5000) { /* not a byte more than now */
+            assert_int_equal(setrlimit(RLIMIT_AS, &(struct rlimit){1 << 20, old.rlim_max}), 0);
+        }
+        struct frame f = make(n, 1000, bytes);
+        dropped += backlog_put(b, &f);
+    }
+    uint64_t used = backlog_pool_used(p);
+    assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+    assert_int_equal(dropped + backlog_frames(b), 20000);
+    assert_in_range(backlog_frames(b), 4700, 5300);
+    assert_true(used <= 6 << 20);
+    expect_newest(b, dropped, 20000);
+    assert_int_equal(backlog_pool_used(p), 0);
+    backlog_free(b);
+    backlog_pool_free(p);
+}
+
+static void memory_is_given_back(void **state)
+{
+    (void)state;
+    uint8_t bytes[1000];
+    struct backlog_pool *p = backlog_pool_new(16 << 20);
+    struct backlog *b = backlog_new(p);
+    uint64_t dropped = 0, n = 0;
+    for (; n < 10000; n++) {
+        struct frame f = make(n, 1000, bytes);
+        dropped += backlog_put(b, &f);
+    }
+    assert_int_equal(dropped, 0);
+    uint64_t left = backlog_pool_shrink(p, 4 << 20);
+    dropped = backlog_yield(b);
+    assert_in_range(dropped, 3900, 4500);
+    assert_in_range(backlog_pool_used(p), left - (256 << 10), left);
+    for (; n < 20000; n++) { /* and not taken again */
+        struct frame f = make(n, 1000, bytes);
+        dropped += backlog_put(b, &f);
+        assert_true(backlog_pool_used(p) <= left);
+    }
+    backlog_pool_restore(p);
+    uint64_t before = dropped;
+    for (; n < 24000; n++) {
+        struct frame f = make(n, 1000, bytes);
+        dropped += backlog_put(b, &f);
+    }
+    assert_int_equal(dropped, before);
+    expect_newest(b, dropped, 24000);
+    assert_int_equal(backlog_pool_shrink(p, 1), 0); /* nothing was taken: nothing may be */
+    struct frame f = make(0, 1000, bytes);
+    assert_int_equal(backlog_put(b, &f), 1);
+    backlog_free(b);
+    backlog_pool_free(p);
+}
+
 static void what_cannot_fit_is_dropped(void **state)
 {
     (void)state;
@@ -319,6 +394,8 @@ int main(void)
         cmocka_unit_test(as_the_wire_had_it),
         cmocka_unit_test(any_mixture),
         cmocka_unit_test(oldest_go_first),
+        cmocka_unit_test(the_system_has_less),
+        cmocka_unit_test(memory_is_given_back),
         cmocka_unit_test(what_cannot_fit_is_dropped),
         cmocka_unit_test(nobody_starves),
         cmocka_unit_test(a_request_is_forgotten),
