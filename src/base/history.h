@@ -38,7 +38,9 @@ enum {
     X(PATH_MTU, 14, "path-mtu-changed")                                                            \
     X(REVOKED, 15, "tap-revoked")                                                                  \
     X(LIST_READ, 16, "list-read-again")                                                            \
-    X(MOVED, 17, "address-changed")
+    X(MOVED, 17, "address-changed")                                                                \
+    X(AMPLIFIED, 19, "amplification")                                                              \
+    X(AMPLIFIED_OVER, 20, "amplification-over")
 
 enum history_kind {
     HISTORY_NONE = 0,

@@ -73,7 +73,7 @@ struct tap_conf {
     struct vlan_set vlans;
     uint32_t snaplen, ring_bytes;
     uint64_t backlog_bytes; /* 0: none */
-    bool promiscuous, keep_super, json;
+    bool promiscuous, keep_super, take_links, json;
     char name[LINK_NAME_MAX + 1];
     const char *user;
     struct secret_options secret;

@@ -55,10 +55,11 @@ static int make_program(struct tap *t, const struct tap_interface *ti, unsigned 
         .raw_ip = ti->raw_ip,
         .dir = t->conf.dir,
         .vlans = t->conf.has_vlans ? &t->conf.vlans : NULL,
+        .no_links = !t->conf.take_links,
         .flows = flows,
-        .n_flows = !t->has_flow    ? 0
-                   : t->has_former ? 2
-                                   : 1,
+        .n_flows = !t->has_flow || !t->conf.take_links ? 0
+                   : t->has_former                     ? 2
+                                                       : 1,
         .user = user->insns,
         .n_user = user->n,
         .snaplen = t->conf.snaplen,
@@ -128,6 +129,7 @@ static int start(struct tap *t, struct tap_interface *ti, struct error *err)
                                .filter = t->conf.filter ? t->conf.filter : "",
                                .snaplen = t->conf.snaplen};
     struct worker_conf wc = {.stream = client_next_stream(t->client),
+                             .take_links = t->conf.take_links,
                              .keep_super = t->conf.keep_super,
                              .snaplen = t->conf.snaplen,
                              .name = ti->name,

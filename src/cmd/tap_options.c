@@ -28,6 +28,8 @@ static const char help[] =
     "      --keep-super        send super-packets of segmentation offload whole, as the kernel "
     "has\n"
     "                          them (default: cut into the frames on the wire)\n"
+    "      --take-links        also what farspan's links carry, but this tap's own (default: no\n"
+    "                          tap captures what taps send)\n"
     "  -p, --promiscuous       also frames that are not for this host\n"
     "  -B KIB                  kernel buffer for each interface, in KiB (default 16384)\n"
     "\n"
@@ -60,6 +62,7 @@ enum {
     OPT_USER,
     OPT_JSON,
     OPT_KEEP_SUPER,
+    OPT_TAKE_LINKS,
     OPT_BACKLOG,
     OPT_NETNS,
 };
@@ -77,6 +80,7 @@ static const struct option options[] = {
     {"user", required_argument, NULL, OPT_USER},
     {"json", no_argument, NULL, OPT_JSON},
     {"keep-super", no_argument, NULL, OPT_KEEP_SUPER},
+    {"take-links", no_argument, NULL, OPT_TAKE_LINKS},
     {"backlog", required_argument, NULL, OPT_BACKLOG},
     {"netns", required_argument, NULL, OPT_NETNS},
     {"help", no_argument, NULL, 'h'},
@@ -216,6 +220,9 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
         break;
     case OPT_KEEP_SUPER:
         c->keep_super = true;
+        break;
+    case OPT_TAKE_LINKS:
+        c->take_links = true;
         break;
     case OPT_NETNS:
         c->netns_text = arg;

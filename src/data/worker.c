@@ -258,7 +258,7 @@ static int build(struct worker *w, struct ring *ring, const struct worker_conf *
 {
     int r = ring_source_new(ring, &w->counting, &w->pipeline.source);
     if (r == 0) {
-        r = tunnel_stage_new(&w->counting, &w->pipeline.stage[0]);
+        r = tunnel_stage_new(conf->take_links, &w->counting, &w->pipeline.stage[0]);
     }
     if (r == 0) {
         r = ports_stage_new(&w->pipeline.stage[1]);

@@ -9,20 +9,36 @@
 struct tunnel_stage {
     struct stage stage;
     struct ledger *ledger;
+    bool take_links;
     bool set;
     struct ether_flow flow;
 };
 
-static bool is_foreign(const struct frame *f, void *user)
+struct counts {
+    const struct tunnel_stage *stage;
+    uint32_t own, foreign;
+};
+
+static bool keep(const struct frame *f, void *user)
 {
-    return !ether_frame_is_flow(f, user);
+    struct counts *c = user;
+    const struct tunnel_stage *t = c->stage;
+    if (!t->take_links && !ether_frame_is_link(f)) {
+        return true;
+    }
+    bool own = t->set && ether_frame_is_flow(f, &t->flow);
+    c->own += own;
+    c->foreign += !own && !t->take_links;
+    return !own && t->take_links;
 }
 
 static void tunnel_run(struct stage *s, struct batch *b)
 {
     struct tunnel_stage *t = (struct tunnel_stage *)s;
-    uint32_t gone = t->set ? batch_filter(b, is_foreign, &t->flow) : 0;
-    ledger_add(t->ledger, LEDGER_SEL_TUNNEL, gone);
+    struct counts c = {.stage = t};
+    (void)batch_filter(b, keep, &c);
+    ledger_add(t->ledger, LEDGER_SEL_TUNNEL, c.own);
+    ledger_add(t->ledger, LEDGER_SEL_FOREIGN, c.foreign);
     ledger_add(t->ledger, LEDGER_SEL_OUT, b->n);
 }
 
@@ -32,12 +48,12 @@ static void tunnel_free(struct stage *s)
 }
 
 static const struct stage_ops ops = {
-    .kind = "own-tunnel",
+    .kind = "tunnel",
     .run = tunnel_run,
     .free = tunnel_free,
 };
 
-int tunnel_stage_new(struct ledger *ledger, struct stage **ret)
+int tunnel_stage_new(bool take_links, struct ledger *ledger, struct stage **ret)
 {
     struct tunnel_stage *t = calloc(1, sizeof(*t));
     if (!t) {
@@ -45,6 +61,7 @@ int tunnel_stage_new(struct ledger *ledger, struct stage **ret)
     }
     t->stage.ops = &ops;
     t->ledger = ledger;
+    t->take_links = take_links;
     *ret = &t->stage;
     return 0;
 }
