@@ -132,6 +132,7 @@ static int start(struct tap *t, struct tap_interface *ti, struct error *err)
                              .take_links = t->conf.take_links,
                              .keep_super = t->conf.keep_super,
                              .snaplen = t->conf.snaplen,
+                             .seed = t->seed,
                              .name = ti->name,
                              .control = &t->wake,
                              .backlog = t->backlog};
@@ -314,6 +315,24 @@ void tap_forget_gone(struct tap *t)
         worker_stop(oldest->worker);
         client_end_stream(t->client, oldest->stream);
         gone--;
+    }
+}
+
+void tap_tell_amplified(struct tap *t)
+{
+    for (unsigned i = 0; i < t->n; i++) {
+        struct tap_interface *ti = t->interface[i];
+        bool amplified = worker_amplified(ti->worker);
+        if (amplified && !ti->amplified) {
+            tap_event(t, HISTORY_AMPLIFIED, ti->name,
+                      "frames come because frames are sent: what goes to the collector passes here "
+                      "again, wrapped; its frames are dropped until that is over");
+        } else if (!amplified && ti->amplified) {
+            tap_event(
+                t, HISTORY_AMPLIFIED_OVER, ti->name,
+                "frames do not come because of what is sent any more: they are carried again");
+        }
+        ti->amplified = amplified;
     }
 }
 

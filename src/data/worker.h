@@ -25,6 +25,7 @@ struct worker_conf {
     bool take_links;              /* other links' datagrams are captured */
     bool keep_super;              /* super-packets are not cut */
     uint32_t snaplen;             /* 0: whole frames */
+    uint64_t seed;                /* random, the same for all of a tap: see model/amplify.h */
     const char *name;             /* of the interface, for the thread's name */
     const struct wake *control;   /* signalled when something was published that cannot wait */
     struct backlog_pool *backlog; /* the budget of all workers' backlogs; NULL: they have none */
@@ -67,6 +68,9 @@ const struct ledger *worker_ledger(const struct worker *w);
 /* True once after a datagram was refused by the collector's host. */
 bool worker_take_refused(struct worker *w);
 bool worker_done(const struct worker *w);
+/* The interface gives what was sent: its frames are dropped, or it is tried whether it still does.
+ */
+bool worker_amplified(const struct worker *w);
 /* Takes the ring's last error: 0, or a positive errno. */
 int worker_take_error(struct worker *w);
 /* Frames numbered and datagrams sent in the session `serial`; false when the thread is not there.

@@ -10,8 +10,10 @@ struct tunnel_stage {
     struct stage stage;
     struct ledger *ledger;
     bool take_links;
-    bool set;
+    bool set, drop;
     struct ether_flow flow;
+    uint32_t long_from;
+    uint64_t long_bytes;
 };
 
 struct counts {
@@ -32,11 +34,25 @@ static bool keep(const struct frame *f, void *user)
     return !own && t->take_links;
 }
 
+static uint64_t long_bytes(const struct batch *b, uint32_t from)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < b->n; i++) {
+        sum += b->f[i].origlen >= from ? b->f[i].origlen : 0;
+    }
+    return sum;
+}
+
 static void tunnel_run(struct stage *s, struct batch *b)
 {
     struct tunnel_stage *t = (struct tunnel_stage *)s;
     struct counts c = {.stage = t};
     (void)batch_filter(b, keep, &c);
+    t->long_bytes += long_bytes(b, t->long_from);
+    if (t->drop) {
+        ledger_add(t->ledger, LEDGER_SEL_AMPLIFIED, b->n);
+        b->n = 0;
+    }
     ledger_add(t->ledger, LEDGER_SEL_TUNNEL, c.own);
     ledger_add(t->ledger, LEDGER_SEL_FOREIGN, c.foreign);
     ledger_add(t->ledger, LEDGER_SEL_OUT, b->n);
@@ -73,4 +89,16 @@ void tunnel_stage_set(struct stage *s, const struct ether_flow *flow)
     if (flow) {
         t->flow = *flow;
     }
+}
+
+void tunnel_stage_drop(struct stage *s, bool drop)
+{
+    ((struct tunnel_stage *)s)->drop = drop;
+}
+
+uint64_t tunnel_stage_long(struct stage *s, uint32_t from)
+{
+    struct tunnel_stage *t = (struct tunnel_stage *)s;
+    t->long_from = from;
+    return t->long_bytes;
 }

@@ -80,11 +80,36 @@ static void takes_them_but_its_own(void **state)
     assert_int_equal(run(true, false, &l), 0x3f);
 }
 
+static void drops_what_was_sent(void **state)
+{
+    (void)state;
+    static uint8_t data[LEN];
+    static struct batch b;
+    struct ledger l = {0};
+    struct stage *s = NULL;
+    assert_int_equal(tunnel_stage_new(false, &l, &s), 0);
+    for (unsigned round = 0; round < 3; round++) {
+        make(data, 3, false);
+        b.n = 2;
+        b.f[0] = (struct frame){.data = data, .datalen = LEN, .caplen = LEN, .origlen = LEN};
+        b.f[1] = b.f[0];
+        b.f[1].origlen = 1000;
+        tunnel_stage_drop(s, round == 1);
+        s->ops->run(s, &b);
+        assert_int_equal(b.n, round == 1 ? 0 : 2);
+        assert_int_equal(tunnel_stage_long(s, 1000), LEN + 1000 * (round + 1));
+    }
+    assert_int_equal(ledger_get(&l, LEDGER_SEL_AMPLIFIED), 2);
+    assert_int_equal(ledger_get(&l, LEDGER_SEL_OUT), 4);
+    s->ops->free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leaves_links_out),
         cmocka_unit_test(takes_them_but_its_own),
+        cmocka_unit_test(drops_what_was_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
