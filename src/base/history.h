@@ -40,7 +40,10 @@ enum {
     X(LIST_READ, 16, "list-read-again")                                                            \
     X(MOVED, 17, "address-changed")                                                                \
     X(AMPLIFIED, 19, "amplification")                                                              \
-    X(AMPLIFIED_OVER, 20, "amplification-over")
+    X(AMPLIFIED_OVER, 20, "amplification-over")                                                    \
+    X(OWN_DEVICE, 22, "own-device")                                                                \
+    X(OUTPUT_GONE, 23, "output-gone")                                                              \
+    X(OUTPUT_BACK, 24, "output-back")
 
 enum history_kind {
     HISTORY_NONE = 0,

@@ -46,8 +46,6 @@ enum ledger_kind {
     X(SEL_TUNNEL, SELECT, DROP, "own_tunnel", "our own tunnel's datagrams")                        \
     X(SEL_FOREIGN, SELECT, DROP, "foreign_tunnel", "datagrams of other taps' and collectors'")     \
     X(SEL_AMPLIFIED, SELECT, DROP, "amplified", "came because frames were sent")                   \
-    X(SEL_LINKTYPE, SELECT, DROP, "link_type", "link type that cannot be carried")                 \
-    X(SEL_OWNDEV, SELECT, DROP, "own_device", "seen on a collector's own device")                  \
     X(SEL_BAD, SELECT, DROP, "bad_ring_entry", "unusable ring entry")                              \
     X(SEL_OUT, SELECT, OUT, "out", "selected")                                                     \
     X(CUT_MADE, CUT, MADE, "made", "made by cutting super-packets")                                \

@@ -375,10 +375,11 @@ static inline void collector_failed(void *user)
     fail_msg("the collector's data thread gave up");
 }
 
-static inline int collector_device(void *user, const char *tap, int *ret_fd, struct error *err)
+static inline int collector_device(void *user, const char *tap, struct server_device *ret,
+                                   struct error *err)
 {
     struct world *w = user;
-    *ret_fd = -1;
+    ret->fd = -1;
     if (w->devices_refused > 0) {
         w->devices_refused++;
         return error_set(err, EBUSY, "no device for %s", tap);
