@@ -18,8 +18,9 @@ static const double about = 0.6;
 static const double fading = 0.99;
 
 enum {
-    NEAR = 16,  /* bins around a delay */
-    LOOKS = 100 /* the bet's worth at which an experiment is not broken off */
+    NEAR = 16,       /* bins around a delay */
+    MISSED_MS = 100, /* without a step an experiment is worth nothing */
+    LOOKS = 100      /* the bet's worth at which an experiment is not broken off */
 };
 
 /* Random numbers without a state: the mixer of SplitMix64. */
@@ -69,7 +70,8 @@ void amplify_init(struct amplify *a, uint64_t seed, struct mono now)
 static void arrive(struct amplify *a, uint64_t frames, struct mono now)
 {
     int64_t from = a->at.ns, span = now.ns - from;
-    for (int64_t bin = from / BIN_NS; bin <= now.ns / BIN_NS; bin++) {
+    int64_t first = MAX(from / BIN_NS, now.ns / BIN_NS - AMPLIFY_BINS + 1);
+    for (int64_t bin = first; bin <= now.ns / BIN_NS; bin++) {
         int64_t begin = MAX(from, bin * BIN_NS), end = MIN(now.ns, (bin + 1) * BIN_NS);
         double *in = &a->in[bin % AMPLIFY_BINS];
         if (bin != from / BIN_NS) {
@@ -220,7 +222,9 @@ static void test(struct amplify *a, uint64_t waiting, struct mono now)
     }
     uint64_t slot = (uint64_t)(now.ns / SLOT_NS);
     if (slot != a->slot) {
-        a->slot = slot;
+        while (++a->slot < slot) { /* its begin was not seen */
+            a->weight[a->slot % AMPLIFY_WEIGHTS] = 0;
+        }
         weigh(a, waiting);
         judge(a, now);
     }
@@ -267,7 +271,7 @@ static void watch(struct amplify *a, const struct amplify_seen *seen, struct mon
 }
 
 /* The pause is over: it is tried whether the loop is, as if nothing were known. */
-static void try(struct amplify *a, const struct amplify_seen *seen, struct mono now)
+static void try_again(struct amplify *a, const struct amplify_seen *seen, struct mono now)
 {
     a->state = AMPLIFY_WATCH;
     a->until = mono_add_ms(now, AMPLIFY_TRIAL_MS);
@@ -279,6 +283,7 @@ static void try(struct amplify *a, const struct amplify_seen *seen, struct mono 
 
 void amplify_step(struct amplify *a, const struct amplify_seen *seen, struct mono now)
 {
+    bool missed = mono_due(now, mono_add_ms(a->at, MISSED_MS));
     a->overflows |= seen->dropped > a->dropped && !amplify_pauses(a);
     a->pressed = seen->pressed;
     a->dropped = seen->dropped;
@@ -290,13 +295,17 @@ void amplify_step(struct amplify *a, const struct amplify_seen *seen, struct mon
         watch(a, seen, now);
         break;
     case AMPLIFY_TEST:
-        test(a, seen->frames - seen->dropped - seen->read, now);
+        if (missed) {
+            rest(a, now);
+        } else {
+            test(a, seen->frames - seen->dropped - seen->read, now);
+        }
         a->window = *seen;
         a->window_at = now;
         break;
     case AMPLIFY_ENDED:
         if (mono_due(now, a->until)) {
-            try(a, seen, now);
+            try_again(a, seen, now);
         }
         break;
     }

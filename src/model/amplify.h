@@ -22,11 +22,14 @@
  * that does react to our sending, as where both want the same processor or queue: the difference
  * must be large, and no delay near may show the opposite, as it does where frames are only moved.
  *
- * What is found: loops of up to AMPLIFY_LAG_MAX_MS (sent until seen) that make at least a third of
- * the interface's frames, within a second of AMPLIFY_FRAMES in a window. What is not: loops below
- * that, which grow until they are; loops behind a queue that does not run empty in a pause, as of a
- * slow shaped link; those that a snaplen makes die out, which are none; and those of more bytes
- * than the ring holds for a pause, as long as the ring does not overflow.
+ * A loop is found from AMPLIFY_FRAMES in a window on, where it makes a third of the interface's
+ * frames. Within a second if the way from sending to seeing takes 10 ms at most, but where an
+ * experiment began too early (then two, seldom more). Over a wide area,
+ * where a loop also grows more slowly, it takes some seconds, and beyond AMPLIFY_LAG_MAX_MS it is
+ * not found. Nor is one behind a queue that does not run empty in a pause: of a slow shaped link,
+ * or of another tap on the way that is at its limit. One that a snaplen makes die out is none. An
+ * interface on which traffic was found to be no loop's is looked at again when it doubles, and at
+ * growing intervals.
  */
 #pragma once
 
@@ -45,7 +48,7 @@ enum {
     AMPLIFY_REF_BINS = 64, /* "lately" */
     AMPLIFY_BINS = 256,    /* kept; a power of two, more than lags, slot and REF_BINS */
 
-    AMPLIFY_WEIGHTS = 32, /* slots kept; more than LAGS take */
+    AMPLIFY_WEIGHTS = 64, /* slots kept; more than delays and a missed step take */
 
     AMPLIFY_WINDOW_MS = 100,
     AMPLIFY_FRAMES = 16, /* in a window: fewer are no storm */
@@ -55,7 +58,7 @@ enum {
     AMPLIFY_SLOTS_END = 800,
 
     AMPLIFY_AGAIN_MS = 100, /* between two experiments, where traffic has doubled meanwhile */
-    AMPLIFY_REST_MS = 250, /* the same where it has not; doubled each time, … */
+    AMPLIFY_REST_MS = 250,  /* the same where it has not; doubled each time, … */
     AMPLIFY_REST_MAX_MS = 60000,
     AMPLIFY_PAUSE_MS = 5000, /* frames are dropped for so long, then it is tried whether it is
                               * over; doubled each time */
