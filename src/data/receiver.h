@@ -30,6 +30,7 @@ struct receiver_port {
     char tap[33], ifname[33], *filter;
     uint32_t snaplen;
     uint64_t speed_bps;
+    uint16_t linktype, arphrd;
     bool has_stream, has_sub; /* in this session: frames come of a stream of its own, or of one with
                                * several interfaces */
     bool shown;               /* in this session: the data thread may read what is above */
