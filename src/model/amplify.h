@@ -23,10 +23,10 @@
  * must be large, and no delay near may show the opposite, as it does where frames are only moved.
  *
  * A loop is found from AMPLIFY_FRAMES in a window on, where it makes a third of the interface's
- * frames. Within a second if the way from sending to seeing takes 10 ms at most, but where an
- * experiment began too early (then two, seldom more). Over a wide area,
- * where a loop also grows more slowly, it takes some seconds, and beyond AMPLIFY_LAG_MAX_MS it is
- * not found. Nor is one behind a queue that does not run empty in a pause: of a slow shaped link,
+ * frames. Within a second if the way from sending to seeing takes 10 ms at most, but for one in 25
+ * where an experiment began too early: then two or three. Over a wide area, where a loop also grows
+ * more slowly, it takes some seconds, seldom half a minute, and beyond AMPLIFY_LAG_MAX_MS it is not
+ * found. Nor is one behind a queue that does not run empty in a pause: of a slow shaped link,
  * or of another tap on the way that is at its limit. One that a snaplen makes die out is none. An
  * interface on which traffic was found to be no loop's is looked at again when it doubles, and at
  * growing intervals.
