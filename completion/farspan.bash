@@ -12,7 +12,7 @@ _farspan_words() {
     local common='-h --help -V --version'
     case $1 in
     tap)
-        echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s --netns --keep-super -p --no-promiscuous-mode" \
+        echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s --netns --keep-super --take-links -p --no-promiscuous-mode" \
             "-l --list --backlog --mtu --name --json --strict --user -B $common"
         ;;
     collector)

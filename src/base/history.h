@@ -39,6 +39,8 @@ enum {
     X(REVOKED, 15, "tap-revoked")                                                                  \
     X(LIST_READ, 16, "list-read-again")                                                            \
     X(MOVED, 17, "address-changed")                                                                \
+    X(AMPLIFIED, 19, "amplification")                                                              \
+    X(AMPLIFIED_OVER, 20, "amplification-over")                                                    \
     X(OWN_DEVICE, 22, "own-device")                                                                \
     X(OUTPUT_GONE, 23, "output-gone")                                                              \
     X(OUTPUT_BACK, 24, "output-back")                                                              \

@@ -44,6 +44,8 @@ enum ledger_kind {
     X(RING_SUPER, RING, INFO, "super_packets", "super-packets (segmentation offload)")             \
     X(RING_CLAMPED, RING, INFO, "clamped", "longer than the capture ring takes, cut short")        \
     X(SEL_TUNNEL, SELECT, DROP, "own_tunnel", "our own tunnel's datagrams")                        \
+    X(SEL_FOREIGN, SELECT, DROP, "foreign_tunnel", "datagrams of other taps' and collectors'")     \
+    X(SEL_AMPLIFIED, SELECT, DROP, "amplified", "came because frames were sent")                   \
     X(SEL_BAD, SELECT, DROP, "bad_ring_entry", "unusable ring entry")                              \
     X(SEL_OUT, SELECT, OUT, "out", "selected")                                                     \
     X(CUT_MADE, CUT, MADE, "made", "made by cutting super-packets")                                \

@@ -97,6 +97,7 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
             say("tap", "%s: %s", t->interface[i]->name, strerror(e));
         }
     }
+    tap_tell_amplified(t);
     client_workers_changed(t->client);
 }
 
@@ -139,6 +140,9 @@ static int start_engine(struct tap *t, struct error *err)
     if (r == 0 && t->conf.backlog_bytes > 0) {
         t->backlog = backlog_pool_new(t->conf.backlog_bytes);
         r = t->backlog ? 0 : error_sys(err, ENOMEM, "cannot start");
+    }
+    if (r == 0 && random_bytes(&t->seed, sizeof(t->seed)) < 0) {
+        r = error_set(err, EIO, "cannot start: no random numbers");
     }
     r = r < 0 ? r : tap_links_start(t, err);
     if (r == 0) {

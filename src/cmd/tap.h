@@ -78,7 +78,7 @@ struct tap_conf {
     struct vlan_set vlans;
     uint32_t snaplen, ring_bytes;
     uint64_t backlog_bytes; /* 0: none */
-    bool not_promiscuous, keep_super, json, strict;
+    bool not_promiscuous, keep_super, take_links, json, strict;
     char name[LINK_NAME_MAX + 1];
     const char *user;
     struct secret_options secret;
@@ -93,6 +93,7 @@ struct tap_interface {
     bool seen;             /* since all were asked for */
     struct tap_opened now; /* or as it was last */
     bool raw_ip;           /* its frames have no Ethernet header */
+    bool amplified;        /* as was told */
     struct mono gone;      /* since when it is not there */
     struct mono retry;     /* it could not be opened: the next try */
     struct worker *worker;
@@ -111,6 +112,7 @@ struct tap {
     struct backlog_pool *backlog; /* NULL: none */
     struct mono memory_short;     /* when memory was short last; {0}: it is not */
     struct mono memory_said;
+    uint64_t seed;                /* of the workers' experiments */
     struct control_server *status;
     struct loop_timer *timer;
     char host[128];
@@ -181,6 +183,8 @@ void tap_let_go(struct tap *t, struct tap_interface *ti);
 /* Begins to forget what has been gone for longest, where more than TAP_GONE are, or others want
  * their place. */
 void tap_forget_gone(struct tap *t);
+/* Tells of interfaces that give what was sent, and when that is over. */
+void tap_tell_amplified(struct tap *t);
 /* The stream of one has ended: its counts are added to those of the others. */
 void tap_forgotten(struct tap *t, uint16_t stream);
 /* The tunnel's flow is another one (NULL: none): it is not to be captured. */

@@ -56,10 +56,11 @@ static int make_program(struct tap *t, const struct tap_interface *ti, unsigned 
         .raw_ip = ti->raw_ip,
         .dir = tap_direction(&t->conf, ti->now.arphrd),
         .vlans = t->conf.has_vlans ? &t->conf.vlans : NULL,
+        .no_links = !t->conf.take_links,
         .flows = flows,
-        .n_flows = !t->has_flow    ? 0
-                   : t->has_former ? 2
-                                   : 1,
+        .n_flows = !t->has_flow || !t->conf.take_links ? 0
+                   : t->has_former                     ? 2
+                                                       : 1,
         .user = user->insns,
         .n_user = user->n,
         .snaplen = t->conf.snaplen,
@@ -148,8 +149,10 @@ static int start(struct tap *t, struct tap_interface *ti, const struct tap_opene
                                .linktype = linktype_of(kind),
                                .arphrd = kind->arphrd};
     struct worker_conf wc = {.stream = client_next_stream(t->client),
+                             .take_links = t->conf.take_links,
                              .keep_super = t->conf.keep_super,
                              .snaplen = t->conf.snaplen,
+                             .seed = t->seed,
                              .name = ti->name,
                              .control = &t->wake,
                              .backlog = t->backlog};
@@ -324,6 +327,24 @@ void tap_forget_gone(struct tap *t)
         worker_stop(oldest->worker);
         client_end_stream(t->client, oldest->stream);
         gone--;
+    }
+}
+
+void tap_tell_amplified(struct tap *t)
+{
+    for (unsigned i = 0; i < t->n; i++) {
+        struct tap_interface *ti = t->interface[i];
+        bool amplified = worker_amplified(ti->worker);
+        if (amplified && !ti->amplified) {
+            tap_event(t, HISTORY_AMPLIFIED, ti->name,
+                      "frames come because frames are sent: what goes to the collector passes here "
+                      "again, wrapped; its frames are dropped until that is over");
+        } else if (!amplified && ti->amplified) {
+            tap_event(
+                t, HISTORY_AMPLIFIED_OVER, ti->name,
+                "frames do not come because of what is sent any more: they are carried again");
+        }
+        ti->amplified = amplified;
     }
 }
 

@@ -332,6 +332,9 @@ int tap_links_start(struct tap *t, struct error *err)
         }
     }
     if (r == 0) {
+        say("tap", "%s",
+            t->conf.take_links ? "datagrams of farspan links are taken, but for this tap's own"
+                               : "datagrams of farspan links are left out (--take-links)");
         settle(t);
     }
     return r;

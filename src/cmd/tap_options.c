@@ -29,6 +29,8 @@ static const char help[] =
     "      --keep-super        send super-packets of segmentation offload whole, as the kernel "
     "has\n"
     "                          them (default: cut into the frames on the wire)\n"
+    "      --take-links        also what farspan's links carry, but this tap's own (default: no\n"
+    "                          tap captures what taps send)\n"
     "  -p, --no-promiscuous-mode\n"
     "                          only frames that the interface takes in for this host; by default\n"
     "                          all that it sees, but not with \"any\"\n"
@@ -65,6 +67,7 @@ enum {
     OPT_USER,
     OPT_JSON,
     OPT_KEEP_SUPER,
+    OPT_TAKE_LINKS,
     OPT_BACKLOG,
     OPT_NETNS,
     OPT_STRICT,
@@ -84,6 +87,7 @@ static const struct option options[] = {
     {"json", no_argument, NULL, OPT_JSON},
     {"strict", no_argument, NULL, OPT_STRICT},
     {"keep-super", no_argument, NULL, OPT_KEEP_SUPER},
+    {"take-links", no_argument, NULL, OPT_TAKE_LINKS},
     {"backlog", required_argument, NULL, OPT_BACKLOG},
     {"netns", required_argument, NULL, OPT_NETNS},
     {"help", no_argument, NULL, 'h'},
@@ -228,6 +232,9 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
         break;
     case OPT_KEEP_SUPER:
         c->keep_super = true;
+        break;
+    case OPT_TAKE_LINKS:
+        c->take_links = true;
         break;
     case OPT_NETNS:
         c->netns_text = arg;

@@ -23,10 +23,10 @@ static void push(struct pipeline *p, unsigned i, struct batch *b)
 
 bool pipeline_run(struct pipeline *p, int *ret_error)
 {
-    unsigned moved = 0;
+    unsigned moved = 0, most = p->most ? p->most : (unsigned)PIPELINE_BATCHES;
     int n = 0;
     *ret_error = 0;
-    for (; moved < PIPELINE_BATCHES; moved++) {
+    for (; moved < most; moved++) {
         p->batch.n = 0;
         n = p->source->ops->read(p->source, &p->batch);
         if (n <= 0) {

@@ -56,6 +56,7 @@ struct pipeline {
     struct stage *stage[PIPELINE_STAGES]; /* in order; NULL ends the list */
     struct sink *sink;
     struct batch batch, expanded;
+    unsigned most; /* batches in one run, where that must be short; 0: PIPELINE_BATCHES */
 };
 
 /* Moves what is ready: batch after batch until the source is dry or PIPELINE_BATCHES were moved,

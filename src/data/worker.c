@@ -13,12 +13,16 @@
 #include "data/source/ring.h"
 #include "data/stage/cut.h"
 #include "data/stage/tunnel.h"
+#include "model/amplify.h"
 
 enum {
     IDLE_MS = 500,  /* how often an idle thread looks after its counts */
     DRAIN_MS = 20,  /* poll while the ring is emptied at the end */
     RING_MS = 3000, /* for that */
     COMMANDS = 64,
+    TEST_MS = 2,      /* poll in an experiment: within a bin of the model's */
+    TEST_BATCHES = 8, /* in one run then, so that a slot's end is not missed */
+    ENTRY_HEAD = 128, /* bytes that the kernel writes beside a frame, about */
 };
 
 enum op { OP_SESSION, OP_REKEY, OP_SIZE, OP_DOWN, OP_FILTER, OP_RING };
@@ -58,6 +62,8 @@ struct worker {
     _Atomic bool stop, done; /* the end is no command: it must not find the queue full */
     _Atomic bool wants_hold, refused;
     _Atomic uint32_t stood, stood_known; /* how often it stood still; how much of it is known */
+    struct amplify amplify;
+    _Atomic bool amplified;
     _Atomic uint64_t accounted, lost;
     _Atomic uint32_t reports;
 };
@@ -174,6 +180,45 @@ static void look(struct worker *w)
     }
 }
 
+/* Half of the ring is full, about. */
+static bool is_pressed(struct worker *w, uint64_t waiting)
+{
+    struct ring *ring = ring_source_ring(w->pipeline.source);
+    uint64_t frames = ledger_get(&w->counting, LEDGER_RING_OUT);
+    uint64_t each = frames ? ledger_get(&w->counting, LEDGER_RING_BYTES) / frames : 0;
+    return ring && waiting * (each + ENTRY_HEAD) > ring_size(ring) / 2;
+}
+
+/* Do frames come because frames were sent? True when nothing is to be read or sent, so that it can
+ * be told. */
+static bool pauses(struct worker *w)
+{
+    struct stage *tunnel = w->pipeline.stage[0];
+    struct amplify *a = &w->amplify;
+    const struct ledger *l = &w->counting;
+    if (amplify_testing(a)) { /* else as counted after the last run */
+        ring_source_count(w->pipeline.source);
+    }
+    struct amplify_seen seen = {
+        .frames = ledger_get(l, LEDGER_RING_IN),
+        .dropped = ledger_get(l, LEDGER_RING_FULL) + ledger_get(l, LEDGER_RING_OFFLOAD),
+        .read = ledger_get(l, LEDGER_RING_OUT) + ledger_get(l, LEDGER_RING_GONE),
+        .long_bytes = tunnel_stage_long(tunnel, amplify_long_from(a)),
+        .datagrams = ledger_get(l, LEDGER_TX_DATAGRAMS),
+        .sent_bytes = ledger_get(l, LEDGER_TX_WIRE_BYTES),
+    };
+    seen.pressed = is_pressed(w, seen.frames - seen.dropped - seen.read);
+    bool was = amplify_told(a);
+    amplify_step(a, &seen, mono_now());
+    tunnel_stage_drop(tunnel, amplify_drops(a));
+    w->pipeline.most = amplify_testing(a) ? TEST_BATCHES : 0;
+    if (amplify_told(a) != was) {
+        atomic_store_explicit(&w->amplified, !was, memory_order_release);
+        wake_signal(w->control);
+    }
+    return amplify_pauses(a) && !w->stopping && !w->swapping;
+}
+
 /* When stopping: is the ring empty, and what waits gone or past hope? */
 static bool finished(struct worker *w)
 {
@@ -184,6 +229,7 @@ static bool finished(struct worker *w)
 static int timeout(const struct worker *w, bool more, int drain)
 {
     int ms = more ? 0 : w->stopping || w->swapping ? DRAIN_MS : IDLE_MS;
+    ms = amplify_testing(&w->amplify) ? MIN(ms, TEST_MS) : ms;
     return drain >= 0 ? MIN(ms, drain) : ms;
 }
 
@@ -220,10 +266,12 @@ static void *run(void *arg)
         {.fd = w->pipeline.source->ops->fd(w->pipeline.source), .events = POLLIN},
         {.fd = w->wake.fd, .events = POLLIN},
     };
-    bool more = false;
+    bool more = false, paused = false;
     int drain = -1;
     for (;;) {
-        if (poll(p, 2, timeout(w, more, drain)) < 0 && errno != EINTR) {
+        p[0].revents = 0;
+        if (poll(p + paused, 2 - (nfds_t)paused, paused ? TEST_MS : timeout(w, more, drain)) < 0 &&
+            errno != EINTR) {
             break;
         }
         look_at_clock(w);
@@ -235,6 +283,11 @@ static void *run(void *arg)
         if (p[1].revents) {
             wake_clear(&w->wake);
             carry_out_all(w);
+        }
+        paused = pauses(w);
+        if (paused) {
+            publish(w);
+            continue;
         }
         drain = move(w, &more);
         if (w->swapping && !more && ring_emptied(w)) {
@@ -263,7 +316,7 @@ static int build(struct worker *w, struct ring *ring, const struct worker_conf *
 {
     int r = ring_source_new(ring, &w->counting, &w->pipeline.source);
     if (r == 0) {
-        r = tunnel_stage_new(&w->counting, &w->pipeline.stage[0]);
+        r = tunnel_stage_new(conf->take_links, &w->counting, &w->pipeline.stage[0]);
     }
     if (r == 0) {
         r = cut_stage_new(!conf->keep_super, conf->snaplen, &w->counting, &w->pipeline.stage[1]);
@@ -284,6 +337,7 @@ int worker_start(struct ring *ring, const struct worker_conf *conf, struct worke
         return error_sys(err, ENOMEM, "cannot watch %s", conf->name);
     }
     w->control = conf->control;
+    amplify_init(&w->amplify, conf->seed, mono_now());
     snprintf(w->name, sizeof(w->name), "tap %.11s", conf->name);
     w->wake.fd = -1;
     int r = build(w, ring, conf);
@@ -432,6 +486,11 @@ void worker_stood_known(struct worker *w)
 bool worker_done(const struct worker *w)
 {
     return atomic_load_explicit(&w->done, memory_order_acquire);
+}
+
+bool worker_amplified(const struct worker *w)
+{
+    return atomic_load_explicit(&w->amplified, memory_order_acquire);
 }
 
 int worker_take_error(struct worker *w)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A tap's data thread: one for each interface, running ring -> own-tunnel stage -> link. It sleeps
+ * A tap's data thread: one for each interface, running ring -> stages -> link. It sleeps
  * in poll until the kernel hands a block over, the control thread wants something, or some of the
  * backlog may go, and never spins. The two threads share a queue of commands and what is published
  * below, nothing else.
@@ -23,8 +23,10 @@ struct worker;
 
 struct worker_conf {
     uint16_t stream;
+    bool take_links;              /* other links' datagrams are captured */
     bool keep_super;              /* super-packets are not cut */
     uint32_t snaplen;             /* 0: whole frames */
+    uint64_t seed;                /* random, the same for all of a tap: see model/amplify.h */
     const char *name;             /* of the interface, for the thread's name */
     const struct wake *control;   /* signalled when something was published that cannot wait */
     struct backlog_pool *backlog; /* the budget of all workers' backlogs; NULL: they have none */
@@ -44,7 +46,8 @@ int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t ser
 int worker_rekey(struct worker *w, const struct link_tx_key *key);
 int worker_size(struct worker *w, uint32_t datagram); /* bytes of UDP payload from now on */
 int worker_down(struct worker *w, uint64_t accounted);
-/* Own-tunnel exclusion: the whole filter program with it, and the flow for the second check. */
+/* What is not to be captured: the whole filter program with that, and the own flow for the second
+ * check. */
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow);
 /* The interface is another one now, or gone (NULL). What the old ring has is sent and counted
  * first; commands that follow wait for that. `ring` has its filter. */
@@ -70,6 +73,9 @@ bool worker_take_refused(struct worker *w);
 bool worker_take_stood(struct worker *w);
 void worker_stood_known(struct worker *w);
 bool worker_done(const struct worker *w);
+/* The interface gives what was sent: its frames are dropped, or it is tried whether it still does.
+ */
+bool worker_amplified(const struct worker *w);
 /* Takes the ring's last error: 0, or a positive errno. */
 int worker_take_error(struct worker *w);
 /* Frames numbered and datagrams sent in the session `serial`; false when the thread is not there.

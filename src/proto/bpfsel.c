@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "proto/bpfjumbo.h"
+#include "proto/link.h"
 
 enum {
     SNAP_ALL = FRAME_LEN_MAX,
@@ -18,6 +19,13 @@ enum {
     ETHERTYPE_V6 = 0x86dd,
     ETHER_LEN = 14,
     WORDS = VLAN_IDS / 32,
+    UDP_LEN = 8,
+    /* The program's memory: for the prelude's parts, one after the other. */
+    M_ID = 0,   /* a VLAN id */
+    M_IP = 1,   /* where the IP header is, less the base */
+    M_TYPE = 2, /* its ethertype */
+    M_UDP = 3,  /* where the UDP header is, less the base and an IPv6 header's length */
+    M_HASH = 4,
     JUMBO_LEN = 32, /* more than the instructions that find one, and those that slice */
 };
 
@@ -29,6 +37,7 @@ enum label {
     L_VLAN_INLINE,
     L_VLAN_ID,
     L_NEXT,
+    L_HANDSHAKE,
     L_TYPE,
     L_FLOWS,
     L_SLICE,
@@ -126,10 +135,10 @@ static uint32_t vlan_word(const struct vlan_set *s, unsigned w)
  * words share one test, so that any set costs at most some 500 instructions. */
 static void emit_vlan_set(struct code *c, const struct vlan_set *s)
 {
-    stmt(c, BPF_ST, 0);
+    stmt(c, BPF_ST, M_ID);
     stmt(c, BPF_ALU | BPF_AND | BPF_K, 31);
     stmt(c, BPF_MISC | BPF_TAX, 0);
-    stmt(c, BPF_LD | BPF_MEM, 0);
+    stmt(c, BPF_LD | BPF_MEM, M_ID);
     stmt(c, BPF_ALU | BPF_RSH | BPF_K, 5);
     for (unsigned from = 0, to; from < WORDS; from = to) {
         uint32_t word = vlan_word(s, from);
@@ -215,16 +224,11 @@ static void need_port(struct code *c, uint32_t at, uint16_t port)
     }
 }
 
-/* X is the IP header's offset less `base`: refuses the datagrams of the flow that go from one side
- * to the other, goes on with all others. */
-static void emit_one_way(struct code *c, const struct bpfsel_flow *f, uint32_t base, bool out)
+/* X is the IP header's offset less `base` and becomes the UDP header's, less an IPv6 header's
+ * length too; A becomes what of the frame lies behind X. */
+static void emit_find_udp(struct code *c, uint32_t base, bool v4)
 {
-    bool v4 = f->family == AF_INET;
-    uint32_t udp = base + (v4 ? 0 : 40);
-    stmt(c, BPF_LDX | BPF_MEM, 1);
-    need_addr(c, base + (v4 ? 12 : 8), out ? f->local : f->remote, f->family);
-    need_addr(c, base + (v4 ? 16 : 24), out ? f->remote : f->local, f->family);
-    if (v4) { /* over the options: X becomes the UDP header's offset less base */
+    if (v4) { /* over the options */
         stmt(c, BPF_LD | BPF_B | BPF_IND, base);
         stmt(c, BPF_ALU | BPF_AND | BPF_K, 0x0f);
         stmt(c, BPF_ALU | BPF_LSH | BPF_K, 2);
@@ -234,14 +238,83 @@ static void emit_one_way(struct code *c, const struct bpfsel_flow *f, uint32_t b
     stmt(c, BPF_LD | BPF_W | BPF_LEN, 0);
     stmt(c, BPF_ALU | BPF_SUB | BPF_X, 0);
     need_not(c, BPF_JGT, INT32_MAX, L_NEXT); /* X beyond the frame */
-    need(c, BPF_JGE, udp + 8, L_NEXT);
+}
+
+/* One step of link_record_mark(): M_HASH becomes (M_HASH ^ A) * by. Leaves X as M_UDP has it. */
+static void emit_hash(struct code *c, uint32_t by)
+{
+    stmt(c, BPF_LDX | BPF_MEM, M_HASH);
+    stmt(c, BPF_ALU | BPF_XOR | BPF_X, 0);
+    stmt(c, BPF_ALU | BPF_MUL | BPF_K, by);
+    stmt(c, BPF_ST, M_HASH);
+    stmt(c, BPF_LDX | BPF_MEM, M_UDP);
+}
+
+/* The payload at X and `at` looks like a record: refuses it if its mark is right. */
+static void emit_mark(struct code *c, uint32_t at)
+{
+    stmt(c, BPF_LD | BPF_W | BPF_IND, at + 4);
+    stmt(c, BPF_ALU | BPF_MUL | BPF_K, LINK_MARK_RECEIVER);
+    stmt(c, BPF_ST, M_HASH);
+    stmt(c, BPF_LD | BPF_W | BPF_IND, at + 12);
+    emit_hash(c, LINK_MARK_LOW);
+    stmt(c, BPF_LD | BPF_W | BPF_IND, at);
+    emit_hash(c, LINK_MARK_START);
+    stmt(c, BPF_LD | BPF_H | BPF_IND, at + 10);
+    emit_hash(c, LINK_MARK_HIGH);
+    stmt(c, BPF_ALU | BPF_RSH | BPF_K, 16);
+    stmt(c, BPF_ST, M_HASH);
+    stmt(c, BPF_LD | BPF_H | BPF_IND, at + 8);
+    stmt(c, BPF_LDX | BPF_MEM, M_HASH);
+    emit(c, (struct sock_filter){BPF_JMP | BPF_JEQ | BPF_X, 0, 1, 0});
+    jump(c, L_REJECT);
+    jump(c, L_NEXT);
+}
+
+/* Refuses the datagrams of links, as link_is_datagram() knows them, and goes on with all others.
+ * Most of them are ruled out by their first word. */
+static void emit_links(struct code *c, uint32_t base, bool v4)
+{
+    uint32_t at = base + (v4 ? 0 : 40) + UDP_LEN;
+    stmt(c, BPF_LDX | BPF_MEM, M_IP);
+    emit_find_udp(c, base, v4);
+    need(c, BPF_JGE, at + LINK_RECORD_MIN, L_NEXT);
+    stmt(c, BPF_LD | BPF_W | BPF_IND, at);
+    stmt(c, BPF_ALU | BPF_AND | BPF_K, ~(uint32_t)LINK_STREAM_MAX);
+    need(c, BPF_JEQ, (uint32_t)LINK_RECORD << 24 | (uint32_t)LINK_VERSION << 16, L_HANDSHAKE);
+    stmt(c, BPF_STX, M_UDP);
+    emit_mark(c, at);
+    place(c, L_HANDSHAKE);
+    stmt(c, BPF_ALU | BPF_RSH | BPF_K, 24);
+    stmt(c, BPF_ALU | BPF_SUB | BPF_K, LINK_HELLO);
+    need_not(c, BPF_JGT, LINK_COOKIE - LINK_HELLO, L_NEXT);
+    stmt(c, BPF_LD | BPF_W | BPF_LEN, 0);
+    stmt(c, BPF_ALU | BPF_SUB | BPF_X, 0);
+    need(c, BPF_JGE, at + LINK_REJECT_LEN, L_NEXT);
+    stmt(c, BPF_LD | BPF_W | BPF_IND, at + 4);
+    need(c, BPF_JEQ, LINK_MAGIC, L_NEXT);
+    jump(c, L_REJECT);
+    place(c, L_NEXT);
+}
+
+/* X is the IP header's offset less `base`: refuses the datagrams of the flow that go from one side
+ * to the other, goes on with all others. */
+static void emit_one_way(struct code *c, const struct bpfsel_flow *f, uint32_t base, bool out)
+{
+    bool v4 = f->family == AF_INET;
+    uint32_t udp = base + (v4 ? 0 : 40);
+    stmt(c, BPF_LDX | BPF_MEM, M_IP);
+    need_addr(c, base + (v4 ? 12 : 8), out ? f->local : f->remote, f->family);
+    need_addr(c, base + (v4 ? 16 : 24), out ? f->remote : f->local, f->family);
+    emit_find_udp(c, base, v4);
+    need(c, BPF_JGE, udp + UDP_LEN, L_NEXT);
     need_port(c, udp, out ? f->local_port : f->remote_port);
     need_port(c, udp + 2, out ? f->remote_port : f->local_port);
     jump(c, L_REJECT);
     place(c, L_NEXT);
 }
 
-/* Leaves in M[1] where the IP header is (less the Ethernet header's 14 bytes) and in M[2] its
+/* Leaves in M_IP where the IP header is (less the Ethernet header's 14 bytes) and in M_TYPE its
  * ethertype; goes to L_FLOWS when that cannot be told. Over up to two tags inside the frame,
  * whether or not the kernel took one out before. */
 static void emit_find_ip(struct code *c)
@@ -256,12 +329,12 @@ static void emit_find_ip(struct code *c)
         stmt(c, BPF_LD | BPF_H | BPF_ABS, 12 + 4 * tag);
     }
     place(c, L_TYPE);
-    stmt(c, BPF_STX, 1);
-    stmt(c, BPF_ST, 2);
+    stmt(c, BPF_STX, M_IP);
+    stmt(c, BPF_ST, M_TYPE);
 }
 
-/* The tests that all flows of a family share: UDP in an unfragmented IPv4 packet, or directly in an
- * IPv6 one. */
+/* The tests that links and all flows of a family share: UDP in an IPv4 packet that is whole or a
+ * first fragment, or directly in an IPv6 one. */
 static void emit_family(struct code *c, const struct bpfsel_conf *conf, int family)
 {
     uint32_t base = conf->raw_ip ? 0 : ETHER_LEN;
@@ -270,14 +343,14 @@ static void emit_family(struct code *c, const struct bpfsel_conf *conf, int fami
     for (unsigned i = 0; i < conf->n_flows; i++) {
         wanted += conf->flows[i].family == family;
     }
-    if (wanted == 0) {
+    if (wanted == 0 && !conf->no_links) {
         return;
     }
     if (!conf->raw_ip) {
-        stmt(c, BPF_LD | BPF_MEM, 2);
+        stmt(c, BPF_LD | BPF_MEM, M_TYPE);
         need(c, BPF_JEQ, v4 ? ETHERTYPE_V4 : ETHERTYPE_V6, L_FLOWS);
     }
-    stmt(c, BPF_LDX | BPF_MEM, 1);
+    stmt(c, BPF_LDX | BPF_MEM, M_IP);
     stmt(c, BPF_LD | BPF_W | BPF_LEN, 0);
     stmt(c, BPF_ALU | BPF_SUB | BPF_X, 0);
     need(c, BPF_JGE, base + (v4 ? 20 : 40), L_FLOWS);
@@ -291,7 +364,10 @@ static void emit_family(struct code *c, const struct bpfsel_conf *conf, int fami
         stmt(c, BPF_ALU | BPF_AND | BPF_K, 0x0f);
         need(c, BPF_JGE, 5, L_FLOWS);
         stmt(c, BPF_LD | BPF_H | BPF_IND, base + 6);
-        need_not(c, BPF_JSET, 0x3fff, L_FLOWS);
+        need_not(c, BPF_JSET, 0x1fff, L_FLOWS);
+    }
+    if (conf->no_links) {
+        emit_links(c, base, v4);
     }
     for (unsigned i = 0; i < conf->n_flows; i++) {
         if (conf->flows[i].family == family) {
@@ -304,14 +380,14 @@ static void emit_family(struct code *c, const struct bpfsel_conf *conf, int fami
 
 static void emit_flows(struct code *c, const struct bpfsel_conf *conf)
 {
-    if (conf->n_flows == 0) {
+    if (conf->n_flows == 0 && !conf->no_links) {
         return;
     }
     /* Defined on every way to the code below, as the kernel's checker demands. A frame whose type
      * cannot be told keeps ethertype 0 and so matches no family. */
     stmt(c, BPF_LD | BPF_IMM, 0);
-    stmt(c, BPF_ST, 1);
-    stmt(c, BPF_ST, 2);
+    stmt(c, BPF_ST, M_IP);
+    stmt(c, BPF_ST, M_TYPE);
     if (!conf->raw_ip) {
         emit_find_ip(c);
         place(c, L_FLOWS);

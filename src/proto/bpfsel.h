@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a tap must decide in the kernel beyond the user's expression, as classic BPF: which
- * direction, which VLANs, and that the tunnel's own datagrams are never captured (capturing them
- * would make more of them). The prelude made here stands before the program that libpcap compiled
- * (sys/filter.h), which starts as if it were alone: registers zero, frame untouched. The result
- * goes to a packet socket (sys/ring.h). Pure: no system call.
+ * direction, which VLANs, and that the datagrams of farspan's links, or of the own tunnel only, are
+ * never captured (capturing them would make more of them). The prelude made here stands before the
+ * program that libpcap compiled (sys/filter.h), which starts as if it were alone: registers zero,
+ * frame untouched. The result goes to a packet socket (sys/ring.h). Pure: no system call.
  *
  * Numbers of the ancillary loads: linux/filter.h; the language: Documentation/networking/filter.rst
  * of the kernel. A load beyond the frame ends a program with "refuse", so every load in the prelude
@@ -33,10 +33,11 @@ struct bpfsel_flow {
 };
 
 struct bpfsel_conf {
-    bool raw_ip;                     /* frames start with the IP header: no Ethernet, no VLANs */
-    enum frame_dir dir;              /* FRAME_DIR_UNKNOWN: both */
-    const struct vlan_set *vlans;    /* NULL: all, untagged ones too */
-    const struct bpfsel_flow *flows; /* to refuse */
+    bool raw_ip;                  /* frames start with the IP header: no Ethernet, no VLANs */
+    enum frame_dir dir;           /* FRAME_DIR_UNKNOWN: both */
+    const struct vlan_set *vlans; /* NULL: all, untagged ones too */
+    bool no_links; /* refuse the datagrams of every link, which are known by link_is_datagram */
+    const struct bpfsel_flow *flows; /* to refuse as well */
     unsigned n_flows;
     const struct sock_filter *user; /* NULL: accept `snaplen` bytes of what is left */
     unsigned n_user;

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "proto/bpfsel.h"
+#include "proto/link.h"
 
 struct seen { /* a frame as a packet socket sees it */
     uint8_t data[2048];
@@ -36,19 +37,26 @@ static inline bool oracle_side(const uint8_t *addr, uint16_t port, const uint8_t
            (want_port == 0 || port == want_port);
 }
 
-static inline bool oracle_flow(const struct bpfsel_flow *f, struct rd r)
+struct oracle_udp {
+    uint8_t src[16], dst[16];
+    uint16_t sport, dport;
+    struct rd payload;
+};
+
+/* `family`: of the IP header at r; its UDP header, whether whole or a first fragment. */
+static inline bool oracle_udp(int family, struct rd r, struct oracle_udp *ret)
 {
     struct rd ip = r;
-    size_t n = f->family == AF_INET ? 4 : 16;
+    size_t n = family == AF_INET ? 4 : 16;
     uint8_t first = rd_u8(&r);
-    uint8_t src[16] = {0}, dst[16] = {0};
-    if (f->family == AF_INET) {
+    memset(ret, 0, sizeof(*ret));
+    if (family == AF_INET) {
         rd_skip(&r, 5);
         uint16_t frag = rd_u16(&r);
         rd_skip(&r, 1);
         uint8_t proto = rd_u8(&r);
         rd_skip(&r, 2);
-        if (first >> 4 != 4 || (first & 15) < 5 || (frag & 0x3fff) || proto != 17) {
+        if (first >> 4 != 4 || (first & 15) < 5 || (frag & 0x1fff) || proto != 17) {
             return false;
         }
     } else {
@@ -59,18 +67,28 @@ static inline bool oracle_flow(const struct bpfsel_flow *f, struct rd r)
             return false;
         }
     }
-    rd_copy(&r, src, n);
-    rd_copy(&r, dst, n);
-    rd_skip(&ip, f->family == AF_INET ? (first & 15) * 4U : 40U);
-    uint16_t sport = rd_u16(&ip), dport = rd_u16(&ip);
+    rd_copy(&r, ret->src, n);
+    rd_copy(&r, ret->dst, n);
+    rd_skip(&ip, family == AF_INET ? (first & 15) * 4U : 40U);
+    ret->sport = rd_u16(&ip);
+    ret->dport = rd_u16(&ip);
     rd_skip(&ip, 4);
-    if (!rd_ok(&r) || !rd_ok(&ip)) {
-        return false;
-    }
-    return (oracle_side(src, sport, f->local, f->local_port, n) &&
-            oracle_side(dst, dport, f->remote, f->remote_port, n)) ||
-           (oracle_side(dst, dport, f->local, f->local_port, n) &&
-            oracle_side(src, sport, f->remote, f->remote_port, n));
+    ret->payload = ip;
+    return rd_ok(&r) && rd_ok(&ip);
+}
+
+static inline bool oracle_flow(const struct bpfsel_flow *f, const struct oracle_udp *u)
+{
+    size_t n = f->family == AF_INET ? 4 : 16;
+    return (oracle_side(u->src, u->sport, f->local, f->local_port, n) &&
+            oracle_side(u->dst, u->dport, f->remote, f->remote_port, n)) ||
+           (oracle_side(u->dst, u->dport, f->local, f->local_port, n) &&
+            oracle_side(u->src, u->sport, f->remote, f->remote_port, n));
+}
+
+static inline bool oracle_link(const struct oracle_udp *u)
+{
+    return link_is_datagram(u->payload.p, rd_left(&u->payload));
 }
 
 static inline bool oracle_tunnel(const struct bpfsel_conf *conf, const struct seen *s)
@@ -85,9 +103,17 @@ static inline bool oracle_tunnel(const struct bpfsel_conf *conf, const struct se
             type = rd_u16(&r);
         }
     }
-    for (unsigned i = 0; i < conf->n_flows && rd_ok(&r); i++) {
-        uint16_t want = conf->flows[i].family == AF_INET ? 0x0800 : 0x86dd;
-        if ((conf->raw_ip || type == want) && oracle_flow(&conf->flows[i], r)) {
+    for (unsigned six = 0; six < 2 && rd_ok(&r); six++) {
+        struct oracle_udp u;
+        int family = six ? AF_INET6 : AF_INET;
+        if ((!conf->raw_ip && type != (six ? 0x86dd : 0x0800)) || !oracle_udp(family, r, &u)) {
+            continue;
+        }
+        bool found = conf->no_links && oracle_link(&u);
+        for (unsigned i = 0; i < conf->n_flows; i++) {
+            found |= conf->flows[i].family == family && oracle_flow(&conf->flows[i], &u);
+        }
+        if (found) {
             return true;
         }
     }
@@ -121,6 +147,30 @@ static inline uint32_t dice(uint64_t *seed, uint32_t sides)
 {
     *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)(*seed >> 33) % sides;
+}
+
+/* A link's datagram, one that just is none, or nothing of the kind. */
+static inline void make_payload(struct wr *w, uint64_t *seed)
+{
+    uint8_t d[LINK_HS_HEADER + 8] = {0};
+    uint32_t kind = dice(seed, 5);
+    struct link_record rec = {.stream = (uint16_t)dice(seed, LINK_STREAM_MAX + 1),
+                              .receiver = dice(seed, UINT32_MAX),
+                              .counter = (uint64_t)dice(seed, UINT32_MAX) << dice(seed, 17)};
+    link_record_encode(&rec, d);
+    if (kind ==
+        1) { /* a bit of the record's is another one: which may be its tag's, and no matter */
+        d[dice(seed, LINK_RECORD_HEADER + 2)] ^= (uint8_t)(1 << dice(seed, 8));
+    } else if (kind == 2) {
+        struct wr hs = wr_make(d, sizeof(d));
+        wr_u8(&hs, (uint8_t)dice(seed, 9));
+        wr_u8(&hs, (uint8_t)dice(seed, 3));
+        wr_u16(&hs, (uint16_t)dice(seed, 3));
+        wr_u32(&hs, LINK_MAGIC ^ (dice(seed, 3) ? 0 : UINT32_C(1) << dice(seed, 32)));
+    } else if (kind == 3) {
+        memset(d, (int)dice(seed, 256), sizeof(d));
+    }
+    wr_copy(w, d, dice(seed, 4) ? sizeof(d) : dice(seed, sizeof(d)));
 }
 
 static inline void make_ip(struct wr *w, const struct bpfsel_flow *f, uint64_t *seed)
@@ -168,6 +218,7 @@ static inline void make_ip(struct wr *w, const struct bpfsel_flow *f, uint64_t *
     wr_u16(w, back ? pb : pa);
     wr_u16(w, back ? pa : pb);
     wr_u32(w, 0x00080000);
+    make_payload(w, seed);
 }
 
 /* A frame that is the flow or nearly so, with 0 to 3 tags, often cut short. */

@@ -66,6 +66,10 @@ static uint32_t vm_alu(const struct vm *vm, const struct sock_filter *i)
         return vm->a - by;
     case BPF_AND:
         return vm->a & by;
+    case BPF_XOR:
+        return vm->a ^ by;
+    case BPF_MUL:
+        return vm->a * by;
     case BPF_LSH:
         return vm->a << by;
     case BPF_RSH:
@@ -80,7 +84,7 @@ static bool vm_jumps(const struct vm *vm, const struct sock_filter *i)
 {
     switch (BPF_OP(i->code)) {
     case BPF_JEQ:
-        return vm->a == i->k;
+        return vm->a == (BPF_SRC(i->code) == BPF_X ? vm->x : i->k);
     case BPF_JGT:
         return vm->a > i->k;
     case BPF_JGE:
@@ -168,7 +172,8 @@ static void compare(const struct bpfsel_conf *conf, const struct bpfsel_flow *ne
         accepted += want != 0;
         refused += want == 0;
     }
-    if (conf->n_flows || conf->vlans || conf->dir) { /* the frames must tell both apart */
+    if (conf->no_links || conf->n_flows || conf->vlans ||
+        conf->dir) { /* the frames must tell both apart */
         assert_true(accepted > 200 && refused > 200);
     }
 }
@@ -197,11 +202,18 @@ static void decides_as_the_oracle(void **state)
                                    .dir = (enum frame_dir)(i / 20),
                                    .snaplen = 100};
         compare(&conf, f->family == AF_INET ? &v4 : &v6);
+        conf.no_links = true;
+        compare(&conf, f->family == AF_INET ? &v4 : &v6);
         conf.n_flows = 0;
+        compare(&conf, f->family == AF_INET ? &v4 : &v6);
+        conf.no_links = false;
         compare(&conf, &v4);
         if (!conf.vlans) {
             conf.raw_ip = true;
             conf.n_flows = 1;
+            compare(&conf, f->family == AF_INET ? &v4 : &v6);
+            conf.n_flows = 0;
+            conf.no_links = true;
             compare(&conf, f->family == AF_INET ? &v4 : &v6);
         }
     }

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/bytes.h"
+#include "proto/link.h"
 
 enum {
     /* Ethernet, tags, the longest IPv4 header and a few IPv6 extensions: more of a frame with
@@ -224,15 +225,50 @@ bool ether_is_flow(const uint8_t *data, size_t len, const struct ether_flow *flo
            ether_ip_is_flow(data + net.off, len - net.off, flow);
 }
 
-bool ether_frame_is_flow(const struct frame *f, const struct ether_flow *flow)
+/* The frame's first bytes with what is inserted: in place, or copied to `room`. */
+static const uint8_t *frame_head(const struct frame *f, uint8_t room[LOOK_MAX], size_t *ret_len)
 {
     if (f->ins_len == 0) {
-        return ether_is_flow(f->data, f->caplen, flow);
+        *ret_len = f->caplen;
+        return f->data;
     }
-    uint8_t head[LOOK_MAX];
     uint32_t n = f->caplen < LOOK_MAX ? f->caplen : LOOK_MAX;
-    frame_copy(f, 0, head, n);
-    return ether_is_flow(head, n, flow);
+    frame_copy(f, 0, room, n);
+    *ret_len = n;
+    return room;
+}
+
+bool ether_frame_is_flow(const struct frame *f, const struct ether_flow *flow)
+{
+    uint8_t room[LOOK_MAX];
+    size_t len = 0;
+    const uint8_t *head = frame_head(f, room, &len);
+    return ether_is_flow(head, len, flow);
+}
+
+/* The next header alone rules most packets out. */
+static bool may_be_udp(const uint8_t *pkt, size_t len)
+{
+    return len >= 20 && (pkt[0] >> 4 == 4 ? pkt[9] == IPPROTO_UDP
+                                          : pkt[6] == IPPROTO_UDP || is_extension(pkt[6]));
+}
+
+bool ether_ip_is_link(const uint8_t *pkt, size_t len)
+{
+    struct ether_udp udp;
+    return may_be_udp(pkt, len) && ether_ip_udp(pkt, len, &udp) == 0 &&
+           link_is_datagram(pkt + udp.off, len - udp.off);
+}
+
+bool ether_frame_is_link(const struct frame *f)
+{
+    uint8_t room[LOOK_MAX];
+    struct ether_net net;
+    size_t len = 0;
+    const uint8_t *head = frame_head(f, room, &len);
+    return ether_walk(head, len, &net) == 0 &&
+           (net.type == ETHER_TYPE_IPV4 || net.type == ETHER_TYPE_IPV6) &&
+           ether_ip_is_link(head + net.off, len - net.off);
 }
 
 int ether_from_ip(const uint8_t *pkt, size_t len, uint8_t ret_hdr[ETHER_HDR_LEN])

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a frame is, as far as farspan itself must know: where its network header begins behind
- * Ethernet and VLAN tags, whether it is UDP, and whether it belongs to one given UDP flow. The tap
- * asks the last question of every frame it captures, after the kernel's filter has done the same,
- * because a tap that carries its own tunnel's datagrams feeds itself until the link is full.
+ * Ethernet and VLAN tags, whether it is UDP, whether it belongs to one given UDP flow, and whether
+ * it is a datagram of some farspan link. The tap asks one of the last two questions of every frame
+ * that it captures, after the kernel's filter has done the same, because a tap that carries what
+ * taps send feeds itself until the link is full.
  *
  * Pure functions over a frame's bytes. A frame may be cut anywhere: what is not there is not
  * guessed at.
@@ -71,6 +72,11 @@ bool ether_ip_is_flow(const uint8_t *pkt, size_t len, const struct ether_flow *f
 bool ether_is_flow(const uint8_t *data, size_t len, const struct ether_flow *flow);
 /* The same of a captured frame, inserted bytes included; copies only frames that have some. */
 bool ether_frame_is_flow(const struct frame *f, const struct ether_flow *flow);
+
+/* Is this IP packet a datagram of a farspan link, whoever's (link_is_datagram)? */
+bool ether_ip_is_link(const uint8_t *pkt, size_t len);
+/* The same of a captured frame. */
+bool ether_frame_is_link(const struct frame *f);
 
 /* Makes the Ethernet header (zero addresses) that a raw IP packet lacks, from the packet's version.
  * -EPROTONOSUPPORT when it is neither IPv4 nor IPv6. */

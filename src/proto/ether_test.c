@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "proto/ether.h"
+#include "proto/link.h"
 #include "proto/pcapng.h"
 #include "proto/tshark_judge.h"
 
@@ -225,6 +226,37 @@ static void frames_in_two_pieces(void **state)
     assert_false(ether_frame_is_flow(&f, &flow));
 }
 
+/* A link's datagram is known in every shape that the walk to a UDP header takes, and by nothing of
+ * its addresses and ports. */
+static void links_are_known(void **state)
+{
+    (void)state;
+    uint8_t data[FRAME_MAX];
+    struct ether_udp udp;
+    unsigned known = 0;
+    for (unsigned i = 0; i < 4 * 2 * 3 * 3; i++) {
+        struct shape s = {i % 4, i / 4 % 2, i / 8 % 3, 0, 17};
+        s.frag = s.v6 ? i / 24 == 1 : (uint16_t)(i / 24 << 13); /* whole, or a first fragment */
+        struct ether_net net;
+        size_t len = make(data, &s);
+        assert_int_equal(ether_walk(data, len, &net), 0);
+        assert_int_equal(ether_ip_udp(data + net.off, len - net.off, &udp), 0);
+        uint8_t *payload = data + net.off + udp.off;
+        link_record_encode(&(struct link_record){3, 0x12345678 + i, i * UINT64_C(0x10001)},
+                           payload);
+        uint32_t end = (uint32_t)(payload - data) + LINK_RECORD_MIN;
+        struct frame f = {.data = data, .datalen = end, .caplen = end};
+        assert_true(ether_frame_is_link(&f));
+        f.caplen = f.datalen = end - 1;
+        assert_false(ether_frame_is_link(&f));
+        f.caplen = f.datalen = end;
+        payload[8] ^= 1;
+        assert_false(ether_frame_is_link(&f));
+        known++;
+    }
+    assert_int_equal(known, 72);
+}
+
 static void headers_for_raw_ip(void **state)
 {
     (void)state;
@@ -293,6 +325,7 @@ int main(void)
         cmocka_unit_test(finds_the_flow_in_every_shape),
         cmocka_unit_test(other_packets_are_not_it),
         cmocka_unit_test(frames_in_two_pieces),
+        cmocka_unit_test(links_are_known),
         cmocka_unit_test(headers_for_raw_ip),
         cmocka_unit_test(addresses_must_fit),
         cmocka_unit_test(tshark_agrees),

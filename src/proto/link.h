@@ -221,7 +221,7 @@ struct link_event {
 };
 
 enum {
-    LINK_REPORT_STREAMS = 4, /* at most so many in one record */
+    LINK_REPORT_STREAMS = 3, /* at most so many in one record */
 };
 
 struct link_report_stream {

@@ -424,6 +424,11 @@ int ring_stats(struct ring *r, uint64_t *ret_seen, uint64_t *ret_dropped)
     return 0;
 }
 
+uint64_t ring_size(const struct ring *r)
+{
+    return (uint64_t)r->n_blocks * r->conf.block_size;
+}
+
 int ring_stop(struct ring *r)
 {
     int rc = attach_reject_all(r->fd);

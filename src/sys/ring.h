@@ -87,6 +87,9 @@ int ring_fd(const struct ring *r);
  * start of the frame as frame_copy() gives it (it may lie behind a cut). Adds to `*skips`. */
 unsigned ring_read(struct ring *r, struct batch *b, struct ring_skips *skips);
 
+/* Bytes of memory, for frames and what the kernel writes beside them. */
+uint64_t ring_size(const struct ring *r);
+
 /* Hands the last block back to the kernel now, if all of it was given out. */
 void ring_release(struct ring *r);
 
