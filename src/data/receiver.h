@@ -26,6 +26,7 @@ enum {
 struct receiver_port {
     uint32_t index; /* frame.port, from 1 on */
     char tap[33], ifname[33], *filter;
+    uint64_t tap_number; /* which no other tap has */
     uint32_t snaplen;
     uint64_t speed_bps;
     bool has_stream, has_sub; /* in this session: frames come of a stream of its own, or of one with

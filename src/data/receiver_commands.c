@@ -114,6 +114,7 @@ static void add_port(struct receiver *r, struct rx_session *s, const struct comm
     const struct sink_port sp = {
         .index = c->port->index,
         .tap = c->port->tap,
+        .tap_number = c->port->tap_number,
         .ifname = c->port->ifname,
         .filter = c->port->filter,
         .snaplen = c->port->snaplen,

@@ -69,6 +69,7 @@ struct key {
 
 struct tap {
     char name[LINK_NAME_MAX + 1], host[129], software[129];
+    uint64_t number; /* given to no other */
     struct table_link by_name;
     struct receiver_port *port[TAP_PORTS];
     unsigned n_ports;
@@ -140,6 +141,7 @@ struct server {
     struct table sessions_by_tag, sessions_by_address, taps_by_name;
     struct tap *tap[SERVER_TAPS];
     unsigned n_taps;
+    uint64_t last_tap;                /* the number given out last */
     uint32_t n_ports, last_port;      /* in use; the index given out last */
     bool port_used[SERVER_PORTS + 1]; /* by index, from 1 on */
     struct server_forgotten forgotten;

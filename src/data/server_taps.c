@@ -139,6 +139,7 @@ static struct tap *make(struct server *s, const char *name)
     struct tap *t = room ? calloc(1, sizeof(*t)) : NULL;
     if (t) {
         snprintf(t->name, sizeof(t->name), "%s", name);
+        t->number = ++s->last_tap;
         t->device = -1;
         history_init(&t->history, HISTORY_TAP);
         s->tap[s->n_taps++] = t;
@@ -284,6 +285,7 @@ struct receiver_port *server_port_for(struct server *s, struct tap *tap, const c
         p->index = free_index(s);
         p->idle = mono_now();
         snprintf(p->tap, sizeof(p->tap), "%s", tap->name);
+        p->tap_number = tap->number;
         snprintf(p->ifname, sizeof(p->ifname), "%s", name);
         tap->port[tap->n_ports++] = p;
     }

@@ -143,6 +143,9 @@ static void add(struct queue_sink *q, struct queue_inner_port *p, struct queue_c
     c->port.device = -1;
     struct sink_port port = c->port;
     port.device = p->device;
+    if (p->lane->order) {
+        order_port(p->lane->order, port.index, port.tap_number);
+    }
     p->refused = q->inner->ops->port_add(q->inner, &port, NULL) < 0;
 }
 
