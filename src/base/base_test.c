@@ -157,6 +157,32 @@ static void ledger_balances(void **state)
     assert_int_equal(ledger_sum(&l, LEDGER_SELECT).in_flight, -1);
 }
 
+/* No figure of a peer's makes a sum wrap. */
+static void sums_end(void **state)
+{
+    (void)state;
+    struct ledger to = {0}, from = {0};
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        ledger_set(&to, (enum ledger_id)i, i);
+        ledger_set(&from, (enum ledger_id)i, i % 2 ? 7 : LEDGER_MOST - 9);
+    }
+    ledger_add_up(&to, &from);
+    assert_int_equal(ledger_get(&to, (enum ledger_id)1), 8);
+    assert_true(ledger_get(&to, (enum ledger_id)8) == LEDGER_MOST - 1);
+    assert_true(ledger_get(&to, (enum ledger_id)10) == LEDGER_MOST);
+    ledger_set(&from, LEDGER_RING_IN, UINT64_MAX);
+    ledger_set(&to, LEDGER_RING_FULL, UINT64_MAX);
+    ledger_add_up(&to, &from);
+    assert_true(ledger_get(&to, LEDGER_RING_IN) == LEDGER_MOST);
+    assert_true(ledger_get(&to, LEDGER_RING_FULL) == LEDGER_MOST);
+    unsigned drops[LEDGER_STAGES] = {0};
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) { /* nor do all drops of a stage together */
+        const struct ledger_info *info = ledger_info((enum ledger_id)i);
+        drops[info->stage] += info->kind == LEDGER_DROP;
+        assert_true(drops[info->stage] <= UINT64_MAX / LEDGER_MOST);
+    }
+}
+
 enum {
     PASSED = 200000,
 };
@@ -293,6 +319,7 @@ static void history_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_end),
         cmocka_unit_test(reader_is_sticky),
         cmocka_unit_test(writer_is_sticky),
         cmocka_unit_test(frame_copy_inserts),

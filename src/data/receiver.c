@@ -151,7 +151,7 @@ static void segment(struct receiver *r, struct rx_key *k, const struct link_reco
                     const uint8_t *plain, size_t len)
 {
     struct rx_stream *s = receiver_find_stream(k->session, rec->stream);
-    if (!s) {
+    if (!s || !reasm_plausible(s->reasm, rec->counter, r->now)) {
         count(&r->counters.unexpected, 1);
     } else if (!replay_accept(&s->replay, rec->counter)) {
         count(&r->counters.replayed, 1);
@@ -373,6 +373,7 @@ int receiver_start(const struct receiver_conf *conf, struct receiver **ret, stru
     r->wake.fd = -1;
     r->io = (struct udp_io){.fd = conf->fd};
     r->out = (struct reasm_out){&r->batch, receiver_deliver, r};
+    r->room.max = RECEIVER_ROOM_ALL / MAX(conf->n_threads, 1u);
     r->buffers = malloc((size_t)PACKETS * UDP_BUFFER);
     r->commands = queue_new(COMMANDS);
     r->events = queue_new(EVENTS);

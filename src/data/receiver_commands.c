@@ -28,13 +28,13 @@ enum op {
 
 struct command {
     enum op op;
-    bool final, keep;
+    bool keep;
     uint16_t stream, sub;
     uint32_t index, session;
     struct aead *aead;
     struct receiver_port *port;
     int device;
-    uint64_t frames;
+    struct receiver_report report;
 };
 
 /* ---- in the data thread ---- */
@@ -86,6 +86,7 @@ static void bind_key(struct receiver *r, const struct command *c)
     if (!*s) {
         *s = calloc(1, sizeof(**s));
         if (*s) {
+            (*s)->room = (struct reasm_room){.max = RECEIVER_ROOM, .all = &r->room};
             (*s)->port = calloc(PORTS_OF_SESSION, sizeof(struct receiver_port *));
         }
     }
@@ -142,7 +143,7 @@ static void stream_add(struct receiver *r, const struct command *c)
     }
     st->id = c->stream;
     st->port = c->port;
-    st->reasm = reasm_new(c->port->index, &c->port->ledger);
+    st->reasm = reasm_new(c->port->index, &c->port->ledger, &s->room, r->now);
     if (!st->reasm) {
         free(st);
         return;
@@ -167,7 +168,13 @@ static void report(struct receiver *r, const struct command *c)
     struct rx_stream *st = receiver_find_stream(session_of(r, c->session), c->stream);
     if (st) {
         receiver_touch(r, st->reasm);
-        reasm_report(st->reasm, c->frames, c->final, &r->out);
+        reasm_report(st->reasm, c->report.frames, c->report.datagrams, r->now);
+        if (c->report.implausible) {
+            reasm_implausible(st->reasm);
+        }
+        if (c->report.final) {
+            reasm_finish(st->reasm, &r->out);
+        }
         receiver_touch(r, st->reasm);
         receiver_publish(st);
         receiver_wait(r, st);
@@ -178,7 +185,7 @@ static void remove_port(struct receiver *r, struct receiver_port *port)
 {
     struct ledger all = {0};
     ledger_publish(&all, &port->reported);
-    for (unsigned i = LEDGER_RX_IN; i <= LEDGER_RX_LATE_DATAGRAMS; i++) {
+    for (unsigned i = LEDGER_RX_IN; i <= LEDGER_RX_IMPLAUSIBLE; i++) {
         ledger_set(&all, (enum ledger_id)i, ledger_get(&port->ledger, (enum ledger_id)i));
     }
     for (unsigned i = 0; i < r->conf.n_outputs; i++) {
@@ -205,7 +212,7 @@ static void stream_end(struct receiver *r, const struct command *c)
     struct rx_stream *st = receiver_find_stream(s, c->stream);
     if (st) {
         receiver_touch(r, st->reasm);
-        reasm_report(st->reasm, 0, true, &r->out);
+        reasm_finish(st->reasm, &r->out);
         receiver_touch(r, st->reasm);
         receiver_publish(st);
         receiver_wait(r, st); /* for nothing any more */
@@ -234,7 +241,7 @@ void receiver_close_books(struct receiver *r, uint32_t id)
     if (s) {
         for (unsigned i = 0; i < s->n_streams; i++) {
             receiver_touch(r, s->stream[i]->reasm);
-            reasm_report(s->stream[i]->reasm, 0, true, &r->out);
+            reasm_finish(s->stream[i]->reasm, &r->out);
             receiver_publish(s->stream[i]);
             receiver_wait(r, s->stream[i]); /* for nothing any more */
         }
@@ -373,14 +380,12 @@ int receiver_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint
                                         .device = device});
 }
 
-int receiver_report(struct receiver *r, uint32_t session, uint16_t stream, uint64_t frames,
-                    bool final)
+int receiver_report(struct receiver *r, uint32_t session, uint16_t stream,
+                    const struct receiver_report *report)
 {
-    return command(r, &(struct command){.op = OP_REPORT,
-                                        .session = session,
-                                        .stream = stream,
-                                        .frames = frames,
-                                        .final = final});
+    return command(r,
+                   &(struct command){
+                       .op = OP_REPORT, .session = session, .stream = stream, .report = *report});
 }
 
 int receiver_stream_end(struct receiver *r, uint32_t session, uint16_t stream, bool keep)

@@ -35,6 +35,7 @@ struct rx_session {
     struct receiver_port **port; /* added to the outputs, to be removed with the session */
     unsigned n_ports;
     struct rx_key *keys; /* bound to it */
+    struct reasm_room room;
 };
 
 struct rx_key {
@@ -71,6 +72,7 @@ struct receiver {
     struct mono now, asked;    /* after and before the socket was last read */
     struct mono tick;          /* when a stream wants its tick; {0}: none does */
     struct rx_stream *waiting; /* for segments that are missing */
+    struct reasm_room room;    /* of which each session has a part */
     unsigned unknown_told;
     struct load_sources sources;
     struct counters counters;

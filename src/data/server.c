@@ -398,6 +398,7 @@ static int start(struct server *s, struct error *err)
     for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
         const struct receiver_conf rc = {.fd = s->conf.fd[t],
                                          .thread = t,
+                                         .n_threads = s->conf.n_threads,
                                          .outputs = s->conf.outputs + (size_t)t * s->conf.n_outputs,
                                          .n_outputs = s->conf.n_outputs,
                                          .control = &s->wake};

@@ -30,6 +30,7 @@ enum {
     SERVER_MOVED_TOLD = 4,    /* so many times */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
+    SERVER_FIGURES_S = 1 << 20, /* seconds after which a tap's figures may be any again */
     SERVER_GONE_MS = 30000,
     SERVER_KEY_MS = 240000, /* records under an older key are not taken */
     SERVER_OLD_KEY_MS = 10000,
@@ -41,6 +42,9 @@ enum {
     TAP_PORTS = RECEIVER_STREAMS + 256,
     SERVER_IDLE_MS = 2000, /* of an observation point before its counts may be put to others' */
 };
+
+/* By so much, in a second, a tap's counter may grow: bytes at 2 Tbit/s. */
+#define SERVER_FIGURES (UINT64_C(1) << 38)
 
 struct session;
 struct key;

@@ -308,7 +308,38 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
     ss->stream_id[ss->n_streams] = ls->stream;
     ss->stream[ss->n_streams++] = p;
     p->has_stream = p->shown = true;
+    p->reported_at = (struct mono){0};
     return true;
+}
+
+/* The tap's counters are of its whole life, of which nothing is known but what it has said in this
+ * session: from then on they grow as fast as an interface can have them grow. */
+static bool figures_plausible(const struct receiver_port *p, const struct link_report_stream *rs,
+                              struct mono now)
+{
+    bool first = p->reported_at.ns == 0;
+    int64_t s = first ? 0 : mono_diff(now, p->reported_at) / NSEC_PER_SEC + 2;
+    uint64_t more = first || s > SERVER_FIGURES_S ? LEDGER_MOST : (uint64_t)s * SERVER_FIGURES;
+    for (unsigned k = 0; k < LEDGER_COUNT; k++) {
+        uint64_t last =
+            ledger_get(&p->reported, (enum ledger_id)k) - ledger_get(&p->past, (enum ledger_id)k);
+        if (rs->has[k] && rs->n[k] > MIN(first ? more : last + more, LEDGER_MOST)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take_figures(struct receiver_port *p, const struct link_report_stream *rs,
+                         struct mono now)
+{
+    for (unsigned k = 0; k < LEDGER_COUNT; k++) {
+        if (rs->has[k]) {
+            uint64_t past = ledger_get(&p->past, (enum ledger_id)k);
+            ledger_set(&p->reported, (enum ledger_id)k, MIN(past + rs->n[k], LEDGER_MOST));
+        }
+    }
+    p->reported_at = now;
 }
 
 static void on_report(struct server *s, struct session *ss, const struct link_report *r)
@@ -326,13 +357,14 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
         }
         struct receiver_port *p = ss->stream[at];
         ss->final[at] |= r->final;
-        for (unsigned k = 0; k < LEDGER_COUNT; k++) {
-            if (rs->has[k]) {
-                uint64_t past = ledger_get(&p->past, (enum ledger_id)k);
-                ledger_set(&p->reported, (enum ledger_id)k, past + rs->n[k]);
-            }
+        const struct receiver_report said = {.frames = rs->frames,
+                                             .datagrams = rs->datagrams,
+                                             .final = r->final,
+                                             .implausible = !figures_plausible(p, rs, now)};
+        if (!said.implausible) {
+            take_figures(p, rs, now);
         }
-        (void)receiver_report(of(s, ss), ss->id, rs->stream, rs->frames, r->final);
+        (void)receiver_report(of(s, ss), ss->id, rs->stream, &said);
     }
 }
 

@@ -27,8 +27,8 @@ void server_tap_free(struct tap *t)
 
 static void add_up(struct ledger *to, const struct ledger *from)
 {
-    for (unsigned i = 0; from && i < LEDGER_COUNT; i++) {
-        ledger_add(to, (enum ledger_id)i, ledger_get(from, (enum ledger_id)i));
+    if (from) {
+        ledger_add_up(to, from);
     }
 }
 
