@@ -289,6 +289,30 @@ static void history_keeps_the_newest(void **state)
     history_done(&h);
 }
 
+/* Whoever is loud has its share of the list, and costs the quiet nothing. */
+static void history_has_shares(void **state)
+{
+    (void)state;
+    struct history h;
+    history_init(&h, 40);
+    h.share = 10;
+    for (int i = 1; i <= 500; i++) {
+        const char *who = i % 100 == 0 ? "quiet" : i % 2 ? "loud" : "noisy";
+        history_add(&h, (struct wall){i}, HISTORY_SESSION_UP, who, "%d", i);
+    }
+    assert_int_equal(h.n, 5 + 10 + 10);
+    for (unsigned i = 0; i < 4; i++) { /* the fifth is the last of all */
+        assert_string_equal(history_at(&h, i)->subject, "quiet");
+        assert_int_equal(history_at(&h, i)->number, 100 * (i + 1));
+    }
+    for (unsigned i = 1; i < h.n; i++) {
+        assert_true(history_at(&h, i)->number > history_at(&h, i - 1)->number);
+    }
+    assert_int_equal(history_at(&h, h.n - 1)->number, 500);
+    assert_int_equal(h.last, 500);
+    history_done(&h);
+}
+
 /* What a tap says of itself: gaps are counted, repeats refused, texts cleaned and cut. */
 static void history_of_others(void **state)
 {
@@ -332,6 +356,7 @@ int main(void)
         cmocka_unit_test(queue_keeps_order),
         cmocka_unit_test(queue_is_bounded),
         cmocka_unit_test(history_keeps_the_newest),
+        cmocka_unit_test(history_has_shares),
         cmocka_unit_test(history_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

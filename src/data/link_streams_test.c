@@ -249,7 +249,7 @@ static void the_last_frames_are_lost(void **state)
     client_stop(w->tap[0].client);
     world_must(w, stopped0, 3000);
     const struct ledger *l = &w->server->tap[0]->port[0]->ledger;
-    assert_true(w->n > 10);
+    assert_true(w->n > 0);
     assert_int_equal(ledger_get(l, LEDGER_RX_IN), 500);
     assert_int_equal(ledger_get(l, LEDGER_RX_OUT), 200);
     assert_int_equal(ledger_get(l, LEDGER_RX_LOST), 300);

@@ -178,6 +178,15 @@ static void control(struct receiver *r, const struct receiver_event *e, const ui
     }
 }
 
+/* One tap must not keep others from being heard, however many keys it makes. */
+static bool may_control(struct receiver *r, struct rx_key *k)
+{
+    return k->session ? load_bucket_take(&k->session->control, RECEIVER_CONTROLS / 2,
+                                         RECEIVER_CONTROLS, r->now)
+                      : load_bucket_take(&k->control, RECEIVER_CONTROLS_NEW / 4,
+                                         RECEIVER_CONTROLS_NEW, r->now);
+}
+
 static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, size_t len)
 {
     struct link_record rec;
@@ -210,8 +219,8 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
         segment(r, k, &rec, plain, len);
     } else if (!replay_accept(&k->replay, rec.counter)) {
         count(&r->counters.replayed, 1);
-    } else if (!load_bucket_take(&k->control, RECEIVER_CONTROLS / 2, RECEIVER_CONTROLS, r->now)) {
-        count(&r->counters.control_full, 1); /* one tap must not keep others from being heard */
+    } else if (!may_control(r, k)) {
+        count(&r->counters.control_full, 1);
     } else {
         control(r,
                 &(struct receiver_event){.kind = RECEIVER_CONTROL,

@@ -54,7 +54,7 @@ static void key_add(struct receiver *r, struct command *c)
     if (*at) {
         (*at)->index = c->index;
         (*at)->aead = TAKE_PTR(c->aead);
-        load_bucket_init(&(*at)->control, RECEIVER_CONTROLS, r->now);
+        load_bucket_init(&(*at)->control, RECEIVER_CONTROLS_NEW, r->now);
     }
 }
 
@@ -86,6 +86,7 @@ static void bind_key(struct receiver *r, const struct command *c)
     if (!*s) {
         *s = calloc(1, sizeof(**s));
         if (*s) {
+            load_bucket_init(&(*s)->control, RECEIVER_CONTROLS, r->now);
             (*s)->room = (struct reasm_room){.max = RECEIVER_ROOM, .all = &r->room};
             (*s)->port = calloc(PORTS_OF_SESSION, sizeof(struct receiver_port *));
         }

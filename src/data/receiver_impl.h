@@ -18,6 +18,7 @@ enum {
     RECEIVER_RECENT = 64,     /* a power of two */
     RECEIVER_PACKETS = 16,    /* receive buffers of UDP_BUFFER bytes */
     RECEIVER_CONTROLS = 2000, /* control records of a session at once, and half as many a second */
+    RECEIVER_CONTROLS_NEW = 32, /* under a key that is no session's yet, and a quarter a second */
 };
 
 struct rx_stream {
@@ -34,15 +35,17 @@ struct rx_session {
     struct rx_stream *recent[RECEIVER_RECENT]; /* by the low bits of the id: found at once */
     struct receiver_port **port; /* added to the outputs, to be removed with the session */
     unsigned n_ports;
-    struct rx_key *keys; /* bound to it */
+    struct rx_key *keys;        /* bound to it */
+    struct load_bucket control; /* records of stream 0 that are passed on, under whichever key */
     struct reasm_room room;
 };
 
 struct rx_key {
     uint32_t index;
     struct aead *aead;
-    struct replay replay;       /* of stream 0 */
-    struct load_bucket control; /* records of stream 0 that are passed on */
+    struct replay replay; /* of stream 0 */
+    struct load_bucket
+        control; /* records of stream 0 that are passed on, while it has no session */
     struct rx_session *session;
     struct rx_key *next; /* of the session */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What server.c (sockets, handshakes), server_admit.c (whose handshakes are looked at),
- * server_session.c (control records), server_taps.c (who is known, with which ports) and
- * server_index.c (finding things without walking) share.
+ * server_session.c (control records), server_taps.c (who is known, with which ports),
+ * server_words.c (what is said of them) and server_index.c (finding things without walking) share.
  */
 #pragma once
 
@@ -39,6 +39,15 @@ enum {
     SERVER_GUESSES =
         3,            /* wrong passphrases from a live session's address that the guard forgives */
     SERVER_WORDS = 4, /* sentences about refused HELLOs in a second */
+    SERVER_TOLD = 24, /* sentences about a tap in the log, and events in the history, … */
+    SERVER_TOLD_MS = 60000,   /* in so long */
+    SERVER_BEGINS = 1,        /* sessions of a tap in a second, … */
+    SERVER_BEGINS_BURST = 16, /* … and at once */
+    SERVER_STREAMS = 16,      /* the same of streams that it begins */
+    SERVER_STREAMS_BURST = 3 * RECEIVER_STREAMS,
+    SERVER_DEVICES = 32,         /* TAP devices that are made in a second, of all taps, … */
+    SERVER_DEVICES_BURST = 1024, /* … and at once */
+    SERVER_KEYS = 4, /* of a session: the newest, and older ones under which records may come */
     TAP_PORTS = RECEIVER_STREAMS + 256,
     SERVER_IDLE_MS = 2000, /* of an observation point before its counts may be put to others' */
 };
@@ -71,6 +80,12 @@ struct key {
     struct key **at, *next; /* its place among those of its session */
 };
 
+/* Sentences or events about a tap. */
+struct server_told {
+    struct mono since; /* {0}: nothing was told yet */
+    unsigned n, more;  /* told since then, and left out */
+};
+
 struct tap {
     char name[LINK_NAME_MAX + 1], host[129], software[129];
     uint64_t number; /* given to no other */
@@ -90,8 +105,12 @@ struct tap {
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;
-    struct history history; /* as it tells it */
-    uint64_t life;          /* of the process that numbers those events */
+    struct load_bucket begins;  /* sessions */
+    struct load_bucket streams; /* that it begins in them */
+    struct server_told said, events;
+    enum history_kind event_kind; /* of the last event, told or not */
+    struct history history;       /* as it tells it */
+    uint64_t life;                /* of the process that numbers those events */
 };
 
 struct session {
@@ -150,6 +169,8 @@ struct server {
     bool port_used[SERVER_PORTS + 1]; /* by index, from 1 on */
     struct server_forgotten forgotten;
     unsigned hints, words;
+    struct load_bucket devices; /* made for taps */
+    unsigned untold; /* times that something was left out about a tap and is yet to be counted */
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
     struct history history;
     struct server_counters counters;
@@ -215,6 +236,16 @@ void server_port_idle(struct receiver_port *p);
  */
 struct receiver_port *server_port_for(struct server *s, struct tap *tap, const char *ifname,
                                       size_t len);
+
+/* server_words.c */
+/* Says something about the tap, of which `fmt` is what follows its name, unless too much was said
+ * already. */
+void server_tell(struct server *s, struct tap *t, bool error, const char *fmt, ...) _printf_(4, 5);
+/* The same in the collector's history. */
+void server_tell_event(struct server *s, struct tap *t, enum history_kind kind, const char *words);
+/* How much was left out; of all taps where it is time, of this one now. */
+void server_tell_tick(struct server *s, struct mono now);
+void server_tell_rest(struct server *s, struct tap *t);
 
 /* server_session.c */
 void server_control(struct server *s, const struct receiver_event *e);

@@ -78,9 +78,9 @@ void server_session_closed(struct server *s, uint32_t id)
     }
     struct tap *t = ss->tap;
     t->unclosed += ss->wants_ack ? 0 : 1;
-    server_event(s, HISTORY_SESSION_OVER, t->name,
-                 ss->wants_ack ? "session closed by the tap"
-                               : "session ended without the tap's last word");
+    server_tell_event(s, t, HISTORY_SESSION_OVER,
+                      ss->wants_ack ? "session closed by the tap"
+                                    : "session ended without the tap's last word");
     for (unsigned i = 0; i < t->n_ports; i++) {
         if (t->port[i]->shown) {
             server_port_idle(t->port[i]);
@@ -97,12 +97,17 @@ void server_session_closed(struct server *s, uint32_t id)
     free(ss);
 }
 
-/* NULL with *ret_wait: another session has to end first, or to show that it lives. */
+/* NULL with *ret_wait: another session has to end first, or to show that it lives, or the tap has
+ * begun too many. */
 static struct session *session_make(struct server *s, struct key *k, const struct link_info *info,
                                     bool *ret_wait)
 {
     *ret_wait = false;
     struct tap *t = s->n_sessions < RECEIVER_SESSIONS ? server_tap_for(s, info, k, ret_wait) : NULL;
+    if (t && !load_bucket_has(&t->begins, SERVER_BEGINS, SERVER_BEGINS_BURST, mono_now())) {
+        *ret_wait = true;
+        return NULL;
+    }
     if (t && t->session) {
         server_session_end(s, t->session); /* the tap was started anew; wait for its old books */
         *ret_wait = true;
@@ -119,12 +124,27 @@ static struct session *session_make(struct server *s, struct key *k, const struc
     server_session_add(s, ss);
     /* not all at once, where all came at once */
     ss->next_report = mono_add_ms(mono_now(), 1000 + ss->id % SERVER_SPREAD * SERVER_TICK_MS);
+    (void)load_bucket_take(&t->begins, SERVER_BEGINS, SERVER_BEGINS_BURST, mono_now());
     t->session = ss;
     t->sessions++;
     t->since = mono_now();
     t->cipher = aead_alg_name(k->alg);
     t->last_addr = k->from;
     return ss;
+}
+
+/* A tap that makes keys faster than old ones expire must not fill the table of all. */
+static void drop_surplus(struct server *s, struct session *ss)
+{
+    unsigned n = 0;
+    struct key *oldest = NULL;
+    for (struct key *k = ss->keys; k; k = k->next) {
+        oldest = k != ss->key && (!oldest || k->made.ns < oldest->made.ns) ? k : oldest;
+        n++;
+    }
+    if (n > SERVER_KEYS) {
+        server_drop_key(s, oldest);
+    }
 }
 
 static int take_key(struct server *s, struct session *ss, struct key *k)
@@ -143,6 +163,7 @@ static int take_key(struct server *s, struct session *ss, struct key *k)
     k->expires = (struct mono){0};
     server_list_key(k);
     ss->key = k;
+    drop_surplus(s, ss);
     server_session_moved(s, ss);
     ss->guesses = 0;
     s->counters.accepted++;
@@ -173,11 +194,11 @@ static int begin(struct server *s, struct key *k, const struct link_info *info, 
     } else {
         char text[UDP_ADDR_TEXT];
         udp_addr_text(&k->from, text);
-        server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
-                   k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
+        server_tell(s, ss->tap, false, " at %s: session up (%s)", text,
+                    k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
         char words[UDP_ADDR_TEXT + 16];
         snprintf(words, sizeof(words), "session up from %s", text);
-        server_event(s, HISTORY_SESSION_UP, ss->tap->name, words);
+        server_tell_event(s, ss->tap, HISTORY_SESSION_UP, words);
     }
     k->proven = resumed; /* kept to answer a repeated INFO alike */
     return 0;
@@ -224,7 +245,7 @@ static void _printf_(3, 4) say_once(struct server *s, struct session *ss, const 
     va_start(ap, fmt);
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
-    server_say(s, true, "tap %s is not served: %s", ss->tap->name, why);
+    server_tell(s, ss->tap, true, " is not served: %s", why);
 }
 
 static int open_device(struct server *s, struct tap *t)
@@ -234,7 +255,8 @@ static int open_device(struct server *s, struct tap *t)
     if (t->device >= 0) {
         return 0;
     }
-    if (t->device_next.ns != 0 && !mono_due(now, t->device_next)) {
+    if ((t->device_next.ns != 0 && !mono_due(now, t->device_next)) ||
+        !load_bucket_has(&s->devices, SERVER_DEVICES, SERVER_DEVICES_BURST, now)) {
         return -EAGAIN; /* the tap asks ten times a second */
     }
     int r = s->conf.ops->device(s->conf.user, t->name, &t->device, &err);
@@ -244,6 +266,9 @@ static int open_device(struct server *s, struct tap *t)
     }
     if (r < 0) {
         say_once(s, t->session, "%s", err.text);
+    }
+    if (t->device >= 0) { /* one of its own: names cost nothing where all have one passphrase */
+        (void)load_bucket_take(&s->devices, SERVER_DEVICES, SERVER_DEVICES_BURST, now);
     }
     t->device_next = r < 0 ? mono_add_ms(now, SERVER_DEVICE_MS) : (struct mono){0};
     return r;
@@ -282,8 +307,9 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
     if (stream_known(ss, ls->stream)) {
         return true; /* our answer was lost */
     }
-    if (ss->n_streams == RECEIVER_STREAMS || open_device(s, ss->tap) < 0) {
-        return false;
+    if (ss->n_streams == RECEIVER_STREAMS || open_device(s, ss->tap) < 0 ||
+        !load_bucket_take(&ss->tap->streams, SERVER_STREAMS, SERVER_STREAMS_BURST, mono_now())) {
+        return false; /* it asks again */
     }
     struct receiver_port *p = server_port_for(s, ss->tap, ls->ifname.p, ls->ifname.len);
     if (!p) {
@@ -434,7 +460,7 @@ static void on_close(struct server *s, struct session *ss)
         }
     }
     if (!ss->closing) {
-        server_say(s, false, "tap %s: session closed by the tap", ss->tap->name);
+        server_tell(s, ss->tap, false, ": session closed by the tap");
     }
     ss->wants_ack = true;
     server_session_end(s, ss);
@@ -452,8 +478,8 @@ static void tell_move(struct server *s, struct tap *t, const struct udp_addr *to
     if (t->moves_told++ < SERVER_MOVED_TOLD) {
         char text[UDP_ADDR_TEXT];
         udp_addr_text(to, text);
-        server_event(s, HISTORY_MOVED, t->name, text);
-        server_say(s, false, "tap %s has moved to %s", t->name, text);
+        server_tell_event(s, t, HISTORY_MOVED, text);
+        server_tell(s, t, false, " has moved to %s", text);
     }
 }
 
@@ -549,8 +575,8 @@ void server_session_tick(struct server *s, struct session *ss, struct mono now)
         return;
     }
     if (mono_due(now, mono_add_ms(ss->heard, SERVER_GONE_MS))) {
-        server_say(s, true, "tap %s: not heard for %d s, its session is closed", ss->tap->name,
-                   SERVER_GONE_MS / 1000);
+        server_tell(s, ss->tap, true, ": not heard for %d s, its session is closed",
+                    SERVER_GONE_MS / 1000);
         server_session_end(s, ss);
     } else if (mono_due(now, ss->next_report)) {
         ss->next_report = mono_add_ms(now, SERVER_REPORT_MS);

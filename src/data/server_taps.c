@@ -107,6 +107,7 @@ static bool forget_tap(struct server *s, unsigned at)
                    "together",
                    SERVER_TAPS);
     }
+    server_tell_rest(s, t);
     table_remove(&t->by_name);
     memmove(&s->tap[at], &s->tap[at + 1], (s->n_taps - at - 1) * sizeof(struct tap *));
     s->n_taps--;
@@ -141,6 +142,8 @@ static struct tap *make(struct server *s, const char *name)
         snprintf(t->name, sizeof(t->name), "%s", name);
         t->number = ++s->last_tap;
         t->device = -1;
+        load_bucket_init(&t->begins, SERVER_BEGINS_BURST, mono_now());
+        load_bucket_init(&t->streams, SERVER_STREAMS_BURST, mono_now());
         history_init(&t->history, HISTORY_TAP);
         s->tap[s->n_taps++] = t;
         table_add(&s->taps_by_name, &t->by_name,
