@@ -40,4 +40,4 @@ install: all ## install with Meson; DESTDIR and `meson configure build -Dprefix=
 	@PATH=/usr/bin:/bin:$$PATH meson install -C build --no-rebuild
 
 clean: ## remove every build folder
-	rm -rf build build-asan build-tsan build-fuzz build-lint
+	rm -rf build build-asan build-tsan build-fuzz build-lint build-mutate

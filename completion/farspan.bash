@@ -12,11 +12,12 @@ _farspan_words() {
     local common='-h --help -V --version'
     case $1 in
     tap)
-        echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s --netns --keep-super -p --promiscuous" \
+        echo "-i -c -k --key-file -K --identity --peer -f --direction --vlan -s --netns --keep-super -p --no-promiscuous-mode" \
             "-l --list --backlog --mtu --name --json --user -B $common"
         ;;
     collector)
-        echo "-p -k --key-file -K --identity --allow -i -w --order --output-queue --bind --json --threads --user $common"
+        echo "-p -k --key-file -K --identity --allow -i --keep-device -w --order --output-queue --bind --json --threads" \
+            "--user $common"
         ;;
     keygen) echo "-o --output $common" ;;
     status) echo "--json -w --watch $common" ;;

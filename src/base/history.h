@@ -39,7 +39,10 @@ enum {
     X(PATH_MTU, 14, "path-mtu-changed")                                                            \
     X(REVOKED, 15, "tap-revoked")                                                                  \
     X(LIST_READ, 16, "list-read-again")                                                            \
-    X(MOVED, 17, "address-changed")
+    X(MOVED, 17, "address-changed")                                                                \
+    X(OWN_DEVICE, 22, "own-device")                                                                \
+    X(OUTPUT_GONE, 23, "output-gone")                                                              \
+    X(OUTPUT_BACK, 24, "output-back")
 
 enum history_kind {
     HISTORY_NONE = 0,

@@ -44,8 +44,6 @@ enum ledger_kind {
     X(RING_SUPER, RING, INFO, "super_packets", "super-packets (segmentation offload)")             \
     X(RING_CLAMPED, RING, INFO, "clamped", "longer than the capture ring takes, cut short")        \
     X(SEL_TUNNEL, SELECT, DROP, "own_tunnel", "our own tunnel's datagrams")                        \
-    X(SEL_LINKTYPE, SELECT, DROP, "link_type", "link type that cannot be carried")                 \
-    X(SEL_OWNDEV, SELECT, DROP, "own_device", "seen on a collector's own device")                  \
     X(SEL_BAD, SELECT, DROP, "bad_ring_entry", "unusable ring entry")                              \
     X(SEL_OUT, SELECT, OUT, "out", "selected")                                                     \
     X(CUT_MADE, CUT, MADE, "made", "made by cutting super-packets")                                \

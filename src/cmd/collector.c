@@ -22,17 +22,6 @@ static json_t *document(void *user)
     return report_collector(c->name, c->server, c->output, c->n_outputs);
 }
 
-static int on_device(void *user, const char *tap, int *ret_fd, struct error *err)
-{
-    struct collector *c = user;
-    if (!c->one_each) {
-        *ret_fd = -1;
-        return 0;
-    }
-    (void)collector_outputs_alive(c); /* lets go of the devices of taps that are gone */
-    return broker_call(c->broker, COLLECTOR_DEVICE, tap, strlen(tap), NULL, NULL, ret_fd, err);
-}
-
 static void on_say(void *user, bool error, const char *text)
 {
     (void)user;
@@ -46,13 +35,13 @@ static void on_failed(void *user)
     loop_stop(c->loop, EXIT_FAILURE);
 }
 
-static const struct server_ops server_ops = {on_device, on_say, on_failed};
+static const struct server_ops server_ops = {collector_device, on_say, on_failed};
 
 static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {
-    if (sig->number == SIGHUP && !sig->from_kernel) { /* a terminal that goes away ends us */
+    if (sig->number == SIGHUP && !sig->from_kernel) {
         collector_reload(user);
-    } else {
+    } else if (!sig->ignored) { /* a terminal that goes away ends us, but for nohup */
         loop_stop(l, EXIT_SUCCESS);
     }
 }
@@ -61,6 +50,7 @@ static void on_timer(struct loop *l, struct mono now, void *user)
 {
     (void)now;
     struct collector *c = user;
+    collector_look_at_devices(c);
     if (!collector_outputs_alive(c)) {
         loop_stop(l, EXIT_SUCCESS);
     }
@@ -177,7 +167,8 @@ static void collector_done(struct collector *c)
     for (unsigned i = 0; i < RECEIVER_THREADS; i++) {
         close_fd(&c->fd[i]);
     }
-    close_fd(&c->device_fd);
+    close_fd(&c->device.fd);
+    owndev_free(TAKE_PTR(c->own));
     close_fd(&c->file_fd);
     close_fd(&c->control.fd);
     free(c->conf.secret.passphrase);
@@ -194,6 +185,7 @@ static void at_end(void *ctx, int status)
 {
     struct collector *c = ctx;
     control_remove(&c->control);
+    owndev_remove(c->own);
     if (WIFSIGNALED(status)) {
         say("collector", "the engine was ended by signal %d (%s)", WTERMSIG(status),
             strsignal(WTERMSIG(status)));
@@ -203,7 +195,7 @@ static void at_end(void *ctx, int status)
 int cmd_collector(int argc, char **argv)
 {
     static const int caps[] = {CAP_NET_ADMIN};
-    static struct collector c = {.device_fd = -1, .file_fd = -1, .control = {.fd = -1}};
+    static struct collector c = {.device = {.fd = -1}, .file_fd = -1, .control = {.fd = -1}};
     struct error err = {""};
     int r = collector_parse(&c.conf, argc, argv);
     if (r != EXIT_SUCCESS) {
@@ -233,9 +225,11 @@ int cmd_collector(int argc, char **argv)
     if (r < 0) {
         say("collector", "%s", err.text);
         control_remove(&c.control);
+        owndev_remove(c.own);
         collector_done(&c);
         return EXIT_FAILURE;
     }
+    owndev_free(TAKE_PTR(c.own)); /* the broker has it */
     int status = engine(&c);
     collector_done(&c);
     return status;

@@ -10,10 +10,12 @@
 #include "cmd/control.h"
 #include "cmd/report.h"
 #include "sys/broker.h"
+#include "sys/owndev.h"
 #include "sys/tapdev.h"
 
 enum collector_request {
-    COLLECTOR_DEVICE, /* a tap's name: gives a TAP device named after the pattern */
+    COLLECTOR_DEVICE, /* a tap's name, or nothing where one device serves all: makes or takes the
+                       * device; gives it, u8: its name does not hold the tap's whole, its name */
     COLLECTOR_ALLOW,  /* the file of --allow, open for reading */
     COLLECTOR_REQUESTS,
 };
@@ -21,6 +23,7 @@ enum collector_request {
 struct collector_conf {
     uint16_t port;
     const char *device; /* -i: a name, or a pattern with %t */
+    bool keep_device;   /* --keep-device */
     const char *file;   /* -w: a path, or "-" */
     const char *bind;   /* --bind: an address */
     bool json;
@@ -41,8 +44,12 @@ struct collector {
     struct control_server *status;
     struct loop_timer *timer;
     int fd[RECEIVER_THREADS]; /* of each receiving thread; -1: none, also below */
-    int device_fd, file_fd;
-    bool one_each; /* -i is a pattern */
+    int file_fd;
+    struct server_device device; /* of all taps */
+    struct owndev *own;          /* the list of devices; the broker's, NULL in the engine */
+    bool one_each;               /* -i is a pattern */
+    bool told_heard;             /* that the host's network stack hears what is on a device */
+    struct sink *device_sink;    /* behind its queue; NULL: there is none */
     struct sink *output[2];
     struct sink *writer[2 * RECEIVER_THREADS]; /* each receiving thread's sinks for them */
     bool told[2];                              /* that it has failed */
@@ -60,6 +67,22 @@ extern const struct broker_request collector_requests[COLLECTOR_REQUESTS];
 void collector_reload(struct collector *c);
 /* In the broker: the file of --allow, whatever it is now. */
 int collector_allow_request(void *ctx, const void *args, size_t len, struct broker_reply *reply);
+
+/* ---- collector_devices.c ---- */
+
+/* With privileges, at the start: the list of devices, and the device where it serves all taps. */
+int collector_open_devices(struct collector *c, struct error *err);
+/* With privileges: makes or takes the device of that name. */
+int collector_open_device(struct collector *c, const char *name, struct tapdev *ret,
+                          struct error *err);
+/* In the broker. */
+int collector_device_request(void *ctx, const void *args, size_t len, struct broker_reply *reply);
+/* In the engine: a device for a tap, as server_ops wants it. */
+int collector_device(void *user, const char *tap, struct server_device *ret, struct error *err);
+/* Notices devices that are down or were removed, and has the latter made again. */
+void collector_look_at_devices(struct collector *c);
+
+/* ---- collector_outputs.c ---- */
 
 /* With privileges: the socket, the device, the file. */
 int collector_open(struct collector *c, struct error *err);

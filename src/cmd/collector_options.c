@@ -19,7 +19,9 @@ static const char help[] =
     "      --bind ADDRESS      listen on this address only\n"
     "\n"
     "Where to, one at least:\n"
-    "  -i DEVICE               make this TAP device; \"ntap-%t\" makes one for each tap\n"
+    "  -i DEVICE               make this TAP device, or take a persistent one that is not in use;\n"
+    "                          \"ntap-%t\" makes one for each tap\n"
+    "      --keep-device       leave the device when the collector ends, for what listens on it\n"
     "  -w FILE                 write pcapng; an existing file is continued; \"-\": standard "
     "output\n"
     "      --order TIME        put frames in order of their timestamps, within this window,\n"
@@ -49,6 +51,7 @@ enum {
     OPT_JSON,
     OPT_ORDER,
     OPT_OUTPUT_QUEUE,
+    OPT_KEEP_DEVICE,
     ORDER_MS_MAX = 60000,
 };
 
@@ -62,6 +65,7 @@ static const struct option options[] = {
     {"json", no_argument, NULL, OPT_JSON},
     {"order", required_argument, NULL, OPT_ORDER},
     {"output-queue", required_argument, NULL, OPT_OUTPUT_QUEUE},
+    {"keep-device", no_argument, NULL, OPT_KEEP_DEVICE},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -87,6 +91,10 @@ static int set_threads(struct collector_conf *c, const char *arg)
 
 static int set_device(struct collector_conf *c, const char *arg)
 {
+    if (strcmp(arg, "any") == 0) {
+        return usage_error("collector", "-i any: programs that capture call all interfaces that: "
+                                        "choose another name for the device");
+    }
     if (!strstr(arg, "%t") && !tapdev_name_valid(arg)) {
         return usage_error("collector",
                            "-i \"%s\": a device's name has 1 to 15 characters, without blanks, "
@@ -127,6 +135,9 @@ static int set_option(struct collector_conf *c, int opt, char *arg)
     case OPT_JSON:
         c->json = true;
         break;
+    case OPT_KEEP_DEVICE:
+        c->keep_device = true;
+        break;
     case OPT_ORDER:
     case OPT_OUTPUT_QUEUE:
         return set_queue(c, opt, arg);
@@ -147,6 +158,9 @@ static int finish(const struct collector_conf *c, int argc, char **argv)
     if (!c->device && !c->file) {
         return usage_error("collector", "an output is needed: -i DEVICE, -w FILE, or both");
     }
+    if (c->keep_device && !c->device) {
+        return usage_error("collector", "--keep-device is for the device of -i");
+    }
     if (c->json && c->file && strcmp(c->file, "-") == 0) {
         return usage_error("collector", "--json and -w - both want standard output");
     }
@@ -156,13 +170,16 @@ static int finish(const struct collector_conf *c, int argc, char **argv)
 int collector_parse(struct collector_conf *c, int argc, char **argv)
 {
     int opt;
+    struct option_seen seen = {0};
     c->threads = 1;
     while ((opt = getopt_long(argc, argv, ":p:i:w:k:KhV", options, NULL)) != -1) {
         if (help_option(opt, help)) {
             return -1 - EXIT_SUCCESS;
         }
-        int r = opt == '?' || opt == ':' ? option_error("collector", argv, opt)
-                                         : set_option(c, opt, optarg);
+        int r = opt == '?' || opt == ':'
+                    ? option_error("collector", argv, opt)
+                    : option_once(&seen, "collector", options, opt, optarg, "");
+        r = r == 0 ? set_option(c, opt, optarg) : r;
         if (r != 0) {
             return -1 - r;
         }

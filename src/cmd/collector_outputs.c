@@ -19,21 +19,8 @@ enum {
     DEVICE_SHARE = 8, /* of --output-queue: what each device has where there is one for each tap */
 };
 
-static int device_request(void *ctx, const void *args, size_t len, struct broker_reply *reply)
-{
-    const struct collector *c = ctx;
-    char tap[LINK_NAME_MAX + 1], name[IFNAMSIZ];
-    if (!c->one_each || !link_name_ok(args, len)) {
-        return error_set(&reply->err, EINVAL, "no device is made for such a tap");
-    }
-    memcpy(tap, args, len);
-    tap[len] = '\0';
-    int r = tapdev_name_expand(c->conf.device, tap, name, &reply->err);
-    return r < 0 ? r : tapdev_open(name, &reply->fd, NULL, &reply->err);
-}
-
 const struct broker_request collector_requests[COLLECTOR_REQUESTS] = {
-    [COLLECTOR_DEVICE] = {"make a device", device_request, 1, LINK_NAME_MAX},
+    [COLLECTOR_DEVICE] = {"make a device", collector_device_request, 0, LINK_NAME_MAX},
     [COLLECTOR_ALLOW] = {"open the list of taps", collector_allow_request, 0, 0},
 };
 
@@ -77,14 +64,7 @@ int collector_open(struct collector *c, struct error *err)
     if (r == 0 && c->conf.file) {
         r = open_file(c, err);
     }
-    if (r == 0 && c->conf.device && !c->one_each) {
-        r = tapdev_open(c->conf.device, &c->device_fd, NULL, err);
-    }
-    if (r == 0 && c->one_each) { /* a pattern that cannot be is found now, not with the first tap */
-        char name[IFNAMSIZ];
-        r = tapdev_name_expand(c->conf.device, "tap", name, err);
-    }
-    return r;
+    return r == 0 && c->conf.device ? collector_open_devices(c, err) : r;
 }
 
 /* The newest output gets a queue before it, with a thread of its own. */
@@ -103,10 +83,11 @@ static int queue_output(struct collector *c, struct error *err)
 
 static int make_device(struct collector *c, struct error *err)
 {
-    int r = device_sink_new(c->conf.device, c->device_fd, &c->output[c->n_outputs]);
+    int r = device_sink_new(c->conf.device, c->device.fd, &c->output[c->n_outputs]);
     if (r < 0) {
         return error_sys(err, -r, "%s", c->conf.device);
     }
+    c->device_sink = c->output[c->n_outputs];
     c->n_outputs++;
     return queue_output(c, err);
 }
@@ -156,10 +137,10 @@ bool collector_outputs_alive(struct collector *c)
     for (unsigned i = 0; i < c->n_outputs; i++) {
         struct error err = {""};
         int r = c->output[i]->ops->check(c->output[i], &err);
-        if (r < 0) {
-            failed(c, i, r, &err);
-        } else {
+        if (r == 0 || r == -ENETDOWN) { /* a device that is away may come back */
             alive++;
+        } else {
+            failed(c, i, r, &err);
         }
     }
     return alive > 0;
@@ -170,7 +151,7 @@ void collector_finish_outputs(struct collector *c)
     for (unsigned i = 0; i < c->n_outputs; i++) {
         struct error err = {""};
         int r = c->output[i]->ops->finish(c->output[i], &err);
-        if (r < 0) {
+        if (r < 0 && r != -ENETDOWN) {
             failed(c, i, r, &err);
         }
     }

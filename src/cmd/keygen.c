@@ -80,6 +80,9 @@ int cmd_keygen(int argc, char **argv)
     while ((opt = getopt_long(argc, argv, ":o:hV", options, NULL)) != -1) {
         switch (opt) {
         case 'o':
+            if (path) {
+                return usage_error("keygen", "-o is given twice");
+            }
             path = optarg;
             break;
         default:

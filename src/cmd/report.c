@@ -219,6 +219,15 @@ static json_t *past_report(const struct taps *t, const struct server_past *past)
     return o;
 }
 
+static void set_device(json_t *o, const struct server_device *d)
+{
+    if (d->fd >= 0) {
+        set_str(o, "device", d->name);
+        (void)json_object_set_new(o, "device_name_cut", json_boolean(d->cut));
+        set_str(o, "device_state", d->gone ? "removed" : d->down ? "down" : "ok");
+    }
+}
+
 static void tap_report(void *user, const struct server_tap *tap)
 {
     const struct taps *t = user;
@@ -235,6 +244,7 @@ static void tap_report(void *user, const struct server_tap *tap)
     set_int(o, "moves", tap->moves);
     set_int(o, "sessions_without_close", tap->unclosed);
     set_clock(o, tap->rtt_ns, tap->clock_offset_ns);
+    set_device(o, tap->device);
     for (unsigned i = 0; i < tap->n_ports; i++) {
         (void)json_array_append_new(ports, port_report(t, tap->ports[i]));
     }

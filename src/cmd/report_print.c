@@ -208,6 +208,18 @@ static void print_link(FILE *to, const json_t *link)
     }
 }
 
+static void print_device(FILE *to, const json_t *tap)
+{
+    const char *state = str(tap, "device_state");
+    if (json_object_get(tap, "device")) {
+        fprintf(to, ", on %s%s%s", str(tap, "device"),
+                json_is_true(json_object_get(tap, "device_name_cut")) ? " (its name was cut)" : "",
+                strcmp(state, "down") == 0 ? ", WHICH IS DOWN"
+                : strcmp(state, "ok") != 0 ? ", WHICH WAS REMOVED"
+                                           : "");
+    }
+}
+
 static void print_collector(const json_t *doc, FILE *to)
 {
     size_t i, k;
@@ -226,6 +238,7 @@ static void print_collector(const json_t *doc, FILE *to)
     {
         fprintf(to, "tap %s: %s, %s", str(tap, "name"), str(tap, "state"), str(tap, "peer"));
         print_clock(to, tap);
+        print_device(to, tap);
         fputc('\n', to);
         if (num(tap, "sessions_without_close") != 0) {
             fprintf(to,

@@ -74,6 +74,36 @@ static int add(json_t *all, const char *path, struct error *err)
     return doc ? json_array_append_new(all, doc) : -ENOENT;
 }
 
+/* Another user than root sees his own programs only: are there some of root's (of this name)? */
+static bool roots(const char *name)
+{
+    struct unixsock_dir dir;
+    static struct unixsock_name names[NAMES_MAX];
+    size_t n = 0;
+    if (geteuid() == 0 || unixsock_dir_for(0, NULL, &dir) < 0 ||
+        unixsock_list(&dir, names, NAMES_MAX, &n, NULL) < 0) {
+        return false;
+    }
+    for (size_t i = 0; name && i < n; i++) {
+        if (strcmp(names[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return !name && n > 0;
+}
+
+/* -ENOENT, with where it was looked, and where something is. */
+static int nothing_found(const char *name, const char *folder, struct error *err)
+{
+    const char *hint =
+        roots(name) ? "; root's are shown to root only: try sudo farspan status" : "";
+    return name ? error_set(err, ENOENT,
+                            "no tap or collector named \"%s\" runs here (looked in %s)%s", name,
+                            folder, hint)
+                : error_set(err, ENOENT, "no tap and no collector runs here (looked in %s)%s",
+                            folder, hint);
+}
+
 static int collect(const struct status *s, json_t *all, struct error *err)
 {
     struct unixsock_dir dir;
@@ -90,10 +120,7 @@ static int collect(const struct status *s, json_t *all, struct error *err)
     if (s->name) {
         r = unixsock_path(&dir, s->name, path, err);
         r = r < 0 ? r : add(all, path, err);
-        return r < 0 ? error_set(err, ENOENT,
-                                 "no tap or collector named \"%s\" runs here (looked in %s)",
-                                 s->name, dir.path)
-                     : 0;
+        return r < 0 ? nothing_found(s->name, dir.path, err) : 0;
     }
     r = unixsock_list(&dir, names, NAMES_MAX, &n, err);
     for (size_t i = 0; r == 0 && i < n; i++) {
@@ -102,7 +129,7 @@ static int collect(const struct status *s, json_t *all, struct error *err)
         }
     }
     if (r == 0 && json_array_size(all) == 0) {
-        r = error_set(err, ENOENT, "no tap and no collector runs here (looked in %s)", dir.path);
+        r = nothing_found(NULL, dir.path, err);
     }
     return r;
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/capability.h>
-#include <net/if_arp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,9 +76,10 @@ static const struct client_ops client_ops = {on_connect, on_flow, on_say, on_str
 static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {
     (void)l;
-    (void)sig;
     struct tap *t = user;
-    client_stop(t->client);
+    if (!sig->ignored) {
+        client_stop(t->client);
+    }
 }
 
 static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
@@ -118,6 +118,7 @@ static int start_engine(struct tap *t, struct error *err)
         return error_sys(err, -r, "cannot start");
     }
     broker_sandbox(t->broker, &sc);
+    sc.no_addresses = true;
     r = sandbox_enter(&sc, err);
     struct client_conf cc = {.handshake = t->secrets.conf,
                              .name = t->conf.name,
@@ -267,12 +268,12 @@ static int compile(struct tap_conf *c, struct error *err)
 static int find_interfaces(const struct tap_conf *c, struct error *err)
 {
     for (unsigned i = 0; i < c->n_words; i++) {
-        struct netlink_link link = {.arphrd = ARPHRD_ETHER};
+        struct netlink_link link = {0};
         const struct tap_word *w = &c->word[i];
         if (w->pattern) {
             continue;
         }
-        int r = strcmp(w->text, "any") != 0 ? netlink_find(w->text, &link, err) : 0;
+        int r = netlink_find(w->text, &link, err);
         r = r < 0 ? r : tap_may_carry(c, w->text, link.arphrd, err);
         if (r < 0) {
             return r;

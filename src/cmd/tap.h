@@ -13,7 +13,6 @@
 #include "cmd/control.h"
 #include "cmd/report.h"
 #include "data/client.h"
-#include "data/stage/ports.h"
 #include "proto/bpfsel.h"
 #include "sys/broker.h"
 #include "sys/filter.h"
@@ -22,13 +21,14 @@
 #include "sys/ring.h"
 
 enum {
-    TAP_WORDS = 32,             /* -i options */
-    TAP_INTERFACES = 256,       /* tapped at a time, with those that may come back */
-    TAP_PATTERN_RING = 2 << 20, /* bytes; patterns may match hundreds */
-    TAP_PATTERN_RETIRE_MS = 8,
-    TAP_GONE = 64,      /* of these that are gone; the others' counts are added up */
-    TAP_GONE_MS = 1000, /* after which one may be forgotten */
-    TAP_REFUSED = 32,   /* interfaces of which it was said that they are not tapped */
+    TAP_WORDS = 32,                 /* -i options */
+    TAP_INTERFACES = 256,           /* tapped at a time, with those that may come back */
+    TAP_PATTERN_RINGS = 64 << 20,   /* bytes, for the rings of all that patterns match */
+    TAP_PATTERN_RING_MIN = 2 << 20, /* bytes of one, however many there are */
+    TAP_GONE = 64,                  /* of these that are gone; the others' counts are added up */
+    TAP_GONE_MS = 1000,             /* after which one may be forgotten */
+    TAP_REFUSED = 32,               /* interfaces of which it was said that they are not tapped */
+    TAP_OWN_TOLD = 1024,            /* the same, as they are collectors' devices */
 };
 
 enum tap_request {
@@ -37,19 +37,22 @@ enum tap_request {
                     * socket that is connected to the collector */
     TAP_WATCH,     /* gives a socket that hears of the interfaces (sys/linkwatch.h) */
     TAP_NETNS,     /* gives u64: which namespace that of --netns is now, 0: it is gone */
+    TAP_OWN,       /* u32: an interface's index; gives u8: 1: it is a collector's device */
     TAP_REQUESTS,
 };
 
 /* An argument of -i. */
 struct tap_word {
     const char *text;
-    bool pattern;
+    const char *pattern; /* that names have to match; NULL: the text is a name */
+    bool any;            /* the word "any": what it matches is not put into promiscuous mode */
 };
 
 /* What the broker has opened. */
 struct tap_opened {
-    uint32_t index, flags, mtu; /* index 0: all interfaces */
-    uint32_t longest;           /* of a super-packet there, see struct ring_conf */
+    uint32_t index, flags, mtu;
+    uint32_t longest;    /* of a super-packet there, see struct ring_conf */
+    uint32_t ring_bytes; /* its ring's share of the memory */
     uint16_t arphrd;
 };
 
@@ -73,7 +76,7 @@ struct tap_conf {
     struct vlan_set vlans;
     uint32_t snaplen, ring_bytes;
     uint64_t backlog_bytes; /* 0: none */
-    bool promiscuous, keep_super, json;
+    bool not_promiscuous, keep_super, json;
     char name[LINK_NAME_MAX + 1];
     const char *user;
     struct secret_options secret;
@@ -92,14 +95,6 @@ struct tap_interface {
     struct mono retry; /* it could not be opened: the next try */
     struct worker *worker;
     uint16_t stream;
-};
-
-/* "any": an interface that frames name by its place. */
-struct tap_port {
-    char name[IFNAMSIZ]; /* "": free */
-    uint32_t index;      /* 0: gone */
-    bool seen;
-    struct mono gone;
 };
 
 struct tap {
@@ -135,13 +130,8 @@ struct tap {
     struct mono full_said;
     int refused[TAP_REFUSED]; /* indexes */
     unsigned n_refused;
-
-    struct tap_port port[PORTS_MAX]; /* of "any" */
-    const char *port_name[PORTS_MAX];
-    unsigned n_ports;
-    int own[RING_OWN_MAX]; /* indexes of collectors' devices */
+    int own[TAP_OWN_TOLD]; /* indexes */
     unsigned n_own;
-    bool ports_changed;
 };
 
 /* The broker's table; the handlers' ctx is a struct tap_conf. */
@@ -150,9 +140,14 @@ extern const struct broker_request tap_requests[TAP_REQUESTS];
 int tap_opened_decode(const uint8_t *data, size_t len, struct tap_opened *ret);
 
 /* The argument of -i that names the interface: itself, else the first pattern that it matches.
- * NULL: none does. "any" is found as itself only. */
+ * NULL: none does. */
 const struct tap_word *tap_word_for(const struct tap_conf *c, const char *name);
-/* The ring of such an interface, in both processes. */
+/* Bytes for the ring of one of `n` interfaces that patterns match. */
+uint32_t tap_ring_share(unsigned n);
+/* Which frames of such an interface are taken. A frame of the loopback interface leaves and arrives
+ * there; where both directions are wanted, it is taken once, as it arrives. */
+enum frame_dir tap_direction(const struct tap_conf *c, uint16_t arphrd);
+/* The ring of an interface, in both processes. */
 struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
                                const struct tap_opened *of);
 /* Can it be tapped as the command line wants? 0 or -errno with the reason. */
@@ -166,7 +161,6 @@ int tap_parse(struct tap_conf *c, int argc, char **argv);
 /* Into the history, and said. */
 void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *fmt, ...)
     _printf_(4, 5);
-bool tap_is_any(const struct tap_interface *ti);
 /* NULL: none. The latter only of those that are there. */
 struct tap_interface *tap_by_name(struct tap *t, const char *name);
 struct tap_interface *tap_by_index(struct tap *t, int index);
@@ -188,15 +182,15 @@ void tap_forgotten(struct tap *t, uint16_t stream);
 /* The tunnel's flow is another one (NULL: none): it is not to be captured. */
 void tap_links_flow(struct tap *t, const struct ether_flow *flow);
 
-/* ---- tap_ports.c ---- */
+/* ---- tap_own.c ---- */
 
-void tap_port_is(struct tap *t, const struct netlink_link *link);
-void tap_port_gone(struct tap *t, int index);
-/* A collector's device: nobody is to tap what a collector puts there, for that would never end. */
+/* Is it a collector's device, which no pattern takes up? Tells of each once. */
 bool tap_is_own(struct tap *t, const struct netlink_link *link);
-/* Tells the worker and the collector of all names, or of what changed since the last time. */
-void tap_tell_ports(struct tap *t, struct tap_interface *ti);
-void tap_push_ports(struct tap *t);
+/* There is no interface of that index any more. */
+void tap_own_forget(struct tap *t, int index);
+/* In the broker: the same, of an interface of the thread's namespace; and the engine's question. */
+bool tap_own_there(const struct netlink_link *link);
+int tap_own_request(void *ctx, const void *args, size_t len, struct broker_reply *reply);
 
 /* ---- tap_links.c ---- */
 

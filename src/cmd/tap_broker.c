@@ -11,7 +11,6 @@
 
 #include "cmd/tap.h"
 #include "sys/resolve.h"
-#include "sys/tapdev.h"
 
 enum {
     RESOLVE_MS = 5000,
@@ -27,25 +26,33 @@ const struct tap_word *tap_word_for(const struct tap_conf *c, const char *name)
         if (!w->pattern && strcmp(w->text, name) == 0) {
             return w;
         }
-        if (!found && w->pattern && fnmatch(w->text, name, 0) == 0) {
+        if (!found && w->pattern && fnmatch(w->pattern, name, 0) == 0) {
             found = w;
         }
     }
-    return strcmp(name, "any") == 0 ? NULL : found;
+    return found;
+}
+
+enum frame_dir tap_direction(const struct tap_conf *c, uint16_t arphrd)
+{
+    return c->dir == FRAME_DIR_UNKNOWN && arphrd == ARPHRD_LOOPBACK ? FRAME_DIR_IN : c->dir;
 }
 
 struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
                                const struct tap_opened *of)
 {
-    bool many =
-        word->pattern && c->ring_bytes == 0 && of->longest < RING_BLOCK_DEFAULT - NOT_THE_FRAME;
     return (struct ring_conf){.ifindex = (int)of->index,
-                              .raw_ip = of->index && netlink_framing(of->arphrd) == NETLINK_RAW_IP,
+                              .raw_ip = netlink_framing(of->arphrd) == NETLINK_RAW_IP,
                               .longest = of->longest,
-                              .promiscuous = c->promiscuous,
-                              .ignore_outgoing = c->dir == FRAME_DIR_IN,
-                              .retire_ms = many ? TAP_PATTERN_RETIRE_MS : 0,
-                              .bytes = many ? TAP_PATTERN_RING : c->ring_bytes};
+                              .promiscuous = !c->not_promiscuous && !word->any,
+                              .ignore_outgoing = tap_direction(c, of->arphrd) == FRAME_DIR_IN,
+                              .bytes = of->ring_bytes};
+}
+
+uint32_t tap_ring_share(unsigned n)
+{
+    uint32_t share = TAP_PATTERN_RINGS / MAX(n, 1U);
+    return MIN(MAX(share, (uint32_t)TAP_PATTERN_RING_MIN), (uint32_t)RING_BYTES_DEFAULT);
 }
 
 int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, struct error *err)
@@ -71,6 +78,7 @@ static void put_opened(struct broker_reply *reply, const struct tap_opened *o)
     wr_u32(&w, o->flags);
     wr_u32(&w, o->mtu);
     wr_u32(&w, o->longest);
+    wr_u32(&w, o->ring_bytes);
     wr_u16(&w, o->arphrd);
     reply->len = wr_len(&w);
 }
@@ -82,6 +90,7 @@ int tap_opened_decode(const uint8_t *data, size_t len, struct tap_opened *ret)
     o.flags = rd_u32(&r);
     o.mtu = rd_u32(&r);
     o.longest = rd_u32(&r);
+    o.ring_bytes = rd_u32(&r);
     o.arphrd = rd_u16(&r);
     if (!rd_ok(&r)) {
         return -EBADMSG;
@@ -90,17 +99,26 @@ int tap_opened_decode(const uint8_t *data, size_t len, struct tap_opened *ret)
     return 0;
 }
 
-/* What all interfaces have in common: the ring of "any" has to hold the longest of each. */
-static int find_any(struct netlink_link *ret, struct error *err)
+/* The interfaces that patterns match now, in the namespace where it is tapped. */
+static unsigned count_matches(const struct tap_conf *c)
 {
-    _cleanup_(freep) struct netlink_link *links = NULL;
-    size_t n = 0;
-    int r = netlink_links(&links, &n, err);
-    *ret = (struct netlink_link){.arphrd = ARPHRD_ETHER};
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        ret->longest = MAX(ret->longest, links[i].longest);
+    unsigned n = 0;
+    struct if_nameindex *all = if_nameindex();
+    for (size_t i = 0; all && all[i].if_index != 0; i++) {
+        const struct tap_word *word = tap_word_for(c, all[i].if_name);
+        n += word && word->pattern;
     }
-    return r;
+    if_freenameindex(all);
+    return n;
+}
+
+/* Patterns match one interface or hundreds: the rings of all these share the memory that is meant
+ * for them, but for those that have to hold longer super-packets. */
+static uint32_t ring_bytes(const struct tap_conf *c, const struct tap_word *word, uint32_t longest)
+{
+    bool shares =
+        word->pattern && c->ring_bytes == 0 && longest < RING_BLOCK_DEFAULT - NOT_THE_FRAME;
+    return shares ? tap_ring_share(count_matches(c)) : c->ring_bytes;
 }
 
 /* In the namespace where it is tapped. */
@@ -108,19 +126,18 @@ static int open_there(const struct tap_conf *c, const char *name, const struct t
                       struct broker_reply *reply)
 {
     struct netlink_link link = {0};
-    int r = 0;
-    if (strcmp(name, "any") == 0) {
-        r = find_any(&link, &reply->err);
-    } else {
-        r = netlink_get(name, &link, &reply->err);
-        r = r < 0 ? r : tap_may_carry(c, name, link.arphrd, &reply->err);
-        if (r == 0 && word->pattern && strcmp(link.alias, TAPDEV_ALIAS) == 0) {
-            r = error_set(&reply->err, EBUSY, "a collector's own device");
-        }
+    int r = netlink_get(name, &link, &reply->err);
+    r = r < 0 ? r : tap_may_carry(c, name, link.arphrd, &reply->err);
+    if (r == 0 && word->pattern && tap_own_there(&link)) {
+        r = error_set(&reply->err, EBUSY, "a collector's own device");
     }
     if (r == 0) {
-        const struct tap_opened o = {(uint32_t)link.index, link.flags, link.mtu, link.longest,
-                                     link.arphrd};
+        const struct tap_opened o = {.index = (uint32_t)link.index,
+                                     .flags = link.flags,
+                                     .mtu = link.mtu,
+                                     .longest = link.longest,
+                                     .ring_bytes = ring_bytes(c, word, link.longest),
+                                     .arphrd = link.arphrd};
         struct ring_conf rc = tap_ring_conf(c, word, &o);
         r = ring_open(&rc, &reply->fd, &reply->err);
         put_opened(reply, &o);
@@ -221,4 +238,5 @@ const struct broker_request tap_requests[TAP_REQUESTS] = {
     [TAP_CONNECT] = {"reach the collector", connect_collector, 1, 1},
     [TAP_WATCH] = {"watch the interfaces", watch, 0, 0},
     [TAP_NETNS] = {"look for the namespace", which_netns, 0, 0},
+    [TAP_OWN] = {"look for a collector's device", tap_own_request, 4, 4},
 };

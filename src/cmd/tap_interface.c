@@ -28,11 +28,6 @@ void tap_event(struct tap *t, enum history_kind kind, const char *subject, const
     say("tap", "%s: %s", subject, words);
 }
 
-bool tap_is_any(const struct tap_interface *ti)
-{
-    return strcmp(ti->name, "any") == 0;
-}
-
 /* ---- filters ---- */
 
 static struct bpfsel_flow own_flow(const struct ether_flow *flow)
@@ -53,7 +48,7 @@ static int make_program(struct tap *t, const struct tap_interface *ti, unsigned 
     const struct bpfsel_flow flows[2] = {own_flow(&t->flow), own_flow(&t->former)};
     const struct bpfsel_conf bc = {
         .raw_ip = ti->raw_ip,
-        .dir = t->conf.dir,
+        .dir = tap_direction(&t->conf, ti->now.arphrd),
         .vlans = t->conf.has_vlans ? &t->conf.vlans : NULL,
         .flows = flows,
         .n_flows = !t->has_flow    ? 0
@@ -143,8 +138,6 @@ static int start(struct tap *t, struct tap_interface *ti, struct error *err)
         return r;
     }
     cs.worker = ti->worker;
-    cs.ports = tap_is_any(ti) ? t->port_name : NULL;
-    cs.n_ports = tap_is_any(ti) ? t->n_ports : 0;
     r = client_add_stream(t->client, &cs, &ti->stream);
     if (r < 0) {
         worker_free(ti->worker);
@@ -225,9 +218,6 @@ int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err)
     }
     ti->there = ti->seen = true;
     (void)set_filter(t, ti, NULL); /* the same once more, with the flow for what comes after it */
-    if (tap_is_any(ti)) {
-        tap_tell_ports(t, ti);
-    }
     return 0;
 }
 
@@ -243,10 +233,6 @@ void tap_let_go(struct tap *t, struct tap_interface *ti)
 static void came_back(struct tap *t, struct tap_interface *ti, const struct tap_opened *old)
 {
     const char *state = ti->now.flags & IFF_UP ? "" : ", down";
-    if (tap_is_any(ti)) {
-        tap_event(t, HISTORY_IF_APPEARED, ti->name, "all interfaces are tapped again");
-        return;
-    }
     if (old->index == 0) {
         tap_event(t, HISTORY_IF_APPEARED, ti->name, "is there and tapped (index %u, MTU %u%s)",
                   ti->now.index, ti->now.mtu, state);

@@ -10,7 +10,6 @@
 #include <sys/epoll.h>
 
 #include "cmd/tap.h"
-#include "sys/tapdev.h"
 
 enum {
     ASK_MS = 2000,    /* an answer that is not complete by then was lost */
@@ -39,9 +38,8 @@ static void appeared(struct tap *t, const struct netlink_link *link, struct tap_
     if (!word) {
         return;
     }
-    /* A collector names its device a moment after it has made it, and before it sets it up. */
-    bool unnamed = strcmp(link->kind, "tun") == 0 && !(link->flags & IFF_UP) && !link->alias[0];
-    if (word->pattern && (unnamed || strcmp(link->alias, TAPDEV_ALIAS) == 0)) {
+    /* A collector lists its device a moment after it has made it, and before it brings it up. */
+    if (word->pattern && strcmp(link->kind, "tun") == 0 && !(link->flags & IFF_UP)) {
         return;
     }
     if (tap_may_carry(&t->conf, link->name, link->arphrd, &err) < 0) {
@@ -91,10 +89,11 @@ static void changed(struct tap *t, struct tap_interface *ti, const struct netlin
 static void link_is(struct tap *t, const struct netlink_link *link)
 {
     struct tap_interface *ti = tap_by_index(t, link->index);
-    if (!tap_is_own(t, link)) {
-        tap_port_is(t, link);
-    } else if (ti && ti->word->pattern) { /* it is found out only now */
-        tap_let_go(t, ti);
+    const struct tap_word *word = tap_word_for(&t->conf, link->name);
+    if (word && word->pattern && tap_is_own(t, link)) {
+        if (ti) { /* a collector has taken it only now */
+            tap_let_go(t, ti);
+        }
         return;
     }
     if (ti && strcmp(ti->name, link->name) != 0) {
@@ -129,9 +128,6 @@ static void ask(struct tap *t)
     for (unsigned i = 0; i < t->n; i++) {
         t->interface[i]->seen = false;
     }
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        t->port[i].seen = false;
-    }
     if (linkwatch_ask(t->watch) < 0) {
         t->lost = true;
     }
@@ -142,13 +138,8 @@ static void sweep(struct tap *t)
 {
     for (unsigned i = 0; i < t->n; i++) {
         struct tap_interface *ti = t->interface[i];
-        if (ti->there && !ti->seen && !tap_is_any(ti)) {
+        if (ti->there && !ti->seen) {
             link_gone(t, ti);
-        }
-    }
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        if (t->port[i].index != 0 && !t->port[i].seen) {
-            tap_port_gone(t, (int)t->port[i].index);
         }
     }
 }
@@ -162,7 +153,7 @@ static void on_link(void *user, enum linkwatch_kind kind, const struct netlink_l
         link_is(t, link);
         break;
     case LINKWATCH_GONE:
-        tap_port_gone(t, link->index);
+        tap_own_forget(t, link->index);
         ti = tap_by_index(t, link->index);
         if (ti) {
             link_gone(t, ti);
@@ -198,7 +189,6 @@ static void read_watch(struct tap *t)
     if (t->lost && t->asked.ns == 0) {
         ask(t);
     }
-    tap_push_ports(t);
 }
 
 static void on_watch(struct loop *l, int fd, uint32_t events, void *user)
@@ -234,9 +224,6 @@ static void netns_gone(struct tap *t, uint64_t id)
             link_gone(t, t->interface[i]);
         }
     }
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        t->port[i].index = 0;
-    }
     t->n_own = 0;
     tap_event(t, HISTORY_NETNS_GONE, what, "%s",
               id != 0 ? "the namespace of this name is another one now"
@@ -253,12 +240,6 @@ static void netns_back(struct tap *t)
         say("tap", "%s", err.text);
         close_watch(t);
         t->netns_id = 0; /* once more at the next tick */
-        return;
-    }
-    for (unsigned i = 0; i < t->n; i++) {
-        if (tap_is_any(t->interface[i])) {
-            tap_take(t, t->interface[i]);
-        }
     }
 }
 

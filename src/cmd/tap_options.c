@@ -28,7 +28,9 @@ static const char help[] =
     "      --keep-super        send super-packets of segmentation offload whole, as the kernel "
     "has\n"
     "                          them (default: cut into the frames on the wire)\n"
-    "  -p, --promiscuous       also frames that are not for this host\n"
+    "  -p, --no-promiscuous-mode\n"
+    "                          only frames that the interface takes in for this host; by default\n"
+    "                          all that it sees, but not with \"any\"\n"
     "  -B KIB                  kernel buffer for each interface, in KiB (default 16384)\n"
     "\n"
     "Where to:\n"
@@ -68,7 +70,7 @@ static const struct option options[] = {
     {"list", no_argument, NULL, 'l'},
     {"direction", required_argument, NULL, OPT_DIRECTION},
     {"vlan", required_argument, NULL, OPT_VLAN},
-    {"promiscuous", no_argument, NULL, 'p'},
+    {"no-promiscuous-mode", no_argument, NULL, 'p'},
     {"mtu", required_argument, NULL, OPT_MTU},
     {"name", required_argument, NULL, OPT_NAME},
     {"key-file", required_argument, NULL, OPT_KEY_FILE},
@@ -143,12 +145,13 @@ static int add_interface(struct tap_conf *c, const char *name)
         return usage_error("tap", "-i at most %d times; a pattern matches many, \"any\" taps all",
                            TAP_WORDS);
     }
-    bool pattern = strpbrk(name, "*?[") != NULL;
+    bool any = strcmp(name, "any") == 0; /* as it is for tcpdump */
+    const char *pattern = any ? "*" : strpbrk(name, "*?[") ? name : NULL;
     if (name[0] == '\0' || (!pattern && strlen(name) >= IFNAMSIZ)) {
         return usage_error("tap", "-i \"%s\" is no interface's name: 1 to %d characters", name,
                            IFNAMSIZ - 1);
     }
-    c->word[c->n_words++] = (struct tap_word){name, pattern};
+    c->word[c->n_words++] = (struct tap_word){name, pattern, any};
     return 0;
 }
 
@@ -209,7 +212,7 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
         c->filter_option = arg;
         break;
     case 'p':
-        c->promiscuous = true;
+        c->not_promiscuous = true;
         break;
     case OPT_USER:
         c->user = arg;
@@ -229,8 +232,28 @@ static int plain_option(struct tap_conf *c, int opt, char *arg)
     return 0;
 }
 
+/* Options end where the filter begins. A word of a filter does not begin with a dash and a letter;
+ * where an expression has to, it stands in quotes, with others. */
+static int check_filter_words(int n, char **words)
+{
+    for (int i = 0; i < n; i++) {
+        const char *w = words[i] + strspn(words[i], "-");
+        if (w > words[i] && ((*w | 0x20) >= 'a' && (*w | 0x20) <= 'z')) {
+            return usage_error("tap",
+                               "\"%s\" stands behind the filter, where no option is read: options "
+                               "come first, the filter is the end",
+                               words[i]);
+        }
+    }
+    return 0;
+}
+
 static int finish(struct tap_conf *c, int argc, char **argv)
 {
+    int r = check_filter_words(argc - optind, argv + optind);
+    if (r != 0) {
+        return r;
+    }
     if (c->n_words == 0) {
         return usage_error("tap", "an interface is needed: -i INTERFACE (--list shows them)");
     }
@@ -252,6 +275,7 @@ int tap_parse(struct tap_conf *c, int argc, char **argv)
 {
     int opt;
     bool list = false;
+    struct option_seen seen = {0};
     host_name(c->name);
     while ((opt = getopt_long(argc, argv, "+:i:lf:s:pB:c:k:KhV", options, NULL)) != -1) {
         if (help_option(opt, help)) {
@@ -262,7 +286,8 @@ int tap_parse(struct tap_conf *c, int argc, char **argv)
             continue;
         }
         int r = opt == '?' || opt == ':' ? option_error("tap", argv, opt)
-                                         : checked_option(c, opt, optarg);
+                                         : option_once(&seen, "tap", options, opt, optarg, "i");
+        r = r == 0 ? checked_option(c, opt, optarg) : r;
         r = r == -1 ? plain_option(c, opt, optarg) : r;
         r = r == -1 ? secret_option(&c->secret, opt, optarg) : r;
         if (r != 0) {

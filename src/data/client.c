@@ -54,6 +54,7 @@ static void close_socket(struct client *c)
     if (c->io.fd >= 0) {
         close(TAKE_FD(c->io.fd));
     }
+    udp_shared_unref(TAKE_PTR(c->io.shared));
 }
 
 static void keep_refusal(struct client *c, const struct link_hs *m)
@@ -204,13 +205,16 @@ int client_use_socket(struct client *c, int fd)
 {
     struct ether_flow flow;
     socklen_t len = sizeof(c->peer.v6);
+    struct udp_shared *shared = NULL;
     close_socket(c);
-    int r = loop_add_fd(c->loop, fd, EPOLLIN, on_readable, c, &c->io_event);
+    int r = udp_shared_new(&shared);
+    r = r < 0 ? r : loop_add_fd(c->loop, fd, EPOLLIN, on_readable, c, &c->io_event);
     if (r < 0) {
+        udp_shared_unref(shared);
         close(fd);
         return r;
     }
-    c->io = (struct udp_io){.fd = fd};
+    c->io = (struct udp_io){.fd = fd, .shared = shared};
     c->peer.len = getpeername(fd, &c->peer.sa, &len) == 0 ? len : 0;
     udp_addr_text(&c->peer, c->status.address);
     c->local = (struct udp_addr){0};
@@ -286,7 +290,6 @@ static void down(struct client *c)
         s->acked = s->stale = false;
         s->asked = 0;
         s->told[0] = s->told[1] = 0;
-        s->ready = (struct mono){0};
         s->past_accounted += s->accounted;
         s->past_lost += s->lost;
         s->accounted = s->lost = 0;
@@ -471,8 +474,6 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     }
     if (c->uplink.up && c->closing == OPEN) {
         client_send_streams(c);
-        client_begin_streams(c, now);
-        client_repeat_ports(c);
         if (!c->announced) {
             announce(c, now);
         }
@@ -491,6 +492,9 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     } else if (c->uplink.up && mono_due(now, c->next_report)) {
         client_send_report(c, false);
         c->next_report = mono_add_ms(now, CLIENT_REPORT_MS);
+        if (client_worn_out(c)) {
+            client_event(c, UPLINK_CLOSED);
+        }
     }
 }
 

@@ -50,18 +50,10 @@ struct client_stream {
     uint32_t snaplen;
     uint64_t speed_bps;
     struct worker *worker; /* borrowed */
-    /* A source of several interfaces: their names, numbered from 1 as frames name them. Borrowed,
-     * and may grow: client_set_ports. */
-    const char *const *ports;
-    unsigned n_ports;
 };
 
 /* Adds an observation point; *ret_id its stream. -ENOSPC. */
 int client_add_stream(struct client *c, const struct client_stream *s, uint16_t *ret_id);
-/* A source of several interfaces: names 1 to `n` of its list are given out by now. */
-void client_set_ports(struct client *c, uint16_t id, unsigned n);
-/* The name of that one is another: the collector is told, some times. */
-void client_port_changed(struct client *c, uint16_t id, uint16_t port);
 /* The id that the next stream will have; 0: no more can be added now. Ids are used again, but not
  * under a key under which they were used before. */
 uint16_t client_next_stream(const struct client *c);

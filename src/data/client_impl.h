@@ -15,7 +15,6 @@
 enum {
     CLIENT_SAID = 4, /* sentences that are not said again within a minute */
     CLIENT_STREAMS = 256,
-    CLIENT_PORTS = 255,
     CLIENT_ID_REKEYS = 2, /* before a stream's id is used again in a session */
     CLIENT_TICK_MS = 100,
     CLIENT_REPORT_MS = 1000,
@@ -28,8 +27,6 @@ enum {
     CLIENT_LOOKUP_MS = 3500, /* and is the collector's address? */
     CLIENT_MOVE_MS = 1000,   /* between two looks at that */
     CLIENT_LONG_TRIES = 3,   /* of a STREAM with more than passes any path */
-    CLIENT_PORTS_MS = 250,   /* head start of the names of ports before frames that mention them */
-    CLIENT_PORT_TIMES = 5,   /* a new name of a port is told so often, as nobody acknowledges it */
 };
 
 /* Keys of one handshake with what the control thread needs to use them. */
@@ -44,12 +41,10 @@ struct epoch {
 struct stream {
     uint16_t id;
     struct client_stream conf;
-    bool ending;       /* nothing more comes of it */
-    bool end_known;    /* nor is there anything more to tell of it */
-    struct mono ready; /* the names of its ports are under way until then; {0}: not */
-    uint8_t port_again[CLIENT_PORTS]; /* how often the names of ports are to be told still */
-    bool acked;                       /* the collector knows it: frames may flow */
-    unsigned asked;                   /* STREAMs sent */
+    bool ending;              /* nothing more comes of it */
+    bool end_known;           /* nor is there anything more to tell of it */
+    bool acked;               /* the collector knows it: frames may flow */
+    unsigned asked;           /* STREAMs sent */
     uint64_t told[2];         /* frames numbered, as of the last REPORT and the one before */
     bool stale;               /* its data thread has not got the newest key yet */
     bool ended;               /* nor been told that the session is over */
@@ -121,11 +116,10 @@ int epoch_open(struct epoch *e, const struct handshake_keys *keys);
 void epoch_close(struct epoch *e);
 void client_send_info(struct client *c);
 void client_send_streams(struct client *c);
-/* New names of ports, again. */
-void client_repeat_ports(struct client *c);
-/* Begins streams whose ports' names have had their head start. */
-void client_begin_streams(struct client *c, struct mono now);
 void client_send_report(struct client *c, bool final);
+/* A stream's counter has used up half of its bits: the session is to end before it is at their end.
+ */
+bool client_worn_out(const struct client *c);
 /* The oldest event that the collector does not know of yet, if there is one. */
 void client_send_event(struct client *c);
 void client_send_close(struct client *c);

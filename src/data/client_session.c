@@ -202,6 +202,17 @@ void client_send_report(struct client *c, bool final)
     }
 }
 
+bool client_worn_out(const struct client *c)
+{
+    struct link_tx_progress p;
+    bool worn = false;
+    for (uint16_t i = 0; i < c->n_streams; i++) {
+        worn |= worker_progress(c->stream[i].conf.worker, c->serial, &p) &&
+                p.datagrams > LINK_COUNTER_MAX / 2;
+    }
+    return worn;
+}
+
 void client_send_event(struct client *c)
 {
     const struct history *h = c->conf.history;
@@ -240,6 +251,7 @@ void client_send_close(struct client *c)
 int client_worker_key(struct client *c, struct link_tx_key *ret)
 {
     struct link_tx_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
+                              .shared = udp_shared_ref(c->io.shared),
                               .receiver = c->current.keys.remote,
                               .datagram = c->status.datagram};
     int r =
@@ -250,54 +262,6 @@ int client_worker_key(struct client *c, struct link_tx_key *ret)
     }
     *ret = key;
     return 0;
-}
-
-static void send_port(struct client *c, const struct stream *s, unsigned i)
-{
-    struct link_control ctl = {.type = LINK_PORT};
-    const char *name = s->conf.ports[i];
-    ctl.port = (struct link_port){s->id, (uint16_t)(i + 1), text(name, LINK_NAME_MAX)};
-    send_control(c, &c->current, &ctl);
-}
-
-static void send_ports(struct client *c, const struct stream *s)
-{
-    for (unsigned i = 0; i < s->conf.n_ports; i++) {
-        send_port(c, s, i);
-    }
-}
-
-void client_port_changed(struct client *c, uint16_t id, uint16_t port)
-{
-    struct stream *s = client_find_stream(c, id);
-    if (!s || port == 0 || port > CLIENT_PORTS) {
-        return;
-    }
-    s->port_again[port - 1] = CLIENT_PORT_TIMES;
-}
-
-void client_set_ports(struct client *c, uint16_t id, unsigned n)
-{
-    struct stream *s = client_find_stream(c, id);
-    if (s) {
-        s->conf.n_ports = MIN(n, (unsigned)CLIENT_PORTS);
-    }
-    if (c->uplink.up) {
-        client_repeat_ports(c);
-    }
-}
-
-void client_repeat_ports(struct client *c)
-{
-    for (uint16_t i = 0; i < c->n_streams; i++) {
-        struct stream *s = &c->stream[i];
-        for (unsigned k = 0; s->acked && k < s->conf.n_ports; k++) {
-            if (s->port_again[k] > 0) {
-                s->port_again[k]--;
-                send_port(c, s, k);
-            }
-        }
-    }
 }
 
 static void begin_stream(struct client *c, struct stream *s)
@@ -312,28 +276,8 @@ static void begin_stream(struct client *c, struct stream *s)
 static void stream_acked(struct client *c, uint16_t id)
 {
     struct stream *s = client_find_stream(c, id);
-    if (!s || s->acked || s->ending || !c->uplink.up) {
-        return;
-    }
-    if (!s->conf.ports) {
+    if (s && !s->acked && !s->ending && c->uplink.up) {
         begin_stream(c, s);
-    } else if (!s->ready.ns) {
-        s->ready = mono_add_ms(mono_now(), CLIENT_PORTS_MS);
-        send_ports(c, s);
-    }
-}
-
-void client_begin_streams(struct client *c, struct mono now)
-{
-    for (uint16_t i = 0; i < c->n_streams; i++) {
-        struct stream *s = &c->stream[i];
-        if (s->acked || s->ending || !s->ready.ns) {
-            continue;
-        }
-        send_ports(c, s); /* once more, should one have been lost */
-        if (mono_due(now, s->ready)) {
-            begin_stream(c, s);
-        }
     }
 }
 

@@ -188,6 +188,171 @@ static void an_old_record_moves_nothing(void **state)
     world_free(w);
 }
 
+enum { PROBE_BYTES = HEADERS + LINK_RECORD_HEADER + LINK_PROBE_LEN + AEAD_TAG_MAX };
+
+static uint8_t taken[2048];
+static size_t taken_len;
+
+/* Once taken[] is empty, the tap's next control record is taken off the path, and nothing more of
+ * the tap arrives. */
+static unsigned take_one(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                         size_t len)
+{
+    (void)w, (void)r;
+    struct link_record rec;
+    if (to_collector && taken_len == 0 && link_record_decode(d, len, &rec) == 0 &&
+        rec.stream == 0 && len <= sizeof(taken)) {
+        memcpy(taken, d, len);
+        taken_len = len;
+    }
+    return to_collector ? 0 : 1;
+}
+
+static bool taken_one(struct world *w)
+{
+    (void)w;
+    return taken_len > 0;
+}
+
+/* A session of that a record of `probe` bytes, or one of the tap's own, has been taken; -1 or what
+ * it is sent from next. */
+static struct world *world_taken(bool probe)
+{
+    struct world *w = world_up(LINK_CPACE, NULL);
+    world_must(w, found, 3000);
+    world_run(w, never, 1200); /* each end has had a REPORT of the other's */
+    taken_len = 0;
+    w->fate = take_one;
+    if (probe) {
+        assert_int_equal(client_send_probe(w->tap[0].client, 0xffffffff, 0), 0);
+    }
+    world_must(w, taken_one, 3000);
+    return w;
+}
+
+/* Bytes of IP packets that have come to this socket. */
+static size_t came_to(int fd)
+{
+    uint8_t d[2048];
+    size_t bytes = 0;
+    for (ssize_t n; (n = recv(fd, d, sizeof(d), MSG_DONTWAIT)) > 0;) {
+        bytes += HEADERS + (size_t)n;
+    }
+    return bytes;
+}
+
+/* Whoever sends a record from a stranger's address, or with it: as many bytes go there as came from
+ * there, to the byte, and for as long as nobody shows to get them no more. */
+static void a_stranger_gets_what_came(void **state)
+{
+    (void)state;
+    for (unsigned probe = 0; probe < 2; probe++) {
+        struct world *w = world_taken(probe);
+        int stranger = world_socket(NULL);
+        (void)sendto(stranger, taken, taken_len, 0, &w->server_addr.sa, w->server_addr.len);
+        world_run(w, never, 3200); /* three REPORTs are due */
+        const struct key *k = w->server->tap[0]->session->key;
+        struct udp_addr self;
+        assert_int_equal(udp_local(stranger, &self), 0);
+        assert_true(udp_addr_equal(&k->from, &self) && k->proof.wanted);
+        size_t bytes = came_to(stranger);
+        assert_int_equal(bytes + k->proof.may, HEADERS + taken_len);
+        if (probe) { /* one answer of the same size */
+            assert_int_equal(taken_len + HEADERS, PROBE_BYTES);
+            assert_int_equal(bytes, PROBE_BYTES);
+        } else {
+            assert_in_range(bytes, 1, HEADERS + taken_len);
+        }
+        w->fate =
+            NULL; /* the tap is heard again, where it has been all the time: all is as before */
+        world_frames(&w->tap[0], 100);
+        world_must(w, all_written, 3000);
+        world_run(w, never, 1200);
+        assert_false(k->proof.wanted);
+        assert_int_equal(came_to(stranger), 0);
+        close(stranger);
+        world_free(w);
+    }
+}
+
+/* A REPORT of the tap's that repeats this time, from that socket. */
+static void report_from(struct world *w, int fd, int64_t echo)
+{
+    struct epoch *e = &w->tap[0].client->current;
+    uint8_t d[LINK_RECORD_HEADER + LINK_CONTROL_MAX + AEAD_TAG_MAX], nonce[AEAD_NONCE_LEN];
+    struct link_control c = {.type = LINK_REPORT, .report = {.now = 1, .echo = echo}};
+    struct link_record rec = {0, e->keys.remote, e->counter++};
+    int n = link_control_encode(&c, d + LINK_RECORD_HEADER, LINK_CONTROL_MAX);
+    assert_true(n > 0);
+    link_record_encode(&rec, d);
+    link_record_nonce(&rec, nonce);
+    uint8_t *plain = d + LINK_RECORD_HEADER;
+    assert_int_equal(aead_seal(e->tx, nonce, d, LINK_RECORD_HEADER, plain, (size_t)n, plain + n),
+                     0);
+    (void)sendto(fd, d, LINK_RECORD_HEADER + (size_t)n + aead_tag_len(e->tx), 0, &w->server_addr.sa,
+                 w->server_addr.len);
+    world_run(w, never, 50);
+}
+
+/* Only what was sent to the new address, and to no other, shows that it is the tap's. */
+static void what_proves_an_address(void **state)
+{
+    (void)state;
+    struct world *w = world_taken(false);
+    int there = world_socket(NULL), elsewhere = world_socket(NULL);
+    const struct key *k = w->server->tap[0]->session->key;
+    int64_t before = w->tap[0].client->last_now;
+    assert_true(before != 0);
+    (void)sendto(there, taken, taken_len, 0, &w->server_addr.sa, w->server_addr.len);
+    world_run(w, never, 1200); /* and a REPORT is sent there */
+    int64_t now = k->proof.told[(k->proof.next - 1) % LINK_PROOF_TOLD];
+    assert_true(k->proof.wanted && now != 0 && now != before);
+    assert_true(came_to(there) > 0);
+    report_from(w, there, before);
+    assert_true(k->proof.wanted);
+    report_from(w, there, 0);
+    assert_true(k->proof.wanted);
+    report_from(w, there, now + 1);
+    assert_true(k->proof.wanted);
+    report_from(w, elsewhere,
+                now); /* that is another address: what was sent there first is no proof */
+    assert_true(k->proof.wanted);
+    assert_int_equal(k->proof.told[0], 0);
+    report_from(w, there, now);
+    assert_true(k->proof.wanted);
+    world_run(w, never, 1200);
+    report_from(w, there, k->proof.told[(k->proof.next - 1) % LINK_PROOF_TOLD]);
+    assert_false(k->proof.wanted);
+    struct udp_addr self;
+    assert_int_equal(udp_local(there, &self), 0);
+    assert_true(udp_addr_equal(&k->from, &self) && udp_addr_equal(&k->sure, &self));
+    close(there);
+    close(elsewhere);
+    world_free(w);
+}
+
+static bool proven(struct world *w)
+{
+    return w->server->tap[0]->moves > 0 && !w->server->tap[0]->session->key->proof.wanted;
+}
+
+/* A tap that has moved shows it with its second report, and is not asked twice. */
+static void a_moved_tap_is_believed(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    world_must(w, found, 3000);
+    world_new_source(&w->tap[0].relay);
+    world_must(w, proven, 4000);
+    world_frames(&w->tap[0], 100);
+    world_must(w, all_written, 2000);
+    world_run(w, never, 1200);
+    assert_true(proven(w));
+    assert_int_equal(w->server->tap[0]->moves, 1);
+    assert_int_equal(w->tap[0].client->status.sessions, 1);
+    world_free(w);
+}
+
 /* The tap goes on over another socket, and again, while frames flow and a thread is slow. */
 static void the_tap_moves(void **state)
 {
@@ -317,6 +482,9 @@ int main(void)
         cmocka_unit_test(a_black_hole_costs_what_was_in_it),
         cmocka_unit_test(without_probes_the_kernel_is_believed),
         cmocka_unit_test(an_old_record_moves_nothing),
+        cmocka_unit_test(a_stranger_gets_what_came),
+        cmocka_unit_test(what_proves_an_address),
+        cmocka_unit_test(a_moved_tap_is_believed),
         cmocka_unit_test(the_tap_moves),
         cmocka_unit_test(silence_alone_moves_nothing),
         cmocka_unit_test(an_hour_of_silence),

@@ -42,6 +42,7 @@ struct sim_datagram {
 
 struct sim_port {
     struct sim_datagram *first, *last;
+    size_t seg; /* UDP_SEGMENT of its socket; 0: none */
 };
 
 struct sim_actor {
@@ -97,6 +98,7 @@ SIM_WRAP(int, pthread_join, pthread_t t, void **ret);
 SIM_WRAP(int, bind, int fd, const struct sockaddr *a, socklen_t len);
 SIM_WRAP(int, connect, int fd, const struct sockaddr *a, socklen_t len);
 SIM_WRAP(int, getsockopt, int fd, int level, int name, void *value, socklen_t *len);
+SIM_WRAP(int, setsockopt, int fd, int level, int name, const void *value, socklen_t len);
 SIM_WRAP(ssize_t, sendmsg, int fd, const struct msghdr *m, int flags);
 SIM_WRAP(ssize_t, sendto, int fd, const void *d, size_t n, int flags, const struct sockaddr *a,
          socklen_t len);
@@ -148,6 +150,7 @@ static inline void sim_forget(uint16_t port)
         p->first = d->next;
     }
     p->last = NULL;
+    p->seg = 0;
 }
 
 int __wrap_bind(int fd, const struct sockaddr *a, socklen_t len)
@@ -171,6 +174,18 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
         return 0;
     }
     return __real_getsockopt(fd, level, name, value, len);
+}
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    int seg;
+    uint16_t local = level == SOL_UDP && name == UDP_SEGMENT ? sim_local(fd) : 0;
+    if (local == 0 || len != sizeof(seg)) {
+        return __real_setsockopt(fd, level, name, value, len);
+    }
+    memcpy(&seg, value, sizeof(seg));
+    sim.port[local].seg = (size_t)seg;
+    return 0;
 }
 
 static inline void sim_post(uint16_t from, uint16_t to, const uint8_t *data, size_t len)
@@ -203,7 +218,10 @@ ssize_t __wrap_sendto(int fd, const void *d, size_t n, int flags, const struct s
     } else {
         (void)getpeername(fd, (struct sockaddr *)&to, &size);
     }
-    sim_post(from, to.sin_port, d, n);
+    size_t seg = sim.port[from].seg ? sim.port[from].seg : n;
+    for (size_t at = 0; at < n; at += seg) {
+        sim_post(from, to.sin_port, (const uint8_t *)d + at, MIN(seg, n - at));
+    }
     return (ssize_t)n;
 }
 

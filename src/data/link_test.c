@@ -231,6 +231,21 @@ static void rekeys(void **state)
 
 /* The data thread's queue was full: the new key gets there nevertheless, before the old one goes.
  */
+/* A counter has 48 bits: a session ends in good time, and the next one begins at 0. */
+static void ends_before_its_counters(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE);
+    w->tap[0].worker.sent_before = LINK_COUNTER_MAX / 2 - 1000;
+    assert_false(world_run(w, down0, 1500));
+    w->tap[0].worker.sent_before += 1001;
+    world_must(w, down0, 1500);
+    w->tap[0].worker.sent_before = 0;
+    world_must(w, up0, 8000);
+    assert_int_equal(w->tap[0].worker.sessions, 2);
+    end_with_frames(w, 0);
+}
+
 static void refused_command_is_repeated(void **state)
 {
     (void)state;
@@ -562,6 +577,7 @@ int main(void)
         cmocka_unit_test(collector_restarts),
         cmocka_unit_test(collector_ends),
         cmocka_unit_test(rekeys),
+        cmocka_unit_test(ends_before_its_counters),
         cmocka_unit_test(refused_command_is_repeated),
         cmocka_unit_test(control_is_lost),
         cmocka_unit_test(all_is_doubled),

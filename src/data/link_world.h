@@ -52,6 +52,7 @@ struct worker {
     } held[WORLD_HELD];
     unsigned n_held, sessions, rekeys, downs, holds;
     uint32_t datagram;
+    uint64_t sent_before; /* datagrams that it says to have sent beside its real ones */
 };
 
 struct relay {
@@ -214,6 +215,7 @@ bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_pro
         return false;
     }
     *ret = link_tx_progress(w->tx);
+    ret->datagrams += w->sent_before;
     return true;
 }
 
@@ -373,10 +375,11 @@ static inline void collector_failed(void *user)
     fail_msg("the collector's data thread gave up");
 }
 
-static inline int collector_device(void *user, const char *tap, int *ret_fd, struct error *err)
+static inline int collector_device(void *user, const char *tap, struct server_device *ret,
+                                   struct error *err)
 {
     struct world *w = user;
-    *ret_fd = -1;
+    ret->fd = -1;
     if (w->devices_refused > 0) {
         w->devices_refused++;
         return error_set(err, EBUSY, "no device for %s", tap);

@@ -17,6 +17,7 @@ enum {
     IDLE_MS = 200,
     EVENTS = 16384,
     EVENTS_HELLO = 256, /* of these, of each kind that anyone at all can cause, … */
+    EVENTS_SPARE = 64,  /* … who has no share left among them, … */
     EVENTS_UNKNOWN = 64,
     EVENTS_CONFIRM = 512,
     EVENTS_CONTROL = 8192, /* … and of sessions: the rest is for RECEIVER_CLOSED */
@@ -41,6 +42,7 @@ static size_t event_room(enum receiver_event_kind kind)
         return EVENTS_HELLO;
     case RECEIVER_UNKNOWN:
         return EVENTS_UNKNOWN;
+    case RECEIVER_REKEY:
     case RECEIVER_CONFIRM:
         return EVENTS_CONFIRM;
     case RECEIVER_CONTROL:
@@ -54,12 +56,17 @@ static size_t event_room(enum receiver_event_kind kind)
     }
 }
 
+static uint64_t waiting(const struct event_lane *lane)
+{
+    return atomic_load_explicit(&lane->told, memory_order_relaxed) -
+           atomic_load_explicit(&lane->taken, memory_order_acquire);
+}
+
 void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len)
 {
     struct event_lane *lane = &r->lane[head.kind];
-    uint64_t waiting = atomic_load_explicit(&lane->told, memory_order_relaxed) -
-                       atomic_load_explicit(&lane->taken, memory_order_acquire);
-    struct receiver_event *e = waiting < event_room(head.kind) ? malloc(sizeof(*e) + len) : NULL;
+    struct receiver_event *e =
+        waiting(lane) < event_room(head.kind) ? malloc(sizeof(*e) + len) : NULL;
     if (e) {
         *e = head;
         e->len = (uint16_t)len;
@@ -187,6 +194,12 @@ static bool may_control(struct receiver *r, struct rx_key *k)
                                          RECEIVER_CONTROLS_NEW, r->now);
 }
 
+static struct rx_key *find_key(const struct receiver *r, uint32_t index)
+{
+    struct rx_key *k = r->key[index % RECEIVER_SLOTS];
+    return k && k->index == index ? k : NULL;
+}
+
 static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, size_t len)
 {
     struct link_record rec;
@@ -195,8 +208,8 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
         count(&r->counters.malformed, 1);
         return;
     }
-    struct rx_key *k = r->key[rec.receiver % RECEIVER_SLOTS];
-    if (!k || k->index != rec.receiver) {
+    struct rx_key *k = find_key(r, rec.receiver);
+    if (!k || !k->aead) {
         count(&r->counters.unknown_session, 1);
         if (len >= LINK_REJECT_LEN && r->unknown_told++ < UNKNOWN_PER_TICK) {
             e.kind = RECEIVER_UNKNOWN;
@@ -222,6 +235,10 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
     } else if (!may_control(r, k)) {
         count(&r->counters.control_full, 1);
     } else {
+        if (rec.counter >= k->newest) {
+            k->newest = rec.counter + 1;
+            k->from = p->from;
+        }
         control(r,
                 &(struct receiver_event){.kind = RECEIVER_CONTROL,
                                          .from = p->from,
@@ -233,23 +250,57 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
     }
 }
 
-/* Anyone can send these: of what is passed on each address has a share. */
+/* Of a handshake that is under way, from where that came from. The tag that it must have has been
+ * known since the ANSWER: however many come, the right one is found among them, and the control
+ * thread hears once of the wrong ones. */
+static void confirm(struct receiver *r, struct rx_key *k, const struct link_hs *m,
+                    struct receiver_event *e, const uint8_t *d, size_t len)
+{
+    bool right = secure_equal(k->tag, m->data, sizeof(k->tag));
+    if (right ? !load_bucket_take(&k->hello, LOAD_KEY_RATE, LOAD_KEY_BURST, r->now) : k->guessed) {
+        count(&r->counters.too_many, 1);
+        return;
+    }
+    k->guessed |= !right;
+    e->kind = RECEIVER_CONFIRM;
+    receiver_tell(r, *e, d, len);
+}
+
+/* What nothing speaks for may use a share of its address or of its port, or what room there is. */
+static bool passes(struct receiver *r, const uint8_t addr[16], uint16_t port, bool real)
+{
+    return load_source(&r->sources, addr, port, real, r->now) ||
+           (!real && waiting(&r->lane[RECEIVER_HANDSHAKE]) < EVENTS_SPARE);
+}
+
+/* Anyone can send these, from any address: what a session or a handshake's own index speaks for, or
+ * a cookie, does not share with the rest. */
 static void handshake(struct receiver *r, const struct udp_packet *p, const uint8_t *d, size_t len)
 {
     struct receiver_event e = {.kind = RECEIVER_HANDSHAKE, .from = p->from, .local = p->local};
     struct link_hs m = {0};
-    uint8_t addr[16];
     (void)link_hs_decode(d, len, &m); /* the control thread says what is wrong with it */
+    struct rx_key *k = m.receiver ? find_key(r, m.receiver) : NULL;
+    k = k && udp_addr_equal(&k->from, &p->from) ? k : NULL;
+    if (k && k->expects && m.type == LINK_CONFIRM && m.data) {
+        confirm(r, k, &m, &e, d, len);
+        return;
+    }
+    uint8_t addr[16];
+    uint16_t port = udp_addr_port(&p->from);
     udp_addr_ip(&p->from, addr);
-    if (!load_source(&r->sources, addr, r->now)) {
+    if (k && k->session && m.type == LINK_HELLO &&
+        load_bucket_take(&k->hello, LOAD_KEY_RATE, LOAD_KEY_BURST, r->now)) {
+        e.kind = RECEIVER_REKEY;
+        receiver_tell(r, e, d, len);
+        return;
+    }
+    bool real = m.cookie && cookie_holds(&r->cookies, addr, port, m.cookie);
+    if (!passes(r, addr, port, real)) {
         count(&r->counters.too_many, 1);
         return;
     }
-    if (m.type == LINK_CONFIRM) {
-        e.kind = RECEIVER_CONFIRM;
-    } else if (m.cookie) {
-        e.kind = RECEIVER_COOKIE;
-    }
+    e.kind = real ? RECEIVER_COOKIE : RECEIVER_HANDSHAKE;
     receiver_tell(r, e, d, len);
 }
 
@@ -426,11 +477,13 @@ void receiver_free(struct receiver *r)
     for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
         if (r->key[i]) {
             aead_free(r->key[i]->aead);
+            secure_wipe(r->key[i], sizeof(*r->key[i]));
             free(r->key[i]);
         }
     }
     queue_free(r->commands);
     queue_free(r->events);
+    cookie_done(&r->cookies);
     wake_done(&r->wake);
     free(r->buffers);
     free(r);

@@ -9,8 +9,10 @@
 #pragma once
 
 #include "base/ledger.h"
+#include "data/link/cookie.h"
 #include "data/sink.h"
 #include "sys/crypto/aead.h"
+#include "sys/crypto/cpace.h"
 #include "sys/loop.h"
 #include "sys/udp.h"
 
@@ -71,9 +73,11 @@ struct receiver_figures {
 };
 
 enum receiver_event_kind {
-    RECEIVER_HANDSHAKE, /* data: the datagram, a HELLO */
-    RECEIVER_COOKIE,    /* the same, one that brings a cookie */
-    RECEIVER_CONFIRM,   /* the same, a CONFIRM */
+    RECEIVER_HANDSHAKE, /* data: the datagram, a HELLO, or a CONFIRM that is for none known here */
+    RECEIVER_COOKIE,    /* the same, a HELLO with a cookie that holds */
+    RECEIVER_REKEY,     /* the same, a HELLO that names the session of its address and port */
+    RECEIVER_CONFIRM,   /* the same, a CONFIRM that is right, or the first of a handshake's wrong
+                         * ones */
     RECEIVER_CONTROL,   /* data: the control record (of a PROBE only its head); index: the key's;
                          * counter: the record's; size: of the datagram */
     RECEIVER_UNKNOWN,   /* index: which nobody has */
@@ -121,8 +125,15 @@ void receiver_figures(const struct receiver *r, struct receiver_figures *add);
 /* Commands, carried out in order. -EAGAIN when the thread has not kept up, -ENOMEM; what is passed
  * belongs to the thread, also on failure. */
 
-/* Records with this index are opened with `aead`. The slot must be free. */
-int receiver_key_add(struct receiver *r, uint32_t index, struct aead *aead);
+/* Cookies are good that one of these secrets has made. */
+int receiver_cookies(struct receiver *r, const struct cookie_jar *jar);
+/* A handshake is under way: its CONFIRM comes from there and has this tag. The slot must be free.
+ */
+int receiver_expect(struct receiver *r, uint32_t index, const struct udp_addr *from,
+                    const uint8_t tag[CPACE_TAG_LEN]);
+/* Records with this index are opened with `aead`. The slot must be free, or expect a CONFIRM. */
+int receiver_key_add(struct receiver *r, uint32_t index, const struct udp_addr *from,
+                     struct aead *aead);
 int receiver_key_drop(struct receiver *r, uint32_t index);
 /* Records under this key belong to the session, which is made when it is new. */
 int receiver_bind(struct receiver *r, uint32_t index, uint32_t session);

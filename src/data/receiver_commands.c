@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "data/receiver_impl.h"
+#include "sys/crypto/kdf.h"
 
 enum {
     PORTS_OF_SESSION = RECEIVER_STREAMS + REASM_PORTS,
@@ -15,6 +17,8 @@ enum {
 };
 
 enum op {
+    OP_COOKIES,
+    OP_EXPECT,
     OP_KEY_ADD,
     OP_KEY_DROP,
     OP_BIND,
@@ -35,6 +39,11 @@ struct command {
     struct receiver_port *port;
     int device;
     struct receiver_report report;
+    struct udp_addr from;
+    union {
+        struct cookie_jar cookies;
+        uint8_t tag[CPACE_TAG_LEN];
+    };
 };
 
 /* ---- in the data thread ---- */
@@ -44,17 +53,38 @@ static struct rx_session *session_of(struct receiver *r, uint32_t id)
     return id < RECEIVER_SESSIONS ? r->session[id] : NULL;
 }
 
-static void key_add(struct receiver *r, struct command *c)
+/* NULL where the slot is in use: the control thread chooses free ones. */
+static struct rx_key *key_make(struct receiver *r, const struct command *c)
 {
     struct rx_key **at = &r->key[c->index % RECEIVER_SLOTS];
     if (*at) {
-        return; /* the control thread chooses free slots */
+        return NULL;
     }
-    *at = calloc(1, sizeof(**at));
-    if (*at) {
-        (*at)->index = c->index;
-        (*at)->aead = TAKE_PTR(c->aead);
-        load_bucket_init(&(*at)->control, RECEIVER_CONTROLS_NEW, r->now);
+    struct rx_key *k = *at = calloc(1, sizeof(**at));
+    if (k) {
+        k->index = c->index;
+        k->from = c->from;
+        load_bucket_init(&k->control, RECEIVER_CONTROLS_NEW, r->now);
+        load_bucket_init(&k->hello, LOAD_KEY_BURST, r->now);
+    }
+    return k;
+}
+
+static void expect(struct receiver *r, const struct command *c)
+{
+    struct rx_key *k = key_make(r, c);
+    if (k) {
+        memcpy(k->tag, c->tag, sizeof(k->tag));
+        k->expects = true;
+    }
+}
+
+static void key_add(struct receiver *r, struct command *c)
+{
+    struct rx_key *k = r->key[c->index % RECEIVER_SLOTS];
+    k = k && k->index == c->index && !k->aead ? k : key_make(r, c);
+    if (k) {
+        k->aead = TAKE_PTR(c->aead);
     }
 }
 
@@ -73,6 +103,7 @@ static void key_drop(struct receiver *r, uint32_t index)
     }
     r->key[index % RECEIVER_SLOTS] = NULL;
     aead_free(k->aead);
+    secure_wipe(k, sizeof(*k));
     free(k);
 }
 
@@ -267,6 +298,12 @@ void receiver_close_books(struct receiver *r, uint32_t id)
 static void carry_out(struct receiver *r, struct command *c)
 {
     switch (c->op) {
+    case OP_COOKIES:
+        r->cookies = c->cookies;
+        break;
+    case OP_EXPECT:
+        expect(r, c);
+        break;
     case OP_KEY_ADD:
         key_add(r, c);
         break;
@@ -300,6 +337,7 @@ static void carry_out(struct receiver *r, struct command *c)
 static void command_free(struct command *c)
 {
     aead_free(c->aead);
+    secure_wipe(c, sizeof(*c));
     free(c);
 }
 
@@ -346,9 +384,29 @@ int receiver_stop(struct receiver *r)
     return command(r, &(struct command){.op = OP_STOP});
 }
 
-int receiver_key_add(struct receiver *r, uint32_t index, struct aead *aead)
+int receiver_cookies(struct receiver *r, const struct cookie_jar *jar)
 {
-    return command(r, &(struct command){.op = OP_KEY_ADD, .index = index, .aead = aead});
+    struct command c = {.op = OP_COOKIES, .cookies = *jar};
+    int e = command(r, &c);
+    secure_wipe(&c, sizeof(c));
+    return e;
+}
+
+int receiver_expect(struct receiver *r, uint32_t index, const struct udp_addr *from,
+                    const uint8_t tag[CPACE_TAG_LEN])
+{
+    struct command c = {.op = OP_EXPECT, .index = index, .from = *from};
+    memcpy(c.tag, tag, sizeof(c.tag));
+    int e = command(r, &c);
+    secure_wipe(&c, sizeof(c));
+    return e;
+}
+
+int receiver_key_add(struct receiver *r, uint32_t index, const struct udp_addr *from,
+                     struct aead *aead)
+{
+    return command(
+        r, &(struct command){.op = OP_KEY_ADD, .index = index, .from = *from, .aead = aead});
 }
 
 int receiver_key_drop(struct receiver *r, uint32_t index)

@@ -9,10 +9,12 @@
 
 #include "base/cleanup.h"
 #include "base/queue.h"
+#include "data/link/cookie.h"
 #include "data/link/reasm.h"
 #include "data/link/replay.h"
 #include "data/receiver.h"
 #include "model/load.h"
+#include "sys/crypto/cpace.h"
 
 enum {
     RECEIVER_RECENT = 64,     /* a power of two */
@@ -42,10 +44,14 @@ struct rx_session {
 
 struct rx_key {
     uint32_t index;
-    struct aead *aead;
-    struct replay replay; /* of stream 0 */
-    struct load_bucket
-        control; /* records of stream 0 that are passed on, while it has no session */
+    struct aead *aead;          /* NULL: its handshake is under way */
+    struct replay replay;       /* of stream 0 */
+    struct load_bucket control; /* records of stream 0, while it has no session */
+    struct load_bucket hello;   /* handshake messages that name it */
+    struct udp_addr from;       /* of its HELLO, and then of its newest control record, … */
+    uint64_t newest;            /* … which has this counter, less one */
+    bool expects, guessed;      /* a CONFIRM with this tag; another one came */
+    uint8_t tag[CPACE_TAG_LEN];
     struct rx_session *session;
     struct rx_key *next; /* of the session */
 };
@@ -78,6 +84,7 @@ struct receiver {
     struct reasm_room room;    /* of which each session has a part */
     unsigned unknown_told;
     struct load_sources sources;
+    struct cookie_jar cookies;
     struct counters counters;
     struct rx_key *key[RECEIVER_SLOTS];
     struct rx_session *session[RECEIVER_SESSIONS];

@@ -84,11 +84,11 @@ static unsigned thread_for(struct server *s, const struct receiver_event *e, uin
 
 /* A random index of that data thread whose slot is free. Slots of half-open keys and of sessions
  * are bounded far below their number, so a few draws do. */
-static struct key *make_key(struct server *s, const struct receiver_event *e, bool real,
+static struct key *make_key(struct server *s, const struct receiver_event *e, enum load_from kind,
                             unsigned thread)
 {
     uint32_t index = 0, n = s->conf.n_threads;
-    if (!server_half_room(s, &e->from, real)) {
+    if (!server_half_room(s, &e->from, kind)) {
         return NULL;
     }
     for (unsigned i = 0; i < 1000; i++) {
@@ -99,9 +99,9 @@ static struct key *make_key(struct server *s, const struct receiver_event *e, bo
             struct key *k = calloc(1, sizeof(*k));
             if (k) {
                 k->index = index;
-                k->from = e->from;
+                k->from = k->sure = e->from;
                 k->local = e->local;
-                k->real = real;
+                k->kind = kind;
                 k->made = mono_now();
                 k->expires = mono_add_ms(k->made, SERVER_HALF_MS);
                 s->key[index % RECEIVER_SLOTS] = k;
@@ -124,11 +124,23 @@ static int use_keys(struct server *s, struct key *k, struct handshake_keys *keys
         r = aead_new(keys->alg, keys->recv, &rx, NULL);
     }
     if (r == 0) {
-        r = receiver_key_add(server_receiver(s, k->index), k->index, rx);
+        r = receiver_key_add(server_receiver(s, k->index), k->index, &k->from, rx);
     }
     k->alg = keys->alg;
     k->remote = keys->remote;
     handshake_keys_wipe(keys);
+    return r;
+}
+
+/* Before the ANSWER leaves: which CONFIRM is right. */
+static int expect_confirm(struct server *s, const struct key *k)
+{
+    uint8_t tag[CPACE_TAG_LEN];
+    int r = handshake_collector_expects(&k->handshake, tag);
+    if (r == 0) {
+        r = receiver_expect(server_receiver(s, k->index), k->index, &k->from, tag);
+    }
+    secure_wipe(tag, sizeof(tag));
     return r;
 }
 
@@ -162,16 +174,16 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
 {
     uint8_t out[HANDSHAKE_MESSAGE_MAX], why = 0;
     struct handshake_keys keys = {0};
-    bool real = false;
+    enum load_from from = LOAD_ANYBODY;
     s->counters.handshakes++;
-    if (!server_admits(s, e, m, &real)) {
+    if (!server_admits(s, e, m, &from)) {
         return;
     }
     if (!server_may_try(s, e)) {
         server_reject(s, e, LINK_REASON_BUSY, m->sender);
         return;
     }
-    struct key *k = make_key(s, e, real, thread_for(s, e, m->receiver));
+    struct key *k = make_key(s, e, from, thread_for(s, e, m->receiver));
     if (!k) {
         return;
     }
@@ -180,12 +192,12 @@ static void on_hello(struct server *s, const struct receiver_event *e, const str
     if (n == -EACCES) {
         refused(s, e, why, m->sender);
     }
-    if (n < 0 || (k->handshake.complete && use_keys(s, k, &keys) < 0)) {
+    if (n < 0 || (k->handshake.complete ? use_keys(s, k, &keys) : expect_confirm(s, k)) < 0) {
         handshake_keys_wipe(&keys);
         server_drop_key(s, k);
         return;
     }
-    server_answer(s, e, real, out, n);
+    server_answer(s, e, from != LOAD_ANYBODY, out, n);
 }
 
 static void wrong_secret(struct server *s, const struct receiver_event *e)
@@ -200,30 +212,28 @@ static void wrong_secret(struct server *s, const struct receiver_event *e)
     }
     uint32_t times = guard_failed(&s->guard, addr, mono_now());
     s->counters.wrong_secret++;
-    server_say(s, true, "wrong passphrase from %s (%u in a row)", text, times);
+    if (s->words++ < SERVER_WORDS) {
+        server_say(s, true, "wrong passphrase from %s (%u in a row)", text, times);
+    }
 }
 
+/* Who began the handshake has made one guess by that, which no number of CONFIRMs makes more: the
+ * first wrong one is counted, and the right one still counts, whoever sent the others. */
 static void on_confirm(struct server *s, const struct receiver_event *e, const struct link_hs *m)
 {
     uint8_t addr[16], out[HANDSHAKE_MESSAGE_MAX];
     struct handshake_keys keys;
     struct key *k = server_find_key(s, m->receiver);
-    if (!k || k->session || !udp_addr_equal(&k->from, &e->from) ||
-        k->confirms++ >= SERVER_CONFIRMS) {
+    if (!k || k->session || !udp_addr_equal(&k->from, &e->from)) {
         return;
     }
     bool repeated = k->handshake.complete;
-    if (!repeated && !server_may_try(s, e)) { /* this was begun before another guess was wrong */
-        server_reject(s, e, LINK_REASON_BUSY, m->sender);
-        return; /* who knows the passphrase repeats it */
-    }
     int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
     udp_addr_ip(&e->from, addr);
-    if (n == -EACCES && !repeated) {
+    if (n == -EACCES && !repeated && !k->guessed) {
+        k->guessed = true;
         wrong_secret(s, e);
         server_reject(s, e, LINK_REASON_SECRET, m->sender);
-        server_drop_key(s, k);
-        return;
     }
     if (n < 0) {
         return;
@@ -266,6 +276,7 @@ static void on_event(struct server *s, const struct receiver_event *e)
     switch (e->kind) {
     case RECEIVER_HANDSHAKE:
     case RECEIVER_COOKIE:
+    case RECEIVER_REKEY:
     case RECEIVER_CONFIRM:
         on_handshake(s, e);
         break;
@@ -346,6 +357,18 @@ static void tick_keys(struct server *s, struct mono now)
     }
 }
 
+/* Secrets that change reach the data threads, at a later tick where one has not kept up. */
+static void turn_cookies(struct server *s, struct mono now)
+{
+    struct mono made = s->cookies.made;
+    (void)cookie_turn(&s->cookies, now);
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        s->cookies_told[t] = s->cookies_told[t] && s->cookies.made.ns == made.ns;
+        s->cookies_told[t] =
+            s->cookies_told[t] || receiver_cookies(s->receiver[t], &s->cookies) == 0;
+    }
+}
+
 static void on_tick(struct loop *l, struct mono now, void *user)
 {
     (void)l;
@@ -356,7 +379,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     }
     s->hints = 0;
     server_tell_tick(s, now);
-    (void)cookie_turn(&s->cookies, now);
+    turn_cookies(s, now);
     tick_keys(s, now);
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
         if (s->session[i]) {
@@ -404,6 +427,9 @@ static int start(struct server *s, struct error *err)
                                          .n_outputs = s->conf.n_outputs,
                                          .control = &s->wake};
         r = receiver_start(&rc, &s->receiver[t], err);
+    }
+    for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
+        s->cookies_told[t] = receiver_cookies(s->receiver[t], &s->cookies) == 0;
     }
     return r;
 }

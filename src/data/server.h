@@ -12,10 +12,20 @@
 
 struct server;
 
+/* A TAP device, and what is known of it. */
+struct server_device {
+    int fd;          /* -1: there is none */
+    char name[16];   /* "ntap-web1" */
+    bool cut;        /* it does not hold the tap's whole name */
+    bool down, gone; /* as its owner has found it; and the next try to make it again */
+    unsigned tries;
+    struct mono next;
+};
+
 struct server_ops {
-    /* A TAP device for this tap; *ret_fd -1 when one device serves all, or there is none. The
+    /* A device for this tap; ret->fd -1 when one device serves all, or there is none. The
      * descriptor is the server's to close when the tap is gone. */
-    int (*device)(void *user, const char *tap, int *ret_fd, struct error *err);
+    int (*device)(void *user, const char *tap, struct server_device *ret, struct error *err);
     void (*say)(void *user, bool error, const char *text);
     /* A data thread has given up, as it has said: nothing is received any more. */
     void (*failed)(void *user);
@@ -73,6 +83,7 @@ struct server_tap {
     int64_t rtt_ns, clock_offset_ns; /* the tap's wall clock minus ours; valid with rtt_ns > 0 */
     struct receiver_port *const *ports;
     unsigned n_ports;
+    const struct server_device *device;
     const struct history *history;  /* as the tap tells it */
     const struct server_past *past; /* NULL: all its interfaces are in the list */
 };
@@ -88,8 +99,14 @@ const struct server_forgotten *server_forgotten(const struct server *s);
 typedef void server_tap_fn(void *user, const struct server_tap *tap);
 void server_each(const struct server *s, server_tap_fn *fn, void *user);
 
-/* What happened here: sessions of taps. */
+/* The devices of taps that have one. What `fn` changes of a device stays changed. */
+typedef void server_device_fn(void *user, const char *tap, struct server_device *d);
+void server_each_device(struct server *s, server_device_fn *fn, void *user);
+
+/* What happened here: sessions of taps, and what the caller adds. */
 const struct history *server_history(const struct server *s);
+/* `subject` is a tap's name, or an output's. */
+void server_event(struct server *s, enum history_kind kind, const char *subject, const char *words);
 
 struct server_counters {
     uint64_t handshakes, accepted; /* HELLOs read, sessions or keys that came of them */

@@ -2,18 +2,14 @@
  *
  * Whose handshakes the collector works on. Anyone can send HELLOs from any address: a few are taken
  * as they come, beyond that an address first shows by a cookie that it is real, and then has a
- * share that others cannot use up (model/load.h). Who guessed passphrases has to wait
- * (model/guard.h). Handshakes that are under way are bounded, apart for both kinds.
+ * share that others cannot use up; a session's next key shares with no stranger (model/load.h; the
+ * data thread has told these kinds apart). Who guessed passphrases has to wait (model/guard.h).
+ * Handshakes that are under way are bounded, apart for each kind.
  */
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "data/server_impl.h"
-
-static uint16_t port_of(const struct udp_addr *a)
-{
-    return a->sa.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port;
-}
 
 /* Datagrams to a forged address may stay in our send buffer: a neighbour that is not there is asked
  * for during seconds. Half of the buffer is for sessions; once an eighth is taken, each address
@@ -45,18 +41,20 @@ static void send_cookie(struct server *s, const struct receiver_event *e, const 
                         uint32_t receiver)
 {
     uint8_t d[HANDSHAKE_MESSAGE_MAX], cookie[LINK_COOKIE_LEN];
-    cookie_make(&s->cookies, addr, port_of(&e->from), cookie);
+    cookie_make(&s->cookies, addr, udp_addr_port(&e->from), cookie);
     server_answer(s, e, false, d, handshake_cookie(cookie, receiver, d));
     s->counters.cookies++;
 }
 
 bool server_admits(struct server *s, const struct receiver_event *e, const struct link_hs *m,
-                   bool *ret_real)
+                   enum load_from *ret_from)
 {
     uint8_t addr[16];
     udp_addr_ip(&e->from, addr);
-    *ret_real = cookie_holds(&s->cookies, addr, port_of(&e->from), m->cookie);
-    switch (load_hello(&s->load, addr, *ret_real, mono_now())) {
+    *ret_from = e->kind == RECEIVER_REKEY    ? LOAD_LIVE
+                : e->kind == RECEIVER_COOKIE ? LOAD_REAL
+                                             : LOAD_ANYBODY;
+    switch (load_hello(&s->load, addr, *ret_from, mono_now())) {
     case LOAD_WORK:
         return true;
     case LOAD_COOKIE:
@@ -96,14 +94,22 @@ static void whose(const struct udp_addr *a, uint8_t ret[16])
     load_address(ip, ret);
 }
 
+/* An honest handshake is half-open for a round trip, and not much longer where a thousand taps come
+ * back at once: who has begun is left alone for a while. */
+static bool had_its_time(const struct key *k)
+{
+    return mono_due(mono_now(), mono_add_ms(k->made, SERVER_HALF_MIN_MS));
+}
+
 /* A tap that has waited begins anew and ignores answers to what it began before: what is half-open
- * from its address and port, which are known to be real, only takes room. */
+ * from its address and port, which are known to be real, only takes room. It is not dropped at
+ * once: somebody who repeats the tap's HELLO must not end what the tap has just begun. */
 static void drop_superseded(struct server *s, const struct udp_addr *from)
 {
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < LOAD_KINDS; i++) {
         for (struct key *k = s->half[i].first, *next; k; k = next) {
             next = k->half_next;
-            if (udp_addr_equal(&k->from, from)) {
+            if (udp_addr_equal(&k->from, from) && had_its_time(k)) {
                 server_drop_key(s, k);
             }
         }
@@ -111,19 +117,19 @@ static void drop_superseded(struct server *s, const struct udp_addr *from)
 }
 
 /* The oldest gives way: of the same address where that one has its share already, else of all of
- * its kind. An honest handshake is half-open for a round trip, and not much longer where a thousand
- * taps come back at once: who has begun is left alone for a while, and who comes asks again. */
-bool server_half_room(struct server *s, const struct udp_addr *from, bool real)
+ * its kind; where it has not had its time, who comes asks again. */
+bool server_half_room(struct server *s, const struct udp_addr *from, enum load_from kind)
 {
-    const struct half_list *l = &s->half[real];
-    unsigned limit = real ? SERVER_HALF - SERVER_HALF_FREE : SERVER_HALF_FREE, own = 0;
+    static const unsigned limits[] = {SERVER_HALF_FREE, SERVER_HALF_REAL, SERVER_HALF_LIVE};
+    const struct half_list *l = &s->half[kind];
+    unsigned limit = limits[kind], own = 0;
     struct key *victim = NULL;
     uint8_t mine[16], other[16];
-    if (real) {
+    if (kind != LOAD_ANYBODY) {
         drop_superseded(s, from);
     }
     whose(from, mine);
-    for (struct key *k = real ? l->first : NULL; k; k = k->half_next) {
+    for (struct key *k = kind == LOAD_REAL ? l->first : NULL; k; k = k->half_next) {
         whose(&k->from, other);
         if (memcmp(mine, other, sizeof(mine)) == 0) {
             victim = victim ? victim : k;
@@ -136,7 +142,7 @@ bool server_half_room(struct server *s, const struct udp_addr *from, bool real)
     if (!victim) {
         return true;
     }
-    if (!mono_due(mono_now(), mono_add_ms(victim->made, SERVER_HALF_MIN_MS))) {
+    if (!had_its_time(victim)) {
         s->counters.put_off++;
         return false;
     }
@@ -146,7 +152,7 @@ bool server_half_room(struct server *s, const struct udp_addr *from, bool real)
 
 void server_half_add(struct server *s, struct key *k)
 {
-    struct half_list *l = &s->half[k->real];
+    struct half_list *l = &s->half[k->kind];
     k->half_prev = l->last;
     k->half_next = NULL;
     *(l->last ? &l->last->half_next : &l->first) = k;
@@ -157,7 +163,7 @@ void server_half_add(struct server *s, struct key *k)
 
 void server_half_remove(struct server *s, struct key *k)
 {
-    struct half_list *l = &s->half[k->real];
+    struct half_list *l = &s->half[k->kind];
     *(k->half_prev ? &k->half_prev->half_next : &l->first) = k->half_next;
     *(k->half_next ? &k->half_next->half_prev : &l->last) = k->half_prev;
     k->half_prev = k->half_next = NULL;

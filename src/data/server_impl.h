@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What server.c (sockets, handshakes), server_admit.c (whose handshakes are looked at),
- * server_session.c (control records), server_taps.c (who is known, with which ports),
- * server_words.c (what is said of them) and server_index.c (finding things without walking) share.
+ * server_session.c (control records), server_move.c (where taps are), server_taps.c (who is known,
+ * with which ports), server_words.c (what is said of them) and server_index.c (finding things
+ * without walking) share.
  */
 #pragma once
 
 #include "base/table.h"
 #include "data/link/clock.h"
 #include "data/link/cookie.h"
+#include "data/link/proof.h"
 #include "data/server.h"
 #include "model/guard.h"
 #include "model/load.h"
@@ -16,10 +18,11 @@
 enum {
     SERVER_TAPS = 4096,     /* names remembered */
     SERVER_PORTS = 4095,    /* observation points in all */
-    SERVER_HALF = 1024,     /* handshakes that have not become a session */
-    SERVER_HALF_FREE = 256, /* of these, begun without a cookie */
-    SERVER_HALF_OWN = 512,  /* of the others, from one address */
-    SERVER_CONFIRMS = 16,   /* that are looked at for one handshake */
+    SERVER_HALF_FREE = 256, /* handshakes that have not become a session, begun without a cookie; */
+    SERVER_HALF_REAL = 768, /* with one, … */
+    SERVER_HALF_OWN = 512,  /* … of these from one address; */
+    SERVER_HALF_LIVE = 512, /* for a session's next key; */
+    SERVER_HALF = SERVER_HALF_FREE + SERVER_HALF_REAL + SERVER_HALF_LIVE, /* and in all */
     SERVER_TICK_MS = 200,
     SERVER_REPORT_MS = 1000 - SERVER_TICK_MS / 2, /* so that it is every fifth tick */
     SERVER_SPREAD = 5,
@@ -38,7 +41,7 @@ enum {
     SERVER_HINTS = 32,  /* REJECTs that no handshake stands behind, in a tick */
     SERVER_GUESSES =
         3,            /* wrong passphrases from a live session's address that the guard forgives */
-    SERVER_WORDS = 4, /* sentences about refused HELLOs in a second */
+    SERVER_WORDS = 4, /* sentences about handshakes that come to nothing in a second */
     SERVER_TOLD = 24, /* sentences about a tap in the log, and events in the history, … */
     SERVER_TOLD_MS = 60000,   /* in so long */
     SERVER_BEGINS = 1,        /* sessions of a tap in a second, … */
@@ -69,9 +72,11 @@ struct key {
     uint32_t remote;
     struct session *session;           /* NULL: half-open */
     struct key *half_prev, *half_next; /* among the half-open, in the order of their making */
-    bool real;                         /* its HELLO brought a cookie */
-    unsigned confirms;
+    enum load_from kind;               /* of its HELLO */
+    bool guessed;                      /* a wrong CONFIRM was counted */
     struct udp_addr from, local;
+    struct udp_addr sure;      /* the last address of which it is known that it is the tap's */
+    struct link_proof proof;   /* of the present one */
     uint64_t newest;           /* counter of the control record that told them, plus one */
     struct mono made, expires; /* expires {0}: with the session */
     struct mono asked;         /* its first INFO came */
@@ -94,8 +99,8 @@ struct tap {
     unsigned n_ports;
     struct server_past *past; /* NULL: none yet */
     struct session *session;  /* NULL: gone */
-    int device;               /* its TAP device, or -1 */
-    struct mono device_next;  /* no device could be made: the next try */
+    struct server_device device;
+    struct mono device_next; /* no device could be made: the next try */
     struct mono device_closed;
     unsigned sessions, rekeys, moves;
     unsigned unclosed; /* sessions that ended without the tap's last word */
@@ -156,8 +161,9 @@ struct server {
     struct guard guard; /* passphrases: who has to wait */
     struct load load;   /* handshakes: whose are taken on */
     struct cookie_jar cookies;
+    bool cookies_told[RECEIVER_THREADS]; /* the data thread has the newest secrets */
     struct key *key[RECEIVER_SLOTS];
-    struct half_list half[2]; /* half-open keys; [1]: of real addresses */
+    struct half_list half[LOAD_KINDS]; /* half-open keys */
     unsigned n_half;
     struct session *session[RECEIVER_SESSIONS];
     unsigned n_sessions, next_session;
@@ -178,8 +184,6 @@ struct server {
 
 /* server.c */
 void server_say(struct server *s, bool error, const char *fmt, ...) _printf_(3, 4);
-/* Adds to the collector's own history; `subject` is a tap's name. */
-void server_event(struct server *s, enum history_kind kind, const char *subject, const char *words);
 void server_send(struct server *s, const struct udp_addr *to, const struct udp_addr *from,
                  const uint8_t *d, size_t len);
 struct key *server_find_key(struct server *s, uint32_t index);
@@ -205,10 +209,10 @@ struct tap *server_tap_named(const struct server *s, const char *name);
 struct receiver *server_receiver(const struct server *s, uint32_t index);
 
 /* server_admit.c */
-/* Is this HELLO to be worked on? If not it has been answered, where that is due. *ret_real: its
- * sender's address is known to be real. */
+/* Is this HELLO to be worked on? If not it has been answered, where that is due. *ret_from: what is
+ * known of its sender. */
 bool server_admits(struct server *s, const struct receiver_event *e, const struct link_hs *m,
-                   bool *ret_real);
+                   enum load_from *ret_from);
 /* Sends an answer to a handshake message or an unknown record, unless too many are stuck.
  * `real`: the address has shown that it is. `len` not above 0: there is none. */
 void server_answer(struct server *s, const struct receiver_event *e, bool real, const uint8_t *d,
@@ -219,7 +223,7 @@ void server_reject(struct server *s, const struct receiver_event *e, uint8_t why
                    uint32_t receiver);
 /* Drops a half-open key where the next one from this address would be one too many; false when
  * there is none to be dropped yet. */
-bool server_half_room(struct server *s, const struct udp_addr *from, bool real);
+bool server_half_room(struct server *s, const struct udp_addr *from, enum load_from kind);
 void server_half_add(struct server *s, struct key *k);
 void server_half_remove(struct server *s, struct key *k);
 
@@ -246,6 +250,13 @@ void server_tell_event(struct server *s, struct tap *t, enum history_kind kind, 
 /* How much was left out; of all taps where it is time, of this one now. */
 void server_tell_tick(struct server *s, struct mono now);
 void server_tell_rest(struct server *s, struct tap *t);
+
+/* server_move.c */
+/* An authentic control record of this key came from there. */
+void server_follow(struct server *s, struct key *k, const struct receiver_event *e);
+/* The tap repeats the time of a REPORT: was that sent to where it is now? `k`: its newest key, or
+ * NULL. */
+void server_proved(struct key *k, const struct link_report *r);
 
 /* server_session.c */
 void server_control(struct server *s, const struct receiver_event *e);

@@ -18,13 +18,16 @@ static void send_control(struct server *s, struct key *k, const struct link_cont
     if (n < 0 || !k->tx) {
         return;
     }
+    size_t len = LINK_RECORD_HEADER + (size_t)n + aead_tag_len(k->tx);
+    if (!link_proof_allows(&k->proof, udp_addr_headers(&k->from) + len)) {
+        return; /* nobody is sent more than came from there */
+    }
     struct link_record rec = {0, k->remote, k->counter++};
     link_record_encode(&rec, d);
     link_record_nonce(&rec, nonce);
     if (aead_seal(k->tx, nonce, d, LINK_RECORD_HEADER, d + LINK_RECORD_HEADER, (size_t)n,
                   d + LINK_RECORD_HEADER + n) == 0) {
-        server_send(s, &k->from, &k->local, d,
-                    LINK_RECORD_HEADER + (size_t)n + aead_tag_len(k->tx));
+        server_send(s, &k->from, &k->local, d, len);
     }
 }
 
@@ -34,6 +37,7 @@ static void send_report(struct server *s, struct session *ss)
     ctl.report = (struct link_report){.now = wall_now().ns, .echo = ss->last_now};
     ctl.report.echo_age = ss->last_now ? (uint64_t)mono_diff(mono_now(), ss->last_at) : 0;
     link_clock_sent(&ss->clock, ctl.report.now, mono_now());
+    link_proof_told(&ss->key->proof, ctl.report.now);
     for (unsigned i = 0; i < ss->n_streams; i++) {
         struct link_report_stream *rs = &ctl.report.stream[ctl.report.count++];
         *rs = (struct link_report_stream){.stream = ss->stream_id[i]};
@@ -88,8 +92,8 @@ void server_session_closed(struct server *s, uint32_t id)
     }
     if (t->session == ss) {
         t->session = NULL;
-        if (t->device >= 0) {
-            close(TAKE_FD(t->device));
+        if (t->device.fd >= 0) {
+            close(TAKE_FD(t->device.fd));
             t->device_closed = mono_now();
         }
     }
@@ -252,7 +256,7 @@ static int open_device(struct server *s, struct tap *t)
 {
     struct error err = {""};
     struct mono now = mono_now();
-    if (t->device >= 0) {
+    if (t->device.fd >= 0) {
         return 0;
     }
     if ((t->device_next.ns != 0 && !mono_due(now, t->device_next)) ||
@@ -267,7 +271,7 @@ static int open_device(struct server *s, struct tap *t)
     if (r < 0) {
         say_once(s, t->session, "%s", err.text);
     }
-    if (t->device >= 0) { /* one of its own: names cost nothing where all have one passphrase */
+    if (t->device.fd >= 0) { /* one of its own: names cost nothing where all have one passphrase */
         (void)load_bucket_take(&s->devices, SERVER_DEVICES, SERVER_DEVICES_BURST, now);
     }
     t->device_next = r < 0 ? mono_add_ms(now, SERVER_DEVICE_MS) : (struct mono){0};
@@ -327,7 +331,7 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
     atomic_store_explicit(&p->accounted, 0,
                           memory_order_relaxed); /* not those of its last session */
     atomic_store_explicit(&p->lost, 0, memory_order_relaxed);
-    if (receiver_stream_add(of(s, ss), ss->id, ls->stream, p, ss->tap->device) < 0) {
+    if (receiver_stream_add(of(s, ss), ss->id, ls->stream, p, ss->tap->device.fd) < 0) {
         return false;
     }
     ss->final[ss->n_streams] = ss->ending[ss->n_streams] = false;
@@ -466,46 +470,6 @@ static void on_close(struct server *s, struct session *ss)
     server_session_end(s, ss);
 }
 
-/* A path that changes the source at each record must not fill the history: a few in ten seconds. */
-static void tell_move(struct server *s, struct tap *t, const struct udp_addr *to)
-{
-    struct mono now = mono_now();
-    t->moves++;
-    if (t->moved.ns == 0 || mono_due(now, mono_add_ms(t->moved, SERVER_MOVED_MS))) {
-        t->moved = now;
-        t->moves_told = 0;
-    }
-    if (t->moves_told++ < SERVER_MOVED_TOLD) {
-        char text[UDP_ADDR_TEXT];
-        udp_addr_text(to, text);
-        server_tell_event(s, t, HISTORY_MOVED, text);
-        server_tell(s, t, false, " has moved to %s", text);
-    }
-}
-
-/* The newest record of the newest key tells where the tap is now. An older one, which took longer
- * or was held back, does not, and one that comes twice is no record at all. */
-static void follow(struct server *s, struct key *k, const struct receiver_event *e)
-{
-    struct session *ss = k->session;
-    if ((ss && ss->key != k) || e->counter < k->newest) {
-        return;
-    }
-    k->newest = e->counter + 1;
-    bool elsewhere = !udp_addr_equal(&k->from, &e->from), moved = ss && !ss->closing && elsewhere;
-    k->from = e->from;
-    k->local = e->local;
-    if (ss) {
-        ss->tap->last_addr = e->from;
-    }
-    if (ss && elsewhere) {
-        server_session_moved(s, ss);
-    }
-    if (moved) {
-        tell_move(s, ss->tap, &e->from);
-    }
-}
-
 void server_control(struct server *s, const struct receiver_event *e)
 {
     struct key *k = server_find_key(s, e->index);
@@ -514,7 +478,7 @@ void server_control(struct server *s, const struct receiver_event *e)
         return;
     }
     struct session *ss = k->session;
-    follow(s, k, e);
+    server_follow(s, k, e);
     if (c.type == LINK_INFO) {
         on_info(s, k, &c.info, e->data, e->len);
         return;
@@ -541,11 +505,12 @@ void server_control(struct server *s, const struct receiver_event *e)
             if (p) {
                 p->shown = p->has_sub = true;
                 (void)receiver_sub_add(of(s, ss), ss->id, c.port.stream, c.port.port, p,
-                                       ss->tap->device);
+                                       ss->tap->device.fd);
             }
         }
         break;
     case LINK_REPORT:
+        server_proved(ss->key, &c.report);
         on_report(s, ss, &c.report);
         break;
     case LINK_STREAM_END:

@@ -17,9 +17,7 @@ void server_tap_free(struct tap *t)
         free(t->port[i]->filter);
         free(t->port[i]);
     }
-    if (t->device >= 0) {
-        close(t->device);
-    }
+    closep(&t->device.fd);
     history_done(&t->history);
     free(t->past);
     free(t);
@@ -141,7 +139,7 @@ static struct tap *make(struct server *s, const char *name)
     if (t) {
         snprintf(t->name, sizeof(t->name), "%s", name);
         t->number = ++s->last_tap;
-        t->device = -1;
+        t->device.fd = -1;
         load_bucket_init(&t->begins, SERVER_BEGINS_BURST, mono_now());
         load_bucket_init(&t->streams, SERVER_STREAMS_BURST, mono_now());
         history_init(&t->history, HISTORY_TAP);
@@ -317,10 +315,20 @@ void server_each(const struct server *s, server_tap_fn *fn, void *user)
             .clock_offset_ns = t->clock_offset_ns,
             .ports = t->port,
             .n_ports = t->n_ports,
+            .device = &t->device,
             .history = &t->history,
             .past = t->past,
         };
         udp_addr_text(&t->last_addr, view.address);
         fn(user, &view);
+    }
+}
+
+void server_each_device(struct server *s, server_device_fn *fn, void *user)
+{
+    for (unsigned i = 0; i < s->n_taps; i++) {
+        if (s->tap[i]->device.fd >= 0) {
+            fn(user, s->tap[i]->name, &s->tap[i]->device);
+        }
     }
 }

@@ -12,7 +12,6 @@
 #include "data/pipeline.h"
 #include "data/source/ring.h"
 #include "data/stage/cut.h"
-#include "data/stage/ports.h"
 #include "data/stage/tunnel.h"
 
 enum {
@@ -22,7 +21,7 @@ enum {
     COMMANDS = 64,
 };
 
-enum op { OP_SESSION, OP_REKEY, OP_SIZE, OP_DOWN, OP_FILTER, OP_RING, OP_OWN, OP_PORTS };
+enum op { OP_SESSION, OP_REKEY, OP_SIZE, OP_DOWN, OP_FILTER, OP_RING };
 
 struct command {
     enum op op;
@@ -32,10 +31,6 @@ struct command {
     struct ring *ring;
     bool has_flow;
     struct ether_flow flow;
-    unsigned n_own;
-    int own[RING_OWN_MAX];
-    unsigned n_ports;
-    uint32_t ports[PORTS_MAX];
 };
 
 struct worker {
@@ -138,14 +133,6 @@ static void carry_out(struct worker *w, struct command *c)
         close_ring(w);
         w->next = TAKE_PTR(c->ring);
         w->swapping = true;
-        break;
-    case OP_OWN:
-        if (ring_source_ring(w->pipeline.source)) {
-            (void)ring_own_devices(ring_source_ring(w->pipeline.source), c->own, c->n_own);
-        }
-        break;
-    case OP_PORTS:
-        ports_stage_set(w->pipeline.stage[1], c->ports, c->n_ports);
         break;
     }
 }
@@ -261,10 +248,7 @@ static int build(struct worker *w, struct ring *ring, const struct worker_conf *
         r = tunnel_stage_new(&w->counting, &w->pipeline.stage[0]);
     }
     if (r == 0) {
-        r = ports_stage_new(&w->pipeline.stage[1]);
-    }
-    if (r == 0) {
-        r = cut_stage_new(!conf->keep_super, conf->snaplen, &w->counting, &w->pipeline.stage[2]);
+        r = cut_stage_new(!conf->keep_super, conf->snaplen, &w->counting, &w->pipeline.stage[1]);
     }
     if (r == 0) {
         r = link_tx_new(conf->stream, &w->counting, conf->backlog, &w->pipeline.sink);
@@ -376,20 +360,6 @@ int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether
 int worker_ring(struct worker *w, struct ring *ring)
 {
     return command(w, &(struct command){.op = OP_RING, .key.fd = -1, .ring = ring});
-}
-
-int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n)
-{
-    struct command c = {.op = OP_OWN, .key.fd = -1, .n_own = n < RING_OWN_MAX ? n : RING_OWN_MAX};
-    memcpy(c.own, ifindexes, c.n_own * sizeof(c.own[0]));
-    return command(w, &c);
-}
-
-int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n)
-{
-    struct command c = {.op = OP_PORTS, .key.fd = -1, .n_ports = n < PORTS_MAX ? n : PORTS_MAX};
-    memcpy(c.ports, ifindex, c.n_ports * sizeof(c.ports[0]));
-    return command(w, &c);
 }
 
 void worker_hold(struct worker *w, bool held)

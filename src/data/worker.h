@@ -46,11 +46,6 @@ int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether
 /* The interface is another one now, or gone (NULL). What the old ring has is sent and counted
  * first; commands that follow wait for that. `ring` has its filter. */
 int worker_ring(struct worker *w, struct ring *ring);
-/* "any": interfaces whose frames are skipped. */
-int worker_own_devices(struct worker *w, const int *ifindexes, unsigned n);
-/* "any": interface ifindex[i] is the stream's port i + 1; at most PORTS_MAX of stage/ports.h. 0: no
- * interface has that port. */
-int worker_ports(struct worker *w, const uint32_t *ifindex, unsigned n);
 /* The session is in doubt: frames wait in the backlog, or no longer. No command: it needs no room.
  */
 void worker_hold(struct worker *w, bool held);

@@ -88,7 +88,7 @@ uint32_t guard_failed(struct guard *g, const uint8_t addr[16], struct mono now)
     uint8_t a[16];
     load_address(addr, a);
     refill(g, now);
-    g->tokens -= g->tokens > 0 ? 1 : 0;
+    g->tokens -= g->tokens > -GUARD_DEBT ? 1 : 0;
     struct guard_entry *e = find(g, a);
     if (!e) {
         struct guard_entry *set = ways(g, a);
@@ -103,8 +103,12 @@ uint32_t guard_failed(struct guard *g, const uint8_t addr[16], struct mono now)
     }
     e->failures += e->failures < UINT32_MAX ? 1 : 0;
     int64_t ms = e->failures > 6 ? GUARD_MAX_MS : (int64_t)GUARD_FIRST_MS << (e->failures - 1);
+    struct mono from =
+        e->until.ns > now.ns ? e->until : now; /* begun side by side: all is waited for */
+    struct mono until = mono_add_ms(from, MIN(ms, (int64_t)GUARD_MAX_MS));
+    struct mono latest = mono_add_ms(now, GUARD_FORGET_MS);
     e->last = now;
-    e->until = mono_add_ms(now, MIN(ms, (int64_t)GUARD_MAX_MS));
+    e->until = until.ns < latest.ns ? until : latest;
     return e->failures;
 }
 

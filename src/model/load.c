@@ -63,6 +63,7 @@ void load_init(struct load *l, uint64_t key, struct mono now)
     l->key = key;
     load_bucket_init(&l->free, LOAD_FREE_BURST, now);
     load_bucket_init(&l->all, LOAD_BURST, now);
+    load_bucket_init(&l->live, LOAD_LIVE_BURST, now);
 }
 
 static struct load_bucket *bucket_of(const struct load *l, struct load_entry *table,
@@ -85,11 +86,16 @@ static struct load_bucket *bucket_of(const struct load *l, struct load_entry *ta
     return &at->bucket;
 }
 
-enum load_verdict load_hello(struct load *l, const uint8_t addr[16], bool real, struct mono now)
+enum load_verdict load_hello(struct load *l, const uint8_t addr[16], enum load_from from,
+                             struct mono now)
 {
-    if (!real) {
+    if (from == LOAD_ANYBODY) {
         return load_bucket_take(&l->free, LOAD_FREE_RATE, LOAD_FREE_BURST, now) ? LOAD_WORK
                                                                                 : LOAD_COOKIE;
+    }
+    if (from == LOAD_LIVE) {
+        return load_bucket_take(&l->live, LOAD_LIVE_RATE, LOAD_LIVE_BURST, now) ? LOAD_WORK
+                                                                                : LOAD_LATER;
     }
     uint8_t a[16];
     load_address(addr, a);
@@ -115,14 +121,24 @@ void load_sources_init(struct load_sources *l, uint64_t key, struct mono now)
 {
     l->key = key;
     for (unsigned i = 0; i < LOAD_ENTRIES; i++) {
-        load_bucket_init(&l->bucket[i], LOAD_SOURCE_BURST, now);
+        load_bucket_init(&l->addr[i], LOAD_SOURCE_BURST, now);
+    }
+    for (unsigned i = 0; i < LOAD_PORTS; i++) {
+        load_bucket_init(&l->port[i], LOAD_PORT_BURST, now);
+        load_bucket_init(&l->real[i], LOAD_REAL_BURST, now);
     }
 }
 
-bool load_source(struct load_sources *l, const uint8_t addr[16], struct mono now)
+bool load_source(struct load_sources *l, const uint8_t addr[16], uint16_t port, bool real,
+                 struct mono now)
 {
     uint8_t a[16];
+    uint64_t whole = load_hash(l->key + port, addr); /* of IPv6 the host half, too */
+    if (real) {
+        return load_bucket_take(&l->real[whole % LOAD_PORTS], LOAD_REAL_RATE, LOAD_REAL_BURST, now);
+    }
     load_address(addr, a);
-    return load_bucket_take(&l->bucket[load_hash(l->key, a) % LOAD_ENTRIES], LOAD_SOURCE_RATE,
+    return load_bucket_take(&l->port[whole % LOAD_PORTS], LOAD_PORT_RATE, LOAD_PORT_BURST, now) ||
+           load_bucket_take(&l->addr[load_hash(l->key, a) % LOAD_ENTRIES], LOAD_SOURCE_RATE,
                             LOAD_SOURCE_BURST, now);
 }

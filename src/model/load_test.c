@@ -52,12 +52,12 @@ static void forged_addresses(void **state)
     for (uint32_t i = 0; i < 100000; i++) { /* in 10 s */
         struct mono t = {t0.ns + (int64_t)i * 100000};
         v4(i * 2654435761u, a);
-        enum load_verdict v = load_hello(&l, a, false, t);
+        enum load_verdict v = load_hello(&l, a, LOAD_ANYBODY, t);
         assert_true(v == LOAD_WORK || v == LOAD_COOKIE);
         worked += v == LOAD_WORK;
         if (i % 1000 == 0) {
             v4(0xc0000201, a);
-            honest += load_hello(&l, a, true, t) == LOAD_WORK;
+            honest += load_hello(&l, a, LOAD_REAL, t) == LOAD_WORK;
         }
     }
     assert_in_range(worked, LOAD_FREE_BURST, LOAD_FREE_BURST + 10 * LOAD_FREE_RATE + 1);
@@ -74,10 +74,10 @@ static void a_greedy_address(void **state)
     for (uint32_t i = 0; i < 100000; i++) {
         struct mono t = {t0.ns + (int64_t)i * 100000};
         v4(0xc0000201, a);
-        greedy += load_hello(&l, a, true, t) == LOAD_WORK;
+        greedy += load_hello(&l, a, LOAD_REAL, t) == LOAD_WORK;
         if (i % 20000 == 19999) {
             v4(0xc0000202, a);
-            honest += load_hello(&l, a, true, t) == LOAD_WORK;
+            honest += load_hello(&l, a, LOAD_REAL, t) == LOAD_WORK;
         }
     }
     assert_in_range(greedy, 9 * LOAD_RATE, 10 * LOAD_RATE + LOAD_BURST);
@@ -94,10 +94,10 @@ static void many_greedy_addresses(void **state)
     for (uint32_t i = 0; i < 400000; i++) { /* 40 s, 50 a second from each */
         struct mono t = {t0.ns + (int64_t)i * 100000};
         v4(0x0a000000 + i % 200, a);
-        load_hello(&l, a, true, t);
+        load_hello(&l, a, LOAD_REAL, t);
         if (i % 10000 == 9999) {
             v4(0xc0000202, a);
-            honest += load_hello(&l, a, true, t) == LOAD_WORK;
+            honest += load_hello(&l, a, LOAD_REAL, t) == LOAD_WORK;
         }
     }
     assert_int_equal(honest, 40);
@@ -124,7 +124,7 @@ static void a_network_is_one(void **state)
     unsigned worked = 0;
     for (uint8_t i = 0; i < 100; i++) {
         uint8_t host[16] = {0x20, 1, 0xd, 0xb8, [15] = i};
-        worked += load_hello(&l, host, true, t0) == LOAD_WORK;
+        worked += load_hello(&l, host, LOAD_REAL, t0) == LOAD_WORK;
     }
     assert_in_range(worked, LOAD_OWN_BURST, LOAD_OWN_BURST + 1);
 }
@@ -145,26 +145,112 @@ static void stuck_answers(void **state)
     assert_true(load_answer(&l, a, mono_add_ms(t0, 10000)));
 }
 
+/* Sessions' next keys have a budget that strangers do not touch, nor they that of strangers. */
+static void sessions(void **state)
+{
+    (void)state;
+    uint8_t a[16];
+    unsigned rekeyed = 0, worked = 0;
+    load_init(&l, 7, t0);
+    v4(0xc0000201, a);
+    for (uint32_t i = 0; i < 100000; i++) { /* in 10 s: everybody, from the session's address */
+        struct mono t = {t0.ns + (int64_t)i * 100000};
+        load_hello(&l, a, LOAD_ANYBODY, t);
+        load_hello(&l, a, LOAD_REAL, t);
+        rekeyed += i % 100 == 0 && load_hello(&l, a, LOAD_LIVE, t) == LOAD_WORK;
+    }
+    assert_int_equal(rekeyed, 1000);
+    load_init(&l, 7, t0);
+    rekeyed = 0;
+    for (uint32_t i = 0; i < 10000; i++) {
+        rekeyed += load_hello(&l, a, LOAD_LIVE, t0) == LOAD_WORK;
+    }
+    for (uint32_t i = 0; i < LOAD_FREE_BURST; i++) {
+        worked += load_hello(&l, a, LOAD_ANYBODY, t0) == LOAD_WORK;
+        worked += load_hello(&l, a, LOAD_REAL, t0) == LOAD_WORK;
+    }
+    assert_int_equal(rekeyed, LOAD_LIVE_BURST);
+    assert_int_equal(worked, 2 * LOAD_FREE_BURST);
+}
+
+/* The set of an address is full of others: the one that was seen longest ago gives its place, and
+ * one that is still there has the same share as before. */
+static void the_longest_unseen_gives_way(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    static uint8_t a[N][16];
+    unsigned same = 1;
+    load_init(&l, 7, t0);
+    uint64_t set = load_hash(7, a[0]) % (LOAD_ENTRIES / LOAD_WAYS);
+    for (uint32_t i = 1; same < LOAD_WAYS + 1; i++) { /* addresses that share the places of one */
+        v4(i, a[same]);
+        same += load_hash(7, a[same]) % (LOAD_ENTRIES / LOAD_WAYS) == set;
+    }
+    for (unsigned i = 0; i < LOAD_WAYS; i++) { /* each takes one answer of two, … */
+        assert_true(load_answer(&l, a[i], mono_add_ms(t0, i)));
+    }
+    assert_true(load_answer(&l, a[0], mono_add_ms(t0, 100))); /* … the first one its second, … */
+    assert_true(load_answer(&l, a[LOAD_WAYS], mono_add_ms(t0, 101))); /* … and one more comes */
+    assert_false(load_answer(&l, a[0], mono_add_ms(t0, 102)));        /* it is still known, … */
+    for (unsigned i = 2; i < LOAD_WAYS; i++) {                        /* … as these are */
+        assert_true(load_answer(&l, a[i], mono_add_ms(t0, 110)));
+        assert_false(load_answer(&l, a[i], mono_add_ms(t0, 110)));
+    }
+    assert_true(load_answer(&l, a[1], mono_add_ms(t0, 120))); /* this one had to begin anew */
+    assert_true(load_answer(&l, a[1], mono_add_ms(t0, 120)));
+    assert_false(load_answer(&l, a[1], mono_add_ms(t0, 120)));
+}
+
+static struct load_sources ls;
+
 /* One address after another: who sends too much is not passed on, others are. */
 static void sources(void **state)
 {
     (void)state;
-    static struct load_sources ls;
     uint8_t a[16];
     unsigned passed = 0, honest = 0;
     load_sources_init(&ls, 7, t0);
     for (unsigned i = 0; i < 100000; i++) { /* in 10 s */
         struct mono t = {t0.ns + (int64_t)i * 100000};
         v4(0x0a000001, a);
-        passed += load_source(&ls, a, t);
+        passed += load_source(&ls, a, 1234, false, t);
         if (i % 100 == 0) {
             v4(0x0b000000 + i, a);
-            honest += load_source(&ls, a, t);
+            honest += load_source(&ls, a, 1234, false, t);
         }
     }
-    assert_in_range(passed, LOAD_SOURCE_BURST + 9 * LOAD_SOURCE_RATE,
-                    LOAD_SOURCE_BURST + 10 * LOAD_SOURCE_RATE);
+    unsigned most = LOAD_SOURCE_BURST + LOAD_PORT_BURST + 10 * (LOAD_SOURCE_RATE + LOAD_PORT_RATE);
+    assert_in_range(passed, most - LOAD_SOURCE_RATE, most);
     assert_in_range(honest, 995, 1000); /* one of them might share the place */
+}
+
+/* Twenty thousand HELLOs a second from all ports of one address, one that does not know the tap's:
+ * what comes from the tap's own port is passed on nevertheless. Who has a cookie shares with nobody
+ * who has none, and a neighbour who has one uses up his own share alone. */
+static void a_tap_at_a_flooded_address(void **state)
+{
+    (void)state;
+    uint8_t v6[16] = {0x20, 1, 0xd, 0xb8}, a[16];
+    unsigned first = 0, known = 0, neighbour = 0;
+    load_sources_init(&ls, 7, t0);
+    v4(0xc0000201, a);
+    for (unsigned i = 0; i < 400000; i++) { /* in 20 s */
+        struct mono t = {t0.ns + (int64_t)i * 50000};
+        uint16_t port = (uint16_t)(i * 2654435761u >> 16);
+        v6[15] = (uint8_t)i;
+        load_source(&ls, a, port == 1234 ? 1 : port, false, t);
+        load_source(&ls, v6, port, false, t);
+        neighbour += load_source(&ls, a, 4321, true, t);
+        if (i % 20000 == 0) {
+            first += load_source(&ls, a, 1234, false, t);
+            known += load_source(&ls, a, 1234, true, t);
+        }
+    }
+    assert_in_range(first, 19, 20);
+    assert_int_equal(known, 20);
+    assert_in_range(neighbour, LOAD_REAL_BURST + 19 * LOAD_REAL_RATE,
+                    LOAD_REAL_BURST + 20 * LOAD_REAL_RATE);
 }
 
 int main(void)
@@ -173,7 +259,8 @@ int main(void)
         cmocka_unit_test(buckets),          cmocka_unit_test(forged_addresses),
         cmocka_unit_test(a_greedy_address), cmocka_unit_test(many_greedy_addresses),
         cmocka_unit_test(a_network_is_one), cmocka_unit_test(stuck_answers),
-        cmocka_unit_test(sources),
+        cmocka_unit_test(sessions),         cmocka_unit_test(the_longest_unseen_gives_way),
+        cmocka_unit_test(sources),          cmocka_unit_test(a_tap_at_a_flooded_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "model/guard.h"
+#include "model/load.h"
 #include "model/uplink.h"
 
 static const struct mono t0 = {1000 * NSEC_PER_SEC};
@@ -349,6 +350,51 @@ static void guesses_are_slowed_down(void **state)
     assert_true(guard_allows(&g, b, mono_add_ms(t, GUARD_FORGET_MS + 60001)));
 }
 
+/* Handshakes that were begun before the first of them failed are guesses, too: each costs the wait
+ * that it would have cost alone, up to the time after which all is forgiven. */
+static void guesses_side_by_side_are_waited_for(void **state)
+{
+    (void)state;
+    static struct guard g;
+    uint8_t a[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1};
+    guard_init(&g, 99, t0);
+    for (unsigned i = 0; i < 8; i++) {
+        guard_failed(&g, a, t0);
+    }
+    int64_t one_by_one = 1000 + 2000 + 4000 + 8000 + 16000 + 32000 + 60000 + 60000;
+    assert_false(guard_allows(&g, a, mono_add_ms(t0, one_by_one - 1)));
+    assert_true(guard_allows(&g, a, mono_add_ms(t0, one_by_one)));
+    guard_init(&g, 99, t0);
+    for (unsigned i = 0; i < 500; i++) {
+        guard_failed(&g, a, t0);
+    }
+    assert_false(guard_allows(&g, a, mono_add_ms(t0, GUARD_FORGET_MS - 1)));
+    assert_true(guard_allows(&g, a, mono_add_ms(t0, GUARD_FORGET_MS)));
+}
+
+/* The same for many addresses together: what they have overdrawn comes back at its rate. */
+static void addresses_side_by_side_are_waited_for(void **state)
+{
+    (void)state;
+    static struct guard g;
+    uint8_t stranger[16] = {0x20, 1, 0xd, 0xb8};
+    guard_init(&g, 99, t0);
+    for (unsigned i = 0; i < GUARD_BURST + 100; i++) {
+        uint8_t a[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, (uint8_t)i};
+        guard_failed(&g, a, t0);
+    }
+    assert_false(guard_allows(&g, stranger, mono_add_ms(t0, 100 * GUARD_REFILL_MS)));
+    assert_true(guard_allows(&g, stranger, mono_add_ms(t0, 101 * GUARD_REFILL_MS)));
+    for (unsigned i = 0; i < 100000; i++) {
+        uint8_t a[16] = {[10] = 0xff,        [11] = 0xff,       10,
+                         (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
+        guard_failed(&g, a, mono_add_ms(t0, 101 * GUARD_REFILL_MS));
+    }
+    int64_t end = 101 + GUARD_DEBT;
+    assert_false(guard_allows(&g, stranger, mono_add_ms(t0, end * GUARD_REFILL_MS)));
+    assert_true(guard_allows(&g, stranger, mono_add_ms(t0, (end + 1) * GUARD_REFILL_MS)));
+}
+
 static void many_addresses_guess_no_faster(void **state)
 {
     (void)state;
@@ -393,6 +439,44 @@ static void the_known_do_not_wait(void **state)
     assert_false(guard_allows(&g, known, mono_add_ms(t0, GUARD_KNOWN_MS + 1)));
 }
 
+/* The last time that an address was right counts, and it has one place: the others of its set keep
+ * theirs, until one more comes; then the one that was right longest ago is not known any more. */
+static void the_known_are_renewed(void **state)
+{
+    (void)state;
+    const uint64_t sets = GUARD_KNOWN / GUARD_WAYS;
+    static struct guard g;
+    uint8_t a[GUARD_WAYS + 1][16] = {{[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}};
+    uint64_t set = load_hash(99, a[0]) % sets;
+    unsigned n = 1;
+    for (uint32_t i = 1; n < GUARD_WAYS + 1; i++) { /* addresses that share its places */
+        uint8_t b[16] = {[10] = 0xff,        [11] = 0xff,       10,
+                         (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
+        memcpy(a[n], b, 16);
+        n += load_hash(99, b) % sets == set;
+    }
+    guard_init(&g, 99, t0);
+    for (unsigned i = 0; i < GUARD_WAYS; i++) {
+        guard_passed(&g, a[i], mono_add_ms(t0, i));
+    }
+    struct mono later = mono_add_ms(t0, GUARD_KNOWN_MS - 1000);
+    guard_passed(&g, a[0], later);
+    guard_passed(&g, a[GUARD_WAYS], later);
+    for (unsigned i = 0; i < 2 * GUARD_BURST; i++) { /* strangers have to wait */
+        guard_failed(&g, (const uint8_t[16]){0x20, 2}, later);
+    }
+    for (unsigned i = 0; i < GUARD_WAYS + 1; i++) {
+        assert_int_equal(guard_allows(&g, a[i], later), i != 1);
+    }
+    struct mono next_day = mono_add_ms(t0, GUARD_KNOWN_MS + 1000);
+    for (unsigned i = 0; i < 2 * GUARD_BURST; i++) {
+        guard_failed(&g, (const uint8_t[16]){0x20, 2}, next_day);
+    }
+    for (unsigned i = 0; i < GUARD_WAYS + 1; i++) {
+        assert_int_equal(guard_allows(&g, a[i], next_day), i == 0 || i == GUARD_WAYS);
+    }
+}
+
 /* A collector that wants to see the address first: once a try the HELLO is sent again at once. */
 static void a_cookie_hastens_a_hello(void **state)
 {
@@ -435,8 +519,11 @@ int main(void)
         cmocka_unit_test(a_new_key_ends_doubt),
         cmocka_unit_test(a_forger_cannot_hold_for_ever),
         cmocka_unit_test(guesses_are_slowed_down),
+        cmocka_unit_test(guesses_side_by_side_are_waited_for),
+        cmocka_unit_test(addresses_side_by_side_are_waited_for),
         cmocka_unit_test(many_addresses_guess_no_faster),
         cmocka_unit_test(the_known_do_not_wait),
+        cmocka_unit_test(the_known_are_renewed),
         cmocka_unit_test(a_cookie_hastens_a_hello),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

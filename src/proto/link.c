@@ -25,6 +25,14 @@ int link_peek(const uint8_t *d, size_t len)
     return d[0] >= LINK_HELLO && d[0] <= LINK_COOKIE && rd_u32(&r) == LINK_MAGIC ? d[0] : -EBADMSG;
 }
 
+bool link_is_datagram(const uint8_t *d, size_t len)
+{
+    struct link_record rec;
+    int type = link_peek(d, len);
+    return type == LINK_RECORD ? len >= LINK_RECORD_MIN && link_record_decode(d, len, &rec) == 0
+                               : type > 0 && len >= LINK_REJECT_LEN;
+}
+
 static void hs_decode_data(struct rd *r, struct link_hs *m)
 {
     m->data_len = rd_u16(r);
@@ -170,15 +178,29 @@ int link_hs_encode(const struct link_hs *m, uint8_t *out, size_t cap)
     return wr_ok(&w) ? (int)wr_len(&w) : -ENOBUFS;
 }
 
+/* Multiplication, so that what is constant or counts in other protocols' headers does not cancel
+ * out, as it would by XOR alone. */
+uint16_t link_record_mark(const struct link_record *r)
+{
+    uint32_t start = (uint32_t)LINK_RECORD << 24 | (uint32_t)LINK_VERSION << 16 | r->stream;
+    uint32_t h = r->receiver * LINK_MARK_RECEIVER;
+    h = (h ^ (uint32_t)r->counter) * LINK_MARK_LOW;
+    h = (h ^ start) * LINK_MARK_START;
+    h = (h ^ (uint16_t)(r->counter >> 32)) * LINK_MARK_HIGH;
+    return (uint16_t)(h >> 16);
+}
+
 int link_record_decode(const uint8_t *d, size_t len, struct link_record *ret)
 {
     struct rd r = rd_make(d, len);
     uint8_t type = rd_u8(&r), version = rd_u8(&r);
     struct link_record rec = {.stream = rd_u16(&r)};
     rec.receiver = rd_u32(&r);
-    rec.counter = rd_u64(&r);
+    uint16_t mark = rd_u16(&r);
+    rec.counter = (uint64_t)rd_u16(&r) << 32;
+    rec.counter |= rd_u32(&r);
     if (!rd_ok(&r) || type != LINK_RECORD || version != LINK_VERSION ||
-        rec.stream > LINK_STREAM_MAX) {
+        rec.stream > LINK_STREAM_MAX || mark != link_record_mark(&rec)) {
         return -EBADMSG;
     }
     *ret = rec;
@@ -191,7 +213,7 @@ void link_record_encode(const struct link_record *r, uint8_t out[LINK_RECORD_HEA
     out[1] = LINK_VERSION;
     st_u16(out + 2, r->stream);
     st_u32(out + 4, r->receiver);
-    st_u64(out + 8, r->counter);
+    st_u64(out + 8, (uint64_t)link_record_mark(r) << 48 | (r->counter & LINK_COUNTER_MAX));
 }
 
 void link_record_nonce(const struct link_record *r, uint8_t ret[12])

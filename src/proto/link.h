@@ -26,6 +26,7 @@ enum {
     LINK_CONFIRM_LEN = 48,
     LINK_REJECT_LEN = 20,
     LINK_RECORD_HEADER = 16,
+    LINK_RECORD_MIN = LINK_RECORD_HEADER + 1,
     LINK_SEGMENT_HEADER = 18,
     LINK_FRAME_HEADER_MAX = 21,
     LINK_FRAME_MIN = 8,      /* of a frame with its header: 7 and a byte */
@@ -89,6 +90,10 @@ struct link_hs {
     const uint8_t *cookie;            /* HELLO: LINK_COOKIE_LEN bytes of a COOKIE; NULL: none */
 };
 
+/* Is this UDP payload a datagram of some farspan link, whoever's? By what stands in the clear: a
+ * record's mark, a handshake message's magic. */
+bool link_is_datagram(const uint8_t *d, size_t len);
+
 /* The type of a datagram by its first bytes, or -EBADMSG: not ours at all. */
 int link_peek(const uint8_t *d, size_t len);
 
@@ -106,9 +111,19 @@ struct link_record {
     uint64_t counter;
 };
 
-/* The header is also the record's associated data. */
+/* The header is also the record's associated data. -EBADMSG also where the mark is wrong. */
 int link_record_decode(const uint8_t *d, size_t len, struct link_record *ret);
+/* Of the counter 48 bits are kept: who counts sees to it that there are no more. */
 void link_record_encode(const struct link_record *r, uint8_t out[LINK_RECORD_HEADER]);
+/* The mark: the other 16 bits, made of all the rest of the header, so that anyone can tell a record
+ * of a link from other traffic. The multipliers are here for proto/bpfsel.c, which asks the same
+ * question in the kernel. */
+uint16_t link_record_mark(const struct link_record *r);
+#define LINK_MARK_RECEIVER UINT32_C(0x9e3779b1)
+#define LINK_MARK_LOW UINT32_C(0x85ebca6b)
+#define LINK_MARK_START UINT32_C(0xc2b2ae35)
+#define LINK_MARK_HIGH UINT32_C(0x27d4eb2f)
+#define LINK_COUNTER_MAX ((UINT64_C(1) << 48) - 1) /* never used: nonces must not come again */
 /* The record's nonce: the stream, then the counter; unique under one key. */
 void link_record_nonce(const struct link_record *r, uint8_t ret[12]);
 

@@ -82,21 +82,126 @@ static void record_layout(void **state)
 {
     (void)state;
     uint8_t out[16], nonce[12];
-    struct link_record r = {
-        .stream = 0x0102, .receiver = 0xa1a2a3a4, .counter = 0x1122334455667788};
+    struct link_record r = {.stream = 0x0102, .receiver = 0xa1a2a3a4, .counter = 0x334455667788};
     link_record_encode(&r, out);
     const uint8_t want[] = {16,   1,    1,    2,    0xa1, 0xa2, 0xa3, 0xa4,
-                            0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88};
+                            0x14, 0xf9, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88};
     assert_memory_equal(out, want, 16);
     link_record_nonce(&r, nonce);
-    const uint8_t want_nonce[] = {0, 0, 1, 2, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88};
+    const uint8_t want_nonce[] = {0, 0, 1, 2, 0, 0, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88};
     assert_memory_equal(nonce, want_nonce, 12);
     struct link_record d;
     assert_int_equal(link_record_decode(out, 16, &d), 0);
     assert_int_equal(d.counter, r.counter);
     assert_int_equal(link_record_decode(out, 15, &d), -EBADMSG);
+    for (unsigned bit = 64; bit < 80; bit++) { /* another mark */
+        out[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(link_record_decode(out, 16, &d), -EBADMSG);
+        out[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    r.counter = LINK_COUNTER_MAX;
+    link_record_encode(&r, out);
+    assert_int_equal(link_record_decode(out, 16, &d), 0);
+    assert_int_equal(d.counter, LINK_COUNTER_MAX);
     out[2] = 0xff;
     assert_int_equal(link_record_decode(out, 16, &d), -EBADMSG);
+}
+
+static void knows_its_own(void **state)
+{
+    (void)state;
+    uint8_t d[LINK_HELLO_LEN] = {0};
+    for (unsigned i = 0; i < 100000; i++) {
+        struct link_record r = {.stream = (uint16_t)(rnd() % (LINK_STREAM_MAX + 1)),
+                                .receiver = (uint32_t)rnd(),
+                                .counter = rnd() >> (16 + rnd() % 48)};
+        link_record_encode(&r, d);
+        assert_true(link_is_datagram(d, LINK_RECORD_MIN));
+        assert_false(link_is_datagram(d, LINK_RECORD_MIN - 1));
+    }
+    for (unsigned type = LINK_HELLO; type <= LINK_COOKIE; type++) {
+        struct link_hs m = {.type = (enum link_type)type, .version = 9, .data = d};
+        uint8_t out[LINK_HELLO_LEN];
+        int n = link_hs_encode(&m, out, sizeof(out));
+        assert_true(n >= LINK_REJECT_LEN && link_is_datagram(out, (size_t)n));
+        assert_false(link_is_datagram(out, LINK_REJECT_LEN - 1));
+    }
+}
+
+/* How many of `n` payloads are taken for a link's: `start` bytes as given, the others random. */
+static unsigned taken(const char *start, size_t len, unsigned n)
+{
+    uint8_t d[24];
+    unsigned found = 0;
+    for (unsigned i = 0; i < n; i++) {
+        for (size_t k = 0; k < sizeof(d); k += 8) {
+            uint64_t v = rnd();
+            memcpy(d + k, &v, 8);
+        }
+        memcpy(d, start, len);
+        found += link_is_datagram(d, sizeof(d));
+    }
+    return found;
+}
+
+/* Chances are those that docs/protocol.md tells. */
+static void is_not_fooled_by_chance(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *start;
+        size_t len;
+    } protocols[] = {
+        {"", 0},                     /* random bytes, the keystream of who knows what */
+        {"\x80\x60", 2},             /* RTP */
+        {"\x40", 1},                 /* QUIC, short header */
+        {"\xc0\0\0\0\1\x08", 6},     /* QUIC, long header */
+        {"\x16\xfe\xfd\0\0\0\0", 7}, /* DTLS */
+        {"\x17\xfe\xfd\0\1\0\0", 7}, /* the same, data */
+        {"\4\0\0\0", 4},             /* WireGuard */
+        {"\x08\0\0\0", 4},           /* VXLAN */
+        {"\0\0\x65\x58", 4},         /* GENEVE */
+        {"\x30\xff", 2},             /* GTP */
+    };
+    for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+        unsigned n = i == 0 ? 10000000 : 300000;
+        assert_int_equal(taken(protocols[i].start, protocols[i].len, n), 0);
+    }
+    /* Where the first 20 bits fit, 16 more have to. */
+    assert_in_range(taken("\x10\1\0", 3, 10000000), 100, 210);
+}
+
+/* A DNS query with every ID for a name, and the same of a protocol that counts. */
+static void is_not_fooled_by_what_counts(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"\3www\7example\3com", "\7example\3org", "\1a\2b"};
+    unsigned found = 0;
+    for (unsigned i = 0; i < 3 << 16; i++) {
+        uint8_t d[32] = {0};
+        struct wr w = wr_make(d, sizeof(d));
+        wr_u16(&w, (uint16_t)i);
+        wr_u16(&w, 0x0100);
+        wr_u64(&w, 0x0001000000000000);
+        memcpy(d + 12, names[i >> 16], strlen(names[i >> 16]));
+        found += link_is_datagram(d, sizeof(d));
+    }
+    for (uint32_t i = 0; i < 3000000; i++) { /* the same number in each word, or a step apart */
+        uint8_t d[32] = {0};
+        struct wr w = wr_make(d, sizeof(d));
+        for (uint32_t k = 0; k < 8; k++) {
+            wr_u32(&w, i * 0x1001 + i % 3 * k);
+        }
+        found += link_is_datagram(d, sizeof(d));
+    }
+    for (unsigned i = 0; i < 256; i++) { /* zeros, ones, text in one letter */
+        uint8_t d[32];
+        memset(d, (int)i, sizeof(d));
+        found += link_is_datagram(d, sizeof(d));
+        memcpy(d, "\x10\1\0\0", 4);
+        found += link_is_datagram(d, sizeof(d));
+    }
+    assert_int_equal(found, 0);
 }
 
 static void frame_headers_round_trip(void **state)
@@ -327,12 +432,21 @@ static void cookies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hello_layout),        cmocka_unit_test(other_versions_are_told),
-        cmocka_unit_test(record_layout),       cmocka_unit_test(frame_headers_round_trip),
-        cmocka_unit_test(frame_header_layout), cmocka_unit_test(segment_bounds),
-        cmocka_unit_test(control_round_trip),  cmocka_unit_test(report_round_trip),
-        cmocka_unit_test(event_round_trip),    cmocka_unit_test(cookies),
-        cmocka_unit_test(probe_layout),        cmocka_unit_test(stream_end_round_trip),
+        cmocka_unit_test(hello_layout),
+        cmocka_unit_test(other_versions_are_told),
+        cmocka_unit_test(knows_its_own),
+        cmocka_unit_test(is_not_fooled_by_chance),
+        cmocka_unit_test(is_not_fooled_by_what_counts),
+        cmocka_unit_test(record_layout),
+        cmocka_unit_test(frame_headers_round_trip),
+        cmocka_unit_test(frame_header_layout),
+        cmocka_unit_test(segment_bounds),
+        cmocka_unit_test(control_round_trip),
+        cmocka_unit_test(report_round_trip),
+        cmocka_unit_test(event_round_trip),
+        cmocka_unit_test(cookies),
+        cmocka_unit_test(probe_layout),
+        cmocka_unit_test(stream_end_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,9 +81,6 @@ int filter_compile(const char *expr, const char *ifname, enum netlink_framing fr
                    uint32_t snaplen, struct filter_prog *ret, struct error *err)
 {
     snaplen = snaplen && snaplen < SNAP_MAX ? snaplen : SNAP_MAX;
-    if (ifname && strcmp(ifname, "any") == 0) {
-        ifname = NULL; /* libpcap's "any" is cooked; our frames have their own headers */
-    }
     _cleanup_(pcap_closep) pcap_t *p = ifname ? live(ifname, framing, snaplen) : NULL;
     if (!p) {
         p = live_on_any(framing, snaplen);

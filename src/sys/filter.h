@@ -18,7 +18,7 @@ struct filter_prog {
     unsigned n;
 };
 
-/* Compiles `expr` (NULL or blank: everything). `ifname` NULL, "any", absent or down: code for any
+/* Compiles `expr` (NULL or blank: everything). `ifname` NULL, absent or down: code for any
  * other interface that is up and framed likewise. A frame that matches gives `snaplen` (0: 262144).
  * -EINVAL with libpcap's own words; -ENETDOWN when no interface is up to compile for. */
 int filter_compile(const char *expr, const char *ifname, enum netlink_framing framing,

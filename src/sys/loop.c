@@ -324,6 +324,14 @@ static int wait_ms(const struct loop *l)
 
 /* -- signals ----------------------------------------------------------------------------------- */
 
+/* Blocking a signal keeps how it was to be handled at the start, and the kernel queues it all the
+ * same. Only SIGHUP counts: shells start what runs in the background with SIGINT ignored, too. */
+static bool was_ignored(int number)
+{
+    struct sigaction sa;
+    return number == SIGHUP && sigaction(number, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
+}
+
 static void on_signals(struct loop *l, int fd, uint32_t events, void *user)
 {
     (void)events;
@@ -331,7 +339,9 @@ static void on_signals(struct loop *l, int fd, uint32_t events, void *user)
     struct signalfd_siginfo si;
     while (!l->stop && read(fd, &si, sizeof(si)) == sizeof(si)) {
         bool kernel = si.ssi_code == SI_KERNEL;
-        struct loop_signal sig = {(int)si.ssi_signo, kernel ? 0 : (pid_t)si.ssi_pid, kernel};
+        int number = (int)si.ssi_signo;
+        struct loop_signal sig = {number, kernel ? 0 : (pid_t)si.ssi_pid, kernel,
+                                  was_ignored(number)};
         l->signal_fn(l, &sig, l->signal_user);
     }
 }

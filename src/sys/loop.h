@@ -36,6 +36,7 @@ struct loop_signal {
     int number;
     pid_t from;       /* the sending process, 0 for the kernel (a terminal) */
     bool from_kernel; /* the terminal sent it: the whole foreground group has it */
+    bool ignored;     /* a SIGHUP, and whoever started the program ignored it, as nohup(1) does */
 };
 
 /* `events` are EPOLLIN, EPOLLOUT and so on, as epoll_wait gave them. */

@@ -348,6 +348,36 @@ static void signals_wait(void **state)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* Under nohup a SIGHUP is told apart; SIGINT is not, as shells ignore it for what they start in the
+ * background. */
+static void on_nohup(struct loop *l, const struct loop_signal *sig, void *user)
+{
+    struct note *note = user;
+    put(note, sig->ignored ? 'i' : 'h');
+    if (note->n == 2) {
+        loop_stop(l, 0);
+    }
+}
+
+static void ignored_signals_are_told_apart(void **state)
+{
+    (void)state;
+    struct note note = {.n = 0};
+    struct sigaction before_hup, before_int, ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGHUP, &ignore, &before_hup);
+    sigaction(SIGINT, &ignore, &before_int);
+    struct loop *l = make_loop();
+    assert_int_equal(loop_add_signals(l, on_nohup, &note), 0);
+    kill(getpid(), SIGHUP);
+    kill(getpid(), SIGINT);
+    assert_int_equal(loop_run(l), 0);
+    assert_non_null(memchr(note.order, 'i', 2));
+    assert_non_null(memchr(note.order, 'h', 2));
+    loop_free(l);
+    sigaction(SIGHUP, &before_hup, NULL);
+    sigaction(SIGINT, &before_int, NULL);
+}
+
 static void stop_before_run(void **state)
 {
     (void)state;
@@ -368,6 +398,7 @@ int main(void)
         cmocka_unit_test(no_wake_is_lost),
         cmocka_unit_test(signals_are_events),
         cmocka_unit_test(signals_wait),
+        cmocka_unit_test(ignored_signals_are_told_apart),
         cmocka_unit_test(stop_before_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,11 @@ static int talk(struct nlmsghdr *req, mnl_cb_t each, void *arg)
     }
 }
 
+int netlink_ask(struct nlmsghdr *req)
+{
+    return talk(req, NULL, NULL);
+}
+
 /* A dump that changed under way is marked and must be asked for again (EINTR of mnl_cb_run). */
 static int dump(uint16_t type, uint8_t family, size_t header, mnl_cb_t each, void *arg,
                 void (*restart)(void *arg))

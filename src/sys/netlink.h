@@ -54,6 +54,9 @@ int netlink_find(const char *name, struct netlink_link *ret, struct error *err);
 int netlink_get(const char *name, struct netlink_link *ret, struct error *err);
 
 struct nlmsghdr;
+/* Sends a request that wants an answer (NLM_F_ACK) and no data. 0 or -errno, the kernel's own. */
+int netlink_ask(struct nlmsghdr *req);
+
 /* What an RTM_NEWLINK or RTM_DELLINK message of the kernel's says, but for addresses. */
 void netlink_link_decode(const struct nlmsghdr *h, struct netlink_link *ret);
 

@@ -3,13 +3,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/time.h"
 
@@ -22,12 +22,14 @@ enum {
     BYTES_MAX = 1 << 30,
     BLOCK_HEADS = 4096, /* more than the kernel's headers of a block and of a frame take */
     PREFETCH = 1024,    /* bytes ahead of the entry being read: several small frames */
+    PLUG_FRAME = TPACKET_ALIGN(TPACKET3_HDRLEN), /* the least that the kernel takes */
 };
 
 struct ring {
     int fd;
     struct ring_conf conf;
     uint8_t *map;
+    size_t mapped;
     uint32_t n_blocks;
     uint32_t most;  /* bytes of an entry that a block has room for */
     uint32_t block; /* the next to be read, or being read */
@@ -36,8 +38,6 @@ struct ring {
     uint32_t at;    /* offset of the next of those in the block */
     uint64_t seen, dropped, walked;
     struct mono stopped;
-    unsigned n_own;
-    int own[RING_OWN_MAX];
 };
 
 static void with_defaults(struct ring_conf *c)
@@ -125,6 +125,22 @@ static int set_ring(int fd, const struct ring_conf *c, struct error *err)
     return 0;
 }
 
+/* A packet socket that has a ring for sending sends from there and in no other way, with an address
+ * or without. Frames of this one have room for the kernel's headers and 22 bytes: whoever holds the
+ * descriptor cannot put an IP packet onto an Ethernet by it. */
+static int set_plug(int fd, struct error *err)
+{
+    uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+    struct tpacket_req3 req = {.tp_block_size = page,
+                               .tp_block_nr = 1,
+                               .tp_frame_size = PLUG_FRAME,
+                               .tp_frame_nr = page / PLUG_FRAME};
+    if (setsockopt(fd, SOL_PACKET, PACKET_TX_RING, &req, sizeof(req)) < 0) {
+        return error_sys(err, errno, "cannot keep a packet socket from sending");
+    }
+    return 0;
+}
+
 static int set_bind(int fd, const struct ring_conf *c, struct error *err)
 {
     struct sockaddr_ll to = {
@@ -133,7 +149,7 @@ static int set_bind(int fd, const struct ring_conf *c, struct error *err)
         return error_sys(err, errno, "cannot capture on interface %d", c->ifindex);
     }
     struct packet_mreq promisc = {.mr_ifindex = c->ifindex, .mr_type = PACKET_MR_PROMISC};
-    if (c->promiscuous && c->ifindex &&
+    if (c->promiscuous &&
         setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof(promisc)) < 0) {
         return error_sys(err, errno, "cannot set interface %d to promiscuous mode", c->ifindex);
     }
@@ -167,6 +183,9 @@ int ring_open(const struct ring_conf *conf, int *ret_fd, struct error *err)
         r = set_ring(fd, &c, err);
     }
     if (r == 0) {
+        r = set_plug(fd, err);
+    }
+    if (r == 0) {
         r = set_bind(fd, &c, err);
     }
     if (r < 0) {
@@ -190,12 +209,14 @@ int ring_attach(int fd, const struct ring_conf *conf, struct ring **ret, struct 
     if (rc < 0) {
         return rc;
     }
-    size_t size = (size_t)r->n_blocks * r->conf.block_size;
+    /* The kernel maps both rings together or none. */
+    size_t size = (size_t)r->n_blocks * r->conf.block_size + (size_t)sysconf(_SC_PAGESIZE);
     void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (map == MAP_FAILED) {
         return error_sys(err, errno, "cannot map a capture ring of %zu bytes", size);
     }
     r->map = map;
+    r->mapped = size;
     r->fd = fd;
     *ret = TAKE_PTR(r);
     return 0;
@@ -207,7 +228,7 @@ void ring_free(struct ring *r)
         return;
     }
     if (r->map) {
-        munmap(r->map, (size_t)r->n_blocks * r->conf.block_size);
+        munmap(r->map, r->mapped);
     }
     closep(&r->fd);
     free(r);
@@ -299,7 +320,7 @@ static void fill(const struct ring *r, struct frame *f, const uint8_t *entry,
         .caplen = h->tp_snaplen,
         .origlen = h->tp_len,
         .ts_ns = (int64_t)h->tp_sec * NSEC_PER_SEC + h->tp_nsec,
-        .port = r->conf.ifindex ? r->conf.port : (uint32_t)from->sll_ifindex,
+        .port = r->conf.port,
         .dir = from->sll_pkttype == PACKET_OUTGOING ? FRAME_DIR_OUT : FRAME_DIR_IN,
     };
     fill_offload(f, f->data);
@@ -312,16 +333,6 @@ static void fill(const struct ring *r, struct frame *f, const uint8_t *entry,
     if (r->conf.snaplen && f->caplen > r->conf.snaplen) {
         f->caplen = r->conf.snaplen;
     }
-}
-
-static bool own_device(const struct ring *r, int ifindex)
-{
-    for (unsigned i = 0; i < r->n_own; i++) {
-        if (r->own[i] == ifindex) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* One entry of the block. True when it became a frame. */
@@ -345,16 +356,6 @@ static bool take_entry(struct ring *r, const uint8_t *block, struct frame *f,
         h->tp_snaplen > room - h->tp_mac) {
         skips->bad++;
         return false;
-    }
-    if (!r->conf.ifindex) {
-        if (from->sll_hatype != ARPHRD_ETHER && from->sll_hatype != ARPHRD_LOOPBACK) {
-            skips->link_type++;
-            return false;
-        }
-        if (own_device(r, from->sll_ifindex)) {
-            skips->own_device++;
-            return false;
-        }
     }
     fill(r, f, entry, h, from);
     /* The kernel keeps of a frame what an empty block has room for, if that is less. */
@@ -402,18 +403,6 @@ int ring_set_filter(struct ring *r, const struct sock_filter *insns, unsigned n,
                          n);
     }
     return rc < 0 ? error_sys(err, -rc, "cannot attach a filter of %u instructions", n) : 0;
-}
-
-int ring_own_devices(struct ring *r, const int *ifindexes, unsigned n)
-{
-    if (n > RING_OWN_MAX) {
-        return -E2BIG;
-    }
-    if (n) {
-        memcpy(r->own, ifindexes, n * sizeof(*ifindexes));
-    }
-    r->n_own = n;
-    return 0;
 }
 
 int ring_stats(struct ring *r, uint64_t *ret_seen, uint64_t *ret_dropped)

@@ -10,6 +10,9 @@
  * no protocol, gets a filter that refuses everything, and only then is bound; it stays closed until
  * ring_set_filter() swaps in the real program, which the kernel does in one step.
  *
+ * The descriptor is for receiving. What is sent by it comes to no more than frames of 22 bytes,
+ * whoever holds it: an engine that was taken over has no way to put packets onto what it taps.
+ *
  * Counting. `seen` counts what the filter accepted and `dropped` what of that found no room; after
  * ring_stop() and reading until ring_drained(), seen == dropped + frames given out + frames
  * skipped, exactly. See packet(7) and the kernel's Documentation/networking/packet_mmap.rst.
@@ -33,14 +36,13 @@ enum {
     RING_BLOCKS_MIN = 32, /* by default, also where blocks must be larger */
     RING_LONGEST_MAX = 512 << 10,
     RING_RETIRE_DEFAULT_MS = 4,
-    RING_OWN_MAX = 64,
 };
 
 struct ring_conf {
-    int ifindex;          /* 0: every interface of the namespace ("any") */
-    uint32_t port;        /* goes to frame.port; with ifindex 0 that is the frame's ifindex */
-    bool raw_ip;          /* this interface has no Ethernet header (NETLINK_RAW_IP) */
-    bool promiscuous;     /* ignored for ifindex 0 */
+    int ifindex;
+    uint32_t port; /* goes to frame.port */
+    bool raw_ip;   /* this interface has no Ethernet header (NETLINK_RAW_IP) */
+    bool promiscuous;
     bool ignore_outgoing; /* for direction "in": spares the kernel from showing sent frames */
     uint32_t bytes;       /* of the ring; 0: RING_BYTES_DEFAULT. Rounded up to whole blocks */
     uint32_t block_size;  /* 0: the default. A power of two from 4096 on; a frame must fit in one */
@@ -52,13 +54,11 @@ struct ring_conf {
 
 /* Frames that were captured and not given out, added up by ring_read(). */
 struct ring_skips {
-    uint64_t link_type;  /* "any": an interface whose frames are not Ethernet's */
-    uint64_t own_device; /* "any": an interface of ring_own_devices() */
-    uint64_t bad;        /* an entry that points outside its block */
-    uint64_t unfilled;   /* NOT part of the balance: room that the kernel took for a frame which it
-                          * then counted as dropped (an offload that the header cannot tell of) */
-    uint64_t clamped;    /* NOT part of the balance: frames that a block was too small for; they are
-                          * given out, cut short */
+    uint64_t bad;      /* an entry that points outside its block */
+    uint64_t unfilled; /* NOT part of the balance: room that the kernel took for a frame which it
+                        * then counted as dropped (an offload that the header cannot tell of) */
+    uint64_t clamped;  /* NOT part of the balance: frames that a block was too small for; they are
+                        * given out, cut short */
 };
 
 struct ring;
@@ -89,9 +89,6 @@ void ring_release(struct ring *r);
 
 /* Swaps the program in one step; frames that are already in the ring were judged by the old one. */
 int ring_set_filter(struct ring *r, const struct sock_filter *insns, unsigned n, struct error *err);
-
-/* "any": interfaces (their indexes) whose frames are skipped. At most RING_OWN_MAX: -E2BIG. */
-int ring_own_devices(struct ring *r, const int *ifindexes, unsigned n);
 
 /* Frames since the start: accepted by the filter, and dropped of those for want of room. */
 int ring_stats(struct ring *r, uint64_t *ret_seen, uint64_t *ret_dropped);

@@ -191,7 +191,7 @@ int sandbox_enter(const struct sandbox_conf *conf, struct error *err)
     }
     if (r >= 0) {
         set_limits(conf);
-        r = sandbox_filter_engine(err);
+        r = sandbox_filter_engine(conf->no_addresses, err);
     }
     return r;
 }

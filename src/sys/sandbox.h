@@ -37,6 +37,8 @@ struct sandbox_conf {
     gid_t gid;
     pid_t parent;       /* get SIGTERM when this process, our parent, ends; 0: do not */
     unsigned max_files; /* RLIMIT_NOFILE, as far as the hard limit allows; 0: 4096 */
+    bool no_addresses;  /* it sends by connected sockets only: no call that could carry an address,
+                         * which is in memory, where the list of system calls sees nothing of it */
 };
 
 /* Puts the calling process (all its threads) behind the wall, for good. Threads may be started

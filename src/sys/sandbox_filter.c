@@ -45,9 +45,6 @@ static const int COMMON[] = {
     SCMP_SYS(recvfrom),
     SCMP_SYS(recvmsg),
     SCMP_SYS(recvmmsg),
-    SCMP_SYS(sendto),
-    SCMP_SYS(sendmsg),
-    SCMP_SYS(sendmmsg),
     SCMP_SYS(accept4),
     SCMP_SYS(shutdown),
     SCMP_SYS(getsockopt),
@@ -122,6 +119,13 @@ static const int COMMON[] = {
     SCMP_SYS(restart_syscall),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
+};
+
+/* To whomever: for the broker, and for an engine that answers those who come. */
+static const int SEND_ANYWHERE[] = {
+    SCMP_SYS(sendto),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(sendmmsg),
 };
 
 /* The engine: a library may try these by itself (a time zone, a locale, the number of processors),
@@ -318,10 +322,21 @@ static int add_engine_self(scmp_filter_ctx f)
     return r;
 }
 
-static int build_engine(scmp_filter_ctx f, bool netns)
+/* Without addresses only send() is left, as the C library makes it: sendto with no address, which
+ * goes where the socket was connected to, and that was the broker's doing. */
+static int add_engine_sends(scmp_filter_ctx f, bool no_addresses)
 {
-    (void)netns;
+    return no_addresses ? seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2,
+                                           SCMP_A4(SCMP_CMP_EQ, 0), SCMP_A5(SCMP_CMP_EQ, 0))
+                        : add_all(f, SCMP_ACT_ALLOW, SEND_ANYWHERE, ARRAY_SIZE(SEND_ANYWHERE));
+}
+
+static int build_engine(scmp_filter_ctx f, bool no_addresses)
+{
     int r = add_all(f, SCMP_ACT_ALLOW, COMMON, ARRAY_SIZE(COMMON));
+    if (r >= 0) {
+        r = add_engine_sends(f, no_addresses);
+    }
     if (r >= 0) {
         r = add_engine_lists(f);
     }
@@ -362,6 +377,9 @@ static int build_broker(scmp_filter_ctx f, bool netns)
 {
     int r = add_all(f, SCMP_ACT_ALLOW, COMMON, ARRAY_SIZE(COMMON));
     if (r >= 0) {
+        r = add_all(f, SCMP_ACT_ALLOW, SEND_ANYWHERE, ARRAY_SIZE(SEND_ANYWHERE));
+    }
+    if (r >= 0) {
         r = add_all(f, SCMP_ACT_ALLOW, BROKER_MORE, ARRAY_SIZE(BROKER_MORE));
     }
     if (r >= 0) {
@@ -383,7 +401,8 @@ static int build_broker(scmp_filter_ctx f, bool netns)
     return r;
 }
 
-static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, bool), bool netns,
+/* `how` is what the list depends on. */
+static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, bool), bool how,
                    struct error *err)
 {
     scmp_filter_ctx f = seccomp_init(otherwise);
@@ -398,7 +417,7 @@ static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, bool), bool
         r = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     }
     if (r >= 0) {
-        r = build(f, netns);
+        r = build(f, how);
     }
     if (r >= 0) {
         r = seccomp_load(f);
@@ -407,9 +426,9 @@ static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, bool), bool
     return r < 0 ? error_sys(err, -r, "cannot install the system call filter") : 0;
 }
 
-int sandbox_filter_engine(struct error *err)
+int sandbox_filter_engine(bool no_addresses, struct error *err)
 {
-    return install(ACT_DEADLY, build_engine, false, err);
+    return install(ACT_DEADLY, build_engine, no_addresses, err);
 }
 
 int sandbox_filter_broker(bool netns, struct error *err)

@@ -9,7 +9,8 @@
 
 #include "base/error.h"
 
-/* Installs the engine's list in all threads of the process. 0, or -errno with a sentence. */
-int sandbox_filter_engine(struct error *err);
+/* Installs the engine's list in all threads of the process; `no_addresses` as in struct
+ * sandbox_conf. 0, or -errno with a sentence. */
+int sandbox_filter_engine(bool no_addresses, struct error *err);
 /* The same for the broker; `netns`: which may enter other network namespaces. */
 int sandbox_filter_broker(bool netns, struct error *err);

@@ -28,9 +28,9 @@ enum mode {
     MODES,
 };
 
-static inline void enter(enum mode mode)
+static inline void enter_with(enum mode mode, bool no_addresses)
 {
-    struct sandbox_conf conf = {.parent = getppid()};
+    struct sandbox_conf conf = {.parent = getppid(), .no_addresses = no_addresses};
     struct error err = {""};
     gid_t some[] = {1, 2};
     if (mode == AS_ROOT) {
@@ -47,6 +47,11 @@ static inline void enter(enum mode mode)
         fprintf(stderr, "%s\n", err.text);
         _exit(NO_ENTRY);
     }
+}
+
+static inline void enter(enum mode mode)
+{
+    enter_with(mode, false);
 }
 
 /* What a result of a system call says: forbidden ones must not succeed. */

@@ -4,21 +4,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cap-ng.h>
 #include <cmocka.h>
 #include <net/if_arp.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "sys/tapdev.h"
 #include "sys/test_net.h"
 
 static int open_tap(const char *name)
 {
-    struct error err = {""};
-    int fd = -1, ifindex = 0;
-    if (tapdev_open(name, &fd, &ifindex, &err) < 0) {
+    struct error err = {""}, heard = {""};
+    struct tapdev d = {.fd = -1};
+    if (tapdev_open(name, false, &d, &err) < 0 || tapdev_set_up(&d, &heard, &err) < 0) {
         fail_msg("%s", err.text);
     }
-    assert_int_equal(ifindex, index_of(name));
-    return fd;
+    assert_string_equal(heard.text, "");
+    assert_string_equal(d.name, name);
+    assert_int_equal(d.ifindex, index_of(name));
+    return d.fd;
 }
 
 /* Captures by plain recvmsg(2), independently of sys/ring. */
@@ -194,31 +201,156 @@ static void the_host_stays_silent(void **state)
     close(tap);
 }
 
+static void is_refused(const char *name, const char *why)
+{
+    struct error err = {""};
+    struct tapdev d = {.fd = -1};
+    assert_int_equal(tapdev_open(name, false, &d, &err), -EEXIST);
+    if (!strstr(err.text, why) || strstr(err.text, "ip link del")) {
+        fail_msg("%s: %s", name, err.text);
+    }
+    assert_int_equal(d.fd, -1);
+}
+
 static void taken_names_are_refused(void **state)
 {
     (void)state;
     struct error err = {""};
-    int fd = -1, tap = open_tap("ntap0");
-    const char *want = "ntap0 exists already: choose another name, or remove it with \"ip link del "
-                       "ntap0\"";
-    assert_int_equal(tapdev_open("ntap0", &fd, NULL, &err), -EEXIST);
-    assert_string_equal(err.text, want);
+    struct tapdev d = {.fd = -1};
+    int tap = open_tap("ntap0");
+    is_refused("ntap0", "ntap0 is in use by another program");
     close(tap);
-    sh("ip tuntap add dev ntap0 mode tap"); /* a persistent one that nobody holds: not ours */
-    assert_int_equal(tapdev_open("ntap0", &fd, NULL, &err), -EEXIST);
-    assert_string_equal(err.text, want);
+    is_refused("va", "va is an interface of this host, and no TAP device");
+    is_refused("lo", "lo is an interface of this host, and no TAP device");
+    sh("ip tuntap add dev ntun0 mode tun");
+    is_refused("ntun0", "ntun0 is a TUN device");
+    sh("ip link del ntun0 && ip tuntap add dev ntap0 mode tap multi_queue");
+    is_refused("ntap0", "ntap0 is a TAP device with several queues");
     sh("ip link del ntap0");
-    assert_int_equal(tapdev_open("va", &fd, NULL, &err), -EEXIST);
-    assert_int_equal(tapdev_open("a/b", &fd, NULL, &err), -EINVAL);
+    assert_int_equal(tapdev_open("a/b", false, &d, &err), -EINVAL);
     assert_string_equal(err.text, "\"a/b\" is no name for an interface: at most 15 characters, no "
                                   "blank, '/', ':' or '%'");
-    assert_int_equal(fd, -1);
+    assert_int_equal(d.fd, -1);
+}
+
+/* Somebody's own, with a name that he gave it. */
+static void a_persistent_device_is_taken(void **state)
+{
+    (void)state;
+    struct error err = {""}, heard = {""};
+    struct tapdev d = {.fd = -1};
+    struct netlink_link l;
+    sh("ip tuntap add dev ntap0 mode tap && ip link set ntap0 alias 'to the IDS' up && "
+       "ip addr add 10.1.1.1/24 dev ntap0");
+    int index = index_of("ntap0");
+    assert_int_equal(tapdev_open("ntap0", false, &d, &err), 0);
+    assert_true(d.taken);
+    assert_int_equal(tapdev_set_up(&d, &heard, &err), 0);
+    assert_string_equal(heard.text, "");
+    sh("tc filter show dev ntap0 ingress | grep -q 'pref 65535 bpf' && "
+       "grep -q 1 /proc/sys/net/ipv6/conf/ntap0/disable_ipv6");
+    is_refused("ntap0", "ntap0 is in use by another program");
+    close(d.fd);
+    assert_int_equal(netlink_find("ntap0", &l, NULL), 0); /* it stays, as it was */
+    assert_int_equal(l.index, index);
+    assert_string_equal(l.alias, "to the IDS");
+    sh("ip link del ntap0");
+}
+
+static void a_device_is_kept(void **state)
+{
+    (void)state;
+    struct error heard = {""};
+    struct tapdev d = {.fd = -1};
+    assert_int_equal(tapdev_open("ntap0", true, &d, NULL), 0);
+    assert_false(d.taken);
+    assert_int_equal(tapdev_set_up(&d, &heard, NULL), 0);
+    int index = index_of("ntap0");
+    close(d.fd);
+    assert_int_equal(index_of("ntap0"), index);
+    assert_int_equal(tapdev_open("ntap0", false, &d, NULL), 0);
+    assert_true(d.taken);
+    assert_int_equal(tapdev_set_up(&d, &heard, NULL), 0);
+    close(d.fd);
+    assert_int_equal(index_of("ntap0"), index);
+    sh("ip link del ntap0");
+}
+
+static void states(void **state)
+{
+    (void)state;
+    int tap = open_tap("ntap0");
+    assert_int_equal(tapdev_state(tap), TAPDEV_UP);
+    sh("ip link set ntap0 down");
+    assert_int_equal(tapdev_state(tap), TAPDEV_DOWN);
+    sh("ip link set ntap0 up");
+    assert_int_equal(tapdev_state(tap), TAPDEV_UP);
+    sh("ip link del ntap0");
+    assert_int_equal(tapdev_state(tap), TAPDEV_GONE);
+    close(tap);
+}
+
+static void keep_cap(int cap)
+{
+    capng_get_caps_process();
+    capng_clear(CAPNG_SELECT_CAPS);
+    if (cap >= 0) {
+        capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)cap);
+    }
+    assert_int_equal(capng_apply(CAPNG_SELECT_CAPS), 0);
+}
+
+/* Tries to open a device as a user who has that capability (-1: none); -errno and the sentence go
+ * to `to`. */
+static _Noreturn void try_as_user(int cap, int to)
+{
+    struct error err = {""};
+    struct tapdev d = {.fd = -1};
+    struct stat was;
+    assert_int_equal(stat("/dev/net/tun", &was), 0);
+    assert_int_equal(unshare(CLONE_NEWNS), 0);
+    assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    assert_int_equal(mount("none", "/dev/net", "tmpfs", 0, NULL), 0);
+    assert_int_equal(mknod("/dev/net/tun", S_IFCHR | 0600, was.st_rdev), 0);
+    assert_int_equal(prctl(PR_SET_KEEPCAPS, 1), 0);
+    assert_int_equal(setresuid(65534, 65534, 65534), 0);
+    keep_cap(cap);
+    dprintf(to, "%d %s", tapdev_open("ntap0", false, &d, &err), err.text);
+    _exit(0);
+}
+
+static void the_user_is_told(int cap, int code, const char *why)
+{
+    char got[512] = "", want[16];
+    int p[2];
+    assert_int_equal(pipe(p), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        try_as_user(cap, p[1]);
+    }
+    close(p[1]);
+    assert_true(read(p[0], got, sizeof(got) - 1) > 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close(p[0]);
+    snprintf(want, sizeof(want), "%d ", code);
+    if (strncmp(got, want, strlen(want)) != 0 || !strstr(got, why)) {
+        fail_msg("%s", got);
+    }
+}
+
+static void closed_doors(void **state)
+{
+    (void)state;
+    the_user_is_told(CAP_NET_ADMIN, -EACCES, "although the capability CAP_NET_ADMIN is there");
+    the_user_is_told(-1, -EPERM, "needs root, or the capability CAP_NET_ADMIN");
 }
 
 static void names(void **state)
 {
     (void)state;
-    const char *bad[] = {"", ".", "..", "a/b", "a b", "a\tb", "a:b", "tap%d", "1234567890123456"};
+    const char *bad[] = {
+        "",    ".",   "..",     "a/b", "a b", "a\tb", "a:b", "tap%d", "1234567890123456",
+        "any", "all", "default"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         assert_false(tapdev_name_valid(bad[i]));
     }
@@ -229,7 +361,7 @@ static void names(void **state)
 static void expand(const char *pattern, const char *tap, char ret[IFNAMSIZ])
 {
     struct error err = {""};
-    if (tapdev_name_expand(pattern, tap, ret, &err) < 0) {
+    if (tapdev_name_expand(pattern, tap, ret, NULL, &err) < 0) {
         fail_msg("%s", err.text);
     }
     assert_true(tapdev_name_valid(ret));
@@ -262,11 +394,11 @@ static void names_from_a_pattern(void **state)
         assert_string_equal(a, b); /* and always the same */
     }
     struct error err = {""};
-    assert_int_equal(tapdev_name_expand("%t-%t", "x", a, &err), -EINVAL);
-    assert_int_equal(tapdev_name_expand("tap%d", "x", a, &err), -EINVAL);
-    assert_int_equal(tapdev_name_expand("0123456789-%t", "far too long", a, &err), -EINVAL);
-    assert_int_equal(tapdev_name_expand("01234567890123456", "x", a, &err), -EINVAL);
-    assert_int_equal(tapdev_name_expand("%t", "..", a, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("%t-%t", "x", a, NULL, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("tap%d", "x", a, NULL, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("0123456789-%t", "far too long", a, NULL, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("01234567890123456", "x", a, NULL, &err), -EINVAL);
+    assert_int_equal(tapdev_name_expand("%t", "..", a, NULL, &err), -EINVAL);
 }
 
 int main(void)
@@ -277,8 +409,12 @@ int main(void)
         cmocka_unit_test(settings),
         cmocka_unit_test(the_host_stays_silent),
         cmocka_unit_test(taken_names_are_refused),
+        cmocka_unit_test(a_persistent_device_is_taken),
+        cmocka_unit_test(a_device_is_kept),
+        cmocka_unit_test(states),
         cmocka_unit_test(names),
         cmocka_unit_test(names_from_a_pattern),
+        cmocka_unit_test(closed_doors),
     };
     return cmocka_run_group_tests(tests, own_namespace, NULL);
 }

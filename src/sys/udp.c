@@ -17,7 +17,8 @@ enum {
 
     RECORD_TYPE = 16, /* docs/protocol.md: the first byte of a record, and where indices are */
     RECEIVER_AT = 4,
-    SENDER_AT = 8,
+    SENDER_AT = 8, /* in handshakes, … */
+    FOR_AT = 12,   /* … and for whom they are */
 };
 
 void udp_addr_text(const struct udp_addr *a, char ret[UDP_ADDR_TEXT])
@@ -46,6 +47,17 @@ void udp_addr_ip(const struct udp_addr *a, uint8_t ret[16])
         memcpy(ret, mapped, 12);
         memcpy(ret + 12, &a->v4.sin_addr, 4);
     }
+}
+
+uint16_t udp_addr_port(const struct udp_addr *a)
+{
+    return a->sa.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port;
+}
+
+unsigned udp_addr_headers(const struct udp_addr *a)
+{
+    bool v6 = a->sa.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr);
+    return (v6 ? 40 : 20) + 8;
 }
 
 bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b)
@@ -148,15 +160,18 @@ int udp_bind(const struct udp_addr *addr, uint16_t port, int *ret_fd, struct err
 
 /* The program that steers (seen from the UDP payload on; a load beyond the datagram's end gives 0):
  * a record by its session index, which the collector has chosen, so that a session stays with its
- * thread wherever the tap's datagrams come from; anything else by its sender's index. */
+ * thread wherever the tap's datagrams come from; a handshake by the index that it is for, if there
+ * is one: that thread knows the session, or what was begun; anything else by its sender's index. */
 static int steer(int fd, unsigned n)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RECORD_TYPE, 2, 0),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SENDER_AT),
-        BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RECORD_TYPE, 0, 2),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, RECEIVER_AT),
+        BPF_JUMP(BPF_JMP | BPF_JA, 3, 0, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FOR_AT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SENDER_AT),
         BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n),
         BPF_STMT(BPF_RET | BPF_A, 0),
     };
@@ -264,9 +279,7 @@ int udp_path_mtu(int fd)
 unsigned udp_headers(int fd)
 {
     struct udp_addr a = {.len = 0};
-    bool v6 = udp_local(fd, &a) == 0 && a.sa.sa_family == AF_INET6 &&
-              !IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr);
-    return (v6 ? 40 : 20) + 8;
+    return udp_local(fd, &a) == 0 ? udp_addr_headers(&a) : 20 + 8;
 }
 
 int udp_drops(int fd, uint32_t *ret)

@@ -38,6 +38,10 @@ struct udp_addr {
 void udp_addr_text(const struct udp_addr *a, char ret[UDP_ADDR_TEXT]);
 /* The IPv6 address, or the IPv4 one mapped (::ffff:a.b.c.d), whatever the family. */
 void udp_addr_ip(const struct udp_addr *a, uint8_t ret[16]);
+/* As it stands in the datagram: in network byte order. */
+uint16_t udp_addr_port(const struct udp_addr *a);
+/* Bytes of the IP and UDP headers of a datagram to or from there. */
+unsigned udp_addr_headers(const struct udp_addr *a);
 /* Same family, address, port and scope. */
 bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b);
 
@@ -47,8 +51,9 @@ int udp_bind(const struct udp_addr *addr, uint16_t port, int *ret_fd, struct err
 
 /* `n` such sockets for one port, one for each receiving thread. The kernel gives record datagrams
  * of the link (docs/protocol.md, "Records") to number `session index % n`, whatever their sender's
- * address, and handshakes to any; GRO works as ever. With n == 1, an ordinary socket. Another
- * program that wants the same port gets -EADDRINUSE. On failure none is open. */
+ * address, handshakes that name such an index too, and others to any; GRO works as ever. With n ==
+ * 1, an ordinary socket. Another program that wants the same port gets -EADDRINUSE. On failure none
+ * is open. */
 int udp_bind_group(const struct udp_addr *addr, uint16_t port, unsigned n, int ret_fd[],
                    struct error *err);
 
@@ -77,10 +82,20 @@ int udp_drops(int fd, uint32_t *ret);
 int udp_unsent(int fd);
 int udp_send_buffer(int fd);
 
+/* What all share that send on one connected socket, each by a descriptor of its own: the size of
+ * segments is set on the socket itself. With that a call needs no message header, which is memory
+ * that a filter of system calls cannot look into (sys/sandbox.h). Any thread may use it; it goes
+ * with its last reference. -ENOMEM. */
+struct udp_shared;
+int udp_shared_new(struct udp_shared **ret);
+struct udp_shared *udp_shared_ref(struct udp_shared *s);
+void udp_shared_unref(struct udp_shared *s);
+
 /* A socket in use. Zeros and an fd (borrowed) to begin with. */
 struct udp_io {
     int fd;
-    bool plain;     /* UDP_SEGMENT did not work: one datagram a message from now on */
+    struct udp_shared *shared; /* borrowed; NULL: message headers carry addresses and sizes */
+    bool plain;                /* UDP_SEGMENT did not work: one datagram a message from now on */
     bool refused;   /* a peer answered "port unreachable"; stays until the caller clears it */
     uint32_t drops; /* as udp_drops(), as of the last datagram received */
 };
@@ -100,9 +115,10 @@ struct udp_packet {
 int udp_recv(struct udp_io *io, struct udp_packet *p, unsigned n);
 
 /* Sends `total` bytes as datagrams of `seg` bytes (the last may be shorter). `to` NULL: to the
- * connected peer. `from`: the address to send from (as in udp_packet.local), NULL: any. When the
- * socket is full waits at most `wait_ms` in all, then -EAGAIN. `*ret_sent` (also on failure): bytes
- * that the system took, whole datagrams from the start. -EMSGSIZE: `seg` does not fit the device.
+ * connected peer, as always where something is shared. `from`: the address to send from (as in
+ * udp_packet.local), NULL: any. When the socket is full waits at most `wait_ms` in all, then
+ * -EAGAIN. `*ret_sent` (also on failure): bytes that the system took, whole datagrams from the
+ * start. -EMSGSIZE: `seg` does not fit the device.
  */
 int udp_send_segments(struct udp_io *io, const struct udp_addr *to, const struct udp_addr *from,
                       const void *data, size_t total, size_t seg, int wait_ms, size_t *ret_sent);

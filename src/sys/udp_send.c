@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -20,12 +22,118 @@ union control {
     struct cmsghdr align;
 };
 
+struct udp_shared {
+    pthread_rwlock_t lock; /* taken for reading while one sends, for writing to set another size */
+    unsigned seg;          /* the socket's UDP_SEGMENT; 0: none */
+    unsigned refs;
+};
+
 struct sending {
     struct udp_io *io;
     const struct udp_addr *to, *from;
     const uint8_t *data;
     size_t seg;
 };
+
+int udp_shared_new(struct udp_shared **ret)
+{
+    struct udp_shared *s = calloc(1, sizeof(*s));
+    pthread_rwlockattr_t a;
+    if (!s) {
+        return -ENOMEM;
+    }
+    s->refs = 1;
+    /* A probe of another size does not wait for as long as others always send. */
+    pthread_rwlockattr_init(&a);
+    pthread_rwlockattr_setkind_np(&a, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&s->lock, &a);
+    pthread_rwlockattr_destroy(&a);
+    *ret = s;
+    return 0;
+}
+
+struct udp_shared *udp_shared_ref(struct udp_shared *s)
+{
+    if (s) {
+        __atomic_fetch_add(&s->refs, 1, __ATOMIC_RELAXED);
+    }
+    return s;
+}
+
+void udp_shared_unref(struct udp_shared *s)
+{
+    if (s && __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+        pthread_rwlock_destroy(&s->lock);
+        free(s);
+    }
+}
+
+/* ---- by a connected socket ---- */
+
+static ssize_t send_call(int fd, const void *at, size_t n)
+{
+    ssize_t r = sendto(fd, at, n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+    return r < 0 ? -errno : r;
+}
+
+/* Sets the size first, which stays for the calls that follow. */
+static ssize_t send_resized(const struct sending *s, const uint8_t *at, size_t n, unsigned seg)
+{
+    struct udp_shared *sh = s->io->shared;
+    int value = (int)seg;
+    ssize_t r = 0;
+    pthread_rwlock_wrlock(&sh->lock);
+    if (sh->seg != seg) {
+        r = setsockopt(s->io->fd, SOL_UDP, UDP_SEGMENT, &value, sizeof(value)) < 0 ? -errno : 0;
+    }
+    if (r == 0) {
+        sh->seg = seg;
+        r = send_call(s->io->fd, at, n);
+    }
+    pthread_rwlock_unlock(&sh->lock);
+    return r;
+}
+
+/* A refusal of segments. */
+static bool no_segments(ssize_t r)
+{
+    return r == -EIO || r == -EINVAL || r == -EOPNOTSUPP || r == -ENOPROTOOPT;
+}
+
+/* One call by the size that is set, if that cuts the bytes as they are meant: a datagram that is
+ * not longer leaves whole. Some kernels refuse even that one where the size would not fit, or where
+ * there are no segments: then without. */
+static ssize_t send_shared(const struct sending *s, const uint8_t *at, size_t n)
+{
+    struct udp_shared *sh = s->io->shared;
+    bool one = n <= s->seg;
+    ssize_t r = -EINVAL;
+    pthread_rwlock_rdlock(&sh->lock);
+    bool set = sh->seg != 0, fits = one ? !set || n <= sh->seg : sh->seg == s->seg;
+    if (fits) {
+        r = send_call(s->io->fd, at, n);
+    }
+    pthread_rwlock_unlock(&sh->lock);
+    if (!fits || (one && set && no_segments(r))) {
+        r = send_resized(s, at, n, one ? 0 : (unsigned)s->seg);
+    }
+    return r;
+}
+
+static ssize_t send_singly(const struct sending *s, const uint8_t *at, size_t n)
+{
+    size_t off = 0;
+    for (unsigned count = 0; off < n && count < UDP_SEGMENTS; count++) {
+        ssize_t r = send_shared(s, at + off, MIN(s->seg, n - off));
+        if (r < 0) {
+            return off > 0 ? (ssize_t)off : r;
+        }
+        off += (size_t)r;
+    }
+    return (ssize_t)off;
+}
+
+/* ---- by message headers ---- */
 
 static struct cmsghdr *put_control(struct msghdr *m, union control *c, int level, int type,
                                    const void *data, size_t n)
@@ -65,6 +173,9 @@ static ssize_t send_gso(const struct sending *s, const uint8_t *at, size_t n)
 {
     size_t fit = MIN((size_t)UDP_SEGMENTS, MAX((size_t)UDP_CALL_BYTES / s->seg, (size_t)1));
     n = MIN(n, fit * s->seg);
+    if (s->io->shared) {
+        return send_shared(s, at, n);
+    }
     union control c = {{0}};
     struct iovec iov = {(void *)at, n};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -79,6 +190,9 @@ static ssize_t send_gso(const struct sending *s, const uint8_t *at, size_t n)
 
 static ssize_t send_plain(const struct sending *s, const uint8_t *at, size_t n)
 {
+    if (s->io->shared) {
+        return send_singly(s, at, n);
+    }
     struct mmsghdr msgs[UDP_SEGMENTS];
     struct iovec iov[UDP_SEGMENTS];
     union control c = {{0}};
@@ -106,7 +220,7 @@ static ssize_t send_some(const struct sending *s, const uint8_t *at, size_t n)
         return send_plain(s, at, n);
     }
     ssize_t r = send_gso(s, at, n);
-    if (n > s->seg && (r == -EIO || r == -EINVAL || r == -EOPNOTSUPP || r == -ENOPROTOOPT)) {
+    if (n > s->seg && no_segments(r)) {
         r = send_plain(s, at, n);
         s->io->plain = r > 0;
     }

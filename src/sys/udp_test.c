@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <pthread.h>
 
 #include "base/bytes.h"
 #include "sys/test_net.h"
@@ -57,7 +58,14 @@ static struct udp_io client(const char *text)
     if (udp_connect(&a, &io.fd, &err) < 0) {
         fail_msg("%s", err.text);
     }
+    assert_int_equal(udp_shared_new(&io.shared), 0);
     return io;
+}
+
+static void end(struct udp_io *io)
+{
+    udp_shared_unref(io->shared);
+    close(io->fd);
 }
 
 /* Receives until `total` bytes are there; checks the bytes and the sizes. Gives the buffers used.
@@ -103,9 +111,11 @@ static const uint8_t *pattern(void)
     return bytes;
 }
 
-static void exchange(const char *bind_to, const char *peer, const char *want_local)
+static void exchange(const char *bind_to, const char *peer, const char *want_local, bool shared)
 {
     struct udp_io s = server(bind_to), c = client(peer);
+    struct udp_shared *sh = c.shared;
+    c.shared = shared ? sh : NULL;
     const size_t sizes[][2] = {{1, 1400},   {1400, 1400},   {1401, 1400},    {200000, 1400},
                                {100000, 1}, {60000, 60000}, {130000, 65000}, {3000, 1000}};
     int got = 0;
@@ -140,18 +150,95 @@ static void exchange(const char *bind_to, const char *peer, const char *want_loc
     assert_true(c.plain);
     assert_false(s.plain); /* segments worked all along */
     assert_true(udp_path_mtu(c.fd) >= 65535);
-    close(s.fd);
-    close(c.fd);
+    c.shared = sh;
+    end(&s);
+    end(&c);
 }
 
 static void both_families_there_and_back(void **state)
 {
     (void)state;
-    exchange(NULL, "127.0.0.1", "127.0.0.1:0");
-    exchange(NULL, "127.0.0.7", "127.0.0.7:0"); /* not the address that the kernel would choose */
-    exchange(NULL, "::1", "[::1]:0");
-    exchange("127.0.0.1", "127.0.0.1", "127.0.0.1:0");
-    exchange("::1", "::1", "[::1]:0");
+    for (int shared = 0; shared < 2; shared++) {
+        exchange(NULL, "127.0.0.1", "127.0.0.1:0", shared);
+        exchange(NULL, "127.0.0.7", "127.0.0.7:0", shared); /* not what the kernel would choose */
+        exchange(NULL, "::1", "[::1]:0", shared);
+        exchange("127.0.0.1", "127.0.0.1", "127.0.0.1:0", shared);
+        exchange("::1", "::1", "[::1]:0", shared);
+    }
+}
+
+/* ---- many threads, one socket ---- */
+
+enum { SENDERS = 4, RUNS = 300, SENDER_SEGS = 20 };
+
+struct sender {
+    struct udp_io io;
+    pthread_t id;
+    size_t seg; /* of runs; 0: single datagrams of any size, as handshakes and probes are */
+    bool ok;
+};
+
+/* A datagram's first two bytes are its length, so that one that was cut elsewhere shows. */
+static void *send_runs(void *user)
+{
+    struct sender *s = user;
+    static const size_t singles[] = {60, 700, 1200, 1452, 4000};
+    uint8_t run[SENDER_SEGS * 1452];
+    s->ok = true;
+    for (unsigned i = 0; i < RUNS && s->ok; i++) {
+        size_t seg = s->seg ? s->seg : singles[i % ARRAY_SIZE(singles)], sent = 0;
+        size_t total = s->seg ? SENDER_SEGS * seg - i % 100 : seg;
+        memset(run, 0, sizeof(run));
+        for (size_t at = 0; at < total; at += seg) {
+            st_u16(run + at, (uint16_t)MIN(seg, total - at));
+        }
+        s->ok = udp_send_segments(&s->io, NULL, NULL, run, total, seg, 5000, &sent) == 0;
+    }
+    return NULL;
+}
+
+static unsigned count_intact(struct udp_io *io)
+{
+    struct udp_packet p = {.data = store[0], .size = UDP_BUFFER};
+    unsigned n = 0;
+    while (udp_recv(io, &p, 1) == 1) {
+        for (uint32_t at = 0; at < p.len; at += p.seg, n++) {
+            assert_int_equal(p.data[at] << 8 | p.data[at + 1], MIN(p.seg, p.len - at));
+        }
+    }
+    return n;
+}
+
+static void one_socket_many_sizes(void **state)
+{
+    (void)state;
+    static const size_t segs[SENDERS] = {1400, 1200, 0, 1400};
+    const unsigned want = 3 * RUNS * SENDER_SEGS + RUNS;
+    struct udp_io s = server(NULL), c = client("127.0.0.1");
+    struct sender sender[SENDERS];
+    struct mono until = deadline_s(20);
+    unsigned got = 0;
+    assert_int_equal(udp_set_buffers(s.fd, 64 << 20, 0, NULL, NULL), 0);
+    for (int i = 0; i < SENDERS; i++) {
+        sender[i] = (struct sender){.seg = segs[i],
+                                    .io = {.fd = dup(c.fd), .shared = udp_shared_ref(c.shared)}};
+    }
+    end(&c);
+    for (int i = 0; i < SENDERS; i++) {
+        assert_int_equal(pthread_create(&sender[i].id, NULL, send_runs, &sender[i]), 0);
+    }
+    while (got < want) {
+        got += count_intact(&s);
+        not_after(until);
+        poll(&(struct pollfd){s.fd, POLLIN, 0}, 1, 20);
+    }
+    for (int i = 0; i < SENDERS; i++) {
+        assert_int_equal(pthread_join(sender[i].id, NULL), 0);
+        assert_true(sender[i].ok);
+        end(&sender[i].io);
+    }
+    assert_int_equal(got + count_intact(&s), want);
+    end(&s);
 }
 
 static void without_gro(void **state)
@@ -164,8 +251,8 @@ static void without_gro(void **state)
     struct udp_packet p;
     assert_int_equal(udp_send_segments(&c, NULL, NULL, pattern(), 50000, 1000, 100, &sent), 0);
     assert_int_equal(receive(&s, 50000, 1000, &p), 50);
-    close(s.fd);
-    close(c.fd);
+    end(&s);
+    end(&c);
 }
 
 /* A device for which the kernel refuses segments: no checksums by the card, and IPsec are the
@@ -182,8 +269,8 @@ static void falls_back_and_remembers(void **state)
     assert_int_equal(sent, 5000);
     assert_int_equal(receive(&s, 5000, 1000, &p), 5);
     assert_true(c.plain);
-    close(s.fd);
-    close(c.fd);
+    end(&s);
+    end(&c);
 }
 
 static void too_large_is_told(void **state)
@@ -209,8 +296,8 @@ static void too_large_is_told(void **state)
             -EMSGSIZE);
         assert_int_equal(udp_send_segments(&c, NULL, NULL, pattern(), 70000, 66000, 0, &sent),
                          -EMSGSIZE);
-        close(s.fd);
-        close(c.fd);
+        end(&s);
+        end(&c);
     }
     sh("ip link set lo mtu 65536");
 }
@@ -229,14 +316,14 @@ static void refused_is_told_and_retried(void **state)
     assert_true(c.refused);
     struct udp_packet p;
     receive(&s, 100, 100, &p);
-    close(s.fd);
+    end(&s);
     c.refused = false;
     assert_int_equal(udp_send_segments(&c, NULL, NULL, pattern(), 100, 100, 100, &sent), 0);
     assert_int_equal(poll(&(struct pollfd){c.fd, POLLIN, 0}, 1, 5000), 1);
     p = (struct udp_packet){.data = store[0], .size = UDP_BUFFER};
     assert_int_equal(udp_recv(&c, &p, 1), 0);
     assert_true(c.refused);
-    close(c.fd);
+    end(&c);
 }
 
 static void drops_are_counted(void **state)
@@ -261,8 +348,8 @@ static void drops_are_counted(void **state)
     assert_int_equal(udp_send_segments(&c, NULL, NULL, pattern(), 10, 10, 100, &sent), 0);
     receive(&s, 10, 10, &p);
     assert_int_equal(s.drops, drops);
-    close(s.fd);
-    close(c.fd);
+    end(&s);
+    end(&c);
 }
 
 static void a_full_socket_waits_no_longer_than_told(void **state)
@@ -283,7 +370,7 @@ static void a_full_socket_waits_no_longer_than_told(void **state)
     assert_true(sum < 1000 * 28000);
     int64_t took = mono_diff(mono_now(), start);
     assert_true(took >= 50 * NSEC_PER_MSEC && took < 2 * NSEC_PER_SEC);
-    close(c.fd);
+    end(&c);
     sh("ip link del sv");
 }
 
@@ -294,6 +381,7 @@ static void datagram_for(uint8_t d[1000], uint8_t type, uint32_t receiver, uint3
     d[0] = type;
     st_u32(d + 4, type == 16 ? receiver : 0x46535031);
     st_u32(d + 8, sender);
+    st_u32(d + 12, type == 16 ? 0 : receiver);
 }
 
 /* How many datagrams wait in a socket of the group; `ret_bufs`: in how many buffers. */
@@ -328,11 +416,12 @@ static void steers(const char *peer, unsigned n)
     for (uint32_t i = 0; i < 64; i++) {
         struct udp_io c = client(peer); /* each time from another port: a NAT forgets */
         uint32_t index = 0xfffffff0 + i * 7, other;
-        uint8_t type = i % 4 == 3 ? 1 : 16; /* HELLOs between records */
+        uint8_t type = i % 4 == 3 ? 1 : 16; /* HELLOs between records, … */
+        bool first = i % 8 == 3;            /* … every second one of a tap that has no session */
         unsigned bufs;
         size_t sent;
         for (unsigned k = 0; k < RUN; k++) {
-            datagram_for(run[k], type, index, index);
+            datagram_for(run[k], type, first ? 0 : index, first ? index : index + 1);
         }
         assert_int_equal(udp_send_segments(&c, NULL, NULL, run, sizeof(run), 1000, 100, &sent), 0);
         assert_int_equal(drain(fd[index % n], &bufs), RUN);
@@ -340,13 +429,13 @@ static void steers(const char *peer, unsigned n)
         for (other = 0; other < n; other++) {
             assert_int_equal(drain(fd[other], &bufs), 0);
         }
-        close(c.fd);
+        end(&c);
     }
     struct udp_io c = client(peer); /* too short to say whose it is */
     unsigned bufs;
     assert_int_equal(send(c.fd, "\x10", 1, 0), 1);
     assert_int_equal(drain(fd[0], &bufs), 1);
-    close(c.fd);
+    end(&c);
     for (unsigned i = 0; i < n; i++) {
         close(fd[i]);
     }
@@ -398,13 +487,14 @@ static void errors_in_words(void **state)
     assert_false(udp_addr_equal(&a, &b));
     assert_true(udp_addr_equal(&(struct udp_addr){.len = 0}, &(struct udp_addr){.len = 0}));
     assert_false(udp_addr_equal(&a, &(struct udp_addr){.len = 0}));
-    close(s.fd);
+    end(&s);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_families_there_and_back),
+        cmocka_unit_test(one_socket_many_sizes),
         cmocka_unit_test(without_gro),
         cmocka_unit_test(falls_back_and_remembers),
         cmocka_unit_test(too_large_is_told),

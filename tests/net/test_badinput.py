@@ -27,6 +27,7 @@ def fails(ns, argv, pattern, status=1, prefix=()):
         assert len(lines) == 1, f"one line expected: {done.stderr}"
     assert re.search(pattern, done.stderr, re.I), f"/{pattern}/ expected: {done.stderr}"
     assert done.stdout == ""
+    return done.stderr
 
 
 def tap_words(key, *words, interface="mon0", to=f"10.77.0.2:{PORT}"):
@@ -91,13 +92,17 @@ def test_port_in_use(lab, key):
 
 
 def test_device_name_taken(lab, key):
-    """By an interface that is no TAP device, or by another collector."""
+    """By an interface that is no TAP device, or by another collector. Nobody is told to remove what farspan did not make."""
     words = [farspan(), "collector", "-p", PORT, *key]
-    fails(lab.collector, [*words, "-i", "link0"], "link0")
+    lab.ip(lab.collector, "tuntap", "add", "dev", "queues0", "mode", "tap", "multi_queue")
+    lab.ip(lab.collector, "tuntap", "add", "dev", "tun0", "mode", "tun")
+    for device, pattern in (("link0", "link0.*no TAP device"), ("lo", "lo .*no TAP device"), ("tun0", "tun0.*TUN device"),
+                            ("queues0", "queues0.*several queues")):
+        assert "link del" not in fails(lab.collector, [*words, "-i", device], pattern)
     collector = Collector(lab, key=key, port=PORT + 1)
-    fails(lab.collector, [*words, "-i", "ntap0"], "ntap0")
+    fails(lab.collector, [*words, "-i", "ntap0"], "ntap0.*in use")
     collector.finish()
-    assert lab.has_device(lab.collector, "link0")
+    assert all(lab.has_device(lab.collector, dev) for dev in ("link0", "queues0", "tun0"))
 
 
 def test_device_name_too_long(lab, key):
@@ -124,6 +129,7 @@ def test_no_privilege(lab, end):
     ["--no-such-option"], ["tap", "--no-such-option"], ["collector", "--no-such-option"], ["nonsense"], [],
     ["tap", "-i", "mon0"], ["tap", "-c", "10.77.0.2:1234", "-K"], ["collector", "-i", "ntap0", "-K"],
     ["collector", "-p", "70000", "-K", "-i", "ntap0"], ["collector", "-p", "x", "-K", "-i", "ntap0"],
+    ["collector", "-p", "1", "-K", "-i", "any"], ["collector", "-p", "1", "-K", "-w", "-", "--keep-device"],
     ["collector", "-p", "1", "-K", "-i", "ntap0", "--order", "50"], ["collector", "-p", "1", "-K", "-i", "ntap0", "--order", "0ms"],
     ["collector", "-p", "1", "-K", "-i", "ntap0", "--output-queue", "1K"], ["collector", "-p", "1", "-K", "-i", "ntap0", "--output-queue", "8MB"],
     ["tap", "-i", "mon0", "-c", "10.77.0.2", "-K"], ["tap", "-i", "mon0", "-c", "10.77.0.2:1234"],
@@ -139,6 +145,34 @@ def test_no_privilege(lab, end):
 def test_usage(lab, words):
     done = run(["ip", "netns", "exec", lab.tap, farspan(), *words], check=False, timeout=20)
     assert done.returncode == 2 and done.stderr.strip() and done.stdout == "", done
+
+
+@pytest.mark.parametrize("words, sentence", [
+    (["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-c", "10.77.0.2:1235"], "farspan tap: -c is given twice"),
+    (["tap", "-i", "mon0", "-f", "tcp", "-f", "udp"], "farspan tap: -f is given twice"),
+    (["tap", "-s", "100", "-s", "200"], "farspan tap: -s is given twice"),
+    (["tap", "--vlan", "5", "--vlan=6"], "farspan tap: --vlan is given twice"),
+    (["tap", "--key-file", "a", "--key-file", "b"], "farspan tap: --key-file is given twice"),
+    (["tap", "-k", "one", "-k", "two"], "farspan tap: -k is given twice"),
+    (["tap", "-i", "mon0", "-i", "mon0"], "farspan tap: -i mon0 is given twice"),
+    (["collector", "-w", "a", "-w", "b"], "farspan collector: -w is given twice"),
+    (["collector", "-p", "1", "-p", "2"], "farspan collector: -p is given twice"),
+    (["collector", "-i", "ntap0", "-i", "ntap1"], "farspan collector: -i is given twice"),
+    (["collector", "--order", "5ms", "--order", "6ms"], "farspan collector: --order is given twice"),
+    (["keygen", "-o", "/nonexistent/a", "-o", "/nonexistent/b"], "farspan keygen: -o is given twice"),
+    (["tap", "-i", "mon0", "-c", "10.77.0.2:1234", "-K", "tcp", "-s", "100"],
+     'farspan tap: "-s" stands behind the filter, where no option is read: options come first, the filter is the end'),
+    (["tap", "-i", "mon0", "-K", "not port 22", "--name=x"], '"--name=x" stands behind the filter'),
+], ids=lambda w: None if isinstance(w, str) else " ".join(w))
+def test_options_that_would_not_count(lab, words, sentence):
+    """No option silently takes another's place, and none is taken for a part of the filter."""
+    done = run([farspan(), *words], check=False, timeout=20)
+    assert done.returncode == 2 and sentence in done.stderr and done.stdout == "", done
+
+
+def test_a_dash_in_a_filter(lab, key):
+    """Arithmetic is no option: the filter is compiled, and with its interface missing that is what is said."""
+    fails(lab.tap, tap_words(key, "udp[4:2]", "-", "8", ">", "100", interface="nosuch0"), "nosuch0")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["tap", "-h"], ["collector", "--help"], ["keygen", "-h"], ["status", "-h"], ["--version"]])

@@ -352,16 +352,20 @@ def test_relay_is_told_while_it_runs(lab):
     receiver.bind(("127.0.0.1", 6001))
     receiver.settimeout(5)
     relay = Impair(lab, lab.collector, "127.0.0.1:6000", "127.0.0.1:6001", back_drop=1)
-    sender.settimeout(0.2)
-    for line, passes in (("drop 1", False), ("drop 0", True), ("outage", False), ("heal", True)):
+    sender.settimeout(5)
+    steps = (("drop 1", False), ("drop 0", True), ("outage", False), ("heal", True))
+    for i, (line, passes) in enumerate(steps, 1):
         relay.tell(line)
         sender.sendto(line.encode(), ("127.0.0.1", 6000))
         if passes:
             said, where = receiver.recvfrom(100)
             assert said == line.encode()
             receiver.sendto(b"back", where)
+        relay.wait_received(i, back=i // 2)
     assert sender.recv(100) == b"back", "healed, both ways"
-    with pytest.raises(TimeoutError):
-        sender.recv(100)
     told = relay.stop()
+    sender.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        sender.recv(100)
+    assert told["back"]["sent"] == 1, told
     assert told["forward"]["dropped"] == told["forward"]["outage"] == told["back"]["dropped"] == 1, told

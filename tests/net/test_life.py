@@ -4,6 +4,8 @@
 import fcntl
 import struct
 
+import pytest
+
 from lib.farspan import (Collector, Tap, assert_balanced, assert_collector_balanced, assert_stage, assert_tap_balanced, one, own_name,
                          own_port, says, status)
 from lib.lab import inside
@@ -156,8 +158,7 @@ def test_link_type(lab):
     device = tun(lab, lab.tap, "mon0")
     life.wait_event("link-type-changed")
     life.wait_state("up")
-    for i in range(3):
-        device.write(struct.pack("!BBHIBBH4s4s", 0x45, 0, 20 + i, 0, 64, 253, 0, bytes((10, 9, 0, 2)), bytes((10, 9, 0, 1))) + bytes(i))
+    ip_packets(device, 3)
     wait_until(lambda: life.captured("mon0") == 203, 10, lambda: f"three packets of a tunnel: {life.interface()} {life.tap.proc}")
     life.sent += 3
     device.close()
@@ -194,17 +195,33 @@ def test_not_there_at_the_start(lab):
     assert 'no interface "eth7": choose from' in tap.proc.err()
 
 
-def test_any_learns_names(lab):
-    """What appears later is known by its name too."""
-    life = Life(lab, interfaces=("any",))
-    life.new = True
-    name = "late-name0"
-    veth(lab, name)
-    told = lambda: {i["name"]: i for i in one(status(f"collector-{own_port()}")["taps"])["interfaces"]}
-    wait_until(lambda: name in told(), 10, lambda: f"{name} in {list(told())}")
-    framegen(lab, 100, dev=f"p{name}", pps=5000)
-    wait_until(lambda: sum(o["in"] for o in told()[name]["outputs"]) >= 100, 10, lambda: f"its frames: {told()[name]}")
-    life.tap.finish(), life.collector.finish()
+def ip_packets(device, n):
+    """Writes n small IPv4 packets into a tunnel device."""
+    for i in range(n):
+        device.write(struct.pack("!BBHIBBH4s4s", 0x45, 0, 20, i << 16, 64, 253, 0, bytes((10, 9, 0, 2)), bytes((10, 9, 0, 1))))
+
+
+@pytest.mark.parametrize("words", [(), ("ip proto 253",)], ids=["all", "filter"])
+def test_any(lab, words):
+    """Each interface is taken as what it is: a tunnel without Ethernet too, one that appears later, and none is called any."""
+    first = tun(lab, lab.tap, "tun0")
+    life = Life(lab, *words, interfaces=("any",))
+    for name in ("lo", "link0", "mon0", "tun0"):
+        life.wait_state("up", name)
+    late = tun(lab, lab.tap, "late-name0")
+    life.wait_state("up", "late-name0")
+    for device, name, n in ((first, "tun0", 3), (late, "late-name0", 4)):
+        before = life.captured(name)
+        ip_packets(device, n)
+        wait_until(lambda: life.captured(name) >= before + n, 10, lambda: f"{n} packets: {life.interface(name)}")
+    ledger, there = life.tap.finish(), life.collector.finish()
+    assert_tap_balanced(ledger)
+    assert_collector_balanced(there)
+    known = {i["name"]: i["stages"]["link_rx"]["out"] for i in one(there["taps"])["interfaces"]}
+    assert set(known) == {"lo", "link0", "mon0", "tun0", "late-name0"}
+    assert known["tun0"] >= 3
+    if words:
+        assert known["tun0"] == 3 and known["mon0"] == 0
 
 
 # ---- patterns ----
@@ -246,9 +263,52 @@ def test_pattern_and_collector_on_one_host(lab):
     veth(lab, "veth1")
     life.wait_state("up", "veth1")
     life.traffic(100, "veth1", "pveth1")
+    life.wait_event("own-device", "here0")
     names = [i["name"] for i in life.status()["interfaces"]]
     assert "here0" not in names and {"lo", "mon0", "link0", "veth1"} <= set(names), names
+    assert life.history("here0") == ["own-device"]
     other.finish()
+    life.tap.finish(), life.collector.finish()
+
+
+@pytest.mark.parametrize("there", ["here", "in another namespace"])
+def test_an_alias_hides_nothing(lab, there):
+    """Only what a collector really made is left out: no alias, no kind of device and no name of a file does it."""
+    name = f"{lab.stem}x"
+    netns(lab, name)
+    ns, words = (lab.tap, ()) if there == "here" else (name, ("--netns", name))
+    veth(lab, "veth1", ns)
+    lab.ip(ns, "link", "set", "veth1", "alias", "farspan collector")
+    life = Life(lab, *words, interfaces=("*",))
+    life.wait_state("up", "veth1")
+    life.traffic(100, "veth1", "pveth1")
+    lab.ip(ns, "tuntap", "add", "dev", "fake0", "mode", "tap")
+    lab.ip(ns, "link", "set", "fake0", "alias", "farspan collector", "up")
+    life.wait_state("up", "fake0")
+    other = Collector(lab, ns=ns, device="here0", port=own_port() + 1, name="other")
+    life.wait_event("own-device", "here0")
+    lab.ip(ns, "link", "set", "here0", "alias", "another word")
+    lab.ip(ns, "link", "set", "here0", "mtu", "9000")
+    veth(lab, "veth2", ns)
+    life.wait_state("up", "veth2")  # what was told before it has been seen to
+    assert life.interface("here0") is None
+    other.finish()
+    life.tap.finish(), life.collector.finish()
+    run(["ip", "netns", "delete", name])
+
+
+def test_a_device_that_a_collector_takes(lab):
+    """It is anybody's, and tapped, until a collector writes to it, and again when that has ended."""
+    lab.ip(lab.tap, "tuntap", "add", "dev", "kept0", "mode", "tap")
+    lab.ip(lab.tap, "link", "set", "kept0", "up")
+    life = Life(lab, interfaces=("kept*", "mon0"))
+    life.wait_state("up", "kept0")
+    for times in (1, 2):
+        other = Collector(lab, ns=lab.tap, device="kept0", port=own_port() + 1, name=f"other{times}")
+        life.wait_event("own-device", "kept0", times)
+        life.wait_state("gone", "kept0")
+        other.finish()
+        life.wait_state("up", "kept0")
     life.tap.finish(), life.collector.finish()
 
 

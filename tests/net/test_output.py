@@ -5,10 +5,10 @@ import collections
 import json
 import os
 
-from lib.farspan import (PORT, Collector, Tap, assert_balanced, assert_tap_balanced, drops, farspan, one, own_name, own_port, status,
-                         tap_stages)
+from lib.farspan import (PORT, Collector, Tap, assert_balanced, assert_tap_balanced, drops, everyones_farspan, farspan, one,
+                         own_name, own_port, status, tap_stages)
 from lib.proc import run, wait_until
-from lib.tools import Tcpdump, assert_same, compare, framegen, in_namespace, ping, start_framegen, tshark
+from lib.tools import Tcpdump, assert_same, framegen, in_namespace, ping, start_framegen, tshark
 
 
 def piped(lab, reader, *words, device=None, key=None):
@@ -129,8 +129,7 @@ def test_any(make_lab):
     """Every interface's frames are there, whole, under its own name."""
     sources, ledger, there, file = two_interfaces(make_lab, ("any",))
     for i, n in enumerate((2000, 1000)):
-        verdict = compare(sources[i], file, times=True, b_interface=f"*mon{i}")
-        assert verdict["equal"] and verdict["matched"] == n, verdict
+        assert_same(sources[i], file, n, times=True, b_interface=f"*mon{i}")
     assert_balanced(ledger, there)
     ports = {row[0] for row in tshark(file, "udp.port", expr=f"udp.port == {PORT} && ip.addr == 10.77.0.2") if row[0]}
     assert not ports, f"the tap's own datagrams are not among them: {ports}"
@@ -195,6 +194,20 @@ def test_status(lab):
         assert done.returncode == 1 and gone in done.stderr and done.stdout == ""
 
 
+def test_status_of_another_user(lab):
+    """Who may not see root's programs is told that they are there, by name or in all, and by which command they are seen."""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", everyones_farspan(lab), "status"]
+    name, port = own_name("roots"), own_port()
+    collector, tap = Collector(lab, port=port), Tap(lab, name=name, to=f"10.77.0.2:{port}")
+    for words in ([], [name]):
+        done = run([*nobody, *words], check=False)
+        assert done.returncode == 1 and "root's are shown to root only: try sudo farspan status" in done.stderr, done
+    done = run([*nobody, own_name("nobodys")], check=False)
+    assert done.returncode == 1 and "runs here" in done.stderr and "root" not in done.stderr.replace("/root", ""), done
+    tap.finish()
+    collector.finish()
+
+
 def test_status_watch(lab):
     """A look a second, each with more frames, until what is watched ends."""
     name, port = own_name("watched"), own_port()
@@ -231,3 +244,24 @@ def test_ledger_counts_for_people(lab):
     for words in ("700 captured", "700 received by filter", "0 dropped by kernel"):
         assert words in tap.proc.err(), tap.proc
     collector.finish()
+
+
+def test_a_kept_device_outlives_the_collector(lab):
+    """One tcpdump sees the frames of two lives of the collector."""
+    collector = Collector(lab, "--keep-device")
+    arrival = Tcpdump(lab, lab.collector, "ntap0", "arrival", direction="in")
+    tap = Tap(lab)
+    framegen(lab, 1000, pps=5000)
+    arrival.wait_count(1000)
+    tap.finish()
+    collector.finish()
+    assert lab.has_device(lab.collector, "ntap0")
+    assert not arrival.gone()
+    collector = Collector(lab)  # it takes what is there, and leaves it as it found it
+    tap = Tap(lab)
+    framegen(lab, 1000, pps=5000, seed=2)
+    arrival.wait_count(2000)
+    assert_balanced(tap.finish(), collector.finish(), sent=1000, delivered=1000)
+    assert lab.has_device(lab.collector, "ntap0")
+    assert not arrival.gone()
+    arrival.stop()

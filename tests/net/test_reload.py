@@ -148,6 +148,18 @@ def test_nothing_to_read_again(lab, key):
     assert_balanced(ledger, collector.finish(), sent=500, delivered=500)
 
 
+def test_nohup(lab):
+    """A SIGHUP that was ignored at the start does not end a tap, whoever sends it; a collector goes on reading its list."""
+    collector = Collector(lab, key=None, prefix=["nohup"])
+    tap = Tap(lab, key=None, prefix=["nohup"])
+    tap.proc.send(signal.SIGHUP)
+    collector.proc.send(signal.SIGHUP)
+    collector.proc.wait_line("there is no list of taps", 10)
+    framegen(lab, 500, pps=5000)
+    assert tap.proc.running()
+    assert_balanced(tap.finish(), collector.finish(), sent=500, delivered=500)
+
+
 def test_a_list_that_only_its_owner_reads(make_lab):
     """The broker reads the list as root without privileges: a list that root owns can be read, others' may not be, in words."""
     office = Office(make_lab)

@@ -5,10 +5,13 @@ All choices are observed side by side on the same traffic, which flows in both d
 a decision of the tests' own on a full capture.
 """
 
+import socket
+
 import pytest
 
-from lib.farspan import Collector, Tap, assert_balanced
+from lib.farspan import Collector, Tap, assert_balanced, tap_stages
 from lib.packets import in_vlans, keep
+from lib.proc import run, wait_until
 from lib.tools import Tcpdump, assert_same, compare, framegen
 
 FRAMES = 3000
@@ -112,16 +115,68 @@ def test_vlan_list_with_snaplen_and_both_directions(lab):
     assert_balanced(tap_ledger, collector_ledger, delivered=n)
 
 
-def test_promiscuous_only_when_asked(lab):
+@pytest.mark.parametrize("interface", ["lo", "any", "l[o]"])
+@pytest.mark.parametrize("words, direction", [((), "in"), (("--direction", "in"), "in"), (("--direction", "out"), "out")],
+                         ids=["both", "in", "out"])
+def test_loopback_shows_each_packet_once(lab, interface, words, direction):
+    """It leaves and arrives there. The kernel's filter takes one of the two, so that the other is in no count."""
+    lab.kernel_stamps()
+    n, file = 50, lab.folder / "collector.pcapng"
+    collector = Collector(lab, key=None, device=None, file=file)
+    witness = Tcpdump(lab, lab.tap, "lo", "witness", expr="udp")
+    tap = Tap(lab, *words, "udp", key=None, interfaces=(interface,))
+    there, sender = lab.socket(lab.tap), lab.socket(lab.tap)
+    sender.setsockopt(socket.SOL_SOCKET, 11, 1)  # SO_NO_CHECK: the witness shows unfinished checksums
+    there.bind(("127.0.0.1", 0))
+    for i in range(n):
+        sender.sendto(b"%d" % i, there.getsockname())
+    witness.wait_count(n)
+    ledger, home = tap.finish(), collector.finish()
+    assert witness.stop() == n
+    assert tap_stages(ledger, "lo")["ring"]["in"] == n
+    assert_same(witness.path, file, n, times=direction == "in", b_interface="*lo", b_direction=direction)
+    assert_balanced(ledger, home)
+
+
+@pytest.mark.parametrize("interface, words, expected", [
+    ("mon0", (), 1), ("mon*", (), 1), ("any", (), 0), ("mon0", ("-p",), 0), ("mon*", ("--no-promiscuous-mode",), 0)])
+def test_promiscuous_mode_is_as_with_tcpdump(lab, interface, words, expected):
     def promiscuity():
         return int(lab.ip(lab.tap, "-d", "link", "show", "mon0").split("promiscuity ")[1].split()[0])
 
     collector = Collector(lab, key=None)
-    tap = Tap(lab, key=None)
-    assert promiscuity() == 0
-    tap.finish()
-    tap = Tap(lab, "-p", key=None, name="tap-p")
-    assert promiscuity() == 1
+    tap = Tap(lab, *words, key=None, interfaces=(interface,))
+    assert promiscuity() == expected
     tap.finish()
     assert promiscuity() == 0
+    collector.finish()
+
+
+@pytest.mark.parametrize("words, expected", [((), 20), (("-p",), 0)], ids=["promiscuous", "not"])
+def test_frames_for_others(lab, words, expected):
+    """On a bridge, as on a card at a mirror port: what passes between other hosts."""
+    mac = {"peer0": bytes.fromhex("020000000009"), "other0": bytes.fromhex("02000000000a")}
+
+    def send(ns, name, target, n):
+        with lab.socket(ns, socket.AF_PACKET, socket.SOCK_RAW) as sock:
+            sock.bind((name, 0))
+            for i in range(n):
+                sock.send(target + mac[name] + b"\x88\xb5" + bytes([i]) * 46)
+
+    lab.ip(lab.tap, "link", "add", "port1", "type", "veth", "peer", "name", "other0")
+    lab.ip(lab.tap, "link", "add", "br0", "arp", "off", "type", "bridge")
+    for name in ("mon0", "port1"):
+        lab.ip(lab.tap, "link", "set", name, "master", "br0")
+    for name in ("port1", "other0", "br0"):
+        lab.ip(lab.tap, "link", "set", name, "arp", "off", "up")
+    send(lab.tap, "other0", b"\xff" * 6, 1)
+    learned = lambda: "02:00:00:00:00:0a dev port1" in run(["bridge", "-n", lab.tap, "fdb", "show"]).stdout
+    wait_until(learned, 10, "the bridge knows where the other host is")
+    collector = Collector(lab, key=None)
+    tap = Tap(lab, *words, "-f", "ether src 02:00:00:00:00:09", key=None, interfaces=("br0",))
+    arrived = Tcpdump(lab, lab.tap, "other0", "arrived", direction="in", expr="ether src 02:00:00:00:00:09")
+    send(lab.peer, "peer0", mac["other0"], 20)
+    arrived.wait_count(20)
+    arrived.stop()
+    assert tap_stages(tap.finish())["ring"]["in"] == expected
     collector.finish()

@@ -112,13 +112,23 @@ static size_t hello(struct flood *f, const struct source *s, uint8_t *d)
     return HELLO;
 }
 
+/* By docs/protocol.md, of the other 14 bytes of a record's header. */
+static uint16_t mark(uint32_t start, uint32_t index, uint64_t counter)
+{
+    uint32_t h = index * 0x9e3779b1;
+    h = (h ^ (uint32_t)counter) * 0x85ebca6b;
+    h = (h ^ start) * 0xc2b2ae35;
+    h = (h ^ (uint16_t)(counter >> 32)) * 0x27d4eb2f;
+    return (uint16_t)(h >> 16);
+}
+
 static size_t record(struct flood *f, uint32_t index, uint8_t *d)
 {
     struct wr w = wr_make(d, DATAGRAM);
-    wr_u16(&w, 0x1001);
-    wr_u16(&w, (uint16_t)f->stream);
+    uint32_t start = 0x10010000 | f->stream;
+    wr_u32(&w, start);
     wr_u32(&w, index);
-    wr_u64(&w, f->at);
+    wr_u64(&w, (uint64_t)mark(start, index, f->at) << 48 | f->at);
     fill(f, d + 16, f->len - 16);
     return f->len;
 }

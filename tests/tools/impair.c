@@ -62,7 +62,8 @@ static const char usage[] =
     "--rebind and --rebind-ms change the port that the target sees, as a NAT does that forgets.\n"
     "Lines on standard input: an option and its value (drop 0.5), outage (nothing passes any "
     "more,\n"
-    "either way), heal (nothing happens to datagrams any more), rebind.\n";
+    "either way), heal (nothing happens to datagrams any more), rebind, count (says how many "
+    "came).\n";
 
 static int64_t now_ns(void)
 {
@@ -293,6 +294,9 @@ static void command(struct relay *r, char *line)
         }
         r->rebind = 0;
         r->rebind_ns = 0;
+    } else if (strcmp(line, "count") == 0) {
+        fprintf(stderr, "impair: received %llu %llu\n", (unsigned long long)r->ways[0].n.received,
+                (unsigned long long)r->ways[1].n.received);
     } else if (strcmp(line, "rebind") == 0) {
         for (unsigned i = 0; i < r->n_clients; i++) {
             rebind(r, i);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For LD_PRELOAD: a kernel or a card without UDP_SEGMENT and UDP_GRO. A message that asks for
- * segments is refused with the error that OLDKERNEL_ERRNO names (EIO, as for a device without
- * checksums, else EINVAL), and UDP_GRO is no option at all. Newer kernels do the work in software
- * wherever the card does not, so that nothing else makes them refuse it.
+ * For LD_PRELOAD: a kernel or a card without UDP_SEGMENT and UDP_GRO. A message or a socket that
+ * asks for segments is refused with the error that OLDKERNEL_ERRNO names (EIO, as for a device
+ * without checksums, else EINVAL), and UDP_GRO is no option at all. Newer kernels do the work in
+ * software wherever the card does not, so that nothing else makes them refuse it. With
+ * OLDKERNEL_NO_TC, it has no traffic control either.
  */
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stddef.h>
@@ -15,12 +17,27 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int refusal; /* read before threads and sandboxes are there */
+static int refusal, no_tc; /* read before threads and sandboxes are there */
 
 __attribute__((constructor)) static void configure(void)
 {
     const char *word = getenv("OLDKERNEL_ERRNO");
     refusal = word && strcmp(word, "EIO") == 0 ? EIO : EINVAL;
+    no_tc = getenv("OLDKERNEL_NO_TC") != NULL;
+}
+
+/* libmnl's way to ask for something; answers come as ever. */
+ssize_t sendto(int fd, const void *p, size_t len, int flags, const struct sockaddr *to, socklen_t n)
+{
+    struct nlmsghdr h;
+    if (no_tc && to && to->sa_family == AF_NETLINK && len >= sizeof(h)) {
+        memcpy(&h, p, sizeof(h));
+        if (h.nlmsg_type == RTM_NEWQDISC) {
+            errno = EOPNOTSUPP;
+            return -1;
+        }
+    }
+    return syscall(SYS_sendto, fd, p, len, flags, to, n);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
@@ -37,6 +54,10 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 
 int setsockopt(int fd, int level, int option, const void *value, socklen_t len)
 {
+    if (level == SOL_UDP && option == UDP_SEGMENT) {
+        errno = refusal;
+        return -1;
+    }
     if (level == SOL_UDP && option == UDP_GRO) {
         errno = ENOPROTOOPT;
         return -1;

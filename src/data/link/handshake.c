@@ -394,6 +394,11 @@ int handshake_collector_hello(struct handshake_collector *h, const struct handsh
     return link_hs_encode(&a, out, HANDSHAKE_MESSAGE_MAX);
 }
 
+int handshake_collector_expects(const struct handshake_collector *h, uint8_t ret[CPACE_TAG_LEN])
+{
+    return cpace_confirm(h->isk, h->sid, SID_LEN, h->tap_public, h->hello, HANDSHAKE_BOUND, ret);
+}
+
 int handshake_collector_confirm(struct handshake_collector *h, const struct link_hs *m,
                                 uint8_t out[HANDSHAKE_MESSAGE_MAX], struct handshake_keys *ret)
 {
@@ -401,7 +406,7 @@ int handshake_collector_confirm(struct handshake_collector *h, const struct link
     if (!h->need_confirm || m->type != LINK_CONFIRM || m->sender != h->remote) {
         return -EBADMSG;
     }
-    int r = cpace_confirm(h->isk, h->sid, SID_LEN, h->tap_public, h->hello, HANDSHAKE_BOUND, tag);
+    int r = handshake_collector_expects(h, tag);
     if (r < 0 || !secure_equal(tag, m->data, sizeof(tag))) {
         return -EACCES;
     }

@@ -110,6 +110,8 @@ int handshake_collector_hello(struct handshake_collector *h, const struct handsh
                               const uint8_t *d, const struct link_hs *m, uint32_t local,
                               uint8_t out[HANDSHAKE_MESSAGE_MAX], struct handshake_keys *ret,
                               uint8_t *ret_reason);
+/* CPACE, after the ANSWER: the tag of the right CONFIRM. 0 or -errno. */
+int handshake_collector_expects(const struct handshake_collector *h, uint8_t ret[CPACE_TAG_LEN]);
 /* Reads a CONFIRM; writes the ACCEPT and returns its length, also for a repeated one. -EACCES: the
  * tap's passphrase is wrong. */
 int handshake_collector_confirm(struct handshake_collector *h, const struct link_hs *m,

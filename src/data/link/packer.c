@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/link/packer.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -70,8 +71,11 @@ static uint32_t segment_seal(struct packer *p)
     link_record_encode(&rec, at);
     link_segment_encode(&p->seg, at + LINK_RECORD_HEADER);
     link_record_nonce(&rec, nonce);
-    int r = aead_seal(p->key.aead, nonce, at, LINK_RECORD_HEADER, at + LINK_RECORD_HEADER,
+    int r = -EOVERFLOW; /* no nonce comes twice; the client ends the session long before */
+    if (rec.counter < LINK_COUNTER_MAX) {
+        r = aead_seal(p->key.aead, nonce, at, LINK_RECORD_HEADER, at + LINK_RECORD_HEADER,
                       p->pos - LINK_RECORD_HEADER, at + p->pos);
+    }
     if (r < 0) { /* clear text must not leave: zeros do instead, which the collector refuses */
         memset(at + LINK_RECORD_HEADER, 0, p->pos - LINK_RECORD_HEADER + p->tag_len);
     }

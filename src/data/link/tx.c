@@ -306,6 +306,7 @@ void link_tx_reported(struct sink *s, uint64_t accounted, uint64_t lost)
 void link_tx_key_done(struct link_tx_key *key)
 {
     aead_free(key->aead);
+    udp_shared_unref(key->shared);
     closep(&key->fd);
     *key = (struct link_tx_key){.fd = -1};
 }
@@ -329,7 +330,7 @@ void link_tx_session(struct sink *s, const struct link_tx_key *key)
     struct link_tx *t = of(s);
     link_tx_down(s);
     t->key = *key;
-    t->io = (struct udp_io){.fd = key->fd};
+    t->io = (struct udp_io){.fd = key->fd, .shared = key->shared};
     packer_reset(t->packer, &(struct packer_key){key->aead, key->receiver});
     t->counted = packer_stats(t->packer);
     set_size(t);
@@ -348,7 +349,7 @@ void link_tx_rekey(struct sink *s, const struct link_tx_key *key)
     tx_flush(s);
     struct link_tx_key old = t->key;
     t->key = *key;
-    t->io = (struct udp_io){.fd = key->fd};
+    t->io = (struct udp_io){.fd = key->fd, .shared = key->shared};
     (void)send_unsent(t); /* the old socket may have been why it waits */
     packer_rekey(t->packer, &(struct packer_key){key->aead, key->receiver});
     set_size(t);

@@ -12,12 +12,14 @@
 #include "data/link/backlog.h"
 #include "data/sink.h"
 #include "sys/crypto/aead.h"
+#include "sys/udp.h"
 
 /* A session's sending half for one stream. */
 struct link_tx_key {
     int fd; /* the connected socket: a duplicate of its own, closed with the key, because the
              * control thread may be done with its descriptor, and the number in use for something
              * else, long before the data thread hears of it */
+    struct udp_shared *shared; /* a reference; NULL in tests whose socket is not UDP's */
     struct aead *aead;
     uint32_t receiver;
     uint32_t datagram; /* bytes of UDP payload that the path carries */

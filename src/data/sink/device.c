@@ -2,19 +2,29 @@
 #include "data/sink/device.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "sys/tapdev.h"
 
 struct device_port {
     int fd;
     struct ledger *ledger; /* NULL: not added */
+    char tap[33];
 };
 
 struct device_sink {
     struct sink sink;
     int fd;
     struct device_port port[SINK_PORTS_MAX];
+    _Atomic bool missed;
+    pthread_mutex_t lock; /* ports' coming and going, and the trouble; never a frame */
+    struct error trouble; /* "": none */
+    bool for_good;
 };
 
 static struct device_sink *of(struct sink *s)
@@ -24,19 +34,26 @@ static struct device_sink *of(struct sink *s)
 
 static int device_port_add(struct sink *s, const struct sink_port *port, struct error *err)
 {
+    struct device_sink *d = of(s);
     struct ledger *ledger = NULL;
     int r = sink_port_open(s, port, &ledger, err);
     if (r == 0) {
-        of(s)->port[port->index] = (struct device_port){
-            .fd = port->device > 0 ? port->device : of(s)->fd, .ledger = ledger};
+        struct device_port p = {.fd = port->device > 0 ? port->device : d->fd, .ledger = ledger};
+        snprintf(p.tap, sizeof(p.tap), "%s", port->tap);
+        pthread_mutex_lock(&d->lock);
+        d->port[port->index] = p;
+        pthread_mutex_unlock(&d->lock);
     }
     return r;
 }
 
 static void device_port_remove(struct sink *s, uint32_t index)
 {
-    if (index < SINK_PORTS_MAX && of(s)->port[index].ledger) {
-        of(s)->port[index].ledger = NULL;
+    struct device_sink *d = of(s);
+    if (index < SINK_PORTS_MAX && d->port[index].ledger) {
+        pthread_mutex_lock(&d->lock);
+        d->port[index].ledger = NULL; /* from here on its descriptor may be closed */
+        pthread_mutex_unlock(&d->lock);
         sink_port_close(s, index);
     }
 }
@@ -75,6 +92,9 @@ static void device_write(struct sink *s, const struct batch *b)
         int r = tapdev_write(p->fd, f);
         if (r < 0) {
             ledger_add(p->ledger, reason(r), 1);
+            if (r == -EBADFD) {
+                atomic_store_explicit(&d->missed, true, memory_order_relaxed);
+            }
         } else {
             ledger_add(p->ledger, LEDGER_SINK_OUT, 1);
             ledger_add(p->ledger, LEDGER_SINK_BYTES, f->caplen);
@@ -89,13 +109,47 @@ static void device_flush(struct sink *s)
 
 static int device_check(struct sink *s, struct error *err)
 {
-    (void)s;
-    (void)err;
-    return 0;
+    struct device_sink *d = of(s);
+    pthread_mutex_lock(&d->lock);
+    int r = !d->trouble.text[0] ? 0
+            : d->for_good       ? error_set(err, ENODEV, "%s", d->trouble.text)
+                                : error_set(err, ENETDOWN, "%s", d->trouble.text);
+    pthread_mutex_unlock(&d->lock);
+    return r;
+}
+
+void device_sink_trouble(struct sink *s, const char *words, bool for_good)
+{
+    struct device_sink *d = of(s);
+    pthread_mutex_lock(&d->lock);
+    snprintf(d->trouble.text, sizeof(d->trouble.text), "%s", words ? words : "");
+    d->for_good = for_good;
+    pthread_mutex_unlock(&d->lock);
+}
+
+bool device_sink_missed(struct sink *s)
+{
+    return atomic_exchange_explicit(&of(s)->missed, false, memory_order_relaxed);
+}
+
+/* By its number, so that who writes does not notice, and who closes it closes the new one. */
+void device_sink_renew(struct sink *s, const char *tap, int fd)
+{
+    struct device_sink *d = of(s);
+    pthread_mutex_lock(&d->lock);
+    for (unsigned i = 0; i < SINK_PORTS_MAX; i++) {
+        struct device_port *p = &d->port[i];
+        if (p->ledger && p->fd != fd && (!tap || strcmp(p->tap, tap) == 0) &&
+            tapdev_state(p->fd) == TAPDEV_GONE) {
+            (void)dup3(fd, p->fd, O_CLOEXEC);
+        }
+    }
+    pthread_mutex_unlock(&d->lock);
 }
 
 static void device_free(struct sink *s)
 {
+    pthread_mutex_destroy(&of(s)->lock);
     sink_done(s);
     free(of(s));
 }
@@ -120,6 +174,7 @@ int device_sink_new(const char *name, int fd, struct sink **ret)
         return -ENOMEM;
     }
     d->fd = fd;
+    pthread_mutex_init(&d->lock, NULL);
     *ret = &d->sink;
     return 0;
 }

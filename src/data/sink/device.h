@@ -11,3 +11,14 @@
 /* `fd` is the device of all ports that bring none of their own (sink_port.device), or -1.
  * Descriptors are borrowed. -ENOMEM. */
 int device_sink_new(const char *name, int fd, struct sink **ret);
+
+/* The control thread's, while the data thread writes. */
+
+/* The devices are in trouble, as `words` say (NULL: they are not): what check() then tells, with
+ * -ENETDOWN while that may pass, or with -ENODEV. */
+void device_sink_trouble(struct sink *s, const char *words, bool for_good);
+/* Was a frame refused, since the last call, because its device had been removed? */
+bool device_sink_missed(struct sink *s);
+/* The device of this tap (NULL: of all) was removed and is `fd` now: ports whose descriptor still
+ * is the old one get a copy under the number that they have. */
+void device_sink_renew(struct sink *s, const char *tap, int fd);

@@ -29,21 +29,17 @@ static int ring_source_read(struct source *s, struct batch *b)
         return 0;
     }
     unsigned n = ring_read(rs->ring, b, &rs->skips);
-    uint64_t linktype = rs->skips.link_type - before.link_type;
-    uint64_t own = rs->skips.own_device - before.own_device;
     uint64_t bad = rs->skips.bad - before.bad;
     uint64_t bytes = 0, super = 0;
     for (unsigned i = 0; i < n; i++) {
         bytes += b->f[i].caplen;
         super += b->f[i].gso_type != 0;
     }
-    rs->read += n + linktype + own + bad;
-    ledger_add(rs->ledger, LEDGER_RING_OUT, n + linktype + own + bad);
+    rs->read += n + bad;
+    ledger_add(rs->ledger, LEDGER_RING_OUT, n + bad);
     ledger_add(rs->ledger, LEDGER_RING_BYTES, bytes);
     ledger_add(rs->ledger, LEDGER_RING_SUPER, super);
     ledger_add(rs->ledger, LEDGER_RING_CLAMPED, rs->skips.clamped - before.clamped);
-    ledger_add(rs->ledger, LEDGER_SEL_LINKTYPE, linktype);
-    ledger_add(rs->ledger, LEDGER_SEL_OWNDEV, own);
     ledger_add(rs->ledger, LEDGER_SEL_BAD, bad);
     return (int)n;
 }

@@ -172,11 +172,21 @@ class Impair:
         self.commands = 0
 
     def tell(self, line):
-        """Changes what it does from now on: "drop 0.5", "outage", "heal", "rebind"."""
+        """Changes what it does from now on: "drop 0.5", "outage", "heal", "rebind", "count"."""
         self.commands += 1
         self.proc.popen.stdin.write(f"{line}\n".encode())
         self.proc.popen.stdin.flush()
         self.proc.wait_line("impair: done", 10, self.commands)
+
+    def wait_received(self, forward, back=0, seconds=10):
+        """Until it has taken so many datagrams from either side: one that was sent may be under way for as long as others work."""
+
+        def received():
+            self.tell("count")
+            f, b = re.findall(r"impair: received (\d+) (\d+)", self.proc.err())[-1]
+            return int(f) >= forward and int(b) >= back
+
+        wait_until(received, seconds, f"{forward} and {back} datagrams at the relay")
 
     def stop(self):
         """Ends it; what it did, each datagram accounted for."""

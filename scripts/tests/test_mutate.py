@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The changes that `mutate` makes: which lines, into what, and that the same seed makes the same ones."""
+import importlib.machinery
+import importlib.util
+import subprocess
+
+from conftest import TOP
+
+LOADER = importlib.machinery.SourceFileLoader("mutate", str(TOP / "scripts" / "mutate"))
+mutate = importlib.util.module_from_spec(importlib.util.spec_from_loader("mutate", LOADER))
+LOADER.exec_module(mutate)
+
+SOURCE = """/* if (a < b) { in a comment */
+enum {
+    ROOM = 8,
+};
+
+static int f(const struct x *p, int n)
+{
+    int r = p->n + 1;
+    /* return n == 1; in a comment
+     * of two lines */
+    if (n < 0 && strcmp(p->s, " < ") != 0) {
+        drop(p, n);
+        p->n = 0;
+        return -1;
+    }
+    while (n > 0) { /* why */
+        n--;
+    }
+    return n == r ? true : f(p, 3);
+}
+"""
+
+
+def changes(text):
+    return [(c.line, c.kind, c.new) for c in mutate.changes_of("x.c", text)]
+
+
+def test_every_kind_of_change():
+    found = {(line, kind) for line, kind, _ in changes(SOURCE)}
+    assert found == {
+        (7, "+ to -"), (7, "1 to 2"),
+        (10, "< to <="), (10, "&& to ||"), (10, "!= to =="), (10, "0 to 1"), (10, "turned"),
+        (11, "dropped"), (12, "dropped"), (12, "0 to 1"),
+        (15, "> to >="), (15, "0 to 1"), (15, "turned"),
+        (16, "dropped"),
+        (18, "== to !="), (18, "true to false"), (18, "3 to 4"),
+    }  # fmt: skip
+
+
+def test_a_change_is_a_line_that_is_switched_on():
+    lines = {(line, kind): new for line, kind, new in changes(SOURCE)}
+    assert lines[10, "< to <="] % 7 == (
+        '    if (MUTANT(7) ? (n <= 0 && strcmp(p->s, " < ") != 0) : (n < 0 && strcmp(p->s, " < ") != 0)) {'
+    )
+    assert lines[11, "dropped"] % 8 == "        if (!MUTANT(8)) { drop(p, n); }"
+    assert lines[12, "0 to 1"] % 9 == "        if (MUTANT(9)) { p->n = 1; } else { p->n = 0; }"
+    assert lines[7, "+ to -"] % 1 == "    int r = MUTANT(1) ? (p->n - 1) : (p->n + 1);"
+
+
+def test_a_seed_chooses():
+    text = [("x.c", SOURCE), ("y.c", SOURCE)]
+    assert mutate.choose(text, 1, 4, None) == mutate.choose(text, 1, 4, None)
+    assert len({str(mutate.choose(text, seed, 2, None)) for seed in range(10)}) > 1
+    chosen = mutate.choose(text, 1, 100, None)
+    assert len({(c.file, c.line) for c in chosen}) == len(chosen), "one change on a line"
+    assert len(mutate.choose(text, 1, 100, 3)) == 6, "twice as many, as some may not compile"
+
+
+def test_the_changed_tree_compiles(tmp_path):
+    """All changes of a real file together, each behind its number."""
+    file = "src/base/ledger.c"
+    numbered = dict(enumerate(mutate.choose([(file, (TOP / file).read_text())], 1, 100, None), 1))
+    assert len(numbered) > 5
+    (tmp_path / "src/base").mkdir(parents=True)
+    (tmp_path / "src/base/mutant.h").write_text(mutate.HEADER)
+    mutate.write(tmp_path, numbered)
+    argv = ["gcc", "-std=gnu17", "-w", "-fsyntax-only", "-I", tmp_path / "src", "-I", TOP / "src", tmp_path / file]
+    assert subprocess.run(argv, check=False).returncode == 0
