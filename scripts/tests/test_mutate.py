@@ -4,6 +4,7 @@ import importlib.machinery
 import importlib.util
 import subprocess
 
+import pytest
 from conftest import TOP
 
 LOADER = importlib.machinery.SourceFileLoader("mutate", str(TOP / "scripts" / "mutate"))
@@ -22,12 +23,15 @@ static int f(const struct x *p, int n)
      * of two lines */
     if (n < 0 && strcmp(p->s, " < ") != 0) {
         drop(p, n);
+        ledger_add(p->ledger, LEDGER_X, 2);
         p->n = 0;
         return -1;
     }
     while (n > 0) { /* why */
         n--;
     }
+    total =
+        add(n, r + 1);
     return n == r ? true : f(p, 3);
 }
 """
@@ -42,10 +46,10 @@ def test_every_kind_of_change():
     assert found == {
         (7, "+ to -"), (7, "1 to 2"),
         (10, "< to <="), (10, "&& to ||"), (10, "!= to =="), (10, "0 to 1"), (10, "turned"),
-        (11, "dropped"), (12, "dropped"), (12, "0 to 1"),
-        (15, "> to >="), (15, "0 to 1"), (15, "turned"),
-        (16, "dropped"),
-        (18, "== to !="), (18, "true to false"), (18, "3 to 4"),
+        (11, "dropped"), (12, "dropped"), (12, "twice"), (13, "dropped"), (13, "0 to 1"),
+        (16, "> to >="), (16, "0 to 1"), (16, "turned"),
+        (17, "dropped"),
+        (21, "== to !="), (21, "true to false"), (21, "3 to 4"),
     }  # fmt: skip
 
 
@@ -55,7 +59,7 @@ def test_a_change_is_a_line_that_is_switched_on():
         '    if (MUTANT(7) ? (n <= 0 && strcmp(p->s, " < ") != 0) : (n < 0 && strcmp(p->s, " < ") != 0)) {'
     )
     assert lines[11, "dropped"] % 8 == "        if (!MUTANT(8)) { drop(p, n); }"
-    assert lines[12, "0 to 1"] % 9 == "        if (MUTANT(9)) { p->n = 1; } else { p->n = 0; }"
+    assert lines[13, "0 to 1"] % 9 == "        if (MUTANT(9)) { p->n = 1; } else { p->n = 0; }"
     assert lines[7, "+ to -"] % 1 == "    int r = MUTANT(1) ? (p->n - 1) : (p->n + 1);"
 
 
@@ -68,12 +72,23 @@ def test_a_seed_chooses():
     assert len(mutate.choose(text, 1, 100, 3)) == 6, "twice as many, as some may not compile"
 
 
-def test_the_changed_tree_compiles(tmp_path):
+def test_only_some_lines_with_all_their_changes():
+    chosen = mutate.choose([("x.c", SOURCE)], 1, 100, None, "LEDGER_")
+    assert [(c.line, c.kind) for c in chosen] == [(12, "dropped"), (12, "twice")]
+    line = mutate.switched(SOURCE.split("\n")[12], list(enumerate(chosen, 1)))
+    call = "ledger_add(p->ledger, LEDGER_X, 2);"
+    assert " ".join(line.split()) == (
+        f"if (MUTANT(1)) {{ if (!1) {{ {call} }} }} else if (MUTANT(2)) {{ if (1) {{ {call} }} {call} }} else {{ {call} }}"
+    )
+
+
+@pytest.mark.parametrize("file, only", [("src/base/ledger.c", None), ("src/data/link/tx.c", "ledger_add")])
+def test_the_changed_tree_compiles(tmp_path, file, only):
     """All changes of a real file together, each behind its number."""
-    file = "src/base/ledger.c"
-    numbered = dict(enumerate(mutate.choose([(file, (TOP / file).read_text())], 1, 100, None), 1))
+    numbered = dict(enumerate(mutate.choose([(file, (TOP / file).read_text())], 1, 100, None, only), 1))
     assert len(numbered) > 5
     (tmp_path / "src/base").mkdir(parents=True)
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / "src/base/mutant.h").write_text(mutate.HEADER)
     mutate.write(tmp_path, numbered)
     argv = ["gcc", "-std=gnu17", "-w", "-fsyntax-only", "-I", tmp_path / "src", "-I", TOP / "src", tmp_path / file]

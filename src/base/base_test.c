@@ -150,6 +150,8 @@ static void ledger_balances(void **state)
     ledger_add(&l, LEDGER_RING_OUT, 8);
     ledger_add(&l, LEDGER_SEL_TUNNEL, 1);
     ledger_add(&l, LEDGER_SEL_OUT, 6);
+    assert_string_equal(ledger_stage_name(LEDGER_SINK), "sink");
+    assert_string_equal(ledger_stage_name(LEDGER_STAGES), "?"); /* as a peer might say it */
     assert_int_equal(ledger_sum(&l, LEDGER_RING).in_flight, 0);
     assert_int_equal(ledger_sum(&l, LEDGER_SELECT).in, 8);
     assert_int_equal(ledger_sum(&l, LEDGER_SELECT).in_flight, 1);

@@ -274,7 +274,7 @@ static int find_interfaces(const struct tap_conf *c, struct error *err)
             continue;
         }
         int r = netlink_find(w->text, &link, err);
-        r = r < 0 ? r : tap_may_carry(c, w->text, link.arphrd, err);
+        r = r < 0 ? r : tap_may_carry(c, &link, err);
         if (r < 0) {
             return r;
         }

@@ -90,9 +90,9 @@ struct tap_interface {
     bool ending;           /* it is being forgotten: worker and stream end */
     bool seen;             /* since all were asked for */
     struct tap_opened now; /* or as it was last */
-    bool raw_ip;
-    struct mono gone;  /* since when it is not there */
-    struct mono retry; /* it could not be opened: the next try */
+    bool raw_ip;           /* its frames have no Ethernet header */
+    struct mono gone;      /* since when it is not there */
+    struct mono retry;     /* it could not be opened: the next try */
     struct worker *worker;
     uint16_t stream;
 };
@@ -151,7 +151,7 @@ enum frame_dir tap_direction(const struct tap_conf *c, uint16_t arphrd);
 struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
                                const struct tap_opened *of);
 /* Can it be tapped as the command line wants? 0 or -errno with the reason. */
-int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, struct error *err);
+int tap_may_carry(const struct tap_conf *c, const struct netlink_link *link, struct error *err);
 
 /* Reads argv into `c`; EXIT_SUCCESS to go on, else -1 - exit status. */
 int tap_parse(struct tap_conf *c, int argc, char **argv);
@@ -164,9 +164,9 @@ void tap_event(struct tap *t, enum history_kind kind, const char *subject, const
 /* NULL: none. The latter only of those that are there. */
 struct tap_interface *tap_by_name(struct tap *t, const char *name);
 struct tap_interface *tap_by_index(struct tap *t, int index);
-/* Makes a worker and its stream, without a ring yet. */
+/* Makes a worker and its stream, without a ring yet. `kind`: what is known of the interface. */
 int tap_add(struct tap *t, const char *name, const struct tap_word *word,
-            struct tap_interface **ret, struct error *err);
+            const struct tap_opened *kind, struct tap_interface **ret, struct error *err);
 /* Gives it a ring of the interface that has its name now; where it is not there, or cannot be
  * tapped, -errno, and it is tried again later. */
 int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err);

@@ -41,8 +41,10 @@ enum frame_dir tap_direction(const struct tap_conf *c, uint16_t arphrd)
 struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
                                const struct tap_opened *of)
 {
+    enum netlink_framing framing = netlink_framing(of->arphrd, of->flags);
     return (struct ring_conf){.ifindex = (int)of->index,
-                              .raw_ip = netlink_framing(of->arphrd) == NETLINK_RAW_IP,
+                              .raw_ip = framing == NETLINK_RAW_IP,
+                              .cooked = framing == NETLINK_COOKED,
                               .longest = of->longest,
                               .promiscuous = !c->not_promiscuous && !word->any,
                               .ignore_outgoing = tap_direction(c, of->arphrd) == FRAME_DIR_IN,
@@ -55,18 +57,23 @@ uint32_t tap_ring_share(unsigned n)
     return MIN(MAX(share, (uint32_t)TAP_PATTERN_RING_MIN), (uint32_t)RING_BYTES_DEFAULT);
 }
 
-int tap_may_carry(const struct tap_conf *c, const char *name, uint16_t arphrd, struct error *err)
+int tap_may_carry(const struct tap_conf *c, const struct netlink_link *link, struct error *err)
 {
-    enum netlink_framing framing = netlink_framing(arphrd);
+    enum netlink_framing framing = netlink_framing(link->arphrd, link->flags);
+    bool ethernet = framing == NETLINK_ETHERNET;
+    const struct error *of_filter = &c->program_error[ethernet ? NETLINK_ETHERNET : NETLINK_RAW_IP];
     if (framing == NETLINK_OTHER) {
-        return error_set(err, EOPNOTSUPP, "%s: its kind of link (ARPHRD %u) cannot be carried",
-                         name, arphrd);
+        return error_set(
+            err, EOPNOTSUPP,
+            "%s: its frames have headers of their own kind (ARPHRD %u), for which there "
+            "is no form as Ethernet",
+            link->name, link->arphrd);
     }
-    if (framing == NETLINK_RAW_IP && c->has_vlans) {
-        return error_set(err, EINVAL, "%s has no VLANs: leave --vlan out", name);
+    if (!ethernet && c->has_vlans) {
+        return error_set(err, EINVAL, "%s has no VLANs: leave --vlan out", link->name);
     }
-    if (c->program_error[framing].text[0]) {
-        return error_set(err, EINVAL, "%s: %s", name, c->program_error[framing].text);
+    if (of_filter->text[0]) {
+        return error_set(err, EINVAL, "%s: %s", link->name, of_filter->text);
     }
     return 0;
 }
@@ -127,7 +134,7 @@ static int open_there(const struct tap_conf *c, const char *name, const struct t
 {
     struct netlink_link link = {0};
     int r = netlink_get(name, &link, &reply->err);
-    r = r < 0 ? r : tap_may_carry(c, name, link.arphrd, &reply->err);
+    r = r < 0 ? r : tap_may_carry(c, &link, &reply->err);
     if (r == 0 && word->pattern && tap_own_there(&link)) {
         r = error_set(&reply->err, EBUSY, "a collector's own device");
     }

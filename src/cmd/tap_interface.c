@@ -4,17 +4,20 @@
  * one after each return (see tap_links.c).
  */
 #include <errno.h>
+#include <net/if_arp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/tap.h"
+#include "proto/pcapng.h"
 
 enum {
     /* The kernel slices frames up to this length, an ordinary one with two tags. What is longer may
      * be a super-packet, is captured whole, cut, and sliced then. */
     SLICE_UP_TO = 1522,
     RETRY_MS = 10000,
+    IP6GRE = 823, /* ARPHRD_IP6GRE, which only the kernel's own header has */
 };
 
 void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *fmt, ...)
@@ -116,12 +119,31 @@ struct tap_interface *tap_by_index(struct tap *t, int index)
     return NULL;
 }
 
+/* The link type that its frames have in a capture file: tcpdump cooks GRE too. */
+static uint16_t linktype_of(const struct tap_opened *o)
+{
+    switch (netlink_framing(o->arphrd, o->flags)) {
+    case NETLINK_RAW_IP:
+        return o->arphrd == ARPHRD_IPGRE || o->arphrd == IP6GRE ? PCAPNG_LINKTYPE_LINUX_SLL
+                                                                : PCAPNG_LINKTYPE_RAW;
+    case NETLINK_COOKED:
+        return PCAPNG_LINKTYPE_LINUX_SLL;
+    case NETLINK_ETHERNET:
+    case NETLINK_OTHER:
+        break;
+    }
+    return PCAPNG_LINKTYPE_ETHERNET;
+}
+
 /* A worker and its stream, without a ring yet. */
-static int start(struct tap *t, struct tap_interface *ti, struct error *err)
+static int start(struct tap *t, struct tap_interface *ti, const struct tap_opened *kind,
+                 struct error *err)
 {
     struct client_stream cs = {.ifname = ti->name,
                                .filter = t->conf.filter ? t->conf.filter : "",
-                               .snaplen = t->conf.snaplen};
+                               .snaplen = t->conf.snaplen,
+                               .linktype = linktype_of(kind),
+                               .arphrd = kind->arphrd};
     struct worker_conf wc = {.stream = client_next_stream(t->client),
                              .keep_super = t->conf.keep_super,
                              .snaplen = t->conf.snaplen,
@@ -147,7 +169,7 @@ static int start(struct tap *t, struct tap_interface *ti, struct error *err)
 }
 
 int tap_add(struct tap *t, const char *name, const struct tap_word *word,
-            struct tap_interface **ret, struct error *err)
+            const struct tap_opened *kind, struct tap_interface **ret, struct error *err)
 {
     if (t->n == TAP_INTERFACES) {
         t->crowded = true;
@@ -161,7 +183,7 @@ int tap_add(struct tap *t, const char *name, const struct tap_word *word,
     ti->word = word;
     ti->gone = mono_now();
     snprintf(ti->name, sizeof(ti->name), "%s", name);
-    int r = start(t, ti, err);
+    int r = start(t, ti, kind, err);
     if (r < 0) {
         t->crowded |= r == -ENOSPC;
         return r;
@@ -185,7 +207,7 @@ static int open_ring(struct tap *t, struct tap_interface *ti, struct ring **ret,
     r = tap_opened_decode(data, len, &ti->now);
     if (r == 0) {
         struct ring_conf rc = tap_ring_conf(&t->conf, ti->word, &ti->now);
-        ti->raw_ip = rc.raw_ip;
+        ti->raw_ip = rc.raw_ip || rc.cooked;
         r = ring_attach(fd, &rc, ret, err);
     }
     if (r < 0) {
@@ -217,6 +239,7 @@ int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err)
         return r;
     }
     ti->there = ti->seen = true;
+    client_stream_kind(t->client, ti->stream, linktype_of(&ti->now), ti->now.arphrd);
     (void)set_filter(t, ti, NULL); /* the same once more, with the flow for what comes after it */
     return 0;
 }

@@ -42,11 +42,12 @@ static void appeared(struct tap *t, const struct netlink_link *link, struct tap_
     if (word->pattern && strcmp(link->kind, "tun") == 0 && !(link->flags & IFF_UP)) {
         return;
     }
-    if (tap_may_carry(&t->conf, link->name, link->arphrd, &err) < 0) {
+    if (tap_may_carry(&t->conf, link, &err) < 0) {
         refuse(t, link, err.text);
         return;
     }
-    if (!ti && tap_add(t, link->name, word, &ti, &err) < 0) {
+    const struct tap_opened kind = {.flags = link->flags, .arphrd = link->arphrd};
+    if (!ti && tap_add(t, link->name, word, &kind, &ti, &err) < 0) {
         if (t->full_said.ns == 0 || mono_due(mono_now(), mono_add_ms(t->full_said, FULL_MS))) {
             t->full_said = mono_now();
             tap_event(t, HISTORY_IF_REFUSED, link->name, "%s", err.text);
@@ -71,7 +72,8 @@ static void changed(struct tap *t, struct tap_interface *ti, const struct netlin
     if (old.mtu != link->mtu) {
         tap_event(t, HISTORY_IF_MTU, ti->name, "has MTU %u now, before %u", link->mtu, old.mtu);
     }
-    if (old.arphrd == link->arphrd) {
+    if (old.arphrd == link->arphrd &&
+        netlink_framing(old.arphrd, old.flags) == netlink_framing(link->arphrd, link->flags)) {
         return;
     }
     tap_event(t, HISTORY_IF_TYPE, ti->name, "is of another kind now (ARPHRD %u, before %u)",
@@ -79,7 +81,7 @@ static void changed(struct tap *t, struct tap_interface *ti, const struct netlin
     ti->now.arphrd = link->arphrd;
     tap_let_go(t, ti); /* its frames begin in another way: a ring of that kind */
     struct error err = {""};
-    int r = tap_may_carry(&t->conf, ti->name, link->arphrd, &err);
+    int r = tap_may_carry(&t->conf, link, &err);
     r = r < 0 ? r : tap_bring_up(t, ti, &err);
     if (r < 0) {
         refuse(t, link, err.text);
@@ -322,7 +324,7 @@ int tap_links_start(struct tap *t, struct error *err)
         const struct tap_word *w = &t->conf.word[i];
         struct tap_interface *ti = NULL;
         if (!w->pattern) {
-            r = tap_add(t, w->text, w, &ti, err);
+            r = tap_add(t, w->text, w, &(struct tap_opened){0}, &ti, err);
             r = r < 0 ? r : tap_bring_up(t, ti, err);
         }
         if (r == 0 && ti) {

@@ -31,7 +31,7 @@ static const char help[] =
     "  -p, --no-promiscuous-mode\n"
     "                          only frames that the interface takes in for this host; by default\n"
     "                          all that it sees, but not with \"any\"\n"
-    "  -B KIB                  kernel buffer for each interface, in KiB (default 16384)\n"
+    "  -B KIB                  kernel buffer for each interface, in KiB (default 32768)\n"
     "\n"
     "Where to:\n"
     "  -c HOST:PORT            the collector; an IPv6 address in brackets\n"
@@ -104,7 +104,8 @@ static int list_interfaces(const char *netns)
     }
     for (size_t i = 0; i < n; i++) {
         const struct netlink_link *l = &links[i];
-        const char *kind = netlink_framing(l->arphrd) == NETLINK_OTHER ? "cannot be tapped" : "";
+        bool other = netlink_framing(l->arphrd, l->flags) == NETLINK_OTHER;
+        const char *kind = other ? "cannot be tapped" : "";
         printf("%-16s %-5s mtu %-6u %s", l->name, l->flags & IFF_UP ? "up" : "down", l->mtu, kind);
         for (unsigned a = 0; a < l->n_addrs; a++) {
             char text[INET6_ADDRSTRLEN];

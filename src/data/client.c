@@ -395,7 +395,9 @@ void client_event(struct client *c, enum uplink_event event)
         hello(c);
     }
     if (actions & UPLINK_DO_CONFIRM) {
-        send_message(c, d, handshake_tap_confirm(&c->handshake, d));
+        for (unsigned i = 0; i < HANDSHAKE_ANSWERS; i++) { /* one of them is the collector's */
+            send_message(c, d, handshake_tap_confirm(&c->handshake, i, d));
+        }
     }
     if (actions & UPLINK_DO_INFO) {
         client_send_info(c);

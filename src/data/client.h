@@ -49,11 +49,14 @@ struct client_stream {
     const char *ifname, *filter; /* borrowed; filter may be "" */
     uint32_t snaplen;
     uint64_t speed_bps;
-    struct worker *worker; /* borrowed */
+    uint16_t linktype, arphrd; /* see struct link_stream */
+    struct worker *worker;     /* borrowed */
 };
 
 /* Adds an observation point; *ret_id its stream. -ENOSPC. */
 int client_add_stream(struct client *c, const struct client_stream *s, uint16_t *ret_id);
+/* Its interface is of this kind now: the next session's collector is told. */
+void client_stream_kind(struct client *c, uint16_t id, uint16_t linktype, uint16_t arphrd);
 /* The id that the next stream will have; 0: no more can be added now. Ids are used again, but not
  * under a key under which they were used before. */
 uint16_t client_next_stream(const struct client *c);

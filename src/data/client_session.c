@@ -111,7 +111,9 @@ void client_send_streams(struct client *c)
                                           .snaplen = s->conf.snaplen,
                                           .speed_bps = s->conf.speed_bps,
                                           .ifname = text(s->conf.ifname, LINK_NAME_MAX),
-                                          .filter = text(s->conf.filter, room)};
+                                          .filter = text(s->conf.filter, room),
+                                          .linktype = s->conf.linktype,
+                                          .arphrd = s->conf.arphrd};
         send_control(c, &c->current, &ctl);
     }
 }

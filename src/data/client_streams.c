@@ -55,6 +55,15 @@ int client_add_stream(struct client *c, const struct client_stream *s, uint16_t 
     return 0;
 }
 
+void client_stream_kind(struct client *c, uint16_t id, uint16_t linktype, uint16_t arphrd)
+{
+    struct stream *s = client_find_stream(c, id);
+    if (s) {
+        s->conf.linktype = linktype;
+        s->conf.arphrd = arphrd;
+    }
+}
+
 void client_forget_ids(struct client *c)
 {
     memset(c->retired, 0, sizeof(c->retired));

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <netinet/udp.h>
 
 #include "data/link_world.h"
 
@@ -353,7 +354,7 @@ static void confirms(void **state)
     ssize_t got = answer_to(w, fd, a, sizeof(a));
     assert_true(got > 0);
     assert_int_equal(handshake_tap_answer(&h, a, (size_t)got, &keys), -EINPROGRESS);
-    n = handshake_tap_confirm(&h, d);
+    n = handshake_tap_confirm(&h, 0, d);
     for (unsigned i = 0; i < 1000; i++) {
         memcpy(a, d, (size_t)n);
         a[16 + i % 32] ^= (uint8_t)(1 + i % 255);
@@ -380,6 +381,109 @@ static void confirms(void **state)
     close(fd);
     close(elsewhere);
     world_free(w);
+}
+
+/* Half of the send buffer is for sessions: when answers that do not leave have filled as much, no
+ * handshake is answered, and from an eighth on each address that may be forged gets one now and
+ * then. A datagram that is held back here stands for those. */
+static void stuck_answers_leave_room(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_CPACE);
+    static uint8_t some[20000];
+    int on = 1;
+    world_start_collector(w);
+    world_start_tap(w, 0, "web1");
+    world_must(w, up0, 2000);
+    struct server *s = w->server;
+    int fd = attacker(w);
+    const struct receiver_event e = {.from = w->server_addr, .local = {.len = 0}};
+    assert_int_equal(setsockopt(w->server_fd[0], IPPROTO_UDP, UDP_CORK, &on, sizeof(on)), 0);
+    assert_int_equal(
+        sendto(w->server_fd[0], some, sizeof(some), 0, &w->server_addr.sa, w->server_addr.len),
+        sizeof(some));
+    int stuck = udp_unsent(w->server_fd[0]);
+    assert_true(stuck >= (int)sizeof(some));
+    s->send_buffer = 2 * stuck - 2; /* a little more than half of it */
+    server_answer(s, &e, true, some, 52);
+    server_answer(s, &e, false, some, 52);
+    assert_int_equal(s->counters.unanswered, 2);
+    s->send_buffer = 4 * stuck;
+    for (unsigned i = 0; i < 10; i++) { /* each makes it a little fuller */
+        server_answer(s, &e, false, some, 1);
+    }
+    assert_in_range(s->counters.unanswered, 2 + 10 - LOAD_ANSWER_BURST - 1,
+                    2 + 10 - LOAD_ANSWER_BURST);
+    uint64_t before = s->counters.unanswered;
+    server_answer(s, &e, true, some, 1);
+    s->send_buffer = 64 * stuck; /* not an eighth of it */
+    server_answer(s, &e, false, some, 1);
+    assert_int_equal(s->counters.unanswered, before);
+    close(fd);
+    world_free(w);
+}
+
+/* The tap's INFO waits. */
+static unsigned hold_info(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                          size_t len)
+{
+    (void)w, (void)r;
+    return to_collector && link_peek(d, len) == LINK_RECORD ? 0 : 1;
+}
+
+static bool half_open_one(struct world *w)
+{
+    return w->server->n_half > 0;
+}
+
+static void parse_list(const uint8_t key[KEY_LEN], const char *rest, struct allow_list *ret)
+{
+    char text[KEY_TEXT_LEN + 1], line[200];
+    key_format(key, text);
+    int n = snprintf(line, sizeof(line), "%s %s\n", text, rest);
+    assert_int_equal(allow_parse(line, (size_t)n, "allow", ret, NULL), 0);
+}
+
+/* The list is replaced between ANSWER and INFO: the handshake goes on under the new entry where
+ * that says the same, and comes to nothing where it does not, or where there is none. */
+static void a_new_list_meets_half_open_keys(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct world *w = world_new(LINK_NOISE);
+        struct allow_list first = {0}, next = {0};
+        struct server_allowed told;
+        uint8_t key[KEY_LEN];
+        keys_of(w, &first);
+        world_start_collector(w);
+        w->fate = hold_info;
+        world_start_tap(w, 0, "web1");
+        world_must(w, half_open_one, 2000);
+        const struct key *k = w->server->half[0].first;
+        assert_true(k->handshake.entry >= first.entries &&
+                    k->handshake.entry < first.entries + first.n);
+        key_public(w->tap_secret.identity, key);
+        key[0] ^= i == 2; /* another tap's */
+        parse_list(key, i == 1 ? "other" : "web1", &next);
+        server_set_allow(w->server, &next, &told);
+        allow_done(&first); /* nothing may point there any more */
+        assert_int_equal(w->server->n_half, i == 0);
+        const struct allow_list *now = &w->server->allow;
+        if (i == 0) {
+            assert_true(k->handshake.entry >= now->entries &&
+                        k->handshake.entry < now->entries + now->n);
+        }
+        w->fate = NULL;
+        w->tap[0].client->uplink.tries = i == 0 ? 1 : UPLINK_TRIES; /* no answer: it begins anew */
+        if (i == 2) {
+            world_run(w, never, 1000);
+            assert_int_equal(w->server->n_sessions, 0);
+        } else {
+            world_must(w, up0, 10000);
+            assert_string_equal(w->server->tap[0]->name, i == 0 ? "web1" : "other");
+        }
+        world_free(w);
+    }
 }
 
 static bool zero(const void *p, size_t n)
@@ -432,6 +536,8 @@ int main(void)
         cmocka_unit_test(half_open_is_bounded),
         cmocka_unit_test(confirms),
         cmocka_unit_test(a_new_hello_replaces_the_last),
+        cmocka_unit_test(stuck_answers_leave_room),
+        cmocka_unit_test(a_new_list_meets_half_open_keys),
         cmocka_unit_test(secrets_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

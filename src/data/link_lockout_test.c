@@ -24,7 +24,7 @@ struct flood {
     struct world *w;
     struct loop_timer *timer;
     int fd[SOCKETS];
-    unsigned n, at, sent;
+    unsigned at, sent;
     struct handshake_tap h;
     uint8_t hello[LINK_HELLO_LEN];
     uint8_t cookie[SOCKETS][LINK_COOKIE_LEN]; /* that it got */
@@ -35,7 +35,7 @@ static void flood_some(struct flood *f, unsigned n)
     uint8_t d[2048];
     struct link_hs m;
     for (unsigned i = 0; i < n; i++, f->at++) {
-        unsigned k = f->at % f->n;
+        unsigned k = f->at % SOCKETS;
         uint32_t index = ++f->sent | 0x80000000;
         memcpy(f->hello + 8, &index, sizeof(index));
         link_hello_set_cookie(f->hello, f->cookie[k]);
@@ -62,9 +62,9 @@ static void flood_timer(struct loop *l, struct mono now, void *user)
 /* Begins, and has used up what the address has at once. */
 static void flood_start(struct flood *f, struct world *w)
 {
-    *f = (struct flood){.w = w, .n = SOCKETS};
+    *f = (struct flood){.w = w};
     assert_int_equal(handshake_tap_hello(&f->h, &w->tap_secret, 1, f->hello), LINK_HELLO_LEN);
-    for (unsigned i = 0; i < f->n; i++) {
+    for (unsigned i = 0; i < SOCKETS; i++) {
         f->fd[i] = world_socket(NULL);
         assert_int_equal(connect(f->fd[i], &w->server_addr.sa, w->server_addr.len), 0);
     }
@@ -79,7 +79,7 @@ static void flood_start(struct flood *f, struct world *w)
 static void flood_stop(struct flood *f)
 {
     loop_del_timer(f->w->loop, f->timer);
-    for (unsigned i = 0; i < f->n; i++) {
+    for (unsigned i = 0; i < SOCKETS; i++) {
         close(f->fd[i]);
     }
     handshake_tap_done(&f->h);
@@ -197,10 +197,15 @@ static void half_a_proof_is_none(void **state)
 }
 
 /* Each CONFIRM of the tap's comes behind a hundred that are forged, each of its HELLOs is repeated,
- * and before each answer comes one that is forged. */
+ * and before each answer come some that are forged. */
 static unsigned forge_between(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
                               size_t len)
 {
+    /* the generator of ristretto255 (RFC 9496) */
+    static const uint8_t point[32] = {0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71,
+                                      0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f,
+                                      0x58, 0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d,
+                                      0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76};
     uint8_t forged[2048];
     struct link_hs m;
     if (link_hs_decode(d, len, &m) < 0 || len > sizeof(forged)) {
@@ -227,6 +232,12 @@ static unsigned forge_between(struct world *w, struct relay *r, bool to_collecto
         world_inject(r, false, forged, len);
         memset(forged + 12, 0, 4); /* for nobody */
         world_inject(r, false, forged, len);
+        memcpy(forged, d, len);
+        memcpy(forged + 20, point, sizeof(point)); /* one that may be the collector's */
+        for (unsigned i = 0; i < HANDSHAKE_ANSWERS - 1; i++) {
+            forged[11] ^= (uint8_t)(i + 1);
+            world_inject(r, false, forged, len);
+        }
     }
     return 1;
 }
@@ -249,9 +260,9 @@ static void forged_between(void **state)
         world_frames(&w->tap[0], 200);
         world_must(w, all_written, 2000);
         assert_int_equal(w->tap[0].client->status.sessions, 1);
-        if (method == LINK_CPACE) { /* one guess a handshake */
+        if (method == LINK_CPACE) { /* one guess a handshake: at most three times four */
             assert_true(w->n >= 4);
-            assert_int_equal(w->server->counters.wrong_secret, 4);
+            assert_in_range(w->server->counters.wrong_secret, 4, 12);
         }
         world_free(w);
         allow_done(&list);

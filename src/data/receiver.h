@@ -35,6 +35,7 @@ struct receiver_port {
     uint64_t tap_number; /* which no other tap has */
     uint32_t snaplen;
     uint64_t speed_bps;
+    uint16_t linktype, arphrd;
     bool has_stream, has_sub; /* in this session: frames come of a stream of its own, or of one with
                                * several interfaces */
     bool shown;               /* in this session: the data thread may read what is above */

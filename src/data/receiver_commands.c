@@ -152,6 +152,8 @@ static void add_port(struct receiver *r, struct rx_session *s, const struct comm
         .filter = c->port->filter,
         .snaplen = c->port->snaplen,
         .speed_bps = c->port->speed_bps,
+        .linktype = c->port->linktype,
+        .arphrd = c->port->arphrd,
         .fresh = !atomic_load_explicit(&c->port->in_outputs, memory_order_relaxed),
         .device = c->device,
     };

@@ -304,6 +304,8 @@ static void describe(struct receiver_port *p, const struct link_stream *ls)
     }
     p->snaplen = ls->snaplen;
     p->speed_bps = ls->speed_bps;
+    p->linktype = ls->linktype;
+    p->arphrd = ls->arphrd;
 }
 
 static bool add_stream(struct server *s, struct session *ss, const struct link_stream *ls)

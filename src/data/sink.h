@@ -27,12 +27,13 @@ enum {
 
 /* One observation point: an interface of a tap. Texts belong to the caller. */
 struct sink_port {
-    uint32_t index;           /* frame.port, < SINK_PORTS_MAX */
-    const char *tap, *ifname; /* "web1", "eth0" */
-    uint64_t tap_number;      /* the tap's, which no other tap has */
-    const char *filter, *os;  /* may be NULL */
-    uint32_t snaplen;         /* 0: whole frames */
-    uint64_t speed_bps;       /* 0: unknown */
+    uint32_t index;            /* frame.port, < SINK_PORTS_MAX */
+    const char *tap, *ifname;  /* "web1", "eth0" */
+    uint64_t tap_number;       /* the tap's, which no other tap has */
+    const char *filter, *os;   /* may be NULL */
+    uint32_t snaplen;          /* 0: whole frames */
+    uint64_t speed_bps;        /* 0: unknown */
+    uint16_t linktype, arphrd; /* of its link, by pcapng's registry; 0: Ethernet's */
     /* What was counted for this point, or under this index, is accounted for elsewhere and not
      * shown any more: its ledger begins anew. Nothing of it may be in flight. */
     bool fresh;

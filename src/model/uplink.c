@@ -208,7 +208,9 @@ unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now)
     case UPLINK_COOKIE:
         return cookie(u);
     case UPLINK_ANSWER:
-        return u->state == UPLINK_HELLO ? send_in(u, UPLINK_CONFIRM, now, UPLINK_DO_CONFIRM) : 0;
+        return u->state == UPLINK_HELLO     ? send_in(u, UPLINK_CONFIRM, now, UPLINK_DO_CONFIRM)
+               : u->state == UPLINK_CONFIRM ? UPLINK_DO_CONFIRM /* the first may be forged */
+                                            : 0;
     case UPLINK_ACCEPTED:
         return u->state == UPLINK_HELLO || u->state == UPLINK_CONFIRM
                    ? send_in(u, UPLINK_INFO, now, UPLINK_DO_INFO)

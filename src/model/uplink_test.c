@@ -500,6 +500,26 @@ static void a_cookie_hastens_a_hello(void **state)
     assert_int_equal(uplink_step(&u, UPLINK_COOKIE, mono_add_ms(t0, 100000)), 0);
 }
 
+/* Somebody may have answered before the collector: each answer is confirmed, and none of them puts
+ * off the end of the try. */
+static void every_answer_is_confirmed(void **state)
+{
+    (void)state;
+    struct uplink u;
+    uplink_init(&u, 7);
+    uplink_step(&u, UPLINK_START, t0);
+    uplink_step(&u, UPLINK_RESOLVED, t0);
+    assert_int_equal(uplink_step(&u, UPLINK_ANSWER, t0), UPLINK_DO_CONFIRM);
+    struct mono deadline = u.deadline;
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(uplink_step(&u, UPLINK_ANSWER, mono_add_ms(t0, 100)), UPLINK_DO_CONFIRM);
+    }
+    assert_int_equal(u.state, UPLINK_CONFIRM);
+    assert_int_equal(u.deadline.ns, deadline.ns);
+    assert_int_equal(uplink_step(&u, UPLINK_ACCEPTED, mono_add_ms(t0, 200)), UPLINK_DO_INFO);
+    assert_int_equal(uplink_step(&u, UPLINK_ANSWER, mono_add_ms(t0, 300)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,6 +545,7 @@ int main(void)
         cmocka_unit_test(the_known_do_not_wait),
         cmocka_unit_test(the_known_are_renewed),
         cmocka_unit_test(a_cookie_hastens_a_hello),
+        cmocka_unit_test(every_answer_is_confirmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,6 +213,105 @@ static void refusals(void **state)
     assert_int_equal(gso_plan(&f, &p), -EINVAL);
 }
 
+/* An IPv6 packet in another one's UDP, of so many bytes of headers, with TCP inside: VXLAN or
+ * Geneve by `port`, whose header begins as given. Returns the length of all headers. */
+static uint32_t make_tunnel(uint8_t *d, uint16_t port, const uint8_t head[8])
+{
+    memset(d, 0, 400 + PAYLOAD);
+    uint32_t at = 14, inner = 14 + 40 + 8 + 8 + 14;
+    st_u16(d + 12, 0x86dd);
+    d[at] = 0x60;
+    st_u16(d + at + 4, (uint16_t)(inner - 54 + 60 + PAYLOAD));
+    d[at + 6] = 17;
+    st_u16(d + 54 + 2, port);
+    memcpy(d + 62, head, 8);
+    st_u16(d + inner - 2, 0x86dd);
+    d[inner] = 0x60;
+    st_u16(d + inner + 4, 20 + PAYLOAD);
+    d[inner + 6] = 6;
+    d[inner + 40 + 12] = 0x50;
+    return inner + 60;
+}
+
+/* What a tunnel's header must say to be taken for one: VXLAN its flag, Geneve its version and a
+ * type, and neither on the other's port. Else the packet is not cut. */
+static void tunnels_are_told_apart(void **state)
+{
+    (void)state;
+    enum { VXLAN = 4789, VXLAN_OLD = 8472, GENEVE = 6081, OTHER = 5000 };
+    static const struct {
+        uint16_t port;
+        uint8_t head[8];
+        bool good;
+    } cases[] = {
+        {VXLAN, {0x08}, true},
+        {VXLAN_OLD, {0x08}, true},
+        {OTHER, {0x08}, true},
+        {VXLAN, {0x00}, false},
+        {GENEVE, {0x08}, false},
+        {GENEVE, {0x00, 0, 0x65, 0x58}, true},
+        {OTHER, {0x00, 0, 0x65, 0x58}, true},
+        {GENEVE, {0x40, 0, 0x65, 0x58}, false}, /* another version */
+        {GENEVE, {0x80, 0, 0x65, 0x58}, false},
+        {GENEVE, {0x00, 0, 0x12, 0x34}, false}, /* another type */
+        {VXLAN, {0x00, 0, 0x65, 0x58}, false},  /* on VXLAN's ports it is no Geneve */
+        {VXLAN_OLD, {0x00, 0, 0x65, 0x58}, false},
+    };
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        static uint8_t d[400 + PAYLOAD];
+        uint32_t headers = make_tunnel(d, cases[i].port, cases[i].head);
+        struct frame f = {.data = d,
+                          .datalen = headers + PAYLOAD,
+                          .caplen = headers + PAYLOAD,
+                          .origlen = headers + PAYLOAD,
+                          .gso_type = GSO_TCP6,
+                          .gso_size = 1000};
+        struct gso_plan p;
+        int r = gso_plan(&f, &p);
+        if (r != (cases[i].good ? 0 : -EINVAL)) {
+            fail_msg("case %u: %d", i, r);
+        }
+        assert_true(!cases[i].good || p.header_len == headers);
+    }
+}
+
+/* The option of RFC 2675 is taken out where the header before it says "no length" and where it is
+ * all that its hop-by-hop header holds; anything else there is left alone. */
+static void only_a_jumbo_option_goes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t hop[8];
+        uint16_t length;
+        uint32_t gone;
+    } cases[] = {
+        {{6, 0, 0xc2, 4, 0, 1, 0x11, 0x70}, 0, 8},
+        {{6, 0, 0xc2, 4, 0, 1, 0x11, 0x70}, 3528, 0}, /* a length, so no jumbogram */
+        {{6, 0, 0x05, 4, 0, 0, 0, 0}, 0, 0},          /* another option */
+        {{6, 0, 0xc2, 2, 0, 0, 1, 0}, 0, 0},          /* another length of it */
+    };
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        static uint8_t d[200 + PAYLOAD];
+        memset(d, 0, sizeof(d));
+        st_u16(d + 12, 0x86dd);
+        d[14] = 0x60;
+        st_u16(d + 18, cases[i].length);
+        d[20] = 0; /* hop-by-hop */
+        memcpy(d + 54, cases[i].hop, 8);
+        d[62 + 12] = 0x50;
+        uint32_t headers = 62 + 20;
+        struct frame f = {.data = d,
+                          .datalen = headers + PAYLOAD,
+                          .caplen = headers + PAYLOAD,
+                          .origlen = headers + PAYLOAD,
+                          .gso_type = GSO_TCP6,
+                          .gso_size = 1000};
+        struct gso_plan p;
+        assert_int_equal(gso_plan(&f, &p), 0);
+        assert_int_equal(p.header_len, headers - cases[i].gone);
+    }
+}
+
 static void checksum_is_finished(void **state)
 {
     (void)state;
@@ -259,6 +358,8 @@ int main(void)
         cmocka_unit_test(misplaced_transport),
         cmocka_unit_test(sliced_capture),
         cmocka_unit_test(refusals),
+        cmocka_unit_test(tunnels_are_told_apart),
+        cmocka_unit_test(only_a_jumbo_option_goes),
         cmocka_unit_test(checksum_is_finished),
         cmocka_unit_test(sctp_checksum_is_finished),
     };

@@ -187,6 +187,9 @@ struct link_stream {
     uint32_t snaplen; /* 0: whole frames */
     uint64_t speed_bps;
     struct link_text ifname, filter;
+    uint16_t
+        linktype; /* of the interface, by pcapng's registry; frames come as Ethernet all the same */
+    uint16_t arphrd;
 };
 
 struct link_port {

@@ -156,6 +156,8 @@ static int get_body(struct rd *r, struct link_control *c)
         c->stream.speed_bps = rd_u64(r);
         c->stream.ifname = get_text(r);
         c->stream.filter = get_text(r);
+        c->stream.linktype = rd_u16(r);
+        c->stream.arphrd = rd_u16(r);
         r->bad |= c->stream.ifname.len == 0 || c->stream.ifname.len > LINK_NAME_MAX;
         r->bad |= c->stream.stream == 0 || c->stream.stream > LINK_STREAM_MAX;
         return 0;
@@ -230,6 +232,8 @@ int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap)
         wr_u64(&w, c->stream.speed_bps);
         put_text(&w, c->stream.ifname);
         put_text(&w, c->stream.filter);
+        wr_u16(&w, c->stream.linktype);
+        wr_u16(&w, c->stream.arphrd);
         break;
     case LINK_STREAM_ACK:
         wr_u16(&w, c->stream.stream);

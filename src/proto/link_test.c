@@ -298,11 +298,15 @@ static void control_round_trip(void **state)
                                          .snaplen = 96,
                                          .speed_bps = 10000000000,
                                          .ifname = {"eth0", 4},
-                                         .filter = {"tcp", 3}}};
+                                         .filter = {"tcp", 3},
+                                         .linktype = 113,
+                                         .arphrd = 778}};
     n = link_control_encode(&c, out, sizeof(out));
     assert_int_equal(link_control_decode(out, (size_t)n, &d), 0);
     assert_int_equal(d.stream.snaplen, 96);
     text_equal(d.stream.filter, "tcp");
+    assert_int_equal(d.stream.linktype, 113);
+    assert_int_equal(d.stream.arphrd, 778);
     for (int cut = 0; cut < n; cut++) {
         assert_int_equal(link_control_decode(out, (size_t)cut, &d), -EBADMSG);
     }

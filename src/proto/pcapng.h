@@ -32,6 +32,8 @@ enum {
     PCAPNG_META_MAX = 48 << 10,  /* room that any SHB, IDB or ISB of ours fits in */
     PCAPNG_IFS_MAX = 4096,       /* interfaces of a section that the reader knows */
     PCAPNG_LINKTYPE_ETHERNET = 1,
+    PCAPNG_LINKTYPE_RAW = 101,       /* an IPv4 or IPv6 header comes first */
+    PCAPNG_LINKTYPE_LINUX_SLL = 113, /* "Linux cooked" */
 };
 
 /* A text in place, UTF-8, without a terminator. p NULL: absent. */

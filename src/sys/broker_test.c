@@ -31,6 +31,7 @@ enum {
 };
 
 enum request {
+    ANY, /* the first: what a message is taken for that says nothing */
     ECHO,
     RING,
     FILE_FD,
@@ -53,6 +54,12 @@ static int on_echo(void *ctx, const void *args, size_t len, struct broker_reply 
     (void)ctx;
     memcpy(reply->data, args, len);
     reply->len = len;
+    return 0;
+}
+
+static int on_any(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    (void)ctx, (void)args, (void)len, (void)reply;
     return 0;
 }
 
@@ -119,10 +126,15 @@ static void at_end(void *ctx, int status)
 }
 
 static const struct broker_request TABLE[REQUESTS] = {
-    [ECHO] = {"echo", on_echo, 1, 100},           [RING] = {"open the ring", on_ring, 0, 0},
-    [FILE_FD] = {"open the file", on_file, 0, 0}, [FAILING] = {"find the device", on_failing, 0, 0},
-    [RUN] = {"run a program", on_run, 0, 0},      [SLOW] = {"wait", on_slow, 0, 0},
-    [LYING] = {"answer", on_lying, 0, 0},         [LEAVE_FD] = {"open", on_leave, 0, 0},
+    [ANY] = {"take anything", on_any, 0, BROKER_ARGS_MAX},
+    [ECHO] = {"echo", on_echo, 1, 100},
+    [RING] = {"open the ring", on_ring, 0, 0},
+    [FILE_FD] = {"open the file", on_file, 0, 0},
+    [FAILING] = {"find the device", on_failing, 0, 0},
+    [RUN] = {"run a program", on_run, 0, 0},
+    [SLOW] = {"wait", on_slow, 0, 0},
+    [LYING] = {"answer", on_lying, 0, 0},
+    [LEAVE_FD] = {"open", on_leave, 0, 0},
 };
 
 static const int CAPS[] = {CAP_NET_RAW};
@@ -252,7 +264,7 @@ static void requests_are_answered(void **state)
 static int send_raw(struct broker *b, const void *data, size_t len, bool with_fd)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    char copy[64];
+    char copy[2 * BROKER_REQUEST_MAX];
     memcpy(copy, data, len);
     struct iovec iov = {copy, len};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -271,14 +283,15 @@ static int send_raw(struct broker *b, const void *data, size_t len, bool with_fd
 static int do_refusals(struct broker *b, struct test *t)
 {
     (void)t;
+    static const uint8_t all[BROKER_ARGS_MAX];
     char args[200] = {0}, data[8];
-    uint8_t raw[64];
+    uint8_t raw[BROKER_REQUEST_MAX + 1] = {0};
     size_t len = sizeof(data);
     int fd = -7;
     struct error err = {""};
     struct broker_counters count;
     CHECK(broker_call(b, REQUESTS, NULL, 0, NULL, NULL, NULL, &err) == -EOPNOTSUPP);
-    CHECK(strcmp(err.text, "the broker refused request 8: there is no such request") == 0);
+    CHECK(strcmp(err.text, "the broker refused request 9: there is no such request") == 0);
     CHECK(broker_call(b, 0xffffffff, NULL, 0, NULL, NULL, NULL, &err) == -EOPNOTSUPP);
     CHECK(broker_call(b, ECHO, NULL, 0, NULL, NULL, NULL, &err) == -EINVAL);
     CHECK(broker_call(b, ECHO, args, 101, NULL, NULL, NULL, &err) == -EINVAL);
@@ -289,11 +302,15 @@ static int do_refusals(struct broker *b, struct test *t)
     int n = broker_msg_put_request(raw, sizeof(raw), &q);
     CHECK(n > 0 && send_raw(b, raw, (size_t)n, true) == 0);
     CHECK(broker_count(b, &count, &err) == 0 && count.refused == 6 && count.answered == 0);
+    q = (struct broker_msg_request){1001, ANY, all, sizeof(all)}; /* and one byte too many */
+    n = broker_msg_put_request(raw, sizeof(raw), &q);
+    CHECK(n == BROKER_REQUEST_MAX && send_raw(b, raw, sizeof(raw), false) == 0);
+    CHECK(broker_count(b, &count, &err) == 0 && count.refused == 7 && count.answered == 0);
     CHECK(broker_call(b, FAILING, NULL, 0, data, &len, &fd, &err) == -ENODEV);
     CHECK(strcmp(err.text, "cannot find the device: No such device") == 0);
     CHECK(fd == -7 && len == sizeof(data)); /* results are untouched by a failure */
     CHECK(broker_call(b, LYING, NULL, 0, NULL, NULL, NULL, &err) == -EIO);
-    CHECK(broker_count(b, &count, &err) == 0 && count.refused == 6 && count.answered == 2);
+    CHECK(broker_count(b, &count, &err) == 0 && count.refused == 7 && count.answered == 2);
     return 0;
 }
 

@@ -43,7 +43,8 @@ static pcap_t *live_on_any(enum netlink_framing framing, uint32_t snaplen)
         return NULL;
     }
     for (size_t i = 0; i < n; i++) {
-        if ((links[i].flags & IFF_UP) && netlink_framing(links[i].arphrd) == framing) {
+        if ((links[i].flags & IFF_UP) &&
+            netlink_framing(links[i].arphrd, links[i].flags) == framing) {
             pcap_t *p = live(links[i].name, framing, snaplen);
             if (p) {
                 return p;

@@ -280,7 +280,7 @@ int netlink_get(const char *name, struct netlink_link *ret, struct error *err)
     return r < 0 ? error_set(err, -r, "no interface \"%.32s\"", name) : 0;
 }
 
-enum netlink_framing netlink_framing(uint16_t arphrd)
+enum netlink_framing netlink_framing(uint16_t arphrd, unsigned flags)
 {
     switch (arphrd) {
     case ARPHRD_ETHER:
@@ -292,8 +292,22 @@ enum netlink_framing netlink_framing(uint16_t arphrd)
     case ARPHRD_TUNNEL6:
     case ARPHRD_SIT:
         return NETLINK_RAW_IP;
-    default:
+    case ARPHRD_IPGRE: /* with many other ends, the outer header is part of what it sends */
+    case ARPHRD_IP6GRE:
+        return (flags & (IFF_POINTOPOINT | IFF_BROADCAST)) == IFF_POINTOPOINT ? NETLINK_RAW_IP
+                                                                              : NETLINK_COOKED;
+    case ARPHRD_CAN:
+    case ARPHRD_CISCO:
+    case ARPHRD_IEEE80211:
+    case ARPHRD_IEEE80211_PRISM:
+    case ARPHRD_IEEE80211_RADIOTAP:
+    case ARPHRD_IEEE802154:
+    case ARPHRD_IEEE802154_MONITOR:
+    case ARPHRD_NETLINK:
+    case ARPHRD_VSOCKMON:
         return NETLINK_OTHER;
+    default:
+        return NETLINK_COOKED;
     }
 }
 

@@ -21,7 +21,9 @@ enum {
 enum netlink_framing {
     NETLINK_ETHERNET, /* Ethernet, and the loopback interface */
     NETLINK_RAW_IP,   /* frames start with an IPv4 or IPv6 header (tun, ipip, sit, WireGuard) */
-    NETLINK_OTHER,    /* not carried */
+    NETLINK_COOKED, /* frames may start in several ways (PPP) or in an unknown one; the kernel knows
+                     * where the packet in them starts, and of which protocol it is */
+    NETLINK_OTHER,  /* not carried: what is in such a frame has no Ethernet form */
 };
 
 struct netlink_addr {
@@ -60,8 +62,8 @@ int netlink_ask(struct nlmsghdr *req);
 /* What an RTM_NEWLINK or RTM_DELLINK message of the kernel's says, but for addresses. */
 void netlink_link_decode(const struct nlmsghdr *h, struct netlink_link *ret);
 
-/* How frames begin for an ARPHRD_ number of if_arp.h. */
-enum netlink_framing netlink_framing(uint16_t arphrd);
+/* How frames begin on an interface with an ARPHRD_ number of if_arp.h and flags of net/if.h. */
+enum netlink_framing netlink_framing(uint16_t arphrd, unsigned flags);
 
 /* Name of the interface of the IPv4 default route with the lowest metric, else of the IPv6 one.
  * -ENOENT when there is neither. */

@@ -115,10 +115,29 @@ static void default_routes(void **state)
 static void framings(void **state)
 {
     (void)state;
-    assert_int_equal(netlink_framing(ARPHRD_ETHER), NETLINK_ETHERNET);
-    assert_int_equal(netlink_framing(ARPHRD_LOOPBACK), NETLINK_ETHERNET);
-    assert_int_equal(netlink_framing(ARPHRD_NONE), NETLINK_RAW_IP);
-    assert_int_equal(netlink_framing(ARPHRD_IEEE80211), NETLINK_OTHER);
+    static const struct {
+        uint16_t arphrd;
+        unsigned flags;
+        enum netlink_framing framing;
+    } kinds[] = {
+        {ARPHRD_ETHER, IFF_BROADCAST, NETLINK_ETHERNET},
+        {ARPHRD_LOOPBACK, IFF_LOOPBACK, NETLINK_ETHERNET},
+        {ARPHRD_NONE, IFF_POINTOPOINT, NETLINK_RAW_IP},
+        {ARPHRD_TUNNEL, IFF_POINTOPOINT, NETLINK_RAW_IP},
+        {ARPHRD_SIT, 0, NETLINK_RAW_IP},
+        {ARPHRD_IPGRE, IFF_POINTOPOINT, NETLINK_RAW_IP},
+        {823, IFF_POINTOPOINT, NETLINK_RAW_IP}, /* ARPHRD_IP6GRE of linux/if_arp.h */
+        {ARPHRD_IPGRE, 0, NETLINK_COOKED},
+        {ARPHRD_IPGRE, IFF_POINTOPOINT | IFF_BROADCAST, NETLINK_COOKED},
+        {ARPHRD_PPP, IFF_POINTOPOINT, NETLINK_COOKED},
+        {60000, 0, NETLINK_COOKED},
+        {ARPHRD_IEEE80211, 0, NETLINK_OTHER},
+        {ARPHRD_IEEE80211_RADIOTAP, 0, NETLINK_OTHER},
+        {ARPHRD_CAN, 0, NETLINK_OTHER},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        assert_int_equal(netlink_framing(kinds[i].arphrd, kinds[i].flags), kinds[i].framing);
+    }
 }
 
 int main(void)

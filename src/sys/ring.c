@@ -92,7 +92,7 @@ static int set_options(int fd, const struct ring_conf *c, struct error *err)
     if (r == 0) {
         r = set_int(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V3);
     }
-    if (r == 0) {
+    if (r == 0 && !c->cooked) {
         r = set_int(fd, SOL_PACKET, PACKET_VNET_HDR, 1);
     }
     if (r == 0 && c->ignore_outgoing) {
@@ -174,7 +174,8 @@ int ring_open(const struct ring_conf *conf, int *ret_fd, struct error *err)
 {
     struct ring_conf c = *conf;
     with_defaults(&c);
-    _cleanup_(closep) int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int type = c.cooked ? SOCK_DGRAM : SOCK_RAW;
+    _cleanup_(closep) int fd = socket(AF_PACKET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return open_failed(errno, err);
     }
@@ -304,9 +305,12 @@ static void put_tag_back(struct frame *f, const struct tpacket3_hdr *h)
     insert(f, MACS_LEN, tag, TAG_LEN);
 }
 
-static void put_ethernet(struct frame *f)
+/* `type` as the kernel has it. Some senders leave it open: then it is one of IP. */
+static void put_ethernet(struct frame *f, uint16_t type)
 {
-    uint16_t type = f->datalen && f->data[0] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP;
+    if (type < ETH_P_802_3_MIN) {
+        type = f->datalen && f->data[0] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP;
+    }
     const uint8_t head[ETH_HLEN] = {[12] = (uint8_t)(type >> 8), [13] = (uint8_t)type};
     insert(f, 0, head, ETH_HLEN);
 }
@@ -323,12 +327,13 @@ static void fill(const struct ring *r, struct frame *f, const uint8_t *entry,
         .port = r->conf.port,
         .dir = from->sll_pkttype == PACKET_OUTGOING ? FRAME_DIR_OUT : FRAME_DIR_IN,
     };
-    fill_offload(f, f->data);
-    if (h->tp_status & TP_STATUS_VLAN_VALID) {
-        put_tag_back(f, h);
+    if (!r->conf.cooked) {
+        fill_offload(f, f->data);
     }
-    if (r->conf.raw_ip) {
-        put_ethernet(f);
+    if (r->conf.raw_ip || r->conf.cooked) {
+        put_ethernet(f, ntohs(from->sll_protocol));
+    } else if (h->tp_status & TP_STATUS_VLAN_VALID) {
+        put_tag_back(f, h);
     }
     if (r->conf.snaplen && f->caplen > r->conf.snaplen) {
         f->caplen = r->conf.snaplen;

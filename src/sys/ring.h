@@ -27,21 +27,24 @@
 #include "base/error.h"
 
 enum {
-    /* A block is handed over when it is full or some milliseconds old, however little is in it. So
-     * it is the number of blocks that says for how long slow traffic may wait for a program that
-     * gets no processor: 64 of them are a quarter of a second at least. A block also has to hold
-     * the largest frame: 64 kB of a super-packet, and more where big TCP is in use. */
-    RING_BLOCK_DEFAULT = 256 << 10,
-    RING_BYTES_DEFAULT = 16 << 20,
+    /* A block is handed over when it is full or RING_RETIRE_DEFAULT_MS old, however little is in
+     * it. So it is the number of blocks by that time which says for how long slow traffic may wait
+     * for a program that gets no processor: 256 of them are 5.6 s. The same time is the longest
+     * that a single frame waits. A block also has to hold the largest frame: 64 kB of a
+     * super-packet, and more where big TCP is in use; the kernel makes it a power of two. */
+    RING_BLOCK_DEFAULT = 128 << 10,
+    RING_BYTES_DEFAULT = 32 << 20,
     RING_BLOCKS_MIN = 32, /* by default, also where blocks must be larger */
     RING_LONGEST_MAX = 512 << 10,
-    RING_RETIRE_DEFAULT_MS = 4,
+    RING_RETIRE_DEFAULT_MS = 22,
 };
 
 struct ring_conf {
     int ifindex;
     uint32_t port; /* goes to frame.port */
     bool raw_ip;   /* this interface has no Ethernet header (NETLINK_RAW_IP) */
+    bool cooked;   /* nor does the ring have what header it has (NETLINK_COOKED): the kernel
+                    * leaves it out, and says nothing of offloads */
     bool promiscuous;
     bool ignore_outgoing; /* for direction "in": spares the kernel from showing sent frames */
     uint32_t bytes;       /* of the ring; 0: RING_BYTES_DEFAULT. Rounded up to whole blocks */
@@ -80,8 +83,8 @@ int ring_fd(const struct ring *r);
 
 /* Gives out up to BATCH_MAX frames of one block; 0 when nothing is ready. Their bytes stay valid
  * until the next ring_read() or ring_release(). In each frame: VLAN tag put back at offset 12,
- * an Ethernet header (zero addresses) put before raw IP, csum_start counted from the start of the
- * frame as frame_copy() gives it (it may lie behind a cut). Adds to `*skips`. */
+ * an Ethernet header (zero addresses) put before frames without one, csum_start counted from the
+ * start of the frame as frame_copy() gives it (it may lie behind a cut). Adds to `*skips`. */
 unsigned ring_read(struct ring *r, struct batch *b, struct ring_skips *skips);
 
 /* Hands the last block back to the kernel now, if all of it was given out. */

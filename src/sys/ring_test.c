@@ -4,9 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <linux/if_tun.h>
+#include <net/if_arp.h>
 #include <pcap/pcap.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -319,6 +323,36 @@ static void raw_ip_gets_an_ethernet_header(void **state)
     close(tun);
 }
 
+/* PPP and what is not known: the type is what the kernel says of it. */
+static void cooked_gets_an_ethernet_header(void **state)
+{
+    (void)state;
+    int tun = tun_device("u0", IFF_TUN);
+    sh("ip link set u0 down");
+    assert_int_equal(ioctl(tun, TUNSETLINK, ARPHRD_PPP), 0);
+    sh("ip link set u0 up");
+    struct ring_conf conf = {.ifindex = index_of("u0"), .cooked = true, .retire_ms = 200};
+    _cleanup_(ring_freep) struct ring *r = ring_on(&conf);
+    uint8_t in[34] = {[12] = 0x08, [14] = 0x45, [17] = 20, [22] = 64, 99, [26] = 10, [30] = 10};
+    uint8_t out[18] = {[12] = 0x88, 0xb5, 1, 2, 3, 4};
+    assert_int_equal(write(tun, in + 14, 20), 20);
+    int tx = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_ll to = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(0x88b5), .sll_ifindex = (int)index_of("u0")};
+    assert_int_equal(sendto(tx, out + 14, 4, 0, (struct sockaddr *)&to, sizeof(to)), 4);
+    struct batch b;
+    struct ring_skips skips = {0};
+    few_frames(r, &b, &skips, 2);
+    assert_frame(&b.f[0], in, 34);
+    assert_int_equal(b.f[0].dir, FRAME_DIR_IN);
+    assert_frame(&b.f[1], out, 18);
+    assert_int_equal(b.f[1].dir, FRAME_DIR_OUT);
+    assert_int_equal(b.f[0].gso_type + b.f[0].vnet_flags + b.f[1].gso_type + b.f[1].vnet_flags, 0);
+    assert_balance(r, 2, 0);
+    close(tx);
+    close(tun);
+}
+
 static void tells_of_a_lost_interface(void **state)
 {
     (void)state;
@@ -498,6 +532,7 @@ int main(void)
         cmocka_unit_test(same_stamps_as_libpcap),
         cmocka_unit_test(slices_after_the_tag),
         cmocka_unit_test(raw_ip_gets_an_ethernet_header),
+        cmocka_unit_test(cooked_gets_an_ethernet_header),
         cmocka_unit_test(tells_of_a_lost_interface),
         cmocka_unit_test(a_ring_does_not_send),
         cmocka_unit_test(attach_needs_no_privilege),

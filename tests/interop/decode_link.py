@@ -153,6 +153,7 @@ def decode_control(plain):
         c |= {"resumed": bool(flags & 1), "probes": bool(flags & 2)}
     elif kind == STREAM:
         c |= {"stream": r.number(2), "snaplen": r.number(4), "speed_bps": r.number(8), "ifname": r.text(), "filter": r.text()}
+        c |= {"linktype": r.number(2), "arphrd": r.number(2)}
     elif kind == STREAM_ACK:
         c["stream"] = r.number(2)
     elif kind == PORT:

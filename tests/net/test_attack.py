@@ -7,6 +7,7 @@ What is judged is the ledger: frames of the good tap that were lost on the link,
 import base64
 import json
 import os
+import socket
 import struct
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from lib import packets
 from lib.farspan import (PASS, PORT, Collector, Tap, allow_file, assert_balanced, assert_collector_balanced, assert_tap_balanced, drops,
-                         keygen, one, tap_stages)
+                         keygen, one, own_name, own_port, status, tap_stages)
 from lib.proc import alive, children, wait_until
 from lib.tools import TOOLS, Tcpdump, framegen, start_framegen
 from test_protocol import example
@@ -138,6 +139,79 @@ def test_a_tap_gets_in(make_lab, kind):
     there = collector.finish()
     link = there["link"]
     assert link[counter] + link["control_queue_full"] + link["handshakes_put_off"] > 1000, link
+
+
+def session_on_the_wire(lab, port, v6):
+    """(index, the tap's port) of what the tap sends now."""
+    at = 14 + (40 if v6 else 20)
+    wire = lab.socket(lab.collector, socket.AF_PACKET, socket.SOCK_RAW)
+    wire.bind(("link0", 0x86DD if v6 else 0x0800))
+    wire.settimeout(5)
+    while True:
+        packet = wire.recv(65535)
+        ports, d = struct.unpack("!HH", packet[at:at + 4]), packet[at + 8:]
+        if ports[1] == port and len(d) >= 16 and d[0] == packets.RECORD and d[:4] != b"\x10\1\0\0":
+            wire.close()
+            return struct.unpack("!I", d[4:8])[0], ports[0]
+
+
+def rekey_by_hints(lab, name, port, v6):
+    """Three times somebody tells the tap that its session is not known: it makes a new handshake at once. How often it got new keys."""
+    forger = lab.socket(lab.collector, socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+    if v6:
+        forger.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, 6)
+
+    def rekeys():
+        return status(name)["session"]["rekeys"]
+
+    for wanted in range(1, 4):
+        index, there = session_on_the_wire(lab, port, v6)
+        refusal = struct.pack("!BBBBIIIBBBB", packets.REJECT, 1, 0, 0, packets.MAGIC, 0, index, 6, 1, 1, 0)
+
+        def hinted():
+            forger.sendto(struct.pack("!HHHH", port, there, 8 + len(refusal), 0) + refusal, ("fd77::1" if v6 else "10.77.0.1", 0))
+            return rekeys() >= wanted
+
+        wait_until(hinted, 10, f"new keys, {wanted} times")
+    return rekeys()
+
+
+SHARED = {  # with a tap: (flood, where it comes from)
+    "address": ["--forge", "--from", "10.77.0.1"],
+    "nat": ["--cookies", "--from", "10.77.0.1", "--sources", 200, "--one"],
+    "network": ["--cookies", "--from", "[fd77::100]", "--sources", 200],
+}
+
+
+@pytest.mark.parametrize("noise", [False, True], ids=["passphrase", "identity"])
+@pytest.mark.parametrize("where", SHARED)
+def test_nobody_at_its_address_keeps_a_tap_out(lab, where, noise):
+    """Ten times the HELLOs of which an address has a share, from the tap's own address, from others behind it, or from its /64: it gets
+    in, it gets new keys, and not one of its frames is missing."""
+    keys = PASS, PASS
+    if noise:
+        (private, public), (tap_private, tap_public) = keygen(lab, "collector"), keygen(lab, "tap")
+        keys = ["--identity", private, "--allow", allow_file(lab, tap=tap_public)], ["--identity", tap_private, "--peer", public]
+    port = own_port()
+    collector = Collector(lab, key=keys[0], port=port)
+    host = "10.77.0.2"
+    if where == "network":
+        host = "[fd77::2]"
+        for i in range(200):
+            lab.ip(lab.tap, "addr", "add", f"fd77::{0x100 + i:x}/64", "dev", "link0", "nodad", "preferred_lft", 0)  # not for the tap
+    words = [*SHARED[where], "--method", 2 if noise else 1]
+    flood = Flood(lab, "hello", *words, to=host, port=port, count=10**7, pps=5000)
+    wait_until(lambda: status(f"collector-{port}")["link"]["datagrams"] > 5000, 20, "more than an address has at once")
+    tap = Tap(lab, key=keys[1], to=f"{host}:{port}", name=own_name("tap"), up=False)
+    tap.wait_up(seconds=20)
+    good = start_framegen(lab, 6000, 1000)
+    again = rekey_by_hints(lab, own_name("tap"), port, where == "network")
+    assert good.wait(60) == 0
+    assert flood.proc.running(), "the flood went on all the time"
+    flood.proc.kill()
+    ledger, there = tap.finish(), collector.finish()
+    assert ledger["session"]["rekeys"] >= again >= 3 and ledger["session"]["sessions"] == 1, ledger["session"]
+    assert_balanced(ledger, there, sent=6000, delivered=6000, name="tap" if noise else own_name("tap"))
 
 
 def engine(collector):

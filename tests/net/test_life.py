@@ -16,10 +16,10 @@ from lib.tools import framegen
 class Life:
     """A collector and a tap whose status is its own; frames that are counted."""
 
-    def __init__(self, lab, *words, interfaces=("mon0",), **kw):
+    def __init__(self, lab, *words, interfaces=("mon0",), file=None, **kw):
         self.lab, self.sent, self.new = lab, 0, any("*" in i for i in interfaces)
         self.name = own_name(lab.stem.strip("-"))
-        self.collector = Collector(lab, port=own_port())
+        self.collector = Collector(lab, port=own_port(), file=file)
         self.tap = Tap(lab, *words, interfaces=interfaces, name=self.name, to=f"10.77.0.2:{own_port()}", **kw)
         self.family = self.tap.proc.tree()
 
@@ -140,11 +140,13 @@ def test_mtu(lab):
     assert event["words"] == "has MTU 9300 now, before 9216"
 
 
-def tun(lab, ns, name):
-    """A tunnel's device without Ethernet; what is written to it comes in there."""
+def tun(lab, ns, name, arphrd=None):
+    """A tunnel's device without Ethernet, of another kind if that is given; what is written to it comes in there."""
     with inside(ns):
         device = open("/dev/net/tun", "r+b", buffering=0)
         fcntl.ioctl(device, 0x400454CA, struct.pack("16sH", name.encode(), 0x1001))  # TUNSETIFF; IFF_TUN, IFF_NO_PI
+        if arphrd is not None:
+            fcntl.ioctl(device, 0x400454CD, arphrd)  # TUNSETLINK
     lab.closers.append(device.close)
     lab.ip(ns, "link", "set", name, "up")
     return device

@@ -169,8 +169,11 @@ def test_frames_for_others(lab, words, expected):
         lab.ip(lab.tap, "link", "set", name, "master", "br0")
     for name in ("port1", "other0", "br0"):
         lab.ip(lab.tap, "link", "set", name, "arp", "off", "up")
-    send(lab.tap, "other0", b"\xff" * 6, 1)
-    learned = lambda: "02:00:00:00:00:0a dev port1" in run(["bridge", "-n", lab.tap, "fdb", "show"]).stdout
+
+    def learned():  # from the first frame that comes after the bridge has taken note that its port is up
+        send(lab.tap, "other0", b"\xff" * 6, 1)
+        return "02:00:00:00:00:0a dev port1" in run(["bridge", "-n", lab.tap, "fdb", "show"]).stdout
+
     wait_until(learned, 10, "the bridge knows where the other host is")
     collector = Collector(lab, key=None)
     tap = Tap(lab, *words, "-f", "ether src 02:00:00:00:00:09", key=None, interfaces=("br0",))

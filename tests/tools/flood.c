@@ -31,6 +31,12 @@ enum {
 enum kind { KIND_HELLO, KIND_GARBAGE, KIND_INDEX, KIND_REPLAY, KIND_NOISE };
 static const char *const kinds[] = {"hello", "garbage", "index", "replay", "noise"};
 
+union address {
+    struct sockaddr sa;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6; /* its port is where IPv4's is */
+};
+
 struct source {
     int fd;
     uint8_t cookie[16];
@@ -38,9 +44,9 @@ struct source {
 
 struct flood {
     enum kind kind;
-    struct sockaddr_in to, from;
+    union address to, from;
     unsigned sources, method, n_index, stream;
-    bool forge, cookies;
+    bool forge, cookies, one;
     size_t len;
     uint64_t count, pps, rng, at;
     uint32_t index[INDICES];
@@ -53,14 +59,15 @@ struct flood {
 
 static const char usage[] =
     "Usage: flood KIND --to ADDR:PORT [--count N] [--pps RATE] [--from ADDR[:PORT]]\n"
-    "             [--sources N] [--forge] [--cookies] [--method M] [--index HEX,...]\n"
+    "             [--sources N] [--one] [--forge] [--cookies] [--method M] [--index HEX,...]\n"
     "             [--stream N] [--len BYTES] [--file FILE] [--seed N]\n"
     "KIND: hello; garbage (records of the sessions --index, random inside); index (records of no\n"
     "session); replay (datagrams of FILE, each behind its length in two bytes); noise (random).\n"
-    "--sources: so many sockets, on addresses from --from upwards; with --forge no sockets, but "
-    "as\n"
-    "many addresses written into the datagrams. --cookies: HELLOs bring back what they were "
-    "sent.\n";
+    "--sources: so many sockets, on addresses from --from upwards, with --one all on that one; "
+    "with\n"
+    "--forge no sockets, but as many addresses (IPv4) written into the datagrams, from the port "
+    "of\n"
+    "--from, or else from any. --cookies: HELLOs bring back what they were sent.\n";
 
 static int64_t now_ns(void)
 {
@@ -168,20 +175,20 @@ static size_t make(struct flood *f, const struct source *s, uint8_t *d, const ui
 static ssize_t send_forged(struct flood *f, const uint8_t *d, size_t n)
 {
     uint8_t packet[HEADERS + DATAGRAM * 2] = {0x45};
-    uint32_t from = ntohl(f->from.sin_addr.s_addr) + (uint32_t)(draw(f) % f->sources);
-    uint16_t port = f->from.sin_port ? ntohs(f->from.sin_port) : (uint16_t)(draw(f) | 1024);
+    uint32_t from = ntohl(f->from.v4.sin_addr.s_addr) + (uint32_t)(draw(f) % f->sources);
+    uint16_t port = f->from.v4.sin_port ? ntohs(f->from.v4.sin_port) : (uint16_t)(draw(f) | 1024);
     if (n > sizeof(packet) - HEADERS) {
         return -1;
     }
     packet[8] = 64;
     packet[9] = IPPROTO_UDP; /* lengths and checksums of IPv4 are the kernel's, UDP's may be 0 */
     st_u32(packet + 12, from);
-    memcpy(packet + 16, &f->to.sin_addr, 4);
+    memcpy(packet + 16, &f->to.v4.sin_addr, 4);
     st_u16(packet + 20, port);
-    memcpy(packet + 22, &f->to.sin_port, 2);
+    memcpy(packet + 22, &f->to.v4.sin_port, 2);
     st_u16(packet + 24, (uint16_t)(8 + n));
     memcpy(packet + HEADERS, d, n);
-    return sendto(f->raw, packet, HEADERS + n, 0, (struct sockaddr *)&f->to, sizeof(f->to));
+    return sendto(f->raw, packet, HEADERS + n, 0, &f->to.sa, sizeof(f->to.v4));
 }
 
 static void listen_to(struct flood *f, struct source *s)
@@ -246,18 +253,30 @@ static void run(struct flood *f)
     printf("}, \"seconds\": %.2f}\n", (double)(now_ns() - begin) / 1e9);
 }
 
-static bool parse_address(const char *text, struct sockaddr_in *ret)
+/* ADDR[:PORT], with IPv6 in brackets. */
+static bool parse_address(const char *text, union address *ret)
 {
     char host[64] = {0};
-    const char *colon = strchr(text, ':');
-    size_t n = colon ? (size_t)(colon - text) : strlen(text);
+    bool v6 = text[0] == '[';
+    const char *end = text + strcspn(text, v6 ? "]" : ":"), *colon = strchr(end, ':');
+    size_t n = (size_t)(end - text) - v6;
     if (n >= sizeof(host)) {
         return false;
     }
-    memcpy(host, text, n);
-    ret->sin_family = AF_INET;
-    ret->sin_port = htons((uint16_t)(colon ? strtoul(colon + 1, NULL, 10) : 0));
-    return inet_pton(AF_INET, host, &ret->sin_addr) == 1;
+    memcpy(host, text + v6, n);
+    *ret = (union address){.sa.sa_family = v6 ? AF_INET6 : AF_INET};
+    ret->v4.sin_port = htons((uint16_t)(colon ? strtoul(colon + 1, NULL, 10) : 0));
+    return inet_pton(ret->sa.sa_family, host,
+                     v6 ? (void *)&ret->v6.sin6_addr : &ret->v4.sin_addr) == 1;
+}
+
+/* The address is `i` higher. */
+static void add_to(union address *a, unsigned i)
+{
+    uint8_t *last =
+        a->sa.sa_family == AF_INET6 ? a->v6.sin6_addr.s6_addr + 12 : (uint8_t *)&a->v4.sin_addr;
+    struct rd r = rd_make(last, 4);
+    st_u32(last, rd_u32(&r) + i);
 }
 
 static bool parse_indices(struct flood *f, const char *text)
@@ -303,6 +322,8 @@ static bool option(struct flood *f, int opt, const char *arg)
         return f->forge = true;
     case 'C':
         return f->cookies = true;
+    case 'o':
+        return f->one = true;
     case 'm':
         f->method = (unsigned)strtoul(arg, NULL, 0);
         return f->method <= 2;
@@ -333,11 +354,11 @@ static bool open_sources(struct flood *f)
         return f->raw >= 0;
     }
     for (unsigned i = 0; i < f->sources; i++) {
-        struct sockaddr_in a = f->from;
-        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        a.sin_addr.s_addr = htonl(ntohl(a.sin_addr.s_addr) + (a.sin_addr.s_addr ? i : 0));
-        if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-            connect(fd, (struct sockaddr *)&f->to, sizeof(f->to)) < 0) {
+        union address a = f->from;
+        int fd = socket(f->to.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        add_to(&a, f->one ? 0 : i);
+        if (fd < 0 || (a.sa.sa_family && bind(fd, &a.sa, sizeof(a)) < 0) ||
+            connect(fd, &f->to.sa, sizeof(f->to)) < 0) {
             perror("flood: a source");
             return false;
         }
@@ -349,22 +370,14 @@ static bool open_sources(struct flood *f)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"to", 1, NULL, 't'},      {"from", 1, NULL, 'f'},
-        {"count", 1, NULL, 'n'},   {"pps", 1, NULL, 'p'},
-        {"sources", 1, NULL, 's'}, {"forge", 0, NULL, 'F'},
-        {"cookies", 0, NULL, 'C'}, {"method", 1, NULL, 'm'},
-        {"index", 1, NULL, 'i'},   {"stream", 1, NULL, 'S'},
-        {"len", 1, NULL, 'l'},     {"file", 1, NULL, 'r'},
-        {"seed", 1, NULL, 'x'},    {0},
+        {"to", 1, NULL, 't'},      {"from", 1, NULL, 'f'},    {"count", 1, NULL, 'n'},
+        {"pps", 1, NULL, 'p'},     {"sources", 1, NULL, 's'}, {"forge", 0, NULL, 'F'},
+        {"cookies", 0, NULL, 'C'}, {"method", 1, NULL, 'm'},  {"index", 1, NULL, 'i'},
+        {"stream", 1, NULL, 'S'},  {"len", 1, NULL, 'l'},     {"file", 1, NULL, 'r'},
+        {"seed", 1, NULL, 'x'},    {"one", 0, NULL, 'o'},     {0},
     };
-    static struct flood f = {.from = {.sin_family = AF_INET},
-                             .sources = 1,
-                             .method = 1,
-                             .stream = 1,
-                             .len = 1000,
-                             .count = 1000,
-                             .pps = 1000,
-                             .rng = 1};
+    static struct flood f = {
+        .sources = 1, .method = 1, .stream = 1, .len = 1000, .count = 1000, .pps = 1000, .rng = 1};
     bool good = argc > 1, known = false;
     for (unsigned i = 0; good && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(argv[1], kinds[i]) == 0) {
@@ -376,7 +389,7 @@ int main(int argc, char **argv)
     for (int opt; good && known && (opt = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         good = option(&f, opt, optarg);
     }
-    if (!good || !known || f.to.sin_port == 0 || (f.kind == KIND_GARBAGE && f.n_index == 0) ||
+    if (!good || !known || f.to.v4.sin_port == 0 || (f.kind == KIND_GARBAGE && f.n_index == 0) ||
         (f.kind == KIND_REPLAY && !f.file)) {
         fputs(usage, stderr);
         return 2;

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 32 };
+enum { BATCH = 32, BATCHES_PER_S = 100 /* at least, at slow rates */ };
 
 struct conf {
     const char *interface, *file;
@@ -155,9 +155,11 @@ static int make_batch(const struct conf *conf, struct run *run, uint64_t at, uns
 static int send_all(const struct conf *conf, struct run *run)
 {
     int64_t next = now_ns();
+    uint64_t most = conf->pps ? conf->pps / BATCHES_PER_S : BATCH;
+    most = most < 1 ? 1 : most < BATCH ? most : BATCH;
     for (uint64_t at = 0; at < conf->count;) {
         uint64_t left = conf->count - at;
-        unsigned n = left < BATCH ? (unsigned)left : BATCH;
+        unsigned n = (unsigned)(left < most ? left : most);
         int r = make_batch(conf, run, at, n);
         if (r < 0) {
             return r;

@@ -168,14 +168,14 @@ static void keys(void **state)
     assert_int_equal(link_hs_decode(a, LINK_HELLO_LEN, &m), 0);
     int n = handshake_collector_hello(&c, &conf, a, &m, 2, b, &ck, &reason);
     assert_int_equal(handshake_tap_answer(&t, b, (size_t)n, &tk), -EINPROGRESS);
-    n = handshake_tap_confirm(&t, a);
+    n = handshake_tap_confirm(&t, 0, a);
     assert_int_equal(link_hs_decode(a, (size_t)n, &m), 0);
     n = handshake_collector_confirm(&c, &m, b, &ck);
     assert_int_equal(handshake_tap_accept(&t, b, (size_t)n, &tk), 0);
-    specified_key(t.isk, "tap to collector", (uint8_t)tk.alg, want);
+    specified_key(t.answer[0].isk, "tap to collector", (uint8_t)tk.alg, want);
     assert_memory_equal(want, tk.send, sizeof(want));
     assert_memory_equal(want, ck.recv, sizeof(want));
-    specified_key(t.isk, "collector to tap", (uint8_t)tk.alg, want);
+    specified_key(t.answer[0].isk, "collector to tap", (uint8_t)tk.alg, want);
     assert_memory_equal(want, tk.recv, sizeof(want));
     handshake_tap_done(&t);
     handshake_collector_done(&c);

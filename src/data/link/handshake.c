@@ -159,18 +159,37 @@ int handshake_tap_again(struct handshake_tap *h, const struct handshake_conf *co
     return r;
 }
 
+/* Has it been taken already? */
+static bool answer_known(const struct handshake_tap *h, const struct link_hs *m)
+{
+    for (unsigned i = 0; i < h->answers; i++) {
+        if (h->answer[i].remote == m->sender &&
+            memcmp(h->answer[i].peer_public, m->data, CPACE_POINT_LEN) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int tap_cpace_answer(struct handshake_tap *h, const struct link_hs *m, const uint8_t *d)
 {
-    if (m->data_len != CPACE_POINT_LEN) {
+    if (m->data_len != CPACE_POINT_LEN || h->answers == HANDSHAKE_ANSWERS || answer_known(h, m)) {
         return -EBADMSG;
     }
-    memcpy(h->answer, d, HANDSHAKE_BOUND);
-    memcpy(h->peer_public, m->data, CPACE_POINT_LEN);
-    struct cpace c = h->cpace; /* a forged answer must not use it up */
-    int r = cpace_finish(&c, true, h->hello, HANDSHAKE_BOUND, h->peer_public, h->answer,
-                         HANDSHAKE_BOUND, h->isk);
+    struct handshake_answer *a = &h->answer[h->answers];
+    a->remote = m->sender;
+    a->alg = (enum aead_alg)m->aead;
+    memcpy(a->bound, d, HANDSHAKE_BOUND);
+    memcpy(a->peer_public, m->data, CPACE_POINT_LEN);
+    struct cpace c = h->cpace; /* another answer may want it */
+    int r = cpace_finish(&c, true, h->hello, HANDSHAKE_BOUND, a->peer_public, a->bound,
+                         HANDSHAKE_BOUND, a->isk);
     cpace_done(&c);
-    return r < 0 ? -EBADMSG : -EINPROGRESS;
+    if (r < 0) {
+        return -EBADMSG;
+    }
+    h->answers++;
+    return -EINPROGRESS;
 }
 
 /* The ANSWER's header is in the clear; what matters of it is repeated where it is authentic. */
@@ -189,7 +208,7 @@ static int tap_noise_answer(struct handshake_tap *h, const struct link_hs *m,
     int r = noise_read(&n, m->data, m->data_len, said, sizeof(said), &len);
     noise_answer_payload(m->aead, m->sender, want);
     if (r == 0 && len == sizeof(said) && memcmp(said, want, sizeof(said)) == 0) {
-        r = noise_keys(&n, h->alg, true, h->local, h->remote, ret);
+        r = noise_keys(&n, (enum aead_alg)m->aead, true, h->local, m->sender, ret);
     } else {
         r = -EBADMSG;
     }
@@ -201,29 +220,22 @@ int handshake_tap_answer(struct handshake_tap *h, const uint8_t *d, size_t len,
                          struct handshake_keys *ret)
 {
     struct link_hs m;
-    if (link_hs_decode(d, len, &m) < 0 || m.type != LINK_ANSWER || !h->conf || h->answered ||
+    if (link_hs_decode(d, len, &m) < 0 || m.type != LINK_ANSWER || !h->conf || h->complete ||
         m.method != h->conf->method || m.receiver != h->local || m.sender == 0 || m.aead > 15 ||
         !(h->conf->aeads >> m.aead & 1) || len < HANDSHAKE_BOUND - 2) {
         return -EBADMSG;
     }
-    uint32_t remote = h->remote;
-    enum aead_alg alg = h->alg;
-    h->remote = m.sender;
-    h->alg = (enum aead_alg)m.aead;
     int r = 0;
     if (m.method == LINK_CPACE) {
-        r = tap_cpace_answer(h, &m, d);
-    } else if (m.method == LINK_NOISE) {
+        return tap_cpace_answer(h, &m, d);
+    }
+    if (m.method == LINK_NOISE) {
         r = tap_noise_answer(h, &m, ret);
     } else {
-        *ret = (struct handshake_keys){.alg = h->alg, .local = h->local, .remote = h->remote};
+        *ret = (struct handshake_keys){
+            .alg = (enum aead_alg)m.aead, .local = h->local, .remote = m.sender};
     }
-    if (r == -EBADMSG) {
-        h->remote = remote;
-        h->alg = alg;
-        return r;
-    }
-    h->answered = true;
+    h->complete = r != -EBADMSG;
     return r;
 }
 
@@ -231,23 +243,28 @@ bool handshake_tap_cookie(const struct handshake_tap *h, const uint8_t *d, size_
                           uint8_t ret[LINK_COOKIE_LEN])
 {
     struct link_hs m;
-    if (link_hs_decode(d, len, &m) < 0 || m.type != LINK_COOKIE || !h->conf || h->answered ||
-        m.receiver != h->local) {
+    if (link_hs_decode(d, len, &m) < 0 || m.type != LINK_COOKIE || !h->conf || h->complete ||
+        h->answers > 0 || m.receiver != h->local) {
         return false;
     }
     memcpy(ret, m.data, LINK_COOKIE_LEN);
     return true;
 }
 
-int handshake_tap_confirm(const struct handshake_tap *h, uint8_t out[HANDSHAKE_MESSAGE_MAX])
+int handshake_tap_confirm(const struct handshake_tap *h, unsigned i,
+                          uint8_t out[HANDSHAKE_MESSAGE_MAX])
 {
     uint8_t tag[CPACE_TAG_LEN];
-    int r = cpace_confirm(h->isk, h->sid, SID_LEN, h->own_public, h->hello, HANDSHAKE_BOUND, tag);
+    if (i >= h->answers) {
+        return -EINVAL;
+    }
+    int r = cpace_confirm(h->answer[i].isk, h->sid, SID_LEN, h->own_public, h->hello,
+                          HANDSHAKE_BOUND, tag);
     struct link_hs m = {.type = LINK_CONFIRM,
                         .version = LINK_VERSION,
                         .method = LINK_CPACE,
                         .sender = h->local,
-                        .receiver = h->remote,
+                        .receiver = h->answer[i].remote,
                         .data = tag};
     return r < 0 ? r : link_hs_encode(&m, out, HANDSHAKE_MESSAGE_MAX);
 }
@@ -257,16 +274,22 @@ int handshake_tap_accept(struct handshake_tap *h, const uint8_t *d, size_t len,
 {
     struct link_hs m;
     uint8_t tag[CPACE_TAG_LEN];
-    if (link_hs_decode(d, len, &m) < 0 || m.type != LINK_ACCEPT || !h->answered || h->accepted ||
-        m.receiver != h->local || m.sender != h->remote ||
-        cpace_confirm(h->isk, h->sid, SID_LEN, h->peer_public, h->answer, HANDSHAKE_BOUND, tag) <
-            0 ||
-        !secure_equal(tag, m.data, sizeof(tag))) {
+    if (link_hs_decode(d, len, &m) < 0 || m.type != LINK_ACCEPT || h->complete ||
+        m.receiver != h->local) {
         return -EBADMSG;
     }
-    derive(h->isk, h->alg, true, h->local, h->remote, ret);
-    h->accepted = true;
-    return 0;
+    for (unsigned i = 0; i < h->answers; i++) {
+        const struct handshake_answer *a = &h->answer[i];
+        if (m.sender == a->remote &&
+            cpace_confirm(a->isk, h->sid, SID_LEN, a->peer_public, a->bound, HANDSHAKE_BOUND,
+                          tag) == 0 &&
+            secure_equal(tag, m.data, sizeof(tag))) {
+            derive(a->isk, a->alg, true, h->local, a->remote, ret);
+            h->complete = true;
+            return 0;
+        }
+    }
+    return -EBADMSG;
 }
 
 void handshake_tap_done(struct handshake_tap *h)

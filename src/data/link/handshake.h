@@ -53,21 +53,28 @@ void handshake_keys_wipe(struct handshake_keys *k);
 
 enum {
     HANDSHAKE_MESSAGE_MAX = LINK_HELLO_LEN,
-    HANDSHAKE_BOUND = 22, /* first bytes of HELLO and of ANSWER that the keys depend on */
+    HANDSHAKE_BOUND = 22,  /* first bytes of HELLO and of ANSWER that the keys depend on */
+    HANDSHAKE_ANSWERS = 4, /* to one HELLO, of which nobody knows yet whose is the collector's */
 };
 
 /* ---- the tap's end ---- */
 
+/* CPACE: an ANSWER that may be the collector's. */
+struct handshake_answer {
+    uint32_t remote;
+    enum aead_alg alg;
+    uint8_t peer_public[CPACE_POINT_LEN], bound[HANDSHAKE_BOUND], isk[CPACE_ISK_LEN];
+};
+
 struct handshake_tap {
     const struct handshake_conf *conf;
-    uint32_t local, remote;
+    uint32_t local;
     struct cpace cpace;
     struct noise noise;
-    uint8_t sid[16], own_public[CPACE_POINT_LEN], peer_public[CPACE_POINT_LEN];
-    uint8_t hello[HANDSHAKE_BOUND], answer[HANDSHAKE_BOUND];
-    uint8_t isk[CPACE_ISK_LEN];
-    enum aead_alg alg;
-    bool answered, accepted;
+    uint8_t sid[16], own_public[CPACE_POINT_LEN], hello[HANDSHAKE_BOUND];
+    struct handshake_answer answer[HANDSHAKE_ANSWERS];
+    unsigned answers; /* that there are */
+    bool complete;
 };
 
 /* Begins anew: fresh ephemeral key, HELLO in `out`. Returns its length or -errno. */
@@ -77,14 +84,18 @@ int handshake_tap_hello(struct handshake_tap *h, const struct handshake_conf *co
 int handshake_tap_again(struct handshake_tap *h, const struct handshake_conf *conf, uint32_t local,
                         uint32_t session, uint8_t out[HANDSHAKE_MESSAGE_MAX]);
 /* 0: the handshake is complete, keys are in `ret`. -EINPROGRESS: send what handshake_tap_confirm
- * gives. -EBADMSG: not an answer to our HELLO, or forged: ignore it, the real one may follow. */
+ * gives. -EBADMSG: not an answer to our HELLO, or forged: ignore it, the real one may follow. With
+ * CPACE one that is forged may look like the real one until the ACCEPT: so the first few are kept.
+ */
 int handshake_tap_answer(struct handshake_tap *h, const uint8_t *d, size_t len,
                          struct handshake_keys *ret);
 /* Is this a COOKIE for our newest HELLO? Then `ret` is what the next one is to bring along. */
 bool handshake_tap_cookie(const struct handshake_tap *h, const uint8_t *d, size_t len,
                           uint8_t ret[LINK_COOKIE_LEN]);
-/* CONFIRM, any number of times. Returns its length or -errno. */
-int handshake_tap_confirm(const struct handshake_tap *h, uint8_t out[HANDSHAKE_MESSAGE_MAX]);
+/* CONFIRM for ANSWER `i`, any number of times. Returns its length or -errno. -EINVAL: there is no
+ * such ANSWER. */
+int handshake_tap_confirm(const struct handshake_tap *h, unsigned i,
+                          uint8_t out[HANDSHAKE_MESSAGE_MAX]);
 /* 0 and the keys, once; else -EBADMSG: ignore it. A CONFIRM that was repeated is accepted again,
  * and whoever took the same keys twice would count nonces from 0 twice. */
 int handshake_tap_accept(struct handshake_tap *h, const uint8_t *d, size_t len,

@@ -129,9 +129,9 @@ static void one(struct ends *e, const struct handshake_conf *tc, const struct ha
     free(got);
     e->tap_has = r == 0;
     must(r == 0 || r == -EBADMSG || r == -EINPROGRESS);
-    if (tc->method == LINK_CPACE) {
-        n = handshake_tap_confirm(&e->tap, a);
-        must(n == LINK_CONFIRM_LEN);
+    n = tc->method == LINK_CPACE ? handshake_tap_confirm(&e->tap, 0, a) : -EINVAL;
+    must((n == LINK_CONFIRM_LEN) == (r == -EINPROGRESS) && (n == LINK_CONFIRM_LEN || n < 0));
+    if (n > 0) {
         n = at_collector(e, cc, in, a, n, b);
         len = n > 0 ? (size_t)n : HANDSHAKE_MESSAGE_MAX;
         got = change(in, b, &len, &e->touched);

@@ -66,7 +66,7 @@ static int shake(const struct handshake_conf *tc, const struct handshake_conf *c
     if (r != -EINPROGRESS) {
         return 2;
     }
-    n = handshake_tap_confirm(&t, a);
+    n = handshake_tap_confirm(&t, 0, a);
     assert_int_equal(n, LINK_CONFIRM_LEN);
     flip(a, p.confirm, n);
     if (link_hs_decode(a, (size_t)n, &m) < 0) {
@@ -221,6 +221,156 @@ static void no_bit_can_be_changed(void **state)
     assert_true(shake(&good, &good, (struct path){8 * 8, -1, -1, -1}, &tk, &ck, &reason) != 0);
 }
 
+/* A handshake of both ends with the right passphrase, up to the CONFIRM. */
+static int open_both(struct handshake_tap *t, struct handshake_collector *c,
+                     const struct handshake_conf *conf, uint8_t answer[HANDSHAKE_MESSAGE_MAX])
+{
+    uint8_t hello[HANDSHAKE_MESSAGE_MAX], reason = 0;
+    struct handshake_keys keys;
+    struct link_hs m;
+    int n = handshake_tap_hello(t, conf, 0x1111, hello);
+    assert_int_equal(link_hs_decode(hello, (size_t)n, &m), 0);
+    n = handshake_collector_hello(c, conf, hello, &m, 0x2222, answer, &keys, &reason);
+    assert_true(n > 0);
+    return n;
+}
+
+/* What the collector has to show: its tag, and both indices. Whatever is wrong, the tap goes on
+ * waiting, and the right one still counts. */
+static void accept_is_checked(void **state)
+{
+    (void)state;
+    struct handshake_conf conf = cpace_conf("hello");
+    struct handshake_tap t = {0};
+    struct handshake_collector c;
+    struct handshake_keys tk = {0}, ck;
+    struct link_hs m;
+    uint8_t d[HANDSHAKE_MESSAGE_MAX], accept[HANDSHAKE_MESSAGE_MAX], forged[HANDSHAKE_MESSAGE_MAX];
+    int n = open_both(&t, &c, &conf, d);
+    assert_int_equal(handshake_tap_accept(&t, d, (size_t)n, &tk), -EBADMSG); /* not before ANSWER */
+    assert_int_equal(handshake_tap_answer(&t, d, (size_t)n, &tk), -EINPROGRESS);
+    n = handshake_tap_confirm(&t, 0, d);
+    assert_int_equal(link_hs_decode(d, (size_t)n, &m), 0);
+    n = handshake_collector_confirm(&c, &m, accept, &ck);
+    assert_int_equal(n, LINK_CONFIRM_LEN);
+    for (int bit = 8 * 8; bit < n * 8; bit++) { /* indices and tag */
+        memcpy(forged, accept, (size_t)n);
+        flip(forged, bit, n);
+        assert_int_equal(handshake_tap_accept(&t, forged, (size_t)n, &tk), -EBADMSG);
+    }
+    memset(forged + 16, 0, CPACE_TAG_LEN);
+    assert_int_equal(handshake_tap_accept(&t, forged, (size_t)n, &tk), -EBADMSG);
+    handshake_tap_confirm(&t, 0, d); /* one's own tag sent back */
+    memcpy(forged, accept, (size_t)n);
+    memcpy(forged + 16, d + 16, CPACE_TAG_LEN);
+    assert_int_equal(handshake_tap_accept(&t, forged, (size_t)n, &tk), -EBADMSG);
+    static const struct handshake_keys none;
+    assert_memory_equal(&tk, &none, sizeof(tk));
+    assert_int_equal(handshake_tap_accept(&t, accept, (size_t)n, &tk), 0);
+    same_keys(&tk, &ck);
+    handshake_tap_done(&t);
+    handshake_collector_done(&c);
+}
+
+/* A tap takes no cipher that it has not offered, no other method, and no answer to another HELLO,
+ * and waits on. In clear text nothing but this check stands in between. */
+static void answer_is_checked(void **state)
+{
+    (void)state;
+    struct handshake_conf confs[] = {{.method = LINK_PLAIN, .aeads = handshake_aeads(LINK_PLAIN)},
+                                     cpace_conf("hello")};
+    for (unsigned i = 0; i < 2; i++) {
+        struct handshake_tap t = {0};
+        struct handshake_collector c;
+        struct handshake_keys tk;
+        uint8_t d[HANDSHAKE_MESSAGE_MAX], forged[HANDSHAKE_MESSAGE_MAX];
+        int n = open_both(&t, &c, &confs[i], d);
+        for (unsigned aead = 0; aead < 256; aead++) {
+            memcpy(forged, d, (size_t)n);
+            forged[16] = (uint8_t)aead;
+            if (aead > 15 || !(confs[i].aeads >> aead & 1)) {
+                assert_int_equal(handshake_tap_answer(&t, forged, (size_t)n, &tk), -EBADMSG);
+            }
+        }
+        for (unsigned method = 0; method < 256; method++) {
+            memcpy(forged, d, (size_t)n);
+            forged[2] = (uint8_t)method;
+            if (method != confs[i].method) {
+                assert_int_equal(handshake_tap_answer(&t, forged, (size_t)n, &tk), -EBADMSG);
+            }
+        }
+        memcpy(forged, d, (size_t)n);
+        st_u32(forged + 8, 0); /* an index that nobody has */
+        assert_int_equal(handshake_tap_answer(&t, forged, (size_t)n, &tk), -EBADMSG);
+        for (int bit = 12 * 8; bit < 16 * 8; bit++) {
+            memcpy(forged, d, (size_t)n);
+            flip(forged, bit, n);
+            assert_int_equal(handshake_tap_answer(&t, forged, (size_t)n, &tk), -EBADMSG);
+        }
+        int r = handshake_tap_answer(&t, d, (size_t)n, &tk);
+        assert_int_equal(r, i == 0 ? 0 : -EINPROGRESS);
+        handshake_tap_done(&t);
+        handshake_collector_done(&c);
+    }
+}
+
+/* A collector refuses another method also where a cipher is common, and one without ciphers. */
+static void hello_is_checked(void **state)
+{
+    (void)state;
+    struct handshake_conf pass = cpace_conf("hello"), tc, cc;
+    struct allow_list list = {0};
+    identities(&tc, &cc, &list, NULL);
+    struct handshake_keys tk, ck;
+    uint8_t reason = 0;
+    assert_true(pass.aeads == tc.aeads);
+    assert_int_equal(shake(&pass, &cc, clean, &tk, &ck, &reason), 1);
+    assert_int_equal(reason, LINK_REASON_METHOD);
+    reason = 0;
+    assert_int_equal(shake(&tc, &pass, clean, &tk, &ck, &reason), 1);
+    assert_int_equal(reason, LINK_REASON_METHOD);
+    reason = 0;
+    struct handshake_conf no_cipher = pass;
+    no_cipher.aeads = 1 << 3;
+    assert_int_equal(shake(&no_cipher, &pass, clean, &tk, &ck, &reason), 1);
+    assert_int_equal(reason, LINK_REASON_METHOD);
+    allow_done(&list);
+}
+
+static bool zero(const void *p, size_t n)
+{
+    const uint8_t *d = p;
+    for (size_t i = 0; i < n; i++) {
+        if (d[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is done with is overwritten where it lies. */
+static void secrets_are_wiped(void **state)
+{
+    (void)state;
+    struct handshake_conf conf = cpace_conf("hello");
+    struct handshake_tap t = {0};
+    struct handshake_collector c;
+    struct handshake_keys keys = {.alg = AEAD_AES256GCM, .send = {1}, .recv = {2}};
+    uint8_t d[HANDSHAKE_MESSAGE_MAX];
+    int n = open_both(&t, &c, &conf, d);
+    assert_int_equal(handshake_tap_answer(&t, d, (size_t)n, &keys), -EINPROGRESS);
+    assert_false(zero(t.answer[0].isk, sizeof(t.answer[0].isk)) || zero(c.isk, sizeof(c.isk)));
+    handshake_collector_forget(&c);
+    assert_true(zero(c.isk, sizeof(c.isk)) && zero(c.sid, sizeof(c.sid)));
+    assert_int_equal(c.local, 0x2222);
+    handshake_collector_done(&c);
+    assert_true(zero(&c, sizeof(c)));
+    handshake_tap_done(&t);
+    assert_true(zero(&t, sizeof(t)));
+    handshake_keys_wipe(&keys);
+    assert_true(zero(&keys, sizeof(keys)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +379,10 @@ int main(void)
         cmocka_unit_test(methods_do_not_mix),
         cmocka_unit_test(ciphers_are_chosen),
         cmocka_unit_test(no_bit_can_be_changed),
+        cmocka_unit_test(accept_is_checked),
+        cmocka_unit_test(answer_is_checked),
+        cmocka_unit_test(hello_is_checked),
+        cmocka_unit_test(secrets_are_wiped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,7 @@ struct file_sink {
     struct sink head;
     char *path;
     uint32_t finish_ms;
+    uint16_t linktype; /* of the file's first interface; 0: there is none yet */
     struct file_writer *writer;
     struct chunk *chunk; /* being filled, or NULL */
     uint64_t seq;        /* numbers the chunks */
@@ -76,7 +77,7 @@ static bool has_room(struct file_sink *fs, struct file_port *port, size_t need)
         wr_copy(&fs->chunk->w, port->idb, port->idb_len);
         port->idb_written = true;
         port->ifid = fs->n_idbs++; /* its number is its place in the section */
-        fs->n_new--;
+        fs->n_new -= port->spare ? 0 : 1;
     }
     if (port->seq != fs->seq) {
         port->seq = fs->seq;
@@ -92,14 +93,35 @@ static void drop(struct file_port *port, const struct frame *f, enum ledger_id r
     ledger_add_shared(port->ledger, reason, 1);
 }
 
-static void write_frame(struct file_sink *fs, struct file_port *port, const struct frame *f)
+/* The frame as the port's link type wants it; one that is none of these is Ethernet's. NULL: there
+ * was no room to know of such an interface. */
+static struct file_port *give_form(struct file_port *port, const struct frame **f,
+                                   struct frame *room)
 {
-    struct pcapng_epb epb = {.caplen = f->caplen, .origlen = f->origlen};
-    sink_count_in(&fs->head, port->ledger);
+    if (port->form.linktype == PCAPNG_LINKTYPE_ETHERNET) {
+        return port;
+    }
+    if (file_form_frame(&port->form, *f, room)) {
+        *f = room;
+        return port;
+    }
+    return port->ethernet;
+}
+
+static void write_frame(struct file_sink *fs, struct file_port *of_link, const struct frame *f)
+{
+    struct frame room;
+    sink_count_in(&fs->head, of_link->ledger);
     if (f->caplen > FRAME_LEN_MAX) {
-        drop(port, f, LEDGER_SINK_LONG);
+        drop(of_link, f, LEDGER_SINK_LONG);
         return;
     }
+    struct file_port *port = give_form(of_link, &f, &room);
+    if (!port) {
+        drop(of_link, f, LEDGER_SINK_ERROR);
+        return;
+    }
+    struct pcapng_epb epb = {.caplen = f->caplen, .origlen = f->origlen};
     epb.ts_ns = f->ts_ns;
     epb.dir = f->dir;
     epb.lost = port->lost + f->lost;
@@ -130,7 +152,8 @@ static void file_write(struct sink *s, const struct batch *b)
 static void describe_idle(struct file_sink *fs)
 {
     for (uint32_t i = 0; fs->n_new > 0 && i < fs->n_ports; i++) {
-        if (!fs->ports[i]->idb_written && !has_room(fs, fs->ports[i], 0)) {
+        struct file_port *p = fs->ports[i];
+        if (!p->idb_written && !p->spare && !has_room(fs, p, 0)) {
             return;
         }
     }
@@ -146,7 +169,7 @@ static void forget_closed(struct file_sink *fs)
     }
     for (uint32_t i = 0; i < fs->n_ports; i++) {
         struct file_port *p = fs->ports[i];
-        if (p->open || p->isb_due || !p->idb_written) {
+        if (p->open || p->isb_due || (!p->idb_written && !p->spare)) {
             fs->ports[kept++] = p;
         } else {
             free(p->idb);
@@ -168,7 +191,8 @@ static void file_flush(struct sink *s)
 }
 
 /* The port's description as it stands in the file. Shortened texts are no matter to anyone. */
-static int encode_port(const struct sink_port *port, uint8_t **ret, uint32_t *ret_len)
+static int encode_port(const struct sink_port *port, uint16_t linktype, uint8_t **ret,
+                       uint32_t *ret_len)
 {
     char name[256], description[256];
     _cleanup_(freep) uint8_t *room = malloc(PCAPNG_META_MAX);
@@ -177,7 +201,7 @@ static int encode_port(const struct sink_port *port, uint8_t **ret, uint32_t *re
     }
     snprintf(name, sizeof(name), "%s:%s", port->tap, port->ifname);
     snprintf(description, sizeof(description), "%s on tap %s", port->ifname, port->tap);
-    struct pcapng_idb idb = {.linktype = PCAPNG_LINKTYPE_ETHERNET,
+    struct pcapng_idb idb = {.linktype = linktype,
                              .snaplen = port->snaplen,
                              .speed = port->speed_bps,
                              .name = pcapng_text(name),
@@ -197,12 +221,12 @@ static int encode_port(const struct sink_port *port, uint8_t **ret, uint32_t *re
 }
 
 /* An interface that a tap brings back is the same interface of the section. */
-static struct file_port *find_same(struct file_sink *fs, const struct ledger *ledger,
+static struct file_port *find_same(struct file_sink *fs, const struct ledger *ledger, bool spare,
                                    const uint8_t *idb, uint32_t idb_len)
 {
     for (uint32_t i = 0; i < fs->n_ports; i++) {
         struct file_port *p = fs->ports[i];
-        if (!p->open && p->ledger == ledger && p->idb_len == idb_len &&
+        if (!p->open && p->spare == spare && p->ledger == ledger && p->idb_len == idb_len &&
             memcmp(p->idb, idb, idb_len) == 0) {
             return p;
         }
@@ -211,8 +235,8 @@ static struct file_port *find_same(struct file_sink *fs, const struct ledger *le
 }
 
 /* Takes *idb over. NULL: too many, or no memory. */
-static struct file_port *add_interface(struct file_sink *fs, struct ledger *ledger, uint8_t **idb,
-                                       uint32_t idb_len)
+static struct file_port *add_interface(struct file_sink *fs, struct ledger *ledger, bool spare,
+                                       uint8_t **idb, uint32_t idb_len)
 {
     struct file_port *p = fs->n_ports < SINK_PORTS_MAX ? calloc(1, sizeof(*p)) : NULL;
     if (p) {
@@ -220,8 +244,29 @@ static struct file_port *add_interface(struct file_sink *fs, struct ledger *ledg
         p->start = wall_now();
         p->idb = TAKE_PTR(*idb);
         p->idb_len = idb_len;
+        p->spare = spare;
         fs->ports[fs->n_ports++] = p;
-        fs->n_new++;
+        fs->n_new += spare ? 0 : 1;
+    }
+    return p;
+}
+
+/* An interface of the section for the port, one that was there before or a new one. NULL: too many,
+ * or no memory. */
+static struct file_port *open_interface(struct file_sink *fs, const struct sink_port *port,
+                                        struct ledger *ledger, uint16_t linktype, bool spare)
+{
+    _cleanup_(freep) uint8_t *idb = NULL;
+    uint32_t idb_len = 0;
+    if (encode_port(port, linktype, &idb, &idb_len) < 0) {
+        return NULL;
+    }
+    struct file_port *p = find_same(fs, ledger, spare, idb, idb_len);
+    p = p ? p : add_interface(fs, ledger, spare, &idb, idb_len);
+    if (p) {
+        p->form = (struct file_form){linktype, port->arphrd};
+        p->ethernet = NULL;
+        p->open = true;
     }
     return p;
 }
@@ -229,12 +274,8 @@ static struct file_port *add_interface(struct file_sink *fs, struct ledger *ledg
 static int file_port_add(struct sink *s, const struct sink_port *port, struct error *err)
 {
     struct file_sink *fs = of(s);
-    _cleanup_(freep) uint8_t *idb = NULL;
-    uint32_t idb_len = 0;
     struct ledger *ledger = NULL;
-    if (encode_port(port, &idb, &idb_len) < 0) {
-        return error_sys(err, ENOMEM, "%s", fs->path);
-    }
+    uint16_t linktype = file_form_linktype(fs->linktype, port->linktype);
     int failed = sink_port_open(s, port, &ledger, err);
     if (failed < 0) {
         return failed;
@@ -244,14 +285,16 @@ static int file_port_add(struct sink *s, const struct sink_port *port, struct er
             fs->ports[i]->isb_due = false; /* the ledger is not its own any more */
         }
     }
-    struct file_port *p = find_same(fs, ledger, idb, idb_len);
-    p = p ? p : add_interface(fs, ledger, &idb, idb_len);
+    struct file_port *p = open_interface(fs, port, ledger, linktype, false);
     if (!p) {
         sink_port_close(s, port->index);
         return error_set(err, ENOSPC, "%s: too many different interfaces of taps for one file",
                          fs->path);
     }
-    p->open = true;
+    if (linktype != PCAPNG_LINKTYPE_ETHERNET) {
+        p->ethernet = open_interface(fs, port, ledger, PCAPNG_LINKTYPE_ETHERNET, true);
+    }
+    fs->linktype = fs->linktype ? fs->linktype : linktype;
     p->isb_due = true;
     fs->by_index[port->index] = p;
     return 0;
@@ -283,6 +326,9 @@ static void file_port_remove(struct sink *s, uint32_t index)
         submit(fs);
     }
     p->open = false;
+    if (p->ethernet) {
+        p->ethernet->open = false;
+    }
     fs->by_index[index] = NULL;
     sink_port_close(s, index);
 }
@@ -414,6 +460,7 @@ int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf
         return error_sys(err, ENOMEM, "%s", path);
     }
     fs->finish_ms = conf->finish_ms ? conf->finish_ms : FINISH_MS_DEFAULT;
+    fs->linktype = end > 0 ? file_tail_linktype(fd, end) : 0;
     fs->path = strdup(path);
     failed = fs->path ? sink_init(&fs->head, &file_ops, path) : -ENOMEM;
     if (failed == 0) {

@@ -57,3 +57,21 @@ int file_tail_find(int fd, const char *name, uint64_t size, uint64_t *ret_good, 
     *ret_good = t.good;
     return 0;
 }
+
+uint16_t file_tail_linktype(int fd, uint64_t size)
+{
+    size_t n = (size_t)MIN((uint64_t)WINDOW, size);
+    _cleanup_(freep) uint8_t *window = malloc(WINDOW);
+    _cleanup_(freep) struct pcapng_reader *reader = malloc(sizeof(*reader));
+    struct pcapng_item item = {0};
+    if (!window || !reader || read_window(fd, window, n, 0) < 0) {
+        return 0;
+    }
+    pcapng_reader_init(reader);
+    for (size_t at = 0; at < n && item.kind != PCAPNG_INTERFACE; at += item.len) {
+        if (pcapng_read(reader, window + at, n - at, &item) < 0 || item.kind == PCAPNG_MORE) {
+            return 0;
+        }
+    }
+    return item.kind == PCAPNG_INTERFACE ? item.idb.linktype : 0;
+}

@@ -11,3 +11,7 @@
 /* Reads the file's chain of blocks. *ret_good: the end of the last whole block, beyond which there
  * is at most a torn one. -EEXIST: no pcapng file; -EBADMSG: damaged; errno of reading; -ENOMEM. */
 int file_tail_find(int fd, const char *name, uint64_t size, uint64_t *ret_good, struct error *err);
+
+/* The link type of the file's first interface; 0: it has none near its beginning, or cannot be
+ * read. */
+uint16_t file_tail_linktype(int fd, uint64_t size);

@@ -14,6 +14,7 @@
 #include "base/ledger.h"
 #include "base/time.h"
 #include "data/sink/file.h"
+#include "data/sink/file_form.h"
 
 enum {
     CHUNK_SIZE = FILE_SINK_CHUNK, /* any frame with its interface's description before it */
@@ -31,10 +32,13 @@ struct file_port {
     struct wall start;     /* when the section first knew it */
     uint64_t written;      /* frames in this file; the writer thread's */
     bool open;
-    bool idb_written; /* the description is in a chunk */
-    bool isb_due;     /* statistics are not asked for yet */
-    uint64_t lost;    /* frames lost and dropped since the last one that went into a chunk */
-    uint64_t seq;     /* the chunk that `count` belongs to */
+    struct file_form form;
+    struct file_port *ethernet; /* for frames that have no such form; NULL: all have */
+    bool spare;                 /* it is such a one: described only when there is a frame */
+    bool idb_written;           /* the description is in a chunk */
+    bool isb_due;               /* statistics are not asked for yet */
+    uint64_t lost; /* frames lost and dropped since the last one that went into a chunk */
+    uint64_t seq;  /* the chunk that `count` belongs to */
     struct chunk_count *count;
 };
 

@@ -56,8 +56,11 @@ def alive(pid):
         return False
 
 
-def _die_with_parent():
+def _begin():
+    """In the child: it dies with us, and what we were started with (nohup, a shell's background) does not count for it."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Proc:
@@ -77,7 +80,7 @@ class Proc:
                 stderr=err,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_begin,
                 pass_fds=keep_fds,
             )
         self.pid = self.popen.pid

@@ -29,6 +29,11 @@ def assert_in_time(received):
         raise Overrun(f"records were held up for longer than the collector waits: {received}")
 
 
+def softnet_drops():
+    """Packets that the kernel has dropped between interfaces, as a processor's queue of received ones was full (packets, not frames)."""
+    return sum(int(line.split()[1], 16) for line in Path("/proc/net/softnet_stat").read_text().splitlines())
+
+
 def steadily(make_lab, experiment, pps=PPS, **lab_options):
     """Runs experiment(lab, pps) in a lab of its own; when an instrument could not keep up, again at half the rate."""
     for attempt in range(3):
@@ -64,9 +69,9 @@ class Tcpdump:
         self.proc.send(signal.SIGUSR1)
 
         def answer():
-            self.gone()
+            ended = self.gone()  # it may have written its last count just before we looked
             found = re.findall(pattern, self.proc.err())
-            return found if len(found) > before else None
+            return found if len(found) > before or ended else None
 
         return int(wait_until(answer, 5, lambda: f"an answer from {self.proc}")[-1])
 
