@@ -159,6 +159,32 @@ static void ledger_balances(void **state)
     assert_int_equal(ledger_sum(&l, LEDGER_SELECT).in_flight, -1);
 }
 
+/* No figure of a peer's makes a sum wrap. */
+static void sums_end(void **state)
+{
+    (void)state;
+    struct ledger to = {0}, from = {0};
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        ledger_set(&to, (enum ledger_id)i, i);
+        ledger_set(&from, (enum ledger_id)i, i % 2 ? 7 : LEDGER_MOST - 9);
+    }
+    ledger_add_up(&to, &from);
+    assert_int_equal(ledger_get(&to, (enum ledger_id)1), 8);
+    assert_true(ledger_get(&to, (enum ledger_id)8) == LEDGER_MOST - 1);
+    assert_true(ledger_get(&to, (enum ledger_id)10) == LEDGER_MOST);
+    ledger_set(&from, LEDGER_RING_IN, UINT64_MAX);
+    ledger_set(&to, LEDGER_RING_FULL, UINT64_MAX);
+    ledger_add_up(&to, &from);
+    assert_true(ledger_get(&to, LEDGER_RING_IN) == LEDGER_MOST);
+    assert_true(ledger_get(&to, LEDGER_RING_FULL) == LEDGER_MOST);
+    unsigned drops[LEDGER_STAGES] = {0};
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) { /* nor do all drops of a stage together */
+        const struct ledger_info *info = ledger_info((enum ledger_id)i);
+        drops[info->stage] += info->kind == LEDGER_DROP;
+        assert_true(drops[info->stage] <= UINT64_MAX / LEDGER_MOST);
+    }
+}
+
 enum {
     PASSED = 200000,
 };
@@ -265,6 +291,30 @@ static void history_keeps_the_newest(void **state)
     history_done(&h);
 }
 
+/* Whoever is loud has its share of the list, and costs the quiet nothing. */
+static void history_has_shares(void **state)
+{
+    (void)state;
+    struct history h;
+    history_init(&h, 40);
+    h.share = 10;
+    for (int i = 1; i <= 500; i++) {
+        const char *who = i % 100 == 0 ? "quiet" : i % 2 ? "loud" : "noisy";
+        history_add(&h, (struct wall){i}, HISTORY_SESSION_UP, who, "%d", i);
+    }
+    assert_int_equal(h.n, 5 + 10 + 10);
+    for (unsigned i = 0; i < 4; i++) { /* the fifth is the last of all */
+        assert_string_equal(history_at(&h, i)->subject, "quiet");
+        assert_int_equal(history_at(&h, i)->number, 100 * (i + 1));
+    }
+    for (unsigned i = 1; i < h.n; i++) {
+        assert_true(history_at(&h, i)->number > history_at(&h, i - 1)->number);
+    }
+    assert_int_equal(history_at(&h, h.n - 1)->number, 500);
+    assert_int_equal(h.last, 500);
+    history_done(&h);
+}
+
 /* What a tap says of itself: gaps are counted, repeats refused, texts cleaned and cut. */
 static void history_of_others(void **state)
 {
@@ -295,6 +345,7 @@ static void history_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_end),
         cmocka_unit_test(reader_is_sticky),
         cmocka_unit_test(writer_is_sticky),
         cmocka_unit_test(frame_copy_inserts),
@@ -307,6 +358,7 @@ int main(void)
         cmocka_unit_test(queue_keeps_order),
         cmocka_unit_test(queue_is_bounded),
         cmocka_unit_test(history_keeps_the_newest),
+        cmocka_unit_test(history_has_shares),
         cmocka_unit_test(history_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

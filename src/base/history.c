@@ -44,9 +44,35 @@ static void grow(struct history *h)
     h->first = 0;
 }
 
-/* A place for the event of that number, which becomes the last. NULL: it cannot be kept. */
-static struct history_event *next(struct history *h, uint64_t number)
+static void drop(struct history *h, unsigned i)
 {
+    for (; i > 0; i--) {
+        h->at[(h->first + i) % h->room] = h->at[(h->first + i - 1) % h->room];
+    }
+    h->first = (h->first + 1) % h->room;
+    h->n--;
+}
+
+/* Its own oldest event, where it has had its share; else h->n. */
+static unsigned surplus(const struct history *h, const char *subject)
+{
+    unsigned n = 0, oldest = h->n;
+    for (unsigned i = h->n; h->share > 0 && i-- > 0;) {
+        if (strcmp(history_at(h, i)->subject, subject) == 0) {
+            oldest = i;
+            n++;
+        }
+    }
+    return h->share > 0 && n >= h->share ? oldest : h->n;
+}
+
+/* A place for the event of that number, which becomes the last. NULL: it cannot be kept. */
+static struct history_event *next(struct history *h, uint64_t number, const char *subject)
+{
+    unsigned own = surplus(h, subject);
+    if (own < h->n) {
+        drop(h, own);
+    }
     if (h->n == h->room && h->room < h->max) {
         grow(h);
     }
@@ -55,8 +81,7 @@ static struct history_event *next(struct history *h, uint64_t number)
         return NULL;
     }
     if (h->n == h->room) {
-        h->first = (h->first + 1) % h->room;
-        h->n--;
+        drop(h, 0);
     }
     struct history_event *e = &h->at[(h->first + h->n++) % h->room];
     *e = (struct history_event){.number = number};
@@ -66,7 +91,7 @@ static struct history_event *next(struct history *h, uint64_t number)
 void history_add(struct history *h, struct wall at, enum history_kind kind, const char *subject,
                  const char *fmt, ...)
 {
-    struct history_event *e = next(h, h->last + 1);
+    struct history_event *e = next(h, h->last + 1, subject);
     va_list ap;
     if (!e) {
         return;
@@ -97,7 +122,7 @@ bool history_take(struct history *h, const struct history_event *head, const cha
         return false;
     }
     h->missed += head->number - h->last - 1;
-    struct history_event *e = next(h, head->number);
+    struct history_event *e = next(h, head->number, "");
     if (e) {
         e->at = head->at;
         e->kind = head->kind;

@@ -14,8 +14,9 @@
 #include "base/time.h"
 
 enum {
-    HISTORY_MAX = 256, /* events kept by who they happened to */
-    HISTORY_TAP = 64,  /* by a collector, of each of its taps */
+    HISTORY_MAX = 256,  /* events kept by who they happened to */
+    HISTORY_TAP = 64,   /* by a collector, of each of its taps */
+    HISTORY_SHARE = 64, /* of a collector's own events, about one tap */
     HISTORY_SUBJECT = 64,
     HISTORY_WORDS = 200,
 };
@@ -63,7 +64,8 @@ struct history_event {
 
 struct history {
     unsigned max;
-    unsigned room; /* grows up to max */
+    unsigned share; /* events kept of one subject; 0: any */
+    unsigned room;  /* grows up to max */
     struct history_event *at;
     unsigned first, n; /* where the oldest that is kept lies, and how many there are */
     uint64_t last;     /* number of the newest; 0: none */

@@ -28,6 +28,16 @@ void ledger_publish(struct ledger *to, const struct ledger *from)
     }
 }
 
+void ledger_add_up(struct ledger *to, const struct ledger *from)
+{
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        uint64_t have = ledger_get(to, (enum ledger_id)i),
+                 more = ledger_get(from, (enum ledger_id)i);
+        bool fits = have < LEDGER_MOST && more < LEDGER_MOST - have;
+        ledger_set(to, (enum ledger_id)i, fits ? have + more : LEDGER_MOST);
+    }
+}
+
 struct ledger_sum ledger_sum(const struct ledger *l, enum ledger_stage stage)
 {
     struct ledger_sum s = {0};

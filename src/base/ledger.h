@@ -71,11 +71,16 @@ enum ledger_kind {
     X(RX_IN, LINK_RX, IN, "in", "sent by the tap")                                                 \
     X(RX_LOST, LINK_RX, DROP, "lost", "lost on the link")                                          \
     X(RX_MALFORMED, LINK_RX, DROP, "malformed", "malformed inside the tunnel")                     \
+    X(RX_NO_ROOM, LINK_RX, DROP, "no_room", "for want of memory that the tap may take")            \
     X(RX_OUT, LINK_RX, OUT, "out", "received")                                                     \
     X(RX_BYTES, LINK_RX, INFO, "bytes", "frame bytes received")                                    \
     X(RX_DATAGRAMS, LINK_RX, INFO, "datagrams", "datagrams received")                              \
     X(RX_GAP_DATAGRAMS, LINK_RX, INFO, "gap_datagrams", "datagrams missing in the sequence")       \
     X(RX_LATE_DATAGRAMS, LINK_RX, INFO, "late_datagrams", "datagrams that came too late")          \
+    X(RX_CROWDED_DATAGRAMS, LINK_RX, INFO, "crowded_datagrams",                                    \
+      "datagrams not kept for their turn, for want of memory")                                     \
+    X(RX_IMPLAUSIBLE, LINK_RX, INFO, "implausible",                                                \
+      "records and reports with numbers that cannot be")                                           \
     X(SINK_IN, SINK, IN, "in", "given to the output")                                              \
     X(SINK_FULL, SINK, DROP, "queue_full", "output's queue was full")                              \
     X(SINK_REFUSED, SINK, DROP, "point_refused", "of an interface that had no room in the output") \
@@ -138,6 +143,13 @@ static inline void ledger_add_shared(struct ledger *l, enum ledger_id id, uint64
 /* Makes what was counted in `from`, which no other thread sees, visible in `to`: in the order of
  * the table, which is that of the stages. */
 void ledger_publish(struct ledger *to, const struct ledger *from);
+
+/* More than anything counts in its life, as 100 Gbit/s make so many bytes in three years. Up to
+ * here a peer's figures are taken, and sums of them end, so that none of a stage wraps. */
+#define LEDGER_MOST (UINT64_C(1) << 60)
+
+/* Adds all of `from`, up to LEDGER_MOST each. For the writing thread of `to` only. */
+void ledger_add_up(struct ledger *to, const struct ledger *from);
 
 struct ledger_sum {
     uint64_t in, made, out, dropped;

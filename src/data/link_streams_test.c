@@ -290,6 +290,38 @@ static void new_names_have_a_rate(void **state)
     finish(w);
 }
 
+static unsigned no_frames(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                          size_t len)
+{
+    (void)r;
+    struct link_record rec;
+    bool segment = to_collector && link_peek(d, len) == LINK_RECORD &&
+                   link_record_decode(d, len, &rec) == 0 && rec.stream != 0;
+    w->n += segment;
+    return segment ? 0 : 1;
+}
+
+/* Of the last frames nothing comes but the tap's word that there were any. */
+static void the_last_frames_are_lost(void **state)
+{
+    (void)state;
+    struct world *w = world_up();
+    world_frames(&w->tap[0], 200);
+    world_must(w, all_written, 2000);
+    w->fate = no_frames;
+    world_frames(&w->tap[0], 300);
+    client_stop(w->tap[0].client);
+    world_must(w, stopped0, 3000);
+    const struct ledger *l = &w->server->tap[0]->port[0]->ledger;
+    assert_true(w->n > 0);
+    assert_int_equal(ledger_get(l, LEDGER_RX_IN), 500);
+    assert_int_equal(ledger_get(l, LEDGER_RX_OUT), 200);
+    assert_int_equal(ledger_get(l, LEDGER_RX_LOST), 300);
+    assert_int_equal(ledger_get(l, LEDGER_RX_IMPLAUSIBLE), 0);
+    assert_int_equal(world_written(w), 200);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +329,7 @@ int main(void)
         cmocka_unit_test(ids_wait_for_new_keys),
         cmocka_unit_test(new_names_have_a_rate),
         cmocka_unit_test(a_thousand_names),
+        cmocka_unit_test(the_last_frames_are_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,7 @@ static void old_taps_are_forgotten(void **state)
     const struct server_forgotten *f = server_forgotten(s);
     assert_null(server_tap_named(s, "second"));
     assert_int_equal(server_tap_named(s, "third")->port[0]->index, index);
+    assert_int_equal(server_tap_named(s, "third")->port[0]->tap_number, SERVER_TAPS + 1);
     assert_counted(w, "third", 7);
     assert_counted(w, "first", 105);
     assert_int_equal(f->taps, 1);

@@ -158,7 +158,7 @@ static void segment(struct receiver *r, struct rx_key *k, const struct link_reco
                     const uint8_t *plain, size_t len)
 {
     struct rx_stream *s = receiver_find_stream(k->session, rec->stream);
-    if (!s) {
+    if (!s || !reasm_plausible(s->reasm, rec->counter, r->now)) {
         count(&r->counters.unexpected, 1);
     } else if (!replay_accept(&s->replay, rec->counter)) {
         count(&r->counters.replayed, 1);
@@ -183,6 +183,15 @@ static void control(struct receiver *r, const struct receiver_event *e, const ui
     } else {
         count(&r->counters.unexpected, 1);
     }
+}
+
+/* One tap must not keep others from being heard, however many keys it makes. */
+static bool may_control(struct receiver *r, struct rx_key *k)
+{
+    return k->session ? load_bucket_take(&k->session->control, RECEIVER_CONTROLS / 2,
+                                         RECEIVER_CONTROLS, r->now)
+                      : load_bucket_take(&k->control, RECEIVER_CONTROLS_NEW / 4,
+                                         RECEIVER_CONTROLS_NEW, r->now);
 }
 
 static struct rx_key *find_key(const struct receiver *r, uint32_t index)
@@ -223,8 +232,8 @@ static void record(struct receiver *r, const struct udp_packet *p, uint8_t *d, s
         segment(r, k, &rec, plain, len);
     } else if (!replay_accept(&k->replay, rec.counter)) {
         count(&r->counters.replayed, 1);
-    } else if (!load_bucket_take(&k->control, RECEIVER_CONTROLS / 2, RECEIVER_CONTROLS, r->now)) {
-        count(&r->counters.control_full, 1); /* one tap must not keep others from being heard */
+    } else if (!may_control(r, k)) {
+        count(&r->counters.control_full, 1);
     } else {
         if (rec.counter >= k->newest) {
             k->newest = rec.counter + 1;
@@ -425,6 +434,7 @@ int receiver_start(const struct receiver_conf *conf, struct receiver **ret, stru
     r->wake.fd = -1;
     r->io = (struct udp_io){.fd = conf->fd};
     r->out = (struct reasm_out){&r->batch, receiver_deliver, r};
+    r->room.max = RECEIVER_ROOM_ALL / MAX(conf->n_threads, 1u);
     r->buffers = malloc((size_t)PACKETS * UDP_BUFFER);
     r->commands = queue_new(COMMANDS);
     r->events = queue_new(EVENTS);

@@ -23,12 +23,17 @@ enum {
     RECEIVER_OUTPUTS = 8,
     RECEIVER_STREAMS = 320, /* of one session at a time */
     RECEIVER_IFNAME = 129,  /* bytes of a name of up to 32, escaped (base/text.h) */
+    /* Bytes for what cannot be given on yet (struct reasm_room): of a session, and of all; each
+     * data thread has its part of this. */
+    RECEIVER_ROOM = 16 << 20,
+    RECEIVER_ROOM_ALL = 128 << 20,
 };
 
 /* One observation point: made by the control thread, kept for the process's life. */
 struct receiver_port {
     uint32_t index; /* frame.port, from 1 on */
     char tap[33], ifname[RECEIVER_IFNAME], *filter;
+    uint64_t tap_number; /* which no other tap has */
     uint32_t snaplen;
     uint64_t speed_bps;
     uint16_t linktype, arphrd;
@@ -38,6 +43,7 @@ struct receiver_port {
     struct mono idle;         /* since when none of that is so */
     struct ledger ledger;     /* LINK_RX, over all sessions; written by the data thread */
     struct ledger reported;   /* the tap's own stages, as last reported; control thread */
+    struct mono reported_at;  /* in this session; {0}: not yet */
     struct ledger past;       /* and those of workers of this name that are no more, within it */
     _Atomic uint64_t accounted, lost; /* in this session */
     /* The outputs' ledgers under its index are its own, and not those of who had that before.
@@ -62,7 +68,8 @@ struct receiver_figures {
     uint64_t too_many;        /* handshake messages beyond what one address may send */
     uint64_t forged;          /* records whose tag is wrong */
     uint64_t replayed;        /* authentic, but not new */
-    uint64_t unexpected;      /* authentic, but of no stream that was announced, or too long */
+    uint64_t unexpected;      /* authentic, but of no stream that was announced, too long, or with a
+                               * counter that cannot be */
     uint64_t control_full;    /* events that the control thread had no time for */
     uint64_t socket_full;     /* buffers dropped by the kernel for want of room */
 };
@@ -91,11 +98,18 @@ struct receiver_event {
     uint8_t data[];
 };
 
+/* The tap's word on a stream. */
+struct receiver_report {
+    uint64_t frames, datagrams; /* numbered and sent so far */
+    bool final;                 /* and that was all */
+    bool implausible;           /* its other figures cannot be */
+};
+
 struct receiver;
 
 struct receiver_conf {
     int fd;                      /* borrowed */
-    unsigned thread;             /* its number, for its name */
+    unsigned thread, n_threads;  /* its number, for its name; of how many */
     struct sink *const *outputs; /* borrowed */
     unsigned n_outputs;
     const struct wake *control; /* signalled when there are events */
@@ -131,9 +145,8 @@ int receiver_stream_add(struct receiver *r, uint32_t session, uint16_t stream,
 /* Frames of that stream that say so are from another port (a source with several interfaces). */
 int receiver_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint16_t sub,
                      struct receiver_port *port, int device);
-/* The tap has numbered so many frames; `final`: and that was all. */
-int receiver_report(struct receiver *r, uint32_t session, uint16_t stream, uint64_t frames,
-                    bool final);
+int receiver_report(struct receiver *r, uint32_t session, uint16_t stream,
+                    const struct receiver_report *report);
 /* The stream is over: what was announced and did not come is lost. RECEIVER_ENDED follows. `keep`:
  * frames of another stream still come under its port. */
 int receiver_stream_end(struct receiver *r, uint32_t session, uint16_t stream, bool keep);

@@ -32,13 +32,13 @@ enum op {
 
 struct command {
     enum op op;
-    bool final, keep;
+    bool keep;
     uint16_t stream, sub;
     uint32_t index, session;
     struct aead *aead;
     struct receiver_port *port;
     int device;
-    uint64_t frames;
+    struct receiver_report report;
     struct udp_addr from;
     union {
         struct cookie_jar cookies;
@@ -64,7 +64,7 @@ static struct rx_key *key_make(struct receiver *r, const struct command *c)
     if (k) {
         k->index = c->index;
         k->from = c->from;
-        load_bucket_init(&k->control, RECEIVER_CONTROLS, r->now);
+        load_bucket_init(&k->control, RECEIVER_CONTROLS_NEW, r->now);
         load_bucket_init(&k->hello, LOAD_KEY_BURST, r->now);
     }
     return k;
@@ -107,7 +107,7 @@ static void key_drop(struct receiver *r, uint32_t index)
     free(k);
 }
 
-static struct rx_session *session_new(void)
+static struct rx_session *session_new(struct receiver *r)
 {
     struct rx_session *s = calloc(1, sizeof(*s));
     struct rx_point *points = s ? calloc(POINTS_OF_SESSION, sizeof(*points)) : NULL;
@@ -116,6 +116,8 @@ static struct rx_session *session_new(void)
         return NULL;
     }
     s->point = points;
+    load_bucket_init(&s->control, RECEIVER_CONTROLS, r->now);
+    s->room = (struct reasm_room){.max = RECEIVER_ROOM, .all = &r->room};
     return s;
 }
 
@@ -127,7 +129,7 @@ static void bind_key(struct receiver *r, const struct command *c)
     }
     struct rx_session **s = &r->session[c->session];
     if (!*s) {
-        *s = session_new();
+        *s = session_new(r);
     }
     k->session = *s;
     if (*s) {
@@ -152,6 +154,7 @@ static uint8_t offer(struct receiver *r, const struct rx_point *pt, uint8_t to)
     const struct sink_port sp = {
         .index = pt->port->index,
         .tap = pt->port->tap,
+        .tap_number = pt->port->tap_number,
         .ifname = pt->port->ifname,
         .filter = pt->port->filter,
         .snaplen = pt->port->snaplen,
@@ -218,7 +221,7 @@ static void stream_add(struct receiver *r, const struct command *c)
     }
     st->id = c->stream;
     st->port = c->port;
-    st->reasm = reasm_new(c->port->index, &c->port->ledger);
+    st->reasm = reasm_new(c->port->index, &c->port->ledger, &s->room, r->now);
     if (!st->reasm) {
         free(st);
         return;
@@ -243,7 +246,13 @@ static void report(struct receiver *r, const struct command *c)
     struct rx_stream *st = receiver_find_stream(session_of(r, c->session), c->stream);
     if (st) {
         receiver_touch(r, st->reasm);
-        reasm_report(st->reasm, c->frames, c->final, &r->out);
+        reasm_report(st->reasm, c->report.frames, c->report.datagrams, r->now);
+        if (c->report.implausible) {
+            reasm_implausible(st->reasm);
+        }
+        if (c->report.final) {
+            reasm_finish(st->reasm, &r->out);
+        }
         receiver_touch(r, st->reasm);
         receiver_publish(st);
         receiver_wait(r, st);
@@ -256,7 +265,7 @@ static void remove_port(struct receiver *r, const struct rx_point *pt)
     struct ledger all = {0};
     r->n_refused -= pt->refused != 0 ? 1 : 0;
     ledger_publish(&all, &port->reported);
-    for (unsigned i = LEDGER_RX_IN; i <= LEDGER_RX_LATE_DATAGRAMS; i++) {
+    for (unsigned i = LEDGER_RX_IN; i <= LEDGER_RX_IMPLAUSIBLE; i++) {
         ledger_set(&all, (enum ledger_id)i, ledger_get(&port->ledger, (enum ledger_id)i));
     }
     for (unsigned i = 0; i < r->conf.n_outputs; i++) {
@@ -283,7 +292,7 @@ static void stream_end(struct receiver *r, const struct command *c)
     struct rx_stream *st = receiver_find_stream(s, c->stream);
     if (st) {
         receiver_touch(r, st->reasm);
-        reasm_report(st->reasm, 0, true, &r->out);
+        reasm_finish(st->reasm, &r->out);
         receiver_touch(r, st->reasm);
         receiver_publish(st);
         receiver_wait(r, st); /* for nothing any more */
@@ -312,7 +321,7 @@ void receiver_close_books(struct receiver *r, uint32_t id)
     if (s) {
         for (unsigned i = 0; i < s->n_streams; i++) {
             receiver_touch(r, s->stream[i]->reasm);
-            reasm_report(s->stream[i]->reasm, 0, true, &r->out);
+            reasm_finish(s->stream[i]->reasm, &r->out);
             receiver_publish(s->stream[i]);
             receiver_wait(r, s->stream[i]); /* for nothing any more */
         }
@@ -478,14 +487,12 @@ int receiver_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint
                                         .device = device});
 }
 
-int receiver_report(struct receiver *r, uint32_t session, uint16_t stream, uint64_t frames,
-                    bool final)
+int receiver_report(struct receiver *r, uint32_t session, uint16_t stream,
+                    const struct receiver_report *report)
 {
-    return command(r, &(struct command){.op = OP_REPORT,
-                                        .session = session,
-                                        .stream = stream,
-                                        .frames = frames,
-                                        .final = final});
+    return command(r,
+                   &(struct command){
+                       .op = OP_REPORT, .session = session, .stream = stream, .report = *report});
 }
 
 int receiver_stream_end(struct receiver *r, uint32_t session, uint16_t stream, bool keep)

@@ -20,6 +20,7 @@ enum {
     RECEIVER_RECENT = 64,     /* a power of two */
     RECEIVER_PACKETS = 16,    /* receive buffers of UDP_BUFFER bytes */
     RECEIVER_CONTROLS = 2000, /* control records of a session at once, and half as many a second */
+    RECEIVER_CONTROLS_NEW = 32, /* under a key that is no session's yet, and a quarter a second */
 };
 
 struct rx_stream {
@@ -45,14 +46,16 @@ struct rx_session {
     struct rx_stream *recent[RECEIVER_RECENT]; /* by the low bits of the id: found at once */
     struct rx_point *point; /* added to the outputs, to be removed with the session */
     unsigned n_points;
-    struct rx_key *keys; /* bound to it */
+    struct rx_key *keys;        /* bound to it */
+    struct load_bucket control; /* records of stream 0 that are passed on, under whichever key */
+    struct reasm_room room;
 };
 
 struct rx_key {
     uint32_t index;
     struct aead *aead;          /* NULL: its handshake is under way */
     struct replay replay;       /* of stream 0 */
-    struct load_bucket control; /* records of stream 0 that are passed on */
+    struct load_bucket control; /* records of stream 0, while it has no session */
     struct load_bucket hello;   /* handshake messages that name it */
     struct udp_addr from;       /* of its HELLO, and then of its newest control record, … */
     uint64_t newest;            /* … which has this counter, less one */
@@ -89,6 +92,7 @@ struct receiver {
     struct rx_stream *waiting; /* for segments that are missing */
     unsigned n_refused;        /* points that an output has no room for, … */
     struct mono retry;         /* … and when they are offered again */
+    struct reasm_room room;    /* of which each session has a part */
     unsigned unknown_told;
     struct load_sources sources;
     struct cookie_jar cookies;

@@ -351,8 +351,7 @@ static void tick_keys(struct server *s, struct mono now)
         if (mono_due(now, k->expires) && !current) {
             server_drop_key(s, k);
         } else if (current && mono_due(now, mono_add_ms(k->made, SERVER_KEY_MS))) {
-            server_say(s, true, "tap %s: its key is too old, its session is closed",
-                       k->session->tap->name);
+            server_tell(s, k->session->tap, true, ": its key is too old, its session is closed");
             server_session_end(s, k->session);
         }
     }
@@ -379,6 +378,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
         s->words = 0;
     }
     s->hints = 0;
+    server_tell_tick(s, now);
     turn_cookies(s, now);
     tick_keys(s, now);
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
@@ -413,6 +413,7 @@ static int start(struct server *s, struct error *err)
     }
     guard_init(&s->guard, seed, mono_now());
     load_init(&s->load, seed, mono_now());
+    load_bucket_init(&s->devices, SERVER_DEVICES_BURST, mono_now());
     s->send_buffer = udp_send_buffer(s->conf.fd[0]);
     if (s->send_buffer < 0) {
         return error_sys(err, -s->send_buffer, "cannot start the link");
@@ -421,6 +422,7 @@ static int start(struct server *s, struct error *err)
     for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
         const struct receiver_conf rc = {.fd = s->conf.fd[t],
                                          .thread = t,
+                                         .n_threads = s->conf.n_threads,
                                          .outputs = s->conf.outputs + (size_t)t * s->conf.n_outputs,
                                          .n_outputs = s->conf.n_outputs,
                                          .control = &s->wake};
@@ -441,6 +443,7 @@ int server_new(struct loop *loop, const struct server_conf *conf, struct server 
                          "cannot start the link");
     }
     history_init(&s->history, HISTORY_MAX);
+    s->history.share = HISTORY_SHARE;
     s->loop = loop;
     s->conf = *conf;
     s->wake.fd = -1;
@@ -472,6 +475,9 @@ void server_stop(struct server *s)
         if (ss && !ss->closing && ss->key) {
             server_session_send_close(s, ss, LINK_CLOSE_END);
         }
+    }
+    for (unsigned i = 0; i < s->n_taps; i++) {
+        server_tell_rest(s, s->tap[i]);
     }
     sum_figures(s, &s->counters);
     for (unsigned t = 0; t < s->conf.n_threads; t++) {

@@ -2,7 +2,8 @@
  *
  * What server.c (sockets, handshakes), server_admit.c (whose handshakes are looked at),
  * server_session.c (control records), server_move.c (where taps are), server_taps.c (who is known,
- * with which ports) and server_index.c (finding things without walking) share.
+ * with which ports), server_words.c (what is said of them) and server_index.c (finding things
+ * without walking) share.
  */
 #pragma once
 
@@ -34,6 +35,7 @@ enum {
     SERVER_MOVED_TOLD = 4,    /* so many times */
     SERVER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
     SERVER_SILENT_MS = 5000,
+    SERVER_FIGURES_S = 1 << 20, /* seconds after which a tap's figures may be any again */
     SERVER_GONE_MS = 30000,
     SERVER_KEY_MS = 240000, /* records under an older key are not taken */
     SERVER_OLD_KEY_MS = 10000,
@@ -42,10 +44,22 @@ enum {
     SERVER_GUESSES =
         3,            /* wrong passphrases from a live session's address that the guard forgives */
     SERVER_WORDS = 4, /* sentences about handshakes that come to nothing in a second */
+    SERVER_TOLD = 24, /* sentences about a tap in the log, and events in the history, … */
+    SERVER_TOLD_MS = 60000,   /* in so long */
+    SERVER_BEGINS = 1,        /* sessions of a tap in a second, … */
+    SERVER_BEGINS_BURST = 16, /* … and at once */
+    SERVER_STREAMS = 16,      /* the same of streams that it begins */
+    SERVER_STREAMS_BURST = 3 * RECEIVER_STREAMS,
+    SERVER_DEVICES = 32,         /* TAP devices that are made in a second, of all taps, … */
+    SERVER_DEVICES_BURST = 1024, /* … and at once */
+    SERVER_KEYS = 4, /* of a session: the newest, and older ones under which records may come */
     TAP_PORTS = RECEIVER_STREAMS + 256,
     TAP_NAMES_RATE = 1,    /* interfaces that are new: a second, after TAP_PORTS at once */
     SERVER_IDLE_MS = 2000, /* of an observation point before its counts may be put to others' */
 };
+
+/* By so much, in a second, a tap's counter may grow: bytes at 2 Tbit/s. */
+#define SERVER_FIGURES (UINT64_C(1) << 38)
 
 struct session;
 struct key;
@@ -74,8 +88,15 @@ struct key {
     struct key **at, *next; /* its place among those of its session */
 };
 
+/* Sentences or events about a tap. */
+struct server_told {
+    struct mono since; /* {0}: nothing was told yet */
+    unsigned n, more;  /* told since then, and left out */
+};
+
 struct tap {
     char name[LINK_NAME_MAX + 1], host[129], software[129];
+    uint64_t number; /* given to no other */
     struct table_link by_name;
     struct receiver_port *port[TAP_PORTS];
     unsigned n_ports;
@@ -93,8 +114,12 @@ struct tap {
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;
-    struct history history; /* as it tells it */
-    uint64_t life;          /* of the process that numbers those events */
+    struct load_bucket begins;  /* sessions */
+    struct load_bucket streams; /* that it begins in them */
+    struct server_told said, events;
+    enum history_kind event_kind; /* of the last event, told or not */
+    struct history history;       /* as it tells it */
+    uint64_t life;                /* of the process that numbers those events */
 };
 
 struct session {
@@ -151,10 +176,13 @@ struct server {
     struct table sessions_by_tag, sessions_by_address, taps_by_name;
     struct tap *tap[SERVER_TAPS];
     unsigned n_taps;
+    uint64_t last_tap;                /* the number given out last */
     uint32_t n_ports, last_port;      /* in use; the index given out last */
     bool port_used[SERVER_PORTS + 1]; /* by index, from 1 on */
     struct server_forgotten forgotten;
     unsigned hints, words;
+    struct load_bucket devices; /* made for taps */
+    unsigned untold; /* times that something was left out about a tap and is yet to be counted */
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
     struct history history;
     struct server_counters counters;
@@ -220,6 +248,16 @@ struct receiver_port *server_port_for(struct server *s, struct tap *tap, struct 
                                       const char **ret_why);
 /* Notes whether an announced stream is refused at present. */
 void server_note_refused(struct session *ss, uint16_t stream, bool refused);
+
+/* server_words.c */
+/* Says something about the tap, of which `fmt` is what follows its name, unless too much was said
+ * already. */
+void server_tell(struct server *s, struct tap *t, bool error, const char *fmt, ...) _printf_(4, 5);
+/* The same in the collector's history. */
+void server_tell_event(struct server *s, struct tap *t, enum history_kind kind, const char *words);
+/* How much was left out; of all taps where it is time, of this one now. */
+void server_tell_tick(struct server *s, struct mono now);
+void server_tell_rest(struct server *s, struct tap *t);
 
 /* server_move.c */
 /* An authentic control record of this key came from there. */

@@ -16,8 +16,8 @@ static void tell_move(struct server *s, struct tap *t, const struct udp_addr *to
     if (t->moves_told++ < SERVER_MOVED_TOLD) {
         char text[UDP_ADDR_TEXT];
         udp_addr_text(to, text);
-        server_event(s, HISTORY_MOVED, t->name, text);
-        server_say(s, false, "tap %s has moved to %s", t->name, text);
+        server_tell_event(s, t, HISTORY_MOVED, text);
+        server_tell(s, t, false, " has moved to %s", text);
     }
 }
 

@@ -82,9 +82,9 @@ void server_session_closed(struct server *s, uint32_t id)
     }
     struct tap *t = ss->tap;
     t->unclosed += ss->wants_ack ? 0 : 1;
-    server_event(s, HISTORY_SESSION_OVER, t->name,
-                 ss->wants_ack ? "session closed by the tap"
-                               : "session ended without the tap's last word");
+    server_tell_event(s, t, HISTORY_SESSION_OVER,
+                      ss->wants_ack ? "session closed by the tap"
+                                    : "session ended without the tap's last word");
     for (unsigned i = 0; i < t->n_ports; i++) {
         if (t->port[i]->shown) {
             server_port_idle(t->port[i]);
@@ -101,12 +101,17 @@ void server_session_closed(struct server *s, uint32_t id)
     free(ss);
 }
 
-/* NULL with *ret_wait: another session has to end first, or to show that it lives. */
+/* NULL with *ret_wait: another session has to end first, or to show that it lives, or the tap has
+ * begun too many. */
 static struct session *session_make(struct server *s, struct key *k, const struct link_info *info,
                                     bool *ret_wait)
 {
     *ret_wait = false;
     struct tap *t = s->n_sessions < RECEIVER_SESSIONS ? server_tap_for(s, info, k, ret_wait) : NULL;
+    if (t && !load_bucket_has(&t->begins, SERVER_BEGINS, SERVER_BEGINS_BURST, mono_now())) {
+        *ret_wait = true;
+        return NULL;
+    }
     if (t && t->session) {
         server_session_end(s, t->session); /* the tap was started anew; wait for its old books */
         *ret_wait = true;
@@ -123,12 +128,27 @@ static struct session *session_make(struct server *s, struct key *k, const struc
     server_session_add(s, ss);
     /* not all at once, where all came at once */
     ss->next_report = mono_add_ms(mono_now(), 1000 + ss->id % SERVER_SPREAD * SERVER_TICK_MS);
+    (void)load_bucket_take(&t->begins, SERVER_BEGINS, SERVER_BEGINS_BURST, mono_now());
     t->session = ss;
     t->sessions++;
     t->since = mono_now();
     t->cipher = aead_alg_name(k->alg);
     t->last_addr = k->from;
     return ss;
+}
+
+/* A tap that makes keys faster than old ones expire must not fill the table of all. */
+static void drop_surplus(struct server *s, struct session *ss)
+{
+    unsigned n = 0;
+    struct key *oldest = NULL;
+    for (struct key *k = ss->keys; k; k = k->next) {
+        oldest = k != ss->key && (!oldest || k->made.ns < oldest->made.ns) ? k : oldest;
+        n++;
+    }
+    if (n > SERVER_KEYS) {
+        server_drop_key(s, oldest);
+    }
 }
 
 static int take_key(struct server *s, struct session *ss, struct key *k)
@@ -147,6 +167,7 @@ static int take_key(struct server *s, struct session *ss, struct key *k)
     k->expires = (struct mono){0};
     server_list_key(k);
     ss->key = k;
+    drop_surplus(s, ss);
     server_session_moved(s, ss);
     ss->guesses = 0;
     s->counters.accepted++;
@@ -177,11 +198,11 @@ static int begin(struct server *s, struct key *k, const struct link_info *info, 
     } else {
         char text[UDP_ADDR_TEXT];
         udp_addr_text(&k->from, text);
-        server_say(s, false, "tap %s at %s: session up (%s)", ss->tap->name, text,
-                   k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
+        server_tell(s, ss->tap, false, " at %s: session up (%s)", text,
+                    k->alg == AEAD_NULL ? "NOT ENCRYPTED" : aead_alg_name(k->alg));
         char words[UDP_ADDR_TEXT + 16];
         snprintf(words, sizeof(words), "session up from %s", text);
-        server_event(s, HISTORY_SESSION_UP, ss->tap->name, words);
+        server_tell_event(s, ss->tap, HISTORY_SESSION_UP, words);
     }
     k->proven = resumed; /* kept to answer a repeated INFO alike */
     return 0;
@@ -228,7 +249,7 @@ static void _printf_(3, 4) say_once(struct server *s, struct session *ss, const 
     va_start(ap, fmt);
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
-    server_say(s, true, "tap %s is not served: %s", ss->tap->name, why);
+    server_tell(s, ss->tap, true, " is not served: %s", why);
 }
 
 static int open_device(struct server *s, struct tap *t)
@@ -238,7 +259,8 @@ static int open_device(struct server *s, struct tap *t)
     if (t->device.fd >= 0) {
         return 0;
     }
-    if (t->device_next.ns != 0 && !mono_due(now, t->device_next)) {
+    if ((t->device_next.ns != 0 && !mono_due(now, t->device_next)) ||
+        !load_bucket_has(&s->devices, SERVER_DEVICES, SERVER_DEVICES_BURST, now)) {
         return -EAGAIN; /* the tap asks ten times a second */
     }
     int r = s->conf.ops->device(s->conf.user, t->name, &t->device, &err);
@@ -248,6 +270,9 @@ static int open_device(struct server *s, struct tap *t)
     }
     if (r < 0) {
         say_once(s, t->session, "%s", err.text);
+    }
+    if (t->device.fd >= 0) { /* one of its own: names cost nothing where all have one passphrase */
+        (void)load_bucket_take(&s->devices, SERVER_DEVICES, SERVER_DEVICES_BURST, now);
     }
     t->device_next = r < 0 ? mono_add_ms(now, SERVER_DEVICE_MS) : (struct mono){0};
     return r;
@@ -286,8 +311,9 @@ static void describe(struct receiver_port *p, const struct link_stream *ls)
 static bool add_stream(struct server *s, struct session *ss, const struct link_stream *ls)
 {
     const char *why = "";
-    if (ss->n_streams == RECEIVER_STREAMS || open_device(s, ss->tap) < 0) {
-        return false;
+    if (ss->n_streams == RECEIVER_STREAMS || open_device(s, ss->tap) < 0 ||
+        !load_bucket_take(&ss->tap->streams, SERVER_STREAMS, SERVER_STREAMS_BURST, mono_now())) {
+        return false; /* it asks again */
     }
     struct receiver_port *p = server_port_for(s, ss->tap, ls->ifname, &why);
     if (!p) {
@@ -311,6 +337,7 @@ static bool add_stream(struct server *s, struct session *ss, const struct link_s
     ss->stream_id[ss->n_streams] = ls->stream;
     ss->stream[ss->n_streams++] = p;
     p->has_stream = p->shown = true;
+    p->reported_at = (struct mono){0};
     return true;
 }
 
@@ -341,6 +368,36 @@ static void on_port(struct server *s, struct session *ss, const struct link_port
     (void)receiver_sub_add(of(s, ss), ss->id, lp->stream, lp->port, p, ss->tap->device.fd);
 }
 
+/* The tap's counters are of its whole life, of which nothing is known but what it has said in this
+ * session: from then on they grow as fast as an interface can have them grow. */
+static bool figures_plausible(const struct receiver_port *p, const struct link_report_stream *rs,
+                              struct mono now)
+{
+    bool first = p->reported_at.ns == 0;
+    int64_t s = first ? 0 : mono_diff(now, p->reported_at) / NSEC_PER_SEC + 2;
+    uint64_t more = first || s > SERVER_FIGURES_S ? LEDGER_MOST : (uint64_t)s * SERVER_FIGURES;
+    for (unsigned k = 0; k < LEDGER_COUNT; k++) {
+        uint64_t last =
+            ledger_get(&p->reported, (enum ledger_id)k) - ledger_get(&p->past, (enum ledger_id)k);
+        if (rs->has[k] && rs->n[k] > MIN(first ? more : last + more, LEDGER_MOST)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take_figures(struct receiver_port *p, const struct link_report_stream *rs,
+                         struct mono now)
+{
+    for (unsigned k = 0; k < LEDGER_COUNT; k++) {
+        if (rs->has[k]) {
+            uint64_t past = ledger_get(&p->past, (enum ledger_id)k);
+            ledger_set(&p->reported, (enum ledger_id)k, MIN(past + rs->n[k], LEDGER_MOST));
+        }
+    }
+    p->reported_at = now;
+}
+
 static void on_report(struct server *s, struct session *ss, const struct link_report *r)
 {
     struct mono now = mono_now();
@@ -356,13 +413,14 @@ static void on_report(struct server *s, struct session *ss, const struct link_re
         }
         struct receiver_port *p = ss->stream[at];
         ss->final[at] |= r->final;
-        for (unsigned k = 0; k < LEDGER_COUNT; k++) {
-            if (rs->has[k]) {
-                uint64_t past = ledger_get(&p->past, (enum ledger_id)k);
-                ledger_set(&p->reported, (enum ledger_id)k, past + rs->n[k]);
-            }
+        const struct receiver_report said = {.frames = rs->frames,
+                                             .datagrams = rs->datagrams,
+                                             .final = r->final,
+                                             .implausible = !figures_plausible(p, rs, now)};
+        if (!said.implausible) {
+            take_figures(p, rs, now);
         }
-        (void)receiver_report(of(s, ss), ss->id, rs->stream, rs->frames, r->final);
+        (void)receiver_report(of(s, ss), ss->id, rs->stream, &said);
     }
 }
 
@@ -433,7 +491,7 @@ static void on_close(struct server *s, struct session *ss)
         }
     }
     if (!ss->closing) {
-        server_say(s, false, "tap %s: session closed by the tap", ss->tap->name);
+        server_tell(s, ss->tap, false, ": session closed by the tap");
     }
     ss->wants_ack = true;
     server_session_end(s, ss);
@@ -499,8 +557,8 @@ void server_session_tick(struct server *s, struct session *ss, struct mono now)
         return;
     }
     if (mono_due(now, mono_add_ms(ss->heard, SERVER_GONE_MS))) {
-        server_say(s, true, "tap %s: not heard for %d s, its session is closed", ss->tap->name,
-                   SERVER_GONE_MS / 1000);
+        server_tell(s, ss->tap, true, ": not heard for %d s, its session is closed",
+                    SERVER_GONE_MS / 1000);
         server_session_end(s, ss);
     } else if (mono_due(now, ss->next_report)) {
         ss->next_report = mono_add_ms(now, SERVER_REPORT_MS);

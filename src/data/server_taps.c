@@ -26,8 +26,8 @@ void server_tap_free(struct tap *t)
 
 static void add_up(struct ledger *to, const struct ledger *from)
 {
-    for (unsigned i = 0; from && i < LEDGER_COUNT; i++) {
-        ledger_add(to, (enum ledger_id)i, ledger_get(from, (enum ledger_id)i));
+    if (from) {
+        ledger_add_up(to, from);
     }
 }
 
@@ -106,6 +106,7 @@ static bool forget_tap(struct server *s, unsigned at)
                    "together",
                    SERVER_TAPS);
     }
+    server_tell_rest(s, t);
     table_remove(&t->by_name);
     memmove(&s->tap[at], &s->tap[at + 1], (s->n_taps - at - 1) * sizeof(struct tap *));
     s->n_taps--;
@@ -138,7 +139,10 @@ static struct tap *make(struct server *s, const char *name)
     struct tap *t = room ? calloc(1, sizeof(*t)) : NULL;
     if (t) {
         snprintf(t->name, sizeof(t->name), "%s", name);
+        t->number = ++s->last_tap;
         t->device.fd = -1;
+        load_bucket_init(&t->begins, SERVER_BEGINS_BURST, mono_now());
+        load_bucket_init(&t->streams, SERVER_STREAMS_BURST, mono_now());
         history_init(&t->history, HISTORY_TAP);
         load_bucket_init(&t->names, TAP_PORTS, mono_now());
         s->tap[s->n_taps++] = t;
@@ -284,6 +288,7 @@ static struct receiver_port *make_port(struct server *s, struct tap *tap, const 
         p->index = free_index(s);
         p->idle = mono_now();
         snprintf(p->tap, sizeof(p->tap), "%s", tap->name);
+        p->tap_number = tap->number;
         snprintf(p->ifname, sizeof(p->ifname), "%s", name);
         tap->port[tap->n_ports++] = p;
     }

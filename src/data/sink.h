@@ -36,6 +36,7 @@ enum {
 struct sink_port {
     uint32_t index;            /* frame.port, < SINK_PORTS_MAX */
     const char *tap, *ifname;  /* "web1", "eth0" */
+    uint64_t tap_number;       /* the tap's, which no other tap has */
     const char *filter, *os;   /* may be NULL */
     uint32_t snaplen;          /* 0: whole frames */
     uint64_t speed_bps;        /* 0: unknown */

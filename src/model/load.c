@@ -43,9 +43,14 @@ static int64_t fill(struct load_bucket *b, int64_t rate, int64_t burst, struct m
     return b->milli;
 }
 
+bool load_bucket_has(struct load_bucket *b, int64_t rate, int64_t burst, struct mono now)
+{
+    return fill(b, rate, burst, now) >= 1000;
+}
+
 bool load_bucket_take(struct load_bucket *b, int64_t rate, int64_t burst, struct mono now)
 {
-    if (fill(b, rate, burst, now) < 1000) {
+    if (!load_bucket_has(b, rate, burst, now)) {
         return false;
     }
     b->milli -= 1000;

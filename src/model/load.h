@@ -53,6 +53,8 @@ struct load_bucket {
 void load_bucket_init(struct load_bucket *b, int64_t burst, struct mono now);
 /* Takes a token; false when there is none. */
 bool load_bucket_take(struct load_bucket *b, int64_t rate, int64_t burst, struct mono now);
+/* Is there one? */
+bool load_bucket_has(struct load_bucket *b, int64_t rate, int64_t burst, struct mono now);
 
 struct load_entry {
     uint8_t addr[16];

@@ -29,6 +29,7 @@ enum {
     LINK_RECORD_MIN = LINK_RECORD_HEADER + 1,
     LINK_SEGMENT_HEADER = 18,
     LINK_FRAME_HEADER_MAX = 21,
+    LINK_FRAME_MIN = 8,      /* of a frame with its header: 7 and a byte */
     LINK_NO_FRAME = 0xffff,  /* segment.first: no frame starts here */
     LINK_DATAGRAM_MIN = 548, /* what any path carries: 576 less IPv4 and UDP headers */
     LINK_DATAGRAM_MAX = 65000,

@@ -29,6 +29,7 @@ struct bench {
     struct packer *timed; /* what it sends goes nowhere */
     struct packer *packer;
     struct reasm *reasm;
+    struct reasm_room room, all;
     struct replay replay;
     struct aead *seal, *open;
     struct ledger ledger;
@@ -172,7 +173,9 @@ static int set_up(struct bench *b)
     static const uint8_t key[AEAD_KEY_LEN] = {1, 2, 3};
     b->wire = malloc(WIRE_BYTES);
     b->len = calloc(SENT_MAX, sizeof(*b->len));
-    b->reasm = reasm_new(1, &b->ledger);
+    b->room = (struct reasm_room){.max = 16 << 20, .all = &b->all};
+    b->all.max = 128 << 20;
+    b->reasm = reasm_new(1, &b->ledger, &b->room, mono_now());
     b->packer = packer_new(1, &(struct packer_out){keep, b});
     b->timed = packer_new(1, &(struct packer_out){forget, b});
     if (crypto_init(NULL) < 0 || !b->wire || !b->len || !b->reasm || !b->packer || !b->timed ||

@@ -4,11 +4,21 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "proto/link.h"
 
-struct held {
+enum {
+    KEPT_COST = 64, /* of a segment that is kept, beside its bytes */
+    ARENA_FIRST = 4 << 10,
+    ARENA_USUAL = 64 << 10, /* enough for all that straddle in a batch, as a rule */
+    SLACK_MS = 1000,        /* by which the path may have delayed one record more than another */
+};
+
+struct kept {
     uint8_t *data; /* NULL: nothing kept here */
     uint32_t len;
+};
+
+struct held {
+    struct kept kept;
     uint64_t counter;
     struct mono since;
 };
@@ -26,46 +36,113 @@ struct partial {
 
 struct reasm {
     struct ledger *ledger;
-    uint64_t next;      /* counter of the next segment in order */
-    uint64_t accounted; /* number of the next frame that is not accounted for */
-    uint64_t known;     /* frames that the tap is known to have numbered */
+    struct reasm_room *room;
+    struct mono began, came; /* the stream, its last segment */
+    uint64_t next;           /* counter of the next segment in order */
+    uint64_t accounted;      /* number of the next frame that is not accounted for */
+    uint64_t known;          /* frames that the tap is known to have numbered */
     uint64_t lost;
     uint32_t lost_before; /* lost since the last frame that was given */
-    bool broken;          /* the stream's content was malformed: skip to the next frame start */
+    bool broken;          /* the stream's content is of no use: skip to the next frame start */
+    enum ledger_id why;   /* broken: as what its frames are counted */
     struct partial part;
     uint8_t *arena; /* bodies of straddling frames, until the batch is delivered */
     uint32_t arena_used, arena_size;
     struct held held[REASM_WINDOW];
     unsigned held_count, spent_count;
     uint32_t held_bytes;
-    struct mono held_since;       /* of the oldest that is kept: as old is the gap before it */
-    uint8_t *spent[REASM_WINDOW]; /* kept segments that the current batch points into */
+    struct mono held_since;          /* of the oldest that is kept: as old is the gap before it */
+    struct kept spent[REASM_WINDOW]; /* kept segments that the current batch points into */
     uint32_t port;
     uint32_t *sub; /* REASM_PORTS entries, made when first needed; 0: as `port` */
 };
 
-struct reasm *reasm_new(uint32_t port, struct ledger *ledger)
+struct reasm *reasm_new(uint32_t port, struct ledger *ledger, struct reasm_room *room,
+                        struct mono now)
 {
     struct reasm *r = calloc(1, sizeof(*r));
     if (r) {
         r->port = port;
         r->ledger = ledger;
+        r->room = room;
+        r->began = r->came = now;
     }
     return r;
+}
+
+/* ---- memory ---- */
+
+/* What the tap may have in all once it has taken `n` bytes more. */
+static size_t share(const struct reasm_room *m, size_t n)
+{
+    size_t left = m->all->max - MIN(m->all->used + n, m->all->max);
+    return MIN(m->max, left / 2);
+}
+
+/* Takes `n` bytes, up to the tap's share or a part of it. */
+static bool room_take(struct reasm_room *m, size_t n, unsigned part)
+{
+    if (m->used + n > share(m, n) / part) {
+        return false;
+    }
+    m->used += n;
+    m->all->used += n;
+    return true;
+}
+
+static void room_give(struct reasm_room *m, size_t n)
+{
+    m->used -= n;
+    m->all->used -= n;
+}
+
+static void let_go(struct reasm *r, struct kept *k)
+{
+    if (k->data) {
+        room_give(r->room, k->len + KEPT_COST);
+        free(TAKE_PTR(k->data));
+    }
+}
+
+static void arena_drop(struct reasm *r)
+{
+    room_give(r->room, r->arena_size);
+    free(TAKE_PTR(r->arena));
+    r->arena_size = r->arena_used = 0;
+}
+
+/* Another arena in the place of this one, of which nothing is in use. False: it stays. */
+static bool arena_grow(struct reasm *r, uint32_t size, unsigned part)
+{
+    if (!room_take(r->room, size - r->arena_size, part)) {
+        return false;
+    }
+    uint8_t *arena = malloc(size);
+    if (!arena) {
+        room_give(r->room, size - r->arena_size);
+        return false;
+    }
+    free(r->arena);
+    r->arena = arena;
+    r->arena_size = size;
+    return true;
 }
 
 void reasm_delivered(struct reasm *r)
 {
     for (unsigned i = 0; i < r->spent_count; i++) {
-        free(r->spent[i]);
+        let_go(r, &r->spent[i]);
     }
     r->spent_count = 0;
     if (r->part.active && r->part.headed) {
         memmove(r->arena, r->arena + r->part.at, r->part.have);
         r->part.at = 0;
         r->arena_used = r->part.f.caplen;
-    } else {
-        r->arena_used = 0;
+        return;
+    }
+    r->arena_used = 0;
+    if (r->arena_size > ARENA_USUAL && r->room->used > share(r->room, 0) / 2) {
+        arena_drop(r); /* others of this tap may want it */
     }
 }
 
@@ -77,9 +154,9 @@ void reasm_free(struct reasm *r)
     r->part.active = false;
     reasm_delivered(r);
     for (unsigned i = 0; i < REASM_WINDOW; i++) {
-        free(r->held[i].data);
+        let_go(r, &r->held[i].kept);
     }
-    free(r->arena);
+    arena_drop(r);
     free(r->sub);
     free(r);
 }
@@ -104,6 +181,51 @@ uint64_t reasm_lost(const struct reasm *r)
     return r->lost;
 }
 
+/* ---- what can be ---- */
+
+/* So many came to be in the time, at this rate a second; a second's worth at once. */
+static uint64_t at_most(uint64_t rate, struct mono since, struct mono now)
+{
+    uint64_t ms = (uint64_t)MAX(mono_diff(now, since) / NSEC_PER_MSEC, 0) + SLACK_MS, n;
+    return __builtin_mul_overflow(ms, rate / 1000, &n) ? UINT64_MAX : n;
+}
+
+static uint64_t starts_in(uint64_t datagrams)
+{
+    uint64_t n;
+    return __builtin_mul_overflow(datagrams, (uint64_t)REASM_STARTS, &n) ? UINT64_MAX : n;
+}
+
+void reasm_implausible(struct reasm *r)
+{
+    ledger_add(r->ledger, LEDGER_RX_IMPLAUSIBLE, 1);
+}
+
+bool reasm_plausible(struct reasm *r, uint64_t datagrams, struct mono now)
+{
+    if (datagrams <= r->next || (datagrams - r->next <= at_most(REASM_RATE, r->came, now) &&
+                                 datagrams <= at_most(REASM_RATE, r->began, now))) {
+        return true;
+    }
+    reasm_implausible(r);
+    return false;
+}
+
+/* The frames beyond those known lie in the datagrams that did not come, but for one that has begun
+ * and those that the tap has yet to send off. */
+static bool frames_plausible(struct reasm *r, uint64_t frames, uint64_t datagrams, struct mono now)
+{
+    uint64_t missing = datagrams - MIN(datagrams, r->next);
+    if (frames <= r->known || (frames - r->known - 1 <= starts_in(missing + 1) &&
+                               frames <= at_most(REASM_RATE_FRAMES, r->began, now))) {
+        return true;
+    }
+    reasm_implausible(r);
+    return false;
+}
+
+/* ---- accounts ---- */
+
 static void know(struct reasm *r, uint64_t frames)
 {
     if (frames > r->known) {
@@ -113,14 +235,14 @@ static void know(struct reasm *r, uint64_t frames)
 }
 
 /* Frames up to but not including number `upto` did not come (or came to nothing). */
-static void account_missing(struct reasm *r, uint64_t upto, bool malformed)
+static void account_missing(struct reasm *r, uint64_t upto, enum ledger_id why)
 {
     if (upto <= r->accounted) {
         return;
     }
     uint64_t n = upto - r->accounted;
     know(r, upto);
-    ledger_add(r->ledger, malformed ? LEDGER_RX_MALFORMED : LEDGER_RX_LOST, n);
+    ledger_add(r->ledger, why, n);
     r->lost += n;
     r->lost_before += (uint32_t)MIN(n, UINT32_MAX - r->lost_before);
     r->accounted = upto;
@@ -155,33 +277,32 @@ static void give(struct reasm *r, const struct link_frame *f, const uint8_t *bod
 }
 
 /* A place for a body of `n` bytes; false when memory is short. Gives the batch away when the arena
- * is full, so that it only grows for a frame larger than all of it. */
+ * is full; a larger one is for frames that need it, or where there is plenty. */
 static bool arena_take(struct reasm *r, uint32_t n, const struct reasm_out *out)
 {
+    uint32_t size = MAX(r->arena_size, (uint32_t)ARENA_FIRST);
     if (r->arena_size - r->arena_used < n && r->arena_used > 0) {
         deliver(r, out);
+        if (r->arena_size < ARENA_USUAL) {
+            (void)arena_grow(r, 2 * r->arena_size, 2);
+        }
     }
-    if (r->arena_size - r->arena_used < n) {
-        uint32_t size = r->arena_size ? r->arena_size : 64 << 10;
-        while (size < n) {
-            size *= 2;
-        }
-        uint8_t *bigger = realloc(r->arena, size); /* nothing in it is in use */
-        if (!bigger) {
-            return false;
-        }
-        r->arena = bigger;
-        r->arena_size = size;
+    while (size < n) {
+        size *= 2;
+    }
+    if (r->arena_size - r->arena_used < n && !arena_grow(r, size, 1)) {
+        return false;
     }
     r->part.at = r->arena_used;
     r->arena_used += n;
     return true;
 }
 
-static void break_off(struct reasm *r)
+static void break_off(struct reasm *r, enum ledger_id why)
 {
     r->part.active = false;
     r->broken = true;
+    r->why = why;
 }
 
 /* Adds to the frame begun; returns how many bytes it took. On nonsense the stream is broken. */
@@ -194,7 +315,7 @@ static uint32_t partial_feed(struct reasm *r, const uint8_t *p, uint32_t n,
         if (part->header_have == 0) {
             int need = link_frame_header_len(p[0]);
             if (need < 0) {
-                break_off(r);
+                break_off(r, LEDGER_RX_MALFORMED);
                 return 0;
             }
             part->header_need = (uint32_t)need;
@@ -205,9 +326,12 @@ static uint32_t partial_feed(struct reasm *r, const uint8_t *p, uint32_t n,
         if (part->header_have < part->header_need) {
             return took;
         }
-        if (link_frame_decode(part->header, part->base_ts, &part->f) < 0 ||
-            !arena_take(r, part->f.caplen, out)) {
-            break_off(r);
+        if (link_frame_decode(part->header, part->base_ts, &part->f) < 0) {
+            break_off(r, LEDGER_RX_MALFORMED);
+            return took;
+        }
+        if (!arena_take(r, part->f.caplen, out)) {
+            break_off(r, LEDGER_RX_NO_ROOM);
             return took;
         }
         part->headed = true;
@@ -235,7 +359,7 @@ static void continue_frame(struct reasm *r, const uint8_t *p, uint32_t n, bool l
         n -= took;
     }
     if (r->part.active && (n > 0 || (last && !partial_done(&r->part)))) {
-        break_off(r);
+        break_off(r, LEDGER_RX_MALFORMED);
     }
     if (partial_done(&r->part)) {
         r->part.active = false;
@@ -270,7 +394,7 @@ static void new_frames(struct reasm *r, const struct link_segment *s, const stru
 }
 
 /* Segment in its turn; `gap`: the one before is missing. */
-static void process(struct reasm *r, const uint8_t *plain, size_t len, bool gap,
+static void process(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t len, bool gap,
                     const struct reasm_out *out)
 {
     struct link_segment s;
@@ -278,13 +402,18 @@ static void process(struct reasm *r, const uint8_t *plain, size_t len, bool gap,
         deliver(r, out);
     }
     if (link_segment_decode(plain, len, &s) < 0) {
-        break_off(r);
+        break_off(r, LEDGER_RX_MALFORMED);
+        return;
+    }
+    if (s.frame_no > starts_in(counter)) { /* they began in those before it */
+        reasm_implausible(r);
+        break_off(r, LEDGER_RX_MALFORMED);
         return;
     }
     bool starts = s.first != LINK_NO_FRAME;
     if (gap) {
         r->part.active = false;
-        account_missing(r, s.frame_no, r->broken);
+        account_missing(r, s.frame_no, r->broken ? r->why : LEDGER_RX_LOST);
         r->broken = false;
         /* What remains of the frame that the gap cut is passed over; later segments that only
          * continue it are too, for no frame is active. */
@@ -300,9 +429,12 @@ static void process(struct reasm *r, const uint8_t *plain, size_t len, bool gap,
     if (s.frame_no != r->accounted) {
         /* Without a gap these are frames that came to nothing; a number that goes back is
          * nonsense, and nothing of such a segment is believed. */
-        account_missing(r, s.frame_no, !gap);
+        account_missing(r, s.frame_no,
+                        gap         ? LEDGER_RX_LOST
+                        : r->broken ? r->why
+                                    : LEDGER_RX_MALFORMED);
         if (s.frame_no < r->accounted) {
-            break_off(r);
+            break_off(r, LEDGER_RX_MALFORMED);
             return;
         }
     }
@@ -315,21 +447,21 @@ static void process(struct reasm *r, const uint8_t *plain, size_t len, bool gap,
  */
 static void process_held(struct reasm *r, struct held *h, bool gap, const struct reasm_out *out)
 {
-    uint8_t *data = TAKE_PTR(h->data);
-    uint32_t len = h->len;
+    struct kept k = h->kept;
+    h->kept.data = NULL;
     r->held_count--;
-    r->held_bytes -= len;
+    r->held_bytes -= k.len;
     if (r->spent_count == REASM_WINDOW) {
         deliver(r, out);
     }
-    process(r, data, len, gap, out);
-    r->spent[r->spent_count++] = data;
+    process(r, h->counter, k.data, k.len, gap, out);
+    r->spent[r->spent_count++] = k;
 }
 
 static struct held *held_at(struct reasm *r, uint64_t counter)
 {
     struct held *h = &r->held[counter % REASM_WINDOW];
-    return h->data && h->counter == counter ? h : NULL;
+    return h->kept.data && h->counter == counter ? h : NULL;
 }
 
 /* What is kept now waits since the oldest of it came, not since anything was kept at all: where the
@@ -339,7 +471,7 @@ static void find_oldest(struct reasm *r)
     bool any = false;
     for (unsigned i = 0; r->held_count > 0 && i < REASM_WINDOW; i++) {
         const struct held *h = &r->held[i];
-        if (h->data && (!any || h->since.ns < r->held_since.ns)) {
+        if (h->kept.data && (!any || h->since.ns < r->held_since.ns)) {
             r->held_since = h->since;
             any = true;
         }
@@ -372,19 +504,25 @@ static void skip_gap(struct reasm *r, const struct reasm_out *out)
     drain_in_order(r, out);
 }
 
+/* False where it finds no place; *crowded: as the tap has used up its memory. */
 static bool hold(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t len,
-                 struct mono now)
+                 struct mono now, bool *crowded)
 {
     struct held *h = &r->held[counter % REASM_WINDOW];
-    if (counter - r->next >= REASM_WINDOW || h->data || r->held_bytes + len > REASM_BYTES) {
+    if (counter - r->next >= REASM_WINDOW || h->kept.data || r->held_bytes + len > REASM_BYTES) {
         return false;
     }
-    h->data = malloc(len ? len : 1);
-    if (!h->data) {
+    if (!room_take(r->room, len + KEPT_COST, 1)) {
+        *crowded = true;
         return false;
     }
-    memcpy(h->data, plain, len);
-    h->len = (uint32_t)len;
+    h->kept.data = malloc(len ? len : 1);
+    if (!h->kept.data) {
+        room_give(r->room, len + KEPT_COST);
+        return false;
+    }
+    memcpy(h->kept.data, plain, len);
+    h->kept.len = (uint32_t)len;
     h->counter = counter;
     h->since = now;
     if (r->held_count++ == 0) {
@@ -394,29 +532,36 @@ static bool hold(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t
     return true;
 }
 
+/* A segment ahead of its turn is kept, or it ends the wait for what is missing before it. True: so
+ * long that its own turn has come. */
+static bool ahead(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t len,
+                  struct mono now, const struct reasm_out *out)
+{
+    bool crowded = false, kept = false;
+    while (counter > r->next && !(kept = hold(r, counter, plain, len, now, &crowded)) &&
+           r->held_count > 0) {
+        skip_gap(r, out);
+    }
+    ledger_add(r->ledger, LEDGER_RX_CROWDED_DATAGRAMS, crowded && !kept);
+    return counter > r->next && !kept;
+}
+
 void reasm_segment(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t len,
                    struct mono now, const struct reasm_out *out)
 {
     ledger_add(r->ledger, LEDGER_RX_DATAGRAMS, 1);
+    r->came = now;
     if (counter < r->next) {
         ledger_add(r->ledger, LEDGER_RX_LATE_DATAGRAMS, 1);
-        return;
-    }
-    while (counter > r->next && !hold(r, counter, plain, len, now)) {
-        if (r->held_count > 0) {
-            skip_gap(r, out);
-            continue;
-        }
+    } else if (ahead(r, counter, plain, len, now, out)) {
         ledger_add(r->ledger, LEDGER_RX_GAP_DATAGRAMS, counter - r->next);
         r->next = counter + 1;
-        process(r, plain, len, true, out);
-        return;
-    }
-    if (counter < r->next) { /* its place was given up to make room */
+        process(r, counter, plain, len, true, out);
+    } else if (counter < r->next) { /* its place was given up to make room */
         ledger_add(r->ledger, LEDGER_RX_LATE_DATAGRAMS, 1);
     } else if (counter == r->next) {
         r->next++;
-        process(r, plain, len, false, out);
+        process(r, counter, plain, len, false, out);
         drain_in_order(r, out);
     }
 }
@@ -434,14 +579,18 @@ bool reasm_waits(const struct reasm *r)
     return r->held_count > 0;
 }
 
-void reasm_report(struct reasm *r, uint64_t frames, bool final, const struct reasm_out *out)
+void reasm_report(struct reasm *r, uint64_t frames, uint64_t datagrams, struct mono now)
 {
-    know(r, frames);
-    if (final) {
-        while (r->held_count > 0) {
-            skip_gap(r, out);
-        }
-        r->part.active = false;
-        account_missing(r, r->known, r->broken);
+    if (reasm_plausible(r, datagrams, now) && frames_plausible(r, frames, datagrams, now)) {
+        know(r, frames);
     }
+}
+
+void reasm_finish(struct reasm *r, const struct reasm_out *out)
+{
+    while (r->held_count > 0) {
+        skip_gap(r, out);
+    }
+    r->part.active = false;
+    account_missing(r, r->known, r->broken ? r->why : LEDGER_RX_LOST);
 }

@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct fuzz f;
     struct ledger ledger = {0};
-    struct reasm *r = reasm_new(1, &ledger);
+    struct reasm_room all = {.max = 64 << 10}, room = {.max = 16 << 10, .all = &all};
+    struct reasm *r = reasm_new(1, &ledger, &room, (struct mono){0});
     struct rd in = rd_make(data, size);
     const struct reasm_out out = {&f.batch, on_deliver, &f};
     uint64_t counter = 0;
@@ -49,11 +50,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         on_deliver(&f);
         reasm_delivered(r);
     }
-    reasm_report(r, 0, true, &out);
+    reasm_finish(r, &out);
     on_deliver(&f);
     if (ledger_sum(&ledger, LEDGER_LINK_RX).in_flight != 0) {
         abort();
     }
     reasm_free(r);
+    if (room.used != 0 || all.used != 0) {
+        abort();
+    }
     return 0;
 }

@@ -35,6 +35,7 @@ struct world {
     struct packer *packer;
     struct aead *tx, *rx;
     struct reasm *reasm;
+    struct reasm_room room;
     struct replay replay;
     struct ledger ledger;
     struct batch batch;
@@ -147,6 +148,12 @@ static unsigned on_send(void *user, const uint8_t *data, size_t len, uint32_t da
     return 0;
 }
 
+static void begin_stream(struct world *w)
+{
+    w->room = (struct reasm_room){.max = 64 << 20, .all = &w->room};
+    w->reasm = reasm_new(5, &w->ledger, &w->room, w->now);
+}
+
 static void world_init(struct world *w, uint64_t seed, enum aead_alg alg)
 {
     static const uint8_t key[AEAD_KEY_LEN] = {7};
@@ -162,13 +169,14 @@ static void world_init(struct world *w, uint64_t seed, enum aead_alg alg)
     assert_int_equal(aead_new(alg, key, &w->rx, NULL), 0);
     w->packer = packer_new(3, &(struct packer_out){on_send, w});
     packer_reset(w->packer, &(struct packer_key){w->tx, 0xabcd});
-    w->reasm = reasm_new(5, &w->ledger);
+    begin_stream(w);
 }
 
 static void world_done(struct world *w)
 {
     packer_free(w->packer);
     reasm_free(w->reasm);
+    assert_int_equal(w->room.used, 0);
     aead_free(w->tx);
     aead_free(w->rx);
     free(w->pool);
@@ -221,6 +229,14 @@ static uint32_t some_length(struct world *w)
     }
 }
 
+/* The tap's last word. */
+static void finish(struct world *w)
+{
+    struct packer_stats st = packer_stats(w->packer);
+    reasm_report(w->reasm, st.frames, st.datagrams, w->now);
+    reasm_finish(w->reasm, out_of(w));
+}
+
 static void run(struct world *w, uint32_t frames, uint32_t datagram)
 {
     packer_set_size(w->packer, datagram);
@@ -238,7 +254,7 @@ static void run(struct world *w, uint32_t frames, uint32_t datagram)
     }
     packer_flush(w->packer);
     release_delayed(w);
-    reasm_report(w->reasm, packer_stats(w->packer).frames, true, out_of(w));
+    finish(w);
     on_deliver(w);
     reasm_delivered(w->reasm);
 }
@@ -309,7 +325,7 @@ static void reordering_is_mended(void **state)
     }
     packer_flush(w.packer);
     release_delayed(&w);
-    reasm_report(w.reasm, packer_stats(w.packer).frames, true, out_of(&w));
+    finish(&w);
     on_deliver(&w);
     check_balance(&w);
     assert_int_equal(w.got, w.n_sent);
@@ -396,7 +412,7 @@ static void nonsense_is_accounted(void **state)
         w.batch.n = 0;
         reasm_delivered(w.reasm);
     }
-    reasm_report(w.reasm, 0, true, out_of(&w));
+    reasm_finish(w.reasm, out_of(&w));
     assert_int_equal(ledger_sum(&w.ledger, LEDGER_LINK_RX).in_flight, 0);
     assert_true(ledger_get(&w.ledger, LEDGER_RX_MALFORMED) > 0);
     world_done(&w);
@@ -417,7 +433,7 @@ static void constant_disorder(void **state)
     enum { N = 400, LATE = 3 };
     struct world w = {.now = {NSEC_PER_SEC}};
     const struct reasm_out out = {&w.batch, count_frames, &w};
-    w.reasm = reasm_new(5, &w.ledger);
+    begin_stream(&w);
     for (uint64_t i = 0; i < N + 2 * LATE; i++) {
         /* even ones come at once, odd ones LATE steps after their turn */
         uint64_t c = i % 2 == 0 ? i : i - 2 * LATE;
@@ -476,16 +492,19 @@ static void each_counter_is_exact(void **state)
                 {102, 54}, {101, 55}}; /* in time */
     static struct batch b;
     static struct ledger l;
-    struct reasm *r = reasm_new(5, &l);
+    static struct reasm_room room;
+    const struct mono now = {NSEC_PER_SEC};
+    room = (struct reasm_room){.max = 64 << 20, .all = &room};
+    struct reasm *r = reasm_new(5, &l, &room, now);
     uint64_t bytes = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(come); i++) {
         one_frame(r, &b, come[i].counter, 60 + i, come[i].ms);
         bytes += come[i].counter == 3 || come[i].counter == 50 ? 0 : 60 + i;
     }
     const struct reasm_out out = {&b, forget, &b};
-    reasm_report(r, 110, false, &out);
+    reasm_report(r, 110, 110, mono_add_ms(now, 60));
     assert_int_equal(ledger_sum(&l, LEDGER_LINK_RX).in_flight, 7);
-    reasm_report(r, 110, true, &out);
+    reasm_finish(r, &out);
     assert_int_equal(ledger_get(&l, LEDGER_RX_IN), 110);
     assert_int_equal(ledger_get(&l, LEDGER_RX_OUT), 9);
     assert_int_equal(ledger_get(&l, LEDGER_RX_LOST), 101);

@@ -29,6 +29,7 @@ struct world {
     struct ledger ledger, far; /* the tap's and the collector's */
     int fd[2];
     struct reasm *reasm;
+    struct reasm_room room;
     struct batch batch; /* at the far end */
     uint64_t next_counter;
     uint64_t got_bytes; /* of datagrams, of all sessions */
@@ -84,7 +85,8 @@ static void session(struct world *w)
     assert_int_equal(aead_new(AEAD_NULL, (uint8_t[AEAD_KEY_LEN]){0}, &key.aead, NULL), 0);
     link_tx_session(w->tx, &key);
     reasm_free(w->reasm);
-    w->reasm = reasm_new(1, &w->far);
+    w->room = (struct reasm_room){.max = 64 << 20, .all = &w->room};
+    w->reasm = reasm_new(1, &w->far, &w->room, (struct mono){0});
     w->next_counter = 0;
 }
 

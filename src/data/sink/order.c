@@ -36,8 +36,14 @@ struct held {
 /* How far a port's timestamps are behind the time at which its frames come. */
 struct clock {
     int64_t least, now_least; /* nanoseconds: of the last period, of this one */
+    uint64_t tap;             /* whose port it is: all of a tap's have one vote together */
     uint8_t idle;             /* periods; 0: this one has frames */
     bool known;
+};
+
+struct vote {
+    uint64_t tap;
+    int64_t least;
 };
 
 struct order {
@@ -54,7 +60,7 @@ struct order {
     uint32_t n_known;
     uint32_t known[SINK_PORTS_MAX];
     struct clock clock[SINK_PORTS_MAX];
-    int64_t sorted[SINK_PORTS_MAX];
+    struct vote vote[SINK_PORTS_MAX];
 };
 
 DEFINE_FREEP(struct order, order_free)
@@ -129,17 +135,39 @@ static int64_t difference(int64_t a, int64_t b)
 
 static int by_value(const void *a, const void *b)
 {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    const struct vote *x = a, *y = b;
+    return (x->least > y->least) - (x->least < y->least);
+}
+
+static int by_tap(const void *a, const void *b)
+{
+    const struct vote *x = a, *y = b;
+    return x->tap != y->tap ? (x->tap > y->tap ? 1 : -1) : by_value(a, b);
+}
+
+/* The upper median of the taps' votes, each the upper median of the tap's ports: a tap has no more
+ * say for having more interfaces. */
+static int64_t median(struct order *o)
+{
+    uint32_t taps = 0;
+    for (uint32_t i = 0; i < o->n_known; i++) {
+        const struct clock *c = &o->clock[o->known[i]];
+        o->vote[i] = (struct vote){c->tap, c->least};
+    }
+    qsort(o->vote, o->n_known, sizeof(o->vote[0]), by_tap);
+    for (uint32_t from = 0, to = 0; from < o->n_known; from = to) {
+        while (to < o->n_known && o->vote[to].tap == o->vote[from].tap) {
+            to++;
+        }
+        o->vote[taps++] = o->vote[from + (to - from) / 2]; /* never behind what was read */
+    }
+    qsort(o->vote, taps, sizeof(o->vote[0]), by_value);
+    return taps > 0 ? o->vote[taps / 2].least : o->right;
 }
 
 static void look(struct order *o, struct mono now)
 {
-    for (uint32_t i = 0; i < o->n_known; i++) {
-        o->sorted[i] = o->clock[o->known[i]].least;
-    }
-    qsort(o->sorted, o->n_known, sizeof(o->sorted[0]), by_value);
-    int64_t right = o->n_known > 0 ? o->sorted[o->n_known / 2] : o->right;
+    int64_t right = median(o);
     if (llabs(right - o->right) > o->window) {
         o->last = INT64_MIN; /* it was of another clock */
     }
@@ -165,6 +193,19 @@ static void end_period(struct order *o, struct mono now)
     o->n_known = n;
     o->period = mono_add_ms(now, PERIOD_MS);
     o->look_again = true;
+}
+
+void order_port(struct order *o, uint32_t port, uint64_t tap)
+{
+    struct clock *c = &o->clock[port % SINK_PORTS_MAX];
+    for (uint32_t i = 0; c->known && c->tap != tap && i < o->n_known; i++) {
+        if (o->known[i] == port) { /* what was said of it was the clock of another tap */
+            o->known[i] = o->known[--o->n_known];
+            c->known = false;
+            o->look_again = true;
+        }
+    }
+    c->tap = tap;
 }
 
 /* Follows the port's clock; is this frame too far ahead of the others? */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/sink.h"
 #include "data/sink/order.h"
 
 enum {
@@ -18,10 +19,12 @@ enum {
     WINDOW = 20 * MS,
     BYTES = 4 << 20,
     FRAMES = 20000,
+    FRAMES_MAX = 60000,
     PORTS = 9,
 };
 
-#define HOUR (INT64_C(3600) * 1000 * MS)
+#define SECOND (INT64_C(1000) * MS)
+#define HOUR (3600 * SECOND)
 #define EPOCH (INT64_C(1700000000) * 1000 * MS)
 
 struct sent {
@@ -32,7 +35,7 @@ struct sent {
 struct world {
     struct order *o;
     struct sent *sent;
-    uint32_t n, taken[FRAMES], n_taken, late, ahead, full;
+    uint32_t n, taken[FRAMES_MAX], n_taken, late, ahead, full;
     int64_t waited; /* the longest */
     uint64_t seed;
 };
@@ -48,9 +51,12 @@ static void begin(struct world *w, uint64_t seed, size_t bytes)
     memset(w, 0, sizeof(*w));
     w->seed = seed;
     w->o = order_new(WINDOW, bytes);
-    w->sent = calloc(FRAMES, sizeof(*w->sent));
+    w->sent = calloc(FRAMES_MAX, sizeof(*w->sent));
     assert_non_null(w->o);
     assert_non_null(w->sent);
+    for (uint32_t p = 0; p < PORTS; p++) {
+        order_port(w->o, p, p + 1);
+    }
 }
 
 static void end(struct world *w)
@@ -70,7 +76,7 @@ static void take_in(struct world *w, const struct frame *f, int64_t now)
     uint32_t id;
     assert_true(f->caplen >= sizeof(id));
     memcpy(&id, f->data, sizeof(id));
-    assert_true(id < w->n && w->n_taken < FRAMES);
+    assert_true(id < w->n && w->n_taken < FRAMES_MAX);
     assert_int_equal(f->caplen, length_of(id));
     assert_int_equal(f->ts_ns, w->sent[id].ts);
     assert_int_equal(f->port, w->sent[id].port);
@@ -125,7 +131,7 @@ static int by_time(const void *a, const void *b)
 
 static void assert_each_once(struct world *w)
 {
-    static uint8_t seen[FRAMES];
+    static uint8_t seen[FRAMES_MAX];
     memset(seen, 0, sizeof(seen));
     assert_int_equal(w->n_taken, w->n);
     for (uint32_t i = 0; i < w->n; i++) {
@@ -209,35 +215,165 @@ static void any_clock_is_borne(void **state)
     }
 }
 
+/* How often a frame of a port that is `good` came out behind a younger one of such a port, of those
+ * that came in [from, to). */
+static uint32_t inversions(const struct world *w, const bool good[PORTS], int64_t from, int64_t to)
+{
+    uint32_t n = 0, looked_at = 0;
+    int64_t last = INT64_MIN;
+    for (uint32_t i = 0; i < w->n_taken; i++) {
+        const struct sent *s = &w->sent[w->taken[i]];
+        if (s->port < PORTS && good[s->port] && s->came >= from && s->came < to) {
+            n += s->ts < last;
+            last = s->ts > last ? s->ts : last;
+            looked_at++;
+        }
+    }
+    assert_true(looked_at > 100);
+    return n;
+}
+
+/* Frames of all ports by chance, whose clocks are off by so much, up to `until`. */
+static void send_with_clocks(struct world *w, const int64_t off[PORTS], int64_t *now, int64_t until)
+{
+    while (*now < until) {
+        *now += draw(w, 800000);
+        release(w, *now, false);
+        uint32_t p = w->n < 3 ? 0 : draw(w, PORTS); /* a wrong one comes first */
+        send_one(w, p, EPOCH + *now + off[p] - draw(w, WINDOW / 2), *now);
+    }
+}
+
 /* A few taps whose clocks are hours off: the others are in order all the same. */
 static void wrong_clocks_spoil_nobody_elses_order(void **state)
 {
     (void)state;
     static const int64_t off[PORTS] = {3 * HOUR, 0, 0, -3 * HOUR, 0, 0, 0, HOUR / 1000, 0};
+    static const bool good[PORTS] = {
+        [1] = true, [2] = true, [4] = true, [5] = true, [6] = true, [8] = true};
     struct world w;
     begin(&w, 5, BYTES);
-    int64_t now = HOUR, last = 0;
-    for (uint32_t i = 0; i < FRAMES; i++) {
-        now += draw(&w, 200000);
-        release(&w, now, false);
-        uint32_t p = i < 3 ? 0 : draw(&w, PORTS); /* a wrong one comes first */
-        send_one(&w, p, EPOCH + now + off[p] - draw(&w, WINDOW / 2), now);
-    }
+    int64_t now = HOUR;
+    send_with_clocks(&w, off, &now, HOUR + 6 * SECOND);
     release(&w, now + WINDOW, true);
     assert_each_once(&w);
-    uint32_t inversions = 0, good = 0;
-    for (uint32_t i = 0; i < w.n_taken; i++) {
-        const struct sent *s = &w.sent[w.taken[i]];
-        if (off[s->port] == 0 && s->came > HOUR + 50 * MS) {
-            inversions += s->ts < last;
-            last = s->ts > last ? s->ts : last;
-            good++;
-        }
-    }
-    assert_true(good > FRAMES / 2);
-    assert_int_equal(inversions, 0);
-    assert_true(w.ahead > FRAMES / 9 && w.late > FRAMES / 20);
+    assert_int_equal(inversions(&w, good, HOUR + 50 * MS, now), 0);
+    assert_true(w.ahead > w.n / 9 && w.late > w.n / 20);
     end(&w);
+}
+
+/* One tap has most of the interfaces, and says of each another time: it has one vote of four. */
+static void a_tap_has_one_vote(void **state)
+{
+    (void)state;
+    static const int64_t off[2][PORTS] = {
+        {3 * HOUR, 4 * HOUR, 5 * HOUR, 3 * HOUR, 0, 3 * HOUR, 0, 3 * HOUR, 0},
+        {-3 * HOUR, -4 * HOUR, -5 * HOUR, -3 * HOUR, 0, -3 * HOUR, 0, -3 * HOUR, 0}};
+    static const bool good[PORTS] = {[4] = true, [6] = true, [8] = true};
+    for (unsigned i = 0; i < 2; i++) {
+        struct world w;
+        begin(&w, 7, BYTES);
+        for (uint32_t p = 0; p < PORTS; p++) {
+            order_port(w.o, p, good[p] ? 100 + p : 7);
+        }
+        int64_t now = HOUR;
+        send_with_clocks(&w, off[i], &now, HOUR + 4 * SECOND);
+        release(&w, now + WINDOW, true);
+        assert_each_once(&w);
+        assert_int_equal(inversions(&w, good, HOUR + 50 * MS, now), 0);
+        end(&w);
+    }
+}
+
+/* Its vote is that of most of its interfaces. */
+static void a_tap_votes_as_most_of_its_ports(void **state)
+{
+    (void)state;
+    static const int64_t off[2][PORTS] = {{3 * HOUR, 0, 0, 0, 3 * HOUR, 0, 0, 0, 3 * HOUR},
+                                          {-3 * HOUR, 0, 0, 0, -3 * HOUR, 0, 0, 0, -3 * HOUR}};
+    static const bool good[PORTS] = {
+        [1] = true, [2] = true, [3] = true, [5] = true, [6] = true, [7] = true};
+    for (unsigned i = 0; i < 2; i++) {
+        struct world w;
+        begin(&w, 10, BYTES);
+        for (uint32_t p = 0; p < PORTS; p++) {
+            order_port(w.o, p, p / 3);
+        }
+        int64_t now = HOUR;
+        send_with_clocks(&w, off[i], &now, HOUR + 2 * SECOND);
+        release(&w, now + WINDOW, true);
+        assert_each_once(&w);
+        assert_int_equal(inversions(&w, good, HOUR + 50 * MS, now), 0);
+        end(&w);
+    }
+}
+
+/* Clocks are put forward and back after several periods, the wrong one is always the first to be
+ * heard, and each is believed again a period later. */
+static void clocks_step_after_periods(void **state)
+{
+    (void)state;
+    static const bool good[PORTS] = {[1] = true, [2] = true, [3] = true, [4] = true,
+                                     [5] = true, [6] = true, [7] = true, [8] = true};
+    static const int64_t step[] = {0, HOUR, -HOUR, HOUR / 60};
+    struct world w;
+    begin(&w, 8, BYTES);
+    int64_t now = HOUR;
+    for (unsigned i = 0; i < 4; i++) {
+        int64_t off[PORTS], from = now, half = now + 5 * SECOND / 2;
+        for (uint32_t p = 0; p < PORTS; p++) {
+            off[p] = p == 0 ? 3 * HOUR : step[i];
+        }
+        for (int64_t t = now + SECOND / 10; t <= half; t += SECOND / 10) {
+            send_with_clocks(&w, off, &now, t);
+            now += 2 * WINDOW;
+            release(&w, now, false);
+            send_one(&w, 0, EPOCH + now + off[0], now); /* also after each period's end */
+        }
+        uint32_t ahead = w.ahead, late = w.late, wrong = 0, n = w.n;
+        send_with_clocks(&w, off, &now, half + 2 * SECOND);
+        for (uint32_t k = n; k < w.n; k++) {
+            wrong += w.sent[k].port == 0;
+        }
+        release(&w, now + WINDOW, true);
+        assert_int_equal(inversions(&w, good, from + 2 * SECOND + 50 * MS, now), 0);
+        assert_int_equal(w.ahead - ahead, wrong); /* and no others */
+        assert_int_equal(w.late - late, 0);
+        now += 2 * WINDOW;
+    }
+    assert_each_once(&w);
+    end(&w);
+}
+
+/* Thousands of taps that are gone have no say after a while, and a port that goes to another tap
+ * brings nothing of what it said for the one before. */
+static void votes_come_and_go(void **state)
+{
+    (void)state;
+    static const int64_t off[PORTS] = {0, 0, 0, 2 * HOUR, 2 * HOUR, 2 * HOUR, 2 * HOUR, 0, 0};
+    static const bool good[PORTS] = {[0] = true, [1] = true, [2] = true, [7] = true, [8] = true};
+    for (unsigned handed_over = 0; handed_over < 2; handed_over++) {
+        struct world w;
+        begin(&w, 9, BYTES);
+        int64_t now = HOUR;
+        for (uint32_t p = PORTS; p < SINK_PORTS_MAX; p++) {
+            order_port(w.o, p, 10000 + p);
+            now += 10000;
+            release(&w, now, false);
+            send_one(&w, p, EPOCH + now - 5 * HOUR, now);
+        }
+        for (uint32_t p = PORTS; handed_over && p < SINK_PORTS_MAX; p++) {
+            static const uint64_t others[] = {1, 2, 3, 8, 9};
+            order_port(w.o, p, others[p % 5]);
+        }
+        int64_t until = now + (handed_over ? 1 : 13) * SECOND;
+        int64_t from = handed_over ? now + 50 * MS : until - SECOND;
+        send_with_clocks(&w, off, &now, until);
+        release(&w, now + WINDOW, true);
+        assert_int_equal(inversions(&w, good, from, now), 0);
+        assert_each_once(&w);
+        end(&w);
+    }
 }
 
 /* A clock that is put forward in the middle: its interface's own frames keep their order. */
@@ -311,6 +447,10 @@ int main(void)
         cmocka_unit_test(sorted_as_the_model),
         cmocka_unit_test(any_clock_is_borne),
         cmocka_unit_test(wrong_clocks_spoil_nobody_elses_order),
+        cmocka_unit_test(a_tap_has_one_vote),
+        cmocka_unit_test(a_tap_votes_as_most_of_its_ports),
+        cmocka_unit_test(clocks_step_after_periods),
+        cmocka_unit_test(votes_come_and_go),
         cmocka_unit_test(a_step_keeps_an_interfaces_order),
         cmocka_unit_test(late_ones_pass),
         cmocka_unit_test(room_is_bounded),

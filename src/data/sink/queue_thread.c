@@ -154,6 +154,9 @@ static void add(struct queue_sink *q, struct queue_inner_port *p, struct queue_c
     p->ledger = c->port.ledger;
     p->device = c->port.device;
     c->port.device = -1;
+    if (p->lane->order) {
+        order_port(p->lane->order, c->port.index, c->port.tap_number);
+    }
     p->refused = c;
     if (!give(q, p)) {
         q->retry = q->refused ? q->retry : mono_add_ms(q->now, SINK_RETRY_MS);
