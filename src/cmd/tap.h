@@ -112,7 +112,7 @@ struct tap {
     struct backlog_pool *backlog; /* NULL: none */
     struct mono memory_short;     /* when memory was short last; {0}: it is not */
     struct mono memory_said;
-    uint64_t seed;                /* of the workers' experiments */
+    uint64_t seed; /* of the workers' experiments */
     struct control_server *status;
     struct loop_timer *timer;
     char host[128];

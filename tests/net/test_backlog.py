@@ -97,7 +97,7 @@ def test_memory_is_short(lab):
     like = Tap(lab, *words, up=False, env=env)
     wait_until(lambda: "listening" in like.proc.err(), 10, "a tap without a limit, to see what it takes")
     pages = max(int(Path(f"/proc/{pid}/statm").read_text().split()[0]) for pid in like.proc.tree())
-    like.finish()
+    like.finish(status=1)
     limit = pages * os.sysconf("SC_PAGE_SIZE") + (16 << 20)
     tap = Tap(lab, *words, name=name, up=False, prefix=("prlimit", f"--as={limit}"), env=env)
     wait_until(lambda: "listening" in tap.proc.err(), 10, "the tap")
