@@ -125,8 +125,10 @@ def test_path_cut_in_silence(lab):
     gen = start_framegen(lab, 20000, pps=4000)
     wait_until(lambda: link_tx(name)["confirmed"] > 1000, 10, "frames to be confirmed")
     lab.ip(lab.collector, "link", "set", "link0", "down")
-    wait_until(lambda: link_tx(name)["backlogged"] > 1000, 10, "doubt")
-    assert status(name)["session"]["state"] == "waiting for a sign of life"
+    # frames also wait for a moment before, when the device says that its queue is full
+    wait_until(lambda: status(name)["session"]["state"] == "waiting for a sign of life", 10, "doubt")
+    waited = link_tx(name)["backlogged"]
+    wait_until(lambda: link_tx(name)["backlogged"] > waited + 1000, 10, "frames that wait")
     lab.ip(lab.collector, "link", "set", "link0", "up")
     gen.wait(30)
     source.wait_count(20000)
