@@ -5,33 +5,6 @@
  */
 #include "sys/ring_testing.h"
 
-/* A TCP super-packet of IPv4, tagged or not, with its header of offloads. Gives the length. */
-static uint32_t super_packet(uint8_t *to, bool tagged, uint32_t payload)
-{
-    struct virtio_net_hdr h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                               .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-                               .hdr_len = (uint16_t)(tagged ? 58 : 54),
-                               .gso_size = 1400,
-                               .csum_start = (uint16_t)(tagged ? 38 : 34),
-                               .csum_offset = 16};
-    struct wr w = wr_make(to, payload + 100);
-    wr_copy(&w, &h, sizeof(h));
-    wr_copy(&w, "\2\0\0\0\0\2\2\0\0\0\0\1", 12);
-    if (tagged) {
-        wr_u32(&w, 0x81000064);
-    }
-    wr_u16(&w, 0x0800);
-    wr_u16(&w, 0x4500);
-    wr_u16(&w, (uint16_t)(40 + payload));
-    wr_copy(&w, "\0\0\x40\0\x40\6\0\0\x0a\0\0\1\x0a\0\0\2", 16);
-    wr_copy(&w, "\0\x50\0\x51\0\0\0\1\0\0\0\1\x50\x10\xff\xff\0\0\0\0", 20);
-    for (uint32_t i = 0; i < payload; i++) {
-        wr_u8(&w, (uint8_t)(i * 13));
-    }
-    assert_true(wr_ok(&w));
-    return (uint32_t)wr_len(&w);
-}
-
 static void super_packets_keep_their_offloads(void **state)
 {
     (void)state;

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ring's part of the ledger: each of its rows, by frames that a TAP device of the test's own
+ * gives.
+ */
+#include "data/source/ring.h"
+#include "sys/ring_testing.h"
+
+enum {
+    PLAIN = 100,
+    SUPER = 60000,
+    LONG = 300000, /* more than a block has room for */
+    HEAD = sizeof(struct virtio_net_hdr),
+};
+
+struct bench {
+    int tap;
+    struct ledger ledger;
+    struct source *source;
+    struct batch batch;
+    uint64_t caplen; /* of all that was read */
+};
+
+static struct ring *ring_of(const char *name, uint32_t bytes, uint32_t block)
+{
+    return ring_on(
+        &(struct ring_conf){.ifindex = index_of(name), .bytes = bytes, .block_size = block});
+}
+
+static void set_up(struct bench *b, uint32_t bytes, uint32_t block)
+{
+    memset(b, 0, sizeof(*b));
+    b->tap = tun_device("t0", IFF_TAP | IFF_VNET_HDR);
+    assert_int_equal(ring_source_new(ring_of("t0", bytes, block), &b->ledger, &b->source), 0);
+}
+
+static void tear_down(struct bench *b)
+{
+    b->source->ops->free(b->source);
+    close(b->tap);
+}
+
+static void put(struct bench *b, const uint8_t *d, uint32_t len)
+{
+    assert_int_equal(write(b->tap, d, len), len);
+}
+
+static void put_plain(struct bench *b, unsigned n)
+{
+    uint8_t d[HEAD + PLAIN] = {0};
+    memcpy(d + HEAD, "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14);
+    for (unsigned i = 0; i < n; i++) {
+        put(b, d, sizeof(d));
+    }
+}
+
+/* Until so many frames were read, in all. */
+static void read_until(struct bench *b, uint64_t n)
+{
+    struct mono end = deadline_s(5);
+    while (ledger_get(&b->ledger, LEDGER_RING_OUT) < n) {
+        int got = b->source->ops->read(b->source, &b->batch);
+        assert_true(got >= 0);
+        for (int i = 0; i < got; i++) {
+            b->caplen += b->batch.f[i].caplen;
+        }
+        if (got == 0) {
+            not_after(end);
+            wait_readable(ring_source_ring(b->source), 20);
+        }
+    }
+    b->source->ops->release(b->source);
+    ring_source_count(b->source);
+}
+
+static uint64_t count(const struct bench *b, enum ledger_id id)
+{
+    return ledger_get(&b->ledger, id);
+}
+
+static void what_is_read(void **state)
+{
+    (void)state;
+    static struct bench b;
+    static uint8_t d[HEAD + LONG + 100];
+    set_up(&b, 0, 0);
+    put_plain(&b, 3);
+    put(&b, d, super_packet(d, false, SUPER));
+    put(&b, d, super_packet(d, false, LONG));
+    uint32_t ufo = super_packet(d, false, 8000); /* which the kernel cannot tell of */
+    d[HEAD + 23] = 17;
+    d[1] = VIRTIO_NET_HDR_GSO_UDP;
+    d[8] = 6;
+    put(&b, d, ufo);
+    put_plain(&b, 1);
+    read_until(&b, 6);
+    assert_int_equal(count(&b, LEDGER_RING_IN), 7);
+    assert_int_equal(count(&b, LEDGER_RING_OUT), 6);
+    assert_int_equal(count(&b, LEDGER_RING_OFFLOAD), 1);
+    assert_int_equal(count(&b, LEDGER_RING_FULL), 0);
+    assert_int_equal(count(&b, LEDGER_RING_SUPER), 2);
+    assert_int_equal(count(&b, LEDGER_RING_CLAMPED), 1);
+    assert_int_equal(count(&b, LEDGER_RING_BYTES), b.caplen);
+    assert_in_range(b.caplen, 4 * PLAIN + 54 + SUPER + 1, 4 * PLAIN + 54 + SUPER + 54 + LONG - 1);
+    assert_int_equal(count(&b, LEDGER_SEL_BAD), 0);
+    assert_int_equal(ledger_sum(&b.ledger, LEDGER_RING).in_flight, 0);
+    tear_down(&b);
+}
+
+/* A ring of a few blocks that nobody reads: what it could not hold was dropped, and no more. */
+static void a_full_ring(void **state)
+{
+    (void)state;
+    enum { FRAMES = 3000 };
+    static struct bench b;
+    set_up(&b, 65536, 16384);
+    put_plain(&b, FRAMES);
+    struct ring *r = ring_source_ring(b.source);
+    uint64_t seen = 0, dropped = 0;
+    struct mono end = deadline_s(5);
+    while (seen < FRAMES) {
+        assert_int_equal(ring_stats(r, &seen, &dropped), 0);
+        not_after(end);
+    }
+    assert_true(dropped > 0);
+    assert_int_equal(ring_stop(r), 0);
+    read_until(&b, FRAMES - dropped);
+    assert_int_equal(count(&b, LEDGER_RING_IN), FRAMES);
+    assert_int_equal(count(&b, LEDGER_RING_FULL), dropped);
+    assert_int_equal(count(&b, LEDGER_RING_OUT), FRAMES - dropped);
+    assert_int_equal(ledger_sum(&b.ledger, LEDGER_RING).in_flight, 0);
+    tear_down(&b);
+}
+
+/* What a ring had that was given up unread; the next one counts on. */
+static void another_ring(void **state)
+{
+    (void)state;
+    static struct bench b;
+    set_up(&b, 0, 0);
+    put_plain(&b, 4);
+    read_until(&b, 4);
+    put_plain(&b, 10);
+    uint64_t seen = 0, dropped = 0;
+    struct mono end = deadline_s(5);
+    while (seen < 14) {
+        assert_int_equal(ring_stats(ring_source_ring(b.source), &seen, &dropped), 0);
+        not_after(end);
+    }
+    ring_source_swap(b.source, NULL);
+    assert_null(ring_source_ring(b.source));
+    assert_int_equal(b.source->ops->read(b.source, &b.batch), 0);
+    assert_int_equal(b.source->ops->fd(b.source), -1);
+    assert_int_equal(count(&b, LEDGER_RING_IN), 14);
+    assert_int_equal(count(&b, LEDGER_RING_GONE), 10);
+    assert_int_equal(ledger_sum(&b.ledger, LEDGER_RING).in_flight, 0);
+    ring_source_swap(b.source, ring_of("t0", 0, 0));
+    put_plain(&b, 3);
+    read_until(&b, 7);
+    assert_int_equal(count(&b, LEDGER_RING_IN), 17);
+    assert_int_equal(count(&b, LEDGER_RING_OUT), 7);
+    assert_int_equal(count(&b, LEDGER_RING_GONE), 10);
+    assert_int_equal(ledger_sum(&b.ledger, LEDGER_RING).in_flight, 0);
+    tear_down(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_read),
+        cmocka_unit_test(a_full_ring),
+        cmocka_unit_test(another_ring),
+    };
+    return cmocka_run_group_tests(tests, own_namespace, NULL);
+}
