@@ -28,6 +28,8 @@ def test_a_removed_device_is_made_again(lab):
     index = lab.ip(lab.collector, "-o", "link", "show", "ntap0").split(":")[0]
     tap = Tap(lab, to=f"10.77.0.2:{port}")
     framegen(lab, 500, pps=5000)
+    written = lambda: sink(one(status(f"collector-{port}")["taps"]))["out"]
+    wait_until(lambda: written() == 500, 10, lambda: f"500 frames on the device, which has {written()}")
     lab.ip(lab.collector, "link", "del", "ntap0")
     collector.proc.wait_line("ntap0 was removed: its frames are dropped until it is made again")
     collector.proc.wait_line("ntap0 was made again")
