@@ -94,6 +94,37 @@ static void a_black_hole_costs_what_was_in_it(void **state)
     world_free(w);
 }
 
+/* Every second long datagram vanishes, and all long questions: a path with too much to carry. */
+static unsigned overloaded(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                           size_t len)
+{
+    (void)r;
+    struct link_record rec;
+    if (!to_collector || len <= 1472 || link_peek(d, len) != LINK_RECORD ||
+        link_record_decode(d, len, &rec) < 0) {
+        return 1;
+    }
+    return rec.stream == 0 ? 0 : ++w->n % 2;
+}
+
+/* Such a path is not taken for a narrow one, whatever becomes of the questions. */
+static void an_overloaded_path_stays_wide(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_PLAIN, NULL);
+    world_must(w, found, 3000);
+    w->fate = overloaded;
+    struct mono end = mono_add_ms(mono_now(), 4000);
+    while (!mono_due(mono_now(), end)) { /* four reports */
+        world_frames(&w->tap[0], 2000);
+        world_run(w, never, 5);
+    }
+    assert_true(w->n > 100);
+    assert_int_equal(path(w)->size, PMTU_MAX);
+    assert_int_equal(w->tap[0].worker.datagram, LINK_PROBE_MAX);
+    world_free(w);
+}
+
 /* A collector of before: it does not say that it answers, and does not. */
 static unsigned knows_no_probes(struct world *w, struct relay *r, bool to_collector,
                                 const uint8_t *d, size_t len)
@@ -480,6 +511,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loopback_carries_all),
         cmocka_unit_test(a_black_hole_costs_what_was_in_it),
+        cmocka_unit_test(an_overloaded_path_stays_wide),
         cmocka_unit_test(without_probes_the_kernel_is_believed),
         cmocka_unit_test(an_old_record_moves_nothing),
         cmocka_unit_test(a_stranger_gets_what_came),

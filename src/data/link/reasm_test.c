@@ -319,6 +319,87 @@ static void frames_that_cannot_be(void **state)
     end(&t);
 }
 
+/* A segment in which the frame that began before ends after `rest` bytes, and frame `no` starts,
+ * whole. */
+static void rest_and_small(struct tap *t, uint64_t counter, uint64_t no, uint16_t rest)
+{
+    static uint8_t plain[LINK_DATAGRAM_MAX];
+    const struct link_segment s = {.first = rest, .frame_no = no, .base_ts = 1};
+    const struct link_frame f = {.caplen = 60, .origlen = 60, .ts_ns = 1};
+    uint8_t head[LINK_FRAME_HEADER_MAX];
+    unsigned n = link_frame_encode(&f, 1, head);
+    link_segment_encode(&s, plain);
+    memset(plain + LINK_SEGMENT_HEADER, 7, rest);
+    memcpy(plain + LINK_SEGMENT_HEADER + rest, head, n);
+    memset(plain + LINK_SEGMENT_HEADER + rest + n, 7, 60);
+    reasm_segment(t->reasm[0], counter, plain, LINK_SEGMENT_HEADER + rest + n + 60, t->now,
+                  &t->out);
+}
+
+/* A segment that is none, between others: the frame that it would have ended is counted as
+ * malformed, also where a gap follows, and so is one that ends too early or too late. */
+static void nonsense_between(void **state)
+{
+    (void)state;
+    static struct tap t;
+    struct reasm_room all = {.max = MIB};
+    begin(&t, &all, MIB, 1);
+    segment(&t, 0, 0, 0, 200, 100); /* 200 bytes, of which 93 are here */
+    reasm_segment(t.reasm[0], 1, (const uint8_t *)"none", 4, t.now, &t.out);
+    more(&t, 0, 2, 1, 107); /* no part of a frame any more */
+    small(&t, 0, 3, 1);
+    delivered(&t);
+    assert_int_equal(t.got, 1);
+    assert_int_equal(count(&t, LEDGER_RX_MALFORMED), 1);
+    segment(&t, 0, 4, 2, 200, 100);
+    more(&t, 0, 5, UINT64_C(1) << 60, 107); /* more frames before it than there can be */
+    small(&t, 0, 6, 3);
+    delivered(&t);
+    assert_int_equal(t.got, 2);
+    assert_int_equal(count(&t, LEDGER_RX_MALFORMED), 2);
+    segment(&t, 0, 7, 4, 200, 100);
+    rest_and_small(&t, 8, 5, 106);
+    segment(&t, 0, 9, 6, 200, 100);
+    rest_and_small(&t, 10, 7, 107);
+    delivered(&t);
+    assert_int_equal(t.got, 5);
+    assert_int_equal(count(&t, LEDGER_RX_MALFORMED), 3);
+    segment(&t, 0, 11, 8, 200, 100);
+    more(&t, 0, 12, 9, 108); /* a byte too many, and then a gap */
+    small(&t, 0, 14, 10);    /* frame 9 began in what is missing */
+    segment(&t, 0, 15, 11, 200, 100);
+    more(&t, 0, 16, UINT64_C(1) << 60, 107);
+    small(&t, 0, 18, 13);
+    small(&t, 0, 19, 5); /* a number that goes back */
+    small(&t, 0, 21, 16);
+    finish(&t);
+    assert_int_equal(t.got, 8);
+    assert_int_equal(count(&t, LEDGER_RX_MALFORMED), 5 + 2 + 2);
+    assert_int_equal(count(&t, LEDGER_RX_LOST), 0);
+    assert_int_equal(count(&t, LEDGER_RX_IN), 17);
+    end(&t);
+}
+
+/* No room for a segment where one behind it has that already: that one goes first, and this one is
+ * late. */
+static void a_place_is_given_up(void **state)
+{
+    (void)state;
+    static struct tap t;
+    struct reasm_room all = {.max = MIB};
+    begin(&t, &all, SEGMENT + 2 * OVERHEAD, 1);
+    small(&t, 0, 0, 0);
+    segment(&t, 0, 5, 5, SEGMENT - 7, SEGMENT);
+    segment(&t, 0, 3, 3, SEGMENT - 7, SEGMENT);
+    finish(&t);
+    assert_int_equal(t.got, 2);
+    assert_int_equal(count(&t, LEDGER_RX_DATAGRAMS), 3);
+    assert_int_equal(count(&t, LEDGER_RX_LATE_DATAGRAMS), 1);
+    assert_int_equal(count(&t, LEDGER_RX_CROWDED_DATAGRAMS), 1);
+    assert_int_equal(count(&t, LEDGER_RX_LOST), 4);
+    end(&t);
+}
+
 /* ---- counts ---- */
 
 static void exact_counts(void **state)
@@ -362,6 +443,8 @@ int main(void)
         cmocka_unit_test(reports),
         cmocka_unit_test(time_allows),
         cmocka_unit_test(frames_that_cannot_be),
+        cmocka_unit_test(nonsense_between),
+        cmocka_unit_test(a_place_is_given_up),
         cmocka_unit_test(exact_counts),
     };
     return cmocka_run_group_tests_name("data/link/reasm", tests, NULL, NULL);

@@ -254,6 +254,8 @@ static void a_full_socket_loses_nothing(void **state)
     session(&w);
     frames(&w, 4000); /* nobody reads */
     assert_true(in_flight(&w) > 0);
+    assert_true(of(&w, LEDGER_TX_OUT) > 0); /* and some were sent: each frame went one way */
+    assert_int_equal(of(&w, LEDGER_TX_OUT) + of(&w, LEDGER_TX_BACKLOGGED), 4000);
     assert_int_equal(link_tx_drain(w.tx), 10);
     assert_int_equal(of(&w, LEDGER_TX_UNSENT), 0);
     drain(&w);

@@ -47,6 +47,11 @@ static void a_full_disk(void **state)
         util_balanced(s, port, FRAMES / 2);
         out += util_count(s, port, LEDGER_SINK_OUT);
         nospace += util_count(s, port, LEDGER_SINK_NOSPACE);
+        uint64_t bytes = 0; /* frames are written in their order */
+        for (uint32_t i = port; i < port + 2 * util_count(s, port, LEDGER_SINK_OUT); i += 2) {
+            bytes += 900 + i % 300;
+        }
+        assert_int_equal(util_count(s, port, LEDGER_SINK_BYTES), bytes);
     }
     assert_int_equal(u.whole, u.len);
     assert_in_range(u.len, DISK - 8192, DISK);

@@ -63,10 +63,10 @@ static inline void util_write(struct sink *s, uint32_t port, uint32_t id, uint32
 
 struct util_file {
     uint32_t sections, interfaces, frames, stats, bad; /* bad: frames not as util_write made them */
-    uint64_t lost, delivered; /* sums of the frames' and the statistics' figures */
-    size_t len, whole;        /* bytes, and those in whole blocks */
-    uint32_t last_interface;  /* of the last frame */
-    char comment[512];        /* of the last statistics */
+    uint64_t lost, delivered, dropped; /* sums of the frames' and the statistics' figures */
+    size_t len, whole;                 /* bytes, and those in whole blocks */
+    uint32_t last_interface;           /* of the last frame */
+    char comment[512];                 /* of the last statistics */
 };
 
 static inline void util_frame(struct util_file *u, const struct pcapng_item *it)
@@ -100,6 +100,7 @@ static inline struct util_file util_read(const uint8_t *p, size_t len)
         } else if (it.kind == PCAPNG_STATS) {
             u.stats++;
             u.delivered += it.isb.usrdeliv;
+            u.dropped += it.isb.ifdrop;
             snprintf(u.comment, sizeof(u.comment), "%.*s", (int)it.isb.comment.len,
                      it.isb.comment.p ? it.isb.comment.p : "");
         }

@@ -164,12 +164,44 @@ static void another_ring(void **state)
     tear_down(&b);
 }
 
+/* The kernel dropped some of what came to a ring that is given up: these were never in it. */
+static void a_full_ring_is_given_up(void **state)
+{
+    (void)state;
+    enum { FRAMES = 3000 };
+    static struct bench b;
+    set_up(&b, 65536, 16384);
+    put_plain(&b, FRAMES);
+    struct ring *r = ring_source_ring(b.source);
+    uint64_t seen = 0, dropped = 0;
+    struct mono end = deadline_s(5);
+    while (seen < FRAMES) {
+        assert_int_equal(ring_stats(r, &seen, &dropped), 0);
+        not_after(end);
+    }
+    assert_int_equal(ring_stop(r), 0);
+    int got = 0;
+    while (got == 0) {
+        got = b.source->ops->read(b.source, &b.batch);
+        assert_true(got >= 0);
+        not_after(end);
+    }
+    b.source->ops->release(b.source);
+    ring_source_swap(b.source, NULL);
+    assert_true(dropped > 0 && got > 0);
+    assert_int_equal(count(&b, LEDGER_RING_FULL), dropped);
+    assert_int_equal(count(&b, LEDGER_RING_GONE), FRAMES - dropped - (uint64_t)got);
+    assert_int_equal(ledger_sum(&b.ledger, LEDGER_RING).in_flight, 0);
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read),
         cmocka_unit_test(a_full_ring),
         cmocka_unit_test(another_ring),
+        cmocka_unit_test(a_full_ring_is_given_up),
     };
     return cmocka_run_group_tests(tests, own_namespace, NULL);
 }
