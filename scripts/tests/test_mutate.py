@@ -41,6 +41,12 @@ def changes(text):
     return [(c.line, c.kind, c.new) for c in mutate.changes_of("x.c", text)]
 
 
+def test_a_percent_sign_is_part_of_the_line():
+    line = '    int n = snprintf(out, sizeof(out), "%u%%", a + b);'
+    several = [mutate.Change("x.c", 0, "+ to -", line, line.replace("+", "MUTANT(%d) ? -").replace("b)", "b : + b)"))]
+    assert mutate.switched(line, [(7, several[0])]) == line.replace("a + b", "a MUTANT(7) ? - b : + b")
+
+
 def test_every_kind_of_change():
     found = {(line, kind) for line, kind, _ in changes(SOURCE)}
     assert found == {
