@@ -20,6 +20,28 @@ def test_files_exist(document):
     assert not missing
 
 
+# Headers of the system, and placeholders for a module's name.
+FOREIGN = re.compile(r"(linux|net|sys|netinet)/\w+\.h|netdb\.h|if_arp\.h|(\w+/)*[xy](_test|_fuzz)?\.[ch]")
+
+
+def test_named_sources_exist():
+    """A C file that a document or a comment names, with all of its path or the end of it, is there."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, check=True, capture_output=True, text=True).stdout.split()
+    files = [f for f in listed if (TOP / f).exists()]
+    ends = {f[i:] for f in files for i in range(len(f)) if i == 0 or f[i - 1] == "/"}
+    missing = []
+    for file in files:
+        if file.endswith(".md") and not file.startswith("docs/adr/"):
+            texts = re.findall(r"`([^`\n]*)`", (TOP / file).read_text())
+        elif file.startswith(("src/", "tests/")) and file.endswith((".c", ".h")):
+            texts = re.findall(r"/\*.*?\*/", (TOP / file).read_text(), re.S)
+        else:
+            continue
+        named = re.findall(r"(?<![\w./<-])([a-z][\w/]*\.[ch])\b", "\n".join(texts))
+        missing += [f"{file}: {name}" for name in named if name not in ends and not FOREIGN.fullmatch(name)]
+    assert not missing
+
+
 def test_witnesses_exist():
     """Each `file: test, test` of the threat model is a test, and each `x_fuzz` a target."""
     text = (TOP / "docs/threat-model.md").read_text()

@@ -88,7 +88,7 @@ def test_only_some_lines_with_all_their_changes():
     )
 
 
-@pytest.mark.parametrize("file, only", [("src/base/ledger.c", None), ("src/data/link/tx.c", "ledger_add")])
+@pytest.mark.parametrize("file, only", [("src/base/ledger.c", None), ("src/data/link/send/tx.c", "ledger_add")])
 def test_the_changed_tree_compiles(tmp_path, file, only):
     """All changes of a real file together, each behind its number."""
     numbered = dict(enumerate(mutate.choose([(file, (TOP / file).read_text())], 1, 100, None, only), 1))

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "data/sink/queue.h"
+#include "data/sink/queue/queue.h"
 #include "sys/crypto/kdf.h"
 
 enum {
@@ -20,7 +20,7 @@ enum {
 static json_t *document(void *user)
 {
     struct collector *c = user;
-    return report_collector(c->name, c->server, c->output, c->n_outputs);
+    return report_collector(c->name, c->listener, c->output, c->n_outputs);
 }
 
 static void on_say(void *user, bool error, const char *text)
@@ -36,7 +36,7 @@ static void on_failed(void *user)
     loop_stop(c->loop, EXIT_FAILURE);
 }
 
-static const struct server_ops server_ops = {collector_device, on_say, on_failed};
+static const struct listener_ops listener_ops = {collector_device, on_say, on_failed};
 
 static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {
@@ -75,17 +75,17 @@ static int start_engine(struct collector *c, struct error *err)
     for (unsigned i = 0; r == 0 && i < c->conf.threads * c->n_outputs; i++) {
         c->writer[i] = queue_sink_producer(c->output[i % c->n_outputs], i / c->n_outputs);
     }
-    struct server_conf sv = {.handshake = c->secrets.conf,
-                             .fd = c->fd,
-                             .n_threads = c->conf.threads,
-                             .outputs = c->writer,
-                             .n_outputs = c->n_outputs,
-                             .ops = &server_ops,
-                             .user = c};
-    r = r < 0 ? r : server_new(c->loop, &sv, &c->server, err);
+    struct listener_conf sv = {.handshake = c->secrets.conf,
+                               .fd = c->fd,
+                               .n_threads = c->conf.threads,
+                               .outputs = c->writer,
+                               .n_outputs = c->n_outputs,
+                               .ops = &listener_ops,
+                               .user = c};
+    r = r < 0 ? r : listener_new(c->loop, &sv, &c->listener, err);
     secure_wipe(&sv.handshake, sizeof(sv.handshake));
     if (r == 0) {
-        r = control_serve(c->loop, &c->control, document, c, &c->status);
+        r = status_socket_serve(c->loop, &c->control, document, c, &c->status);
         r = r < 0 ? r
                   : loop_add_timer(c->loop, mono_add_ms(mono_now(), CHECK_MS),
                                    CHECK_MS * NSEC_PER_MSEC, on_timer, c, &c->timer);
@@ -94,7 +94,7 @@ static int start_engine(struct collector *c, struct error *err)
     return r;
 }
 
-static void tap_summary(void *user, const struct server_tap *tap)
+static void tap_summary(void *user, const struct listener_peer *tap)
 {
     struct collector *c = user;
     for (unsigned i = 0; i < tap->n_ports; i++) {
@@ -132,9 +132,9 @@ static int engine(struct collector *c)
         c->conf.bind ? " " : "", c->conf.port, c->conf.device ? c->conf.device : "",
         c->conf.device && c->conf.file ? " and " : "", c->conf.file ? c->conf.file : "");
     int status = loop_run(c->loop);
-    server_stop(c->server);
+    listener_stop(c->listener);
     collector_finish_outputs(c);
-    server_each(c->server, tap_summary, c);
+    listener_each(c->listener, tap_summary, c);
     if (c->conf.json) {
         json_t *doc = document(c);
         document_print(doc, JSON_INDENT(2), stdout);
@@ -156,8 +156,8 @@ static void close_fd(int *fd)
 
 static void collector_done(struct collector *c)
 {
-    control_free(c->status);
-    server_free(c->server);
+    status_socket_free(c->status);
+    listener_free(c->listener);
     for (unsigned i = 0; i < c->n_outputs; i++) {
         sink_free(c->output[i]);
     }
@@ -188,7 +188,7 @@ static void at_start(void *ctx)
 static void at_end(void *ctx, int status)
 {
     struct collector *c = ctx;
-    control_remove(&c->control);
+    status_socket_remove(&c->control);
     owndev_remove(c->own);
     if (WIFSIGNALED(status)) {
         say("collector", "the engine was ended by signal %d (%s)", WTERMSIG(status),
@@ -215,7 +215,7 @@ int cmd_collector(int argc, char **argv)
     r = secrets_load(&c.conf.secret, "collector", true, &c.secrets, &err);
     r = r < 0 ? r : collector_open(&c, &err);
     loop_hold_signals(); /* what is made from here on is taken away in order */
-    if (r == 0 && control_listen(&c.control, c.name, &err) < 0) {
+    if (r == 0 && status_socket_listen(&c.control, c.name, &err) < 0) {
         say("collector", "warning: farspan status will not see this collector: %s", err.text);
     }
     const struct broker_conf bc = {.requests = collector_requests,
@@ -229,7 +229,7 @@ int cmd_collector(int argc, char **argv)
     r = r < 0 ? r : broker_start(&bc, &c.broker, &err);
     if (r < 0) {
         say("collector", "%s", err.text);
-        control_remove(&c.control);
+        status_socket_remove(&c.control);
         owndev_remove(c.own);
         collector_done(&c);
         return EXIT_FAILURE;

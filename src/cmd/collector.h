@@ -7,8 +7,8 @@
 
 #include "base/parse.h"
 #include "cmd/cmd.h"
-#include "cmd/control.h"
 #include "cmd/report.h"
+#include "cmd/status_socket.h"
 #include "sys/broker.h"
 #include "sys/owndev.h"
 #include "sys/tapdev.h"
@@ -37,20 +37,20 @@ struct collector_conf {
 struct collector {
     struct collector_conf conf;
     struct secrets secrets;
-    struct control control;
+    struct status_socket control;
     struct broker *broker;
     struct loop *loop;
-    struct server *server;
-    struct control_server *status;
+    struct listener *listener;
+    struct status_server *status;
     struct loop_timer *timer;
     int fd[RECEIVER_THREADS]; /* of each receiving thread; -1: none, also below */
     int file_fd;
-    int lock_fd;                 /* -w: keeps another collector from that file while it is open */
-    struct server_device device; /* of all taps */
-    struct owndev *own;          /* the list of devices; the broker's, NULL in the engine */
-    bool one_each;               /* -i is a pattern */
-    bool told_heard;             /* that the host's network stack hears what is on a device */
-    struct sink *device_sink;    /* behind its queue; NULL: there is none */
+    int lock_fd;                   /* -w: keeps another collector from that file while it is open */
+    struct listener_device device; /* of all taps */
+    struct owndev *own;            /* the list of devices; the broker's, NULL in the engine */
+    bool one_each;                 /* -i is a pattern */
+    bool told_heard;               /* that the host's network stack hears what is on a device */
+    struct sink *device_sink;      /* behind its queue; NULL: there is none */
     struct sink *output[2];
     struct sink *writer[2 * RECEIVER_THREADS]; /* each receiving thread's sinks for them */
     bool told[2];                              /* that it has failed */
@@ -79,8 +79,8 @@ int collector_open_device(struct collector *c, const char *name, struct tapdev *
                           struct error *err);
 /* In the broker. */
 int collector_device_request(void *ctx, const void *args, size_t len, struct broker_reply *reply);
-/* In the engine: a device for a tap, as server_ops wants it. */
-int collector_device(void *user, const char *tap, struct server_device *ret, struct error *err);
+/* In the engine: a device for a tap, as listener_ops wants it. */
+int collector_device(void *user, const char *tap, struct listener_device *ret, struct error *err);
 /* Notices devices that are down or were removed, and has the latter made again. */
 void collector_look_at_devices(struct collector *c);
 

@@ -106,7 +106,7 @@ int collector_device_request(void *ctx, const void *args, size_t len, struct bro
 
 /* ---- in the engine ---- */
 
-static int ask(struct collector *c, const char *tap, struct server_device *ret, struct error *err)
+static int ask(struct collector *c, const char *tap, struct listener_device *ret, struct error *err)
 {
     uint8_t data[1 + IFNAMSIZ];
     size_t len = sizeof(data);
@@ -116,14 +116,14 @@ static int ask(struct collector *c, const char *tap, struct server_device *ret, 
         return r;
     }
     struct rd rd = rd_make(data, len);
-    struct server_device d = {.fd = fd, .cut = rd_u8(&rd) != 0};
+    struct listener_device d = {.fd = fd, .cut = rd_u8(&rd) != 0};
     size_t n = MIN(rd_left(&rd), sizeof(d.name) - 1);
     rd_copy(&rd, d.name, n);
     *ret = d;
     return 0;
 }
 
-int collector_device(void *user, const char *tap, struct server_device *ret, struct error *err)
+int collector_device(void *user, const char *tap, struct listener_device *ret, struct error *err)
 {
     struct collector *c = user;
     if (!c->one_each) {
@@ -139,17 +139,17 @@ int collector_device(void *user, const char *tap, struct server_device *ret, str
     return r;
 }
 
-static void event(struct collector *c, const struct server_device *d, enum history_kind kind,
+static void event(struct collector *c, const struct listener_device *d, enum history_kind kind,
                   const char *words)
 {
-    server_event(c->server, kind, d->name, words);
+    listener_event(c->listener, kind, d->name, words);
     say("collector", "%s %s", d->name, words);
 }
 
-static void make_again(struct collector *c, const char *tap, struct server_device *d)
+static void make_again(struct collector *c, const char *tap, struct listener_device *d)
 {
     struct error err = {""};
-    struct server_device made;
+    struct listener_device made;
     int r = ask(c, tap, &made, &err);
     if (r == 0) {
         r = dup3(made.fd, d->fd, O_CLOEXEC) < 0 ? error_sys(&err, errno, "dup3") : 0;
@@ -169,7 +169,7 @@ static void make_again(struct collector *c, const char *tap, struct server_devic
     d->next = mono_add_ms(mono_now(), d->tries < TRIES ? 0 : AGAIN_MS);
 }
 
-static void look(struct collector *c, const char *tap, struct server_device *d)
+static void look(struct collector *c, const char *tap, struct listener_device *d)
 {
     enum tapdev_state now = tapdev_state(d->fd);
     if (now == TAPDEV_GONE && !d->gone) {
@@ -194,7 +194,7 @@ struct trouble {
     char first[64];
 };
 
-static void look_at_one(void *user, const char *tap, struct server_device *d)
+static void look_at_one(void *user, const char *tap, struct listener_device *d)
 {
     struct trouble *t = user;
     look(t->c, tap, d);
@@ -215,7 +215,7 @@ void collector_look_at_devices(struct collector *c)
     }
     t.missed = device_sink_missed(c->device_sink);
     if (c->one_each) {
-        server_each_device(c->server, look_at_one, &t);
+        listener_each_device(c->listener, look_at_one, &t);
     } else {
         look_at_one(&t, "", &c->device);
     }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cmd/collector.h"
-#include "data/sink/queue.h"
+#include "data/sink/queue/queue.h"
 
 static const char help[] =
     "Usage: farspan collector -p PORT [-i DEVICE] [-w FILE] [OPTION...]\n"

@@ -9,9 +9,9 @@
 
 #include "cmd/collector.h"
 #include "data/sink/device.h"
-#include "data/sink/file.h"
-#include "data/sink/file_lock.h"
-#include "data/sink/queue.h"
+#include "data/sink/file/file.h"
+#include "data/sink/file/lock.h"
+#include "data/sink/queue/queue.h"
 #include "proto/link.h"
 
 enum {

@@ -56,7 +56,7 @@ static int read_list(struct collector *c, struct allow_list *ret, struct error *
 void collector_reload(struct collector *c)
 {
     _cleanup_(allow_done) struct allow_list list = {0};
-    struct server_allowed done = {0};
+    struct listener_allowed done = {0};
     struct error err = {""};
     const char *path = c->conf.secret.allow;
     if (!path) {
@@ -68,7 +68,7 @@ void collector_reload(struct collector *c)
         say("collector", "%s; the list of taps stays as it was", err.text);
         return;
     }
-    server_set_allow(c->server, &list, &done);
+    listener_set_allow(c->listener, &list, &done);
     allow_done(&c->secrets.allow); /* the one from the start, if this is the first time */
     say("collector", "%s was read again: %zu taps, %zu added, %zu removed, %zu changed", path,
         done.taps, done.added, done.removed, done.changed);

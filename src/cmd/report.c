@@ -59,7 +59,7 @@ json_t *report_stage(const struct ledger *l, enum ledger_stage stage)
 }
 
 /* `said`: what the collector has said of them, which is no count of the data thread's; or NULL. */
-static json_t *tap_stages(const struct ledger *l, const struct client_stream_status *said)
+static json_t *tap_stages(const struct ledger *l, const struct dialer_stream_status *said)
 {
     json_t *o = json_object();
     for (unsigned st = LEDGER_RING; st <= LEDGER_LINK_TX; st++) {
@@ -121,11 +121,11 @@ static void set_clock(json_t *o, int64_t rtt_ns, int64_t offset_ns)
     }
 }
 
-static json_t *tap_session(const struct client *c)
+static json_t *tap_session(const struct dialer *c)
 {
-    struct client_status st;
+    struct dialer_status st;
     json_t *o = json_object();
-    client_status(c, &st);
+    dialer_status(c, &st);
     set_str(o, "state", st.state);
     set_str(o, "collector", st.address);
     set_str(o, "cipher", st.cipher);
@@ -141,16 +141,16 @@ static json_t *tap_session(const struct client *c)
     return o;
 }
 
-json_t *report_tap(const char *name, const struct client *c,
+json_t *report_tap(const char *name, const struct dialer *c,
                    const struct report_tap_interface *interfaces, unsigned n,
                    const struct report_gone *gone, const struct history *history)
 {
     json_t *doc = head("tap", name), *list = json_array();
     (void)json_object_set_new(doc, "session", tap_session(c));
     for (unsigned i = 0; i < n; i++) {
-        struct client_stream_status st;
+        struct dialer_stream_status st;
         json_t *o = json_object();
-        client_stream_status(c, interfaces[i].stream, &st);
+        dialer_stream_status(c, interfaces[i].stream, &st);
         set_ifname(o, "name", interfaces[i].name);
         set_str(o, "state", interfaces[i].state);
         (void)json_object_set_new(o, "stages",
@@ -194,7 +194,7 @@ static void set_way(json_t *o, const struct taps *t, const struct ledger *rx,
     (void)json_object_set_new(o, "outputs", outputs);
 }
 
-static void set_past(json_t *o, const struct taps *t, const struct server_past *past)
+static void set_past(json_t *o, const struct taps *t, const struct listener_past *past)
 {
     const struct ledger *out[RECEIVER_OUTPUTS] = {0};
     for (unsigned i = 0; i < t->n_outputs; i++) {
@@ -203,7 +203,7 @@ static void set_past(json_t *o, const struct taps *t, const struct server_past *
     set_way(o, t, &past->rx, &past->reported, out);
 }
 
-static json_t *forgotten_report(const struct server_forgotten *f, const struct taps *t)
+static json_t *forgotten_report(const struct listener_forgotten *f, const struct taps *t)
 {
     json_t *o = json_object();
     document_set(o, "taps", f->taps);
@@ -228,7 +228,7 @@ static json_t *port_report(const struct taps *t, const struct receiver_port *p)
 }
 
 /* Interfaces whose place others needed, as one. */
-static json_t *past_report(const struct taps *t, const struct server_past *past)
+static json_t *past_report(const struct taps *t, const struct listener_past *past)
 {
     json_t *o = json_object();
     document_set(o, "count", past->n);
@@ -236,7 +236,7 @@ static json_t *past_report(const struct taps *t, const struct server_past *past)
     return o;
 }
 
-static void set_device(json_t *o, const struct server_device *d)
+static void set_device(json_t *o, const struct listener_device *d)
 {
     if (d->fd >= 0) {
         set_str(o, "device", d->name);
@@ -245,7 +245,7 @@ static void set_device(json_t *o, const struct server_device *d)
     }
 }
 
-static void tap_report(void *user, const struct server_tap *tap)
+static void tap_report(void *user, const struct listener_peer *tap)
 {
     const struct taps *t = user;
     json_t *o = json_object(), *ports = json_array();
@@ -274,11 +274,11 @@ static void tap_report(void *user, const struct server_tap *tap)
     (void)json_array_append_new(t->list, o);
 }
 
-static json_t *link_report(const struct server *s)
+static json_t *link_report(const struct listener *s)
 {
-    struct server_counters c;
+    struct listener_counters c;
     json_t *o = json_object(), *each = json_array();
-    server_counters(s, &c);
+    listener_counters(s, &c);
     document_set(o, "handshakes", c.handshakes);
     document_set(o, "accepted", c.accepted);
     document_set(o, "cookies_sent", c.cookies);
@@ -307,18 +307,18 @@ static json_t *link_report(const struct server *s)
     return o;
 }
 
-json_t *report_collector(const char *name, const struct server *s, struct sink *const *outputs,
+json_t *report_collector(const char *name, const struct listener *s, struct sink *const *outputs,
                          unsigned n_outputs)
 {
     json_t *doc = head("collector", name), *outs = json_array();
     struct taps t = {json_array(), outputs, n_outputs};
     (void)json_object_set_new(doc, "link", link_report(s));
-    server_each(s, tap_report, &t);
+    listener_each(s, tap_report, &t);
     (void)json_object_set_new(doc, "taps", t.list);
-    if (server_forgotten(s)->taps > 0) {
-        (void)json_object_set_new(doc, "forgotten", forgotten_report(server_forgotten(s), &t));
+    if (listener_forgotten(s)->taps > 0) {
+        (void)json_object_set_new(doc, "forgotten", forgotten_report(listener_forgotten(s), &t));
     }
-    report_history(doc, server_history(s));
+    report_history(doc, listener_history(s));
     for (unsigned i = 0; i < n_outputs; i++) {
         struct error err = {""};
         json_t *o = json_object();

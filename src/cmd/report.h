@@ -8,8 +8,8 @@
 #include <jansson.h>
 
 #include "base/ledger.h"
-#include "data/client.h"
-#include "data/server.h"
+#include "data/link/dial/dialer.h"
+#include "data/link/listen/listener.h"
 
 /* {"in":…,"out":…,"drops":{…},"in_flight":…, further figures}. NULL: no memory. */
 json_t *report_stage(const struct ledger *l, enum ledger_stage stage);
@@ -24,15 +24,15 @@ struct report_tap_interface {
 struct report_gone {
     unsigned n;
     struct ledger ledger;
-    struct client_stream_status said;
+    struct dialer_stream_status said;
 };
 
-json_t *report_tap(const char *name, const struct client *c,
+json_t *report_tap(const char *name, const struct dialer *c,
                    const struct report_tap_interface *interfaces, unsigned n,
                    const struct report_gone *gone, const struct history *history);
 /* Puts "history", a list of events, and "history_missed", how many are not known, into `o`. */
 void report_history(json_t *o, const struct history *h);
-json_t *report_collector(const char *name, const struct server *s, struct sink *const *outputs,
+json_t *report_collector(const char *name, const struct listener *s, struct sink *const *outputs,
                          unsigned n_outputs);
 
 /* A document of either kind as a table for people. */

@@ -115,7 +115,7 @@ static int collect(const struct status *s, json_t *all, struct error *err)
     }
     int r = unixsock_dir_for(geteuid(), getenv("XDG_RUNTIME_DIR"), &dir);
     if (r < 0) {
-        return error_sys(err, -r, "no folder for control sockets");
+        return error_sys(err, -r, "no folder for status sockets");
     }
     if (s->name) {
         r = unixsock_path(&dir, s->name, path, err);

@@ -35,12 +35,12 @@ static json_t *document(void *user)
                                                            : "up",
                                                 ti->stream, ti->worker};
     }
-    return report_tap(t->conf.name, t->client, list, t->n, &t->gone, &t->history);
+    return report_tap(t->conf.name, t->dialer, list, t->n, &t->gone, &t->history);
 }
 
 /* ---- what the link asks for ---- */
 
-static int on_connect(void *user, enum client_where where, int *ret_fd, struct error *err)
+static int on_connect(void *user, enum dialer_where where, int *ret_fd, struct error *err)
 {
     struct tap *t = user;
     uint8_t number = (uint8_t)where;
@@ -70,7 +70,7 @@ static void on_stream_ended(void *user, uint16_t id)
     tap_forgotten(user, id);
 }
 
-static const struct client_ops client_ops = {on_connect, on_flow, on_say, on_stream_ended,
+static const struct dialer_ops dialer_ops = {on_connect, on_flow, on_say, on_stream_ended,
                                              on_stopped};
 
 /* ---- events ---- */
@@ -80,7 +80,7 @@ static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
     (void)l;
     struct tap *t = user;
     if (!sig->ignored) {
-        client_stop(t->client);
+        dialer_stop(t->dialer);
     }
 }
 
@@ -98,7 +98,7 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
         }
     }
     tap_tell_amplified(t);
-    client_workers_changed(t->client);
+    dialer_workers_changed(t->dialer);
 }
 
 static void on_timer(struct loop *l, struct mono now, void *user)
@@ -126,16 +126,16 @@ static int start_engine(struct tap *t, struct error *err)
         say("tap", "%s", err->text);
     }
     r = sandbox_enter(&sc, err);
-    struct client_conf cc = {.handshake = t->secrets.conf,
+    struct dialer_conf cc = {.handshake = t->secrets.conf,
                              .name = t->conf.name,
                              .host = t->host,
                              .software = "farspan " FARSPAN_VERSION,
                              .collector = t->conf.collector_text,
                              .mtu = t->conf.mtu,
                              .history = &t->history,
-                             .ops = &client_ops,
+                             .ops = &dialer_ops,
                              .user = t};
-    r = r < 0 ? r : client_new(t->loop, &cc, &t->client, err);
+    r = r < 0 ? r : dialer_new(t->loop, &cc, &t->dialer, err);
     secure_wipe(&cc.handshake, sizeof(cc.handshake));
     if (r == 0 && t->conf.backlog_bytes > 0) {
         t->backlog = backlog_pool_new(t->conf.backlog_bytes);
@@ -148,7 +148,7 @@ static int start_engine(struct tap *t, struct error *err)
     if (r == 0) {
         r = loop_add_timer(t->loop, mono_add_ms(mono_now(), TICK_MS), TICK_MS * NSEC_PER_MSEC,
                            on_timer, t, &t->timer);
-        r = r < 0 ? r : control_serve(t->loop, &t->control, document, t, &t->status);
+        r = r < 0 ? r : status_socket_serve(t->loop, &t->control, document, t, &t->status);
         r = r < 0 ? error_sys(err, -r, "cannot start") : 0;
     }
     return r;
@@ -186,18 +186,18 @@ static void summary_of(const char *of, const struct ledger *l, uint64_t unconfir
 /* Returns how many frames no report of the collector has confirmed. */
 static uint64_t summary(const struct tap *t)
 {
-    struct client_status st;
+    struct dialer_status st;
     uint64_t unconfirmed = t->gone.said.unconfirmed;
     for (unsigned i = 0; i < t->n; i++) {
-        struct client_stream_status said;
-        client_stream_status(t->client, t->interface[i]->stream, &said);
+        struct dialer_stream_status said;
+        dialer_stream_status(t->dialer, t->interface[i]->stream, &said);
         summary_of(t->interface[i]->name, worker_ledger(t->interface[i]->worker), said.unconfirmed);
         unconfirmed += said.unconfirmed;
     }
     if (t->gone.n > 0) {
         summary_of("interfaces that are gone", &t->gone.ledger, t->gone.said.unconfirmed);
     }
-    client_status(t->client, &st);
+    dialer_status(t->dialer, &st);
     if (st.sessions == 0) {
         say("tap", "there never was a session with the collector at %s", t->conf.collector_text);
     }
@@ -208,8 +208,8 @@ static uint64_t summary(const struct tap *t)
  * something may be missing. */
 static int verdict(const struct tap *t, uint64_t unconfirmed)
 {
-    struct client_status st;
-    client_status(t->client, &st);
+    struct dialer_status st;
+    dialer_status(t->dialer, &st);
     return st.sessions == 0 || (t->conf.strict && unconfirmed > 0) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -220,7 +220,7 @@ static int engine(struct tap *t)
         say("tap", "%s", err.text);
         return EXIT_FAILURE;
     }
-    client_start(t->client);
+    dialer_start(t->dialer);
     int status = loop_run(t->loop);
     uint64_t unconfirmed = summary(t);
     if (t->conf.json) {
@@ -237,8 +237,8 @@ static int engine(struct tap *t)
 
 static void tap_done(struct tap *t)
 {
-    control_free(t->status);
-    client_free(t->client);
+    status_socket_free(t->status);
+    dialer_free(t->dialer);
     for (unsigned i = 0; i < t->n; i++) {
         worker_free(t->interface[i]->worker);
         free(t->interface[i]);
@@ -275,7 +275,7 @@ static void at_start(void *ctx)
 static void at_end(void *ctx, int status)
 {
     struct tap *t = (struct tap *)ctx;
-    control_remove(&t->control);
+    status_socket_remove(&t->control);
     if (WIFSIGNALED(status)) {
         say("tap", "the engine was ended by signal %d (%s)", WTERMSIG(status),
             strsignal(WTERMSIG(status)));
@@ -285,14 +285,14 @@ static void at_end(void *ctx, int status)
 /* The user's filter for both kinds of frames, as it may be needed later for another than now. */
 static int compile(struct tap_conf *c, struct error *err)
 {
-    static const enum netlink_framing kinds[] = {NETLINK_ETHERNET, NETLINK_RAW_IP};
+    static const enum netif_framing kinds[] = {NETIF_ETHERNET, NETIF_RAW_IP};
     int r[ARRAY_SIZE(kinds)] = {0};
     for (size_t i = 0; c->filter && i < ARRAY_SIZE(kinds); i++) {
         r[i] = filter_compile(c->filter, NULL, kinds[i], 0, &c->program[kinds[i]],
                               &c->program_error[kinds[i]]);
     }
     if (r[0] < 0 && r[1] < 0) {
-        *err = c->program_error[NETLINK_ETHERNET];
+        *err = c->program_error[NETIF_ETHERNET];
         return r[0];
     }
     return 0;
@@ -302,12 +302,12 @@ static int compile(struct tap_conf *c, struct error *err)
 static int find_interfaces(const struct tap_conf *c, struct error *err)
 {
     for (unsigned i = 0; i < c->n_words; i++) {
-        struct netlink_link link = {0};
+        struct netif link = {0};
         const struct tap_word *w = &c->word[i];
         if (w->pattern) {
             continue;
         }
-        int r = netlink_find(w->text, &link, err);
+        int r = netif_find(w->text, &link, err);
         r = r < 0 ? r : tap_may_carry(c, &link, err);
         if (r < 0) {
             return r;
@@ -351,7 +351,7 @@ int cmd_tap(int argc, char **argv)
     system_words(t.host, sizeof(t.host));
     r = prepare(&t, &err);
     loop_hold_signals(); /* what is made from here on is taken away in order */
-    if (r == 0 && control_listen(&t.control, t.conf.name, &err) < 0) {
+    if (r == 0 && status_socket_listen(&t.control, t.conf.name, &err) < 0) {
         say("tap", "warning: farspan status will not see this tap: %s", err.text);
     }
     const struct broker_conf bc = {.requests = tap_requests,
@@ -365,7 +365,7 @@ int cmd_tap(int argc, char **argv)
     r = r < 0 ? r : broker_start(&bc, &t.broker, &err);
     if (r < 0) {
         say("tap", "%s", err.text);
-        control_remove(&t.control);
+        status_socket_remove(&t.control);
         tap_done(&t);
         return EXIT_FAILURE;
     }

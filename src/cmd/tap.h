@@ -10,13 +10,13 @@
 #include "base/history.h"
 #include "base/parse.h"
 #include "cmd/cmd.h"
-#include "cmd/control.h"
 #include "cmd/report.h"
-#include "data/client.h"
+#include "cmd/status_socket.h"
+#include "data/link/dial/dialer.h"
 #include "proto/bpfsel.h"
 #include "sys/broker.h"
 #include "sys/filter.h"
-#include "sys/linkwatch.h"
+#include "sys/ifwatch.h"
 #include "sys/netns.h"
 #include "sys/ring.h"
 #include "sys/ring_list.h"
@@ -34,9 +34,9 @@ enum {
 
 enum tap_request {
     TAP_OPEN_RING, /* an interface's name, 16 bytes; gives its ring, and struct tap_opened */
-    TAP_CONNECT,   /* u8: an enum client_where; gives a UDP socket that is connected to the
+    TAP_CONNECT,   /* u8: an enum dialer_where; gives a UDP socket that is connected to the
                     * collector */
-    TAP_WATCH,     /* gives a socket that hears of the interfaces (sys/linkwatch.h) */
+    TAP_WATCH,     /* gives a socket that hears of the interfaces (sys/ifwatch.h) */
     TAP_NETNS,     /* gives u64: which namespace that of --netns is now, 0: it is gone */
     TAP_OWN,       /* u32: an interface's index; gives u8: 1: it is a collector's device */
     TAP_REQUESTS,
@@ -70,7 +70,7 @@ struct tap_conf {
     uint32_t mtu;                    /* 0: found out */
     const char *filter_option;       /* -f */
     char *filter;
-    /* It, compiled for NETLINK_ETHERNET and NETLINK_RAW_IP; insns NULL: none, or it cannot be. */
+    /* It, compiled for NETIF_ETHERNET and NETIF_RAW_IP; insns NULL: none, or it cannot be. */
     struct filter_prog program[2];
     struct error program_error[2];
     enum frame_dir dir;
@@ -103,17 +103,17 @@ struct tap_interface {
 struct tap {
     struct tap_conf conf;
     struct secrets secrets;
-    struct control control;
+    struct status_socket control;
     struct broker *broker;
     struct loop *loop;
     struct wake wake;
     struct loop_fd *wake_event;
-    struct client *client;
+    struct dialer *dialer;
     struct backlog_pool *backlog; /* NULL: none */
     struct mono memory_short;     /* when memory was short last; {0}: it is not */
     struct mono memory_said;
     uint64_t seed; /* of the workers' experiments */
-    struct control_server *status;
+    struct status_server *status;
     struct loop_timer *timer;
     char host[128];
     struct history history;
@@ -157,7 +157,7 @@ enum frame_dir tap_direction(const struct tap_conf *c, uint16_t arphrd);
 struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
                                const struct tap_opened *of);
 /* Can it be tapped as the command line wants? 0 or -errno with the reason. */
-int tap_may_carry(const struct tap_conf *c, const struct netlink_link *link, struct error *err);
+int tap_may_carry(const struct tap_conf *c, const struct netif *link, struct error *err);
 
 /* Reads argv into `c`; EXIT_SUCCESS to go on, else -1 - exit status. */
 int tap_parse(struct tap_conf *c, int argc, char **argv);
@@ -193,11 +193,11 @@ void tap_links_flow(struct tap *t, const struct ether_flow *flow);
 /* ---- tap_own.c ---- */
 
 /* Is it a collector's device, which no pattern takes up? Tells of each once. */
-bool tap_is_own(struct tap *t, const struct netlink_link *link);
+bool tap_is_own(struct tap *t, const struct netif *link);
 /* There is no interface of that index any more. */
 void tap_own_forget(struct tap *t, int index);
 /* In the broker: the same, of an interface of the thread's namespace; and the engine's question. */
-bool tap_own_there(const struct netlink_link *link);
+bool tap_own_there(const struct netif *link);
 int tap_own_request(void *ctx, const void *args, size_t len, struct broker_reply *reply);
 
 /* ---- tap_links.c ---- */

@@ -41,10 +41,10 @@ enum frame_dir tap_direction(const struct tap_conf *c, uint16_t arphrd)
 struct ring_conf tap_ring_conf(const struct tap_conf *c, const struct tap_word *word,
                                const struct tap_opened *of)
 {
-    enum netlink_framing framing = netlink_framing(of->arphrd, of->flags);
+    enum netif_framing framing = netif_framing(of->arphrd, of->flags);
     return (struct ring_conf){.ifindex = (int)of->index,
-                              .raw_ip = framing == NETLINK_RAW_IP,
-                              .cooked = framing == NETLINK_COOKED,
+                              .raw_ip = framing == NETIF_RAW_IP,
+                              .cooked = framing == NETIF_COOKED,
                               .longest = of->longest,
                               .promiscuous = !c->not_promiscuous && !word->any,
                               .ignore_outgoing = tap_direction(c, of->arphrd) == FRAME_DIR_IN,
@@ -57,12 +57,12 @@ uint32_t tap_ring_share(unsigned n)
     return MIN(MAX(share, (uint32_t)TAP_PATTERN_RING_MIN), (uint32_t)RING_BYTES_DEFAULT);
 }
 
-int tap_may_carry(const struct tap_conf *c, const struct netlink_link *link, struct error *err)
+int tap_may_carry(const struct tap_conf *c, const struct netif *link, struct error *err)
 {
-    enum netlink_framing framing = netlink_framing(link->arphrd, link->flags);
-    bool ethernet = framing == NETLINK_ETHERNET;
-    const struct error *of_filter = &c->program_error[ethernet ? NETLINK_ETHERNET : NETLINK_RAW_IP];
-    if (framing == NETLINK_OTHER) {
+    enum netif_framing framing = netif_framing(link->arphrd, link->flags);
+    bool ethernet = framing == NETIF_ETHERNET;
+    const struct error *of_filter = &c->program_error[ethernet ? NETIF_ETHERNET : NETIF_RAW_IP];
+    if (framing == NETIF_OTHER) {
         return error_set(
             err, EOPNOTSUPP,
             "%s: its frames have headers of their own kind (ARPHRD %u), for which there "
@@ -132,8 +132,8 @@ static uint32_t ring_bytes(const struct tap_conf *c, const struct tap_word *word
 static int open_there(struct tap_conf *c, const char *name, const struct tap_word *word,
                       struct broker_reply *reply)
 {
-    struct netlink_link link = {0};
-    int r = netlink_get(name, &link, &reply->err);
+    struct netif link = {0};
+    int r = netif_get(name, &link, &reply->err);
     r = r < 0 ? r : tap_may_carry(c, &link, &reply->err);
     if (r == 0 && word->pattern && tap_own_there(&link)) {
         r = error_set(&reply->err, EBUSY, "a collector's own device");
@@ -184,7 +184,7 @@ static int watch(void *ctx, const void *args, size_t len, struct broker_reply *r
     const struct tap_conf *c = ctx;
     int r = c->netns ? netns_enter(c->netns, &reply->err) : 0;
     if (r == 0) {
-        r = linkwatch_open(&reply->fd, &reply->err);
+        r = ifwatch_open(&reply->fd, &reply->err);
         if (c->netns) {
             netns_leave(c->netns);
         }
@@ -247,10 +247,10 @@ static int connect_collector(void *ctx, const void *args, size_t len, struct bro
     int r = 0;
     struct rd rd = rd_make(args, len);
     uint8_t where = rd_u8(&rd);
-    if (where > CLIENT_WHERE_NEXT) {
+    if (where > DIALER_WHERE_NEXT) {
         return error_set(&reply->err, EINVAL, "there is no such way to choose an address");
     }
-    if (where == CLIENT_WHERE_FOUND && c->collector_found.len) {
+    if (where == DIALER_WHERE_FOUND && c->collector_found.len) {
         return connect_to(c, &c->collector_found, reply);
     }
     if (geteuid() == 0) {
@@ -260,7 +260,7 @@ static int connect_collector(void *ctx, const void *args, size_t len, struct bro
         r = resolve_host(&rc, c->collector.host, c->collector.port,
                          mono_add_ms(mono_now(), RESOLVE_MS), found, RESOLVE_MAX, &n, &reply->err);
     }
-    return r < 0 ? r : connect_to_one(c, found, n, where == CLIENT_WHERE_NEXT, reply);
+    return r < 0 ? r : connect_to_one(c, found, n, where == DIALER_WHERE_NEXT, reply);
 }
 
 const struct broker_request tap_requests[TAP_REQUESTS] = {

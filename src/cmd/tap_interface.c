@@ -49,8 +49,7 @@ static struct bpfsel_flow own_flow(const struct ether_flow *flow)
 static int make_program(struct tap *t, const struct tap_interface *ti, unsigned *ret_n,
                         struct error *err)
 {
-    const struct filter_prog *user =
-        &t->conf.program[ti->raw_ip ? NETLINK_RAW_IP : NETLINK_ETHERNET];
+    const struct filter_prog *user = &t->conf.program[ti->raw_ip ? NETIF_RAW_IP : NETIF_ETHERNET];
     const struct bpfsel_flow flows[2] = {own_flow(&t->flow), own_flow(&t->former)};
     const struct bpfsel_conf bc = {
         .raw_ip = ti->raw_ip,
@@ -126,14 +125,14 @@ struct tap_interface *tap_by_index(struct tap *t, int index)
 /* The link type that its frames have in a capture file: tcpdump cooks GRE too. */
 static uint16_t linktype_of(const struct tap_opened *o)
 {
-    switch (netlink_framing(o->arphrd, o->flags)) {
-    case NETLINK_RAW_IP:
+    switch (netif_framing(o->arphrd, o->flags)) {
+    case NETIF_RAW_IP:
         return o->arphrd == ARPHRD_IPGRE || o->arphrd == IP6GRE ? PCAPNG_LINKTYPE_LINUX_SLL
                                                                 : PCAPNG_LINKTYPE_RAW;
-    case NETLINK_COOKED:
+    case NETIF_COOKED:
         return PCAPNG_LINKTYPE_LINUX_SLL;
-    case NETLINK_ETHERNET:
-    case NETLINK_OTHER:
+    case NETIF_ETHERNET:
+    case NETIF_OTHER:
         break;
     }
     return PCAPNG_LINKTYPE_ETHERNET;
@@ -143,12 +142,12 @@ static uint16_t linktype_of(const struct tap_opened *o)
 static int start(struct tap *t, struct tap_interface *ti, const struct tap_opened *kind,
                  struct error *err)
 {
-    struct client_stream cs = {.ifname = ti->name,
+    struct dialer_stream cs = {.ifname = ti->name,
                                .filter = t->conf.filter ? t->conf.filter : "",
                                .snaplen = t->conf.snaplen,
                                .linktype = linktype_of(kind),
                                .arphrd = kind->arphrd};
-    struct worker_conf wc = {.stream = client_next_stream(t->client),
+    struct worker_conf wc = {.stream = dialer_next_stream(t->dialer),
                              .take_links = t->conf.take_links,
                              .keep_super = t->conf.keep_super,
                              .snaplen = t->conf.snaplen,
@@ -166,7 +165,7 @@ static int start(struct tap *t, struct tap_interface *ti, const struct tap_opene
         return r;
     }
     cs.worker = ti->worker;
-    r = client_add_stream(t->client, &cs, &ti->stream);
+    r = dialer_add_stream(t->dialer, &cs, &ti->stream);
     if (r < 0) {
         worker_free(ti->worker);
         return error_sys(err, -r, "%s", ti->name);
@@ -245,7 +244,7 @@ int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err)
         return r;
     }
     ti->there = ti->seen = true;
-    client_stream_kind(t->client, ti->stream, linktype_of(&ti->now), ti->now.arphrd);
+    dialer_stream_kind(t->dialer, ti->stream, linktype_of(&ti->now), ti->now.arphrd);
     (void)set_filter(t, ti, NULL); /* the same once more, with the flow for what comes after it */
     return 0;
 }
@@ -306,8 +305,8 @@ void tap_take(struct tap *t, struct tap_interface *ti)
 void tap_forget_gone(struct tap *t)
 {
     unsigned gone = 0;
-    struct client_status st;
-    client_status(t->client, &st);
+    struct dialer_status st;
+    dialer_status(t->dialer, &st);
     for (unsigned i = 0; st.up && i < t->n; i++) { /* without a session they may have frames left */
         gone += !t->interface[i]->there && !t->interface[i]->ending;
     }
@@ -325,7 +324,7 @@ void tap_forget_gone(struct tap *t)
         }
         oldest->ending = true;
         worker_stop(oldest->worker);
-        client_end_stream(t->client, oldest->stream);
+        dialer_end_stream(t->dialer, oldest->stream);
         gone--;
     }
 }
@@ -350,7 +349,7 @@ void tap_tell_amplified(struct tap *t)
 
 void tap_forgotten(struct tap *t, uint16_t stream)
 {
-    struct client_stream_status said;
+    struct dialer_stream_status said;
     unsigned i = 0;
     while (i < t->n && t->interface[i]->stream != stream) {
         i++;
@@ -359,7 +358,7 @@ void tap_forgotten(struct tap *t, uint16_t stream)
         return;
     }
     struct tap_interface *ti = t->interface[i];
-    client_stream_status(t->client, stream, &said);
+    dialer_stream_status(t->dialer, stream, &said);
     t->gone.n++;
     t->gone.said.confirmed += said.confirmed;
     t->gone.said.reported_lost += said.reported_lost;

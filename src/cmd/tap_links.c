@@ -20,7 +20,7 @@ enum {
 /* ---- what the kernel tells ---- */
 
 /* Once for each interface: some are matched by a pattern and cannot be. */
-static void refuse(struct tap *t, const struct netlink_link *link, const char *why)
+static void refuse(struct tap *t, const struct netif *link, const char *why)
 {
     for (unsigned i = 0; i < MIN(t->n_refused, (unsigned)TAP_REFUSED); i++) {
         if (t->refused[i] == link->index) {
@@ -31,7 +31,7 @@ static void refuse(struct tap *t, const struct netlink_link *link, const char *w
     tap_event(t, HISTORY_IF_REFUSED, link->name, "is not tapped: %s", why);
 }
 
-static void appeared(struct tap *t, const struct netlink_link *link, struct tap_interface *ti)
+static void appeared(struct tap *t, const struct netif *link, struct tap_interface *ti)
 {
     struct error err = {""};
     const struct tap_word *word = tap_word_for(&t->conf, link->name);
@@ -58,7 +58,7 @@ static void appeared(struct tap *t, const struct netlink_link *link, struct tap_
 }
 
 /* It is the one that is tapped; what is different? */
-static void changed(struct tap *t, struct tap_interface *ti, const struct netlink_link *link)
+static void changed(struct tap *t, struct tap_interface *ti, const struct netif *link)
 {
     struct tap_opened old = ti->now;
     ti->seen = true;
@@ -73,7 +73,7 @@ static void changed(struct tap *t, struct tap_interface *ti, const struct netlin
         tap_event(t, HISTORY_IF_MTU, ti->name, "has MTU %u now, before %u", link->mtu, old.mtu);
     }
     if (old.arphrd == link->arphrd &&
-        netlink_framing(old.arphrd, old.flags) == netlink_framing(link->arphrd, link->flags)) {
+        netif_framing(old.arphrd, old.flags) == netif_framing(link->arphrd, link->flags)) {
         return;
     }
     tap_event(t, HISTORY_IF_TYPE, ti->name, "is of another kind now (ARPHRD %u, before %u)",
@@ -88,7 +88,7 @@ static void changed(struct tap *t, struct tap_interface *ti, const struct netlin
     }
 }
 
-static void link_is(struct tap *t, const struct netlink_link *link)
+static void link_is(struct tap *t, const struct netif *link)
 {
     struct tap_interface *ti = tap_by_index(t, link->index);
     const struct tap_word *word = tap_word_for(&t->conf, link->name);
@@ -130,7 +130,7 @@ static void ask(struct tap *t)
     for (unsigned i = 0; i < t->n; i++) {
         t->interface[i]->seen = false;
     }
-    if (linkwatch_ask(t->watch) < 0) {
+    if (ifwatch_ask(t->watch) < 0) {
         t->lost = true;
     }
 }
@@ -146,28 +146,28 @@ static void sweep(struct tap *t)
     }
 }
 
-static void on_link(void *user, enum linkwatch_kind kind, const struct netlink_link *link)
+static void on_link(void *user, enum ifwatch_kind kind, const struct netif *link)
 {
     struct tap *t = user;
     struct tap_interface *ti;
     switch (kind) {
-    case LINKWATCH_IS:
+    case IFWATCH_IS:
         link_is(t, link);
         break;
-    case LINKWATCH_GONE:
+    case IFWATCH_GONE:
         tap_own_forget(t, link->index);
         ti = tap_by_index(t, link->index);
         if (ti) {
             link_gone(t, ti);
         }
         break;
-    case LINKWATCH_ALL:
+    case IFWATCH_ALL:
         t->asked = (struct mono){0};
         if (!t->lost) {
             sweep(t);
         }
         break;
-    case LINKWATCH_LOST:
+    case IFWATCH_LOST:
         t->lost = true;
         break;
     }
@@ -184,7 +184,7 @@ static void close_watch(struct tap *t)
 
 static void read_watch(struct tap *t)
 {
-    int r = linkwatch_read(t->watch, on_link, t);
+    int r = ifwatch_read(t->watch, on_link, t);
     if (r < 0) {
         t->lost = true;
     }

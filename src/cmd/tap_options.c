@@ -99,21 +99,21 @@ static const struct option options[] = {
 static int list_interfaces(const char *netns)
 {
     _cleanup_(netns_freep) struct netns *there = NULL;
-    struct netlink_link *links = NULL;
+    struct netif *links = NULL;
     size_t n = 0;
     struct error err = {""};
     int r = netns ? netns_open(netns, &there, &err) : 0;
     if (r == 0 && there) {
         r = netns_enter(there, &err);
     }
-    r = r < 0 ? r : netlink_links(&links, &n, &err);
+    r = r < 0 ? r : netif_list(&links, &n, &err);
     if (r < 0) {
         say("tap", "%s", err.text);
         return EXIT_FAILURE;
     }
     for (size_t i = 0; i < n; i++) {
-        const struct netlink_link *l = &links[i];
-        bool other = netlink_framing(l->arphrd, l->flags) == NETLINK_OTHER;
+        const struct netif *l = &links[i];
+        bool other = netif_framing(l->arphrd, l->flags) == NETIF_OTHER;
         const char *kind = other ? "cannot be tapped" : "";
         char name[TEXT_ESCAPE * sizeof(l->name)], alias[TEXT_ESCAPE * sizeof(l->alias)];
         text_name(name, sizeof(name), l->name, strlen(l->name));

@@ -12,7 +12,7 @@
 #include "sys/owndev.h"
 #include "sys/unixsock.h"
 
-bool tap_own_there(const struct netlink_link *link)
+bool tap_own_there(const struct netif *link)
 {
     const uid_t users[] = {0, geteuid()};
     for (size_t i = 0; strcmp(link->kind, "tun") == 0 && i < ARRAY_SIZE(users); i++) {
@@ -29,7 +29,7 @@ int tap_own_request(void *ctx, const void *args, size_t len, struct broker_reply
 {
     const struct tap_conf *c = ctx;
     struct rd rd = rd_make(args, len);
-    const struct netlink_link link = {.index = (int)rd_u32(&rd), .kind = "tun"};
+    const struct netif link = {.index = (int)rd_u32(&rd), .kind = "tun"};
     int r = c->netns ? netns_enter(c->netns, &reply->err) : 0;
     if (r == 0) {
         struct wr w = wr_make(reply->data, sizeof(reply->data));
@@ -60,7 +60,7 @@ void tap_own_forget(struct tap *t, int index)
     }
 }
 
-bool tap_is_own(struct tap *t, const struct netlink_link *link)
+bool tap_is_own(struct tap *t, const struct netif *link)
 {
     uint8_t arg[4], own = 0;
     size_t len = sizeof(own);

@@ -9,13 +9,14 @@
  *
  * Every frame given to write() is counted in its port's ledger: SINK_IN at once, and either
  * SINK_OUT, when it has really been written, or a drop by reason. A single field has a single
- * writing thread, but for drops that a queue (sink/queue.h) and the sink behind it both count;
- * after finish() nothing is in flight.
+ * writing thread, but for drops that a queue (sink/queue/queue.h) and the sink behind it both
+ * count; after finish() nothing is in flight.
  *
  * A sink that has no room for a port refuses it, and counts each of its frames as SINK_REFUSED
  * until the caller, who asks again now and then, finds that there is room.
  *
- * The link's sink at the tap (link/tx.h) is no output: it has no ports, no check() and no finish().
+ * The link's sink at the tap (link/send/tx.h) is no output: it has no ports, no check() and no
+ * finish().
  */
 #pragma once
 

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/ledger.h"
-#include "data/link/tx.h"
+#include "data/link/send/tx.h"
 #include "proto/ether.h"
 #include "sys/filter.h"
 #include "sys/loop.h"

@@ -4,16 +4,16 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "model/load.h"
+#include "model/admission.h"
 
 static struct guard_entry *ways(struct guard *g, const uint8_t addr[16])
 {
-    return &g->entry[load_hash(g->key, addr) % (GUARD_ENTRIES / GUARD_WAYS) * GUARD_WAYS];
+    return &g->entry[admission_hash(g->key, addr) % (GUARD_ENTRIES / GUARD_WAYS) * GUARD_WAYS];
 }
 
 static struct guard_known *known_ways(struct guard *g, const uint8_t addr[16])
 {
-    return &g->known[load_hash(g->key, addr) % (GUARD_KNOWN / GUARD_WAYS) * GUARD_WAYS];
+    return &g->known[admission_hash(g->key, addr) % (GUARD_KNOWN / GUARD_WAYS) * GUARD_WAYS];
 }
 
 static bool is_known(struct guard *g, const uint8_t addr[16], struct mono now)
@@ -73,7 +73,7 @@ void guard_init(struct guard *g, uint64_t key, struct mono now)
 bool guard_allows(struct guard *g, const uint8_t addr[16], struct mono now)
 {
     uint8_t a[16];
-    load_address(addr, a);
+    admission_address(addr, a);
     refill(g, now);
     struct guard_entry *e = find(g, a);
     if (e && mono_diff(now, e->last) > GUARD_FORGET_MS * NSEC_PER_MSEC) {
@@ -86,7 +86,7 @@ bool guard_allows(struct guard *g, const uint8_t addr[16], struct mono now)
 uint32_t guard_failed(struct guard *g, const uint8_t addr[16], struct mono now)
 {
     uint8_t a[16];
-    load_address(addr, a);
+    admission_address(addr, a);
     refill(g, now);
     g->tokens -= g->tokens > -GUARD_DEBT ? 1 : 0;
     struct guard_entry *e = find(g, a);
@@ -115,7 +115,7 @@ uint32_t guard_failed(struct guard *g, const uint8_t addr[16], struct mono now)
 void guard_passed(struct guard *g, const uint8_t addr[16], struct mono now)
 {
     uint8_t a[16];
-    load_address(addr, a);
+    admission_address(addr, a);
     remember(g, a, now);
     struct guard_entry *e = find(g, a);
     if (e) {

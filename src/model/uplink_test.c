@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "model/admission.h"
 #include "model/guard.h"
-#include "model/load.h"
 #include "model/uplink.h"
 
 static const struct mono t0 = {1000 * NSEC_PER_SEC};
@@ -473,13 +473,13 @@ static void the_known_are_renewed(void **state)
     const uint64_t sets = GUARD_KNOWN / GUARD_WAYS;
     static struct guard g;
     uint8_t a[GUARD_WAYS + 1][16] = {{[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}};
-    uint64_t set = load_hash(99, a[0]) % sets;
+    uint64_t set = admission_hash(99, a[0]) % sets;
     unsigned n = 1;
     for (uint32_t i = 1; n < GUARD_WAYS + 1; i++) { /* addresses that share its places */
         uint8_t b[16] = {[10] = 0xff,        [11] = 0xff,       10,
                          (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
         memcpy(a[n], b, 16);
-        n += load_hash(99, b) % sets == set;
+        n += admission_hash(99, b) % sets == set;
     }
     guard_init(&g, 99, t0);
     for (unsigned i = 0; i < GUARD_WAYS; i++) {

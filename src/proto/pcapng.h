@@ -7,7 +7,8 @@
  * The writer writes little-endian blocks with nanosecond timestamps into the caller's memory and
  * leaves the frame's bytes to the caller, so that they are copied once, from where they were
  * captured to the buffer that goes to the disk. The reader takes what anybody wrote. Both use the
- * same structures, and neither allocates. Files, threads and loss are data/sink/file.h's affair.
+ * same structures, and neither allocates. Files, threads and loss are data/sink/file/file.h's
+ * affair.
  */
 #pragma once
 

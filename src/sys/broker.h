@@ -50,7 +50,7 @@ struct broker_conf {
     /* In the broker, once it is on its own: to wipe what only the engine needs. May be NULL. */
     void (*at_start)(void *ctx);
     /* In the broker when the engine has ended, `status` as from waitpid: to remove what only the
-     * broker can (the control socket) and to say what the engine no longer can. May be NULL. */
+     * broker can (the status socket) and to say what the engine no longer can. May be NULL. */
     void (*at_end)(void *ctx, int status);
     unsigned call_ms; /* how long broker_call waits; 0: 10,000 */
 };

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "sys/netlink.h"
+#include "sys/netif.h"
 
 /* ---- the filter ---- */
 
@@ -35,7 +35,7 @@ static int add_clsact(int ifindex)
     char buf[256] = "";
     const struct tcmsg head = {
         .tcm_ifindex = ifindex, .tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0), .tcm_parent = TC_H_CLSACT};
-    int r = netlink_ask(tc_request(buf, RTM_NEWQDISC, NLM_F_EXCL, &head, "clsact"));
+    int r = netif_ask(tc_request(buf, RTM_NEWQDISC, NLM_F_EXCL, &head, "clsact"));
     return r == -EEXIST ? 0 : r;
 }
 
@@ -55,7 +55,7 @@ static int add_drop(int ifindex)
     mnl_attr_put_strz(req, TCA_BPF_NAME, "farspan");
     mnl_attr_put_u32(req, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
     mnl_attr_nest_end(req, options);
-    return netlink_ask(req);
+    return netif_ask(req);
 }
 
 /* ---- the settings ---- */

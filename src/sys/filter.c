@@ -17,7 +17,7 @@ static void pcap_closep(pcap_t **p)
 }
 
 /* A live handle on the interface, or NULL when it cannot be had. */
-static pcap_t *live(const char *ifname, enum netlink_framing framing, uint32_t snaplen)
+static pcap_t *live(const char *ifname, enum netif_framing framing, uint32_t snaplen)
 {
     char why[PCAP_ERRBUF_SIZE];
     pcap_t *p = pcap_create(ifname, why);
@@ -26,7 +26,7 @@ static pcap_t *live(const char *ifname, enum netlink_framing framing, uint32_t s
     }
     pcap_set_snaplen(p, (int)snaplen);
     pcap_set_buffer_size(p, 1 << 16);
-    int dlt = framing == NETLINK_RAW_IP ? DLT_RAW : DLT_EN10MB;
+    int dlt = framing == NETIF_RAW_IP ? DLT_RAW : DLT_EN10MB;
     if (pcap_activate(p) < 0 || (pcap_datalink(p) != dlt && pcap_set_datalink(p, dlt) < 0)) {
         pcap_close(p);
         return NULL;
@@ -35,16 +35,16 @@ static pcap_t *live(const char *ifname, enum netlink_framing framing, uint32_t s
 }
 
 /* A handle on some interface that is up and frames likewise. */
-static pcap_t *live_on_any(enum netlink_framing framing, uint32_t snaplen)
+static pcap_t *live_on_any(enum netif_framing framing, uint32_t snaplen)
 {
-    _cleanup_(freep) struct netlink_link *links = NULL;
+    _cleanup_(freep) struct netif *links = NULL;
     size_t n = 0;
-    if (netlink_links(&links, &n, NULL) < 0) {
+    if (netif_list(&links, &n, NULL) < 0) {
         return NULL;
     }
     for (size_t i = 0; i < n; i++) {
         if ((links[i].flags & IFF_UP) &&
-            netlink_framing(links[i].arphrd, links[i].flags) == framing) {
+            netif_framing(links[i].arphrd, links[i].flags) == framing) {
             pcap_t *p = live(links[i].name, framing, snaplen);
             if (p) {
                 return p;
@@ -78,7 +78,7 @@ static int compile(pcap_t *p, const char *expr, struct filter_prog *ret, struct 
     return r;
 }
 
-int filter_compile(const char *expr, const char *ifname, enum netlink_framing framing,
+int filter_compile(const char *expr, const char *ifname, enum netif_framing framing,
                    uint32_t snaplen, struct filter_prog *ret, struct error *err)
 {
     snaplen = snaplen && snaplen < SNAP_MAX ? snaplen : SNAP_MAX;
@@ -86,7 +86,7 @@ int filter_compile(const char *expr, const char *ifname, enum netlink_framing fr
     if (!p) {
         p = live_on_any(framing, snaplen);
     }
-    if (!p && framing == NETLINK_RAW_IP) { /* no tags there, so a dead handle gives the same code */
+    if (!p && framing == NETIF_RAW_IP) { /* no tags there, so a dead handle gives the same code */
         p = pcap_open_dead(DLT_RAW, (int)snaplen);
     }
     if (!p) {

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "sys/netlink.h"
+#include "sys/netif.h"
 
 struct filter_prog {
     struct sock_filter *insns; /* owned; NULL when nothing was compiled */
@@ -21,7 +21,7 @@ struct filter_prog {
 /* Compiles `expr` (NULL or blank: everything). `ifname` NULL, absent or down: code for any
  * other interface that is up and framed likewise. A frame that matches gives `snaplen` (0: 262144).
  * -EINVAL with libpcap's own words; -ENETDOWN when no interface is up to compile for. */
-int filter_compile(const char *expr, const char *ifname, enum netlink_framing framing,
+int filter_compile(const char *expr, const char *ifname, enum netif_framing framing,
                    uint32_t snaplen, struct filter_prog *ret, struct error *err);
 void filter_done(struct filter_prog *p);
 

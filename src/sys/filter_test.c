@@ -59,7 +59,7 @@ static void as_tcpdump_would(void **state)
         struct error err = {""};
         struct filter_prog p = {0};
         const char *name = names[i % 2], *expr = exprs[i / 2];
-        if (filter_compile(expr, name, NETLINK_ETHERNET, i % 3 * 96, &p, &err) < 0) {
+        if (filter_compile(expr, name, NETIF_ETHERNET, i % 3 * 96, &p, &err) < 0) {
             fail_msg("%s", err.text);
         }
         assert_string_equal(text_of(&p), by_tcpdump(name, expr, i % 3 * 96));
@@ -77,7 +77,7 @@ static void for_an_interface_that_cannot_be_opened(void **state)
         struct filter_prog p = {0};
         struct error err = {""};
         const char *expr = "outbound and vlan 7 and udp";
-        assert_int_equal(filter_compile(expr, names[i], NETLINK_ETHERNET, 0, &p, &err), 0);
+        assert_int_equal(filter_compile(expr, names[i], NETIF_ETHERNET, 0, &p, &err), 0);
         assert_string_equal(text_of(&p), by_tcpdump("lo", expr, 0));
         filter_done(&p);
     }
@@ -89,12 +89,11 @@ static void on_raw_ip(void **state)
     (void)state;
     int tun = tun_device("u0", IFF_TUN);
     struct filter_prog p = {0};
-    assert_int_equal(filter_compile("tcp port 80 and inbound", "u0", NETLINK_RAW_IP, 0, &p, NULL),
-                     0);
+    assert_int_equal(filter_compile("tcp port 80 and inbound", "u0", NETIF_RAW_IP, 0, &p, NULL), 0);
     assert_string_equal(text_of(&p), by_tcpdump("u0", "tcp port 80 and inbound", 0));
     filter_done(&p);
     close(tun);
-    assert_int_equal(filter_compile("udp", "u0", NETLINK_RAW_IP, 0, &p, NULL), 0);
+    assert_int_equal(filter_compile("udp", "u0", NETIF_RAW_IP, 0, &p, NULL), 0);
     filter_done(&p);
 }
 
@@ -103,16 +102,16 @@ static void passes_the_message_on(void **state)
     (void)state;
     struct filter_prog p = {0};
     struct error err = {""};
-    assert_int_equal(filter_compile("tcp prot 80", "va", NETLINK_ETHERNET, 0, &p, &err), -EINVAL);
+    assert_int_equal(filter_compile("tcp prot 80", "va", NETIF_ETHERNET, 0, &p, &err), -EINVAL);
     assert_memory_equal(err.text, "filter \"tcp prot 80\": ", 22);
     assert_non_null(strstr(err.text, "syntax error"));
     assert_null(strchr(err.text, '\n'));
-    assert_int_equal(filter_compile("ip and arp", "va", NETLINK_ETHERNET, 0, &p, &err), -EINVAL);
+    assert_int_equal(filter_compile("ip and arp", "va", NETIF_ETHERNET, 0, &p, &err), -EINVAL);
     assert_non_null(strstr(err.text, "rejects all packets"));
     assert_null(p.insns);
     filter_done(&p);
     sh("ip link set lo down && ip link set va down && ip link set vb down");
-    assert_int_equal(filter_compile("udp", "va", NETLINK_ETHERNET, 0, &p, &err), -ENETDOWN);
+    assert_int_equal(filter_compile("udp", "va", NETIF_ETHERNET, 0, &p, &err), -ENETDOWN);
 }
 
 static void joins_words(void **state)

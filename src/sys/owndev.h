@@ -3,7 +3,7 @@
  * Which TAP devices collectors have made, so that a tap leaves those out and no others: what a
  * collector puts there would come back to it for ever. A device's name, alias and kind are for
  * anybody to choose who may change interfaces; this is not. Each collector keeps a list, a file in
- * the folder of control sockets (sys/unixsock.h), which only the user that it was started by can
+ * the folder of status sockets (sys/unixsock.h), which only the user that it was started by can
  * write. It holds the namespace and the index of each of its devices, and counts for as long as the
  * collector lives and holds the file's lock. A tap believes the lists of root and of its own user;
  * where it sees none, it takes the device for anybody's, and taps it.

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "sys/deaf.h"
-#include "sys/netlink.h"
+#include "sys/netif.h"
 
 enum {
     NAME_MAX_LEN = IFNAMSIZ - 1,
@@ -162,8 +162,8 @@ static bool is_persistent(int fd)
 /* There is an interface of that name. */
 static int take(int fd, const char *name, struct error *err)
 {
-    struct netlink_link link = {0};
-    int r = netlink_get(name, &link, err);
+    struct netif link = {0};
+    int r = netif_get(name, &link, err);
     if (r < 0) {
         return r;
     }
@@ -236,13 +236,13 @@ int tapdev_set_up(const struct tapdev *d, struct error *ret_heard, struct error 
 {
     *ret_heard = (struct error){""};
     (void)deaf_make(d->ifindex, d->name, ret_heard); /* before anything can appear on it */
-    int r = netlink_set(d->ifindex,
-                        &(struct netlink_set){.mtu = TAPDEV_MTU,
-                                              .txqueuelen = TAPDEV_QUEUE,
-                                              .alias = d->taken ? NULL : TAPDEV_ALIAS,
-                                              .silent = true,
-                                              .up = true},
-                        err);
+    int r = netif_set(d->ifindex,
+                      &(struct netif_set){.mtu = TAPDEV_MTU,
+                                          .txqueuelen = TAPDEV_QUEUE,
+                                          .alias = d->taken ? NULL : TAPDEV_ALIAS,
+                                          .silent = true,
+                                          .up = true},
+                      err);
     if (r == 0 && d->keep && ioctl(d->fd, TUNSETPERSIST, 1) < 0) {
         r = error_sys(err, errno, "cannot make the device %s persistent", d->name);
     }

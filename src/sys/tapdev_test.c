@@ -153,8 +153,8 @@ static void settings(void **state)
 {
     (void)state;
     int tap = open_tap("ntap0");
-    struct netlink_link l;
-    assert_int_equal(netlink_find("ntap0", &l, NULL), 0);
+    struct netif l;
+    assert_int_equal(netif_find("ntap0", &l, NULL), 0);
     assert_int_equal(l.mtu, 65521);
     assert_string_equal(l.alias, "farspan collector");
     assert_int_equal(l.flags & (IFF_UP | IFF_NOARP | IFF_MULTICAST), IFF_UP | IFF_NOARP);
@@ -239,7 +239,7 @@ static void a_persistent_device_is_taken(void **state)
     (void)state;
     struct error err = {""}, heard = {""};
     struct tapdev d = {.fd = -1};
-    struct netlink_link l;
+    struct netif l;
     sh("ip tuntap add dev ntap0 mode tap && ip link set ntap0 alias 'to the IDS' up && "
        "ip addr add 10.1.1.1/24 dev ntap0");
     int index = index_of("ntap0");
@@ -251,7 +251,7 @@ static void a_persistent_device_is_taken(void **state)
        "grep -q 1 /proc/sys/net/ipv6/conf/ntap0/disable_ipv6");
     is_refused("ntap0", "ntap0 is in use by another program");
     close(d.fd);
-    assert_int_equal(netlink_find("ntap0", &l, NULL), 0); /* it stays, as it was */
+    assert_int_equal(netif_find("ntap0", &l, NULL), 0); /* it stays, as it was */
     assert_int_equal(l.index, index);
     assert_string_equal(l.alias, "to the IDS");
     sh("ip link del ntap0");

@@ -23,7 +23,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
-#include "sys/netlink.h"
+#include "sys/netif.h"
 
 /* Runs a command of iproute2 and the like; ends the test when it fails. */
 static inline void sh(const char *command)
@@ -43,7 +43,7 @@ static inline int index_of(const char *name)
 static inline void quiet_and_up(const char *name)
 {
     struct error err = {""};
-    if (netlink_set(index_of(name), &(struct netlink_set){.silent = true, .up = true}, &err) < 0) {
+    if (netif_set(index_of(name), &(struct netif_set){.silent = true, .up = true}, &err) < 0) {
         fail_msg("%s", err.text);
     }
 }

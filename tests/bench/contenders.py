@@ -158,7 +158,7 @@ class Wireguard(Vxlan):
         public = {host: run("wg", "pubkey", input=key).strip() for host, key in keys.items()}
         self.daemons = []
         for host, other in (("far", "home"), ("home", "far")):
-            device = f"wg-{host}"  # its control socket's name, which the hosts share
+            device = f"wg-{host}"  # its status socket's name, which the hosts share
             self.daemons.append(Program(host, "wireguard-go", "-f", device,
                                         env={"WG_PROCESS_FOREGROUND": "1", "WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD": "1",
                                              "LOG_LEVEL": "error"}))

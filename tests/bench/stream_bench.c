@@ -11,9 +11,9 @@
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "data/link/packer.h"
-#include "data/link/reasm.h"
+#include "data/link/receive/reasm.h"
 #include "data/link/replay.h"
+#include "data/link/send/packer.h"
 #include "proto/link.h"
 #include "sys/crypto/kdf.h"
 

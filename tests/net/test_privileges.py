@@ -141,7 +141,7 @@ def nothing_left(lab, proc, name, device=None):
     wait_until(lambda: not proc.tree(), 5, f"the end of all processes of {proc}")
     if device:
         wait_until(lambda: not lab.has_device(lab.collector, device), 5, "the end of the device")
-    assert not control_socket(name).exists(), "the control socket is gone"
+    assert not control_socket(name).exists(), "the status socket is gone"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
@@ -165,7 +165,7 @@ def test_a_signal_to_either_half_ends_both_in_order(lab, half, number):
 
 
 def test_killed_engine(lab):
-    """SIGKILL to the engine: the broker says so and ends, and takes the control socket and the device away."""
+    """SIGKILL to the engine: the broker says so and ends, and takes the status socket and the device away."""
     port, name = own_port(), own_name("killed")
     file = lab.folder / "collector.pcapng"
     collector = Collector(lab, port=port, file=file)

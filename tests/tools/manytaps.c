@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Many taps in one process: each is the product's own client with a socket, keys, a name and a
+ * Many taps in one process: each is the product's own dialer with a socket, keys, a name and a
  * ledger of its own, and makes real handshakes; only the capture ring and its thread are replaced,
  * by frames that are made here. What a thousand taps cost a collector is measured with it.
  */
@@ -16,7 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
-#include "data/client.h"
+#include "data/link/dial/dialer.h"
 #include "sys/crypto/keys.h"
 
 enum {
@@ -38,7 +38,7 @@ struct many;
 
 struct tap {
     struct many *many;
-    struct client *client;
+    struct dialer *dialer;
     struct worker worker;
     struct history history;
     struct mono since; /* of its first frame */
@@ -182,9 +182,9 @@ static void make_frames(struct tap *t, uint64_t n)
     w->tx->ops->flush(w->tx);
 }
 
-/* ---- the client's surroundings ---- */
+/* ---- the dialer's surroundings ---- */
 
-static int on_connect(void *user, enum client_where where, int *ret_fd, struct error *err)
+static int on_connect(void *user, enum dialer_where where, int *ret_fd, struct error *err)
 {
     const struct tap *t = user;
     (void)where; /* there is no name to look up */
@@ -224,7 +224,7 @@ static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
     }
     m->stopping = true;
     for (unsigned i = 0; i < m->conf.taps; i++) {
-        client_stop(m->tap[i].client);
+        dialer_stop(m->tap[i].dialer);
     }
 }
 
@@ -278,7 +278,7 @@ static void personal_key(const struct conf *c, uint64_t i, uint8_t ret[KEY_LEN])
 
 static int start_tap(struct many *m, unsigned i, struct error *err)
 {
-    static const struct client_ops ops = {
+    static const struct dialer_ops ops = {
         .connect = on_connect, .flow = on_flow, .say = on_say, .stopped = on_stopped};
     struct tap *t = &m->tap[i];
     uint16_t id = 0;
@@ -286,7 +286,7 @@ static int start_tap(struct many *m, unsigned i, struct error *err)
     snprintf(t->name, sizeof(t->name), "%.20s%" PRIu64, m->conf.prefix, m->conf.first + i);
     snprintf(t->ifname, sizeof(t->ifname), "eth0");
     history_init(&t->history, 1);
-    struct client_conf cc = {.handshake = m->conf.secret,
+    struct dialer_conf cc = {.handshake = m->conf.secret,
                              .history = &t->history,
                              .name = t->name,
                              .host = "manytaps",
@@ -299,11 +299,11 @@ static int start_tap(struct many *m, unsigned i, struct error *err)
     if (r < 0) {
         return error_sys(err, -r, "a tap's link");
     }
-    r = client_new(m->loop, &cc, &t->client, err);
-    const struct client_stream cs = {.ifname = t->ifname, .filter = "", .worker = &t->worker};
-    r = r < 0 ? r : client_add_stream(t->client, &cs, &id);
+    r = dialer_new(m->loop, &cc, &t->dialer, err);
+    const struct dialer_stream cs = {.ifname = t->ifname, .filter = "", .worker = &t->worker};
+    r = r < 0 ? r : dialer_add_stream(t->dialer, &cs, &id);
     if (r == 0) {
-        client_start(t->client);
+        dialer_start(t->dialer);
     }
     return r;
 }
@@ -313,10 +313,10 @@ static int start_tap(struct many *m, unsigned i, struct error *err)
 static void print_tap(const struct tap *t, bool last)
 {
     const struct ledger *l = &t->worker.ledger;
-    struct client_status st;
-    struct client_stream_status ss;
-    client_status(t->client, &st);
-    client_stream_status(t->client, 1, &ss);
+    struct dialer_status st;
+    struct dialer_stream_status ss;
+    dialer_status(t->dialer, &st);
+    dialer_stream_status(t->dialer, 1, &ss);
     printf(" {\"name\": \"%s\", \"made\": %" PRIu64 ", \"sent\": %" PRIu64
            ", \"no_session\": %" PRIu64 ", \"unsent_datagrams\": %" PRIu64
            ", \"confirmed\": %" PRIu64 ", \"lost\": %" PRIu64
@@ -456,7 +456,7 @@ int main(int argc, char **argv)
     int status = loop_run(m.loop);
     print_all(&m);
     for (unsigned i = 0; i < m.conf.taps; i++) {
-        client_free(m.tap[i].client);
+        dialer_free(m.tap[i].dialer);
         history_done(&m.tap[i].history);
         sink_free(m.tap[i].worker.tx);
     }

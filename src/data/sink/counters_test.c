@@ -3,7 +3,7 @@
  * Each row of the ledger's stage of outputs, with its exact number: where frames go that a device,
  * a file or a queue does not write. That a frame was late or early is counted beside.
  */
-#include "data/sink/file_test_util.h"
+#include "data/sink/file/testing.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -12,7 +12,7 @@
 
 #include "data/sink/device.h"
 #include "data/sink/fake.h"
-#include "data/sink/queue.h"
+#include "data/sink/queue/queue.h"
 #include "sys/tapdev.h"
 
 enum {

@@ -90,7 +90,7 @@ class Tap:
 
 
 def own_name(word):
-    """A name that no other run of the tests on this machine uses: all control sockets are in one folder."""
+    """A name that no other run of the tests on this machine uses: all status sockets are in one folder."""
     return f"{word}-{os.getpid()}"
 
 

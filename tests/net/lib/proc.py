@@ -133,7 +133,7 @@ class Proc:
         return self.wait(seconds)
 
     def kill(self):
-        """Ends it and all its descendants for good; used by the clean-up. The product may take its control socket away first."""
+        """Ends it and all its descendants for good; used by the clean-up. The product may take its status socket away first."""
         if Path(self.argv[0]).name == "farspan" and self.running():
             self.send(signal.SIGTERM)
             try:

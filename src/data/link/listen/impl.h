@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The structures and functions that the files of this folder share: listener.c (sockets and
+ * handshakes), admit.c (which handshakes are worked on), session.c (control records), move.c (the
+ * taps' addresses), peers.c (the taps and their observation points), say.c (the sentences about
+ * them) and index.c (the lookups).
+ */
+#pragma once
+
+#include "base/table.h"
+#include "data/link/clock.h"
+#include "data/link/cookie.h"
+#include "data/link/listen/listener.h"
+#include "data/link/proof.h"
+#include "model/admission.h"
+#include "model/guard.h"
+
+enum {
+    LISTENER_PEERS = 4096, /* names remembered */
+    LISTENER_PORTS = 4095, /* observation points in all, … */
+    LISTENER_SHARE = 64,   /* … of which a tap gets so many while there is any, … */
+    LISTENER_SPARE = 1024, /* … and more only while there are more than these */
+    LISTENER_HALF_FREE =
+        256, /* handshakes that have not become a session, begun without a cookie; */
+    LISTENER_HALF_REAL = 768, /* with one, … */
+    LISTENER_HALF_OWN = 512,  /* … of these from one address; */
+    LISTENER_HALF_LIVE = 512, /* for a session's next key; */
+    LISTENER_HALF = LISTENER_HALF_FREE + LISTENER_HALF_REAL + LISTENER_HALF_LIVE, /* and in all */
+    LISTENER_TICK_MS = 200,
+    LISTENER_REPORT_MS = 1000 - LISTENER_TICK_MS / 2, /* so that it is every fifth tick */
+    LISTENER_SPREAD = 5,
+    LISTENER_HALF_MS = 10000,
+    LISTENER_HALF_MIN_MS = 500, /* before another may take the place of one that is half-open */
+    LISTENER_ALIVE_MS = 2500,   /* a tap reports every second, and one report may be lost */
+    LISTENER_MOVED_MS = 10000,  /* in which a tap's other addresses are told */
+    LISTENER_MOVED_TOLD = 4,    /* so many times */
+    LISTENER_DEVICE_MS = 10000, /* between two tries to make a tap's device */
+    LISTENER_SILENT_MS = 5000,
+    LISTENER_FIGURES_S = 1 << 20, /* seconds after which a tap's figures may be any again */
+    LISTENER_GONE_MS = 30000,
+    LISTENER_KEY_MS = 240000, /* records under an older key are not taken */
+    LISTENER_OLD_KEY_MS = 10000,
+    LISTENER_EVENTS = 64, /* handled before timers get their turn */
+    LISTENER_HINTS = 32,  /* REJECTs that no handshake stands behind, in a tick */
+    LISTENER_GUESSES =
+        3, /* wrong passphrases from a live session's address that the guard forgives */
+    LISTENER_WORDS = 4,       /* sentences about handshakes that come to nothing in a second */
+    LISTENER_TOLD = 24,       /* sentences about a tap in the log, and events in the history, … */
+    LISTENER_TOLD_MS = 60000, /* in so long */
+    LISTENER_BEGINS = 1,      /* sessions of a tap in a second, … */
+    LISTENER_BEGINS_BURST = 16, /* … and at once */
+    LISTENER_STREAMS = 16,      /* the same of streams that it begins */
+    LISTENER_STREAMS_BURST = 3 * RECEIVER_STREAMS,
+    LISTENER_DEVICES = 32,         /* TAP devices that are made in a second, of all taps, … */
+    LISTENER_DEVICES_BURST = 1024, /* … and at once */
+    LISTENER_KEYS = 4, /* of a session: the newest, and older ones under which records may come */
+    PEER_PORTS = RECEIVER_STREAMS + 256,
+    PEER_NAMES_RATE = 1,     /* interfaces that are new: a second, after PEER_PORTS at once */
+    LISTENER_IDLE_MS = 2000, /* of an observation point before its counts may be put to others' */
+};
+
+/* By so much, in a second, a tap's counter may grow: bytes at 2 Tbit/s. */
+#define LISTENER_FIGURES (UINT64_C(1) << 38)
+
+struct session;
+struct key;
+
+/* A key of ours, from the first answer until it is dropped. */
+struct key {
+    uint32_t index;
+    struct handshake_collector handshake;
+    bool proven;     /* a record under it was authentic, or will be the proof */
+    struct aead *tx; /* NULL: not complete yet */
+    uint64_t counter;
+    enum aead_alg alg;
+    uint32_t remote;
+    struct session *session;           /* NULL: half-open */
+    struct key *half_prev, *half_next; /* among the half-open, in the order of their making */
+    enum admission_from kind;          /* of its HELLO */
+    bool guessed;                      /* a wrong CONFIRM was counted */
+    struct udp_addr from, local;
+    struct udp_addr sure;      /* the last address of which it is known that it is the tap's */
+    struct link_proof proof;   /* of the present one */
+    uint64_t newest;           /* counter of the control record that told them, plus one */
+    struct mono made, expires; /* expires {0}: with the session */
+    struct mono asked;         /* its first INFO came */
+    uint8_t *info;             /* an INFO that waits for another session's end */
+    uint16_t info_len;
+    struct key **at, *next; /* its place among those of its session */
+};
+
+/* Sentences or events about a tap. */
+struct listener_told {
+    struct mono since; /* {0}: nothing was told yet */
+    unsigned n, more;  /* told since then, and left out */
+};
+
+struct peer {
+    char name[LINK_NAME_MAX + 1], host[129], software[129];
+    uint64_t number; /* given to no other */
+    struct table_link by_name;
+    struct receiver_port *port[PEER_PORTS];
+    unsigned n_ports;
+    struct bucket names;        /* interfaces that it may announce as new */
+    struct listener_past *past; /* NULL: none yet */
+    struct session *session;    /* NULL: gone */
+    struct listener_device device;
+    struct mono device_next; /* no device could be made: the next try */
+    struct mono device_closed;
+    unsigned sessions, rekeys, moves;
+    unsigned unclosed; /* sessions that ended without the tap's last word */
+    struct udp_addr last_addr;
+    struct mono moved; /* since then so many other addresses were told */
+    unsigned moves_told;
+    const char *cipher;
+    struct mono since, heard;
+    int64_t rtt_ns, clock_offset_ns;
+    struct bucket begins;  /* sessions */
+    struct bucket streams; /* that it begins in them */
+    struct listener_told said, events;
+    enum history_kind event_kind; /* of the last event, told or not */
+    struct history history;       /* as it tells it */
+    uint64_t life;                /* of the process that numbers those events */
+};
+
+struct session {
+    uint32_t id;
+    unsigned thread; /* the data thread that has its streams, and gets all its datagrams */
+    uint64_t tag;
+    struct table_link by_tag, by_address;
+    struct key *keys; /* all that are bound to it */
+    struct peer *peer;
+    const struct allow_entry *entry; /* NULL: by passphrase or in the clear */
+    struct key *key;                 /* the one to send with */
+    struct receiver_port *stream[RECEIVER_STREAMS];
+    uint16_t stream_id[RECEIVER_STREAMS];
+    bool final[RECEIVER_STREAMS];  /* the tap has said how many frames there were in all */
+    bool ending[RECEIVER_STREAMS]; /* the data thread closes its books */
+    unsigned n_streams;
+    uint16_t refused[RECEIVER_STREAMS]; /* streams that it announces and that are not taken */
+    unsigned n_refused;
+    bool closing; /* the data thread closes its books, … */
+    bool asked;   /* … or has yet to be told so */
+    bool wants_ack, told_unserved;
+    unsigned guesses; /* wrong passphrases from its address since its last key */
+    struct mono heard, next_report;
+    int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
+    struct mono last_at;
+    struct link_clock clock;
+};
+
+struct half_list {
+    struct key *first, *last;
+    unsigned n;
+};
+
+struct listener {
+    struct loop *loop;
+    struct listener_conf conf;
+    struct receiver *receiver[RECEIVER_THREADS];
+    unsigned keys_of[RECEIVER_THREADS]; /* of each: those of sessions, and half-open ones */
+    struct wake wake;
+    struct loop_fd *wake_event;
+    struct loop_timer *tick;
+    struct mono next_words;
+    struct udp_io io;           /* for answers */
+    int send_buffer;            /* its size */
+    struct guard guard;         /* passphrases: who has to wait */
+    struct admission admission; /* handshakes: whose are taken on */
+    struct cookie_jar cookies;
+    bool cookies_told[RECEIVER_THREADS]; /* the data thread has the newest secrets */
+    struct key *key[RECEIVER_SLOTS];
+    struct half_list half[ADMISSION_KINDS]; /* half-open keys */
+    unsigned n_half;
+    struct session *session[RECEIVER_SESSIONS];
+    unsigned n_sessions, next_session;
+    struct table sessions_by_tag, sessions_by_address, peers_by_name;
+    struct peer *peer[LISTENER_PEERS];
+    unsigned n_peers;
+    uint64_t last_peer;                 /* the number given out last */
+    uint32_t n_ports, last_port;        /* in use; the index given out last */
+    bool port_used[LISTENER_PORTS + 1]; /* by index, from 1 on */
+    struct listener_forgotten forgotten;
+    unsigned hints, words;
+    struct bucket devices; /* made for taps */
+    unsigned untold; /* times that something was left out about a tap and is yet to be counted */
+    struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
+    struct history history;
+    struct listener_counters counters;
+};
+
+/* listener.c */
+void listener_say(struct listener *s, bool error, const char *fmt, ...) _printf_(3, 4);
+void listener_send(struct listener *s, const struct udp_addr *to, const struct udp_addr *from,
+                   const uint8_t *d, size_t len);
+struct key *listener_find_key(struct listener *s, uint32_t index);
+void listener_drop_key(struct listener *s, struct key *k);
+
+/* index.c */
+int listener_index_init(struct listener *s, uint64_t seed);
+void listener_index_done(struct listener *s);
+/* The key is among those of its session; listener_unlist_key also takes one that is of none. */
+void listener_list_key(struct key *k);
+void listener_unlist_key(struct key *k);
+/* The session whose newest key was last used from there, or NULL. */
+struct session *listener_session_at(const struct listener *s, const struct udp_addr *from);
+/* To be called when a session's newest key is another one, or is used from another address. */
+void listener_session_moved(struct listener *s, struct session *ss);
+/* A session that goes on: the same tag, from one who has proven the same. */
+struct session *listener_session_tagged(const struct listener *s, uint64_t tag,
+                                        const struct allow_entry *entry);
+void listener_session_add(struct listener *s, struct session *ss);
+void listener_session_remove(struct listener *s, struct session *ss);
+struct peer *listener_peer_named(const struct listener *s, const char *name);
+/* The data thread that gets datagrams with this index: the kernel steers them by it. */
+struct receiver *listener_receiver(const struct listener *s, uint32_t index);
+
+/* admit.c */
+/* Is this HELLO to be worked on? If not it has been answered, where that is due. *ret_from: what is
+ * known of its sender. */
+bool listener_admits(struct listener *s, const struct receiver_event *e, const struct link_hs *m,
+                     enum admission_from *ret_from);
+/* Sends an answer to a handshake message or an unknown record, unless too many are stuck.
+ * `real`: the address has shown that it is. `len` not above 0: there is none. */
+void listener_answer(struct listener *s, const struct receiver_event *e, bool real,
+                     const uint8_t *d, int len);
+/* May this address try a passphrase now? */
+bool listener_may_try(struct listener *s, const struct receiver_event *e);
+void listener_reject(struct listener *s, const struct receiver_event *e, uint8_t why,
+                     uint32_t receiver);
+/* Drops a half-open key where the next one from this address would be one too many; false when
+ * there is none to be dropped yet. */
+bool listener_half_room(struct listener *s, const struct udp_addr *from, enum admission_from kind);
+void listener_half_add(struct listener *s, struct key *k);
+void listener_half_remove(struct listener *s, struct key *k);
+
+/* peers.c */
+/* NULL: no more are remembered, or, with *ret_wait, its name is taken by a session of which it is
+ * not known yet whether it lives. */
+struct peer *listener_peer_for(struct listener *s, const struct link_info *info,
+                               const struct key *k, bool *ret_wait);
+/* Frees a tap, which is in no session, with its observation points. */
+void listener_peer_free(struct peer *t);
+/* No frames come under it until the tap announces it again. */
+void listener_port_idle(struct receiver_port *p);
+/* The tap's point of that name. One that is new may take the place of another that has been idle
+ * for long. NULL: none can be had now, *ret_why says why. */
+struct receiver_port *listener_port_for(struct listener *s, struct peer *tap,
+                                        struct link_text ifname, const char **ret_why);
+/* Notes whether an announced stream is refused at present. */
+void listener_note_refused(struct session *ss, uint16_t stream, bool refused);
+
+/* say.c */
+/* Says something about the tap, of which `fmt` is what follows its name, unless too much was said
+ * already. */
+void listener_tell(struct listener *s, struct peer *t, bool error, const char *fmt, ...)
+    _printf_(4, 5);
+/* The same in the collector's history. */
+void listener_tell_event(struct listener *s, struct peer *t, enum history_kind kind,
+                         const char *words);
+/* How much was left out; of all taps where it is time, of this one now. */
+void listener_tell_tick(struct listener *s, struct mono now);
+void listener_tell_rest(struct listener *s, struct peer *t);
+
+/* move.c */
+/* An authentic control record of this key came from there. */
+void listener_follow(struct listener *s, struct key *k, const struct receiver_event *e);
+/* The tap repeats the time of a REPORT: was that sent to where it is now? `k`: its newest key, or
+ * NULL. */
+void listener_proved(struct key *k, const struct link_report *r);
+
+/* session.c */
+void listener_control(struct listener *s, const struct receiver_event *e);
+void listener_session_closed(struct listener *s, uint32_t id);
+void listener_stream_ended(struct listener *s, uint32_t id, uint16_t stream);
+/* Looks again at an INFO that waits. */
+void listener_info_waits(struct listener *s, struct key *k);
+void listener_session_end(struct listener *s, struct session *ss);
+void listener_session_tick(struct listener *s, struct session *ss, struct mono now);
+void listener_session_send_close(struct listener *s, struct session *ss, enum link_close why);

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/link/listen/listener.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/cleanup.h"
+#include "data/link/listen/impl.h"
+#include "sys/crypto/kdf.h"
+
+void listener_say(struct listener *s, bool error, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    s->conf.ops->say(s->conf.user, error, text);
+}
+
+void listener_event(struct listener *s, enum history_kind kind, const char *subject,
+                    const char *words)
+{
+    history_add(&s->history, wall_now(), kind, subject, "%s", words);
+}
+
+const struct history *listener_history(const struct listener *s)
+{
+    return &s->history;
+}
+
+void listener_send(struct listener *s, const struct udp_addr *to, const struct udp_addr *from,
+                   const uint8_t *d, size_t len)
+{
+    size_t sent = 0;
+    (void)udp_send_segments(&s->io, to, from->len ? from : NULL, d, len, len, 0, &sent);
+}
+
+/* ---- keys ---- */
+
+struct key *listener_find_key(struct listener *s, uint32_t index)
+{
+    struct key *k = s->key[index % RECEIVER_SLOTS];
+    return k && k->index == index ? k : NULL;
+}
+
+static void key_free(struct key *k)
+{
+    aead_free(k->tx);
+    handshake_collector_done(&k->handshake);
+    free(k->info);
+    free(k);
+}
+
+void listener_drop_key(struct listener *s, struct key *k)
+{
+    if (!k->session) {
+        listener_half_remove(s, k);
+    } else if (k->session->key == k) {
+        k->session->key = NULL;
+        listener_session_moved(s, k->session);
+    }
+    (void)receiver_key_drop(listener_receiver(s, k->index), k->index);
+    s->key[k->index % RECEIVER_SLOTS] = NULL;
+    s->keys_of[k->index % s->conf.n_threads]--;
+    listener_unlist_key(k);
+    key_free(k);
+}
+
+/* The data thread for whom a HELLO came from: its session's, if it has one, which its own index of
+ * it or its address tells. Both may be forged: the INFO decides what belongs to what. */
+static unsigned thread_for(struct listener *s, const struct receiver_event *e, uint32_t hint)
+{
+    const struct key *k = hint ? listener_find_key(s, hint) : NULL;
+    const struct session *ss = k ? k->session : listener_session_at(s, &e->from);
+    unsigned least = 0;
+    for (unsigned t = 1; t < s->conf.n_threads; t++) {
+        least = s->keys_of[t] < s->keys_of[least] ? t : least;
+    }
+    return ss ? ss->thread : least;
+}
+
+/* A random index of that data thread whose slot is free. Slots of half-open keys and of sessions
+ * are bounded far below their number, so a few draws do. */
+static struct key *make_key(struct listener *s, const struct receiver_event *e,
+                            enum admission_from kind, unsigned thread)
+{
+    uint32_t index = 0, n = s->conf.n_threads;
+    if (!listener_half_room(s, &e->from, kind)) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        if (random_bytes(&index, sizeof(index)) == 0) {
+            index += thread - index % n;
+        }
+        if (index != 0 && index % n == thread && !s->key[index % RECEIVER_SLOTS]) {
+            struct key *k = calloc(1, sizeof(*k));
+            if (k) {
+                k->index = index;
+                k->from = k->sure = e->from;
+                k->local = e->local;
+                k->kind = kind;
+                k->made = mono_now();
+                k->expires = mono_add_ms(k->made, LISTENER_HALF_MS);
+                s->key[index % RECEIVER_SLOTS] = k;
+                s->keys_of[thread]++;
+                listener_half_add(s, k);
+            }
+            return k;
+        }
+    }
+    return NULL;
+}
+
+/* ---- handshakes ---- */
+
+static int use_keys(struct listener *s, struct key *k, struct handshake_keys *keys)
+{
+    struct aead *rx = NULL;
+    int r = aead_new(keys->alg, keys->send, &k->tx, NULL);
+    if (r == 0) {
+        r = aead_new(keys->alg, keys->recv, &rx, NULL);
+    }
+    if (r == 0) {
+        r = receiver_key_add(listener_receiver(s, k->index), k->index, &k->from, rx);
+    }
+    k->alg = keys->alg;
+    k->remote = keys->remote;
+    handshake_keys_wipe(keys);
+    return r;
+}
+
+/* Before the ANSWER leaves: which CONFIRM is right. */
+static int expect_confirm(struct listener *s, const struct key *k)
+{
+    uint8_t tag[CPACE_TAG_LEN];
+    int r = handshake_collector_expects(&k->handshake, tag);
+    if (r == 0) {
+        r = receiver_expect(listener_receiver(s, k->index), k->index, &k->from, tag);
+    }
+    secure_wipe(tag, sizeof(tag));
+    return r;
+}
+
+/* No secret was guessed, and the sender's address may be forged: so the guard hears nothing of it,
+ * and answers and sentences are bounded instead. */
+static void refused(struct listener *s, const struct receiver_event *e, uint8_t why,
+                    uint32_t sender)
+{
+    char text[UDP_ADDR_TEXT];
+    udp_addr_text(&e->from, text);
+    s->counters.wrong_key += why == LINK_REASON_KEY;
+    s->counters.wrong_method += why != LINK_REASON_KEY;
+    if (s->hints++ < LISTENER_HINTS) {
+        listener_reject(s, e, why, sender);
+    }
+    if (s->words++ >= LISTENER_WORDS) {
+        return;
+    }
+    if (why == LINK_REASON_KEY) {
+        listener_say(s, true, "a tap at %s has a key that is not allowed", text);
+    } else {
+        listener_say(
+            s, true,
+            s->conf.handshake.method == LINK_PLAIN
+                ? "a tap at %s wants encryption, this collector was started with -K"
+                : "a tap at %s offers another method (clear text, passphrase or keys) than "
+                  "this collector was started with",
+            text);
+    }
+}
+
+static void on_hello(struct listener *s, const struct receiver_event *e, const struct link_hs *m)
+{
+    uint8_t out[HANDSHAKE_MESSAGE_MAX], why = 0;
+    struct handshake_keys keys = {0};
+    enum admission_from from = ADMISSION_ANYBODY;
+    s->counters.handshakes++;
+    if (!listener_admits(s, e, m, &from)) {
+        return;
+    }
+    if (!listener_may_try(s, e)) {
+        listener_reject(s, e, LINK_REASON_BUSY, m->sender);
+        return;
+    }
+    struct key *k = make_key(s, e, from, thread_for(s, e, m->receiver));
+    if (!k) {
+        return;
+    }
+    int n = handshake_collector_hello(&k->handshake, &s->conf.handshake, e->data, m, k->index, out,
+                                      &keys, &why);
+    if (n == -EACCES) {
+        refused(s, e, why, m->sender);
+    }
+    if (n < 0 || (k->handshake.complete ? use_keys(s, k, &keys) : expect_confirm(s, k)) < 0) {
+        handshake_keys_wipe(&keys);
+        listener_drop_key(s, k);
+        return;
+    }
+    listener_answer(s, e, from != ADMISSION_ANYBODY, out, n);
+}
+
+static void wrong_secret(struct listener *s, const struct receiver_event *e)
+{
+    char text[UDP_ADDR_TEXT];
+    uint8_t addr[16];
+    struct session *ss = listener_session_at(s, &e->from);
+    udp_addr_ip(&e->from, addr);
+    udp_addr_text(&e->from, text);
+    if (ss) {
+        ss->guesses++;
+    }
+    uint32_t times = guard_failed(&s->guard, addr, mono_now());
+    s->counters.wrong_secret++;
+    if (s->words++ < LISTENER_WORDS) {
+        listener_say(s, true, "wrong passphrase from %s (%u in a row)", text, times);
+    }
+}
+
+/* Who began the handshake has made one guess by that, which no number of CONFIRMs makes more: the
+ * first wrong one is counted, and the right one still counts, whoever sent the others. */
+static void on_confirm(struct listener *s, const struct receiver_event *e, const struct link_hs *m)
+{
+    uint8_t addr[16], out[HANDSHAKE_MESSAGE_MAX];
+    struct handshake_keys keys;
+    struct key *k = listener_find_key(s, m->receiver);
+    if (!k || k->session || !udp_addr_equal(&k->from, &e->from)) {
+        return;
+    }
+    bool repeated = k->handshake.complete;
+    int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
+    udp_addr_ip(&e->from, addr);
+    if (n == -EACCES && !repeated && !k->guessed) {
+        k->guessed = true;
+        wrong_secret(s, e);
+        listener_reject(s, e, LINK_REASON_SECRET, m->sender);
+    }
+    if (n < 0) {
+        return;
+    }
+    guard_passed(&s->guard, addr, mono_now());
+    if (!repeated && use_keys(s, k, &keys) < 0) {
+        listener_drop_key(s, k);
+        return;
+    }
+    handshake_keys_wipe(&keys);
+    listener_answer(s, e, true, out, n);
+}
+
+static void on_handshake(struct listener *s, const struct receiver_event *e)
+{
+    struct link_hs m;
+    int r = link_hs_decode(e->data, e->len, &m);
+    if (r == -EPROTONOSUPPORT) {
+        char text[UDP_ADDR_TEXT];
+        udp_addr_text(&e->from, text);
+        s->counters.wrong_version++;
+        if (s->words++ < LISTENER_WORDS) {
+            listener_say(s, true,
+                         "a tap at %s speaks version %u of the protocol, this collector %u", text,
+                         m.version, LINK_VERSION);
+        }
+        if (e->len == LINK_HELLO_LEN && s->hints++ < LISTENER_HINTS) { /* no answer to less */
+            listener_reject(s, e, LINK_REASON_VERSION, m.sender);
+        }
+    } else if (r == 0 && m.type == LINK_HELLO) {
+        on_hello(s, e, &m);
+    } else if (r == 0 && m.type == LINK_CONFIRM) {
+        on_confirm(s, e, &m);
+    }
+}
+
+/* ---- the loop ---- */
+
+static void on_event(struct listener *s, const struct receiver_event *e)
+{
+    switch (e->kind) {
+    case RECEIVER_HANDSHAKE:
+    case RECEIVER_COOKIE:
+    case RECEIVER_REKEY:
+    case RECEIVER_CONFIRM:
+        on_handshake(s, e);
+        break;
+    case RECEIVER_CONTROL:
+        listener_control(s, e);
+        break;
+    case RECEIVER_UNKNOWN:
+        /* It may be a session of ours before a restart: the tap would wait for its timeout. What
+         * it learns has no proof, so it only hastens a handshake; it is no larger than the record.
+         */
+        if (s->hints++ < LISTENER_HINTS) {
+            listener_reject(s, e, LINK_REASON_SESSION, e->index);
+        }
+        break;
+    case RECEIVER_CLOSED:
+        listener_session_closed(s, e->session);
+        break;
+    case RECEIVER_ENDED:
+        listener_stream_ended(s, e->session, (uint16_t)e->index);
+        break;
+    case RECEIVER_FAILED:
+        listener_say(s, true, "%s", (const char *)e->data);
+        s->conf.ops->failed(s->conf.user);
+        break;
+    case RECEIVER_EVENT_KINDS: /* is none */
+    default:
+        break;
+    }
+}
+
+/* A part of what is there, from each data thread in turn: handshakes are dear, and timers want
+ * theirs. */
+static void drain(struct listener *s)
+{
+    bool any = true;
+    for (unsigned i = 0; any && i < LISTENER_EVENTS; i++) {
+        any = false;
+        for (unsigned t = 0; t < s->conf.n_threads; t++) {
+            _cleanup_(freep) struct receiver_event *e = receiver_event(s->receiver[t]);
+            if (e) {
+                on_event(s, e);
+                any = true;
+            }
+        }
+    }
+    if (any) {
+        wake_signal(&s->wake);
+    }
+}
+
+static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
+{
+    (void)l;
+    (void)fd;
+    (void)events;
+    struct listener *s = user;
+    wake_clear(&s->wake);
+    drain(s);
+}
+
+static void tick_keys(struct listener *s, struct mono now)
+{
+    for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
+        struct key *k = s->key[i];
+        if (!k) {
+            continue;
+        }
+        if (k->info) {
+            listener_info_waits(s, k);
+        }
+        bool current = k->session && k->session->key == k;
+        if (mono_due(now, k->expires) && !current) {
+            listener_drop_key(s, k);
+        } else if (current && mono_due(now, mono_add_ms(k->made, LISTENER_KEY_MS))) {
+            listener_tell(s, k->session->peer, true, ": its key is too old, its session is closed");
+            listener_session_end(s, k->session);
+        }
+    }
+}
+
+/* Secrets that change reach the data threads, at a later tick where one has not kept up. */
+static void turn_cookies(struct listener *s, struct mono now)
+{
+    struct mono made = s->cookies.made;
+    (void)cookie_turn(&s->cookies, now);
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        s->cookies_told[t] = s->cookies_told[t] && s->cookies.made.ns == made.ns;
+        s->cookies_told[t] =
+            s->cookies_told[t] || receiver_cookies(s->receiver[t], &s->cookies) == 0;
+    }
+}
+
+static void on_tick(struct loop *l, struct mono now, void *user)
+{
+    (void)l;
+    struct listener *s = user;
+    if (mono_due(now, s->next_words)) {
+        s->next_words = mono_add_ms(now, 1000);
+        s->words = 0;
+    }
+    s->hints = 0;
+    listener_tell_tick(s, now);
+    turn_cookies(s, now);
+    tick_keys(s, now);
+    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
+        if (s->session[i]) {
+            listener_session_tick(s, s->session[i], now);
+        }
+    }
+}
+
+static int start(struct listener *s, struct error *err)
+{
+    uint64_t seed = 0;
+    int r = wake_init(&s->wake);
+    if (r == 0) {
+        r = random_bytes(&seed, sizeof(seed));
+    }
+    if (r == 0) {
+        r = listener_index_init(s, seed);
+    }
+    if (r == 0) {
+        r = cookie_init(&s->cookies, mono_now());
+    }
+    if (r == 0) {
+        r = loop_add_fd(s->loop, s->wake.fd, EPOLLIN, on_wake, s, &s->wake_event);
+    }
+    if (r == 0) {
+        r = loop_add_timer(s->loop, mono_add_ms(mono_now(), LISTENER_TICK_MS),
+                           LISTENER_TICK_MS * NSEC_PER_MSEC, on_tick, s, &s->tick);
+    }
+    if (r < 0) {
+        return error_sys(err, -r, "cannot start the link");
+    }
+    guard_init(&s->guard, seed, mono_now());
+    admission_init(&s->admission, seed, mono_now());
+    bucket_init(&s->devices, LISTENER_DEVICES_BURST, mono_now());
+    s->send_buffer = udp_send_buffer(s->conf.fd[0]);
+    if (s->send_buffer < 0) {
+        return error_sys(err, -s->send_buffer, "cannot start the link");
+    }
+    s->next_words = mono_add_ms(mono_now(), 1000);
+    for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
+        const struct receiver_conf rc = {.fd = s->conf.fd[t],
+                                         .thread = t,
+                                         .n_threads = s->conf.n_threads,
+                                         .outputs = s->conf.outputs + (size_t)t * s->conf.n_outputs,
+                                         .n_outputs = s->conf.n_outputs,
+                                         .control = &s->wake};
+        r = receiver_start(&rc, &s->receiver[t], err);
+    }
+    for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
+        s->cookies_told[t] = receiver_cookies(s->receiver[t], &s->cookies) == 0;
+    }
+    return r;
+}
+
+int listener_new(struct loop *loop, const struct listener_conf *conf, struct listener **ret,
+                 struct error *err)
+{
+    struct listener *s = conf->n_outputs <= RECEIVER_OUTPUTS ? calloc(1, sizeof(*s)) : NULL;
+    if (!s) {
+        return error_sys(err, conf->n_outputs > RECEIVER_OUTPUTS ? EINVAL : ENOMEM,
+                         "cannot start the link");
+    }
+    history_init(&s->history, HISTORY_MAX);
+    s->history.share = HISTORY_SHARE;
+    s->loop = loop;
+    s->conf = *conf;
+    s->wake.fd = -1;
+    s->io = (struct udp_io){.fd = conf->fd[0]};
+    int r = start(s, err);
+    if (r < 0) {
+        listener_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+static void sum_figures(const struct listener *s, struct listener_counters *ret)
+{
+    ret->receiver = (struct receiver_figures){0};
+    ret->n_threads = s->conf.n_threads;
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        uint64_t before = ret->receiver.datagrams;
+        receiver_figures(s->receiver[t], &ret->receiver);
+        ret->datagrams_of[t] = ret->receiver.datagrams - before;
+    }
+}
+
+void listener_stop(struct listener *s)
+{
+    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
+        struct session *ss = s->session[i];
+        if (ss && !ss->closing && ss->key) {
+            listener_session_send_close(s, ss, LINK_CLOSE_END);
+        }
+    }
+    for (unsigned i = 0; i < s->n_peers; i++) {
+        listener_tell_rest(s, s->peer[i]);
+    }
+    sum_figures(s, &s->counters);
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        receiver_free(TAKE_PTR(s->receiver[t]));
+    }
+}
+
+void listener_free(struct listener *s)
+{
+    if (!s) {
+        return;
+    }
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        receiver_free(s->receiver[t]);
+    }
+    listener_index_done(s);
+    loop_del_fd(s->loop, s->wake_event);
+    loop_del_timer(s->loop, s->tick);
+    wake_done(&s->wake);
+    for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
+        if (s->key[i]) {
+            key_free(s->key[i]);
+        }
+    }
+    for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
+        free(s->session[i]);
+    }
+    for (unsigned i = 0; i < s->n_peers; i++) {
+        listener_peer_free(s->peer[i]);
+    }
+    history_done(&s->history);
+    allow_done(&s->allow);
+    cookie_done(&s->cookies);
+    secure_wipe(&s->conf.handshake, sizeof(s->conf.handshake)); /* the identity */
+    free(s);
+}
+
+void listener_counters(const struct listener *s, struct listener_counters *ret)
+{
+    *ret = s->counters;
+    if (s->receiver[0]) {
+        sum_figures(s, ret);
+    }
+}

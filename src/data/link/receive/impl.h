@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What receiver.c (datagrams, records, the thread) and commands.c (what the control thread
+ * asks of it) share. All of it belongs to the data thread, but for the queues and the counters.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/cleanup.h"
+#include "base/queue.h"
+#include "data/link/cookie.h"
+#include "data/link/receive/reasm.h"
+#include "data/link/receive/receiver.h"
+#include "data/link/replay.h"
+#include "model/admission.h"
+#include "sys/crypto/cpace.h"
+
+enum {
+    RECEIVER_RECENT = 64,     /* a power of two */
+    RECEIVER_PACKETS = 16,    /* receive buffers of UDP_BUFFER bytes */
+    RECEIVER_CONTROLS = 2000, /* control records of a session at once, and half as many a second */
+    RECEIVER_CONTROLS_NEW = 32, /* under a key that is no session's yet, and a quarter a second */
+};
+
+struct rx_stream {
+    uint16_t id;
+    struct reasm *reasm;
+    struct replay replay;
+    struct receiver_port *port;
+    struct rx_stream **waits_at, *next_waiting; /* its place among those that wait, or NULL */
+};
+
+/* An observation point as it was given to the outputs. */
+struct rx_point {
+    struct receiver_port *port;
+    int device;
+    uint8_t refused; /* a bit for each output that has no room for it, in their order */
+};
+
+_Static_assert(RECEIVER_OUTPUTS <= 8, "an rx_point has a bit for each");
+
+struct rx_session {
+    struct rx_stream *stream[RECEIVER_STREAMS];
+    unsigned n_streams;
+    struct rx_stream *recent[RECEIVER_RECENT]; /* by the low bits of the id: found at once */
+    struct rx_point *point; /* added to the outputs, to be removed with the session */
+    unsigned n_points;
+    struct rx_key *keys;   /* bound to it */
+    struct bucket control; /* records of stream 0 that are passed on, under whichever key */
+    struct reasm_room room;
+};
+
+struct rx_key {
+    uint32_t index;
+    struct aead *aead;     /* NULL: its handshake is under way */
+    struct replay replay;  /* of stream 0 */
+    struct bucket control; /* records of stream 0, while it has no session */
+    struct bucket hello;   /* handshake messages that name it */
+    struct udp_addr from;  /* of its HELLO, and then of its newest control record, … */
+    uint64_t newest;       /* … which has this counter, less one */
+    bool expects, guessed; /* a CONFIRM with this tag; another one came */
+    uint8_t tag[CPACE_TAG_LEN];
+    struct rx_session *session;
+    struct rx_key *next; /* of the session */
+};
+
+struct counters {
+    _Atomic uint64_t datagrams, bytes, malformed, unknown_session, too_many, forged, replayed,
+        unexpected, control_full, socket_full;
+};
+
+/* Events of one kind: told by the data thread, taken by the control thread. */
+struct event_lane {
+    _Atomic uint64_t told, taken;
+};
+
+struct receiver {
+    pthread_t thread;
+    bool started, stopping;
+    struct receiver_conf conf;
+    struct wake wake;
+    struct queue *commands, *events;
+    struct event_lane lane[RECEIVER_EVENT_KINDS];
+    struct udp_io io;
+    struct udp_packet packet[RECEIVER_PACKETS];
+    uint8_t *buffers;
+    struct batch batch;
+    struct reasm_out out;
+    struct mono now, asked;    /* after and before the socket was last read */
+    struct mono tick;          /* when a stream wants its tick; {0}: none does */
+    struct rx_stream *waiting; /* for segments that are missing */
+    unsigned n_refused;        /* points that an output has no room for, … */
+    struct mono retry;         /* … and when they are offered again */
+    struct reasm_room room;    /* of which each session has a part */
+    unsigned unknown_told;
+    struct admission_sources sources;
+    struct cookie_jar cookies;
+    struct counters counters;
+    struct rx_key *key[RECEIVER_SLOTS];
+    struct rx_session *session[RECEIVER_SESSIONS];
+    struct reasm *touched[RECEIVER_STREAMS]; /* streams with frames in the batch */
+    unsigned n_touched;
+};
+
+/* receiver.c */
+void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len);
+/* After whatever may have changed what it waits for. */
+void receiver_wait(struct receiver *r, struct rx_stream *s);
+/* Gives the batch to the outputs; what a stream has in it must have been touched. */
+void receiver_deliver(void *user);
+void receiver_touch(struct receiver *r, struct reasm *reasm);
+void receiver_publish(struct rx_stream *s);
+/* `s` may be NULL. */
+struct rx_stream *receiver_find_stream(struct rx_session *s, uint16_t id);
+
+/* commands.c */
+void receiver_carry_out(struct receiver *r);
+/* Ends the session, if there is such a one, and says so. */
+void receiver_close_books(struct receiver *r, uint32_t id);
+/* Asks the thread to end. */
+int receiver_stop(struct receiver *r);
+/* Gives the points that an output had no room for to it once more, when that is due. */
+void receiver_offer_again(struct receiver *r);
+/* Frees what was commanded and not carried out; after the thread's end. */
+void receiver_drop_commands(struct receiver *r);

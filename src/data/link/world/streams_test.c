@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Streams that begin and end while a session goes on, between a real dialer and a real listener.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "data/link/world/world.h"
+
+enum {
+    BATCH = 100,
+    NAMES = 700, /* more than a collector keeps of one tap */
+    EACH = 3,    /* frames */
+};
+
+struct extra {
+    struct worker worker;
+    char ifname[16];
+    uint16_t id;
+};
+
+static struct extra extras[BATCH];
+static unsigned n_extras, begun;
+
+static struct world *world_up(void)
+{
+    struct world *w = world_new(LINK_CPACE);
+    world_start_collector(w);
+    world_start_tap(w, 0, "web1");
+    world_must(w, up0, 5000);
+    return w;
+}
+
+static void add(struct world *w, struct extra *x, const char *fmt, unsigned n)
+{
+    memset(x, 0, sizeof(*x));
+    snprintf(x->ifname, sizeof(x->ifname), fmt, n);
+    uint16_t id = dialer_next_stream(w->tap[0].dialer);
+    assert_int_equal(link_tx_new(id, &x->worker.ledger, NULL, &x->worker.tx), 0);
+    const struct dialer_stream cs = {.ifname = x->ifname, .filter = "", .worker = &x->worker};
+    assert_int_equal(dialer_add_stream(w->tap[0].dialer, &cs, &x->id), 0);
+    assert_int_equal(x->id, id);
+}
+
+static void frames(struct extra *x, unsigned n)
+{
+    uint8_t bytes[64] = {1};
+    struct batch *b = calloc(1, sizeof(*b));
+    assert_non_null(b);
+    for (b->n = 0; b->n < n; b->n++) {
+        b->f[b->n] = (struct frame){
+            .data = bytes, .datalen = 64, .caplen = 64, .origlen = 64, .ts_ns = wall_now().ns};
+    }
+    ledger_add(&x->worker.ledger, LEDGER_RING_IN, n);
+    ledger_add(&x->worker.ledger, LEDGER_RING_OUT, n);
+    ledger_add(&x->worker.ledger, LEDGER_SEL_OUT, n);
+    ledger_add(&x->worker.ledger, LEDGER_CUT_OUT, n);
+    x->worker.tx->ops->write(x->worker.tx, b);
+    x->worker.tx->ops->flush(x->worker.tx);
+    free(b);
+}
+
+static void end(struct world *w, struct extra *x)
+{
+    worker_stop(&x->worker);
+    dialer_end_stream(w->tap[0].dialer, x->id);
+}
+
+static bool all_begun(struct world *w)
+{
+    begun = 0;
+    for (unsigned i = 0; i < n_extras; i++) {
+        struct stream *s = dialer_find_stream(w->tap[0].dialer, extras[i].id);
+        begun += s && s->acked;
+    }
+    return begun == n_extras;
+}
+
+static bool all_ended(struct world *w)
+{
+    return w->tap[0].dialer->n_streams == 1;
+}
+
+static struct receiver_port *port_of(struct world *w, const char *ifname)
+{
+    struct peer *t = w->listener->peer[0];
+    for (unsigned i = 0; i < t->n_ports; i++) {
+        if (strcmp(t->port[i]->ifname, ifname) == 0) {
+            return t->port[i];
+        }
+    }
+    return NULL;
+}
+
+/* Drops the first w->n of what ends streams, either way. */
+static unsigned lose_ends(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                          size_t len)
+{
+    struct link_record rec;
+    (void)r, (void)to_collector;
+    if (link_peek(d, len) == LINK_RECORD && link_record_decode(d, len, &rec) == 0 &&
+        rec.stream == 0 && w->n > 0 && len == LINK_RECORD_HEADER + 19 + AEAD_TAG_MAX) {
+        w->n--;
+        return 0;
+    }
+    return 1;
+}
+
+static void finish(struct world *w)
+{
+    dialer_stop(w->tap[0].dialer);
+    dialer_workers_changed(w->tap[0].dialer);
+    world_must(w, stopped0, 3000);
+    world_stop_collector(w);
+    world_forget_collector(w);
+    world_free(w);
+}
+
+static void a_stream_ends(void **state)
+{
+    (void)state;
+    struct world *w = world_up();
+    n_extras = 1;
+    add(w, &extras[0], "veth%u", 1);
+    world_must(w, all_begun, 3000);
+    frames(&extras[0], 50);
+    w->fate = lose_ends;
+    w->n = 3;
+    end(w, &extras[0]);
+    world_must(w, all_ended, 5000);
+    assert_int_equal(w->n, 0);
+    assert_int_equal(w->tap[0].streams_ended, 1);
+    struct receiver_port *p = port_of(w, "veth1");
+    assert_non_null(p);
+    assert_false(p->has_stream);
+    assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_IN), 50);
+    assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_OUT), 50);
+    assert_int_equal(ledger_get(&p->reported, LEDGER_RING_IN), 50);
+    sink_free(extras[0].worker.tx);
+
+    /* The same name again: a new stream, the same point, which counts on. */
+    add(w, &extras[0], "veth%u", 1);
+    assert_int_equal(extras[0].id, 3);
+    world_must(w, all_begun, 3000);
+    frames(&extras[0], 20);
+    end(w, &extras[0]);
+    world_must(w, all_ended, 5000);
+    assert_ptr_equal(port_of(w, "veth1"), p);
+    assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_OUT), 70);
+    assert_int_equal(ledger_get(&p->reported, LEDGER_RING_IN), 70);
+    sink_free(extras[0].worker.tx);
+    world_frames(&w->tap[0], 30); /* the session has gone on all the time */
+    w->tap[0].worker.made += 70;
+    world_must(w, all_written, 3000);
+    finish(w);
+}
+
+/* An id is used again under a key of its own only. */
+static void ids_wait_for_new_keys(void **state)
+{
+    (void)state;
+    struct world *w = world_up();
+    struct dialer *c = w->tap[0].dialer;
+    n_extras = 1;
+    add(w, &extras[0], "veth%u", 1);
+    assert_int_equal(extras[0].id, 2);
+    end(w, &extras[0]);
+    world_must(w, all_ended, 5000);
+    sink_free(extras[0].worker.tx);
+    assert_int_equal(dialer_next_stream(c), 3);
+    c->last_id = LINK_STREAM_MAX; /* they begin again: 1 is in use, 2 was a moment ago */
+    assert_int_equal(dialer_next_stream(c), 3);
+    c->status.rekeys++;
+    assert_int_equal(dialer_next_stream(c), 3);
+    c->status.rekeys++;
+    assert_int_equal(dialer_next_stream(c), 2);
+    c->status.rekeys = 0;
+    finish(w);
+}
+
+/* More names than can be kept: the counts of those that are long gone are one. */
+static void a_thousand_names(void **state)
+{
+    (void)state;
+    struct world *w = world_up();
+    for (unsigned n = 0; n < NAMES; n += BATCH) {
+        n_extras = BATCH;
+        bucket_init(&w->listener->peer[0]->names, PEER_PORTS, mono_now()); /* an hour later */
+        for (unsigned i = 0; i < BATCH; i++) {
+            add(w, &extras[i], "veth%u", n + i);
+        }
+        world_must(w, all_begun, 5000);
+        for (unsigned i = 0; i < BATCH; i++) {
+            frames(&extras[i], EACH);
+            end(w, &extras[i]);
+        }
+        world_must(w, all_ended, 10000);
+        for (unsigned i = 0; i < BATCH; i++) {
+            sink_free(extras[i].worker.tx);
+        }
+        if (n + 2 * BATCH == NAMES) {
+            world_run(w, never, LISTENER_IDLE_MS + 100);
+        }
+    }
+    const struct peer *t = w->listener->peer[0];
+    assert_int_equal(t->n_ports, PEER_PORTS);
+    assert_non_null(t->past);
+    assert_int_equal(t->past->n, NAMES + 1 - PEER_PORTS);
+    uint64_t out = ledger_get(&t->past->rx, LEDGER_RX_OUT), told = 0, given = 0;
+    for (unsigned i = 0; i < t->n_ports; i++) {
+        out += ledger_get(&t->port[i]->ledger, LEDGER_RX_OUT);
+        told += ledger_get(&t->port[i]->reported, LEDGER_RING_IN);
+        const struct ledger *l = sink_ledger(w->out, t->port[i]->index);
+        given += l ? ledger_get(l, LEDGER_SINK_IN) : 0;
+    }
+    told += ledger_get(&t->past->reported, LEDGER_RING_IN);
+    given += ledger_get(&t->past->out[0], LEDGER_SINK_IN);
+    assert_int_equal(out, NAMES * EACH);
+    assert_int_equal(told, NAMES * EACH);
+    assert_int_equal(given, NAMES * EACH);
+    assert_int_equal(ledger_sum(&t->past->rx, LEDGER_LINK_RX).in_flight, 0);
+    assert_int_equal(ledger_sum(&t->past->out[0], LEDGER_SINK).in_flight, 0);
+    finish(w);
+}
+
+static bool none_refused(struct world *w)
+{
+    return w->listener->peer[0]->session->n_refused == 0;
+}
+
+static bool refused(struct world *w)
+{
+    (void)all_begun(w);
+    return begun == BATCH / 2 && w->listener->peer[0]->session->n_refused == BATCH / 2;
+}
+
+static unsigned sentences(const struct world *w, const char *words)
+{
+    unsigned n = 0;
+    for (const char *at = w->collector_said; (at = strstr(at, words)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+/* New names beyond what a tap may announce at once have to wait; names that are known do not. It is
+ * said once, and shown for as long as it is so. */
+static void new_names_have_a_rate(void **state)
+{
+    (void)state;
+    struct world *w = world_up();
+    struct peer *t = w->listener->peer[0];
+    n_extras = BATCH;
+    t->names.milli = BATCH / 2 * 1000;
+    t->names.at = mono_add_ms(mono_now(), 3600 * 1000); /* no more comes until then */
+    for (unsigned i = 0; i < BATCH; i++) {
+        add(w, &extras[i], "veth%u", i);
+    }
+    world_must(w, refused, 5000);
+    (void)world_run(w, never, 300); /* they are asked for over and over */
+    assert_true(refused(w));
+    assert_int_equal(t->n_ports, 1 + BATCH / 2);
+    assert_int_equal(sentences(w, "too many new interfaces"), 1);
+    unsigned known = 0, unknown = 0;
+    for (unsigned i = 0; i < BATCH; i++) { /* one of each kind ends: only the new one's is missed */
+        bool has = port_of(w, extras[i].ifname) != NULL;
+        known = has ? i : known;
+        unknown = has ? unknown : i;
+    }
+    end(w, &extras[known]);
+    end(w, &extras[unknown]);
+    world_run(w, never, 300);
+    assert_int_equal(t->session->n_refused, BATCH / 2 - 1);
+    bucket_init(&t->names, PEER_PORTS, mono_now());
+    world_must(w, none_refused, 5000);
+    for (unsigned i = 0; i < BATCH; i++) {
+        if (i != known && i != unknown) {
+            end(w, &extras[i]);
+        }
+    }
+    world_must(w, all_ended, 10000);
+    for (unsigned i = 0; i < BATCH; i++) {
+        sink_free(extras[i].worker.tx);
+    }
+    assert_int_equal(t->n_ports, BATCH); /* all but the one that ended before its time */
+    finish(w);
+}
+
+static unsigned no_frames(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                          size_t len)
+{
+    (void)r;
+    struct link_record rec;
+    bool segment = to_collector && link_peek(d, len) == LINK_RECORD &&
+                   link_record_decode(d, len, &rec) == 0 && rec.stream != 0;
+    w->n += segment;
+    return segment ? 0 : 1;
+}
+
+/* Of the last frames nothing comes but the tap's word that there were any. */
+static void the_last_frames_are_lost(void **state)
+{
+    (void)state;
+    struct world *w = world_up();
+    world_frames(&w->tap[0], 200);
+    world_must(w, all_written, 2000);
+    w->fate = no_frames;
+    world_frames(&w->tap[0], 300);
+    dialer_stop(w->tap[0].dialer);
+    world_must(w, stopped0, 3000);
+    const struct ledger *l = &w->listener->peer[0]->port[0]->ledger;
+    assert_true(w->n > 0);
+    assert_int_equal(ledger_get(l, LEDGER_RX_IN), 500);
+    assert_int_equal(ledger_get(l, LEDGER_RX_OUT), 200);
+    assert_int_equal(ledger_get(l, LEDGER_RX_LOST), 300);
+    assert_int_equal(ledger_get(l, LEDGER_RX_IMPLAUSIBLE), 0);
+    assert_int_equal(world_written(w), 200);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stream_ends),
+        cmocka_unit_test(ids_wait_for_new_keys),
+        cmocka_unit_test(new_names_have_a_rate),
+        cmocka_unit_test(a_thousand_names),
+        cmocka_unit_test(the_last_frames_are_lost),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

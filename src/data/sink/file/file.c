@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The data thread's half of the file sink: encodes frames into chunks; writer.c writes them.
+ */
+#include "data/sink/file/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "data/sink/file/tail.h"
+#include "data/sink/file/writer.h"
+#include "proto/pcapng.h"
+
+enum {
+    CHUNKS_DEFAULT = 64,
+    CHUNKS_MAX = 1 << 16,
+    FINISH_MS_DEFAULT = 5000,
+    SNAPLEN_LEAST = 262144, /* of a file that is continued; what libpcap takes 0 for */
+    PORTS_CROWDED = SINK_PORTS_MAX / 4 * 3,
+};
+
+_Static_assert(CHUNK_SIZE >= FRAME_LEN_MAX + PCAPNG_META_MAX + 64,
+               "an interface's description and the longest frame fit a chunk");
+
+struct file_sink {
+    struct sink head;
+    char *path;
+    uint32_t finish_ms;
+    /* One for all interfaces of the file, whatever their taps cut to: libpcap stops at the first
+     * that has another than the file's first, and at a frame that is longer. 0 is SNAPLEN_LEAST. */
+    uint32_t snaplen;
+    uint16_t linktype; /* of the file's first interface; 0: there is none yet */
+    struct file_writer *writer;
+    struct chunk *chunk; /* being filled, or NULL */
+    uint64_t seq;        /* numbers the chunks */
+    uint32_t n_ports;    /* interfaces of the section */
+    uint32_t n_idbs;     /* described in the section so far */
+    uint32_t n_new;      /* of the ports, those that are not */
+    uint32_t n_owed;     /* those that are closed and whose statistics found no room */
+    struct file_port *ports[SINK_PORTS_MAX];
+    struct file_port *by_index[SINK_PORTS_MAX];
+};
+
+static struct file_sink *of(struct sink *s)
+{
+    return (struct file_sink *)s; /* its head is the first member */
+}
+
+static void submit(struct file_sink *fs)
+{
+    if (fs->chunk) {
+        file_writer_submit(fs->writer, fs->chunk);
+        fs->chunk = NULL;
+    }
+}
+
+static bool has_chunk(struct file_sink *fs)
+{
+    if (!fs->chunk) {
+        fs->chunk = file_writer_take(fs->writer);
+        fs->seq++;
+    }
+    return fs->chunk != NULL;
+}
+
+/* A chunk with `need` bytes of room, in which the port is described and counted. */
+static bool has_room(struct file_sink *fs, struct file_port *port, size_t need)
+{
+    need += port->idb_written ? 0 : port->idb_len;
+    bool counted = fs->chunk && port->seq == fs->seq;
+    if (fs->chunk &&
+        (wr_left(&fs->chunk->w) < need || (!counted && fs->chunk->n_counts == CHUNK_PORTS))) {
+        submit(fs);
+    }
+    if (!has_chunk(fs)) {
+        return false;
+    }
+    if (!port->idb_written) {
+        wr_copy(&fs->chunk->w, port->idb, port->idb_len);
+        port->idb_written = true;
+        port->ifid = fs->n_idbs++; /* its number is its place in the section */
+        fs->n_new -= port->spare ? 0 : 1;
+    }
+    if (port->seq != fs->seq) {
+        port->seq = fs->seq;
+        port->count = &fs->chunk->counts[fs->chunk->n_counts++];
+        *port->count = (struct chunk_count){.port = port};
+    }
+    return true;
+}
+
+static void drop(struct file_port *port, const struct frame *f, enum ledger_id reason)
+{
+    port->lost += (uint64_t)f->lost + 1;
+    ledger_add_shared(port->ledger, reason, 1);
+}
+
+/* The frame as the port's link type wants it; one that is none of these is Ethernet's. NULL: there
+ * was no room to know of such an interface. */
+static struct file_port *give_form(struct file_port *port, const struct frame **f,
+                                   struct frame *room)
+{
+    if (port->form.linktype == PCAPNG_LINKTYPE_ETHERNET) {
+        return port;
+    }
+    if (file_form_frame(&port->form, *f, room)) {
+        *f = room;
+        return port;
+    }
+    return port->ethernet;
+}
+
+static void write_frame(struct file_sink *fs, struct file_port *of_link, const struct frame *f)
+{
+    struct frame room;
+    sink_count_in(&fs->head, of_link->ledger);
+    if (f->caplen > FRAME_LEN_MAX) {
+        drop(of_link, f, LEDGER_SINK_LONG);
+        return;
+    }
+    struct file_port *port = give_form(of_link, &f, &room);
+    if (!port) {
+        drop(of_link, f, LEDGER_SINK_REFUSED);
+        return;
+    }
+    if (f->caplen > (fs->snaplen ? fs->snaplen : SNAPLEN_LEAST)) {
+        drop(of_link, f, LEDGER_SINK_LONG);
+        return;
+    }
+    struct pcapng_epb epb = {.caplen = f->caplen, .origlen = f->origlen};
+    epb.ts_ns = f->ts_ns;
+    epb.dir = f->dir;
+    epb.lost = port->lost + f->lost;
+    if (!has_room(fs, port, pcapng_epb_len(&epb))) {
+        drop(port, f, LEDGER_SINK_FULL);
+        return;
+    }
+    epb.ifid = port->ifid; /* known once the port is described */
+    frame_copy(f, 0, pcapng_epb_begin(&fs->chunk->w, &epb), f->caplen);
+    port->count->frames++;
+    port->count->bytes += f->caplen;
+    port->lost = 0;
+}
+
+static void file_write(struct sink *s, const struct batch *b)
+{
+    struct file_sink *fs = of(s);
+    for (uint32_t i = 0; i < b->n; i++) {
+        const struct frame *f = &b->f[i];
+        struct file_port *port = f->port < SINK_PORTS_MAX ? fs->by_index[f->port] : NULL;
+        if (port) {
+            write_frame(fs, port, f);
+        } else {
+            sink_count_refused(s, f->port);
+        }
+    }
+}
+
+/* Interfaces that had no frame yet are described too, as soon as there is room. */
+static void describe_idle(struct file_sink *fs)
+{
+    for (uint32_t i = 0; fs->n_new > 0 && i < fs->n_ports; i++) {
+        struct file_port *p = fs->ports[i];
+        if (!p->idb_written && !p->spare && !has_room(fs, p, 0)) {
+            return;
+        }
+    }
+}
+
+/* Asks for the statistics of an interface that is closed: a chunk, which frames need more while the
+ * writer is behind. */
+static bool end_interface(struct file_sink *fs, struct file_port *p)
+{
+    if (file_writer_behind(fs->writer) || !has_room(fs, p, 0)) {
+        return false;
+    }
+    fs->chunk->ended = p;
+    p->isb_due = false;
+    submit(fs);
+    return true;
+}
+
+/* Asks for those that are owed, as far as there is room. */
+static void end_owed(struct file_sink *fs)
+{
+    for (uint32_t i = 0; fs->n_owed > 0 && i < fs->n_ports; i++) {
+        struct file_port *p = fs->ports[i];
+        if (!p->open && p->isb_due) {
+            if (!end_interface(fs, p)) {
+                return;
+            }
+            fs->n_owed--;
+        }
+    }
+}
+
+/* An interface whose statistics are owed is wanted again, or its ledger is another's now. */
+static void owe_nothing(struct file_sink *fs, struct file_port *p)
+{
+    fs->n_owed -= !p->open && p->isb_due ? 1 : 0;
+    p->isb_due = false;
+}
+
+/* Interfaces that are done with, statistics and all, make room for others; should one come back, it
+ * is described once more. Only while the writer has nothing that speaks of them. */
+static void forget_closed(struct file_sink *fs)
+{
+    uint32_t kept = 0;
+    if (fs->n_ports < PORTS_CROWDED || fs->chunk || !file_writer_idle(fs->writer)) {
+        return;
+    }
+    for (uint32_t i = 0; i < fs->n_ports; i++) {
+        struct file_port *p = fs->ports[i];
+        if (p->open || p->isb_due || (!p->idb_written && !p->spare)) {
+            fs->ports[kept++] = p;
+        } else {
+            free(p->idb);
+            free(p);
+        }
+    }
+    fs->n_ports = kept;
+}
+
+static void file_flush(struct sink *s)
+{
+    struct file_sink *fs = of(s);
+    end_owed(fs);
+    forget_closed(fs);
+    describe_idle(fs);
+    /* While the writer is behind, handing on small pieces would only use the chunks up. */
+    if (fs->chunk && wr_len(&fs->chunk->w) > 0 && !file_writer_behind(fs->writer)) {
+        submit(fs);
+    }
+}
+
+/* The port's description as it stands in the file. Shortened texts are no matter to anyone. */
+static int encode_port(const struct sink_port *port, uint32_t snaplen, uint16_t linktype,
+                       uint8_t **ret, uint32_t *ret_len)
+{
+    char name[256], description[256];
+    _cleanup_(freep) uint8_t *room = malloc(PCAPNG_META_MAX);
+    if (!room) {
+        return -ENOMEM;
+    }
+    snprintf(name, sizeof(name), "%s:%s", port->tap, port->ifname);
+    int n = snprintf(description, sizeof(description), "%s on tap %s", port->ifname, port->tap);
+    if (port->snaplen > 0 && n > 0 && (size_t)n < sizeof(description)) {
+        snprintf(description + n, sizeof(description) - (size_t)n, ", cut to %u bytes",
+                 port->snaplen);
+    }
+    struct pcapng_idb idb = {.linktype = linktype,
+                             .snaplen = snaplen,
+                             .speed = port->speed_bps,
+                             .name = pcapng_text(name),
+                             .description = pcapng_text(description),
+                             .filter = pcapng_text(port->filter),
+                             .os = pcapng_text(port->os)};
+    struct wr w = wr_make(room, PCAPNG_META_MAX);
+    pcapng_put_idb(&w, &idb);
+    uint8_t *exact = malloc(wr_len(&w));
+    if (!exact) {
+        return -ENOMEM;
+    }
+    memcpy(exact, room, wr_len(&w));
+    *ret = exact;
+    *ret_len = (uint32_t)wr_len(&w);
+    return 0;
+}
+
+/* An interface that a tap brings back is the same interface of the section. */
+static struct file_port *find_same(struct file_sink *fs, const struct ledger *ledger, bool spare,
+                                   const uint8_t *idb, uint32_t idb_len)
+{
+    for (uint32_t i = 0; i < fs->n_ports; i++) {
+        struct file_port *p = fs->ports[i];
+        if (!p->open && p->spare == spare && p->ledger == ledger && p->idb_len == idb_len &&
+            memcmp(p->idb, idb, idb_len) == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* Takes *idb over. NULL: too many, or no memory. */
+static struct file_port *add_interface(struct file_sink *fs, struct ledger *ledger, bool spare,
+                                       uint8_t **idb, uint32_t idb_len)
+{
+    struct file_port *p = fs->n_ports < SINK_PORTS_MAX ? calloc(1, sizeof(*p)) : NULL;
+    if (p) {
+        p->ledger = ledger;
+        p->start = wall_now();
+        p->idb = TAKE_PTR(*idb);
+        p->idb_len = idb_len;
+        p->spare = spare;
+        fs->ports[fs->n_ports++] = p;
+        fs->n_new += spare ? 0 : 1;
+    }
+    return p;
+}
+
+/* An interface of the section for the port, one that was there before or a new one. NULL: too many,
+ * or no memory. */
+static struct file_port *open_interface(struct file_sink *fs, const struct sink_port *port,
+                                        struct ledger *ledger, uint16_t linktype, bool spare)
+{
+    _cleanup_(freep) uint8_t *idb = NULL;
+    uint32_t idb_len = 0;
+    if (encode_port(port, fs->snaplen, linktype, &idb, &idb_len) < 0) {
+        return NULL;
+    }
+    struct file_port *p = find_same(fs, ledger, spare, idb, idb_len);
+    p = p ? p : add_interface(fs, ledger, spare, &idb, idb_len);
+    if (p) {
+        p->form = (struct file_form){linktype, port->arphrd};
+        p->ethernet = NULL;
+        owe_nothing(fs, p);
+        p->open = true;
+    }
+    return p;
+}
+
+static int file_port_add(struct sink *s, const struct sink_port *port, struct error *err)
+{
+    struct file_sink *fs = of(s);
+    struct ledger *ledger = NULL;
+    uint16_t linktype = file_form_linktype(fs->linktype, port->linktype);
+    int failed = sink_port_open(s, port, &ledger, err);
+    if (failed < 0) {
+        return failed;
+    }
+    for (uint32_t i = 0; port->fresh && i < fs->n_ports; i++) {
+        if (fs->ports[i]->ledger == ledger) {
+            owe_nothing(fs, fs->ports[i]);
+        }
+    }
+    struct file_port *p = open_interface(fs, port, ledger, linktype, false);
+    if (!p) {
+        sink_port_refuse(s, port->index);
+        return error_set(err, ENOSPC, "%s: too many different interfaces of taps for one file",
+                         fs->path);
+    }
+    if (linktype != PCAPNG_LINKTYPE_ETHERNET) {
+        p->ethernet = open_interface(fs, port, ledger, PCAPNG_LINKTYPE_ETHERNET, true);
+    }
+    fs->linktype = fs->linktype ? fs->linktype : linktype;
+    p->isb_due = true;
+    fs->by_index[port->index] = p;
+    return 0;
+}
+
+static struct file_port *port_at(struct file_sink *fs, uint32_t index)
+{
+    return index < SINK_PORTS_MAX ? fs->by_index[index] : NULL;
+}
+
+static void file_port_stats(struct sink *s, uint32_t index, const struct ledger *figures)
+{
+    struct file_port *p = port_at(of(s), index);
+    for (unsigned i = 0; p && i < LEDGER_COUNT; i++) {
+        ledger_set(&p->figures, (enum ledger_id)i, ledger_get(figures, (enum ledger_id)i));
+    }
+}
+
+static void file_port_remove(struct sink *s, uint32_t index)
+{
+    struct file_sink *fs = of(s);
+    struct file_port *p = port_at(fs, index);
+    if (p) {
+        p->open = false;
+        if (p->ethernet) {
+            p->ethernet->open = false;
+        }
+        fs->by_index[index] = NULL;
+        if (!end_interface(fs, p)) {
+            fs->n_owed++; /* its statistics come when there is room */
+        }
+    }
+    sink_port_close(s, index);
+}
+
+static int file_check(struct sink *s, struct error *err)
+{
+    const struct file_sink *fs = of(s);
+    int code = -file_writer_error(fs->writer);
+    switch (code) {
+    case 0:
+        return sink_check_refused(s, 0, err);
+    case ENOSPC:
+    case EDQUOT:
+        return error_set(err, code,
+                         "%s: no space left on the disk; the file is whole up to the last frame "
+                         "that fitted",
+                         fs->path);
+    case EPIPE:
+    case ECONNRESET:
+        return error_set(err, EPIPE, "%s: the reader is gone", fs->path);
+    case ECANCELED:
+        return error_set(err, ETIMEDOUT,
+                         "%s: not everything was written, because the reader or the disk did not "
+                         "take it in time",
+                         fs->path);
+    default:
+        return error_sys(err, code, "cannot write %s", fs->path);
+    }
+}
+
+static int file_finish(struct sink *s, struct error *err)
+{
+    struct file_sink *fs = of(s);
+    describe_idle(fs);
+    submit(fs);
+    int r = file_writer_finish(fs->writer, fs->ports, fs->n_ports, fs->finish_ms);
+    return r < 0 ? file_check(s, err) : 0;
+}
+
+static void file_free(struct sink *s)
+{
+    struct file_sink *fs = of(s);
+    submit(fs);
+    file_writer_free(fs->writer);
+    for (uint32_t i = 0; i < fs->n_ports; i++) {
+        free(fs->ports[i]->idb);
+        free(fs->ports[i]);
+    }
+    free(fs->path);
+    sink_done(s);
+    free(fs);
+}
+
+static const struct sink_ops file_ops = {
+    .kind = "file",
+    .port_add = file_port_add,
+    .port_stats = file_port_stats,
+    .port_remove = file_port_remove,
+    .write = file_write,
+    .flush = file_flush,
+    .check = file_check,
+    .finish = file_finish,
+    .free = file_free,
+};
+
+/* What is there of the file, and how it goes on. */
+struct beginning {
+    bool regular;
+    uint64_t end; /* where the new section begins */
+    uint32_t snaplen;
+};
+
+/* Cuts a torn end off and finds the place where the new section begins. */
+static int continue_file(int fd, bool append, const char *path, uint64_t size, struct beginning *b,
+                         struct error *err)
+{
+    struct pcapng_tail tail;
+    if (!append) {
+        return error_set(err, EEXIST, "%s exists and is not empty: it will not be overwritten",
+                         path);
+    }
+    int failed = file_tail_find(fd, path, size, &tail, err);
+    if (failed < 0) {
+        return failed;
+    }
+    if (tail.described && tail.snaplen > 0 && tail.snaplen < SNAPLEN_LEAST) {
+        return error_set(err, EEXIST,
+                         "%s has frames of at most %u bytes, and programs that use libpcap would "
+                         "read none that are longer: it will not be continued; name another file",
+                         path, tail.snaplen);
+    }
+    if (tail.good < size && ftruncate(fd, (off_t)tail.good) < 0) {
+        return error_sys(err, errno, "cannot cut the torn end off %s", path);
+    }
+    b->end = tail.good;
+    b->snaplen = tail.described ? tail.snaplen : b->snaplen;
+    return 0;
+}
+
+static int prepare(int fd, bool append, const char *path, struct beginning *ret, struct error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        return error_sys(err, errno, "%s", path);
+    }
+    *ret = (struct beginning){.regular = S_ISREG(st.st_mode), .snaplen = FRAME_LEN_MAX};
+    if (!ret->regular) {
+        return 0;
+    }
+    if (st.st_size > 0) {
+        int failed = continue_file(fd, append, path, (uint64_t)st.st_size, ret, err);
+        if (failed < 0) {
+            return failed;
+        }
+    }
+    if (lseek(fd, (off_t)ret->end, SEEK_SET) < 0) {
+        return error_sys(err, errno, "%s", path);
+    }
+    return 0;
+}
+
+static void begin_section(struct file_sink *fs, const struct file_sink_conf *conf)
+{
+    struct pcapng_shb shb = {.os = pcapng_text(conf->os), .app = pcapng_text(conf->app)};
+    if (has_chunk(fs)) { /* the first chunk of a new writer is there */
+        pcapng_put_shb(&fs->chunk->w, &shb);
+    }
+}
+
+int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf, struct sink **ret,
+                  struct error *err)
+{
+    struct beginning begin = {.regular = false};
+    const char *path = strcmp(conf->path, "-") == 0 ? "standard output" : conf->path;
+    uint32_t chunks = conf->chunks ? conf->chunks : CHUNKS_DEFAULT;
+    int failed = prepare(fd, append_section, path, &begin, err);
+    if (failed < 0) {
+        return failed;
+    }
+    struct file_sink *fs = calloc(1, sizeof(*fs));
+    if (!fs) {
+        return error_sys(err, ENOMEM, "%s", path);
+    }
+    fs->finish_ms = conf->finish_ms ? conf->finish_ms : FINISH_MS_DEFAULT;
+    fs->snaplen = begin.snaplen;
+    fs->linktype = begin.end > 0 ? file_tail_linktype(fd, begin.end) : 0;
+    fs->path = strdup(path);
+    failed = fs->path ? sink_init(&fs->head, &file_ops, path) : -ENOMEM;
+    if (failed == 0) {
+        failed = file_writer_new(fd, begin.regular, begin.end,
+                                 MIN(MAX(chunks, 2u), (uint32_t)CHUNKS_MAX), &fs->writer);
+    }
+    if (failed < 0) {
+        file_free(&fs->head);
+        return error_sys(err, -failed, "cannot write %s", path);
+    }
+    begin_section(fs, conf);
+    *ret = &fs->head;
+    return 0;
+}

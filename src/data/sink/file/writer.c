@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See writer.h. The writer thread sleeps in poll() on an eventfd, which submitting wakes, and
+ * on the pipe or socket, so that a reader that goes away is noticed while nothing is written.
+ * Descriptors that can block for ever are made non-blocking, so that giving up is always possible.
+ */
+#include "data/sink/file/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/queue.h"
+#include "data/sink/file/stats.h"
+#include "proto/pcapng.h"
+
+struct file_writer {
+    int fd, wake;
+    int old_flags; /* of the descriptor, to be restored; -1: as they were */
+    bool regular;
+    uint64_t end; /* of the last whole block of a regular file; the writer thread's */
+    uint32_t n_chunks, n_stack;
+    struct chunk *chunks;
+    struct chunk **stack; /* empty chunks at the data thread, the warmest on top */
+    struct queue *full, *empty;
+    pthread_t thread;
+    bool started, joined, sync_made;
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool done; /* under lock */
+    _Atomic int failed;
+    _Atomic bool finishing, giving_up;
+    struct file_port *const *ports; /* set before finishing */
+    uint32_t n_ports;
+    uint8_t meta[PCAPNG_META_MAX];
+};
+
+static void wake(struct file_writer *w)
+{
+    const uint64_t one = 1;
+    ssize_t n = write(w->wake, &one, sizeof(one));
+    (void)n; /* a full counter wakes as well */
+}
+
+static bool is_set(const _Atomic bool *flag)
+{
+    return atomic_load_explicit(flag, memory_order_acquire);
+}
+
+int file_writer_error(const struct file_writer *w)
+{
+    return -atomic_load_explicit(&w->failed, memory_order_acquire);
+}
+
+/* The first error stays. */
+static void fail(struct file_writer *w, int code)
+{
+    int none = 0;
+    atomic_compare_exchange_strong(&w->failed, &none, code);
+}
+
+/* Sleeps until woken, or until the pipe or socket has what `events` asks for. */
+static void sleep_on(struct file_writer *w, short events)
+{
+    bool watch = !w->regular && file_writer_error(w) == 0;
+    struct pollfd p[2] = {{.fd = w->wake, .events = POLLIN}, {.fd = w->fd, .events = events}};
+    if (poll(p, watch ? 2 : 1, -1) < 0) {
+        return;
+    }
+    uint64_t count;
+    if (p[0].revents && read(w->wake, &count, sizeof(count)) < 0) {
+        return;
+    }
+    if (events == 0 && watch && (p[1].revents & (POLLERR | POLLHUP)) != 0) {
+        fail(w, EPIPE);
+    }
+}
+
+/* Writes it all, or returns the -errno that stopped it; *ret_done bytes were written anyway. */
+static int write_all(struct file_writer *w, const uint8_t *p, size_t len, size_t *ret_done)
+{
+    *ret_done = 0;
+    while (*ret_done < len) {
+        if (is_set(&w->giving_up)) {
+            return -ECANCELED;
+        }
+        ssize_t n = write(w->fd, p + *ret_done, len - *ret_done);
+        if (n > 0) {
+            *ret_done += (size_t)n;
+        } else if (n == 0) {
+            return -EIO;
+        } else if (errno == EAGAIN) {
+            sleep_on(w, POLLOUT);
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+static enum ledger_id drop_reason(int code)
+{
+    switch (code) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return LEDGER_SINK_NOSPACE;
+    case EPIPE:
+    case ECONNRESET:
+    case ECANCELED:
+        return LEDGER_SINK_CLOSED;
+    default:
+        return LEDGER_SINK_ERROR;
+    }
+}
+
+/* Moves the frames of whole blocks within the first `done` bytes from the chunk's counts to the
+ * ledger, and returns where the last of these blocks ends. */
+static size_t count_partly(struct chunk *c, size_t done)
+{
+    size_t at = 0;
+    while (done - at >= PCAPNG_BLOCK_MIN) {
+        uint32_t head[6] = {0};
+        memcpy(head, c->buf + at, MIN(sizeof(head), done - at));
+        if (head[1] > done - at) {
+            break;
+        }
+        at += head[1];
+        for (uint32_t i = 0; head[0] == PCAPNG_EPB && i < c->n_counts; i++) {
+            struct chunk_count *n = &c->counts[i];
+            if (n->port->ifid == head[2]) {
+                n->frames--;
+                n->bytes -= head[5];
+                n->port->written++;
+                ledger_add(n->port->ledger, LEDGER_SINK_OUT, 1);
+                ledger_add(n->port->ledger, LEDGER_SINK_BYTES, head[5]);
+            }
+        }
+    }
+    return at;
+}
+
+static void count_dropped(struct chunk *c, int code)
+{
+    for (uint32_t i = 0; i < c->n_counts; i++) {
+        ledger_add_shared(c->counts[i].port->ledger, drop_reason(code), c->counts[i].frames);
+    }
+}
+
+static void count_written(struct chunk *c)
+{
+    for (uint32_t i = 0; i < c->n_counts; i++) {
+        struct chunk_count *n = &c->counts[i];
+        n->port->written += n->frames;
+        ledger_add(n->port->ledger, LEDGER_SINK_OUT, n->frames);
+        ledger_add(n->port->ledger, LEDGER_SINK_BYTES, n->bytes);
+    }
+}
+
+/* After an error: a regular file ends with `whole` bytes more than before and nothing torn. */
+static void cut_back(struct file_writer *w, size_t whole)
+{
+    if (w->regular) {
+        w->end += whole;
+        if (ftruncate(w->fd, (off_t)w->end) < 0 || lseek(w->fd, (off_t)w->end, SEEK_SET) < 0) {
+            return; /* the next run finds the torn end and cuts it then */
+        }
+    }
+}
+
+static void write_stats(struct file_writer *w, struct file_port *port)
+{
+    size_t done;
+    if (file_writer_error(w) < 0) {
+        return;
+    }
+    struct wr out = wr_make(w->meta, sizeof(w->meta));
+    file_stats_put(&out, port, wall_now());
+    int err = write_all(w, w->meta, wr_len(&out), &done);
+    if (err < 0) {
+        fail(w, -err);
+        cut_back(w, 0);
+    } else {
+        w->end += done;
+    }
+}
+
+static void write_chunk(struct file_writer *w, struct chunk *c)
+{
+    size_t done;
+    int err = file_writer_error(w);
+    if (err < 0) {
+        count_dropped(c, -err);
+        return;
+    }
+    err = write_all(w, c->buf, wr_len(&c->w), &done);
+    if (err < 0) {
+        fail(w, -err);
+        cut_back(w, count_partly(c, done));
+        count_dropped(c, -err);
+        return;
+    }
+    w->end += done;
+    count_written(c);
+    if (c->ended) {
+        write_stats(w, c->ended);
+    }
+}
+
+static void write_end(struct file_writer *w)
+{
+    for (uint32_t i = 0; i < w->n_ports; i++) {
+        if (w->ports[i]->idb_written && w->ports[i]->isb_due) {
+            write_stats(w, w->ports[i]);
+        }
+    }
+    if (w->regular && file_writer_error(w) == 0 && fsync(w->fd) < 0 && errno != EINVAL) {
+        fail(w, errno);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct file_writer *w = arg;
+    for (;;) {
+        bool last = is_set(&w->finishing); /* asked before the queue: nothing comes after it */
+        struct chunk *c = queue_pop(w->full);
+        if (c) {
+            write_chunk(w, c);
+            queue_push(w->empty, c);
+        } else if (last) {
+            break;
+        } else {
+            sleep_on(w, 0);
+        }
+    }
+    write_end(w);
+    pthread_mutex_lock(&w->lock);
+    w->done = true;
+    pthread_cond_signal(&w->cond);
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+/* The thread takes no signals: SIGPIPE and SIGXFSZ become errors, others go to the main thread. */
+static int start_thread(struct file_writer *w)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int err = pthread_create(&w->thread, NULL, run, w);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    w->started = err == 0;
+    return -err;
+}
+
+static int make_chunks(struct file_writer *w, uint32_t n)
+{
+    w->chunks = calloc(n, sizeof(*w->chunks));
+    w->stack = calloc(n, sizeof(struct chunk *));
+    w->full = queue_new(n);
+    w->empty = queue_new(n);
+    if (!w->chunks || !w->stack || !w->full || !w->empty) {
+        return -ENOMEM;
+    }
+    for (w->n_chunks = 0; w->n_chunks < n; w->n_chunks++) {
+        struct chunk *c = &w->chunks[w->n_chunks];
+        c->buf = malloc(CHUNK_SIZE);
+        if (!c->buf) {
+            return -ENOMEM;
+        }
+        w->stack[w->n_stack++] = c;
+    }
+    return 0;
+}
+
+static void make_sync(struct file_writer *w)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    w->sync_made = true;
+}
+
+DEFINE_FREEP(struct file_writer, file_writer_free)
+
+int file_writer_new(int fd, bool regular, uint64_t end, uint32_t chunks, struct file_writer **ret)
+{
+    _cleanup_(file_writer_freep) struct file_writer *w = calloc(1, sizeof(*w));
+    if (!w) {
+        return -ENOMEM;
+    }
+    w->fd = -1; /* until nothing can go wrong any more, it stays the caller's */
+    w->wake = -1;
+    w->old_flags = -1;
+    w->regular = regular;
+    w->end = end;
+    make_sync(w);
+    int err = make_chunks(w, chunks);
+    if (err < 0) {
+        return err;
+    }
+    w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w->wake < 0) {
+        return -errno;
+    }
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) {
+        return -errno;
+    }
+    if (!regular && (flags & O_NONBLOCK) == 0) {
+        if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+            return -errno;
+        }
+        w->old_flags = flags;
+    }
+    w->fd = fd;
+    err = start_thread(w);
+    if (err < 0) {
+        w->fd = -1;
+        (void)fcntl(fd, F_SETFL, flags);
+        return err;
+    }
+    *ret = TAKE_PTR(w);
+    return 0;
+}
+
+static void join(struct file_writer *w)
+{
+    if (w->started && !w->joined) {
+        pthread_join(w->thread, NULL);
+        w->joined = true;
+    }
+}
+
+int file_writer_finish(struct file_writer *w, struct file_port *const *ports, uint32_t n,
+                       uint32_t ms)
+{
+    struct mono until = mono_add_ms(mono_now(), ms);
+    struct timespec ts = {until.ns / NSEC_PER_SEC, until.ns % NSEC_PER_SEC};
+    w->ports = ports;
+    w->n_ports = n;
+    atomic_store_explicit(&w->finishing, true, memory_order_release);
+    wake(w);
+    pthread_mutex_lock(&w->lock);
+    while (!w->done && pthread_cond_timedwait(&w->cond, &w->lock, &ts) != ETIMEDOUT) {
+    }
+    bool late = !w->done;
+    pthread_mutex_unlock(&w->lock);
+    if (late) {
+        atomic_store_explicit(&w->giving_up, true, memory_order_release);
+        wake(w);
+    }
+    join(w);
+    return file_writer_error(w);
+}
+
+void file_writer_free(struct file_writer *w)
+{
+    if (!w) {
+        return;
+    }
+    if (w->started && !w->joined) {
+        atomic_store_explicit(&w->giving_up, true, memory_order_release);
+        atomic_store_explicit(&w->finishing, true, memory_order_release);
+        wake(w);
+        join(w);
+    }
+    for (uint32_t i = 0; i < w->n_chunks; i++) {
+        free(w->chunks[i].buf);
+    }
+    free(w->chunks);
+    free(w->stack);
+    queue_free(w->full);
+    queue_free(w->empty);
+    if (w->fd >= 0) {
+        if (w->old_flags >= 0) {
+            (void)fcntl(w->fd, F_SETFL, w->old_flags);
+        }
+        close(w->fd);
+    }
+    if (w->wake >= 0) {
+        close(w->wake);
+    }
+    if (w->sync_made) {
+        pthread_mutex_destroy(&w->lock);
+        pthread_cond_destroy(&w->cond);
+    }
+    free(w);
+}
+
+struct chunk *file_writer_take(struct file_writer *w)
+{
+    for (struct chunk *c; (c = queue_pop(w->empty)) != NULL;) {
+        w->stack[w->n_stack++] = c;
+    }
+    if (w->n_stack == 0) {
+        return NULL;
+    }
+    struct chunk *c = w->stack[--w->n_stack];
+    c->w = wr_make(c->buf, CHUNK_SIZE);
+    c->n_counts = 0;
+    c->ended = NULL;
+    return c;
+}
+
+void file_writer_submit(struct file_writer *w, struct chunk *c)
+{
+    queue_push(w->full, c); /* never full: it has room for every chunk */
+    wake(w);
+}
+
+bool file_writer_idle(const struct file_writer *w)
+{
+    return w->n_stack + queue_len(w->empty) == w->n_chunks;
+}
+
+bool file_writer_behind(const struct file_writer *w)
+{
+    return queue_len(w->full) > w->n_chunks / 2;
+}

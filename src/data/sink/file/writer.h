@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The half of the file sink that may wait: one thread that takes chunks of whole pcapng blocks and
+ * writes them. Only file.c uses it. Chunks belong to whoever took them last: the data thread takes
+ * an empty one, fills it and submits it; the writer thread writes it and gives it back.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/ledger.h"
+#include "base/time.h"
+#include "data/sink/file/file.h"
+#include "data/sink/file/form.h"
+
+enum {
+    CHUNK_SIZE = FILE_SINK_CHUNK, /* any frame with its interface's description before it */
+    CHUNK_PORTS = 64,
+};
+
+/* An interface of the section. The data thread's, but for what is atomic, constant, or said to be
+ * the writer thread's; the writer reads the rest only after finishing. */
+struct file_port {
+    uint32_t ifid; /* its number in the section, once idb_written */
+    uint32_t idb_len;
+    uint8_t *idb;          /* its description, encoded */
+    struct ledger *ledger; /* SINK_OUT, BYTES, NOSPACE, ERROR and CLOSED: the writer thread's */
+    struct ledger figures; /* the tap's own, as last told; for the statistics */
+    struct wall start;     /* when the section first knew it */
+    uint64_t written;      /* frames in this file; the writer thread's */
+    bool open;
+    struct file_form form;
+    struct file_port *ethernet; /* for frames that have no such form; NULL: all have */
+    bool spare;                 /* it is such a one: described only when there is a frame */
+    bool idb_written;           /* the description is in a chunk */
+    bool isb_due;               /* statistics are not asked for yet */
+    uint64_t lost; /* frames lost and dropped since the last one that went into a chunk */
+    uint64_t seq;  /* the chunk that `count` belongs to */
+    struct chunk_count *count;
+};
+
+struct chunk_count {
+    struct file_port *port;
+    uint64_t frames, bytes;
+};
+
+struct chunk {
+    struct wr w;
+    uint8_t *buf;            /* CHUNK_SIZE */
+    struct file_port *ended; /* its statistics block comes after this chunk; may be NULL */
+    uint32_t n_counts;
+    struct chunk_count counts[CHUNK_PORTS];
+};
+
+struct file_writer;
+
+/* Takes `fd` over on success. `end`: for a regular file, where to write. */
+int file_writer_new(int fd, bool regular, uint64_t end, uint32_t chunks, struct file_writer **ret);
+void file_writer_free(struct file_writer *w);
+
+/* Data thread. An empty chunk, or NULL. */
+struct chunk *file_writer_take(struct file_writer *w);
+void file_writer_submit(struct file_writer *w, struct chunk *c);
+/* Data thread. Is the writer so far behind that partly filled chunks had better wait? */
+bool file_writer_behind(const struct file_writer *w);
+
+/* Data thread. Has all that was submitted been written, or given up? */
+bool file_writer_idle(const struct file_writer *w);
+
+/* Any thread: 0 or the -errno that ended the writing. */
+int file_writer_error(const struct file_writer *w);
+
+/* Writes all that was submitted, then the statistics blocks of the `n` ports that lack one, and
+ * syncs; gives up after `ms`. Returns what file_writer_error does. */
+int file_writer_finish(struct file_writer *w, struct file_port *const *ports, uint32_t n,
+                       uint32_t ms);

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/sink/queue/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/sink/queue/impl.h"
+
+enum {
+    FINISH_MS_DEFAULT = 5000,
+    TURN_FIRST = 32, /* frames, until it is known how long they take */
+    READY_SLOTS = SINK_PORTS_MAX,
+};
+
+static struct queue_producer *of(struct sink *s)
+{
+    return (struct queue_producer *)s; /* its head is the first member */
+}
+
+/* ---- the producer's thread: frames ---- */
+
+static void touch(struct queue_producer *p, struct queue_ring *r)
+{
+    if (!r->touched) {
+        r->touched = true;
+        p->touched[p->n_touched++] = r;
+        if (!atomic_load_explicit(&r->scheduled, memory_order_acquire)) {
+            records_rewind(&r->records); /* it is empty, and the thread does not look */
+        }
+    }
+}
+
+/* Shows the thread what was put, and wakes it if it sleeps. */
+static void publish(struct queue_producer *p)
+{
+    struct queue_sink *q = p->queue;
+    for (unsigned i = 0; i < p->n_touched; i++) {
+        struct queue_ring *r = p->touched[i];
+        r->touched = false;
+        records_publish(&r->records);
+        if (!atomic_exchange_explicit(&r->scheduled, true, memory_order_acq_rel)) {
+            queue_push(p->ready, r); /* each ring is there once at most: there is room */
+        }
+    }
+    if (p->n_touched > 0) {
+        p->n_touched = 0;
+        atomic_fetch_add(&q->signals, 1);
+        if (atomic_load(&q->sleeping) && atomic_exchange(&q->sleeping, false)) {
+            wake_signal(&q->wake);
+        }
+    }
+}
+
+static void queue_write(struct sink *s, const struct batch *b)
+{
+    struct queue_producer *p = of(s);
+    for (uint32_t i = 0; i < b->n; i++) {
+        const struct frame *f = &b->f[i];
+        struct queue_port *port = f->port < SINK_PORTS_MAX ? &p->port[f->port] : NULL;
+        if (!port || !port->ledger) {
+            continue;
+        }
+        ledger_add(port->ledger, LEDGER_SINK_IN, 1);
+        if (port->ring) {
+            touch(p, port->ring);
+        }
+        if (port->ring && records_put_frame(&port->ring->records, f, port->lost + f->lost)) {
+            port->lost = 0;
+        } else {
+            port->lost += (uint64_t)f->lost + 1;
+            ledger_add_shared(port->ledger, port->ring ? LEDGER_SINK_FULL : LEDGER_SINK_REFUSED, 1);
+        }
+    }
+    publish(p);
+}
+
+static void queue_flush(struct sink *s)
+{
+    (void)s; /* what was given is under way */
+}
+
+/* ---- the producer's thread: ports ---- */
+
+static int copy_text(const char **to, const char *from)
+{
+    *to = from ? strdup(from) : NULL;
+    return from && !*to ? -ENOMEM : 0;
+}
+
+static struct queue_command *command_new(enum queue_op op, uint32_t index)
+{
+    struct queue_command *c = calloc(1, sizeof(*c));
+    if (c) {
+        c->op = op;
+        c->index = index;
+        c->port.device = -1;
+    }
+    return c;
+}
+
+static struct queue_command *add_command(const struct sink_port *port, struct ledger *ledger)
+{
+    struct queue_command *c = command_new(QUEUE_ADD, port->index);
+    if (!c) {
+        return NULL;
+    }
+    c->port = *port;
+    c->port.ledger = ledger;
+    c->port.tap = c->port.ifname = c->port.filter = c->port.os = NULL;
+    c->port.device = port->device > 0 ? fcntl(port->device, F_DUPFD_CLOEXEC, 3) : -1;
+    if (copy_text(&c->port.tap, port->tap) < 0 || copy_text(&c->port.ifname, port->ifname) < 0 ||
+        copy_text(&c->port.filter, port->filter) < 0 || copy_text(&c->port.os, port->os) < 0 ||
+        (port->device > 0 && c->port.device < 0)) {
+        queue_command_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+/* Under the lock, so that what is said of a port is numbered in the order of publication. */
+static bool say(struct queue_producer *p, struct queue_ring *r, struct queue_command *c)
+{
+    struct queue_inner_port *port = &p->queue->port[c->index];
+    c->number = port->said + 1;
+    c->ring = r;
+    touch(p, r);
+    bool fits = records_put_command(&r->records, c);
+    if (fits) {
+        port->said++;
+        r->commands++;
+    }
+    publish(p);
+    return fits;
+}
+
+/* There is room for all that can be said of the ports that are open, and of one more. */
+static bool has_room_for_port(const struct queue_ring *r)
+{
+    uint32_t under_way = r->commands - atomic_load_explicit(&r->carried_out, memory_order_acquire);
+    return under_way + 2 * r->open + 3 <= 3 * SINK_PORTS_MAX;
+}
+
+static struct queue_lane *find_lane(struct queue_sink *q, const char *tap)
+{
+    struct queue_lane *l = q->lanes;
+    while (l && l->tap && strcmp(l->tap, tap) != 0) {
+        l = l->next;
+    }
+    return l;
+}
+
+static void ring_free(struct queue_ring *r)
+{
+    if (r) {
+        records_done(&r->records);
+        free(r);
+    }
+}
+
+DEFINE_FREEP(struct queue_ring, ring_free)
+
+void queue_lane_free(struct queue_lane *l)
+{
+    for (unsigned t = 0; t < QUEUE_PRODUCERS; t++) {
+        ring_free(l->ring[t]);
+    }
+    order_free(l->order);
+    free(l->tap);
+    free(l);
+}
+
+static struct queue_lane *make_lane(struct queue_sink *q, const char *tap)
+{
+    struct queue_lane *l = calloc(1, sizeof(*l));
+    if (!l) {
+        return NULL;
+    }
+    l->turn = TURN_FIRST;
+    l->tap = q->conf.lanes ? strdup(tap) : NULL;
+    l->order = q->conf.order_ns > 0 ? order_new(q->conf.order_ns, q->conf.bytes) : NULL;
+    if ((q->conf.lanes && !l->tap) || (q->conf.order_ns > 0 && !l->order)) {
+        queue_lane_free(l);
+        return NULL;
+    }
+    l->next = q->lanes;
+    q->lanes = l;
+    return l;
+}
+
+static struct queue_ring *make_ring(const struct queue_sink *q)
+{
+    _cleanup_(ring_freep) struct queue_ring *r =
+        aligned_alloc(_Alignof(struct queue_ring), sizeof(*r));
+    if (!r) {
+        return NULL;
+    }
+    memset(r, 0, sizeof(*r));
+    return records_init(&r->records, q->conf.bytes, QUEUE_RESERVE) < 0 ? NULL : TAKE_PTR(r);
+}
+
+/* The producer's ring in the lane, made when it is the first port's; no lane is without one. */
+static struct queue_ring *ring_for(struct queue_producer *p, const char *tap)
+{
+    struct queue_lane *l = find_lane(p->queue, tap);
+    if (l && l->ring[p->number]) {
+        return l->ring[p->number];
+    }
+    _cleanup_(ring_freep) struct queue_ring *r = make_ring(p->queue);
+    l = l || !r ? l : make_lane(p->queue, tap);
+    if (!l || !r) {
+        return NULL;
+    }
+    r->lane = l;
+    return l->ring[p->number] = TAKE_PTR(r);
+}
+
+static int add_port(struct queue_producer *p, const struct sink_port *port, struct error *err)
+{
+    struct sink *shown = &p->queue->producer[0]->head;
+    struct ledger *ledger = NULL;
+    int r = sink_port_open(shown, port, &ledger, err);
+    if (r < 0) {
+        return r;
+    }
+    p->port[port->index].ledger = ledger; /* from here on its frames are counted */
+    struct queue_command *c = add_command(port, ledger);
+    struct queue_ring *ring = c ? ring_for(p, port->tap) : NULL;
+    if (!ring || !has_room_for_port(ring) || !say(p, ring, c)) {
+        queue_command_free(c);
+        sink_port_refuse(shown, port->index);
+        return error_set(err, ENOSPC, "%s: no room for %s:%s", shown->name, port->tap,
+                         port->ifname);
+    }
+    ring->open++;
+    ring->lane->open++;
+    p->port[port->index].ring = ring;
+    return 0;
+}
+
+static int queue_port_add(struct sink *s, const struct sink_port *port, struct error *err)
+{
+    struct queue_producer *p = of(s);
+    pthread_mutex_lock(&p->queue->lock);
+    int r = add_port(p, port, err);
+    pthread_mutex_unlock(&p->queue->lock);
+    return r;
+}
+
+static void queue_port_stats(struct sink *s, uint32_t index, const struct ledger *figures)
+{
+    struct queue_producer *p = of(s);
+    struct queue_ring *r = index < SINK_PORTS_MAX ? p->port[index].ring : NULL;
+    /* Figures may be told often, and a slow sink needs none of them but the last. */
+    struct queue_command *c = r && has_room_for_port(r) ? command_new(QUEUE_STATS, index) : NULL;
+    if (c) {
+        ledger_publish(&c->figures, figures);
+        pthread_mutex_lock(&p->queue->lock);
+        if (!say(p, r, c)) {
+            queue_command_free(c);
+        }
+        pthread_mutex_unlock(&p->queue->lock);
+    }
+}
+
+static void queue_port_remove(struct sink *s, uint32_t index)
+{
+    struct queue_producer *p = of(s);
+    struct queue_port *port = index < SINK_PORTS_MAX ? &p->port[index] : NULL;
+    if (!port || !port->ledger) {
+        return;
+    }
+    struct queue_ring *r = port->ring;
+    struct queue_command *c = r ? command_new(QUEUE_REMOVE, index) : NULL;
+    pthread_mutex_lock(&p->queue->lock);
+    if (c && say(p, r, c)) { /* without memory, the inner sink keeps it until the end */
+        r->open--;
+        r->lane->open--;
+    } else {
+        queue_command_free(c);
+    }
+    *port = (struct queue_port){.ledger = NULL};
+    sink_port_close(&p->queue->producer[0]->head, index);
+    pthread_mutex_unlock(&p->queue->lock);
+}
+
+/* ---- other threads ---- */
+
+static void close_devices(struct queue_sink *q)
+{
+    pthread_mutex_lock(&q->lock);
+    unsigned n = q->n_devices;
+    int *devices = TAKE_PTR(q->devices);
+    q->n_devices = q->devices_room = 0;
+    pthread_mutex_unlock(&q->lock);
+    for (unsigned i = 0; i < n; i++) {
+        close(devices[i]);
+    }
+    free(devices);
+}
+
+static int queue_check(struct sink *s, struct error *err)
+{
+    struct queue_sink *q = of(s)->queue;
+    close_devices(q);
+    int r = q->inner->ops->check(q->inner, err);
+    return r < 0 ? r : sink_check_refused(s, r, err);
+}
+
+static void join(struct queue_sink *q)
+{
+    if (q->started && !q->joined) {
+        wake_signal(&q->wake);
+        pthread_join(q->thread, NULL);
+        q->joined = true;
+    }
+}
+
+static void set(_Atomic bool *flag)
+{
+    atomic_store_explicit(flag, true, memory_order_release);
+}
+
+static int queue_finish(struct sink *s, struct error *err)
+{
+    struct queue_sink *q = of(s)->queue;
+    struct mono until = mono_add_ms(mono_now(), q->conf.finish_ms);
+    struct timespec ts = {until.ns / NSEC_PER_SEC, until.ns % NSEC_PER_SEC};
+    set(&q->finishing);
+    wake_signal(&q->wake);
+    pthread_mutex_lock(&q->lock);
+    while (!q->done && pthread_cond_timedwait(&q->cond, &q->lock, &ts) != ETIMEDOUT) {
+    }
+    bool late = !q->done;
+    pthread_mutex_unlock(&q->lock);
+    if (late) {
+        set(&q->giving_up);
+    }
+    join(q);
+    close_devices(q);
+    int r = q->inner->ops->finish(q->inner, err);
+    if (r == 0 && late) {
+        r = error_set(err, ETIMEDOUT,
+                      "%s: not everything was written, because the output did not take it in time",
+                      s->name);
+    }
+    return r;
+}
+
+/* Commands that nobody carries out any more, in a ring that the thread has left. */
+static void drop_commands(struct queue_sink *q)
+{
+    for (unsigned i = 0; i < SINK_PORTS_MAX; i++) {
+        for (struct queue_command *c; (c = q->port[i].pending) != NULL;) {
+            q->port[i].pending = c->next;
+            queue_command_free(c);
+        }
+        queue_command_free(q->port[i].refused);
+        if (q->port[i].device > 0) {
+            close(q->port[i].device);
+        }
+    }
+}
+
+static void queue_free_all(struct queue_sink *q)
+{
+    set(&q->giving_up);
+    set(&q->finishing);
+    join(q);
+    if (q->started) {
+        drop_commands(q);
+    }
+    for (struct queue_lane *l; (l = q->lanes) != NULL;) {
+        q->lanes = l->next;
+        queue_lane_free(l);
+    }
+    if (q->sync_made) {
+        close_devices(q);
+        pthread_mutex_destroy(&q->lock);
+        pthread_cond_destroy(&q->cond);
+    }
+    wake_done(&q->wake);
+    if (q->producer[0]) {
+        sink_done(&q->producer[0]->head);
+    }
+    for (unsigned t = 0; t < q->n_producers; t++) {
+        queue_free(q->producer[t] ? q->producer[t]->ready : NULL);
+        free(q->producer[t]);
+    }
+    free(q);
+}
+
+static void queue_sink_free(struct sink *s)
+{
+    struct queue_sink *q = of(s)->queue;
+    struct sink *inner = q->inner;
+    queue_free_all(q);
+    sink_free(inner);
+}
+
+/* ---- making ---- */
+
+static const struct sink_ops queue_ops = {
+    .kind = "queue",
+    .port_add = queue_port_add,
+    .port_stats = queue_port_stats,
+    .port_remove = queue_port_remove,
+    .write = queue_write,
+    .flush = queue_flush,
+    .check = queue_check,
+    .finish = queue_finish,
+    .free = queue_sink_free,
+};
+
+static int make_producers(struct queue_sink *q, unsigned n)
+{
+    for (unsigned t = 0; t < n; t++) {
+        struct queue_producer *p = calloc(1, sizeof(*p));
+        q->producer[t] = p;
+        q->n_producers = t + 1;
+        if (!p || !(p->ready = queue_new(q->conf.lanes ? READY_SLOTS : 2))) {
+            return -ENOMEM;
+        }
+        p->queue = q;
+        p->number = t;
+        if (t == 0) {
+            int r = sink_init(&p->head, &q->ops, q->inner->name);
+            if (r < 0) {
+                return r;
+            }
+        }
+        p->head = q->producer[0]->head;
+    }
+    return 0;
+}
+
+static void make_sync(struct queue_sink *q)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    q->sync_made = true;
+}
+
+/* The thread takes no signals: they are the main thread's. */
+static int start_thread(struct queue_sink *q)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int r = pthread_create(&q->thread, NULL, queue_thread, q);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    q->started = r == 0;
+    return -r;
+}
+
+int queue_sink_new(struct sink *inner, unsigned producers, const struct queue_sink_conf *conf,
+                   struct sink **ret)
+{
+    if (producers < 1 || producers > QUEUE_PRODUCERS) {
+        return -EINVAL;
+    }
+    struct queue_sink *q = calloc(1, sizeof(*q));
+    if (!q) {
+        return -ENOMEM;
+    }
+    q->wake.fd = -1;
+    q->inner = inner;
+    q->conf = *conf;
+    q->conf.bytes = MIN(MAX(conf->bytes ? conf->bytes : QUEUE_BYTES, (size_t)QUEUE_BYTES_MIN),
+                        (size_t)QUEUE_BYTES_MAX);
+    q->conf.finish_ms = conf->finish_ms ? conf->finish_ms : FINISH_MS_DEFAULT;
+    q->ops = queue_ops;
+    q->ops.kind = inner->ops->kind;
+    make_sync(q);
+    int r = make_producers(q, producers);
+    r = r < 0 ? r : wake_init(&q->wake);
+    inner->queued = true;
+    r = r < 0 ? r : start_thread(q);
+    if (r < 0) {
+        inner->queued = false;
+        queue_free_all(q);
+        return r;
+    }
+    *ret = &q->producer[0]->head;
+    return 0;
+}
+
+struct sink *queue_sink_producer(struct sink *s, unsigned t)
+{
+    if (s->ops->write != queue_write) {
+        return s;
+    }
+    struct queue_sink *q = of(s)->queue;
+    return t < q->n_producers ? &q->producer[t]->head : NULL;
+}
