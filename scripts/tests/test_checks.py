@@ -42,6 +42,7 @@ def test_layers_allow_what_is_below(run, tree):
         ("src/data/link/x.c", '#include "data/link/send/tx.h"', "link/ must not include data/link/send/"),
         ("src/data/link/send/x.c", '#include "data/link/receive/reasm.h"', "send/ must not include"),
         ("src/data/link/dial/x.c", '#include "data/link/listen/listener.h"', "dial/ must not include"),
+        ("src/data/link/dial/x.c", '#include "data/link/send/tx.h"', "dial/ must not include"),
         ("src/data/link/listen/x.c", '#include "data/link/dial/dialer.h"', "listen/ must not include"),
         ("src/proto/x.c", "#include <sys/socket.h>", "does no I/O"),
         ("src/model/x.h", "#include <linux/rtnetlink.h>", "does no I/O"),

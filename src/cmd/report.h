@@ -10,6 +10,7 @@
 #include "base/ledger.h"
 #include "data/link/dial/dialer.h"
 #include "data/link/listen/listener.h"
+#include "data/worker.h"
 
 /* {"in":…,"out":…,"drops":{…},"in_flight":…, further figures}. NULL: no memory. */
 json_t *report_stage(const struct ledger *l, enum ledger_stage stage);

@@ -98,7 +98,7 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
         }
     }
     tap_tell_amplified(t);
-    dialer_workers_changed(t->dialer);
+    dialer_senders_changed(t->dialer);
 }
 
 static void on_timer(struct loop *l, struct mono now, void *user)

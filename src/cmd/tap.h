@@ -13,6 +13,7 @@
 #include "cmd/report.h"
 #include "cmd/status_socket.h"
 #include "data/link/dial/dialer.h"
+#include "data/worker.h"
 #include "proto/bpfsel.h"
 #include "sys/broker.h"
 #include "sys/filter.h"

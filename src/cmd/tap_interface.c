@@ -164,7 +164,7 @@ static int start(struct tap *t, struct tap_interface *ti, const struct tap_opene
     if (r < 0) {
         return r;
     }
-    cs.worker = ti->worker;
+    cs.sender = worker_sender(ti->worker);
     r = dialer_add_stream(t->dialer, &cs, &ti->stream);
     if (r < 0) {
         worker_free(ti->worker);

@@ -9,6 +9,7 @@
 
 #include "base/queue.h"
 #include "base/time.h"
+#include "data/link/send/tx.h"
 #include "data/pipeline.h"
 #include "data/source/ring.h"
 #include "data/stage/cut.h"
@@ -29,7 +30,7 @@ enum op { OP_SESSION, OP_REKEY, OP_SIZE, OP_DOWN, OP_FILTER, OP_RING };
 
 struct command {
     enum op op;
-    struct link_tx_key key;
+    struct link_sender_key key;
     uint32_t serial, datagram;
     uint64_t accounted;
     struct filter_prog prog;
@@ -39,6 +40,7 @@ struct command {
 };
 
 struct worker {
+    struct link_sender sender; /* first: the dialer has only that */
     pthread_t thread;
     char name[16]; /* of the thread */
     bool started, stopping;
@@ -71,7 +73,7 @@ struct worker {
 static void command_free(struct command *c)
 {
     if (c) {
-        link_tx_key_done(&c->key);
+        link_sender_key_done(&c->key);
         filter_done(&c->prog);
         ring_free(c->ring);
         free(c);
@@ -82,7 +84,7 @@ static void publish(struct worker *w)
 {
     ring_source_count(w->pipeline.source);
     ledger_publish(&w->ledger, &w->counting);
-    struct link_tx_progress p = link_tx_progress(w->pipeline.sink);
+    struct link_sender_progress p = link_tx_progress(w->pipeline.sink);
     atomic_store_explicit(&w->frames, p.frames, memory_order_relaxed);
     atomic_store_explicit(&w->datagrams, p.datagrams, memory_order_relaxed);
     atomic_store_explicit(&w->published_serial, w->serial, memory_order_release);
@@ -123,12 +125,12 @@ static void carry_out(struct worker *w, struct command *c)
         atomic_store_explicit(&w->published_serial, 0, memory_order_relaxed);
         link_tx_session(w->pipeline.sink, &c->key);
         link_tx_settle(w->pipeline.sink, c->accounted);
-        c->key = (struct link_tx_key){.fd = -1};
+        c->key = (struct link_sender_key){.fd = -1};
         w->serial = c->serial;
         break;
     case OP_REKEY:
         link_tx_rekey(w->pipeline.sink, &c->key);
-        c->key = (struct link_tx_key){.fd = -1};
+        c->key = (struct link_sender_key){.fd = -1};
         break;
     case OP_SIZE:
         link_tx_size(w->pipeline.sink, c->datagram);
@@ -157,7 +159,7 @@ static void carry_out_all(struct worker *w)
     if (!w->swapping && !w->stopping && atomic_load_explicit(&w->stop, memory_order_acquire)) {
         close_ring(w);
         w->stopping = true;
-        w->backlog_end = mono_add_ms(mono_now(), WORKER_DRAIN_MS);
+        w->backlog_end = mono_add_ms(mono_now(), LINK_SENDER_DRAIN_MS);
     }
 }
 
@@ -252,7 +254,7 @@ static int move(struct worker *w, bool *ret_more)
 /* Nothing is sent under a session of before until the control thread has looked at it. */
 static void look_at_clock(struct worker *w)
 {
-    if (awake_jumped(&w->ran, WORKER_STOOD_MS)) {
+    if (awake_jumped(&w->ran, LINK_SENDER_STOOD_MS)) {
         atomic_fetch_add_explicit(&w->stood, 1, memory_order_relaxed);
         wake_signal(w->control);
     }
@@ -312,6 +314,137 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* ---- from the control thread ---- */
+
+static int command(struct worker *w, const struct command *from)
+{
+    struct command *c = malloc(sizeof(*c));
+    if (c) {
+        *c = *from;
+    }
+    if (!c || !queue_push(w->commands, c)) {
+        struct command undo = *from;
+        link_sender_key_done(&undo.key);
+        filter_done(&undo.prog);
+        ring_free(undo.ring);
+        free(c);
+        return -EAGAIN;
+    }
+    wake_signal(&w->wake);
+    return 0;
+}
+
+/* ---- the same for the dialer ---- */
+
+static struct worker *of(struct link_sender *s)
+{
+    return (struct worker *)s;
+}
+
+static int sender_session(struct link_sender *s, const struct link_sender_key *key, uint32_t serial,
+                          uint64_t accounted)
+{
+    return command(
+        of(s),
+        &(struct command){.op = OP_SESSION, .key = *key, .serial = serial, .accounted = accounted});
+}
+
+static int sender_rekey(struct link_sender *s, const struct link_sender_key *key)
+{
+    return command(of(s), &(struct command){.op = OP_REKEY, .key = *key});
+}
+
+static int sender_size(struct link_sender *s, uint32_t datagram)
+{
+    return command(of(s), &(struct command){.op = OP_SIZE, .key.fd = -1, .datagram = datagram});
+}
+
+static int sender_down(struct link_sender *s, uint64_t accounted)
+{
+    return command(of(s), &(struct command){.op = OP_DOWN, .key.fd = -1, .accounted = accounted});
+}
+
+static void sender_hold(struct link_sender *s, bool held)
+{
+    struct worker *w = of(s);
+    atomic_store_explicit(&w->wants_hold, held, memory_order_relaxed);
+    wake_signal(&w->wake);
+}
+
+static void sender_reported(struct link_sender *s, uint64_t accounted, uint64_t lost)
+{
+    struct worker *w = of(s);
+    atomic_store_explicit(&w->accounted, accounted, memory_order_relaxed);
+    atomic_store_explicit(&w->lost, lost, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->reports, 1, memory_order_release);
+}
+
+static void sender_stop(struct link_sender *s)
+{
+    worker_stop(of(s));
+}
+
+static bool sender_done(const struct link_sender *s)
+{
+    const struct worker *w = (const struct worker *)s;
+    return atomic_load_explicit(&w->done, memory_order_acquire);
+}
+
+static bool sender_progress(const struct link_sender *s, uint32_t serial,
+                            struct link_sender_progress *ret)
+{
+    const struct worker *w = (const struct worker *)s;
+    if (atomic_load_explicit(&w->published_serial, memory_order_acquire) != serial) {
+        return false;
+    }
+    ret->frames = atomic_load_explicit(&w->frames, memory_order_relaxed);
+    ret->datagrams = atomic_load_explicit(&w->datagrams, memory_order_relaxed);
+    return true;
+}
+
+static bool sender_take_refused(struct link_sender *s)
+{
+    return atomic_exchange_explicit(&of(s)->refused, false, memory_order_relaxed);
+}
+
+static bool sender_take_stood(struct link_sender *s)
+{
+    struct worker *w = of(s);
+    uint32_t before = w->stood_told;
+    w->stood_told = atomic_load_explicit(&w->stood, memory_order_relaxed);
+    return w->stood_told != before;
+}
+
+static void sender_stood_known(struct link_sender *s)
+{
+    struct worker *w = of(s);
+    atomic_store_explicit(&w->stood_known, w->stood_told, memory_order_release);
+    wake_signal(&w->wake);
+}
+
+static const struct ledger *sender_ledger(const struct link_sender *s)
+{
+    return worker_ledger((const struct worker *)s);
+}
+
+static const struct link_sender_ops sender_ops = {
+    .session = sender_session,
+    .rekey = sender_rekey,
+    .size = sender_size,
+    .down = sender_down,
+    .hold = sender_hold,
+    .reported = sender_reported,
+    .stop = sender_stop,
+    .done = sender_done,
+    .progress = sender_progress,
+    .ledger = sender_ledger,
+    .take_refused = sender_take_refused,
+    .take_stood = sender_take_stood,
+    .stood_known = sender_stood_known,
+};
+
+/* ---- its life ---- */
+
 static int build(struct worker *w, struct ring *ring, const struct worker_conf *conf)
 {
     int r = ring_source_new(ring, &w->counting, &w->pipeline.source);
@@ -336,6 +469,7 @@ int worker_start(struct ring *ring, const struct worker_conf *conf, struct worke
         ring_free(ring);
         return error_sys(err, ENOMEM, "cannot watch %s", conf->name);
     }
+    w->sender.ops = &sender_ops;
     w->control = conf->control;
     amplify_init(&w->amplify, conf->seed, mono_now());
     snprintf(w->name, sizeof(w->name), "tap %.11s", conf->name);
@@ -381,46 +515,6 @@ void worker_free(struct worker *w)
     free(w);
 }
 
-static int command(struct worker *w, const struct command *from)
-{
-    struct command *c = malloc(sizeof(*c));
-    if (c) {
-        *c = *from;
-    }
-    if (!c || !queue_push(w->commands, c)) {
-        struct command undo = *from;
-        link_tx_key_done(&undo.key);
-        filter_done(&undo.prog);
-        ring_free(undo.ring);
-        free(c);
-        return -EAGAIN;
-    }
-    wake_signal(&w->wake);
-    return 0;
-}
-
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
-                   uint64_t accounted)
-{
-    return command(w, &(struct command){
-                          .op = OP_SESSION, .key = *key, .serial = serial, .accounted = accounted});
-}
-
-int worker_rekey(struct worker *w, const struct link_tx_key *key)
-{
-    return command(w, &(struct command){.op = OP_REKEY, .key = *key});
-}
-
-int worker_size(struct worker *w, uint32_t datagram)
-{
-    return command(w, &(struct command){.op = OP_SIZE, .key.fd = -1, .datagram = datagram});
-}
-
-int worker_down(struct worker *w, uint64_t accounted)
-{
-    return command(w, &(struct command){.op = OP_DOWN, .key.fd = -1, .accounted = accounted});
-}
-
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow)
 {
     struct command c = {.op = OP_FILTER, .key.fd = -1, .prog = *prog, .has_flow = flow != NULL};
@@ -436,9 +530,9 @@ int worker_ring(struct worker *w, struct ring *ring)
     return command(w, &(struct command){.op = OP_RING, .key.fd = -1, .ring = ring});
 }
 
-void worker_hold(struct worker *w, bool held)
+void worker_stop(struct worker *w)
 {
-    atomic_store_explicit(&w->wants_hold, held, memory_order_relaxed);
+    atomic_store_explicit(&w->stop, true, memory_order_release);
     wake_signal(&w->wake);
 }
 
@@ -447,45 +541,9 @@ void worker_look(struct worker *w)
     wake_signal(&w->wake);
 }
 
-void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
-{
-    atomic_store_explicit(&w->accounted, accounted, memory_order_relaxed);
-    atomic_store_explicit(&w->lost, lost, memory_order_relaxed);
-    atomic_fetch_add_explicit(&w->reports, 1, memory_order_release);
-}
-
-void worker_stop(struct worker *w)
-{
-    atomic_store_explicit(&w->stop, true, memory_order_release);
-    wake_signal(&w->wake);
-}
-
 const struct ledger *worker_ledger(const struct worker *w)
 {
     return &w->ledger;
-}
-
-bool worker_take_refused(struct worker *w)
-{
-    return atomic_exchange_explicit(&w->refused, false, memory_order_relaxed);
-}
-
-bool worker_take_stood(struct worker *w)
-{
-    uint32_t before = w->stood_told;
-    w->stood_told = atomic_load_explicit(&w->stood, memory_order_relaxed);
-    return w->stood_told != before;
-}
-
-void worker_stood_known(struct worker *w)
-{
-    atomic_store_explicit(&w->stood_known, w->stood_told, memory_order_release);
-    wake_signal(&w->wake);
-}
-
-bool worker_done(const struct worker *w)
-{
-    return atomic_load_explicit(&w->done, memory_order_acquire);
 }
 
 bool worker_amplified(const struct worker *w)
@@ -498,12 +556,7 @@ int worker_take_error(struct worker *w)
     return atomic_exchange(&w->error, 0);
 }
 
-bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_progress *ret)
+struct link_sender *worker_sender(struct worker *w)
 {
-    if (atomic_load_explicit(&w->published_serial, memory_order_acquire) != serial) {
-        return false;
-    }
-    ret->frames = atomic_load_explicit(&w->frames, memory_order_relaxed);
-    ret->datagrams = atomic_load_explicit(&w->datagrams, memory_order_relaxed);
-    return true;
+    return &w->sender;
 }

@@ -8,16 +8,12 @@
 #pragma once
 
 #include "base/ledger.h"
-#include "data/link/send/tx.h"
+#include "data/link/send/backlog.h"
+#include "data/link/sender.h"
 #include "proto/ether.h"
 #include "sys/filter.h"
 #include "sys/loop.h"
 #include "sys/ring.h"
-
-enum {
-    WORKER_DRAIN_MS = 8000, /* at the end: for what waits in the backlog */
-    WORKER_STOOD_MS = 2200, /* a thread that did not run for so long stood still */
-};
 
 struct worker;
 
@@ -38,46 +34,26 @@ int worker_start(struct ring *ring, const struct worker_conf *conf, struct worke
 /* Ends the thread, if worker_stop did not, and frees everything. Takes NULL. */
 void worker_free(struct worker *w);
 
+/* Its sending end, for the dialer. */
+struct link_sender *worker_sender(struct worker *w);
+
 /* Commands, carried out in order by the thread. -EAGAIN when the thread has not kept up: it is
  * stuck. What is passed belongs to the thread, also on failure. */
-/* `accounted`, here and below: so many frames of all sessions before does the collector know of. */
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
-                   uint64_t accounted);
-int worker_rekey(struct worker *w, const struct link_tx_key *key);
-int worker_size(struct worker *w, uint32_t datagram); /* bytes of UDP payload from now on */
-int worker_down(struct worker *w, uint64_t accounted);
 /* What is not to be captured: the whole filter program with that, and the own flow for the second
  * check. */
 int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow);
 /* The interface is another one now, or gone (NULL). What the old ring has is sent and counted
  * first; commands that follow wait for that. `ring` has its filter. */
 int worker_ring(struct worker *w, struct ring *ring);
-/* The session is in doubt: frames wait in the backlog, or no longer. No command: it needs no room.
- */
-void worker_hold(struct worker *w, bool held);
-/* It looks after its backlog, which memory may be wanted of. */
-void worker_look(struct worker *w);
-/* The collector's report on the session's frames. */
-void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost);
-/* Takes no more frames, sends what was accepted (what waits, for WORKER_DRAIN_MS at most, and as
- * long as there is a session), counts, and ends; worker_done tells when. */
+/* Takes no more frames, sends what it has (see link/sender.h), and ends. */
 void worker_stop(struct worker *w);
+/* It looks after its backlog, which memory may be wanted of. No command: it needs no room. */
+void worker_look(struct worker *w);
 
 /* Published. The ledger's stages RING, SELECT and LINK_TX. */
 const struct ledger *worker_ledger(const struct worker *w);
-/* True once after a datagram was refused by the collector's host. */
-bool worker_take_refused(struct worker *w);
-/* True once after the thread stood still (stopped, or the machine suspended): the session may be
- * long over, and frames wait in the backlog until worker_stood_known, which comes after worker_hold
- * if that is to go on. */
-bool worker_take_stood(struct worker *w);
-void worker_stood_known(struct worker *w);
-bool worker_done(const struct worker *w);
 /* The interface gives what was sent: its frames are dropped, or it is tried whether it still does.
  */
 bool worker_amplified(const struct worker *w);
 /* Takes the ring's last error: 0, or a positive errno. */
 int worker_take_error(struct worker *w);
-/* Frames numbered and datagrams sent in the session `serial`; false when the thread is not there.
- */
-bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_progress *ret);

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "data/link/dial/dialer.h"
+#include "data/link/send/tx.h"
 #include "sys/crypto/keys.h"
 
 enum {
@@ -26,7 +27,8 @@ enum {
 };
 
 /* Stands for a tap's data thread, in the loop's own. */
-struct worker {
+struct sender {
+    struct link_sender head; /* first */
     struct sink *tx;
     struct ledger ledger;
     uint32_t serial;
@@ -39,7 +41,7 @@ struct many;
 struct tap {
     struct many *many;
     struct dialer *dialer;
-    struct worker worker;
+    struct sender sender;
     struct history history;
     struct mono since; /* of its first frame */
     char name[LINK_NAME_MAX + 1], ifname[16];
@@ -77,79 +79,91 @@ static const char usage[] =
 
 /* ---- the data thread's part ---- */
 
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
-                   uint64_t accounted)
+static struct sender *of(struct link_sender *s)
 {
+    return (struct sender *)s;
+}
+
+static int sender_session(struct link_sender *s, const struct link_sender_key *key, uint32_t serial,
+                          uint64_t accounted)
+{
+    struct sender *w = of(s);
     link_tx_session(w->tx, key);
     link_tx_settle(w->tx, accounted);
     w->serial = serial;
     return 0;
 }
 
-int worker_rekey(struct worker *w, const struct link_tx_key *key)
+static int sender_rekey(struct link_sender *s, const struct link_sender_key *key)
 {
-    link_tx_rekey(w->tx, key);
+    link_tx_rekey(of(s)->tx, key);
     return 0;
 }
 
-int worker_size(struct worker *w, uint32_t datagram)
+static int sender_size(struct link_sender *s, uint32_t datagram)
 {
-    link_tx_size(w->tx, datagram);
+    link_tx_size(of(s)->tx, datagram);
     return 0;
 }
 
-void worker_hold(struct worker *w, bool held)
+static void sender_hold(struct link_sender *s, bool held)
 {
-    link_tx_hold(w->tx, held);
+    link_tx_hold(of(s)->tx, held);
 }
 
-void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
+static void sender_reported(struct link_sender *s, uint64_t accounted, uint64_t lost)
 {
-    link_tx_reported(w->tx, accounted, lost);
+    link_tx_reported(of(s)->tx, accounted, lost);
 }
 
-bool worker_take_refused(struct worker *w)
+static bool sender_take_refused(struct link_sender *s)
 {
-    return link_tx_take_refused(w->tx);
+    return link_tx_take_refused(of(s)->tx);
 }
 
-int worker_down(struct worker *w, uint64_t accounted)
+static int sender_down(struct link_sender *s, uint64_t accounted)
 {
+    struct sender *w = of(s);
     link_tx_down(w->tx);
     link_tx_settle(w->tx, accounted);
     w->serial = 0;
     return 0;
 }
 
-bool worker_take_stood(struct worker *w)
+static bool sender_take_stood(struct link_sender *s)
 {
-    (void)w;
+    (void)s;
     return false;
 }
 
-void worker_stood_known(struct worker *w)
+static void sender_stood_known(struct link_sender *s)
 {
-    (void)w;
+    (void)s;
 }
 
-void worker_stop(struct worker *w)
+static void sender_stop(struct link_sender *s)
 {
+    struct sender *w = of(s);
     w->tx->ops->flush(w->tx);
     w->done = true;
 }
 
-const struct ledger *worker_ledger(const struct worker *w)
+static const struct ledger *sender_ledger(const struct link_sender *s)
 {
+    const struct sender *w = (const struct sender *)s;
     return &w->ledger;
 }
 
-bool worker_done(const struct worker *w)
+static bool sender_done(const struct link_sender *s)
 {
+    const struct sender *w = (const struct sender *)s;
     return w->done;
 }
 
-bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_progress *ret)
+static bool sender_progress(const struct link_sender *s, uint32_t serial,
+                            struct link_sender_progress *ret)
 {
+    const struct sender *w = (const struct sender *)s;
     if (w->serial != serial) {
         return false;
     }
@@ -157,10 +171,26 @@ bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_pro
     return true;
 }
 
+static const struct link_sender_ops sender_ops = {
+    .session = sender_session,
+    .rekey = sender_rekey,
+    .size = sender_size,
+    .down = sender_down,
+    .hold = sender_hold,
+    .reported = sender_reported,
+    .take_refused = sender_take_refused,
+    .take_stood = sender_take_stood,
+    .stood_known = sender_stood_known,
+    .stop = sender_stop,
+    .ledger = sender_ledger,
+    .done = sender_done,
+    .progress = sender_progress,
+};
+
 static void make_frames(struct tap *t, uint64_t n)
 {
     static struct batch b;
-    struct worker *w = &t->worker;
+    struct sender *w = &t->sender;
     struct ledger *l = &w->ledger;
     while (n > 0) {
         b.n = (uint32_t)MIN(n, BATCH_MAX);
@@ -233,8 +263,8 @@ static void give_frames(struct tap *t, struct mono now)
     const struct conf *c = &t->many->conf;
     uint64_t due = (uint64_t)(mono_diff(now, t->since) / NSEC_PER_MSEC) * c->rate / 1000;
     due = c->frames > 0 ? MIN(due, c->frames) : due;
-    if (due > t->worker.made) {
-        make_frames(t, due - t->worker.made);
+    if (due > t->sender.made) {
+        make_frames(t, due - t->sender.made);
     }
 }
 
@@ -248,13 +278,13 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     }
     for (unsigned i = 0; i < m->conf.taps; i++) {
         struct tap *t = &m->tap[i];
-        if (t->worker.serial != 0) {
+        if (t->sender.serial != 0) {
             up++;
             t->since = t->since.ns ? t->since : now;
         }
         if (t->since.ns) {
             give_frames(t, now);
-            sent += m->conf.frames > 0 && t->worker.made == m->conf.frames;
+            sent += m->conf.frames > 0 && t->sender.made == m->conf.frames;
         }
     }
     if (up == m->conf.taps && !m->all_up) {
@@ -295,12 +325,13 @@ static int start_tap(struct many *m, unsigned i, struct error *err)
                              .ops = &ops,
                              .user = t};
     personal_key(&m->conf, i, cc.handshake.identity);
-    int r = link_tx_new(1, &t->worker.ledger, NULL, &t->worker.tx);
+    t->sender.head.ops = &sender_ops;
+    int r = link_tx_new(1, &t->sender.ledger, NULL, &t->sender.tx);
     if (r < 0) {
         return error_sys(err, -r, "a tap's link");
     }
     r = dialer_new(m->loop, &cc, &t->dialer, err);
-    const struct dialer_stream cs = {.ifname = t->ifname, .filter = "", .worker = &t->worker};
+    const struct dialer_stream cs = {.ifname = t->ifname, .filter = "", .sender = &t->sender.head};
     r = r < 0 ? r : dialer_add_stream(t->dialer, &cs, &id);
     if (r == 0) {
         dialer_start(t->dialer);
@@ -312,7 +343,7 @@ static int start_tap(struct many *m, unsigned i, struct error *err)
 
 static void print_tap(const struct tap *t, bool last)
 {
-    const struct ledger *l = &t->worker.ledger;
+    const struct ledger *l = &t->sender.ledger;
     struct dialer_status st;
     struct dialer_stream_status ss;
     dialer_status(t->dialer, &st);
@@ -321,7 +352,7 @@ static void print_tap(const struct tap *t, bool last)
            ", \"no_session\": %" PRIu64 ", \"unsent_datagrams\": %" PRIu64
            ", \"confirmed\": %" PRIu64 ", \"lost\": %" PRIu64
            ", \"sessions\": %u, \"rekeys\": %u}%s\n",
-           t->name, t->worker.made, ledger_get(l, LEDGER_TX_OUT),
+           t->name, t->sender.made, ledger_get(l, LEDGER_TX_OUT),
            ledger_get(l, LEDGER_TX_NOSESSION), ledger_get(l, LEDGER_TX_UNSENT), ss.confirmed,
            ss.reported_lost, st.sessions, st.rekeys, last ? "" : ",");
 }
@@ -458,7 +489,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < m.conf.taps; i++) {
         dialer_free(m.tap[i].dialer);
         history_done(&m.tap[i].history);
-        sink_free(m.tap[i].worker.tx);
+        sink_free(m.tap[i].sender.tx);
     }
     loop_free(m.loop);
     free(m.tap);

@@ -277,7 +277,7 @@ static void hello(struct dialer *c)
 static void hold(struct dialer *c, bool held)
 {
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        worker_hold(c->stream[i].conf.worker, held);
+        c->stream[i].conf.sender->ops->hold(c->stream[i].conf.sender, held);
     }
 }
 
@@ -289,7 +289,7 @@ static void down(struct dialer *c)
         s->past_accounted += s->accounted;
         s->past_lost += s->lost;
         s->accounted = s->lost = 0;
-        s->ended = worker_down(s->conf.worker, s->past_accounted) < 0;
+        s->ended = s->conf.sender->ops->down(s->conf.sender, s->past_accounted) < 0;
         s->acked = s->stale = false;
         s->asked = 0;
         s->told[0] = s->told[1] = 0;
@@ -336,9 +336,10 @@ static void up(struct dialer *c)
 /* For people a session is up once the frames of every interface go into it. */
 static void announce(struct dialer *c, struct mono now)
 {
-    struct link_tx_progress p;
+    struct link_sender_progress p;
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        if (c->stream[i].ending || worker_progress(c->stream[i].conf.worker, c->serial, &p)) {
+        if (c->stream[i].ending ||
+            c->stream[i].conf.sender->ops->progress(c->stream[i].conf.sender, c->serial, &p)) {
             continue;
         }
         if (!c->stream[i].acked && mono_due(now, mono_add_ms(c->status.since, DIALER_SERVED_MS))) {
@@ -360,12 +361,12 @@ void dialer_hand_out_keys(struct dialer *c)
 {
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct stream *s = &c->stream[i];
-        struct link_tx_key key;
+        struct link_sender_key key;
         if (s->ended && !s->acked) {
-            s->ended = worker_down(s->conf.worker, s->past_accounted) < 0;
+            s->ended = s->conf.sender->ops->down(s->conf.sender, s->past_accounted) < 0;
         }
-        if (s->stale && dialer_worker_key(c, &key) == 0) {
-            s->stale = worker_rekey(s->conf.worker, &key) < 0;
+        if (s->stale && dialer_sender_key(c, &key) == 0) {
+            s->stale = s->conf.sender->ops->rekey(s->conf.sender, &key) < 0;
         }
     }
 }
@@ -431,22 +432,22 @@ static void end(struct dialer *c)
     }
 }
 
-static bool workers_done(const struct dialer *c)
+static bool senders_done(const struct dialer *c)
 {
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        if (!worker_done(c->stream[i].conf.worker)) {
+        if (!c->stream[i].conf.sender->ops->done(c->stream[i].conf.sender)) {
             return false;
         }
     }
     return true;
 }
 
-void dialer_workers_changed(struct dialer *c)
+void dialer_senders_changed(struct dialer *c)
 {
     bool refused = false, stood = false;
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        refused |= worker_take_refused(c->stream[i].conf.worker);
-        stood |= worker_take_stood(c->stream[i].conf.worker);
+        refused |= c->stream[i].conf.sender->ops->take_refused(c->stream[i].conf.sender);
+        stood |= c->stream[i].conf.sender->ops->take_stood(c->stream[i].conf.sender);
     }
     if (refused) {
         dialer_event(c, UPLINK_SUSPECT);
@@ -454,10 +455,10 @@ void dialer_workers_changed(struct dialer *c)
     if (stood) {
         dialer_doubt(c);
         for (uint16_t i = 0; i < c->n_streams; i++) {
-            worker_stood_known(c->stream[i].conf.worker);
+            c->stream[i].conf.sender->ops->stood_known(c->stream[i].conf.sender);
         }
     }
-    if (c->closing == DRAINING && workers_done(c)) {
+    if (c->closing == DRAINING && senders_done(c)) {
         if (!c->uplink.up) {
             end(c);
             return;
@@ -567,9 +568,9 @@ void dialer_stop(struct dialer *c)
     c->closing = DRAINING;
     c->close_deadline = mono_add_ms(mono_now(), DIALER_DRAIN_MS);
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        worker_stop(c->stream[i].conf.worker);
+        c->stream[i].conf.sender->ops->stop(c->stream[i].conf.sender);
     }
-    dialer_workers_changed(c);
+    dialer_senders_changed(c);
 }
 
 void dialer_status(const struct dialer *c, struct dialer_status *ret)

@@ -8,8 +8,10 @@
 
 #include "base/history.h"
 #include "data/link/handshake.h"
-#include "data/worker.h"
+#include "data/link/sender.h"
 #include "model/uplink.h"
+#include "proto/ether.h"
+#include "sys/loop.h"
 #include "sys/udp.h"
 
 struct dialer;
@@ -29,7 +31,7 @@ struct dialer_ops {
     /* Something that a person should know; `error`: something is wrong. */
     void (*say)(void *user, bool error, const char *text);
     /* After dialer_end_stream: the stream is no more, its status can be asked for the last time,
-     * and its worker is done. */
+     * and its sender is done. */
     void (*stream_ended)(void *user, uint16_t id);
     /* After dialer_stop: all is sent and confirmed, or will not be. */
     void (*stopped)(void *user);
@@ -55,8 +57,8 @@ struct dialer_stream {
     const char *ifname, *filter; /* borrowed; filter may be "" */
     uint32_t snaplen;
     uint64_t speed_bps;
-    uint16_t linktype, arphrd; /* see struct link_stream */
-    struct worker *worker;     /* borrowed */
+    uint16_t linktype, arphrd;  /* see struct link_stream */
+    struct link_sender *sender; /* borrowed */
 };
 
 /* Adds an observation point; *ret_id its stream. -ENOSPC. */
@@ -66,15 +68,15 @@ void dialer_stream_kind(struct dialer *c, uint16_t id, uint16_t linktype, uint16
 /* The id that the next stream will have; 0: no more can be added now. Ids are used again, but not
  * under a key under which they were used before. */
 uint16_t dialer_next_stream(const struct dialer *c);
-/* Its interface will not come back: the worker, which was told to stop, sends what it has, the
+/* Its interface will not come back: the sender, which was told to stop, sends what it has, the
  * collector closes the stream's books, and stream_ended follows. */
 void dialer_end_stream(struct dialer *c, uint16_t id);
 
 void dialer_start(struct dialer *c);
 /* Data threads stop taking frames, what they took is sent, the collector is told. */
 void dialer_stop(struct dialer *c);
-/* A worker has published something: call it when their wake was signalled. */
-void dialer_workers_changed(struct dialer *c);
+/* A sender has published something: call it when their wake was signalled. */
+void dialer_senders_changed(struct dialer *c);
 
 struct dialer_status {
     bool up;

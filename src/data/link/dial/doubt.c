@@ -16,8 +16,8 @@ static void sums(const struct dialer *c, uint64_t *ret_sent, uint64_t *ret_accou
 {
     *ret_sent = *ret_accounted = c->ended_frames;
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        struct link_tx_progress p;
-        if (worker_progress(c->stream[i].conf.worker, c->serial, &p)) {
+        struct link_sender_progress p;
+        if (c->stream[i].conf.sender->ops->progress(c->stream[i].conf.sender, c->serial, &p)) {
             *ret_sent += p.frames;
             *ret_accounted += c->stream[i].accounted;
         }
@@ -32,8 +32,8 @@ void dialer_arrival_begin(struct dialer *c)
 
 void dialer_arrival_ended(struct dialer *c, const struct stream *s)
 {
-    struct link_tx_progress p;
-    if (worker_progress(s->conf.worker, c->serial, &p)) {
+    struct link_sender_progress p;
+    if (s->conf.sender->ops->progress(s->conf.sender, c->serial, &p)) {
         c->ended_frames += p.frames;
     }
 }

@@ -21,10 +21,10 @@ enum {
     DIALER_ID_REKEYS = 2, /* before a stream's id is used again in a session */
     DIALER_TICK_MS = 100,
     DIALER_STOOD_MS =
-        WORKER_STOOD_MS, /* without a tick: this thread, or the machine, stood still */
+        LINK_SENDER_STOOD_MS, /* without a tick: this thread, or the machine, stood still */
     DIALER_REPORT_MS = 1000,
-    DIALER_DRAIN_MS = 2000 + WORKER_DRAIN_MS, /* for data threads to send what they have, at the
-                                                 end */
+    DIALER_DRAIN_MS = 2000 + LINK_SENDER_DRAIN_MS, /* for data threads to send what they have, at
+                                                 the end */
     DIALER_CLOSE_MS = 2000,
     DIALER_GONE_MS = 300,    /* what remains of that when the collector seems to have closed */
     DIALER_SERVED_MS = 3000, /* a session whose frames are not taken by then is worth a word */
@@ -89,7 +89,7 @@ struct dialer {
     uint64_t tag;                    /* of the session, or of the one that the handshake is for */
     uint8_t cookie[LINK_COOKIE_LEN]; /* goes into HELLOs until then */
     struct mono cookie_until;        /* {0}: there is none */
-    uint32_t serial;                 /* of the session, for the workers' progress */
+    uint32_t serial;                 /* of the session, for the senders' progress */
     bool announced;                  /* it was said that the session is up */
     struct stream stream[DIALER_STREAMS]; /* in no order */
     uint16_t n_streams, last_id;
@@ -137,7 +137,7 @@ void dialer_send_close(struct dialer *c);
 /* The last of one stream: its final report, and that it ends. */
 void dialer_send_end(struct dialer *c, struct stream *s);
 /* A sending key for a data thread; -errno. */
-int dialer_worker_key(struct dialer *c, struct link_tx_key *ret);
+int dialer_sender_key(struct dialer *c, struct link_sender_key *ret);
 void dialer_record(struct dialer *c, uint8_t *d, size_t len);
 /* A record of the newest epoch, so large that the datagram has `size` bytes: PROBE. -EMSGSIZE: the
  * device does not take it. */

@@ -11,12 +11,12 @@
 #include "base/cleanup.h"
 #include "data/link/dial/impl.h"
 
-static void tell_workers(struct dialer *c)
+static void tell_senders(struct dialer *c)
 {
     c->status.datagram = MAX(c->pmtu.size - c->headers, (uint32_t)LINK_DATAGRAM_MIN);
     for (uint16_t i = 0; i < c->n_streams; i++) {
         struct stream *s = &c->stream[i];
-        if (s->acked && worker_size(s->conf.worker, c->status.datagram) < 0) {
+        if (s->acked && s->conf.sender->ops->size(s->conf.sender, c->status.datagram) < 0) {
             s->stale = true; /* with its key it gets the size too */
         }
     }
@@ -56,7 +56,7 @@ static void act(struct dialer *c, unsigned actions)
 {
     while (actions) {
         if (actions & PMTU_DO_SIZE) {
-            tell_workers(c);
+            tell_senders(c);
         }
         tell_user(c, actions);
         if (!(actions & PMTU_DO_PROBE)) {
@@ -86,7 +86,7 @@ static void begin(struct dialer *c)
     /* A collector that knows nothing of probes: what the kernel believes has to do. */
     uint32_t size = kernel < (int)min ? min : MIN((uint32_t)kernel, (uint32_t)PMTU_MAX);
     pmtu_fix(&c->pmtu, max ? MIN(size, max) : size);
-    tell_workers(c);
+    tell_senders(c);
 }
 
 void dialer_path_up(struct dialer *c)
@@ -114,7 +114,7 @@ static bool full_ones_pass(struct dialer *c)
     uint64_t sum[ARRAY_SIZE(c->passed)] = {0}, d[ARRAY_SIZE(c->passed)] = {0};
     for (uint16_t i = 0; i < c->n_streams; i++) {
         const struct stream *s = &c->stream[i];
-        const struct ledger *l = worker_ledger(s->conf.worker);
+        const struct ledger *l = s->conf.sender->ops->ledger(s->conf.sender);
         sum[0] += s->told[0];
         sum[1] += s->accounted - MIN(s->lost, s->accounted);
         sum[2] += ledger_get(l, LEDGER_TX_DATAGRAMS);

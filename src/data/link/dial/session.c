@@ -118,10 +118,10 @@ void dialer_send_streams(struct dialer *c)
     }
 }
 
-static void fill_report_stream(const struct stream *s, const struct link_tx_progress *p,
+static void fill_report_stream(const struct stream *s, const struct link_sender_progress *p,
                                struct link_report_stream *ret)
 {
-    const struct ledger *l = worker_ledger(s->conf.worker);
+    const struct ledger *l = s->conf.sender->ops->ledger(s->conf.sender);
     *ret = (struct link_report_stream){
         .stream = s->id, .frames = p->frames, .datagrams = p->datagrams};
     for (unsigned k = 0; k <= LEDGER_TX_UNCONFIRMED; k++) {
@@ -142,8 +142,8 @@ static void begin_report(struct dialer *c, bool final, struct link_control *ret)
 void dialer_send_end(struct dialer *c, struct stream *s)
 {
     struct link_control ctl;
-    struct link_tx_progress p = {0};
-    (void)worker_progress(s->conf.worker, c->serial, &p);
+    struct link_sender_progress p = {0};
+    (void)s->conf.sender->ops->progress(s->conf.sender, c->serial, &p);
     begin_report(c, true, &ctl);
     fill_report_stream(s, &p, &ctl.report.stream[ctl.report.count++]);
     send_control(c, &c->current, &ctl);
@@ -155,7 +155,7 @@ void dialer_send_end(struct dialer *c, struct stream *s)
 static void stream_ended(struct dialer *c, const struct link_stream_end *e)
 {
     struct stream *s = dialer_find_stream(c, e->stream);
-    if (!s || !s->ending || !worker_done(s->conf.worker)) {
+    if (!s || !s->ending || !s->conf.sender->ops->done(s->conf.sender)) {
         return;
     }
     if (e->frames >= s->accounted && e->lost <= e->frames) { /* else: it answered before, and that
@@ -190,8 +190,9 @@ void dialer_send_report(struct dialer *c, bool final)
     begin_report(c, final, &ctl);
     bool any = false;
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        struct link_tx_progress p = {0};
-        if (!worker_progress(c->stream[i].conf.worker, c->serial, &p) && !final) {
+        struct link_sender_progress p = {0};
+        if (!c->stream[i].conf.sender->ops->progress(c->stream[i].conf.sender, c->serial, &p) &&
+            !final) {
             continue; /* not begun: at the end that means no frames, which is said too */
         }
         fill_report_stream(&c->stream[i], &p, &ctl.report.stream[ctl.report.count++]);
@@ -207,10 +208,10 @@ void dialer_send_report(struct dialer *c, bool final)
 
 bool dialer_worn_out(const struct dialer *c)
 {
-    struct link_tx_progress p;
+    struct link_sender_progress p;
     bool worn = false;
     for (uint16_t i = 0; i < c->n_streams; i++) {
-        worn |= worker_progress(c->stream[i].conf.worker, c->serial, &p) &&
+        worn |= c->stream[i].conf.sender->ops->progress(c->stream[i].conf.sender, c->serial, &p) &&
                 p.datagrams > LINK_COUNTER_MAX / 2;
     }
     return worn;
@@ -251,18 +252,18 @@ void dialer_send_close(struct dialer *c)
     send_control(c, &c->current, &(struct link_control){.type = LINK_CLOSE});
 }
 
-int dialer_worker_key(struct dialer *c, struct link_tx_key *ret)
+int dialer_sender_key(struct dialer *c, struct link_sender_key *ret)
 {
-    struct link_tx_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
-                              .shared = udp_shared_ref(c->io.shared),
-                              .receiver = c->current.keys.remote,
-                              .datagram = c->status.datagram};
+    struct link_sender_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
+                                  .shared = udp_shared_ref(c->io.shared),
+                                  .receiver = c->current.keys.remote,
+                                  .datagram = c->status.datagram};
     int r =
         key.fd < 0 ? -errno : aead_new(c->current.keys.alg, c->current.keys.send, &key.aead, NULL);
     if (r < 0) {
         dialer_say(c, true, "a data thread cannot have the session's socket and key: %s%s",
                    strerror(-r), r == -EMFILE ? "; raise the limit (ulimit -n)" : "");
-        link_tx_key_done(&key);
+        link_sender_key_done(&key);
         return r;
     }
     *ret = key;
@@ -271,10 +272,10 @@ int dialer_worker_key(struct dialer *c, struct link_tx_key *ret)
 
 static void begin_stream(struct dialer *c, struct stream *s)
 {
-    struct link_tx_key key;
-    if (dialer_worker_key(c, &key) == 0 &&
-        worker_session(s->conf.worker, &key, c->serial, s->past_accounted) == 0) {
-        worker_hold(s->conf.worker, c->uplink.held);
+    struct link_sender_key key;
+    if (dialer_sender_key(c, &key) == 0 &&
+        s->conf.sender->ops->session(s->conf.sender, &key, c->serial, s->past_accounted) == 0) {
+        s->conf.sender->ops->hold(s->conf.sender, c->uplink.held);
         s->acked = true;
     }
 }
@@ -302,7 +303,7 @@ static void reported(struct dialer *c, const struct link_report *r)
             doubt |= rs->lost > s->lost || rs->frames < s->told[1];
             s->accounted = rs->frames;
             s->lost = rs->lost;
-            worker_reported(s->conf.worker, rs->frames, rs->lost);
+            s->conf.sender->ops->reported(s->conf.sender, rs->frames, rs->lost);
         }
     }
     dialer_path_reported(c, doubt);

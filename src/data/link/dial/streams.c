@@ -82,7 +82,7 @@ void dialer_end_streams(struct dialer *c)
 {
     for (uint16_t i = c->n_streams; i-- > 0;) {
         struct stream *s = &c->stream[i];
-        if (!s->ending || !worker_done(s->conf.worker)) {
+        if (!s->ending || !s->conf.sender->ops->done(s->conf.sender)) {
             continue;
         }
         if (c->uplink.up && !s->end_known) {
@@ -100,12 +100,13 @@ void dialer_end_streams(struct dialer *c)
 /* Nothing more is sent of it, nor heard: what is not accounted for never will be. */
 static bool settled(const struct dialer *c, const struct stream *s)
 {
-    return c->closing == CLOSED || (worker_done(s->conf.worker) && (!c->uplink.up || s->end_known));
+    return c->closing == CLOSED ||
+           (s->conf.sender->ops->done(s->conf.sender) && (!c->uplink.up || s->end_known));
 }
 
 static uint64_t unconfirmed(const struct dialer *c, const struct stream *s)
 {
-    const struct ledger *l = worker_ledger(s->conf.worker);
+    const struct ledger *l = s->conf.sender->ops->ledger(s->conf.sender);
     uint64_t sent = ledger_get(l, LEDGER_TX_OUT), known = s->past_accounted + s->accounted;
     return settled(c, s) ? sent - MIN(known, sent) : ledger_get(l, LEDGER_TX_UNCONFIRMED);
 }

@@ -32,9 +32,9 @@ struct link_tx {
     struct sink sink;
     struct packer *packer;
     struct ledger *ledger;
-    struct link_tx_key key; /* aead NULL: no session */
-    uint32_t size;          /* of a datagram, as the packer has it: key.datagram sooner or later */
-    bool direct;            /* frames are sent as they come; follows from what is below */
+    struct link_sender_key key; /* aead NULL: no session */
+    uint32_t size; /* of a datagram, as the packer has it: key.datagram sooner or later */
+    bool direct;   /* frames are sent as they come; follows from what is below */
     bool held;
     bool stuck;              /* the socket was full for TX_WAIT_MS; with a backlog: see `unsent` */
     struct backlog *backlog; /* NULL: none */
@@ -310,14 +310,6 @@ void link_tx_settle(struct sink *s, uint64_t accounted)
     ledger_set(t->ledger, LEDGER_TX_UNCONFIRMED, sent - MIN(accounted, sent));
 }
 
-void link_tx_key_done(struct link_tx_key *key)
-{
-    aead_free(key->aead);
-    udp_shared_unref(key->shared);
-    closep(&key->fd);
-    *key = (struct link_tx_key){.fd = -1};
-}
-
 void link_tx_down(struct sink *s)
 {
     struct link_tx *t = of(s);
@@ -327,12 +319,12 @@ void link_tx_down(struct sink *s)
     }
     abandon_unsent(t);
     count(t);
-    link_tx_key_done(&t->key);
+    link_sender_key_done(&t->key);
     t->held = false;
     update(t);
 }
 
-void link_tx_session(struct sink *s, const struct link_tx_key *key)
+void link_tx_session(struct sink *s, const struct link_sender_key *key)
 {
     struct link_tx *t = of(s);
     link_tx_down(s);
@@ -346,7 +338,7 @@ void link_tx_session(struct sink *s, const struct link_tx_key *key)
     update(t);
 }
 
-void link_tx_rekey(struct sink *s, const struct link_tx_key *key)
+void link_tx_rekey(struct sink *s, const struct link_sender_key *key)
 {
     struct link_tx *t = of(s);
     if (!t->key.aead) {
@@ -354,14 +346,14 @@ void link_tx_rekey(struct sink *s, const struct link_tx_key *key)
         return;
     }
     tx_flush(s);
-    struct link_tx_key old = t->key;
+    struct link_sender_key old = t->key;
     t->key = *key;
     t->io = (struct udp_io){.fd = key->fd, .shared = key->shared};
     (void)send_unsent(t); /* the old socket may have been why it waits */
     packer_rekey(t->packer, &(struct packer_key){key->aead, key->receiver});
     set_size(t);
     update(t);
-    link_tx_key_done(&old);
+    link_sender_key_done(&old);
 }
 
 void link_tx_size(struct sink *s, uint32_t datagram)
@@ -373,16 +365,16 @@ void link_tx_size(struct sink *s, uint32_t datagram)
     }
 }
 
-struct link_tx_progress link_tx_progress(const struct sink *s)
+struct link_sender_progress link_tx_progress(const struct sink *s)
 {
     struct packer_stats st = packer_stats(((const struct link_tx *)s)->packer);
-    return (struct link_tx_progress){st.frames, st.datagrams};
+    return (struct link_sender_progress){st.frames, st.datagrams};
 }
 
 static void tx_free(struct sink *s)
 {
     struct link_tx *t = of(s);
-    link_tx_key_done(&t->key);
+    link_sender_key_done(&t->key);
     backlog_free(t->backlog);
     packer_free(t->packer);
     sink_done(s);

@@ -10,28 +10,8 @@
 
 #include "base/time.h"
 #include "data/link/send/backlog.h"
+#include "data/link/sender.h"
 #include "data/sink.h"
-#include "sys/crypto/aead.h"
-#include "sys/udp.h"
-
-/* A session's sending half for one stream. */
-struct link_tx_key {
-    int fd; /* the connected socket: a duplicate of its own, closed with the key, because the
-             * control thread may be done with its descriptor, and the number in use for something
-             * else, long before the data thread hears of it */
-    struct udp_shared *shared; /* a reference; NULL in tests whose socket is not UDP's */
-    struct aead *aead;
-    uint32_t receiver;
-    uint32_t datagram; /* bytes of UDP payload that the path carries */
-};
-
-/* For a key that came to nothing: closes and frees what it owns. */
-void link_tx_key_done(struct link_tx_key *key);
-
-/* What the other end has to know, and the control thread tells it. */
-struct link_tx_progress {
-    uint64_t frames, datagrams; /* numbered and sent in this session */
-};
 
 /* The ledger (LINK_TX) and the budget of the backlog (NULL: there is none) must outlive the sink.
  * -ENOMEM. */
@@ -39,9 +19,9 @@ int link_tx_new(uint16_t stream, struct ledger *ledger, struct backlog_pool *poo
                 struct sink **ret);
 /* Begins a session: frames are numbered from 0. The key is taken over, here and below; it must
  * never have sealed anything, as counters begin at 0 too. */
-void link_tx_session(struct sink *s, const struct link_tx_key *key);
+void link_tx_session(struct sink *s, const struct link_sender_key *key);
 /* Goes on in the same session under another key, or over another socket. */
-void link_tx_rekey(struct sink *s, const struct link_tx_key *key);
+void link_tx_rekey(struct sink *s, const struct link_sender_key *key);
 /* The path carries datagrams of another size. */
 void link_tx_size(struct sink *s, uint32_t datagram);
 /* The session is over. */
@@ -67,4 +47,4 @@ int link_tx_drain(struct sink *s);
 bool link_tx_take_refused(struct sink *s);
 /* The end: what waits still is dropped and counted. */
 void link_tx_give_up(struct sink *s);
-struct link_tx_progress link_tx_progress(const struct sink *s);
+struct link_sender_progress link_tx_progress(const struct sink *s);

@@ -81,7 +81,7 @@ static void session(struct world *w)
         close(w->fd[1]);
     }
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, w->fd), 0);
-    struct link_tx_key key = {.fd = w->fd[0], .datagram = DATAGRAM};
+    struct link_sender_key key = {.fd = w->fd[0], .datagram = DATAGRAM};
     assert_int_equal(aead_new(AEAD_NULL, (uint8_t[AEAD_KEY_LEN]){0}, &key.aead, NULL), 0);
     link_tx_session(w->tx, &key);
     reasm_free(w->reasm);
@@ -298,7 +298,7 @@ static void a_key_changes_while_frames_wait(void **state)
     frames(&w, 500);
     session(&w);
     (void)link_tx_drain(w.tx);
-    struct link_tx_key key = {.fd = dup(w.fd[0]), .datagram = DATAGRAM};
+    struct link_sender_key key = {.fd = dup(w.fd[0]), .datagram = DATAGRAM};
     assert_int_equal(aead_new(AEAD_NULL, (uint8_t[AEAD_KEY_LEN]){0}, &key.aead, NULL), 0);
     link_tx_rekey(w.tx, &key);
     drain(&w);
@@ -404,7 +404,7 @@ static void a_refusal_is_taken_once(void **state)
 {
     (void)state;
     struct world w;
-    struct link_tx_key key = {.datagram = DATAGRAM};
+    struct link_sender_key key = {.datagram = DATAGRAM};
     struct udp_addr to = {.v4 = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}},
                           .len = sizeof(to.v4)};
     struct udp_addr taken;

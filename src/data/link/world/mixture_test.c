@@ -194,7 +194,7 @@ static void judge_frames(void)
         assert_int_equal(f[i].caplen, WORLD_FRAME);
         memcpy(&number, f[i].data, 4);
         unsigned tap = number / TAP_NUMBERS;
-        assert_true(tap < WORLD_TAPS && number % TAP_NUMBERS < story.w->tap[tap].worker.made);
+        assert_true(tap < WORLD_TAPS && number % TAP_NUMBERS < story.w->tap[tap].sender.made);
         assert_true(number >= story.next[tap]);
         story.next[tap] = number + 1;
         for (unsigned k = 4; k < WORLD_FRAME; k++) {
@@ -227,9 +227,9 @@ static void judge_collector(void)
 
 static void judge_tap(struct tap_end *t)
 {
-    assert_int_equal(ledger_sum(&t->worker.ledger, LEDGER_LINK_TX).in_flight, 0);
-    story.sent += ledger_get(&t->worker.ledger, LEDGER_TX_OUT);
-    story.dropped += ledger_get(&t->worker.ledger, LEDGER_TX_NOSESSION);
+    assert_int_equal(ledger_sum(&t->sender.ledger, LEDGER_LINK_TX).in_flight, 0);
+    story.sent += ledger_get(&t->sender.ledger, LEDGER_TX_OUT);
+    story.dropped += ledger_get(&t->sender.ledger, LEDGER_TX_NOSESSION);
 }
 
 /* It came to its end: of each frame that it sent it knows what became of it, or that it does not.
@@ -237,7 +237,7 @@ static void judge_tap(struct tap_end *t)
 static void judge_end(struct tap_end *t)
 {
     struct dialer_stream_status said;
-    uint64_t sent = ledger_get(&t->worker.ledger, LEDGER_TX_OUT);
+    uint64_t sent = ledger_get(&t->sender.ledger, LEDGER_TX_OUT);
     judge_tap(t);
     dialer_stream_status(t->dialer, t->dialer->stream[0].id, &said);
     assert_int_equal(sent, said.confirmed + said.reported_lost + said.unconfirmed);
@@ -260,16 +260,16 @@ static void start_tap(unsigned i, uint32_t first)
 {
     static const char *const names[WORLD_TAPS] = {"web1", "web2"};
     world_start_tap(story.w, i, names[i]);
-    story.w->tap[i].worker.made = first;
+    story.w->tap[i].sender.made = first;
     story.lives++;
 }
 
 static void kill_tap(unsigned i)
 {
     struct tap_end *t = &story.w->tap[i];
-    uint32_t made = t->worker.made;
+    uint32_t made = t->sender.made;
     path_forget(&t->relay);
-    worker_release(&t->worker);
+    world_sender_release(&t->sender);
     judge_tap(t);
     world_kill_tap(story.w, i);
     start_tap(i, made);
@@ -318,12 +318,12 @@ static void step(void)
     } else if (what < 91) { /* the clock is set */
         sim.wall += ((int64_t)sim_random(200000) - 100000) * NSEC_PER_SEC;
     } else if (what < 93) { /* its data thread is slow to hear of keys */
-        if (t->worker.hold) {
-            worker_release(&t->worker);
+        if (t->sender.hold) {
+            world_sender_release(&t->sender);
         } else {
-            t->worker.hold = true;
+            t->sender.hold = true;
             world_run(w, never, (int)sim_random(1500) + 1);
-            worker_release(&t->worker);
+            world_sender_release(&t->sender);
         }
     } else if (!story.gentle && what < 96) {
         story.dark_until = sim.mono + sim_random(9000) * NSEC_PER_MSEC;
@@ -332,7 +332,7 @@ static void step(void)
     } else if (!story.gentle && what == 98) {
         restart_collector();
     } else {
-        t->worker.refuse = sim_random(3);
+        t->sender.refuse = sim_random(3);
     }
 }
 
@@ -363,8 +363,8 @@ static void end(void)
     memset(story.odds, 0, sizeof(story.odds));
     story.dark_until = 0;
     for (unsigned i = 0; i < taps(); i++) {
-        worker_release(&w->tap[i].worker);
-        w->tap[i].worker.refuse = 0;
+        world_sender_release(&w->tap[i].sender);
+        w->tap[i].sender.refuse = 0;
     }
     world_run(w, never,
               2500); /* what was silent for too long is over by then, and what was not is heard */
@@ -375,7 +375,7 @@ static void end(void)
     for (unsigned i = 0; i < taps(); i++) {
         frames(&w->tap[i], 100);
         dialer_stop(w->tap[i].dialer);
-        dialer_workers_changed(w->tap[i].dialer);
+        dialer_senders_changed(w->tap[i].dialer);
     }
     world_must(w, all_stopped, 5000);
     for (unsigned i = 0; i < taps(); i++) {

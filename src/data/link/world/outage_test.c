@@ -74,7 +74,7 @@ static int64_t last_end(void)
 /* Frames have left. */
 static void judge_sent(const struct tap_end *t)
 {
-    uint64_t sent = ledger_get(&t->worker.ledger, LEDGER_TX_OUT), n = sent - story.sent;
+    uint64_t sent = ledger_get(&t->sender.ledger, LEDGER_TX_OUT), n = sent - story.sent;
     story.sent = sent;
     if (!dead(true)) {
         story.dead_since = 0;
@@ -94,21 +94,21 @@ static void on_step(struct loop *l, struct mono now, void *user)
     if (!story.ended) {
         world_frames(t, RATE * STEP_MS / 1000);
     }
-    if (link_tx_waits(t->worker.tx)) {
-        (void)link_tx_drain(t->worker.tx);
+    if (link_tx_waits(t->sender.tx)) {
+        (void)link_tx_drain(t->sender.tx);
     }
     judge_sent(t);
 }
 
 static bool empty(struct world *w)
 {
-    return up0(w) && !link_tx_waits(w->tap[0].worker.tx);
+    return up0(w) && !link_tx_waits(w->tap[0].sender.tx);
 }
 
 static void judge(void)
 {
     const struct tap_end *t = &story.w->tap[0];
-    const struct ledger *tx = &t->worker.ledger;
+    const struct ledger *tx = &t->sender.ledger;
     const struct listener *s = story.w->listener;
     struct dialer_stream_status said;
     uint64_t in = 0, out = 0, lost = 0, sent = ledger_get(tx, LEDGER_TX_OUT);
@@ -125,7 +125,7 @@ static void judge(void)
     dialer_stream_status(t->dialer, t->dialer->stream[0].id, &said);
     assert_int_equal(written, out);
     assert_int_equal(in, out + lost);
-    assert_int_equal(sent, t->worker.made); /* in the end all of them */
+    assert_int_equal(sent, t->sender.made); /* in the end all of them */
     assert_int_equal(sent, said.confirmed + said.reported_lost + said.unconfirmed);
     assert_true(said.confirmed <= out && out <= said.confirmed + said.unconfirmed);
     if (t->dialer->status.sessions == 1) {

@@ -40,7 +40,7 @@ static void loopback_carries_all(void **state)
     struct world *w = world_up(LINK_CPACE, NULL);
     world_must(w, found, 3000);
     assert_int_equal(path(w)->size, PMTU_MAX);
-    assert_int_equal(w->tap[0].worker.datagram, LINK_PROBE_MAX);
+    assert_int_equal(w->tap[0].sender.datagram, LINK_PROBE_MAX);
     assert_int_equal(w->tap[0].dialer->status.datagram, LINK_PROBE_MAX);
     world_frames(&w->tap[0], 1000);
     world_must(w, all_written, 2000);
@@ -75,18 +75,18 @@ static void a_black_hole_costs_what_was_in_it(void **state)
            width + HEADERS) { /* frames go on; the collector's reports show what is missing */
         world_frames(&w->tap[0], 200);
         world_run(w, never, 20);
-        assert_true(w->tap[0].worker.made < 200000);
+        assert_true(w->tap[0].sender.made < 200000);
     }
     world_must(w, passes, 10000);
-    assert_int_equal(w->tap[0].worker.datagram, width);
+    assert_int_equal(w->tap[0].sender.datagram, width);
     uint64_t written = world_written(w);
-    assert_true(written - before < w->tap[0].worker.made); /* something was lost */
+    assert_true(written - before < w->tap[0].sender.made); /* something was lost */
     world_frames(&w->tap[0], 300);
     world_run(w, never, 200);
     assert_int_equal(world_written(w), written + 300); /* and now nothing is */
-    uint32_t made = w->tap[0].worker.made;
+    uint32_t made = w->tap[0].sender.made;
     dialer_stop(w->tap[0].dialer);
-    dialer_workers_changed(w->tap[0].dialer);
+    dialer_senders_changed(w->tap[0].dialer);
     world_must(w, stopped0, 3000);
     struct dialer_stream_status ss;
     dialer_stream_status(w->tap[0].dialer, 1, &ss);
@@ -122,7 +122,7 @@ static void an_overloaded_path_stays_wide(void **state)
     }
     assert_true(w->n > 100);
     assert_int_equal(path(w)->size, PMTU_MAX);
-    assert_int_equal(w->tap[0].worker.datagram, LINK_PROBE_MAX);
+    assert_int_equal(w->tap[0].sender.datagram, LINK_PROBE_MAX);
     world_free(w);
 }
 
@@ -394,14 +394,14 @@ static void the_tap_moves(void **state)
     for (unsigned i = 1; i <= 3; i++) {
         world_must(w, found, 3000);
         world_frames(&w->tap[0], 100);
-        w->tap[0].worker.refuse = i == 2 ? 3 : 0;
+        w->tap[0].sender.refuse = i == 2 ? 3 : 0;
         struct udp_addr before = c->local;
         c->unsendable = true; /* as when its address is gone */
         c->next_move = (struct mono){0};
         world_run(w, never, 400);
         assert_int_equal(c->status.moves, i);
         assert_false(udp_addr_equal(&before, &c->local));
-        assert_int_equal(w->tap[0].worker.rekeys, i);
+        assert_int_equal(w->tap[0].sender.rekeys, i);
         world_frames(&w->tap[0], 100);
         world_must(w, all_written, 2000);
     }
@@ -431,7 +431,7 @@ static unsigned rekeys_wanted;
 static bool rekeyed(struct world *w)
 {
     return w->tap[0].dialer->status.rekeys >= rekeys_wanted &&
-           w->tap[0].worker.rekeys >= rekeys_wanted;
+           w->tap[0].sender.rekeys >= rekeys_wanted;
 }
 
 /* No frame for an hour, each minute of which is made to pass at once: the same session. */

@@ -97,7 +97,7 @@ static const struct ledger *received(const struct world *w)
 
 static bool numbered(struct world *w)
 {
-    return ledger_get(received(w), LEDGER_RX_IN) == w->tap[0].worker.made;
+    return ledger_get(received(w), LEDGER_RX_IN) == w->tap[0].sender.made;
 }
 
 /* The tap's reports say how many frames there were: those that were lost at the end are counted
@@ -113,7 +113,7 @@ static void reports_count_the_last_frames(void **state)
     world_must(w, up0, 5000);
     world_frames(&w->tap[0], 1000);
     world_must(w, all_written, 5000);
-    ledger_set(&w->tap[0].worker.ledger, LEDGER_RING_IN, 1234);
+    ledger_set(&w->tap[0].sender.ledger, LEDGER_RING_IN, 1234);
     w->n = 1;
     world_frames(&w->tap[0], 200);
     world_must(w, numbered, 5000);

@@ -67,17 +67,17 @@ static struct world *world_up(enum link_method method)
 static void end_with_frames(struct world *w, unsigned lost)
 {
     world_frames(&w->tap[0], 300);
-    uint32_t made = w->tap[0].worker.made;
-    w->tap[0].worker.made -= lost;
+    uint32_t made = w->tap[0].sender.made;
+    w->tap[0].sender.made -= lost;
     world_must(w, all_written, 3000);
-    w->tap[0].worker.made = made;
+    w->tap[0].sender.made = made;
     dialer_stop(w->tap[0].dialer);
-    dialer_workers_changed(w->tap[0].dialer);
+    dialer_senders_changed(w->tap[0].dialer);
     world_must(w, stopped0, 3000);
     struct dialer_stream_status ss;
     dialer_stream_status(w->tap[0].dialer, 1, &ss);
-    assert_int_equal(ledger_sum(&w->tap[0].worker.ledger, LEDGER_LINK_TX).in_flight, 0);
-    uint64_t out = ledger_get(&w->tap[0].worker.ledger, LEDGER_TX_OUT);
+    assert_int_equal(ledger_sum(&w->tap[0].sender.ledger, LEDGER_LINK_TX).in_flight, 0);
+    uint64_t out = ledger_get(&w->tap[0].sender.ledger, LEDGER_TX_OUT);
     if (w->tap[0].dialer->status.sessions == 1) {
         assert_int_equal(ss.confirmed + ss.reported_lost, out);
     }
@@ -108,7 +108,7 @@ static void age(struct dialer *c, int64_t ms)
 
 static bool rekeyed(struct world *w)
 {
-    return w->tap[0].dialer->status.rekeys > 0 && w->tap[0].worker.rekeys > 0;
+    return w->tap[0].dialer->status.rekeys > 0 && w->tap[0].sender.rekeys > 0;
 }
 
 static bool down0(struct world *w)
@@ -180,11 +180,11 @@ static void collector_restarts(void **state)
     world_start_collector(w);
     world_frames(&w->tap[0], 10); /* these ask */
     world_must(w, second_session, 2000);
-    assert_int_equal(w->tap[0].worker.made, 160);
+    assert_int_equal(w->tap[0].sender.made, 160);
     struct dialer_stream_status ss;
     dialer_stream_status(w->tap[0].dialer, 1, &ss);
     assert_true(ss.confirmed <= 100);
-    w->tap[0].worker.made = 0; /* what the new collector has to show */
+    w->tap[0].sender.made = 0; /* what the new collector has to show */
     world_frames(&w->tap[0], 100);
     world_must(w, all_written, 2000);
     world_free(w);
@@ -201,11 +201,11 @@ static void collector_ends(void **state)
     world_forget_collector(w);
     world_must(w, down0, 500);
     world_frames(&w->tap[0], 50);
-    assert_int_equal(ledger_get(&w->tap[0].worker.ledger, LEDGER_TX_OUT), 100);
-    assert_int_equal(ledger_get(&w->tap[0].worker.ledger, LEDGER_TX_NOSESSION), 50);
+    assert_int_equal(ledger_get(&w->tap[0].sender.ledger, LEDGER_TX_OUT), 100);
+    assert_int_equal(ledger_get(&w->tap[0].sender.ledger, LEDGER_TX_NOSESSION), 50);
     world_start_collector(w);
     world_must(w, second_session, 4000);
-    w->tap[0].worker.made = 0;
+    w->tap[0].sender.made = 0;
     world_frames(&w->tap[0], 100);
     world_must(w, all_written, 2000);
     world_free(w);
@@ -236,13 +236,13 @@ static void ends_before_its_counters(void **state)
 {
     (void)state;
     struct world *w = world_up(LINK_CPACE);
-    w->tap[0].worker.sent_before = LINK_COUNTER_MAX / 2 - 1000;
+    w->tap[0].sender.sent_before = LINK_COUNTER_MAX / 2 - 1000;
     assert_false(world_run(w, down0, 1500));
-    w->tap[0].worker.sent_before += 1001;
+    w->tap[0].sender.sent_before += 1001;
     world_must(w, down0, 1500);
-    w->tap[0].worker.sent_before = 0;
+    w->tap[0].sender.sent_before = 0;
     world_must(w, up0, 8000);
-    assert_int_equal(w->tap[0].worker.sessions, 2);
+    assert_int_equal(w->tap[0].sender.sessions, 2);
     end_with_frames(w, 0);
 }
 
@@ -250,10 +250,10 @@ static void refused_command_is_repeated(void **state)
 {
     (void)state;
     struct world *w = world_up(LINK_CPACE);
-    w->tap[0].worker.refuse = 3;
+    w->tap[0].sender.refuse = 3;
     age(w->tap[0].dialer, UPLINK_REKEY_MS);
     world_must(w, rekeyed, 3000);
-    assert_int_equal(w->tap[0].worker.refuse, 0);
+    assert_int_equal(w->tap[0].sender.refuse, 0);
     end_with_frames(w, 0);
 }
 
@@ -372,13 +372,13 @@ static void slow_thread_keeps_its_socket(void **state)
     struct udp_addr old = w->tap[0].relay.tap;
     w->fate_data = &old;
     w->fate = watch_old_key;
-    w->tap[0].worker.hold = true;
+    w->tap[0].sender.hold = true;
     w->tap[0].dialer->uplink.heard.ns -= UPLINK_DEAD_MS * NSEC_PER_MSEC;
     world_must(w, resolved_anew, 2000);
     world_frames(&w->tap[0], 100); /* it has not heard that the session is over */
     world_run(w, never, 50);
     assert_int_equal(w->n, 0); /* nothing of the old session came from the new socket */
-    worker_release(&w->tap[0].worker);
+    world_sender_release(&w->tap[0].sender);
     w->fate = NULL;
     world_must(w, up0, 8000);
     end_with_frames(w, 100);
@@ -398,7 +398,7 @@ static void tap_restarts(void **state)
     assert_true(mono_diff(mono_now(), begin) < 3500 * NSEC_PER_MSEC);
     assert_int_equal(w->listener->n_peers,
                      1); /* the same one, as far as the collector is concerned */
-    w->tap[0].worker.made = 100;
+    w->tap[0].sender.made = 100;
     end_with_frames(w, 0);
 }
 
@@ -457,7 +457,7 @@ static void stop_is_asked_twice(void **state)
     struct world *w = world_up(LINK_CPACE);
     w->fate = lose_all;
     dialer_stop(w->tap[0].dialer);
-    dialer_workers_changed(w->tap[0].dialer);
+    dialer_senders_changed(w->tap[0].dialer);
     dialer_stop(w->tap[0].dialer);
     world_must(w, stopped0, DIALER_CLOSE_MS + 500);
     world_free(w);
@@ -470,24 +470,24 @@ static void full_socket(void **state)
     struct tap_end t = {0};
     int fd[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
-    assert_int_equal(link_tx_new(1, &t.worker.ledger, NULL, &t.worker.tx), 0);
-    struct link_tx_key key = {.fd = fd[0], .datagram = 1400};
+    assert_int_equal(link_tx_new(1, &t.sender.ledger, NULL, &t.sender.tx), 0);
+    struct link_sender_key key = {.fd = fd[0], .datagram = 1400};
     assert_int_equal(aead_new(AEAD_NULL, (uint8_t[AEAD_KEY_LEN]){0}, &key.aead, NULL), 0);
-    link_tx_session(t.worker.tx, &key);
+    link_tx_session(t.sender.tx, &key);
     struct mono begin = mono_now();
     for (unsigned i = 0; i < 500; i++) {
         world_frames(&t, 1);
     }
     assert_true(mono_diff(mono_now(), begin) < 1500 * NSEC_PER_MSEC);
-    assert_true(ledger_get(&t.worker.ledger, LEDGER_TX_UNSENT) > 100);
+    assert_true(ledger_get(&t.sender.ledger, LEDGER_TX_UNSENT) > 100);
     uint8_t d[2048];
     while (recv(fd[1], d, sizeof(d), 0) > 0) {
     }
-    uint64_t unsent = ledger_get(&t.worker.ledger, LEDGER_TX_UNSENT);
+    uint64_t unsent = ledger_get(&t.sender.ledger, LEDGER_TX_UNSENT);
     world_frames(&t, 1); /* it takes some again */
-    assert_int_equal(ledger_get(&t.worker.ledger, LEDGER_TX_UNSENT), unsent);
-    assert_int_equal(ledger_sum(&t.worker.ledger, LEDGER_LINK_TX).in_flight, 0);
-    sink_free(t.worker.tx);
+    assert_int_equal(ledger_get(&t.sender.ledger, LEDGER_TX_UNSENT), unsent);
+    assert_int_equal(ledger_sum(&t.sender.ledger, LEDGER_LINK_TX).in_flight, 0);
+    sink_free(t.sender.tx);
     close(fd[1]);
 }
 

@@ -18,7 +18,7 @@ enum {
 };
 
 struct extra {
-    struct worker worker;
+    struct world_sender sender;
     char ifname[16];
     uint16_t id;
 };
@@ -40,8 +40,9 @@ static void add(struct world *w, struct extra *x, const char *fmt, unsigned n)
     memset(x, 0, sizeof(*x));
     snprintf(x->ifname, sizeof(x->ifname), fmt, n);
     uint16_t id = dialer_next_stream(w->tap[0].dialer);
-    assert_int_equal(link_tx_new(id, &x->worker.ledger, NULL, &x->worker.tx), 0);
-    const struct dialer_stream cs = {.ifname = x->ifname, .filter = "", .worker = &x->worker};
+    x->sender.head.ops = &world_sender_ops;
+    assert_int_equal(link_tx_new(id, &x->sender.ledger, NULL, &x->sender.tx), 0);
+    const struct dialer_stream cs = {.ifname = x->ifname, .filter = "", .sender = &x->sender.head};
     assert_int_equal(dialer_add_stream(w->tap[0].dialer, &cs, &x->id), 0);
     assert_int_equal(x->id, id);
 }
@@ -55,18 +56,18 @@ static void frames(struct extra *x, unsigned n)
         b->f[b->n] = (struct frame){
             .data = bytes, .datalen = 64, .caplen = 64, .origlen = 64, .ts_ns = wall_now().ns};
     }
-    ledger_add(&x->worker.ledger, LEDGER_RING_IN, n);
-    ledger_add(&x->worker.ledger, LEDGER_RING_OUT, n);
-    ledger_add(&x->worker.ledger, LEDGER_SEL_OUT, n);
-    ledger_add(&x->worker.ledger, LEDGER_CUT_OUT, n);
-    x->worker.tx->ops->write(x->worker.tx, b);
-    x->worker.tx->ops->flush(x->worker.tx);
+    ledger_add(&x->sender.ledger, LEDGER_RING_IN, n);
+    ledger_add(&x->sender.ledger, LEDGER_RING_OUT, n);
+    ledger_add(&x->sender.ledger, LEDGER_SEL_OUT, n);
+    ledger_add(&x->sender.ledger, LEDGER_CUT_OUT, n);
+    x->sender.tx->ops->write(x->sender.tx, b);
+    x->sender.tx->ops->flush(x->sender.tx);
     free(b);
 }
 
 static void end(struct world *w, struct extra *x)
 {
-    worker_stop(&x->worker);
+    world_sender_stop(&x->sender.head);
     dialer_end_stream(w->tap[0].dialer, x->id);
 }
 
@@ -113,7 +114,7 @@ static unsigned lose_ends(struct world *w, struct relay *r, bool to_collector, c
 static void finish(struct world *w)
 {
     dialer_stop(w->tap[0].dialer);
-    dialer_workers_changed(w->tap[0].dialer);
+    dialer_senders_changed(w->tap[0].dialer);
     world_must(w, stopped0, 3000);
     world_stop_collector(w);
     world_forget_collector(w);
@@ -140,7 +141,7 @@ static void a_stream_ends(void **state)
     assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_IN), 50);
     assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_OUT), 50);
     assert_int_equal(ledger_get(&p->reported, LEDGER_RING_IN), 50);
-    sink_free(extras[0].worker.tx);
+    sink_free(extras[0].sender.tx);
 
     /* The same name again: a new stream, the same point, which counts on. */
     add(w, &extras[0], "veth%u", 1);
@@ -152,9 +153,9 @@ static void a_stream_ends(void **state)
     assert_ptr_equal(port_of(w, "veth1"), p);
     assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_OUT), 70);
     assert_int_equal(ledger_get(&p->reported, LEDGER_RING_IN), 70);
-    sink_free(extras[0].worker.tx);
+    sink_free(extras[0].sender.tx);
     world_frames(&w->tap[0], 30); /* the session has gone on all the time */
-    w->tap[0].worker.made += 70;
+    w->tap[0].sender.made += 70;
     world_must(w, all_written, 3000);
     finish(w);
 }
@@ -170,7 +171,7 @@ static void ids_wait_for_new_keys(void **state)
     assert_int_equal(extras[0].id, 2);
     end(w, &extras[0]);
     world_must(w, all_ended, 5000);
-    sink_free(extras[0].worker.tx);
+    sink_free(extras[0].sender.tx);
     assert_int_equal(dialer_next_stream(c), 3);
     c->last_id = LINK_STREAM_MAX; /* they begin again: 1 is in use, 2 was a moment ago */
     assert_int_equal(dialer_next_stream(c), 3);
@@ -200,7 +201,7 @@ static void a_thousand_names(void **state)
         }
         world_must(w, all_ended, 10000);
         for (unsigned i = 0; i < BATCH; i++) {
-            sink_free(extras[i].worker.tx);
+            sink_free(extras[i].sender.tx);
         }
         if (n + 2 * BATCH == NAMES) {
             world_run(w, never, LISTENER_IDLE_MS + 100);
@@ -284,7 +285,7 @@ static void new_names_have_a_rate(void **state)
     }
     world_must(w, all_ended, 10000);
     for (unsigned i = 0; i < BATCH; i++) {
-        sink_free(extras[i].worker.tx);
+        sink_free(extras[i].sender.tx);
     }
     assert_int_equal(t->n_ports, BATCH); /* all but the one that ended before its time */
     finish(w);

@@ -44,7 +44,7 @@ static bool all_received(struct world *w)
 {
     uint64_t made = 0;
     for (unsigned i = 0; i < WORLD_TAPS; i++) {
-        made += w->tap[i].worker.made;
+        made += w->tap[i].sender.made;
     }
     return world_written(w) == made;
 }

@@ -3,7 +3,7 @@
  * For tests only: both ends of the link in one process. The dialer and the listener are the real
  * ones with their loop, sockets on loopback and the collector's data thread; between them stands a
  * relay that can drop, double and record datagrams. The tap's data threads are replaced
- * (world_worker.h), so that frames come when a test wants them and commands can be refused or
+ * (world_sender.h), so that frames come when a test wants them and commands can be refused or
  * held back.
  */
 #pragma once
@@ -17,7 +17,7 @@
 #include "base/cleanup.h"
 #include "data/link/dial/impl.h"
 #include "data/link/listen/impl.h"
-#include "data/link/world/world_worker.h"
+#include "data/link/world/world_sender.h"
 #include "data/sink/fake.h"
 #include "data/sink/queue/queue.h"
 
@@ -47,7 +47,7 @@ struct tap_end {
     struct dialer_conf conf;
     struct history history;
     struct dialer *dialer;
-    struct worker worker;
+    struct world_sender sender;
     struct relay relay;
     bool stopped;
     unsigned streams_ended;
@@ -92,20 +92,20 @@ static inline void world_frames(struct tap_end *t, unsigned n)
     while (n > 0) {
         b.n = MIN(n, BATCH_MAX);
         for (unsigned i = 0; i < b.n; i++) {
-            memset(bytes[i], (int)t->worker.made, WORLD_FRAME);
-            memcpy(bytes[i], &t->worker.made, 4);
-            t->worker.made++;
+            memset(bytes[i], (int)t->sender.made, WORLD_FRAME);
+            memcpy(bytes[i], &t->sender.made, 4);
+            t->sender.made++;
             b.f[i] = (struct frame){.data = bytes[i],
                                     .datalen = WORLD_FRAME,
                                     .caplen = WORLD_FRAME,
                                     .origlen = WORLD_FRAME,
                                     .ts_ns = wall_now().ns};
         }
-        ledger_add(&t->worker.ledger, LEDGER_CUT_OUT, b.n);
-        t->worker.tx->ops->write(t->worker.tx, &b);
+        ledger_add(&t->sender.ledger, LEDGER_CUT_OUT, b.n);
+        t->sender.tx->ops->write(t->sender.tx, &b);
         n -= b.n;
     }
-    t->worker.tx->ops->flush(t->worker.tx);
+    t->sender.tx->ops->flush(t->sender.tx);
 }
 
 /* ---- the relay ---- */
@@ -358,7 +358,8 @@ static inline void world_start_tap(struct world *w, unsigned i, const char *name
     assert_int_equal(
         loop_add_fd(w->loop, t->relay.back, EPOLLIN, world_relay, &t->relay, &t->relay.back_event),
         0);
-    assert_int_equal(link_tx_new(1, &t->worker.ledger, w->backlog, &t->worker.tx), 0);
+    t->sender.head.ops = &world_sender_ops;
+    assert_int_equal(link_tx_new(1, &t->sender.ledger, w->backlog, &t->sender.tx), 0);
     history_init(&t->history, HISTORY_MAX);
     t->conf = (struct dialer_conf){.handshake = w->tap_secret,
                                    .history = &t->history,
@@ -369,7 +370,7 @@ static inline void world_start_tap(struct world *w, unsigned i, const char *name
                                    .ops = &ops,
                                    .user = t};
     assert_int_equal(dialer_new(w->loop, &t->conf, &t->dialer, &err), 0);
-    const struct dialer_stream cs = {.ifname = "eth0", .filter = "", .worker = &t->worker};
+    const struct dialer_stream cs = {.ifname = "eth0", .filter = "", .sender = &t->sender.head};
     assert_int_equal(dialer_add_stream(t->dialer, &cs, &id), 0);
     dialer_start(t->dialer);
 }
@@ -383,8 +384,8 @@ static inline void world_kill_tap(struct world *w, unsigned i)
     }
     dialer_free(TAKE_PTR(t->dialer));
     history_done(&t->history);
-    worker_release(&t->worker);
-    sink_free(t->worker.tx);
+    world_sender_release(&t->sender);
+    sink_free(t->sender.tx);
     loop_del_fd(w->loop, t->relay.front_event);
     loop_del_fd(w->loop, t->relay.back_event);
     close(t->relay.front);
@@ -458,5 +459,5 @@ static inline uint64_t world_written(const struct world *w)
 
 static inline bool all_written(struct world *w)
 {
-    return world_written(w) == w->tap[0].worker.made;
+    return world_written(w) == w->tap[0].sender.made;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For tests only: a tap's data thread that is none. This file defines the functions of worker.h
- * over the real link sink; they run when the test says so.
+ * For tests only: a stream's sender without a thread, over the real link sink. Its commands are
+ * carried out when the test says so.
  */
 #pragma once
 
 #include "base/cleanup.h"
-#include "data/worker.h"
+#include "data/link/send/tx.h"
+#include "data/link/sender.h"
 
 enum {
     WORLD_HELD = 32,
@@ -14,8 +15,8 @@ enum {
 
 enum held_op { HELD_SESSION, HELD_REKEY, HELD_SIZE, HELD_DOWN };
 
-/* A tap's data thread that runs when the test says so. */
-struct worker {
+struct world_sender {
+    struct link_sender head; /* first */
     struct sink *tx;
     struct ledger ledger;
     uint32_t serial, made;
@@ -24,7 +25,7 @@ struct worker {
     unsigned refuse; /* so many commands are refused */
     struct {
         enum held_op op;
-        struct link_tx_key key;
+        struct link_sender_key key;
         uint32_t serial;
         uint64_t accounted;
     } held[WORLD_HELD];
@@ -33,8 +34,9 @@ struct worker {
     uint64_t sent_before; /* datagrams that it says to have sent beside its real ones */
 };
 
-static inline void worker_carry_out(struct worker *w, enum held_op op, struct link_tx_key *key,
-                                    uint32_t serial, uint64_t accounted)
+static inline void world_sender_carry_out(struct world_sender *w, enum held_op op,
+                                          struct link_sender_key *key, uint32_t serial,
+                                          uint64_t accounted)
 {
     switch (op) {
     case HELD_SESSION:
@@ -60,23 +62,24 @@ static inline void worker_carry_out(struct worker *w, enum held_op op, struct li
     }
 }
 
-static inline void worker_release(struct worker *w)
+static inline void world_sender_release(struct world_sender *w)
 {
     w->hold = false;
     for (unsigned i = 0; i < w->n_held; i++) {
-        worker_carry_out(w, w->held[i].op, &w->held[i].key, w->held[i].serial,
-                         w->held[i].accounted);
+        world_sender_carry_out(w, w->held[i].op, &w->held[i].key, w->held[i].serial,
+                               w->held[i].accounted);
     }
     w->n_held = 0;
 }
 
-static inline int worker_take(struct worker *w, enum held_op op, const struct link_tx_key *key,
-                              uint32_t serial, uint64_t accounted)
+static inline int world_sender_take(struct world_sender *w, enum held_op op,
+                                    const struct link_sender_key *key, uint32_t serial,
+                                    uint64_t accounted)
 {
-    struct link_tx_key k = key ? *key : (struct link_tx_key){.fd = -1};
+    struct link_sender_key k = key ? *key : (struct link_sender_key){.fd = -1};
     if (w->refuse > 0) {
         w->refuse--;
-        link_tx_key_done(&k);
+        link_sender_key_done(&k);
         return -EAGAIN;
     }
     if (w->hold) {
@@ -87,76 +90,87 @@ static inline int worker_take(struct worker *w, enum held_op op, const struct li
         w->held[w->n_held++].serial = serial;
         return 0;
     }
-    worker_carry_out(w, op, &k, serial, accounted);
+    world_sender_carry_out(w, op, &k, serial, accounted);
     return 0;
 }
 
-int worker_session(struct worker *w, const struct link_tx_key *key, uint32_t serial,
-                   uint64_t accounted)
+static inline struct world_sender *world_sender_of(struct link_sender *s)
 {
-    return worker_take(w, HELD_SESSION, key, serial, accounted);
+    return (struct world_sender *)s;
 }
 
-int worker_rekey(struct worker *w, const struct link_tx_key *key)
+static int world_sender_session(struct link_sender *s, const struct link_sender_key *key,
+                                uint32_t serial, uint64_t accounted)
 {
-    return worker_take(w, HELD_REKEY, key, 0, 0);
+    return world_sender_take(world_sender_of(s), HELD_SESSION, key, serial, accounted);
 }
 
-int worker_size(struct worker *w, uint32_t datagram)
+static int world_sender_rekey(struct link_sender *s, const struct link_sender_key *key)
 {
-    return worker_take(w, HELD_SIZE, NULL, datagram, 0);
+    return world_sender_take(world_sender_of(s), HELD_REKEY, key, 0, 0);
 }
 
-int worker_down(struct worker *w, uint64_t accounted)
+static int world_sender_size(struct link_sender *s, uint32_t datagram)
 {
-    return worker_take(w, HELD_DOWN, NULL, 0, accounted);
+    return world_sender_take(world_sender_of(s), HELD_SIZE, NULL, datagram, 0);
 }
 
-void worker_hold(struct worker *w, bool held)
+static int world_sender_down(struct link_sender *s, uint64_t accounted)
 {
+    return world_sender_take(world_sender_of(s), HELD_DOWN, NULL, 0, accounted);
+}
+
+static void world_sender_hold(struct link_sender *s, bool held)
+{
+    struct world_sender *w = world_sender_of(s);
     link_tx_hold(w->tx, held);
     w->holds += held ? 1 : 0;
 }
 
-void worker_reported(struct worker *w, uint64_t accounted, uint64_t lost)
+static void world_sender_reported(struct link_sender *s, uint64_t accounted, uint64_t lost)
 {
-    link_tx_reported(w->tx, accounted, lost);
+    link_tx_reported(world_sender_of(s)->tx, accounted, lost);
 }
 
-bool worker_take_refused(struct worker *w)
+static bool world_sender_take_refused(struct link_sender *s)
 {
-    return link_tx_take_refused(w->tx);
+    return link_tx_take_refused(world_sender_of(s)->tx);
 }
 
-bool worker_take_stood(struct worker *w)
+static bool world_sender_take_stood(struct link_sender *s)
 {
-    (void)w;
+    (void)s;
     return false;
 }
 
-void worker_stood_known(struct worker *w)
+static void world_sender_stood_known(struct link_sender *s)
 {
-    (void)w;
+    (void)s;
 }
 
-void worker_stop(struct worker *w)
+static void world_sender_stop(struct link_sender *s)
 {
+    struct world_sender *w = world_sender_of(s);
     w->tx->ops->flush(w->tx);
     w->done = true;
 }
 
-const struct ledger *worker_ledger(const struct worker *w)
+static const struct ledger *world_sender_ledger(const struct link_sender *s)
 {
+    const struct world_sender *w = (const struct world_sender *)s;
     return &w->ledger;
 }
 
-bool worker_done(const struct worker *w)
+static bool world_sender_done(const struct link_sender *s)
 {
+    const struct world_sender *w = (const struct world_sender *)s;
     return w->done;
 }
 
-bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_progress *ret)
+static bool world_sender_progress(const struct link_sender *s, uint32_t serial,
+                                  struct link_sender_progress *ret)
 {
+    const struct world_sender *w = (const struct world_sender *)s;
     if (w->serial != serial) {
         return false;
     }
@@ -164,3 +178,19 @@ bool worker_progress(const struct worker *w, uint32_t serial, struct link_tx_pro
     ret->datagrams += w->sent_before;
     return true;
 }
+
+static const struct link_sender_ops world_sender_ops = {
+    .session = world_sender_session,
+    .rekey = world_sender_rekey,
+    .size = world_sender_size,
+    .down = world_sender_down,
+    .hold = world_sender_hold,
+    .reported = world_sender_reported,
+    .take_refused = world_sender_take_refused,
+    .take_stood = world_sender_take_stood,
+    .stood_known = world_sender_stood_known,
+    .stop = world_sender_stop,
+    .ledger = world_sender_ledger,
+    .done = world_sender_done,
+    .progress = world_sender_progress,
+};
