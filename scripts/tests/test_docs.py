@@ -15,7 +15,7 @@ def test_files_exist(document):
     text = document.read_text()
     linked = [(document.parent, name) for name in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)]
     named = [(TOP, name) for name in re.findall(r"`((?:src|tests|scripts|docs|man)/[\w./-]+\.\w+)`", text)]
-    sources = [(TOP / "src", name) for name in re.findall(r"`((?:base|proto|sys|model|data|cmd)/[\w./-]+\.[ch])`", text)]
+    sources = [(TOP / "src", name) for name in re.findall(r"`((?:base|proto|sys|model|data|node|cmd)/[\w./-]+\.[ch])`", text)]
     missing = [name for where, name in linked + named + sources if not (where / name).exists() and "/x" not in name]
     assert not missing
 

@@ -154,7 +154,7 @@ json_t *report_tap(const char *name, const struct dialer *c,
         set_ifname(o, "name", interfaces[i].name);
         set_str(o, "state", interfaces[i].state);
         (void)json_object_set_new(o, "stages",
-                                  tap_stages(worker_ledger(interfaces[i].worker), &st));
+                                  tap_stages(capture_ledger(interfaces[i].capture), &st));
         (void)json_array_append_new(list, o);
     }
     (void)json_object_set_new(doc, "interfaces", list);

@@ -10,7 +10,7 @@
 #include "base/ledger.h"
 #include "data/link/dial/dialer.h"
 #include "data/link/listen/listener.h"
-#include "data/worker.h"
+#include "node/capture.h"
 
 /* {"in":…,"out":…,"drops":{…},"in_flight":…, further figures}. NULL: no memory. */
 json_t *report_stage(const struct ledger *l, enum ledger_stage stage);
@@ -18,7 +18,7 @@ json_t *report_stage(const struct ledger *l, enum ledger_stage stage);
 struct report_tap_interface {
     const char *name, *state;
     uint16_t stream;
-    const struct worker *worker;
+    const struct capture *capture;
 };
 
 /* Interfaces that are gone for good, and what they had counted. */

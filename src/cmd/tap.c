@@ -33,7 +33,7 @@ static json_t *document(void *user)
                                                 !ti->there ? "gone"
                                                 : down(ti) ? "down"
                                                            : "up",
-                                                ti->stream, ti->worker};
+                                                ti->stream, ti->capture};
     }
     return report_tap(t->conf.name, t->dialer, list, t->n, &t->gone, &t->history);
 }
@@ -92,7 +92,7 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
     struct tap *t = user;
     wake_clear(&t->wake);
     for (unsigned i = 0; i < t->n; i++) {
-        int e = worker_take_error(t->interface[i]->worker);
+        int e = capture_take_error(t->interface[i]->capture);
         if (e != 0 && e != ENETDOWN) { /* of that one the kernel tells more */
             say("tap", "%s: %s", t->interface[i]->name, strerror(e));
         }
@@ -191,7 +191,8 @@ static uint64_t summary(const struct tap *t)
     for (unsigned i = 0; i < t->n; i++) {
         struct dialer_stream_status said;
         dialer_stream_status(t->dialer, t->interface[i]->stream, &said);
-        summary_of(t->interface[i]->name, worker_ledger(t->interface[i]->worker), said.unconfirmed);
+        summary_of(t->interface[i]->name, capture_ledger(t->interface[i]->capture),
+                   said.unconfirmed);
         unconfirmed += said.unconfirmed;
     }
     if (t->gone.n > 0) {
@@ -240,7 +241,7 @@ static void tap_done(struct tap *t)
     status_socket_free(t->status);
     dialer_free(t->dialer);
     for (unsigned i = 0; i < t->n; i++) {
-        worker_free(t->interface[i]->worker);
+        capture_free(t->interface[i]->capture);
         free(t->interface[i]);
     }
     backlog_pool_free(t->backlog);

@@ -13,7 +13,7 @@
 #include "cmd/report.h"
 #include "cmd/status_socket.h"
 #include "data/link/dial/dialer.h"
-#include "data/worker.h"
+#include "node/capture.h"
 #include "proto/bpfsel.h"
 #include "sys/broker.h"
 #include "sys/filter.h"
@@ -90,14 +90,14 @@ struct tap_interface {
     char name[IFNAMSIZ];
     const struct tap_word *word;
     bool there;            /* it has a ring, of the interface `now` */
-    bool ending;           /* it is being forgotten: worker and stream end */
+    bool ending;           /* it is being forgotten: capture and stream end */
     bool seen;             /* since all were asked for */
     struct tap_opened now; /* or as it was last */
     bool raw_ip;           /* its frames have no Ethernet header */
     bool amplified;        /* as was told */
     struct mono gone;      /* since when it is not there */
     struct mono retry;     /* it could not be opened: the next try */
-    struct worker *worker;
+    struct capture *capture;
     uint16_t stream;
 };
 
@@ -113,7 +113,7 @@ struct tap {
     struct backlog_pool *backlog; /* NULL: none */
     struct mono memory_short;     /* when memory was short last; {0}: it is not */
     struct mono memory_said;
-    uint64_t seed; /* of the workers' experiments */
+    uint64_t seed; /* of the captures' experiments */
     struct status_server *status;
     struct loop_timer *timer;
     char host[128];
@@ -171,7 +171,7 @@ void tap_event(struct tap *t, enum history_kind kind, const char *subject, const
 /* NULL: none. The latter only of those that are there. */
 struct tap_interface *tap_by_name(struct tap *t, const char *name);
 struct tap_interface *tap_by_index(struct tap *t, int index);
-/* Makes a worker and its stream, without a ring yet. `kind`: what is known of the interface. */
+/* Makes a capture and its stream, without a ring yet. `kind`: what is known of the interface. */
 int tap_add(struct tap *t, const char *name, const struct tap_word *word,
             const struct tap_opened *kind, struct tap_interface **ret, struct error *err);
 /* Gives it a ring of the interface that has its name now; where it is not there, or cannot be

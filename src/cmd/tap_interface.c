@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One interface that is tapped: its worker and stream, which stay, and its ring, which is another
+ * One interface that is tapped: its capture and stream, which stay, and its ring, which is another
  * one after each return (see tap_links.c).
  */
 #include <errno.h>
@@ -18,7 +18,7 @@ enum {
      * be a super-packet, is captured whole, cut, and sliced then. */
     SLICE_UP_TO = 1522,
     RETRY_MS = 10000,
-    CROWDED_MS = 500, /* the worker has not given the former ring up yet */
+    CROWDED_MS = 500, /* the capture has not given the former ring up yet */
     IP6GRE = 823,     /* ARPHRD_IP6GRE, which only the kernel's own header has */
 };
 
@@ -80,7 +80,7 @@ static int set_filter(struct tap *t, struct tap_interface *ti, struct error *err
         return error_sys(err, ENOMEM, "filter");
     }
     memcpy(prog.insns, t->program, prog.n * sizeof(*prog.insns));
-    return worker_filter(ti->worker, &prog, t->has_flow ? &t->flow : NULL);
+    return capture_filter(ti->capture, &prog, t->has_flow ? &t->flow : NULL);
 }
 
 void tap_links_flow(struct tap *t, const struct ether_flow *flow)
@@ -138,7 +138,7 @@ static uint16_t linktype_of(const struct tap_opened *o)
     return PCAPNG_LINKTYPE_ETHERNET;
 }
 
-/* A worker and its stream, without a ring yet. */
+/* A capture and its stream, without a ring yet. */
 static int start(struct tap *t, struct tap_interface *ti, const struct tap_opened *kind,
                  struct error *err)
 {
@@ -147,27 +147,27 @@ static int start(struct tap *t, struct tap_interface *ti, const struct tap_opene
                                .snaplen = t->conf.snaplen,
                                .linktype = linktype_of(kind),
                                .arphrd = kind->arphrd};
-    struct worker_conf wc = {.stream = dialer_next_stream(t->dialer),
-                             .take_links = t->conf.take_links,
-                             .keep_super = t->conf.keep_super,
-                             .snaplen = t->conf.snaplen,
-                             .seed = t->seed,
-                             .name = ti->name,
-                             .control = &t->wake,
-                             .backlog = t->backlog};
+    struct capture_conf wc = {.stream = dialer_next_stream(t->dialer),
+                              .take_links = t->conf.take_links,
+                              .keep_super = t->conf.keep_super,
+                              .snaplen = t->conf.snaplen,
+                              .seed = t->seed,
+                              .name = ti->name,
+                              .control = &t->wake,
+                              .backlog = t->backlog};
     if (wc.stream == 0) {
         return error_set(err, ENOSPC,
                          "%s is not tapped: too many interfaces came and went in a few minutes",
                          ti->name);
     }
-    int r = worker_start(NULL, &wc, &ti->worker, err);
+    int r = capture_start(NULL, &wc, &ti->capture, err);
     if (r < 0) {
         return r;
     }
-    cs.sender = worker_sender(ti->worker);
+    cs.sender = capture_sender(ti->capture);
     r = dialer_add_stream(t->dialer, &cs, &ti->stream);
     if (r < 0) {
-        worker_free(ti->worker);
+        capture_free(ti->capture);
         return error_sys(err, -r, "%s", ti->name);
     }
     return 0;
@@ -232,11 +232,11 @@ int tap_bring_up(struct tap *t, struct tap_interface *ti, struct error *err)
         return -EALREADY; /* what was told is older than what is known */
     }
     r = r < 0 ? r : make_program(t, ti, &n, err);
-    if (r == 0) { /* it captures from here on, while the worker may be busy with the ring before */
+    if (r == 0) { /* it captures from here on, while the capture may be busy with the ring before */
         r = ring_set_filter(ring, t->program, n, err);
     }
     if (r == 0) {
-        r = worker_ring(ti->worker, TAKE_PTR(ring));
+        r = capture_ring(ti->capture, TAKE_PTR(ring));
         r = r < 0 ? error_sys(err, -r, "%s", ti->name) : 0;
     }
     if (r < 0) {
@@ -255,7 +255,7 @@ void tap_let_go(struct tap *t, struct tap_interface *ti)
     ti->there = false;
     ti->retry = (struct mono){0};
     ti->gone = mono_now();
-    (void)worker_ring(ti->worker, NULL);
+    (void)capture_ring(ti->capture, NULL);
 }
 
 static void came_back(struct tap *t, struct tap_interface *ti, const struct tap_opened *old)
@@ -323,7 +323,7 @@ void tap_forget_gone(struct tap *t)
             return;
         }
         oldest->ending = true;
-        worker_stop(oldest->worker);
+        capture_stop(oldest->capture);
         dialer_end_stream(t->dialer, oldest->stream);
         gone--;
     }
@@ -333,7 +333,7 @@ void tap_tell_amplified(struct tap *t)
 {
     for (unsigned i = 0; i < t->n; i++) {
         struct tap_interface *ti = t->interface[i];
-        bool amplified = worker_amplified(ti->worker);
+        bool amplified = capture_amplified(ti->capture);
         if (amplified && !ti->amplified) {
             tap_event(t, HISTORY_AMPLIFIED, ti->name,
                       "frames come because frames are sent: what goes to the collector passes here "
@@ -365,9 +365,9 @@ void tap_forgotten(struct tap *t, uint16_t stream)
     t->gone.said.unconfirmed += said.unconfirmed;
     for (unsigned k = 0; k < LEDGER_COUNT; k++) {
         ledger_add(&t->gone.ledger, (enum ledger_id)k,
-                   ledger_get(worker_ledger(ti->worker), (enum ledger_id)k));
+                   ledger_get(capture_ledger(ti->capture), (enum ledger_id)k));
     }
-    worker_free(ti->worker);
+    capture_free(ti->capture);
     free(ti);
     t->interface[i] = t->interface[--t->n];
     if (t->crowded) { /* there may be one that found no place */

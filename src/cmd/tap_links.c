@@ -2,7 +2,7 @@
  *
  * The lives of what a tap watches: interfaces that go down, vanish, come back as others, those that
  * a pattern takes up, and the namespace that they are in. Each keeps its observation point, its
- * worker and its counts; only the ring is another one after each return.
+ * capture and its counts; only the ring is another one after each return.
  */
 #include <errno.h>
 #include <poll.h>

@@ -33,7 +33,7 @@ void tap_memory_tick(struct tap *t, struct mono now)
     }
     uint64_t left = backlog_pool_shrink(t->backlog, ROOM);
     for (unsigned i = 0; i < t->n; i++) {
-        worker_look(t->interface[i]->worker);
+        capture_look(t->interface[i]->capture);
     }
     t->memory_short = now;
     if (t->memory_said.ns == 0 || mono_due(now, mono_add_ms(t->memory_said, SAY_AGAIN_MS))) {

@@ -459,7 +459,7 @@ void listener_stream_ended(struct listener *s, uint32_t id, uint16_t stream)
     if (ss->key) {
         answer_end(s, ss->key, &end);
     }
-    ledger_publish(&p->past, &p->reported); /* the next worker of that name counts from 0 */
+    ledger_publish(&p->past, &p->reported); /* the next capture of that name counts from 0 */
     bool sub = p->has_sub;
     listener_port_idle(p);
     p->has_sub = p->shown = sub;

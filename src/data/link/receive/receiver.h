@@ -44,7 +44,7 @@ struct receiver_port {
     struct ledger ledger;     /* LINK_RX, over all sessions; written by the data thread */
     struct ledger reported;   /* the tap's own stages, as last reported; control thread */
     struct mono reported_at;  /* in this session; {0}: not yet */
-    struct ledger past;       /* and those of workers of this name that are no more, within it */
+    struct ledger past;       /* and those of captures of this name that are no more, within it */
     _Atomic uint64_t accounted, lost; /* in this session */
     /* The outputs' ledgers under its index are its own, and not those of who had that before.
      * Written by the data thread. */

@@ -15,9 +15,9 @@
 #include "sys/loop.h"
 #include "sys/ring.h"
 
-struct worker;
+struct capture;
 
-struct worker_conf {
+struct capture_conf {
     uint16_t stream;
     bool take_links;              /* other links' datagrams are captured */
     bool keep_super;              /* super-packets are not cut */
@@ -25,35 +25,35 @@ struct worker_conf {
     uint64_t seed;                /* random, the same for all of a tap: see model/amplify.h */
     const char *name;             /* of the interface, for the thread's name */
     const struct wake *control;   /* signalled when something was published that cannot wait */
-    struct backlog_pool *backlog; /* the budget of all workers' backlogs; NULL: they have none */
+    struct backlog_pool *backlog; /* the budget of all captures' backlogs; NULL: they have none */
 };
 
 /* Starts the thread; takes `ring` over, also on failure; NULL: there is none yet. */
-int worker_start(struct ring *ring, const struct worker_conf *conf, struct worker **ret,
-                 struct error *err);
-/* Ends the thread, if worker_stop did not, and frees everything. Takes NULL. */
-void worker_free(struct worker *w);
+int capture_start(struct ring *ring, const struct capture_conf *conf, struct capture **ret,
+                  struct error *err);
+/* Ends the thread, if capture_stop did not, and frees everything. Takes NULL. */
+void capture_free(struct capture *cap);
 
 /* Its sending end, for the dialer. */
-struct link_sender *worker_sender(struct worker *w);
+struct link_sender *capture_sender(struct capture *cap);
 
 /* Commands, carried out in order by the thread. -EAGAIN when the thread has not kept up: it is
  * stuck. What is passed belongs to the thread, also on failure. */
 /* What is not to be captured: the whole filter program with that, and the own flow for the second
  * check. */
-int worker_filter(struct worker *w, struct filter_prog *prog, const struct ether_flow *flow);
+int capture_filter(struct capture *cap, struct filter_prog *prog, const struct ether_flow *flow);
 /* The interface is another one now, or gone (NULL). What the old ring has is sent and counted
  * first; commands that follow wait for that. `ring` has its filter. */
-int worker_ring(struct worker *w, struct ring *ring);
+int capture_ring(struct capture *cap, struct ring *ring);
 /* Takes no more frames, sends what it has (see link/sender.h), and ends. */
-void worker_stop(struct worker *w);
+void capture_stop(struct capture *cap);
 /* It looks after its backlog, which memory may be wanted of. No command: it needs no room. */
-void worker_look(struct worker *w);
+void capture_look(struct capture *cap);
 
 /* Published. The ledger's stages RING, SELECT and LINK_TX. */
-const struct ledger *worker_ledger(const struct worker *w);
+const struct ledger *capture_ledger(const struct capture *cap);
 /* The interface gives what was sent: its frames are dropped, or it is tried whether it still does.
  */
-bool worker_amplified(const struct worker *w);
+bool capture_amplified(const struct capture *cap);
 /* Takes the ring's last error: 0, or a positive errno. */
-int worker_take_error(struct worker *w);
+int capture_take_error(struct capture *cap);

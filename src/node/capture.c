@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/capture.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/queue.h"
+#include "base/time.h"
+#include "data/link/send/tx.h"
+#include "data/pipeline.h"
+#include "data/source/ring.h"
+#include "data/stage/cut.h"
+#include "data/stage/tunnel.h"
+#include "model/amplify.h"
+
+enum {
+    IDLE_MS = 500,  /* how often an idle thread looks after its counts */
+    DRAIN_MS = 20,  /* poll while the ring is emptied at the end */
+    RING_MS = 3000, /* for that */
+    COMMANDS = 64,
+    TEST_MS = 2,      /* poll in an experiment: within a bin of the model's */
+    TEST_BATCHES = 8, /* in one run then, so that a slot's end is not missed */
+    ENTRY_HEAD = 128, /* bytes that the kernel writes beside a frame, about */
+};
+
+enum op { OP_SESSION, OP_REKEY, OP_SIZE, OP_DOWN, OP_FILTER, OP_RING };
+
+struct command {
+    enum op op;
+    struct link_sender_key key;
+    uint32_t serial, datagram;
+    uint64_t accounted;
+    struct filter_prog prog;
+    struct ring *ring;
+    bool has_flow;
+    struct ether_flow flow;
+};
+
+struct capture {
+    struct link_sender sender; /* first: the dialer has only that */
+    pthread_t thread;
+    char name[16]; /* of the thread */
+    bool started, stopping;
+    bool swapping; /* the ring is emptied, and `next` comes after it */
+    struct ring *next;
+    struct mono ring_end, backlog_end; /* not waited for longer */
+    bool held;                         /* as the sink was told */
+    uint32_t reports_seen;
+    struct awake ran;    /* when the thread last woke */
+    uint32_t stood_told; /* the control thread's: how often, as it was told */
+    struct wake wake;
+    const struct wake *control;
+    struct queue *commands;
+    struct pipeline pipeline;
+    struct ledger counting; /* the thread's own; published after each run */
+    struct ledger ledger;
+    uint32_t serial; /* of the thread's session */
+    _Atomic uint32_t published_serial;
+    _Atomic uint64_t frames, datagrams;
+    _Atomic int error;
+    _Atomic bool stop, done; /* the end is no command: it must not find the queue full */
+    _Atomic bool wants_hold, refused;
+    _Atomic uint32_t stood, stood_known; /* how often it stood still; how much of it is known */
+    struct amplify amplify;
+    _Atomic bool amplified;
+    _Atomic uint64_t accounted, lost;
+    _Atomic uint32_t reports;
+};
+
+static void command_free(struct command *c)
+{
+    if (c) {
+        link_sender_key_done(&c->key);
+        filter_done(&c->prog);
+        ring_free(c->ring);
+        free(c);
+    }
+}
+
+static void publish(struct capture *cap)
+{
+    ring_source_count(cap->pipeline.source);
+    ledger_publish(&cap->ledger, &cap->counting);
+    struct link_sender_progress p = link_tx_progress(cap->pipeline.sink);
+    atomic_store_explicit(&cap->frames, p.frames, memory_order_relaxed);
+    atomic_store_explicit(&cap->datagrams, p.datagrams, memory_order_relaxed);
+    atomic_store_explicit(&cap->published_serial, cap->serial, memory_order_release);
+}
+
+static void set_filter(struct capture *cap, struct command *c)
+{
+    struct ring *ring = ring_source_ring(cap->pipeline.source);
+    int r = ring ? ring_set_filter(ring, c->prog.insns, c->prog.n, NULL) : 0;
+    if (r < 0) {
+        atomic_store(&cap->error, -r);
+        wake_signal(cap->control);
+    }
+    tunnel_stage_set(cap->pipeline.stage[0], c->has_flow ? &c->flow : NULL);
+}
+
+/* From now on nothing new comes into the ring. */
+static void close_ring(struct capture *cap)
+{
+    struct ring *ring = ring_source_ring(cap->pipeline.source);
+    cap->ring_end = mono_add_ms(mono_now(), RING_MS);
+    if (ring) {
+        ring_stop(ring);
+    }
+}
+
+/* True once all that was accepted is read, or will never be. */
+static bool ring_emptied(struct capture *cap)
+{
+    struct ring *ring = ring_source_ring(cap->pipeline.source);
+    return !ring || ring_drained(ring) || mono_due(mono_now(), cap->ring_end);
+}
+
+static void carry_out(struct capture *cap, struct command *c)
+{
+    switch (c->op) {
+    case OP_SESSION:
+        atomic_store_explicit(&cap->published_serial, 0, memory_order_relaxed);
+        link_tx_session(cap->pipeline.sink, &c->key);
+        link_tx_settle(cap->pipeline.sink, c->accounted);
+        c->key = (struct link_sender_key){.fd = -1};
+        cap->serial = c->serial;
+        break;
+    case OP_REKEY:
+        link_tx_rekey(cap->pipeline.sink, &c->key);
+        c->key = (struct link_sender_key){.fd = -1};
+        break;
+    case OP_SIZE:
+        link_tx_size(cap->pipeline.sink, c->datagram);
+        break;
+    case OP_DOWN:
+        link_tx_down(cap->pipeline.sink);
+        link_tx_settle(cap->pipeline.sink, c->accounted);
+        cap->serial = 0;
+        break;
+    case OP_FILTER:
+        set_filter(cap, c);
+        break;
+    case OP_RING:
+        close_ring(cap);
+        cap->next = TAKE_PTR(c->ring);
+        cap->swapping = true;
+        break;
+    }
+}
+
+static void carry_out_all(struct capture *cap)
+{
+    for (struct command *c; !cap->swapping && (c = queue_pop(cap->commands)) != NULL;
+         command_free(c)) {
+        carry_out(cap, c);
+    }
+    if (!cap->swapping && !cap->stopping &&
+        atomic_load_explicit(&cap->stop, memory_order_acquire)) {
+        close_ring(cap);
+        cap->stopping = true;
+        cap->backlog_end = mono_add_ms(mono_now(), LINK_SENDER_DRAIN_MS);
+    }
+}
+
+/* What the control thread has published rather than commanded. */
+static void look(struct capture *cap)
+{
+    bool stood = atomic_load_explicit(&cap->stood, memory_order_relaxed) !=
+                 atomic_load_explicit(&cap->stood_known, memory_order_acquire);
+    bool held = stood || atomic_load_explicit(&cap->wants_hold, memory_order_relaxed);
+    uint32_t reports = atomic_load_explicit(&cap->reports, memory_order_acquire);
+    if (held != cap->held) {
+        link_tx_hold(cap->pipeline.sink, held);
+        cap->held = held;
+    }
+    if (reports != cap->reports_seen) {
+        link_tx_reported(cap->pipeline.sink,
+                         atomic_load_explicit(&cap->accounted, memory_order_relaxed),
+                         atomic_load_explicit(&cap->lost, memory_order_relaxed));
+        cap->reports_seen = reports;
+    }
+}
+
+/* Half of the ring is full, about. */
+static bool is_pressed(struct capture *cap, uint64_t waiting)
+{
+    struct ring *ring = ring_source_ring(cap->pipeline.source);
+    uint64_t frames = ledger_get(&cap->counting, LEDGER_RING_OUT);
+    uint64_t each = frames ? ledger_get(&cap->counting, LEDGER_RING_BYTES) / frames : 0;
+    return ring && waiting * (each + ENTRY_HEAD) > ring_size(ring) / 2;
+}
+
+/* Do frames come because frames were sent? True when nothing is to be read or sent, so that it can
+ * be told. */
+static bool pauses(struct capture *cap)
+{
+    struct stage *tunnel = cap->pipeline.stage[0];
+    struct amplify *a = &cap->amplify;
+    const struct ledger *l = &cap->counting;
+    if (amplify_testing(a)) { /* else as counted after the last run */
+        ring_source_count(cap->pipeline.source);
+    }
+    struct amplify_seen seen = {
+        .frames = ledger_get(l, LEDGER_RING_IN),
+        .dropped = ledger_get(l, LEDGER_RING_FULL) + ledger_get(l, LEDGER_RING_OFFLOAD),
+        .read = ledger_get(l, LEDGER_RING_OUT) + ledger_get(l, LEDGER_RING_GONE),
+        .long_bytes = tunnel_stage_long(tunnel, amplify_long_from(a)),
+        .datagrams = ledger_get(l, LEDGER_TX_DATAGRAMS),
+        .sent_bytes = ledger_get(l, LEDGER_TX_WIRE_BYTES),
+    };
+    seen.pressed = is_pressed(cap, seen.frames - seen.dropped - seen.read);
+    bool was = amplify_told(a);
+    amplify_step(a, &seen, mono_now());
+    tunnel_stage_drop(tunnel, amplify_drops(a));
+    cap->pipeline.most = amplify_testing(a) ? TEST_BATCHES : 0;
+    if (amplify_told(a) != was) {
+        atomic_store_explicit(&cap->amplified, !was, memory_order_release);
+        wake_signal(cap->control);
+    }
+    return amplify_pauses(a) && !cap->stopping && !cap->swapping;
+}
+
+/* When stopping: is the ring empty, and what waits gone or past hope? */
+static bool finished(struct capture *cap)
+{
+    return ring_emptied(cap) &&
+           (!link_tx_may_send(cap->pipeline.sink) || mono_due(mono_now(), cap->backlog_end));
+}
+
+static int timeout(const struct capture *cap, bool more, int drain)
+{
+    int ms = more ? 0 : cap->stopping || cap->swapping ? DRAIN_MS : IDLE_MS;
+    ms = amplify_testing(&cap->amplify) ? MIN(ms, TEST_MS) : ms;
+    return drain >= 0 ? MIN(ms, drain) : ms;
+}
+
+/* One run of the pipeline, then what waits. Returns the milliseconds to the next look at that, -1:
+ * none is needed; *ret_more: the source has more. */
+static int move(struct capture *cap, bool *ret_more)
+{
+    int error = 0;
+    look(cap);
+    *ret_more = pipeline_run(&cap->pipeline, &error);
+    int drain = link_tx_waits(cap->pipeline.sink) ? link_tx_drain(cap->pipeline.sink) : -1;
+    publish(cap);
+    if (link_tx_take_refused(cap->pipeline.sink)) {
+        atomic_store_explicit(&cap->refused, true, memory_order_relaxed);
+        wake_signal(cap->control);
+    }
+    return drain;
+}
+
+/* Nothing is sent under a session of before until the control thread has looked at it. */
+static void look_at_clock(struct capture *cap)
+{
+    if (awake_jumped(&cap->ran, LINK_SENDER_STOOD_MS)) {
+        atomic_fetch_add_explicit(&cap->stood, 1, memory_order_relaxed);
+        wake_signal(cap->control);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct capture *cap = arg;
+    pthread_setname_np(pthread_self(), cap->name); /* another's name would need /proc */
+    struct pollfd p[2] = {
+        {.fd = cap->pipeline.source->ops->fd(cap->pipeline.source), .events = POLLIN},
+        {.fd = cap->wake.fd, .events = POLLIN},
+    };
+    bool more = false, paused = false;
+    int drain = -1;
+    for (;;) {
+        p[0].revents = 0;
+        if (poll(p + paused, 2 - (nfds_t)paused, paused ? TEST_MS : timeout(cap, more, drain)) <
+                0 &&
+            errno != EINTR) {
+            break;
+        }
+        look_at_clock(cap);
+        if (p[0].revents & (POLLERR | POLLHUP)) {
+            int e = ring_error(ring_source_ring(cap->pipeline.source));
+            atomic_store(&cap->error, -e);
+            wake_signal(cap->control);
+        }
+        if (p[1].revents) {
+            wake_clear(&cap->wake);
+            carry_out_all(cap);
+        }
+        paused = pauses(cap);
+        if (paused) {
+            publish(cap);
+            continue;
+        }
+        drain = move(cap, &more);
+        if (cap->swapping && !more && ring_emptied(cap)) {
+            ring_source_swap(cap->pipeline.source, TAKE_PTR(cap->next));
+            cap->swapping = false;
+            p[0].fd = cap->pipeline.source->ops->fd(cap->pipeline.source);
+            publish(cap);
+            carry_out_all(cap);
+        } else if (cap->stopping && !more && finished(cap)) {
+            break;
+        }
+    }
+    link_tx_give_up(cap->pipeline.sink);
+    publish(cap);
+    struct ring *ring = ring_source_ring(cap->pipeline.source);
+    if (ring &&
+        ring_drained(ring)) { /* closing takes the kernel a while: here, many do it at once */
+        ring_source_swap(cap->pipeline.source, NULL);
+    }
+    atomic_store_explicit(&cap->done, true, memory_order_release);
+    wake_signal(cap->control);
+    return NULL;
+}
+
+/* ---- from the control thread ---- */
+
+static int command(struct capture *cap, const struct command *from)
+{
+    struct command *c = malloc(sizeof(*c));
+    if (c) {
+        *c = *from;
+    }
+    if (!c || !queue_push(cap->commands, c)) {
+        struct command undo = *from;
+        link_sender_key_done(&undo.key);
+        filter_done(&undo.prog);
+        ring_free(undo.ring);
+        free(c);
+        return -EAGAIN;
+    }
+    wake_signal(&cap->wake);
+    return 0;
+}
+
+/* ---- the same for the dialer ---- */
+
+static struct capture *of(struct link_sender *s)
+{
+    return (struct capture *)s;
+}
+
+static int sender_session(struct link_sender *s, const struct link_sender_key *key, uint32_t serial,
+                          uint64_t accounted)
+{
+    return command(
+        of(s),
+        &(struct command){.op = OP_SESSION, .key = *key, .serial = serial, .accounted = accounted});
+}
+
+static int sender_rekey(struct link_sender *s, const struct link_sender_key *key)
+{
+    return command(of(s), &(struct command){.op = OP_REKEY, .key = *key});
+}
+
+static int sender_size(struct link_sender *s, uint32_t datagram)
+{
+    return command(of(s), &(struct command){.op = OP_SIZE, .key.fd = -1, .datagram = datagram});
+}
+
+static int sender_down(struct link_sender *s, uint64_t accounted)
+{
+    return command(of(s), &(struct command){.op = OP_DOWN, .key.fd = -1, .accounted = accounted});
+}
+
+static void sender_hold(struct link_sender *s, bool held)
+{
+    struct capture *cap = of(s);
+    atomic_store_explicit(&cap->wants_hold, held, memory_order_relaxed);
+    wake_signal(&cap->wake);
+}
+
+static void sender_reported(struct link_sender *s, uint64_t accounted, uint64_t lost)
+{
+    struct capture *cap = of(s);
+    atomic_store_explicit(&cap->accounted, accounted, memory_order_relaxed);
+    atomic_store_explicit(&cap->lost, lost, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cap->reports, 1, memory_order_release);
+}
+
+static void sender_stop(struct link_sender *s)
+{
+    capture_stop(of(s));
+}
+
+static bool sender_done(const struct link_sender *s)
+{
+    const struct capture *cap = (const struct capture *)s;
+    return atomic_load_explicit(&cap->done, memory_order_acquire);
+}
+
+static bool sender_progress(const struct link_sender *s, uint32_t serial,
+                            struct link_sender_progress *ret)
+{
+    const struct capture *cap = (const struct capture *)s;
+    if (atomic_load_explicit(&cap->published_serial, memory_order_acquire) != serial) {
+        return false;
+    }
+    ret->frames = atomic_load_explicit(&cap->frames, memory_order_relaxed);
+    ret->datagrams = atomic_load_explicit(&cap->datagrams, memory_order_relaxed);
+    return true;
+}
+
+static bool sender_take_refused(struct link_sender *s)
+{
+    return atomic_exchange_explicit(&of(s)->refused, false, memory_order_relaxed);
+}
+
+static bool sender_take_stood(struct link_sender *s)
+{
+    struct capture *cap = of(s);
+    uint32_t before = cap->stood_told;
+    cap->stood_told = atomic_load_explicit(&cap->stood, memory_order_relaxed);
+    return cap->stood_told != before;
+}
+
+static void sender_stood_known(struct link_sender *s)
+{
+    struct capture *cap = of(s);
+    atomic_store_explicit(&cap->stood_known, cap->stood_told, memory_order_release);
+    wake_signal(&cap->wake);
+}
+
+static const struct ledger *sender_ledger(const struct link_sender *s)
+{
+    return capture_ledger((const struct capture *)s);
+}
+
+static const struct link_sender_ops sender_ops = {
+    .session = sender_session,
+    .rekey = sender_rekey,
+    .size = sender_size,
+    .down = sender_down,
+    .hold = sender_hold,
+    .reported = sender_reported,
+    .stop = sender_stop,
+    .done = sender_done,
+    .progress = sender_progress,
+    .ledger = sender_ledger,
+    .take_refused = sender_take_refused,
+    .take_stood = sender_take_stood,
+    .stood_known = sender_stood_known,
+};
+
+/* ---- its life ---- */
+
+static int build(struct capture *cap, struct ring *ring, const struct capture_conf *conf)
+{
+    int r = ring_source_new(ring, &cap->counting, &cap->pipeline.source);
+    if (r == 0) {
+        r = tunnel_stage_new(conf->take_links, &cap->counting, &cap->pipeline.stage[0]);
+    }
+    if (r == 0) {
+        r = cut_stage_new(!conf->keep_super, conf->snaplen, &cap->counting,
+                          &cap->pipeline.stage[1]);
+    }
+    if (r == 0) {
+        r = link_tx_new(conf->stream, &cap->counting, conf->backlog, &cap->pipeline.sink);
+    }
+    cap->commands = queue_new(COMMANDS);
+    return r == 0 && !cap->commands ? -ENOMEM : r;
+}
+
+int capture_start(struct ring *ring, const struct capture_conf *conf, struct capture **ret,
+                  struct error *err)
+{
+    struct capture *cap = calloc(1, sizeof(*cap));
+    if (!cap) {
+        ring_free(ring);
+        return error_sys(err, ENOMEM, "cannot watch %s", conf->name);
+    }
+    cap->sender.ops = &sender_ops;
+    cap->control = conf->control;
+    amplify_init(&cap->amplify, conf->seed, mono_now());
+    snprintf(cap->name, sizeof(cap->name), "tap %.11s", conf->name);
+    cap->wake.fd = -1;
+    int r = build(cap, ring, conf);
+    if (r == 0) {
+        r = wake_init(&cap->wake);
+    }
+    if (r == 0) {
+        r = -pthread_create(&cap->thread, NULL, run, cap);
+        cap->started = r == 0;
+    }
+    if (r < 0) {
+        capture_free(cap);
+        return error_sys(err, -r, "cannot start the thread of %s", conf->name);
+    }
+    *ret = cap;
+    return 0;
+}
+
+void capture_free(struct capture *cap)
+{
+    if (!cap) {
+        return;
+    }
+    if (cap->started) {
+        capture_stop(cap);
+        pthread_join(cap->thread, NULL);
+    }
+    for (struct command *c; cap->commands && (c = queue_pop(cap->commands)) != NULL;) {
+        command_free(c);
+    }
+    queue_free(cap->commands);
+    ring_free(cap->next);
+    if (cap->pipeline.source) {
+        cap->pipeline.source->ops->free(cap->pipeline.source);
+    }
+    for (unsigned i = 0; i < PIPELINE_STAGES && cap->pipeline.stage[i]; i++) {
+        cap->pipeline.stage[i]->ops->free(cap->pipeline.stage[i]);
+    }
+    sink_free(cap->pipeline.sink);
+    wake_done(&cap->wake);
+    free(cap);
+}
+
+int capture_filter(struct capture *cap, struct filter_prog *prog, const struct ether_flow *flow)
+{
+    struct command c = {.op = OP_FILTER, .key.fd = -1, .prog = *prog, .has_flow = flow != NULL};
+    if (flow) {
+        c.flow = *flow;
+    }
+    *prog = (struct filter_prog){0};
+    return command(cap, &c);
+}
+
+int capture_ring(struct capture *cap, struct ring *ring)
+{
+    return command(cap, &(struct command){.op = OP_RING, .key.fd = -1, .ring = ring});
+}
+
+void capture_stop(struct capture *cap)
+{
+    atomic_store_explicit(&cap->stop, true, memory_order_release);
+    wake_signal(&cap->wake);
+}
+
+void capture_look(struct capture *cap)
+{
+    wake_signal(&cap->wake);
+}
+
+const struct ledger *capture_ledger(const struct capture *cap)
+{
+    return &cap->ledger;
+}
+
+bool capture_amplified(const struct capture *cap)
+{
+    return atomic_load_explicit(&cap->amplified, memory_order_acquire);
+}
+
+int capture_take_error(struct capture *cap)
+{
+    return atomic_exchange(&cap->error, 0);
+}
+
+struct link_sender *capture_sender(struct capture *cap)
+{
+    return &cap->sender;
+}
