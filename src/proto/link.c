@@ -10,7 +10,8 @@ enum {
     FRAME_LEN32 = 0x08,
     FRAME_TS_ABS = 0x10,
     FRAME_HAS_PORT = 0x20,
-    FRAME_KNOWN = 0x3f,
+    FRAME_HAS_WEIGHT = 0x40,
+    FRAME_HAS_EXT = 0x80,
 };
 
 int link_peek(const uint8_t *d, size_t len)
@@ -245,22 +246,28 @@ void link_segment_encode(const struct link_segment *s, uint8_t out[LINK_SEGMENT_
     st_u64(out + 10, (uint64_t)s->base_ts);
 }
 
-int link_frame_header_len(uint8_t f)
+int link_frame_header_len(const uint8_t *d, size_t have)
 {
-    if (f & ~FRAME_KNOWN || (f & FRAME_DIR_MASK) == FRAME_DIR_MASK) {
+    const uint8_t f = d[0];
+    if ((f & FRAME_DIR_MASK) == FRAME_DIR_MASK) {
         return -EBADMSG;
     }
-    return 1 + (f & FRAME_LEN32 ? 4 : 2) + (f & FRAME_HAS_ORIG ? 4 : 0) +
-           (f & FRAME_TS_ABS ? 8 : 4) + (f & FRAME_HAS_PORT ? 2 : 0);
+    int len = 1 + (f & FRAME_LEN32 ? 4 : 2) + (f & FRAME_HAS_ORIG ? 4 : 0) +
+              (f & FRAME_TS_ABS ? 8 : 4) + (f & FRAME_HAS_PORT ? 2 : 0) +
+              (f & FRAME_HAS_WEIGHT ? 4 : 0);
+    if (f & FRAME_HAS_EXT) { /* its length stands in one byte before it */
+        len += (size_t)len < have ? 1 + d[len] : 1;
+    }
+    return len;
 }
 
-int link_frame_decode(const uint8_t *d, int64_t base_ts, struct link_frame *ret)
+int link_frame_decode(const uint8_t *d, size_t len, int64_t base_ts, struct link_frame *ret)
 {
-    int len = link_frame_header_len(d[0]);
-    if (len < 0) {
-        return len;
+    int need = link_frame_header_len(d, len);
+    if (need < 0 || (size_t)need != len) {
+        return -EBADMSG;
     }
-    struct rd r = rd_make(d, (size_t)len);
+    struct rd r = rd_make(d, len);
     uint8_t flags = rd_u8(&r);
     struct link_frame f = {.dir = flags & FRAME_DIR_MASK};
     f.caplen = flags & FRAME_LEN32 ? rd_u32(&r) : rd_u16(&r);
@@ -272,7 +279,11 @@ int link_frame_decode(const uint8_t *d, int64_t base_ts, struct link_frame *ret)
     }
     f.has_port = flags & FRAME_HAS_PORT;
     f.port = f.has_port ? rd_u16(&r) : 0;
-    if (!rd_ok(&r) || f.caplen == 0 || f.caplen > FRAME_LEN_MAX || f.origlen < f.caplen) {
+    f.weight = flags & FRAME_HAS_WEIGHT ? rd_u32(&r) : 1;
+    f.ext_len = flags & FRAME_HAS_EXT ? rd_u8(&r) : 0;
+    f.ext = f.ext_len > 0 ? rd_take(&r, f.ext_len) : NULL;
+    if (!rd_ok(&r) || f.weight == 0 || f.caplen == 0 || f.caplen > FRAME_LEN_MAX ||
+        f.origlen < f.caplen) {
         return -EBADMSG;
     }
     *ret = f;
@@ -288,6 +299,8 @@ unsigned link_frame_encode(const struct link_frame *f, int64_t base_ts,
     flags |= f->caplen > UINT16_MAX ? FRAME_LEN32 : 0;
     flags |= delta < INT32_MIN || delta > INT32_MAX ? FRAME_TS_ABS : 0;
     flags |= f->has_port ? FRAME_HAS_PORT : 0;
+    flags |= f->weight > 1 ? FRAME_HAS_WEIGHT : 0;
+    flags |= f->ext_len > 0 ? FRAME_HAS_EXT : 0;
     struct wr w = wr_make(out, LINK_FRAME_HEADER_MAX);
     wr_u8(&w, flags);
     if (flags & FRAME_LEN32) {
@@ -305,6 +318,13 @@ unsigned link_frame_encode(const struct link_frame *f, int64_t base_ts,
     }
     if (f->has_port) {
         wr_u16(&w, f->port);
+    }
+    if (f->weight > 1) {
+        wr_u32(&w, f->weight);
+    }
+    if (f->ext_len > 0) {
+        wr_u8(&w, f->ext_len);
+        wr_copy(&w, f->ext, f->ext_len);
     }
     return (unsigned)wr_len(&w);
 }

@@ -28,7 +28,8 @@ enum {
     LINK_RECORD_HEADER = 16,
     LINK_RECORD_MIN = LINK_RECORD_HEADER + 1,
     LINK_SEGMENT_HEADER = 18,
-    LINK_FRAME_HEADER_MAX = 21,
+    LINK_FRAME_EXT_MAX = 255,
+    LINK_FRAME_HEADER_MAX = 26 + LINK_FRAME_EXT_MAX,
     LINK_FRAME_MIN = 8,      /* of a frame with its header: 7 and a byte */
     LINK_NO_FRAME = 0xffff,  /* segment.first: no frame starts here */
     LINK_DATAGRAM_MIN = 548, /* what any path carries: 576 less IPv4 and UDP headers */
@@ -144,12 +145,20 @@ struct link_frame {
     uint8_t dir;
     bool has_port;
     uint16_t port; /* which of the source's interfaces, where the source has several */
+    /* The frame stands for so many, itself included; in what is encoded, 0 is 1. Only for a
+     * collector whose INFO_ACK says that it understands weights. */
+    uint32_t weight;
+    /* Bytes for later versions, NULL without any; decoded, they point into the header. Only for a
+     * collector whose INFO_ACK says that it passes them over. */
+    const uint8_t *ext;
+    uint8_t ext_len;
 };
 
-/* Length of the header in [4, LINK_FRAME_HEADER_MAX] by its first byte, or -EBADMSG. */
-int link_frame_header_len(uint8_t first_byte);
-/* Decodes a header of exactly link_frame_header_len bytes. -EBADMSG when a length cannot be. */
-int link_frame_decode(const uint8_t *d, int64_t base_ts, struct link_frame *ret);
+/* Length of the header in [7, LINK_FRAME_HEADER_MAX], as far as its first `have` bytes (at least 1)
+ * tell: more than `have` while there is more to come, and it is known once it is not. -EBADMSG. */
+int link_frame_header_len(const uint8_t *d, size_t have);
+/* Decodes a header, which has exactly `len` bytes. -EBADMSG when a length cannot be. */
+int link_frame_decode(const uint8_t *d, size_t len, int64_t base_ts, struct link_frame *ret);
 /* Returns the header's length. */
 unsigned link_frame_encode(const struct link_frame *f, int64_t base_ts,
                            uint8_t out[LINK_FRAME_HEADER_MAX]);
@@ -211,6 +220,8 @@ struct link_probe {
 struct link_info_ack {
     bool resumed; /* the session goes on; else it is new */
     bool probes;  /* the collector answers PROBE */
+    bool weights,
+        extensions; /* it understands the one in a frame's header, passes over the other */
 };
 
 struct link_event {

@@ -114,7 +114,8 @@ static void put_report(struct wr *w, const struct link_report *p)
 static void get_info_ack(struct rd *r, struct link_info_ack *a)
 {
     uint8_t flags = rd_u8(r);
-    *a = (struct link_info_ack){.resumed = flags & 1, .probes = flags & 2};
+    *a = (struct link_info_ack){
+        .resumed = flags & 1, .probes = flags & 2, .weights = flags & 4, .extensions = flags & 8};
 }
 
 static void get_event(struct rd *r, struct link_event *e)
@@ -225,7 +226,8 @@ int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap)
         put_text(&w, c->info.software);
         break;
     case LINK_INFO_ACK:
-        wr_u8(&w, (uint8_t)((c->ack.resumed ? 1 : 0) | (c->ack.probes ? 2 : 0)));
+        wr_u8(&w, (uint8_t)((c->ack.resumed ? 1 : 0) | (c->ack.probes ? 2 : 0) |
+                            (c->ack.weights ? 4 : 0) | (c->ack.extensions ? 8 : 0)));
         break;
     case LINK_STREAM:
         wr_u16(&w, c->stream.stream);

@@ -48,15 +48,16 @@ static void frames(const uint8_t *data, size_t size)
     if (link_segment_decode(data, size, &s) < 0 || s.first == LINK_NO_FRAME) {
         return;
     }
-    int need = link_frame_header_len(s.payload[s.first]);
+    int need = link_frame_header_len(s.payload + s.first, s.payload_len - s.first);
     struct link_frame f, again;
     if (need < 0 || (uint32_t)need > s.payload_len - s.first ||
-        link_frame_decode(s.payload + s.first, s.base_ts, &f) < 0) {
+        link_frame_decode(s.payload + s.first, (size_t)need, s.base_ts, &f) < 0) {
         return;
     }
     uint8_t out[LINK_FRAME_HEADER_MAX];
-    link_frame_encode(&f, s.base_ts, out);
-    check(link_frame_decode(out, s.base_ts, &again) == 0);
+    size_t len = link_frame_encode(&f, s.base_ts, out);
+    check(link_frame_decode(out, len, s.base_ts, &again) == 0);
+    check(again.weight == f.weight && again.ext_len == f.ext_len);
     check(again.caplen == f.caplen && again.origlen == f.origlen && again.ts_ns == f.ts_ns);
 }
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "base/cleanup.h"
 #include "proto/link.h"
 
 static uint64_t seed = 1;
@@ -207,6 +208,10 @@ static void is_not_fooled_by_what_counts(void **state)
 static void frame_headers_round_trip(void **state)
 {
     (void)state;
+    uint8_t ext[LINK_FRAME_EXT_MAX];
+    for (size_t i = 0; i < sizeof(ext); i++) {
+        ext[i] = (uint8_t)rnd();
+    }
     const uint32_t lens[] = {1, 60, 1514, 65535, 65536, FRAME_LEN_MAX};
     for (unsigned i = 0; i < 20000; i++) {
         int64_t base = (int64_t)rnd();
@@ -216,15 +221,26 @@ static void frame_headers_round_trip(void **state)
                                .ts_ns = (int64_t)rnd()};
         f.origlen = f.caplen + (rnd() & 1 ? (uint32_t)(rnd() % 100000) : 0);
         f.port = f.has_port ? (uint16_t)rnd() : 0;
+        f.weight = rnd() & 1 ? 1 : MAX((uint32_t)rnd(), 1u);
+        f.ext_len = (uint8_t)(rnd() & 1 ? 0 : rnd());
+        f.ext = f.ext_len ? ext : NULL;
         if (rnd() & 1) { /* near the base, both sides of what 32 bits hold */
             f.ts_ns = (int64_t)((uint64_t)base +
                                 (uint64_t)(int64_t)((int64_t)(rnd() % 0x100000004) - 0x80000002));
         }
         uint8_t out[LINK_FRAME_HEADER_MAX];
         unsigned n = link_frame_encode(&f, base, out);
-        assert_int_equal(link_frame_header_len(out[0]), n);
+        assert_in_range(n, 7, LINK_FRAME_HEADER_MAX);
+        for (unsigned have = 1; have < n; have++) { /* with less, more is wanted */
+            assert_in_range(link_frame_header_len(out, have), have + 1, n);
+        }
+        assert_int_equal(link_frame_header_len(out, n), n);
+        assert_int_equal(link_frame_header_len(out, sizeof(out)), n);
         struct link_frame d;
-        assert_int_equal(link_frame_decode(out, base, &d), 0);
+        assert_int_equal(link_frame_decode(out, n, base, &d), 0);
+        assert_int_equal(d.weight, f.weight);
+        assert_int_equal(d.ext_len, f.ext_len);
+        assert_true(f.ext_len == 0 || memcmp(d.ext, ext, f.ext_len) == 0);
         assert_int_equal(d.caplen, f.caplen);
         assert_int_equal(d.origlen, f.origlen);
         assert_true(d.ts_ns == f.ts_ns);
@@ -240,12 +256,23 @@ static void frame_header_layout(void **state)
     struct link_frame f = {.caplen = 64, .origlen = 64, .ts_ns = 1000, .dir = FRAME_DIR_OUT}, d;
     assert_int_equal(link_frame_encode(&f, 1001, out), 7);
     assert_memory_equal(out, ((uint8_t[]){2, 0, 64, 0xff, 0xff, 0xff, 0xff}), 7);
-    assert_int_equal(link_frame_header_len(0x40), -EBADMSG);
-    assert_int_equal(link_frame_header_len(0x03), -EBADMSG);
-    assert_int_equal(link_frame_decode((uint8_t[]){0, 0, 0, 0, 0, 0, 0}, 0, &d), -EBADMSG);
-    assert_int_equal(link_frame_decode((uint8_t[]){4, 0, 9, 0, 0, 0, 8, 0, 0, 0, 0}, 0, &d),
-                     -EBADMSG);
-    assert_int_equal(link_frame_decode((uint8_t[]){8, 0, 0x10, 0, 1, 0, 0, 0, 0}, 0, &d), -EBADMSG);
+    f.weight = 258;
+    f.ext = (const uint8_t *)"ab";
+    f.ext_len = 2;
+    assert_int_equal(link_frame_encode(&f, 1000, out), 14);
+    assert_memory_equal(out, "\xc2\0\x40\0\0\0\0\0\0\1\2\2ab", 14);
+    assert_int_equal(link_frame_header_len((uint8_t[]){0x03}, 1), -EBADMSG);
+    assert_int_equal(link_frame_header_len((uint8_t[]){0xc3}, 1), -EBADMSG);
+#define REFUSED(...)                                                                               \
+    assert_int_equal(                                                                              \
+        link_frame_decode((uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), 0, &d),      \
+        -EBADMSG)
+    REFUSED(0, 0, 0, 0, 0, 0, 0);
+    REFUSED(4, 0, 9, 0, 0, 0, 8, 0, 0, 0, 0);
+    REFUSED(8, 0, 0x10, 0, 1, 0, 0, 0, 0);
+    REFUSED(0x40, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0); /* a weight of 0 */
+    REFUSED(0x80, 0, 9, 0, 0, 0, 0, 3, 1, 2);    /* an extension of 3 bytes of which 2 are there */
+    REFUSED(0x80, 0, 9, 0, 0, 0, 0, 3, 1, 2, 3, 4); /* and of which 4 are */
 }
 
 static void segment_bounds(void **state)
@@ -330,14 +357,19 @@ static void probe_layout(void **state)
     assert_int_equal(out[0], 10);
     assert_int_equal(link_control_decode(out, LINK_PROBE_LEN, &d), 0);
     assert_int_equal(d.probe.size, 8972);
-    for (unsigned flags = 0; flags < 4; flags++) {
+    for (unsigned flags = 0; flags < 16; flags++) {
         c = (struct link_control){.type = LINK_INFO_ACK,
-                                  .ack = {.resumed = flags & 1, .probes = flags & 2}};
+                                  .ack = {.resumed = flags & 1,
+                                          .probes = flags & 2,
+                                          .weights = flags & 4,
+                                          .extensions = flags & 8}};
         assert_int_equal(link_control_encode(&c, out, sizeof(out)), 2);
         assert_int_equal(out[1], flags);
         assert_int_equal(link_control_decode(out, 2, &d), 0);
         assert_int_equal(d.ack.resumed, c.ack.resumed);
         assert_int_equal(d.ack.probes, c.ack.probes);
+        assert_int_equal(d.ack.weights, c.ack.weights);
+        assert_int_equal(d.ack.extensions, c.ack.extensions);
     }
 }
 

@@ -124,9 +124,11 @@ def decode_segment(plain):
 
 
 def frame_header_len(flags):
-    if flags & 0xC0 or flags & 3 == 3:
+    """Without what an extension adds to its length."""
+    if flags & 3 == 3:
         raise Malformed(f"frame flags {flags:#x}")
-    return 1 + (4 if flags & 8 else 2) + (4 if flags & 4 else 0) + (8 if flags & 16 else 4) + (2 if flags & 32 else 0)
+    sizes = 1, 4 if flags & 8 else 2, 4 if flags & 4 else 0, 8 if flags & 16 else 4, 2 if flags & 32 else 0
+    return sum(sizes) + (4 if flags & 64 else 0) + (1 if flags & 128 else 0)
 
 
 def decode_frame_header(header, base_ts):
@@ -137,6 +139,10 @@ def decode_frame_header(header, base_ts):
     f["origlen"] = r.number(4) if flags & 4 else f["caplen"]
     f["ts"] = r.number(8, signed=True) if flags & 16 else base_ts + r.number(4, signed=True)
     f["port"] = r.number(2) if flags & 32 else None
+    f["weight"] = r.number(4) if flags & 64 else 1
+    f["extension"] = r.take(r.number(1)) if flags & 128 else b""
+    if f["weight"] == 0:
+        raise Malformed("a frame of weight 0")
     if not 0 < f["caplen"] <= FRAME_MAX or f["origlen"] < f["caplen"]:
         raise Malformed(f"frame of {f['caplen']} of {f['origlen']} bytes")
     return f
@@ -150,7 +156,7 @@ def decode_control(plain):
         c |= {"tag": r.number(8), "started": r.number(8, signed=True), "name": r.text(), "host": r.text(), "software": r.text()}
     elif kind == INFO_ACK:
         flags = r.number(1)
-        c |= {"resumed": bool(flags & 1), "probes": bool(flags & 2)}
+        c |= {"resumed": bool(flags & 1), "probes": bool(flags & 2), "weights": bool(flags & 4), "extensions": bool(flags & 8)}
     elif kind == STREAM:
         c |= {"stream": r.number(2), "snaplen": r.number(4), "speed_bps": r.number(8), "ifname": r.text(), "filter": r.text()}
         c |= {"linktype": r.number(2), "arphrd": r.number(2)}
@@ -247,9 +253,11 @@ class Stream:
     @staticmethod
     def one(base, data):
         """The frame at the start of the bytes and how many of them it takes, or (None, 0): more are needed."""
-        if not data or len(data) < frame_header_len(data[0]):
+        head = frame_header_len(data[0]) if data else 1
+        if len(data) >= head and data[0] & 128:
+            head += data[head - 1]
+        if len(data) < head:
             return None, 0
-        head = frame_header_len(data[0])
         frame = decode_frame_header(data[:head], base)
         used = head + frame["caplen"]
         return ({**frame, "data": data[head:used]}, used) if used <= len(data) else (None, 0)

@@ -44,6 +44,19 @@ def test_worked_example():
         (41, 1700000000000000000, "in", 14, 14, None), (42, 1700000000000000060, "out", 16, 1500, 3)]
 
 
+def test_weight_and_extension():
+    """The bytes that link_test.c has too; and a header may be cut anywhere."""
+    header, data = b"\xc2\0\x40\0\0\0\0\0\0\1\2\2ab", bytes(64)
+    frame, used = dl.Stream.one(1000, header + data)
+    assert used == len(header) + 64 and frame["data"] == data
+    assert (frame["ts"], frame["dir"], frame["caplen"], frame["weight"], frame["extension"]) == (1000, "out", 64, 258, b"ab")
+    assert all(dl.Stream.one(1000, (header + data)[:n]) == (None, 0) for n in range(used))
+    plain, used = dl.Stream.one(1000, b"\0\0\x40\0\0\0\0" + data)
+    assert used == 71 and (plain["weight"], plain["extension"]) == (1, b"")
+    with pytest.raises(dl.Malformed):
+        dl.Stream.one(1000, header[:7] + bytes(4) + header[11:] + data)
+
+
 def test_table_of_counters():
     """The codes of REPORT in the document are those of the program."""
     documented = re.findall(r"^\| (\d+) \| `(\w+)` \| `(\w+)` \|$", SPEC, re.M)

@@ -28,7 +28,7 @@ struct partial {
     bool active;
     bool headed; /* the header is complete, `f` is valid and the body has its place in the arena */
     uint8_t header[LINK_FRAME_HEADER_MAX];
-    uint32_t header_have, header_need;
+    uint32_t header_have;
     int64_t base_ts;
     struct link_frame f;
     uint32_t at, have; /* the body's place in the arena */
@@ -305,6 +305,21 @@ static void break_off(struct reasm *r, enum ledger_id why)
     r->why = why;
 }
 
+/* Adds to the header of the frame begun; *ret_took: how many bytes. True once it is complete, or
+ * cannot be one. */
+static bool partial_header(struct partial *part, const uint8_t *p, uint32_t n, uint32_t *ret_took)
+{
+    int need = part->header_have > 0 ? link_frame_header_len(part->header, part->header_have) : 1;
+    for (*ret_took = 0; need > 0 && (uint32_t)need > part->header_have && *ret_took < n;) {
+        uint32_t more = MIN(n - *ret_took, (uint32_t)need - part->header_have);
+        memcpy(part->header + part->header_have, p + *ret_took, more);
+        part->header_have += more;
+        *ret_took += more;
+        need = link_frame_header_len(part->header, part->header_have);
+    }
+    return need < 0 || (uint32_t)need == part->header_have;
+}
+
 /* Adds to the frame begun; returns how many bytes it took. On nonsense the stream is broken. */
 static uint32_t partial_feed(struct reasm *r, const uint8_t *p, uint32_t n,
                              const struct reasm_out *out)
@@ -312,26 +327,12 @@ static uint32_t partial_feed(struct reasm *r, const uint8_t *p, uint32_t n,
     struct partial *part = &r->part;
     uint32_t took = 0;
     if (!part->headed) {
-        if (part->header_have == 0) {
-            int need = link_frame_header_len(p[0]);
-            if (need < 0) {
-                break_off(r, LEDGER_RX_MALFORMED);
-                return 0;
-            }
-            part->header_need = (uint32_t)need;
-        }
-        took = MIN(n, part->header_need - part->header_have);
-        memcpy(part->header + part->header_have, p, took);
-        part->header_have += took;
-        if (part->header_have < part->header_need) {
+        if (!partial_header(part, p, n, &took)) {
             return took;
         }
-        if (link_frame_decode(part->header, part->base_ts, &part->f) < 0) {
-            break_off(r, LEDGER_RX_MALFORMED);
-            return took;
-        }
-        if (!arena_take(r, part->f.caplen, out)) {
-            break_off(r, LEDGER_RX_NO_ROOM);
+        bool good = link_frame_decode(part->header, part->header_have, part->base_ts, &part->f) == 0;
+        if (!good || !arena_take(r, part->f.caplen, out)) {
+            break_off(r, good ? LEDGER_RX_NO_ROOM : LEDGER_RX_MALFORMED);
             return took;
         }
         part->headed = true;
@@ -377,9 +378,10 @@ static void new_frames(struct reasm *r, const struct link_segment *s, const stru
         }
         const uint8_t *p = s->payload + at;
         uint32_t left = s->payload_len - at;
-        int head = link_frame_header_len(p[0]);
+        int head = link_frame_header_len(p, left);
         struct link_frame f;
-        if (head > 0 && (uint32_t)head < left && link_frame_decode(p, s->base_ts, &f) == 0 &&
+        if (head > 0 && (uint32_t)head < left &&
+            link_frame_decode(p, (uint32_t)head, s->base_ts, &f) == 0 &&
             f.caplen <= left - (uint32_t)head) {
             give(r, &f, p + head, out);
             at += (uint32_t)head + f.caplen;

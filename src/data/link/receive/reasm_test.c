@@ -380,6 +380,36 @@ static void nonsense_between(void **state)
     end(&t);
 }
 
+/* Headers with a weight and an extension, cut at each of their bytes: what they say is not used,
+ * and their frames are. */
+static void headers_are_cut_anywhere(void **state)
+{
+    (void)state;
+    static struct tap t;
+    struct reasm_room all = {.max = MIB};
+    uint8_t d[2 * LINK_FRAME_HEADER_MAX + 200] = {0}, plain[LINK_SEGMENT_HEADER + sizeof(d)];
+    struct link_frame f = {.caplen = 60, .origlen = 61, .ts_ns = INT64_MAX, .weight = 7};
+    f.ext = d + LINK_FRAME_HEADER_MAX;
+    f.ext_len = 255;
+    unsigned n = link_frame_encode(&f, 0, d) + 60;
+    for (unsigned cut = 1; cut < n; cut++) {
+        begin(&t, &all, MIB, 1);
+        struct link_segment s = {.first = 0};
+        link_segment_encode(&s, plain);
+        memcpy(plain + LINK_SEGMENT_HEADER, d, cut);
+        reasm_segment(t.reasm[0], 0, plain, LINK_SEGMENT_HEADER + cut, t.now, &t.out);
+        s = (struct link_segment){.first = LINK_NO_FRAME, .frame_no = 1};
+        link_segment_encode(&s, plain);
+        memcpy(plain + LINK_SEGMENT_HEADER, d + cut, n - cut);
+        reasm_segment(t.reasm[0], 1, plain, LINK_SEGMENT_HEADER + n - cut, t.now, &t.out);
+        small(&t, 0, 2, 1);
+        finish(&t);
+        assert_int_equal(t.got, 2);
+        assert_int_equal(count(&t, LEDGER_RX_MALFORMED), 0);
+        end(&t);
+    }
+}
+
 /* No room for a segment where one behind it has that already: that one goes first, and this one is
  * late. */
 static void a_place_is_given_up(void **state)
@@ -445,6 +475,7 @@ int main(void)
         cmocka_unit_test(frames_that_cannot_be),
         cmocka_unit_test(nonsense_between),
         cmocka_unit_test(a_place_is_given_up),
+        cmocka_unit_test(headers_are_cut_anywhere),
         cmocka_unit_test(exact_counts),
     };
     return cmocka_run_group_tests_name("data/link/reasm", tests, NULL, NULL);

@@ -112,7 +112,7 @@ static void specified_key(const uint8_t secret[64], const char *label, uint8_t a
 static void record(void **state)
 {
     (void)state;
-    uint8_t isk[64], key[32], d[256], nonce[12];
+    uint8_t isk[64], key[32], d[1024], nonce[12];
     numbered(isk, sizeof(isk));
     specified_key(isk, "collector to tap", AEAD_AES256GCM, key);
     assert_documented("key_ct", key, sizeof(key));
