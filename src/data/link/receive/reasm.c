@@ -330,7 +330,8 @@ static uint32_t partial_feed(struct reasm *r, const uint8_t *p, uint32_t n,
         if (!partial_header(part, p, n, &took)) {
             return took;
         }
-        bool good = link_frame_decode(part->header, part->header_have, part->base_ts, &part->f) == 0;
+        bool good =
+            link_frame_decode(part->header, part->header_have, part->base_ts, &part->f) == 0;
         if (!good || !arena_take(r, part->f.caplen, out)) {
             break_off(r, good ? LEDGER_RX_NO_ROOM : LEDGER_RX_MALFORMED);
             return took;
