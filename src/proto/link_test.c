@@ -208,7 +208,7 @@ static void is_not_fooled_by_what_counts(void **state)
 static void frame_headers_round_trip(void **state)
 {
     (void)state;
-    uint8_t ext[LINK_FRAME_EXT_MAX];
+    uint8_t ext[LINK_FRAME_EXT_MAX] = {0};
     for (size_t i = 0; i < sizeof(ext); i++) {
         ext[i] = (uint8_t)rnd();
     }

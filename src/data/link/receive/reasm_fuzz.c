@@ -34,7 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct reasm_out out = {&f.batch, on_deliver, &f};
     uint64_t counter = 0;
     struct mono now = {1};
-    while (r && rd_left(&in) > 4) {
+    if (!r) {
+        return 0;
+    }
+    while (rd_left(&in) > 4) {
         counter += rd_u8(&in) % 4;
         uint16_t len = rd_u16(&in) & 0x0fff;
         len = (uint16_t)(len < rd_left(&in) ? len : rd_left(&in));
