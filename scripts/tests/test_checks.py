@@ -276,3 +276,22 @@ def test_dependencies_are_there_now(run):
 
 def test_ratchet_of_the_tree_is_kept():
     assert (TOP / "scripts/size-ratchet").is_file()
+
+
+def defined(*files):
+    """Global functions and objects that these objects or libraries define."""
+    done = subprocess.run(["nm", "-g", "--defined-only", *files], check=True, capture_output=True, text=True)
+    return {fields[2] for line in done.stdout.splitlines() if len(fields := line.split()) == 3}
+
+
+def test_no_function_is_defined_twice():
+    """Tests and tools put nothing of their own in the place of a library's function at link time."""
+    build = TOP / "build"
+    libraries = {lib.name: defined(lib) for lib in (build / "src").glob("lib*.a")}
+    assert len(libraries) > 5
+    ours = set().union(*libraries.values())
+    assert sum(map(len, libraries.values())) == len(ours), "no two libraries define the same"
+    objects = [o for o in build.glob("**/*.o") if ".a.p" not in o.parent.name and "main" not in o.name]
+    assert len(objects) > 50
+    twice = {o.name: both for o in objects if (both := (defined(o) & ours))}
+    assert not twice
