@@ -21,6 +21,27 @@ static struct world *world_up(enum link_method method)
     return w;
 }
 
+/* What is none of a link's datagrams is counted, each once, and nothing comes of it. */
+static void junk_is_counted(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE);
+    struct listener_counters before, after;
+    listener_counters(w->listener, &before);
+    for (uint8_t i = 0; i < 9; i++) {
+        world_inject(&w->tap[0].relay, true, (const uint8_t[]){0xf0, i, 2, 3, 4}, 1 + i % 5);
+    }
+    struct mono end = mono_add_ms(mono_now(), 5000);
+    do {
+        world_run(w, never, 10);
+        listener_counters(w->listener, &after);
+    } while (after.receiver.malformed < before.receiver.malformed + 9 &&
+             !mono_due(mono_now(), end));
+    assert_int_equal(after.receiver.malformed, before.receiver.malformed + 9);
+    assert_true(up0(w));
+    world_free(w);
+}
+
 /* Before each answer of the collector's comes a forged refusal. */
 static unsigned refuse_first(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
                              size_t len)
@@ -317,13 +338,10 @@ static void absurd_reports(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forged_refusals),
-        cmocka_unit_test(guesses_side_by_side),
-        cmocka_unit_test(foreign_methods_keep_nobody_out),
-        cmocka_unit_test(a_neighbour_guesses),
-        cmocka_unit_test(guesses_from_a_sessions_address),
-        cmocka_unit_test(flood_of_hellos),
-        cmocka_unit_test(replays),
+        cmocka_unit_test(junk_is_counted),      cmocka_unit_test(forged_refusals),
+        cmocka_unit_test(guesses_side_by_side), cmocka_unit_test(foreign_methods_keep_nobody_out),
+        cmocka_unit_test(a_neighbour_guesses),  cmocka_unit_test(guesses_from_a_sessions_address),
+        cmocka_unit_test(flood_of_hellos),      cmocka_unit_test(replays),
         cmocka_unit_test(absurd_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

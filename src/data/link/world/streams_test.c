@@ -97,6 +97,20 @@ static struct receiver_port *port_of(struct world *w, const char *ifname)
     return NULL;
 }
 
+/* Drops the next w->n segments of extra streams. */
+static unsigned lose_segments(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                              size_t len)
+{
+    struct link_record rec;
+    (void)r;
+    if (to_collector && link_peek(d, len) == LINK_RECORD && link_record_decode(d, len, &rec) == 0 &&
+        rec.stream > 1 && w->n > 0) {
+        w->n--;
+        return 0;
+    }
+    return 1;
+}
+
 /* Drops the first w->n of what ends streams, either way. */
 static unsigned lose_ends(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
                           size_t len)
@@ -119,6 +133,30 @@ static void finish(struct world *w)
     world_stop_collector(w);
     world_forget_collector(w);
     world_free(w);
+}
+
+/* A stream whose last frames are lost on the way: when it has ended, both ends know how many. */
+static void a_stream_ends_with_a_loss(void **state)
+{
+    (void)state;
+    struct world *w = world_up();
+    n_extras = 1;
+    add(w, &extras[0], "veth%u", 1);
+    world_must(w, all_begun, 3000);
+    frames(&extras[0], 5); /* one segment */
+    world_run(w, never, 20);
+    w->fate = lose_segments;
+    w->n = 1;
+    frames(&extras[0], 3);
+    end(w, &extras[0]);
+    world_must(w, all_ended, 5000);
+    assert_int_equal(w->n, 0);
+    assert_int_equal(w->tap[0].ended.confirmed, 5);
+    assert_int_equal(w->tap[0].ended.reported_lost, 3);
+    assert_int_equal(w->tap[0].ended.unconfirmed, 0);
+    assert_int_equal(ledger_get(&port_of(w, "veth1")->ledger, LEDGER_RX_LOST), 3);
+    sink_free(extras[0].sender.tx);
+    finish(w);
 }
 
 static void a_stream_ends(void **state)
@@ -326,11 +364,9 @@ static void the_last_frames_are_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stream_ends),
-        cmocka_unit_test(ids_wait_for_new_keys),
-        cmocka_unit_test(new_names_have_a_rate),
-        cmocka_unit_test(a_thousand_names),
-        cmocka_unit_test(the_last_frames_are_lost),
+        cmocka_unit_test(a_stream_ends),         cmocka_unit_test(a_stream_ends_with_a_loss),
+        cmocka_unit_test(ids_wait_for_new_keys), cmocka_unit_test(new_names_have_a_rate),
+        cmocka_unit_test(a_thousand_names),      cmocka_unit_test(the_last_frames_are_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

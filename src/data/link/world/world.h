@@ -51,6 +51,7 @@ struct tap_end {
     struct relay relay;
     bool stopped;
     unsigned streams_ended;
+    struct dialer_stream_status ended; /* of the last of these */
 };
 
 /* How many copies of a datagram go on: 0, 1 or more. */
@@ -225,8 +226,9 @@ static inline void tap_say(void *user, bool error, const char *text)
 
 static inline void tap_stream_ended(void *user, uint16_t id)
 {
-    (void)id;
-    ((struct tap_end *)user)->streams_ended++;
+    struct tap_end *t = user;
+    t->streams_ended++;
+    dialer_stream_status(t->dialer, id, &t->ended);
 }
 
 static inline void tap_stopped(void *user)
