@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What moves through a pipeline: up to BATCH_MAX frames that somebody else owns (a capture ring, a
- * receive buffer). Pointers stay valid until the source is asked for its next batch, so a sink that
- * wants to keep a frame copies it.
+ * A batch moves through a pipeline: up to BATCH_MAX frames that somebody else owns (a capture ring,
+ * a receive buffer). Pointers stay valid until the source is asked for its next batch, so a sink
+ * that wants to keep a frame copies it.
  *
  * The bytes of a frame need not be in one piece. A capture ring hands the VLAN tag up beside the
  * frame, and an interface without a link layer gives frames without an Ethernet header; `ins` holds
@@ -38,7 +38,7 @@ struct frame {
     uint8_t ins_len;  /* 0: nothing to insert */
     uint16_t ins_off; /* <= datalen */
     uint8_t ins[FRAME_INS_MAX];
-    /* What the kernel said of offloads (struct virtio_net_hdr); gso_type 0: an ordinary frame. */
+    /* The kernel's words on offloads (struct virtio_net_hdr); gso_type 0: an ordinary frame. */
     uint8_t gso_type, vnet_flags;
     uint16_t gso_size, csum_start, csum_offset;
 };

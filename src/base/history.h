@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What happened, for people who look later: interfaces that went and came back, sessions, paths.
- * A bounded list, oldest dropped first; events are numbered from 1 on, so that a reader sees how
- * many are missing. One thread has it; the caller gives the time.
+ * The events of a program, for people who look later: interfaces that went and came back, sessions,
+ * paths. A bounded list, oldest dropped first; events are numbered from 1 on, so that a reader sees
+ * how many are missing. One thread has it; the caller gives the time.
  */
 #pragma once
 
@@ -85,7 +85,7 @@ void history_add(struct history *h, struct wall at, enum history_kind kind, cons
 bool history_take(struct history *h, const struct history_event *head, const char *subject,
                   size_t subject_len, const char *words, size_t words_len);
 
-/* Whoever numbers them has begun again at 1; what is kept stays. */
+/* The numbering of events has begun again at 1; those in the list stay. */
 void history_restart(struct history *h);
 
 /* The event in place i < h->n, oldest first. Valid until the next change. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the commands share: one function a command, messages, and secrets from the command line.
+ * The declarations that all commands share: one function a command, messages, and secrets from the
+ * command line.
  */
 #pragma once
 
@@ -47,7 +48,7 @@ void system_words(char *ret, size_t cap);
 
 /* ---- secrets ---- */
 
-/* What the command line said about keys; texts that getopt left in place. */
+/* The options for keys; texts that getopt left in place. */
 struct secret_options {
     char *passphrase;     /* -k, copied and wiped from the process list; owned */
     const char *key_file; /* --key-file */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What collector.c (start and end), collector_options.c (command line), collector_outputs.c and
- * collector_reload.c (SIGHUP) share.
+ * The structures and functions that collector.c (start and end), collector_options.c (command
+ * line), collector_outputs.c and collector_reload.c (SIGHUP) share.
  */
 #pragma once
 

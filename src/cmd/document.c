@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 
-/* What a large number begins with in the tree, where no other text has it (text_line), and in
+/* A large number begins with this in the tree, where no other text has it (text_line), and in
  * jansson's text. */
 #define MARK "\x01"
 #define MARK_TEXT "\"\\u0001"

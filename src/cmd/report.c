@@ -174,8 +174,8 @@ struct taps {
     unsigned n_outputs;
 };
 
-/* What was counted on the whole way, of one interface or of several that are added up. `out` gives
- * the ledger of each output, or NULL. */
+/* The counts of the whole way, of one interface or of several that are added up. `out` gives the
+ * ledger of each output, or NULL. */
 static void set_way(json_t *o, const struct taps *t, const struct ledger *rx,
                     const struct ledger *reported, const struct ledger *const out[])
 {

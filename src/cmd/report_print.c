@@ -169,7 +169,7 @@ static void print_tap(const json_t *doc, FILE *to)
     print_history(doc, to);
 }
 
-/* What --order could not do as asked. */
+/* The frames that --order could not put in order. */
 static void print_order(FILE *to, const json_t *out)
 {
     for (unsigned i = LEDGER_SINK_LATE; i <= LEDGER_SINK_EARLY; i++) {

@@ -299,7 +299,8 @@ static int compile(struct tap_conf *c, struct error *err)
     return 0;
 }
 
-/* What the command line names has to be there at the start: later it may come and go. */
+/* Interfaces that the command line names have to be there at the start: later they may come and go.
+ */
 static int find_interfaces(const struct tap_conf *c, struct error *err)
 {
     for (unsigned i = 0; i < c->n_words; i++) {

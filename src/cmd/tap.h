@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What tap.c (start and end), tap_options.c (command line), tap_links.c (interfaces that come and
- * go) and tap_broker.c (what the broker opens for them) share.
+ * The structures and functions that tap.c (start and end), tap_options.c (command line),
+ * tap_links.c (interfaces that come and go) and tap_broker.c (the requests to the broker) share.
  */
 #pragma once
 
@@ -50,7 +50,7 @@ struct tap_word {
     bool any;            /* the word "any": what it matches is not put into promiscuous mode */
 };
 
-/* What the broker has opened. */
+/* An interface that the broker has opened. */
 struct tap_opened {
     uint32_t index, flags, mtu;
     uint32_t longest;    /* of a super-packet there, see struct ring_conf */

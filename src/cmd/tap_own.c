@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a pattern matches and is left out all the same: a collector's device, since what a collector
+ * A collector's device is left out although a pattern matches it, since frames that a collector
  * puts there would come back to it for ever. Only the lists of collectors (sys/owndev.h) say which
  * those are, for anybody may give an interface any name and alias; the broker reads them.
  */

@@ -42,8 +42,8 @@ struct sink_port {
     uint32_t snaplen;          /* 0: whole frames */
     uint64_t speed_bps;        /* 0: unknown */
     uint16_t linktype, arphrd; /* of its link, by pcapng's registry; 0: Ethernet's */
-    /* What was counted for this point, or under this index, is accounted for elsewhere and not
-     * shown any more: its ledger begins anew. Nothing of it may be in flight. */
+    /* The counts of this point so far, or under this index, are accounted for elsewhere and not
+     * shown any more: its ledger begins anew. No frame of it may be in flight. */
     bool fresh;
     int device; /* its own TAP device, borrowed until port_remove; 0 or less: it has none */
     struct ledger *ledger; /* from a queue before the sink, which counts there too; else NULL */
@@ -87,7 +87,7 @@ struct sink {
     struct sink_ledgers *ledgers;
 };
 
-/* What happened to a port's frames here, or NULL for an index that never was added. The ledger
+/* The ledger of a port's frames here, or NULL for an index that never was added. The ledger
  * stays valid until the sink is freed; it belongs to the observation point (tap and interface), so
  * that it counts on when a tap comes back, and an index that goes to another tap shows the other's.
  * Any thread. */

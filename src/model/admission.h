@@ -52,7 +52,7 @@ struct admission_entry {
     bool used;
 };
 
-/* What is known of a HELLO's sender. */
+/* The knowledge of a HELLO's sender. */
 enum admission_from {
     ADMISSION_ANYBODY, /* nothing */
     ADMISSION_REAL,    /* it brought a good cookie: gets datagrams at its address and port */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How fast a tap sends what it had to keep back. Pure: events and the time go in.
+ * The rate at which a tap sends its backlog. Pure: events and the time go in.
  *
- * What comes in meanwhile has to wait behind it, but earns its own passage: byte for byte it adds
- * nothing to what the path carried before. Beyond that goes a rate, modest at first, which each
- * report of the collector doubles while next to nothing is lost, and halves otherwise. Without
- * reports nothing goes at all, so that a path that dies again swallows little.
+ * Frames that come in meanwhile have to wait behind it, but earn their own passage: byte for byte
+ * they add nothing to the load that the path carried before. Beyond that goes a rate, modest at
+ * first, which each report of the collector doubles while next to nothing is lost, and halves
+ * otherwise. Without reports nothing goes at all, so that a path that dies again swallows little.
  */
 #pragma once
 

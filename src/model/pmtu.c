@@ -98,7 +98,7 @@ static unsigned give_up(struct pmtu *p, struct mono now)
     return told;
 }
 
-/* What this step of the search asks; 0: nothing, on to the next one. */
+/* The size that this step of the search asks for; 0: none, on to the next step. */
 static uint32_t candidate(const struct pmtu *p, enum step step)
 {
     switch (step) {

@@ -95,7 +95,7 @@ void pmtu_fix(struct pmtu *p, uint32_t size);
 unsigned pmtu_step(struct pmtu *p, enum pmtu_event event, struct mono now);
 /* A probe (or a companion: `size` less than `min`) came back; an authentic answer. */
 unsigned pmtu_acked(struct pmtu *p, uint32_t token, uint32_t size, struct mono now);
-/* What the kernel knows now; cheap when nothing has changed. */
+/* The kernel knows this MTU now; cheap when nothing has changed. */
 unsigned pmtu_kernel(struct pmtu *p, int mtu, struct mono now);
 /* For people. */
 const char *pmtu_words(const struct pmtu *p);

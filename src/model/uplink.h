@@ -19,11 +19,11 @@
  * stood still and knows nothing of the time since. A doubt ends when something that was sent after
  * its beginning is answered: a word of the collector alone says nothing of the way to it.
  *
- * What no key protects is only a hint. "No such session" hastens a handshake; a refusal of the
- * handshake is told to the user when the collector's real answer did not follow within the try, but
- * the tries go on: whoever can forge the one cannot keep the tap from the other. Both "no such
- * session" and "port unreachable" raise doubt at once, but not twice within SUSPECT_MS, so that a
- * forger can make frames late and not stop them.
+ * A message that no key protects is only a hint. "No such session" hastens a handshake; a refusal
+ * of the handshake is told to the user when the collector's real answer did not follow within the
+ * try, but the tries go on: whoever can forge the one cannot keep the tap from the other. Both "no
+ * such session" and "port unreachable" raise doubt at once, but not twice within SUSPECT_MS, so
+ * that a forger can make frames late and not stop them.
  */
 #pragma once
 

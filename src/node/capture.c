@@ -165,7 +165,7 @@ static void carry_out_all(struct capture *cap)
     }
 }
 
-/* What the control thread has published rather than commanded. */
+/* Looks at the values that the control thread has published rather than commanded. */
 static void look(struct capture *cap)
 {
     bool stood = atomic_load_explicit(&cap->stood, memory_order_relaxed) !=

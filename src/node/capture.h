@@ -39,8 +39,7 @@ struct link_sender *capture_sender(struct capture *cap);
 
 /* Commands, carried out in order by the thread. -EAGAIN when the thread has not kept up: it is
  * stuck. What is passed belongs to the thread, also on failure. */
-/* What is not to be captured: the whole filter program with that, and the own flow for the second
- * check. */
+/* The filter is another one now: the whole program, and the own flow for the second check. */
 int capture_filter(struct capture *cap, struct filter_prog *prog, const struct ether_flow *flow);
 /* The interface is another one now, or gone (NULL). What the old ring has is sent and counted
  * first; commands that follow wait for that. `ring` has its filter. */

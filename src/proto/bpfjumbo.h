@@ -19,7 +19,7 @@ enum {
 /* Writes `n` instructions of `user`, rewritten, to `to`, which has room for `room` of them. `ip`:
  * where the IPv6 header is in the packet. Returns how many they became, 0 when they do not fit or
  * the eight bytes make no difference to the program.
- * What lies behind the IPv6 header is loaded from eight bytes further on, its "next header" from
+ * Bytes behind the IPv6 header are loaded from eight bytes further on, its "next header" from
  * the hop-by-hop header, and lengths are eight less; but X loaded with the length (which libpcap
  * does not do) stays, and so do loads of several bytes that straddle "next header". */
 unsigned bpfjumbo_make(const struct sock_filter *user, unsigned n, uint32_t ip,

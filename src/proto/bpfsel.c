@@ -411,7 +411,7 @@ static int check(const struct bpfsel_conf *conf, struct error *err)
     return 0;
 }
 
-/* What accepts: all of the frame, or the first bytes of one that is not too long to be sliced. */
+/* Accepts all of the frame, or the first bytes of one that is not too long to be sliced. */
 static void emit_slice(struct code *c, const struct bpfsel_conf *conf)
 {
     stmt(c, BPF_LD | BPF_W | BPF_LEN, 0);

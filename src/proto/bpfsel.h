@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a tap must decide in the kernel beyond the user's expression, as classic BPF: which
+ * A tap's decisions in the kernel beyond the user's expression, as classic BPF: which
  * direction, which VLANs, and that the datagrams of farspan's links, or of the own tunnel only, are
  * never captured (capturing them would make more of them). The prelude made here stands before the
  * program that libpcap compiled (sys/filter.h), which starts as if it were alone: registers zero,

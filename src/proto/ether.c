@@ -198,7 +198,7 @@ static bool matches(const struct ether_udp *udp, const struct ether_flow *flow, 
            memcmp(udp->addr[1], flow->addr[!from], n) == 0;
 }
 
-/* What the packet's source address alone rules out, that is nearly everything, need not be walked.
+/* A packet whose source address alone rules it out, that is nearly every one, need not be walked.
  */
 static bool is_from_an_end(const uint8_t *pkt, size_t len, const struct ether_flow *flow)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a frame is, as far as farspan itself must know: where its network header begins behind
+ * The few questions that farspan itself asks of a frame: where its network header begins behind
  * Ethernet and VLAN tags, whether it is UDP, whether it belongs to one given UDP flow, and whether
  * it is a datagram of some farspan link. The tap asks one of the last two questions of every frame
  * that it captures, after the kernel's filter has done the same, because a tap that carries what
  * taps send feeds itself until the link is full.
  *
- * Pure functions over a frame's bytes. A frame may be cut anywhere: what is not there is not
- * guessed at.
+ * Pure functions over a frame's bytes. A frame may be cut anywhere: missing bytes are not
+ * guessed.
  */
 #pragma once
 

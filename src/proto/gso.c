@@ -418,7 +418,7 @@ uint32_t gso_frame(const struct gso_plan *p, const struct frame *f, uint32_t i, 
 
 uint32_t gso_crc32c(const uint8_t *p, uint32_t len)
 {
-    /* What four bits become: n shifted out through the polynomial 0x82f63b78 (bits in reverse). */
+    /* Four bits n, shifted out through the polynomial 0x82f63b78 (bits in reverse). */
     static const uint32_t table[16] = {
         0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
         0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,

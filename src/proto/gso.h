@@ -39,7 +39,7 @@ enum {
     GSO_NEEDS_CSUM = 1,
 };
 
-/* What one IP header and what follows it need in each frame. */
+/* The needs of one IP header and of the bytes behind it in each frame. */
 struct gso_layer {
     uint16_t ip; /* offset of the IP header */
     uint16_t l4; /* offset of what follows it and its extensions */

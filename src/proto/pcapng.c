@@ -281,7 +281,7 @@ int pcapng_tail_feed(struct pcapng_tail *t, const uint8_t *window, size_t n)
             return 1;
         }
     }
-    /* What is wrong here is only torn when nothing but zeros follows. */
+    /* A block that is wrong here is only torn when nothing but zeros follows. */
     size_t off = (size_t)(t->at - from);
     if (!all_zero(window + off, n - off)) {
         return -EBADMSG;

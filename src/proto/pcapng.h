@@ -113,7 +113,7 @@ struct pcapng_if {
     int64_t tsoffset; /* s */
 };
 
-/* What was read so far of the section that the reader is in. */
+/* The state of a reader: the section that it is in, as far as it was read. */
 struct pcapng_reader {
     bool started, big; /* a section header was seen; it is big-endian */
     uint32_t n_ifs;    /* interfaces of the section, at most PCAPNG_IFS_MAX */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What pcapng.c and pcapng_read.c share of the format: option codes, byte order, block lengths.
- * Not for other modules.
+ * The numbers of the format that pcapng.c and pcapng_read.c share: option codes, byte order, block
+ * lengths. Not for other modules.
  */
 #pragma once
 

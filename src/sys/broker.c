@@ -455,7 +455,7 @@ static void broker_signals(sigset_t *ret)
     sigaddset(ret, SIGCHLD);
 }
 
-/* What both halves need, made before the fork so that failing is simple. */
+/* The things that both halves need, made before the fork so that failing is simple. */
 struct split {
     struct broker *b;
     struct server *s;

@@ -88,7 +88,7 @@ int broker_fd(const struct broker *b);
 /* How many requests the broker answered and refused so far. */
 int broker_count(struct broker *b, struct broker_counters *ret, struct error *err);
 
-/* What the engine gives to sandbox_enter, and sys/resolve.h to its child. */
+/* The configuration that the engine gives to sandbox_enter, and sys/resolve.h to its child. */
 void broker_sandbox(const struct broker *b, struct sandbox_conf *ret);
 /* The same, by user name, for handlers in the broker and before the split. -ENOENT: no such user.
  */

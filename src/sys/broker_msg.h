@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What engine and broker write to each other (see sys/broker.h): one message a datagram of a
+ * The messages between engine and broker (see sys/broker.h): one message a datagram of a
  * SOCK_SEQPACKET pair, a descriptor beside it. Pure functions; the broker trusts nothing that it
  * decodes, as the engine may be in an attacker's hands.
  *

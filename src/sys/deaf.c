@@ -29,7 +29,7 @@ static struct nlmsghdr *tc_request(char *buf, uint16_t type, uint16_t flags,
     return req;
 }
 
-/* What filters at the interface hang on. One that is there already does as well. */
+/* Makes the qdisc that filters at the interface hang on. One that is there already does as well. */
 static int add_clsact(int ifindex)
 {
     char buf[256] = "";

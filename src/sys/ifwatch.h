@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What happens to network interfaces, as the kernel tells it (rtnetlink's link group): one socket,
+ * The changes of network interfaces, as the kernel tells them (rtnetlink's link group): one socket,
  * which may be opened by another process, in another namespace, than the one that reads it. Reading
  * needs no privilege, and nothing can be changed through a socket that was handed over by somebody
  * with fewer rights than the change needs: the kernel looks at the reader's.

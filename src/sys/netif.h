@@ -59,7 +59,7 @@ struct nlmsghdr;
 /* Sends a request that wants an answer (NLM_F_ACK) and no data. 0 or -errno, the kernel's own. */
 int netif_ask(struct nlmsghdr *req);
 
-/* What an RTM_NEWLINK or RTM_DELLINK message of the kernel's says, but for addresses. */
+/* Decodes an RTM_NEWLINK or RTM_DELLINK message of the kernel's, but for addresses. */
 void netif_decode(const struct nlmsghdr *h, struct netif *ret);
 
 /* How frames begin on an interface with an ARPHRD_ number of if_arp.h and flags of net/if.h. */
@@ -69,7 +69,7 @@ enum netif_framing netif_framing(uint16_t arphrd, unsigned flags);
  * -ENOENT when there is neither. */
 int netif_default_route(char ret[IFNAMSIZ], struct error *err);
 
-/* What to set; 0 and NULL leave as is. Needs CAP_NET_ADMIN. */
+/* The settings of an interface; 0 and NULL leave as is. Needs CAP_NET_ADMIN. */
 struct netif_set {
     uint32_t mtu;
     uint32_t txqueuelen;

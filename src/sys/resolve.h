@@ -20,8 +20,8 @@ enum {
     RESOLVE_ANSWER_LEN = 8 + RESOLVE_MAX * 24,
 };
 
-/* What runs in the child: fills at most RESOLVE_MAX addresses and returns 0, or an EAI_… of netdb.h
- * (EAI_SYSTEM: errno says why). */
+/* The look-up that runs in the child: fills at most RESOLVE_MAX addresses and returns 0, or an
+ * EAI_… of netdb.h (EAI_SYSTEM: errno says why). */
 typedef int resolve_lookup_fn(const char *host, struct sockaddr_storage ret[RESOLVE_MAX],
                               size_t *ret_n);
 

@@ -44,8 +44,8 @@ struct sandbox_conf {
 /* Whether the process has the capabilities for `change_ids`. Root in a container often has not. */
 bool sandbox_may_change_ids(void);
 
-/* What sandbox_enter() will do without, in a sentence, as root has fewer capabilities than root
- * has; false: nothing. For root only: others do without as they are. */
+/* A sentence on the walls that sandbox_enter() will do without, as root has fewer capabilities than
+ * root has; false: there are none. For root only: others do without as they are. */
 bool sandbox_does_without(const struct sandbox_conf *conf, struct error *ret);
 
 /* Puts the calling process (all its threads) behind the wall, for good. Threads may be started

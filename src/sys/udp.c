@@ -260,7 +260,7 @@ int udp_bind_group(const struct udp_addr *addr, uint16_t port, unsigned n, int r
     return 0;
 }
 
-/* What ICMP says of datagrams that were sent is kept for udp_answered(). */
+/* ICMP's answers to datagrams that were sent are kept for udp_answered(). */
 static int keep_answers(int fd, int family)
 {
     int r = set_int(fd, IPPROTO_IP, IP_RECVERR, 1);

@@ -86,7 +86,7 @@ int udp_drops(int fd, uint32_t *ret);
 int udp_unsent(int fd);
 int udp_send_buffer(int fd);
 
-/* What all share that send on one connected socket, each by a descriptor of its own: the size of
+/* Shared by all that send on one connected socket, each by a descriptor of its own: the size of
  * segments is set on the socket itself. With that a call needs no message header, which is memory
  * that a filter of system calls cannot look into (sys/sandbox.h). Any thread may use it; it goes
  * with its last reference. -ENOMEM. */
@@ -127,7 +127,7 @@ int udp_recv(struct udp_io *io, struct udp_packet *p, unsigned n);
 int udp_send_segments(struct udp_io *io, const struct udp_addr *to, const struct udp_addr *from,
                       const void *data, size_t total, size_t seg, int wait_ms, size_t *ret_sent);
 
-/* What a router or the peer's host said of datagrams that were sent. */
+/* The answer of a router or of the peer's host to datagrams that were sent. */
 enum udp_answer {
     UDP_ANSWER_NONE,
     UDP_ANSWER_PORT, /* nobody listens */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the net answers to datagrams instead of their receiver (ICMP), as a connected socket keeps
- * it (IP_RECVERR, ip(7)). All of it may be forged: it explains, and decides nothing.
+ * The net's answers to datagrams in their receiver's place (ICMP), as a connected socket keeps them
+ * (IP_RECVERR, ip(7)). All of it may be forged: it explains, and decides nothing.
  */
 #include <errno.h>
 #include <linux/errqueue.h>

@@ -148,7 +148,7 @@ static struct cmsghdr *put_control(struct msghdr *m, union control *c, int level
     return at;
 }
 
-/* Who to, and who from: what all messages of one call have in common. */
+/* The two addresses, which all messages of one call have in common. */
 static void put_ends(const struct sending *s, struct msghdr *m, union control *c)
 {
     if (s->to) {

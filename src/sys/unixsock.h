@@ -61,7 +61,7 @@ struct unixsock_peer {
     gid_t gid;
 };
 
-/* Who is at the other end, as of its connect (SO_PEERCRED). */
+/* The process at the other end, as of its connect (SO_PEERCRED). */
 int unixsock_peer(int fd, struct unixsock_peer *ret);
 
 /* Root, and the user that the program was started by. */

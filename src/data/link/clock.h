@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What two REPORTs tell about the way and the other end's clock: each end repeats the other's time
- * and says how long it has had it, as NTP does (RFC 5905, section 8). How long it was under way is
- * measured by the monotonic clock: a wall clock may be set meanwhile.
+ * The round trip and the other end's clock, told from two REPORTs: each end repeats the other's
+ * time and says how long it has had it, as NTP does (RFC 5905, section 8). How long it was under
+ * way is measured by the monotonic clock: a wall clock may be set meanwhile.
  */
 #pragma once
 

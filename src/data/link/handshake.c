@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "sys/crypto/kdf.h"
 
-/* What both ends must have in common before any secret: CPace's channel identifier, and the start
+/* A text that both ends have in common before any secret: CPace's channel identifier, and the start
  * of Noise's prologue. */
 static const char channel[] = "farspan link 1";
 

@@ -27,7 +27,7 @@
 #include "sys/crypto/keys.h"
 #include "sys/crypto/noise.h"
 
-/* What an end is set up with. Pointers are borrowed for the configuration's life. */
+/* The settings of an end. Pointers are borrowed for the configuration's life. */
 struct handshake_conf {
     enum link_method method;
     const char *passphrase;    /* CPACE */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the network may do to a handshake, at both ends, with every method. Each of the four
- * messages is one that the other end has really made, with changes from the input, or the input
- * itself. Keys and random numbers are fixed, so that an input means the same each time.
+ * A handshake on a network that may do anything to it, at both ends, with every method. Each of the
+ * four messages is one that the other end has really made, with changes from the input, or the
+ * input itself. Keys and random numbers are fixed, so that an input means the same each time.
  *
  * An end that comes to keys with a passphrase or identities, where nothing but padding was changed,
  * comes to those of the other end.

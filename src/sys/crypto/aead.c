@@ -24,7 +24,7 @@ static const struct aead_ops *const backends[] = {
     &aead_null_ops,
 };
 
-/* What an empty text or associated data points to. */
+/* An empty text or associated data points here. */
 static const uint8_t nothing[1];
 
 bool aead_has_aes(void)

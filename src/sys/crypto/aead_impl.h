@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a back end of aead.h gives: an ops table and a structure that begins with `struct aead`.
+ * A back end of aead.h: an ops table and a structure that begins with `struct aead`.
  * aead.c has checked lengths and order before it calls one; `aad` and the texts are then never NULL
  * (an empty one points to some byte), so that no library sees a NULL that it might refuse.
  */

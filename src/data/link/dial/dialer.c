@@ -10,8 +10,8 @@
 #include "data/link/dial/impl.h"
 #include "sys/crypto/kdf.h"
 
-/* What is wrong for hours is said once a minute, not at each try, also where two sentences take
- * turns. */
+/* A trouble of hours is said once a minute, not at each try, also where two sentences take turns.
+ */
 static bool said_lately(struct dialer *c, const struct error *e, struct mono now)
 {
     unsigned at = 0;
@@ -355,8 +355,8 @@ static void announce(struct dialer *c, struct mono now)
                 "session up with %s", c->status.address);
 }
 
-/* What data threads could not be told at once, they are at a later tick; the collector takes the
- * old key for a while. */
+/* Senders that could not take the newest key get it at a later tick; the collector takes the old
+ * key for a while. */
 void dialer_hand_out_keys(struct dialer *c)
 {
     for (uint16_t i = 0; i < c->n_streams; i++) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whose handshakes the collector works on. Anyone can send HELLOs from any address: a few are taken
- * as they come, beyond that an address first shows by a cookie that it is real, and then has a
- * share that others cannot use up; a session's next key shares with no stranger (model/admission.h;
- * the data thread has told these kinds apart). Who guessed passphrases has to wait (model/guard.h).
- * Handshakes that are under way are bounded, apart for each kind.
+ * The handshakes that the collector works on. Anyone can send HELLOs from any address: a few are
+ * taken as they come, beyond that an address first shows by a cookie that it is real, and then has
+ * a share that others cannot use up; a session's next key shares with no stranger
+ * (model/admission.h; the data thread has told these kinds apart). Addresses that guessed
+ * passphrases have to wait (model/guard.h). Handshakes that are under way are bounded, apart for
+ * each kind.
  */
 #include <string.h>
 
@@ -68,8 +69,9 @@ bool listener_admits(struct listener *s, const struct receiver_event *e, const s
     }
 }
 
-/* Who shares an address with someone who guesses has to wait too, but not for the next key of a
- * session that is up. That is known by address and port, which can be forged: hence a limit. */
+/* A tap that shares an address with someone who guesses has to wait too, but not for the next key
+ * of a session that is up. That is known by address and port, which can be forged: hence a limit.
+ */
 bool listener_may_try(struct listener *s, const struct receiver_event *e)
 {
     uint8_t addr[16];
@@ -87,7 +89,7 @@ bool listener_may_try(struct listener *s, const struct receiver_event *e)
 
 /* ---- half-open keys ---- */
 
-/* What counts as one address. */
+/* The bytes of an address that count as one sender. */
 static void whose(const struct udp_addr *a, uint8_t ret[16])
 {
     uint8_t ip[16];

@@ -220,8 +220,8 @@ static void wrong_secret(struct listener *s, const struct receiver_event *e)
     }
 }
 
-/* Who began the handshake has made one guess by that, which no number of CONFIRMs makes more: the
- * first wrong one is counted, and the right one still counts, whoever sent the others. */
+/* A handshake is one guess, which no number of CONFIRMs makes more: the first wrong one is counted,
+ * and the right one still counts, whoever sent the others. */
 static void on_confirm(struct listener *s, const struct receiver_event *e, const struct link_hs *m)
 {
     uint8_t addr[16], out[HANDSHAKE_MESSAGE_MAX];

@@ -49,7 +49,7 @@ int listener_new(struct loop *loop, const struct listener_conf *conf, struct lis
 void listener_stop(struct listener *s);
 void listener_free(struct listener *s);
 
-/* What became of a list that was read anew. */
+/* The effects of a list that was read anew. */
 struct listener_allowed {
     size_t taps, added, removed, changed; /* keys; changed: another name or pre-shared key */
     unsigned sessions;                    /* closed for that */
@@ -60,7 +60,7 @@ struct listener_allowed {
  * notice. `list` is taken (and left empty), and the one before is not used any more. */
 void listener_set_allow(struct listener *s, struct allow_list *list, struct listener_allowed *ret);
 
-/* What observation points have counted that are not in the list any more, because others needed the
+/* The counts of observation points that are not in the list any more, because others needed the
  * place: the sums still hold. */
 struct listener_past {
     uint64_t n; /* of points */
@@ -104,7 +104,7 @@ void listener_each(const struct listener *s, listener_peer_fn *fn, void *user);
 typedef void listener_device_fn(void *user, const char *tap, struct listener_device *d);
 void listener_each_device(struct listener *s, listener_device_fn *fn, void *user);
 
-/* What happened here: sessions of taps, and what the caller adds. */
+/* The collector's events: sessions of taps, and those that the caller adds. */
 const struct history *listener_history(const struct listener *s);
 /* `subject` is a tap's name, or an output's. */
 void listener_event(struct listener *s, enum history_kind kind, const char *subject,

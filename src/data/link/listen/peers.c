@@ -181,8 +181,8 @@ static enum rival rival(const struct session *old, const struct key *k)
     return mono_diff(old->heard, k->asked) > 0 ? RIVAL_LIVES : RIVAL_UNKNOWN;
 }
 
-/* Who has proven a key is what the list says; who knows the passphrase is who it says, unless
- * another tap has that name: then "name-2" and so on. */
+/* A tap that has proven a key has the list's name for it; one that knows the passphrase has the
+ * name that it gives, unless another tap has that: then "name-2" and so on. */
 struct peer *listener_peer_for(struct listener *s, const struct link_info *info,
                                const struct key *k, bool *ret_wait)
 {

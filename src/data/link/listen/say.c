@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is said of a tap, in the log and in the collector's history. A tap can cause sentences as
- * fast as it begins sessions: of each tap so many are told in a time, and then how many more there
- * were.
+ * The sentences about taps, in the log and in the collector's history. A tap can cause sentences as
+ * fast as it begins sessions: of each tap so many are told in a time, and then the number of the
+ * others.
  */
 #include <stdarg.h>
 

@@ -294,7 +294,7 @@ static bool stream_known(const struct session *ss, uint16_t id)
     return stream_at(ss, id) < ss->n_streams;
 }
 
-/* What the data thread may read from now on, and until the session is closed. */
+/* Fills the fields that the data thread may read from now on until the session is closed. */
 static void describe(struct receiver_port *p, const struct link_stream *ls)
 {
     free(p->filter);

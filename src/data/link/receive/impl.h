@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What receiver.c (datagrams, records, the thread) and commands.c (what the control thread
- * asks of it) share. All of it belongs to the data thread, but for the queues and the counters.
+ * The structures and functions that receiver.c (datagrams, records, the thread) and commands.c (the
+ * control thread's commands) share. All of it belongs to the data thread, but for the queues and
+ * the counters.
  */
 #pragma once
 

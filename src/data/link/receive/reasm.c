@@ -72,7 +72,7 @@ struct reasm *reasm_new(uint32_t port, struct ledger *ledger, struct reasm_room 
 
 /* ---- memory ---- */
 
-/* What the tap may have in all once it has taken `n` bytes more. */
+/* The bytes that the tap may have in all once it has taken `n` more. */
 static size_t share(const struct reasm_room *m, size_t n)
 {
     size_t left = m->all->max - MIN(m->all->used + n, m->all->max);
@@ -350,8 +350,8 @@ static bool partial_done(const struct partial *part)
     return part->active && part->headed && part->have == part->f.caplen;
 }
 
-/* What continues the frame begun in an earlier segment: bytes [0, n) of the payload. `last`: it
- * must end here, for the next frame starts right behind. */
+/* Bytes [0, n) of the payload continue the frame begun in an earlier segment. `last`: it must end
+ * here, for the next frame starts right behind. */
 static void continue_frame(struct reasm *r, const uint8_t *p, uint32_t n, bool last,
                            const struct reasm_out *out)
 {
@@ -418,8 +418,8 @@ static void process(struct reasm *r, uint64_t counter, const uint8_t *plain, siz
         r->part.active = false;
         account_missing(r, s.frame_no, r->broken ? r->why : LEDGER_RX_LOST);
         r->broken = false;
-        /* What remains of the frame that the gap cut is passed over; later segments that only
-         * continue it are too, for no frame is active. */
+        /* The rest of the frame that the gap cut is passed over; later segments that only continue
+         * it are too, for no frame is active. */
     } else if (r->part.active) {
         continue_frame(r, s.payload, starts ? s.first : s.payload_len, starts, out);
     }
@@ -467,8 +467,8 @@ static struct held *held_at(struct reasm *r, uint64_t counter)
     return h->kept.data && h->counter == counter ? h : NULL;
 }
 
-/* What is kept now waits since the oldest of it came, not since anything was kept at all: where the
- * order is never quite right, the store is never empty. */
+/* The store's age is that of its oldest segment, not the time since it was last empty: where the
+ * order is never quite right, it never is. */
 static void find_oldest(struct reasm *r)
 {
     bool any = false;

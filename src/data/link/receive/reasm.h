@@ -7,7 +7,7 @@
  * copy, and only one that straddles segments is put together. A segment that arrives ahead of its
  * turn is kept for REASM_HOLD_MS at most; then what is missing counts as lost.
  *
- * What a tap says of its own numbers is believed only as far as it can be (docs/protocol.md): by
+ * A tap's word on its own numbers is believed only as far as it can be true (docs/protocol.md): by
  * the bytes that a frame takes of the stream, and by the time that a datagram takes to be sent.
  *
  * Single-threaded: belongs to the collector's data thread.

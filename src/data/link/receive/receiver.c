@@ -266,7 +266,8 @@ static void confirm(struct receiver *r, struct rx_key *k, const struct link_hs *
     receiver_tell(r, *e, d, len);
 }
 
-/* What nothing speaks for may use a share of its address or of its port, or what room there is. */
+/* A message that nothing speaks for may use a share of its address or of its port, or spare room.
+ */
 static bool passes(struct receiver *r, const uint8_t addr[16], uint16_t port, bool real)
 {
     return admission_source(&r->sources, addr, port, real, r->now) ||

@@ -51,7 +51,7 @@ struct receiver_port {
     _Atomic bool in_outputs;
 };
 
-/* What an output has counted for it; NULL: it has not been given to the outputs yet. */
+/* The output's ledger for the point; NULL: it has not been given to the outputs yet. */
 static inline const struct ledger *receiver_port_output(const struct receiver_port *p,
                                                         const struct sink *output)
 {
@@ -60,7 +60,7 @@ static inline const struct ledger *receiver_port_output(const struct receiver_po
                : NULL;
 }
 
-/* What became of datagrams, as the data thread counts it. */
+/* The data thread's counts of datagrams. */
 struct receiver_figures {
     uint64_t datagrams, bytes;
     uint64_t malformed;       /* not ours, or cut short */

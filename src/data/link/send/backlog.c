@@ -28,7 +28,7 @@ struct chunk {
     uint64_t bytes; /* of these */
 };
 
-/* What stands before each frame's bytes. */
+/* The head that stands before each frame's bytes. */
 struct entry {
     int64_t ts_ns;
     uint32_t len, origlen, port;
@@ -310,7 +310,7 @@ void backlog_pop(struct backlog *b)
 
 uint64_t backlog_yield(struct backlog *b)
 {
-    /* What somebody gave back for this one must not be gone before it needs it. */
+    /* A chunk that another gave back for this backlog is taken before anyone else has it. */
     if (b->asking && pool_take(b->pool, b->pool->chunk)) {
         b->reserved = b->pool->chunk;
         ask(b, false);

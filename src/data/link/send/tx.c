@@ -198,7 +198,7 @@ static void set_size(struct link_tx *t)
     packer_set_size(t->packer, t->size);
 }
 
-/* What is packed leaves, unless the system takes nothing now. */
+/* Sends the packed bytes, unless the system takes nothing now. */
 static void flush(struct link_tx *t)
 {
     if (!t->key.aead || waits_sealed(t)) {

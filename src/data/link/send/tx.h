@@ -28,8 +28,8 @@ void link_tx_size(struct sink *s, uint32_t datagram);
 void link_tx_down(struct sink *s);
 /* The session is in doubt: frames are kept back, or no longer. The end of it ends that too. */
 void link_tx_hold(struct sink *s, bool held);
-/* What the collector's last report says of this session's frames: so many are accounted for, and of
- * these so many lost. The backlog is sent as fast as reports let it (model/pace.h). */
+/* The collector's last report on this session's frames: so many are accounted for, and of these so
+ * many lost. The backlog is sent as fast as reports let it (model/pace.h). */
 void link_tx_reported(struct sink *s, uint64_t accounted, uint64_t lost);
 
 /* All sessions up to now are over, and the collector has accounted for so many of their frames: the

@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { OPS = 64, LIMIT_MS = 3000 };
 
-/* What is done to the next handshake message on its way. */
+/* The change to the next handshake message on its way. */
 static struct {
     uint16_t at;
     uint8_t change;

@@ -442,7 +442,7 @@ static const struct sink_ops file_ops = {
     .free = file_free,
 };
 
-/* What is there of the file, and how it goes on. */
+/* The part of the file that is there, and how it goes on. */
 struct beginning {
     bool regular;
     uint64_t end; /* where the new section begins */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What queue.c (the producers' sinks, and the queue's making and end) and thread.c (the
- * thread that gives frames to the inner sink) share.
+ * The structures and functions that queue.c (the producers' sinks, and the queue's making and end)
+ * and thread.c (the thread that gives frames to the inner sink) share.
  *
  * A ring is a producer's part of a lane. It is either with its producer, empty, or with the thread:
  * `scheduled` says which. The producer that makes it so puts it on its list of ready rings.
  *
  * Commands about ports travel in the rings, in order with the frames. Where a port moves from one
- * producer to another, what is said of it is numbered, and the thread keeps to the numbers.
+ * producer to another, the commands are numbered, and the thread keeps to the numbers.
  *
  * A lane of a tap lives from the tap's first port to its last. The thread frees it once all that
  * was said in it is carried out: then no producer has a pointer to its rings, and none can get one
@@ -47,7 +47,7 @@ struct queue_lane {
     struct order *order; /* NULL: frames are not put in order */
     bool waiting;        /* on the thread's list of lanes in which frames wait for that */
     struct queue_lane *next_waiting;
-    /* What the thread gives it: frames in a turn, and time that it has had too much. */
+    /* The thread's account of it: frames in a turn, and time that it has had too much. */
     uint32_t turn;
     int64_t debt_ns;
     bool ends; /* on the thread's list of lanes that have lost a port: was it the last one? */

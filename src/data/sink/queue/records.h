@@ -50,7 +50,7 @@ void records_rewind(struct records *r);
 /* False when there is no room. */
 bool records_put_frame(struct records *r, const struct frame *f, uint64_t lost);
 bool records_put_command(struct records *r, void *command);
-/* What was put can be taken. */
+/* The consumer may take the records that were put. */
 static inline void records_publish(struct records *r)
 {
     atomic_store_explicit(&r->tail, r->put, memory_order_release);

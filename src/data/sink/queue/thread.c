@@ -262,7 +262,7 @@ static void carry_out_pending(struct queue_sink *q, struct queue_inner_port *p)
     }
 }
 
-/* What was said of ports whose last frames are out by now. */
+/* Carries out the commands about ports whose last frames are out by now. */
 static void look_at_pending(struct queue_sink *q)
 {
     for (struct queue_inner_port **at = &q->pending, *p; (p = *at) != NULL;) {
