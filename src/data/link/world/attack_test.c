@@ -186,37 +186,66 @@ static void a_neighbour_guesses(void **state)
 }
 
 /* From the address of a live session the guard is lenient, but not for ever. */
+/* A wrong guess at the passphrase from the address of the first tap; `number` names the handshake.
+ */
+static void guess(struct world *w, uint32_t number)
+{
+    struct handshake_conf wrong = w->tap_secret;
+    struct handshake_tap h = {0};
+    struct handshake_keys keys;
+    uint8_t d[HANDSHAKE_MESSAGE_MAX];
+    int back = w->tap[0].relay.back;
+    wrong.passphrase = "guess";
+    loop_del_fd(w->loop, TAKE_PTR(w->tap[0].relay.back_event)); /* we read it ourselves */
+    int n = handshake_tap_hello(&h, &wrong, number, d);
+    world_inject(&w->tap[0].relay, true, d, (size_t)n);
+    struct link_hs m = {0};
+    for (unsigned k = 0; k < 20 && m.receiver != number; k++) { /* its records come, too */
+        size_t got = receive_some(w, back, d, sizeof(d));
+        if (link_hs_decode(d, got, &m) == 0 && m.receiver == number &&
+            handshake_tap_answer(&h, d, got, &keys) == -EINPROGRESS) {
+            n = handshake_tap_confirm(&h, 0, d);
+            world_inject(&w->tap[0].relay, true, d, (size_t)n);
+        }
+    }
+    assert_int_equal(m.receiver, number);
+    world_run(w, never, 10);
+    assert_int_equal(loop_add_fd(w->loop, back, EPOLLIN, world_relay, &w->tap[0].relay,
+                                 &w->tap[0].relay.back_event),
+                     0);
+}
+
 static void guesses_from_a_sessions_address(void **state)
 {
     (void)state;
     struct world *w = world_up(LINK_CPACE);
-    struct handshake_conf wrong = w->tap_secret;
-    wrong.passphrase = "guess";
     for (uint32_t i = 0; i < 20; i++) {
-        struct handshake_tap h = {0};
-        struct handshake_keys keys;
-        uint8_t d[HANDSHAKE_MESSAGE_MAX];
-        int back = w->tap[0].relay.back;
-        loop_del_fd(w->loop, TAKE_PTR(w->tap[0].relay.back_event)); /* we read it ourselves */
-        int n = handshake_tap_hello(&h, &wrong, 0x1000 + i, d);
-        world_inject(&w->tap[0].relay, true, d, (size_t)n);
-        struct link_hs m = {0};
-        for (unsigned k = 0; k < 20 && m.receiver != 0x1000 + i; k++) { /* its records come, too */
-            size_t got = receive_some(w, back, d, sizeof(d));
-            if (link_hs_decode(d, got, &m) == 0 && m.receiver == 0x1000 + i &&
-                handshake_tap_answer(&h, d, got, &keys) == -EINPROGRESS) {
-                n = handshake_tap_confirm(&h, 0, d);
-                world_inject(&w->tap[0].relay, true, d, (size_t)n);
-            }
-        }
-        assert_int_equal(m.receiver, 0x1000 + i);
-        world_run(w, never, 10);
-        assert_int_equal(loop_add_fd(w->loop, back, EPOLLIN, world_relay, &w->tap[0].relay,
-                                     &w->tap[0].relay.back_event),
-                         0);
+        guess(w, 0x1000 + i);
     }
     assert_int_equal(w->listener->counters.wrong_secret, LISTENER_GUESSES);
     assert_int_equal(w->listener->counters.slowed, 20 - LISTENER_GUESSES);
+    world_free(w);
+}
+
+static bool no_session(struct world *w)
+{
+    return w->listener->n_sessions == 0;
+}
+
+/* Nothing is left of a session at its address: who guesses there afterwards is one like others. */
+static void guesses_from_a_former_sessions_address(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE);
+    dialer_stop(w->tap[0].dialer);
+    dialer_senders_changed(w->tap[0].dialer);
+    world_must(w, stopped0, 3000);
+    world_must(w, no_session, 3000);
+    for (uint32_t i = 0; i < 3; i++) {
+        guess(w, 0x1000 + i);
+    }
+    assert_true(w->listener->counters.wrong_secret >= 1);
+    assert_int_equal(w->listener->counters.wrong_secret + w->listener->counters.slowed, 3);
     world_free(w);
 }
 
@@ -338,10 +367,15 @@ static void absurd_reports(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(junk_is_counted),      cmocka_unit_test(forged_refusals),
-        cmocka_unit_test(guesses_side_by_side), cmocka_unit_test(foreign_methods_keep_nobody_out),
-        cmocka_unit_test(a_neighbour_guesses),  cmocka_unit_test(guesses_from_a_sessions_address),
-        cmocka_unit_test(flood_of_hellos),      cmocka_unit_test(replays),
+        cmocka_unit_test(junk_is_counted),
+        cmocka_unit_test(forged_refusals),
+        cmocka_unit_test(guesses_side_by_side),
+        cmocka_unit_test(foreign_methods_keep_nobody_out),
+        cmocka_unit_test(a_neighbour_guesses),
+        cmocka_unit_test(guesses_from_a_sessions_address),
+        cmocka_unit_test(guesses_from_a_former_sessions_address),
+        cmocka_unit_test(flood_of_hellos),
+        cmocka_unit_test(replays),
         cmocka_unit_test(absurd_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
