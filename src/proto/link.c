@@ -263,10 +263,6 @@ int link_frame_header_len(const uint8_t *d, size_t have)
 
 int link_frame_decode(const uint8_t *d, size_t len, int64_t base_ts, struct link_frame *ret)
 {
-    int need = link_frame_header_len(d, len);
-    if (need < 0 || (size_t)need != len) {
-        return -EBADMSG;
-    }
     struct rd r = rd_make(d, len);
     uint8_t flags = rd_u8(&r);
     struct link_frame f = {.dir = flags & FRAME_DIR_MASK};
@@ -282,8 +278,8 @@ int link_frame_decode(const uint8_t *d, size_t len, int64_t base_ts, struct link
     f.weight = flags & FRAME_HAS_WEIGHT ? rd_u32(&r) : 1;
     f.ext_len = flags & FRAME_HAS_EXT ? rd_u8(&r) : 0;
     f.ext = f.ext_len > 0 ? rd_take(&r, f.ext_len) : NULL;
-    if (!rd_ok(&r) || f.weight == 0 || f.caplen == 0 || f.caplen > FRAME_LEN_MAX ||
-        f.origlen < f.caplen) {
+    if (!rd_ok(&r) || rd_left(&r) > 0 || f.dir == FRAME_DIR_MASK || f.weight == 0 ||
+        f.caplen == 0 || f.caplen > FRAME_LEN_MAX || f.origlen < f.caplen) {
         return -EBADMSG;
     }
     *ret = f;
