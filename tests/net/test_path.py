@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.farspan import Collector, Tap, assert_balanced, control_socket, drops, one, own_name, status, tap_stages
+from lib.farspan import Collector, Tap, assert_balanced, status_socket, drops, one, own_name, status, tap_stages
 from lib.path import COLLECTOR4, COLLECTOR6, Routed
 from lib.proc import run, wait_until
 from lib.tools import TOOLS, Tcpdump, assert_same, compare, framegen, in_namespace, start_framegen
@@ -26,7 +26,7 @@ def session_of(name):
 
 def until_found(name, width, seconds=20):
     """Until the search is over with this result."""
-    wait_until(lambda: control_socket(name).exists(), 5, f"the tap {name}")
+    wait_until(lambda: status_socket(name).exists(), 5, f"the tap {name}")
     told = {}
 
     def look():

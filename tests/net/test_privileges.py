@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from lib.farspan import Collector, Tap, assert_balanced, control_socket, own_name, own_port, parse_ledger, status
+from lib.farspan import Collector, Tap, assert_balanced, status_socket, own_name, own_port, parse_ledger, status
 from lib.proc import wait_until
 from lib.tools import Tcpdump, framegen, tshark
 
@@ -141,7 +141,7 @@ def nothing_left(lab, proc, name, device=None):
     wait_until(lambda: not proc.tree(), 5, f"the end of all processes of {proc}")
     if device:
         wait_until(lambda: not lab.has_device(lab.collector, device), 5, "the end of the device")
-    assert not control_socket(name).exists(), "the status socket is gone"
+    assert not status_socket(name).exists(), "the status socket is gone"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
@@ -152,7 +152,7 @@ def test_a_signal_to_either_half_ends_both_in_order(lab, half, number):
     file = lab.folder / "collector.pcapng"
     collector = Collector(lab, port=port, file=file)
     tap = Tap(lab, name=name, to=f"10.77.0.2:{port}")
-    assert control_socket(f"collector-{port}").exists() and control_socket(name).exists()
+    assert status_socket(f"collector-{port}").exists() and status_socket(name).exists()
     framegen(lab, 3000, pps=10000)
     for end in (tap, collector):
         end.proc.tree()
@@ -188,7 +188,7 @@ def test_killed_broker(lab):
     for again in range(2):
         collector = Collector(lab, port=port)
         tap = Tap(lab, name=name, to=f"10.77.0.2:{port}")
-        assert control_socket(name).exists() and control_socket(f"collector-{port}").exists()
+        assert status_socket(name).exists() and status_socket(f"collector-{port}").exists()
         assert status(name)["session"]["state"] == "up"
         for end in (tap, collector):
             end.proc.tree()
@@ -196,4 +196,4 @@ def test_killed_broker(lab):
             wait_until(lambda: not end.proc.tree(), 5, f"the end of both halves of {end.proc}")
         wait_until(lambda: not lab.has_device(lab.collector, "ntap0"), 5, "the end of the device")
     for left in (name, f"collector-{port}"):  # nobody was there to remove it
-        control_socket(left).unlink(missing_ok=True)
+        status_socket(left).unlink(missing_ok=True)

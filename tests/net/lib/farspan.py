@@ -99,7 +99,7 @@ def own_port():
     return 20000 + os.getpid() % 20000
 
 
-def control_socket(name):
+def status_socket(name):
     return Path("/run/farspan") / f"{name}.sock"
 
 

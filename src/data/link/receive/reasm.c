@@ -481,7 +481,7 @@ static void find_oldest(struct reasm *r)
     }
 }
 
-static void pace_in_order(struct reasm *r, const struct reasm_out *out)
+static void drain_in_order(struct reasm *r, const struct reasm_out *out)
 {
     unsigned before = r->held_count;
     for (struct held *h; r->held_count > 0 && (h = held_at(r, r->next)) != NULL;) {
@@ -504,7 +504,7 @@ static void skip_gap(struct reasm *r, const struct reasm_out *out)
     r->next = c + 1;
     process_held(r, held_at(r, c), true, out);
     find_oldest(r);
-    pace_in_order(r, out);
+    drain_in_order(r, out);
 }
 
 /* False where it finds no place; *crowded: as the tap has used up its memory. */
@@ -565,7 +565,7 @@ void reasm_segment(struct reasm *r, uint64_t counter, const uint8_t *plain, size
     } else if (counter == r->next) {
         r->next++;
         process(r, counter, plain, len, false, out);
-        pace_in_order(r, out);
+        drain_in_order(r, out);
     }
 }
 

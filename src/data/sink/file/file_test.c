@@ -152,27 +152,6 @@ static void make_pipe(int fd[2])
     assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
 }
 
-struct pace {
-    int fd;
-    uint8_t *data;
-    size_t len;
-};
-
-static void *pace_run(void *arg)
-{
-    struct pace *d = arg;
-    for (size_t room = 0;;) {
-        if (d->len == room) {
-            d->data = realloc(d->data, room += 1 << 20);
-        }
-        ssize_t n = read(d->fd, d->data + d->len, room - d->len);
-        if (n <= 0) {
-            return NULL;
-        }
-        d->len += (size_t)n;
-    }
-}
-
 /* Waits until the ledger's figure is at least `min`, writing and flushing nothing. */
 static void wait_count(struct sink *s, enum ledger_id id, uint64_t min)
 {
@@ -210,7 +189,7 @@ static void a_stalled_reader_costs_frames_not_time(void **state)
     int fd[2];
     make_pipe(fd);
     struct file_sink_conf conf = util_conf;
-    struct pace d = {.fd = fd[0]};
+    struct util_pipe d = {.fd = fd[0]};
     pthread_t t;
     uint32_t n = 0;
     conf.chunks = 2;
@@ -220,7 +199,7 @@ static void a_stalled_reader_costs_frames_not_time(void **state)
         util_write(s, 0, n++, 1000);
     }
     assert_true(util_count(s, 0, LEDGER_SINK_OUT) == 0);
-    pthread_create(&t, NULL, pace_run, &d);
+    pthread_create(&t, NULL, util_pipe_read, &d);
     wait_count(s, LEDGER_SINK_OUT, 1);
     uint64_t dropped = util_count(s, 0, LEDGER_SINK_FULL);
     util_write(s, 0, n++, 1000); /* a chunk is free: this one says what was lost before it */
@@ -272,8 +251,8 @@ static void a_reader_that_never_reads_is_given_up(void **state)
     assert_true(before & O_NONBLOCK);
     assert_false(fcntl(copy, F_GETFL) & O_NONBLOCK); /* as it was */
     close(copy);
-    struct pace d = {.fd = fd[0]};
-    pace_run(&d);
+    struct util_pipe d = {.fd = fd[0]};
+    util_pipe_read(&d);
     assert_int_equal(util_read(d.data, d.len).frames, out);
     free(d.data);
     close(fd[0]);

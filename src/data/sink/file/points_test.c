@@ -20,30 +20,8 @@ enum {
     STALLED = 2 * FILE_SINK_CHUNK / 1000 + 200, /* frames of 1000 bytes: more than two chunks */
 };
 
-struct pace {
-    int fd;
-    uint8_t *data;
-    size_t len;
-};
-
-static void *pace_run(void *arg)
-{
-    struct pace *d = arg;
-    for (size_t room = 0;;) {
-        if (d->len == room) {
-            d->data = realloc(d->data, room += 1 << 20);
-            assert_non_null(d->data);
-        }
-        ssize_t n = read(d->fd, d->data + d->len, room - d->len);
-        if (n <= 0) {
-            return NULL;
-        }
-        d->len += (size_t)n;
-    }
-}
-
 /* How many blocks of a type there are; more interfaces than the reader of pcapng.h knows. */
-static uint64_t blocks(const struct pace *d, uint32_t type)
+static uint64_t blocks(const struct util_pipe *d, uint32_t type)
 {
     uint64_t n = 0;
     size_t at = 0;
@@ -87,9 +65,9 @@ static void there_is_room_again(void **state)
     assert_non_null(strstr(err.text, "the file: no room for 1 interface of taps"));
     util_balanced(s, 2, 10);
     assert_int_equal(util_count(s, 2, LEDGER_SINK_REFUSED), 10);
-    struct pace d = {.fd = fd[0]};
+    struct util_pipe d = {.fd = fd[0]};
     pthread_t t;
-    assert_int_equal(pthread_create(&t, NULL, pace_run, &d), 0);
+    assert_int_equal(pthread_create(&t, NULL, util_pipe_read, &d), 0);
     struct mono deadline = mono_add_ms(mono_now(), DEADLINE_MS);
     while (s->ops->port_add(s, &more, NULL) == -ENOSPC) {
         assert_false(mono_due(mono_now(), deadline));
@@ -144,7 +122,7 @@ static void descriptions_at_the_end_of_a_chunk(void **state)
 static uint32_t snaplen_of(const char *path)
 {
     static uint8_t buf[1 << 20];
-    struct pace d = {.data = buf};
+    struct util_pipe d = {.data = buf};
     _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = read(fd, buf, sizeof(buf));
     assert_true(n > 0 && (size_t)n < sizeof(buf));

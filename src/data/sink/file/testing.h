@@ -22,6 +22,29 @@
 static const struct file_sink_conf util_conf = {
     .path = "the file", .os = "Linux", .app = "farspan"};
 
+struct util_pipe {
+    int fd;
+    uint8_t *data;
+    size_t len;
+};
+
+/* A thread that reads all of a pipe, to its end. `data` is the caller's to free. */
+static inline void *util_pipe_read(void *arg)
+{
+    struct util_pipe *d = arg;
+    for (size_t room = 0;;) {
+        if (d->len == room) {
+            d->data = realloc(d->data, room += 1 << 20);
+            assert_non_null(d->data);
+        }
+        ssize_t n = read(d->fd, d->data + d->len, room - d->len);
+        if (n <= 0) {
+            return NULL;
+        }
+        d->len += (size_t)n;
+    }
+}
+
 static inline struct sink *util_sink(int fd, bool append, const struct file_sink_conf *conf)
 {
     struct sink *s = NULL;
