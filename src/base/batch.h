@@ -33,7 +33,7 @@ struct frame {
     uint32_t origlen; /* bytes the frame had on the wire, inserted ones included, without FCS */
     uint32_t lost;    /* frames known to be lost between the frame before and this one */
     int64_t ts_ns;    /* struct wall of the capture */
-    uint32_t port;    /* where it was seen: an index that source and sink agree on */
+    uint32_t point;   /* where it was seen: an index that source and sink agree on */
     uint8_t dir;      /* enum frame_dir */
     uint8_t ins_len;  /* 0: nothing to insert */
     uint16_t ins_off; /* <= datalen */

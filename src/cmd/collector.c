@@ -97,13 +97,13 @@ static int start_engine(struct collector *c, struct error *err)
 static void tap_summary(void *user, const struct listener_peer *tap)
 {
     struct collector *c = user;
-    for (unsigned i = 0; i < tap->n_ports; i++) {
-        const struct receiver_port *p = tap->ports[i];
+    for (unsigned i = 0; i < tap->n_points; i++) {
+        const struct point *p = tap->points[i];
         fprintf(stderr, "%s:%s: %" PRIu64 " received, %" PRIu64 " lost on the link", p->tap,
                 p->ifname, ledger_get(&p->ledger, LEDGER_RX_OUT),
                 ledger_sum(&p->ledger, LEDGER_LINK_RX).dropped);
         for (unsigned k = 0; k < c->n_outputs; k++) {
-            const struct ledger *l = receiver_port_output(p, c->output[k]);
+            const struct ledger *l = point_output(p, c->output[k]);
             if (l) {
                 fprintf(stderr, "; %s: %" PRIu64 " written, %" PRIu64 " dropped",
                         c->output[k]->name, ledger_get(l, LEDGER_SINK_OUT),

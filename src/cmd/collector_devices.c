@@ -198,7 +198,7 @@ static void look_at_one(void *user, const char *tap, struct listener_device *d)
 {
     struct trouble *t = user;
     look(t->c, tap, d);
-    if (t->missed && !d->gone) { /* it was made again while one of its ports was on the way */
+    if (t->missed && !d->gone) { /* it was made again while one of its points was on the way */
         device_sink_renew(t->c->device_sink, tap[0] ? tap : NULL, d->fd);
     }
     if ((d->gone || d->down) && t->n++ == 0) {

@@ -214,12 +214,12 @@ static json_t *forgotten_report(const struct listener_forgotten *f, const struct
     return o;
 }
 
-static json_t *port_report(const struct taps *t, const struct receiver_port *p)
+static json_t *point_report(const struct taps *t, const struct point *p)
 {
     const struct ledger *out[RECEIVER_OUTPUTS] = {0};
     json_t *o = json_object();
     for (unsigned i = 0; i < t->n_outputs; i++) {
-        out[i] = receiver_port_output(p, t->outputs[i]);
+        out[i] = point_output(p, t->outputs[i]);
     }
     set_str(o, "name", p->ifname);
     set_str(o, "filter", p->filter);
@@ -248,7 +248,7 @@ static void set_device(json_t *o, const struct listener_device *d)
 static void tap_report(void *user, const struct listener_peer *tap)
 {
     const struct taps *t = user;
-    json_t *o = json_object(), *ports = json_array();
+    json_t *o = json_object(), *points = json_array();
     set_str(o, "name", tap->name);
     set_str(o, "state", !tap->live ? "gone" : tap->silent ? "silent" : "up");
     set_str(o, "peer", tap->address);
@@ -263,10 +263,10 @@ static void tap_report(void *user, const struct listener_peer *tap)
     set_int(o, "interfaces_refused", tap->refused);
     set_clock(o, tap->rtt_ns, tap->clock_offset_ns);
     set_device(o, tap->device);
-    for (unsigned i = 0; i < tap->n_ports; i++) {
-        (void)json_array_append_new(ports, port_report(t, tap->ports[i]));
+    for (unsigned i = 0; i < tap->n_points; i++) {
+        (void)json_array_append_new(points, point_report(t, tap->points[i]));
     }
-    (void)json_object_set_new(o, "interfaces", ports);
+    (void)json_object_set_new(o, "interfaces", points);
     if (tap->past) {
         (void)json_object_set_new(o, "gone_interfaces", past_report(t, tap->past));
     }

@@ -180,7 +180,7 @@ static void print_order(FILE *to, const json_t *out)
     }
 }
 
-static void print_port(FILE *to, const json_t *o)
+static void print_point(FILE *to, const json_t *o)
 {
     size_t i;
     json_t *out;
@@ -270,12 +270,12 @@ static void print_collector(const json_t *doc, FILE *to)
         json_array_foreach(json_object_get(tap, "interfaces"), k, o)
         {
             fprintf(to, " %s\n", str(o, "name"));
-            print_port(to, o);
+            print_point(to, o);
         }
         o = json_object_get(tap, "gone_interfaces");
         if (o) {
             fprintf(to, " interfaces that are gone: %" PRIu64 "\n", num(o, "count"));
-            print_port(to, o);
+            print_point(to, o);
         }
         print_history(tap, to);
     }
@@ -283,7 +283,7 @@ static void print_collector(const json_t *doc, FILE *to)
     if (o) {
         fprintf(to, "taps that are not remembered one by one, %" PRIu64 " in all\n",
                 num(o, "taps"));
-        print_port(to, o);
+        print_point(to, o);
     }
     if (json_array_size(json_object_get(doc, "history")) > 0) {
         fprintf(to, "sessions of taps\n");

@@ -324,7 +324,7 @@ static void fill(const struct ring *r, struct frame *f, const uint8_t *entry,
         .caplen = h->tp_snaplen,
         .origlen = h->tp_len,
         .ts_ns = (int64_t)h->tp_sec * NSEC_PER_SEC + h->tp_nsec,
-        .port = r->conf.port,
+        .point = r->conf.point,
         .dir = from->sll_pkttype == PACKET_OUTGOING ? FRAME_DIR_OUT : FRAME_DIR_IN,
     };
     if (!r->conf.cooked) {

@@ -41,10 +41,10 @@ enum {
 
 struct ring_conf {
     int ifindex;
-    uint32_t port; /* goes to frame.port */
-    bool raw_ip;   /* this interface has no Ethernet header (NETIF_RAW_IP) */
-    bool cooked;   /* nor does the ring have what header it has (NETIF_COOKED): the kernel
-                    * leaves it out, and says nothing of offloads */
+    uint32_t point; /* goes to frame.point */
+    bool raw_ip;    /* this interface has no Ethernet header (NETIF_RAW_IP) */
+    bool cooked;    /* nor does the ring have what header it has (NETIF_COOKED): the kernel
+                     * leaves it out, and says nothing of offloads */
     bool promiscuous;
     bool ignore_outgoing; /* for direction "in": spares the kernel from showing sent frames */
     uint32_t bytes;       /* of the ring; 0: RING_BYTES_DEFAULT. Rounded up to whole blocks */

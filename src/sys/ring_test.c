@@ -81,7 +81,7 @@ static void assert_balance(struct ring *r, uint64_t read, uint64_t min_drops)
 static void every_byte_in_order(void **state)
 {
     (void)state;
-    struct ring_conf conf = {.ifindex = index_of("vb"), .port = 7};
+    struct ring_conf conf = {.ifindex = index_of("vb"), .point = 7};
     _cleanup_(ring_freep) struct ring *r = ring_on(&conf);
     /* The kernel keeps 1000 frames (netdev_max_backlog) between the ends of a veth. */
     struct sending s = {.fd = sender_on("va", 0), .n = MANY, .window = 500};
@@ -98,7 +98,7 @@ static void every_byte_in_order(void **state)
             assert_frame(&b.f[k], want, len);
             assert_int_equal(b.f[k].origlen, len);
             assert_int_equal(b.f[k].dir, FRAME_DIR_IN);
-            assert_int_equal(b.f[k].port, 7);
+            assert_int_equal(b.f[k].point, 7);
             assert_int_equal(b.f[k].gso_type, 0);
             assert_true(b.f[k].ts_ns >= last_ts);
             last_ts = b.f[k].ts_ns;

@@ -39,7 +39,7 @@ static void a_device(void **state)
     struct sink *s;
     int fd = memfd_create("device", MFD_CLOEXEC); /* takes what a TAP device takes, and more */
     assert_int_equal(device_sink_new("ntap0", fd, &s), 0);
-    util_port(s, 1, "web1", NULL);
+    util_point(s, 1, "web1", NULL);
     for (uint32_t i = 0; i < 5; i++) {
         util_write(s, 1, i, 100 + i);
     }
@@ -53,7 +53,7 @@ static void a_device(void **state)
     close(fd);
     fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* and one that refuses */
     assert_int_equal(device_sink_new("ntap0", fd, &s), 0);
-    util_port(s, 1, "web1", NULL);
+    util_point(s, 1, "web1", NULL);
     util_write(s, 1, 0, 100);
     assert_rows(s, 1, ROWS([LEDGER_SINK_ERROR] = 1));
     sink_free(s);
@@ -64,7 +64,7 @@ static void a_device(void **state)
 static void file_on(int fd, uint32_t n, int status, const uint64_t rows[LEDGER_COUNT])
 {
     struct sink *s = util_sink(fd, false, &util_conf);
-    util_port(s, 1, "web1", NULL);
+    util_point(s, 1, "web1", NULL);
     for (uint32_t i = 0; i < n; i++) {
         util_write(s, 1, i, 100 + i);
     }
@@ -108,7 +108,7 @@ static void a_queue(void **state)
 {
     (void)state;
     struct sink *fake, *s = queue(&fake, (struct queue_sink_conf){.bytes = QUEUE_BYTES_MIN});
-    util_port(s, 1, "web1", NULL);
+    util_point(s, 1, "web1", NULL);
     util_write(s, 1, 0, 100);
     until_out(s, 1);
     util_write(s, 1, 1, FRAME_LEN_MAX + 1);
@@ -126,7 +126,7 @@ static void a_refused_point(void **state)
     (void)state;
     struct sink *fake, *s = queue(&fake, (struct queue_sink_conf){0});
     fake_sink_room(fake, 0);
-    util_port(s, 1, "web1", NULL);
+    util_point(s, 1, "web1", NULL);
     for (uint32_t i = 0; i < 6; i++) {
         util_write(s, 1, i, 100);
     }
@@ -140,9 +140,9 @@ static void order_beside(void **state)
 {
     (void)state;
     struct sink *fake, *s = queue(&fake, (struct queue_sink_conf){.order_ns = NSEC_PER_MSEC});
-    util_port(s, 2, "a", NULL);
-    util_port(s, 3, "b", NULL);
-    util_port(s, 1, "c", NULL);
+    util_point(s, 2, "a", NULL);
+    util_point(s, 3, "b", NULL);
+    util_point(s, 1, "c", NULL);
     util_write(s, 2, 0, 60);
     util_write(s, 3, 0, 60);
     for (uint32_t i = 0; i < 10; i++) { /* four seconds ahead of them */
@@ -153,7 +153,7 @@ static void order_beside(void **state)
                 ROWS([LEDGER_SINK_OUT] = 10, [LEDGER_SINK_BYTES] = 600, [LEDGER_SINK_AHEAD] = 10));
     sink_free(s);
     s = queue(&fake, (struct queue_sink_conf){.order_ns = NSEC_PER_MSEC});
-    util_port(s, 1, "a", NULL);
+    util_point(s, 1, "a", NULL);
     util_write(s, 1, 1000, 60);
     until_out(s, 1);
     for (uint32_t i = 0; i < 10; i++) { /* before what was given out */
@@ -172,7 +172,7 @@ static void early_ones(void **state)
     enum { FRAMES = 20000 };
     struct sink *fake, *s = queue(&fake, (struct queue_sink_conf){.bytes = QUEUE_BYTES_MIN,
                                                                   .order_ns = 3600 * NSEC_PER_SEC});
-    util_port(s, 1, "web1", NULL);
+    util_point(s, 1, "web1", NULL);
     for (uint32_t i = 0; i < FRAMES; i++) {
         util_write(s, 1, i, 1000);
     }

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "sys/tapdev.h"
 
-struct device_port {
+struct device_point {
     int fd;
     struct ledger *ledger; /* NULL: not added */
     char tap[33];
@@ -20,9 +20,9 @@ struct device_port {
 struct device_sink {
     struct sink sink;
     int fd;
-    struct device_port port[SINK_PORTS_MAX];
+    struct device_point point[POINT_MAX];
     _Atomic bool missed;
-    pthread_mutex_t lock; /* ports' coming and going, and the trouble; never a frame */
+    pthread_mutex_t lock; /* points' coming and going, and the trouble; never a frame */
     struct error trouble; /* "": none */
     bool for_good;
 };
@@ -32,33 +32,33 @@ static struct device_sink *of(struct sink *s)
     return (struct device_sink *)s;
 }
 
-static int device_port_add(struct sink *s, const struct sink_port *port, struct error *err)
+static int device_point_add(struct sink *s, const struct point_offer *point, struct error *err)
 {
     struct device_sink *d = of(s);
     struct ledger *ledger = NULL;
-    int r = sink_port_open(s, port, &ledger, err);
+    int r = sink_point_open(s, point, &ledger, err);
     if (r == 0) {
-        struct device_port p = {.fd = port->device > 0 ? port->device : d->fd, .ledger = ledger};
-        snprintf(p.tap, sizeof(p.tap), "%s", port->tap);
+        struct device_point p = {.fd = point->device > 0 ? point->device : d->fd, .ledger = ledger};
+        snprintf(p.tap, sizeof(p.tap), "%s", point->tap);
         pthread_mutex_lock(&d->lock);
-        d->port[port->index] = p;
+        d->point[point->index] = p;
         pthread_mutex_unlock(&d->lock);
     }
     return r;
 }
 
-static void device_port_remove(struct sink *s, uint32_t index)
+static void device_point_remove(struct sink *s, uint32_t index)
 {
     struct device_sink *d = of(s);
-    if (index < SINK_PORTS_MAX && d->port[index].ledger) {
+    if (index < POINT_MAX && d->point[index].ledger) {
         pthread_mutex_lock(&d->lock);
-        d->port[index].ledger = NULL; /* from here on its descriptor may be closed */
+        d->point[index].ledger = NULL; /* from here on its descriptor may be closed */
         pthread_mutex_unlock(&d->lock);
-        sink_port_close(s, index);
+        sink_point_close(s, index);
     }
 }
 
-static void device_port_stats(struct sink *s, uint32_t index, const struct ledger *figures)
+static void device_point_stats(struct sink *s, uint32_t index, const struct ledger *figures)
 {
     (void)s;
     (void)index;
@@ -84,9 +84,9 @@ static void device_write(struct sink *s, const struct batch *b)
     struct device_sink *d = of(s);
     for (uint32_t i = 0; i < b->n; i++) {
         const struct frame *f = &b->f[i];
-        struct device_port *p = f->port < SINK_PORTS_MAX ? &d->port[f->port] : NULL;
+        struct device_point *p = f->point < POINT_MAX ? &d->point[f->point] : NULL;
         if (!p || !p->ledger) {
-            continue; /* it was not added: a device has room for every port */
+            continue; /* it was not added: a device has room for every point */
         }
         sink_count_in(s, p->ledger);
         int r = tapdev_write(p->fd, f);
@@ -137,8 +137,8 @@ void device_sink_renew(struct sink *s, const char *tap, int fd)
 {
     struct device_sink *d = of(s);
     pthread_mutex_lock(&d->lock);
-    for (unsigned i = 0; i < SINK_PORTS_MAX; i++) {
-        struct device_port *p = &d->port[i];
+    for (unsigned i = 0; i < POINT_MAX; i++) {
+        struct device_point *p = &d->point[i];
         if (p->ledger && p->fd != fd && (!tap || strcmp(p->tap, tap) == 0) &&
             tapdev_state(p->fd) == TAPDEV_GONE) {
             (void)dup3(fd, p->fd, O_CLOEXEC);
@@ -156,9 +156,9 @@ static void device_free(struct sink *s)
 
 static const struct sink_ops ops = {
     .kind = "tap-device",
-    .port_add = device_port_add,
-    .port_stats = device_port_stats,
-    .port_remove = device_port_remove,
+    .point_add = device_point_add,
+    .point_stats = device_point_stats,
+    .point_remove = device_point_remove,
     .write = device_write,
     .flush = device_flush,
     .check = device_check,

@@ -8,7 +8,7 @@
 
 #include "data/sink.h"
 
-/* `fd` is the device of all ports that bring none of their own (sink_port.device), or -1.
+/* `fd` is the device of all points that bring none of their own (sink_point.device), or -1.
  * Descriptors are borrowed. -ENOMEM. */
 int device_sink_new(const char *name, int fd, struct sink **ret);
 
@@ -19,6 +19,6 @@ int device_sink_new(const char *name, int fd, struct sink **ret);
 void device_sink_trouble(struct sink *s, const char *words, bool for_good);
 /* Was a frame refused, since the last call, because its device had been removed? */
 bool device_sink_missed(struct sink *s);
-/* The device of this tap (NULL: of all) was removed and is `fd` now: ports whose descriptor still
+/* The device of this tap (NULL: of all) was removed and is `fd` now: points whose descriptor still
  * is the old one get a copy under the number that they have. */
 void device_sink_renew(struct sink *s, const char *tap, int fd);

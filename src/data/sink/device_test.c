@@ -19,16 +19,16 @@ static struct sink *new_sink(int fd)
     return s;
 }
 
-static void add_port(struct sink *s, uint32_t index, const char *tap, int fd)
+static void add_point(struct sink *s, uint32_t index, const char *tap, int fd)
 {
     struct error err = {""};
-    const struct sink_port port = {.index = index, .tap = tap, .ifname = "eth0", .device = fd};
-    if (s->ops->port_add(s, &port, &err) < 0) {
+    const struct point_offer point = {.index = index, .tap = tap, .ifname = "eth0", .device = fd};
+    if (s->ops->point_add(s, &point, &err) < 0) {
         fail_msg("%s", err.text);
     }
 }
 
-/* A frame for that port: 1 if it was written, else 0, and it is counted as `drop`. */
+/* A frame for that point: 1 if it was written, else 0, and it is counted as `drop`. */
 static uint64_t written(struct sink *s, uint32_t index, enum ledger_id drop)
 {
     const struct ledger *l = sink_ledger(s, index);
@@ -37,7 +37,7 @@ static uint64_t written(struct sink *s, uint32_t index, enum ledger_id drop)
                             .datalen = sizeof(bytes),
                             .caplen = sizeof(bytes),
                             .origlen = sizeof(bytes),
-                            .port = index};
+                            .point = index};
     uint64_t before = ledger_get(l, LEDGER_SINK_OUT), dropped = ledger_get(l, drop);
     s->ops->write(s, &b);
     uint64_t out = ledger_get(l, LEDGER_SINK_OUT) - before;
@@ -52,9 +52,9 @@ static void a_device_comes_back_under_its_number(void **state)
     int web = tun_device("web", IFF_TAP), copy = fcntl(web, F_DUPFD_CLOEXEC, 3);
     int db = tun_device("db", IFF_TAP);
     struct sink *s = new_sink(-1);
-    add_port(s, 1, "web", web);
-    add_port(s, 2, "web", copy);
-    add_port(s, 3, "db", db);
+    add_point(s, 1, "web", web);
+    add_point(s, 2, "web", copy);
+    add_point(s, 3, "db", db);
     assert_int_equal(written(s, 1, LEDGER_SINK_CLOSED) + written(s, 3, LEDGER_SINK_CLOSED), 2);
     assert_false(device_sink_missed(s));
     sh("ip link del web");
@@ -67,10 +67,10 @@ static void a_device_comes_back_under_its_number(void **state)
     device_sink_renew(s, "web", again);
     assert_int_equal(written(s, 1, LEDGER_SINK_CLOSED), 1);
     assert_int_equal(written(s, 2, LEDGER_SINK_CLOSED), 1);
-    close(again); /* each port has one of its own */
+    close(again); /* each point has one of its own */
     assert_int_equal(written(s, 1, LEDGER_SINK_CLOSED), 1);
     assert_int_equal(fcntl(web, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-    s->ops->port_remove(s, 2);
+    s->ops->point_remove(s, 2);
     sh("ip link del web");
     again = tun_device("web", IFF_TAP);
     device_sink_renew(s, "web", again);

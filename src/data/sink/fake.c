@@ -9,10 +9,10 @@ struct fake_sink {
     struct sink head;
     struct fake_frame *frames;
     size_t n, room, max;
-    struct fake_port *ports[SINK_PORTS_MAX];
-    bool open[SINK_PORTS_MAX];
+    struct fake_point *points[POINT_MAX];
+    bool open[POINT_MAX];
     uint32_t n_open;
-    _Atomic uint32_t room_ports;
+    _Atomic uint32_t room_points;
     _Atomic int failed;
     _Atomic uint32_t flushes, finishes;
 };
@@ -22,45 +22,45 @@ static struct fake_sink *of(const struct sink *s)
     return (struct fake_sink *)(uintptr_t)s; /* its head is the first member */
 }
 
-static int fake_port_add(struct sink *s, const struct sink_port *port, struct error *err)
+static int fake_point_add(struct sink *s, const struct point_offer *point, struct error *err)
 {
     struct fake_sink *fs = of(s);
     struct ledger *ledger;
-    int failed = sink_port_open(s, port, &ledger, err);
+    int failed = sink_point_open(s, point, &ledger, err);
     if (failed < 0) {
         return failed;
     }
-    struct fake_port **p = &fs->ports[port->index];
-    if (fs->n_open >= atomic_load(&fs->room_ports) || (!*p && !(*p = calloc(1, sizeof(**p))))) {
-        sink_port_refuse(s, port->index);
+    struct fake_point **p = &fs->points[point->index];
+    if (fs->n_open >= atomic_load(&fs->room_points) || (!*p && !(*p = calloc(1, sizeof(**p))))) {
+        sink_point_refuse(s, point->index);
         return error_set(err, ENOSPC, "%s: no room", s->name);
     }
     fs->n_open++;
-    snprintf((*p)->tap, sizeof((*p)->tap), "%s", port->tap);
-    snprintf((*p)->ifname, sizeof((*p)->ifname), "%s", port->ifname);
-    snprintf((*p)->filter, sizeof((*p)->filter), "%s", port->filter ? port->filter : "");
+    snprintf((*p)->tap, sizeof((*p)->tap), "%s", point->tap);
+    snprintf((*p)->ifname, sizeof((*p)->ifname), "%s", point->ifname);
+    snprintf((*p)->filter, sizeof((*p)->filter), "%s", point->filter ? point->filter : "");
     (*p)->adds++;
-    fs->open[port->index] = true;
+    fs->open[point->index] = true;
     return 0;
 }
 
-static void fake_port_stats(struct sink *s, uint32_t index, const struct ledger *figures)
+static void fake_point_stats(struct sink *s, uint32_t index, const struct ledger *figures)
 {
-    struct fake_port *p = index < SINK_PORTS_MAX ? of(s)->ports[index] : NULL;
+    struct fake_point *p = index < POINT_MAX ? of(s)->points[index] : NULL;
     for (unsigned i = 0; p && i < LEDGER_COUNT; i++) {
         ledger_set(&p->figures, (enum ledger_id)i, ledger_get(figures, (enum ledger_id)i));
     }
 }
 
-static void fake_port_remove(struct sink *s, uint32_t index)
+static void fake_point_remove(struct sink *s, uint32_t index)
 {
     struct fake_sink *fs = of(s);
-    if (index < SINK_PORTS_MAX && fs->open[index]) {
+    if (index < POINT_MAX && fs->open[index]) {
         fs->open[index] = false;
         fs->n_open--;
-        fs->ports[index]->removes++;
+        fs->points[index]->removes++;
     }
-    sink_port_close(s, index);
+    sink_point_close(s, index);
 }
 
 static bool keep(struct fake_sink *fs, const struct frame *f)
@@ -76,7 +76,7 @@ static bool keep(struct fake_sink *fs, const struct frame *f)
     }
     struct fake_frame *to = &fs->frames[fs->n];
     *to = (struct fake_frame){
-        malloc(f->caplen + 1), f->caplen, f->origlen, f->lost, f->port, f->ts_ns, f->dir};
+        malloc(f->caplen + 1), f->caplen, f->origlen, f->lost, f->point, f->ts_ns, f->dir};
     if (!to->data) {
         return false;
     }
@@ -90,11 +90,11 @@ static void fake_write(struct sink *s, const struct batch *b)
     struct fake_sink *fs = of(s);
     for (uint32_t i = 0; i < b->n; i++) {
         const struct frame *f = &b->f[i];
-        if (f->port >= SINK_PORTS_MAX || !fs->open[f->port]) {
-            sink_count_refused(s, f->port);
+        if (f->point >= POINT_MAX || !fs->open[f->point]) {
+            sink_count_refused(s, f->point);
             continue;
         }
-        struct ledger *l = sink_ledger(s, f->port);
+        struct ledger *l = sink_ledger(s, f->point);
         sink_count_in(s, l);
         if (atomic_load(&fs->failed)) {
             ledger_add(l, LEDGER_SINK_ERROR, 1);
@@ -130,8 +130,8 @@ static void fake_free(struct sink *s)
     for (size_t i = 0; i < fs->n; i++) {
         free(fs->frames[i].data);
     }
-    for (size_t i = 0; i < SINK_PORTS_MAX; i++) {
-        free(fs->ports[i]);
+    for (size_t i = 0; i < POINT_MAX; i++) {
+        free(fs->points[i]);
     }
     free(fs->frames);
     sink_done(s);
@@ -140,9 +140,9 @@ static void fake_free(struct sink *s)
 
 static const struct sink_ops fake_ops = {
     .kind = "fake",
-    .port_add = fake_port_add,
-    .port_stats = fake_port_stats,
-    .port_remove = fake_port_remove,
+    .point_add = fake_point_add,
+    .point_stats = fake_point_stats,
+    .point_remove = fake_point_remove,
     .write = fake_write,
     .flush = fake_flush,
     .check = fake_check,
@@ -157,7 +157,7 @@ int fake_sink_new(const char *name, struct sink **ret)
         return -ENOMEM;
     }
     fs->max = SIZE_MAX;
-    fs->room_ports = SINK_PORTS_MAX;
+    fs->room_points = POINT_MAX;
     if (sink_init(&fs->head, &fake_ops, name) < 0) {
         fake_free(&fs->head);
         return -ENOMEM;
@@ -172,9 +172,9 @@ const struct fake_frame *fake_sink_frames(const struct sink *s, size_t *ret_n)
     return of(s)->frames;
 }
 
-const struct fake_port *fake_sink_port(const struct sink *s, uint32_t index)
+const struct fake_point *fake_sink_point(const struct sink *s, uint32_t index)
 {
-    return index < SINK_PORTS_MAX ? of(s)->ports[index] : NULL;
+    return index < POINT_MAX ? of(s)->points[index] : NULL;
 }
 
 uint32_t fake_sink_flushes(const struct sink *s)
@@ -194,7 +194,7 @@ void fake_sink_fail(struct sink *s, int code)
 
 void fake_sink_room(struct sink *s, uint32_t max)
 {
-    atomic_store(&of(s)->room_ports, max);
+    atomic_store(&of(s)->room_points, max);
 }
 
 void fake_sink_limit(struct sink *s, size_t max)

@@ -47,11 +47,11 @@ static uint32_t run(bool take, bool set, struct ledger *ledger)
     b.n = FRAMES;
     for (unsigned i = 0; i < FRAMES; i++) {
         make(data[i], i < 2 ? 2 : 3, i == 0 || i == 2 || i == 3 || i == 4);
-        b.f[i] = (struct frame){.data = data[i], .datalen = LEN, .caplen = LEN, .port = i};
+        b.f[i] = (struct frame){.data = data[i], .datalen = LEN, .caplen = LEN, .point = i};
     }
     s->ops->run(s, &b);
     for (unsigned i = 0; i < b.n; i++) {
-        passed |= 1U << b.f[i].port;
+        passed |= 1U << b.f[i].point;
     }
     assert_int_equal(ledger_get(ledger, LEDGER_SEL_OUT), b.n);
     s->ops->free(s);

@@ -17,9 +17,6 @@
 
 enum {
     LISTENER_PEERS = 4096, /* names remembered */
-    LISTENER_PORTS = 4095, /* observation points in all, … */
-    LISTENER_SHARE = 64,   /* … of which a tap gets so many while there is any, … */
-    LISTENER_SPARE = 1024, /* … and more only while there are more than these */
     LISTENER_HALF_FREE =
         256, /* handshakes that have not become a session, begun without a cookie; */
     LISTENER_HALF_REAL = 768, /* with one, … */
@@ -50,12 +47,11 @@ enum {
     LISTENER_BEGINS = 1,      /* sessions of a tap in a second, … */
     LISTENER_BEGINS_BURST = 16, /* … and at once */
     LISTENER_STREAMS = 16,      /* the same of streams that it begins */
-    LISTENER_STREAMS_BURST = 3 * RECEIVER_STREAMS,
+    LISTENER_STREAMS_BURST = 3 * POINT_STREAMS,
     LISTENER_DEVICES = 32,         /* TAP devices that are made in a second, of all taps, … */
     LISTENER_DEVICES_BURST = 1024, /* … and at once */
-    LISTENER_KEYS = 4, /* of a session: the newest, and older ones under which records may come */
-    PEER_PORTS = RECEIVER_STREAMS + 256,
-    PEER_NAMES_RATE = 1,     /* interfaces that are new: a second, after PEER_PORTS at once */
+    LISTENER_KEYS = 4,   /* of a session: the newest, and older ones under which records may come */
+    PEER_NAMES_RATE = 1, /* interfaces that are new: a second, after POINT_OF_PEER at once */
     LISTENER_IDLE_MS = 2000, /* of an observation point before its counts may be put to others' */
 };
 
@@ -99,8 +95,8 @@ struct peer {
     char name[LINK_NAME_MAX + 1], host[129], software[129];
     uint64_t number; /* given to no other */
     struct table_link by_name;
-    struct receiver_port *port[PEER_PORTS];
-    unsigned n_ports;
+    struct point *point[POINT_OF_PEER];
+    unsigned n_points;
     struct bucket names;        /* interfaces that it may announce as new */
     struct listener_past *past; /* NULL: none yet */
     struct session *session;    /* NULL: gone */
@@ -132,12 +128,12 @@ struct session {
     struct peer *peer;
     const struct allow_entry *entry; /* NULL: by passphrase or in the clear */
     struct key *key;                 /* the one to send with */
-    struct receiver_port *stream[RECEIVER_STREAMS];
-    uint16_t stream_id[RECEIVER_STREAMS];
-    bool final[RECEIVER_STREAMS];  /* the tap has said how many frames there were in all */
-    bool ending[RECEIVER_STREAMS]; /* the data thread closes its books */
+    struct point *stream[POINT_STREAMS];
+    uint16_t stream_id[POINT_STREAMS];
+    bool final[POINT_STREAMS];  /* the tap has said how many frames there were in all */
+    bool ending[POINT_STREAMS]; /* the data thread closes its books */
     unsigned n_streams;
-    uint16_t refused[RECEIVER_STREAMS]; /* streams that it announces and that are not taken */
+    uint16_t refused[POINT_STREAMS]; /* streams that it announces and that are not taken */
     unsigned n_refused;
     bool closing; /* the data thread closes its books, … */
     bool asked;   /* … or has yet to be told so */
@@ -177,9 +173,9 @@ struct listener {
     struct table sessions_by_tag, sessions_by_address, peers_by_name;
     struct peer *peer[LISTENER_PEERS];
     unsigned n_peers;
-    uint64_t last_peer;                 /* the number given out last */
-    uint32_t n_ports, last_port;        /* in use; the index given out last */
-    bool port_used[LISTENER_PORTS + 1]; /* by index, from 1 on */
+    uint64_t last_peer;               /* the number given out last */
+    uint32_t n_points, last_point;    /* in use; the index given out last */
+    bool point_used[POINT_COUNT + 1]; /* by index, from 1 on */
     struct listener_forgotten forgotten;
     unsigned hints, words;
     struct bucket devices; /* made for taps */
@@ -242,11 +238,11 @@ struct peer *listener_peer_for(struct listener *s, const struct link_info *info,
 /* Frees a tap, which is in no session, with its observation points. */
 void listener_peer_free(struct peer *t);
 /* No frames come under it until the tap announces it again. */
-void listener_port_idle(struct receiver_port *p);
+void listener_point_idle(struct point *p);
 /* The tap's point of that name. One that is new may take the place of another that has been idle
  * for long. NULL: none can be had now, *ret_why says why. */
-struct receiver_port *listener_port_for(struct listener *s, struct peer *tap,
-                                        struct link_text ifname, const char **ret_why);
+struct point *listener_point_for(struct listener *s, struct peer *tap, struct link_text ifname,
+                                 const char **ret_why);
 /* Notes whether an announced stream is refused at present. */
 void listener_note_refused(struct session *ss, uint16_t stream, bool refused);
 

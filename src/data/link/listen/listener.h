@@ -82,8 +82,8 @@ struct listener_peer {
     unsigned unclosed;
     unsigned refused;                /* interfaces that it announces and that are not taken */
     int64_t rtt_ns, clock_offset_ns; /* the tap's wall clock minus ours; valid with rtt_ns > 0 */
-    struct receiver_port *const *ports;
-    unsigned n_ports;
+    struct point *const *points;
+    unsigned n_points;
     const struct listener_device *device;
     const struct history *history;    /* as the tap tells it */
     const struct listener_past *past; /* NULL: all its interfaces are in the list */

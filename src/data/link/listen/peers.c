@@ -14,9 +14,9 @@
 
 void listener_peer_free(struct peer *t)
 {
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        free(t->port[i]->filter);
-        free(t->port[i]);
+    for (unsigned i = 0; i < t->n_points; i++) {
+        free(t->point[i]->filter);
+        free(t->point[i]);
     }
     closep(&t->device.fd);
     history_done(&t->history);
@@ -32,13 +32,13 @@ static void add_up(struct ledger *to, const struct ledger *from)
 }
 
 /* Nothing of it is between the link and the end of an output. */
-static bool settled(const struct listener *s, const struct receiver_port *p)
+static bool settled(const struct listener *s, const struct point *p)
 {
     if (ledger_sum(&p->ledger, LEDGER_LINK_RX).in_flight != 0) {
         return false;
     }
     for (unsigned k = 0; k < s->conf.n_outputs; k++) {
-        const struct ledger *l = receiver_port_output(p, s->conf.outputs[k]);
+        const struct ledger *l = point_output(p, s->conf.outputs[k]);
         if (l && ledger_sum(l, LEDGER_SINK).in_flight != 0) {
             return false;
         }
@@ -48,8 +48,8 @@ static bool settled(const struct listener *s, const struct receiver_port *p)
 
 static bool tap_settled(const struct listener *s, const struct peer *t)
 {
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        if (!settled(s, t->port[i])) {
+    for (unsigned i = 0; i < t->n_points; i++) {
+        if (!settled(s, t->point[i])) {
             return false;
         }
     }
@@ -57,9 +57,9 @@ static bool tap_settled(const struct listener *s, const struct peer *t)
 }
 
 /* Its counts go to those of the tap's interfaces that are no more. */
-static bool forget_port(struct listener *s, struct peer *t, unsigned at)
+static bool forget_point(struct listener *s, struct peer *t, unsigned at)
 {
-    struct receiver_port *p = t->port[at];
+    struct point *p = t->point[at];
     if (!t->past) {
         t->past = calloc(1, sizeof(*t->past)); /* with it; read before it is gone */
     }
@@ -70,13 +70,13 @@ static bool forget_port(struct listener *s, struct peer *t, unsigned at)
     add_up(&t->past->rx, &p->ledger);
     add_up(&t->past->reported, &p->reported);
     for (unsigned k = 0; k < s->conf.n_outputs; k++) {
-        add_up(&t->past->out[k], receiver_port_output(p, s->conf.outputs[k]));
+        add_up(&t->past->out[k], point_output(p, s->conf.outputs[k]));
     }
-    s->port_used[p->index] = false;
-    s->n_ports--;
+    s->point_used[p->index] = false;
+    s->n_points--;
     free(p->filter);
     free(p);
-    t->port[at] = t->port[--t->n_ports];
+    t->point[at] = t->point[--t->n_points];
     return true;
 }
 
@@ -84,8 +84,8 @@ static bool forget_tap(struct listener *s, unsigned at)
 {
     struct peer *t = s->peer[at];
     struct listener_forgotten *f = &s->forgotten;
-    while (t->n_ports > 0) {
-        if (!forget_port(s, t, t->n_ports - 1)) {
+    while (t->n_points > 0) {
+        if (!forget_point(s, t, t->n_points - 1)) {
             return false;
         }
     }
@@ -144,7 +144,7 @@ static struct peer *make(struct listener *s, const char *name)
         bucket_init(&t->begins, LISTENER_BEGINS_BURST, mono_now());
         bucket_init(&t->streams, LISTENER_STREAMS_BURST, mono_now());
         history_init(&t->history, HISTORY_TAP);
-        bucket_init(&t->names, PEER_PORTS, mono_now());
+        bucket_init(&t->names, POINT_OF_PEER, mono_now());
         s->peer[s->n_peers++] = t;
         table_add(&s->peers_by_name, &t->by_name,
                   table_hash(&s->peers_by_name, t->name, strlen(t->name)));
@@ -215,7 +215,7 @@ struct peer *listener_peer_for(struct listener *s, const struct link_info *info,
     return t;
 }
 
-void listener_port_idle(struct receiver_port *p)
+void listener_point_idle(struct point *p)
 {
     p->has_stream = p->has_sub = p->shown = false;
     p->idle = mono_now();
@@ -223,17 +223,17 @@ void listener_port_idle(struct receiver_port *p)
 
 static uint32_t free_index(struct listener *s)
 {
-    uint32_t i = s->last_port;
+    uint32_t i = s->last_point;
     do {
-        i = i % LISTENER_PORTS + 1;
-    } while (s->port_used[i]);
-    s->port_used[i] = true;
-    s->n_ports++;
-    return s->last_port = i;
+        i = i % POINT_COUNT + 1;
+    } while (s->point_used[i]);
+    s->point_used[i] = true;
+    s->n_points++;
+    return s->last_point = i;
 }
 
 /* Nothing counts in it any more, and what it counts is complete. */
-static bool is_over(const struct listener *s, const struct receiver_port *p)
+static bool is_over(const struct listener *s, const struct point *p)
 {
     return !p->has_stream && !p->has_sub && !p->shown &&
            mono_due(mono_now(), mono_add_ms(p->idle, LISTENER_IDLE_MS)) && settled(s, p);
@@ -242,8 +242,8 @@ static bool is_over(const struct listener *s, const struct receiver_port *p)
 /* The tap is within its share, or there is enough for it to have more. */
 static bool has_place(const struct listener *s, const struct peer *tap)
 {
-    const unsigned left = LISTENER_PORTS - s->n_ports;
-    return tap->n_ports < PEER_PORTS && left > (tap->n_ports < LISTENER_SHARE ? 0 : LISTENER_SPARE);
+    const unsigned left = POINT_COUNT - s->n_points;
+    return tap->n_points < POINT_OF_PEER && left > (tap->n_points < POINT_SHARE ? 0 : POINT_SPARE);
 }
 
 struct place {
@@ -251,15 +251,15 @@ struct place {
     unsigned at;
 };
 
-/* Is the port a better one to forget than that one? First those of taps beyond their share, then
+/* Is the point a better one to forget than that one? First those of taps beyond their share, then
  * those idle for longest. */
 static bool goes_first(const struct peer *t, unsigned at, const struct place *than)
 {
-    bool greedy = t->n_ports > LISTENER_SHARE;
-    if (!than->tap || greedy != (than->tap->n_ports > LISTENER_SHARE)) {
+    bool greedy = t->n_points > POINT_SHARE;
+    if (!than->tap || greedy != (than->tap->n_points > POINT_SHARE)) {
         return !than->tap || greedy;
     }
-    return t->port[at]->idle.ns < than->tap->port[than->at]->idle.ns;
+    return t->point[at]->idle.ns < than->tap->point[than->at]->idle.ns;
 }
 
 /* The place that a new point of the tap can have: of its own, or anybody's while it is within its
@@ -269,11 +269,11 @@ static struct place find_idle(const struct listener *s, const struct peer *tap)
     struct place found = {NULL, 0};
     for (unsigned i = 0; i < s->n_peers; i++) {
         struct peer *t = s->peer[i];
-        if (t != tap && tap->n_ports >= LISTENER_SHARE) {
+        if (t != tap && tap->n_points >= POINT_SHARE) {
             continue;
         }
-        for (unsigned k = 0; k < t->n_ports; k++) {
-            if (is_over(s, t->port[k]) && goes_first(t, k, &found)) {
+        for (unsigned k = 0; k < t->n_points; k++) {
+            if (is_over(s, t->point[k]) && goes_first(t, k, &found)) {
                 found = (struct place){t, k};
             }
         }
@@ -281,29 +281,29 @@ static struct place find_idle(const struct listener *s, const struct peer *tap)
     return found;
 }
 
-static struct receiver_port *make_port(struct listener *s, struct peer *tap, const char *name)
+static struct point *make_point(struct listener *s, struct peer *tap, const char *name)
 {
-    struct receiver_port *p = calloc(1, sizeof(*p));
+    struct point *p = calloc(1, sizeof(*p));
     if (p) {
         p->index = free_index(s);
         p->idle = mono_now();
         snprintf(p->tap, sizeof(p->tap), "%s", tap->name);
         p->tap_number = tap->number;
         snprintf(p->ifname, sizeof(p->ifname), "%s", name);
-        tap->port[tap->n_ports++] = p;
+        tap->point[tap->n_points++] = p;
     }
     return p;
 }
 
-struct receiver_port *listener_port_for(struct listener *s, struct peer *tap,
-                                        struct link_text ifname, const char **ret_why)
+struct point *listener_point_for(struct listener *s, struct peer *tap, struct link_text ifname,
+                                 const char **ret_why)
 {
-    char name[RECEIVER_IFNAME];
+    char name[POINT_IFNAME];
     struct place old = {NULL, 0};
     copy_text(name, sizeof(name), ifname);
-    for (unsigned i = 0; i < tap->n_ports; i++) {
-        if (strcmp(tap->port[i]->ifname, name) == 0) {
-            return tap->port[i];
+    for (unsigned i = 0; i < tap->n_points; i++) {
+        if (strcmp(tap->point[i]->ifname, name) == 0) {
+            return tap->point[i];
         }
     }
     if (!has_place(s, tap)) {
@@ -313,12 +313,12 @@ struct receiver_port *listener_port_for(struct listener *s, struct peer *tap,
             return NULL;
         }
     }
-    if (!bucket_take(&tap->names, PEER_NAMES_RATE, PEER_PORTS, mono_now())) {
+    if (!bucket_take(&tap->names, PEER_NAMES_RATE, POINT_OF_PEER, mono_now())) {
         *ret_why = "too many new interfaces, it has to wait";
         return NULL;
     }
     *ret_why = "there is no memory for its interface";
-    return !old.tap || forget_port(s, old.tap, old.at) ? make_port(s, tap, name) : NULL;
+    return !old.tap || forget_point(s, old.tap, old.at) ? make_point(s, tap, name) : NULL;
 }
 
 void listener_note_refused(struct session *ss, uint16_t stream, bool refused)
@@ -327,7 +327,7 @@ void listener_note_refused(struct session *ss, uint16_t stream, bool refused)
     while (i < ss->n_refused && ss->refused[i] != stream) {
         i++;
     }
-    if (refused && i == ss->n_refused && i < RECEIVER_STREAMS) {
+    if (refused && i == ss->n_refused && i < POINT_STREAMS) {
         ss->refused[ss->n_refused++] = stream;
     } else if (!refused && i < ss->n_refused) {
         ss->refused[i] = ss->refused[--ss->n_refused];
@@ -355,8 +355,8 @@ void listener_each(const struct listener *s, listener_peer_fn *fn, void *user)
             .refused = t->session ? t->session->n_refused : 0,
             .rtt_ns = t->rtt_ns,
             .clock_offset_ns = t->clock_offset_ns,
-            .ports = t->port,
-            .n_ports = t->n_ports,
+            .points = t->point,
+            .n_points = t->n_points,
             .device = &t->device,
             .history = &t->history,
             .past = t->past,

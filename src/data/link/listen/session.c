@@ -85,9 +85,9 @@ void listener_session_closed(struct listener *s, uint32_t id)
     listener_tell_event(s, t, HISTORY_SESSION_OVER,
                         ss->wants_ack ? "session closed by the tap"
                                       : "session ended without the tap's last word");
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        if (t->port[i]->shown) {
-            listener_port_idle(t->port[i]);
+    for (unsigned i = 0; i < t->n_points; i++) {
+        if (t->point[i]->shown) {
+            listener_point_idle(t->point[i]);
         }
     }
     if (t->session == ss) {
@@ -295,7 +295,7 @@ static bool stream_known(const struct session *ss, uint16_t id)
 }
 
 /* Fills the fields that the data thread may read from now on until the session is closed. */
-static void describe(struct receiver_port *p, const struct link_stream *ls)
+static void describe(struct point *p, const struct link_stream *ls)
 {
     free(p->filter);
     p->filter = ls->filter.len > 0 ? calloc(1, (size_t)ls->filter.len + 1) : NULL;
@@ -312,11 +312,11 @@ static void describe(struct receiver_port *p, const struct link_stream *ls)
 static bool add_stream(struct listener *s, struct session *ss, const struct link_stream *ls)
 {
     const char *why = "";
-    if (ss->n_streams == RECEIVER_STREAMS || open_device(s, ss->peer) < 0 ||
+    if (ss->n_streams == POINT_STREAMS || open_device(s, ss->peer) < 0 ||
         !bucket_take(&ss->peer->streams, LISTENER_STREAMS, LISTENER_STREAMS_BURST, mono_now())) {
         return false; /* it asks again */
     }
-    struct receiver_port *p = listener_port_for(s, ss->peer, ls->ifname, &why);
+    struct point *p = listener_point_for(s, ss->peer, ls->ifname, &why);
     if (!p) {
         say_once(s, ss, "%.*s: %s", (int)MIN(ls->ifname.len, LINK_NAME_MAX), ls->ifname.p, why);
         return false;
@@ -357,10 +357,10 @@ static void on_stream(struct listener *s, struct session *ss, struct key *k,
 static void on_port(struct listener *s, struct session *ss, const struct link_port *lp)
 {
     const char *why = "";
-    if (lp->port >= PEER_PORTS || !stream_known(ss, lp->stream)) {
+    if (lp->port >= POINT_OF_PEER || !stream_known(ss, lp->stream)) {
         return;
     }
-    struct receiver_port *p = listener_port_for(s, ss->peer, lp->ifname, &why);
+    struct point *p = listener_point_for(s, ss->peer, lp->ifname, &why);
     if (!p) { /* its frames come under the stream's own name */
         say_once(s, ss, "%.*s: %s", (int)MIN(lp->ifname.len, LINK_NAME_MAX), lp->ifname.p, why);
         return;
@@ -371,7 +371,7 @@ static void on_port(struct listener *s, struct session *ss, const struct link_po
 
 /* The tap's counters are of its whole life, of which nothing is known but what it has said in this
  * session: from then on they grow as fast as an interface can have them grow. */
-static bool figures_plausible(const struct receiver_port *p, const struct link_report_stream *rs,
+static bool figures_plausible(const struct point *p, const struct link_report_stream *rs,
                               struct mono now)
 {
     bool first = p->reported_at.ns == 0;
@@ -387,8 +387,7 @@ static bool figures_plausible(const struct receiver_port *p, const struct link_r
     return true;
 }
 
-static void take_figures(struct receiver_port *p, const struct link_report_stream *rs,
-                         struct mono now)
+static void take_figures(struct point *p, const struct link_report_stream *rs, struct mono now)
 {
     for (unsigned k = 0; k < LEDGER_COUNT; k++) {
         if (rs->has[k]) {
@@ -412,7 +411,7 @@ static void on_report(struct listener *s, struct session *ss, const struct link_
         if (at == ss->n_streams) {
             continue;
         }
-        struct receiver_port *p = ss->stream[at];
+        struct point *p = ss->stream[at];
         ss->final[at] |= r->final;
         const struct receiver_report said = {.frames = rs->frames,
                                              .datagrams = rs->datagrams,
@@ -452,7 +451,7 @@ void listener_stream_ended(struct listener *s, uint32_t id, uint16_t stream)
     if (!ss || at == ss->n_streams) {
         return;
     }
-    struct receiver_port *p = ss->stream[at];
+    struct point *p = ss->stream[at];
     struct link_stream_end end = {.stream = stream};
     end.frames = atomic_load_explicit(&p->accounted, memory_order_acquire);
     end.lost = atomic_load_explicit(&p->lost, memory_order_relaxed);
@@ -461,7 +460,7 @@ void listener_stream_ended(struct listener *s, uint32_t id, uint16_t stream)
     }
     ledger_publish(&p->past, &p->reported); /* the next capture of that name counts from 0 */
     bool sub = p->has_sub;
-    listener_port_idle(p);
+    listener_point_idle(p);
     p->has_sub = p->shown = sub;
     unsigned last = --ss->n_streams;
     ss->stream[at] = ss->stream[last];

@@ -12,7 +12,6 @@
 #include "sys/crypto/kdf.h"
 
 enum {
-    POINTS_OF_SESSION = RECEIVER_STREAMS + REASM_PORTS, /* no more are announced: TAP_PORTS */
     COMMAND_WAIT_MS = 100,
 };
 
@@ -36,7 +35,7 @@ struct command {
     uint16_t stream, sub;
     uint32_t index, session;
     struct aead *aead;
-    struct receiver_port *port;
+    struct point *point;
     int device;
     struct receiver_report report;
     struct udp_addr from;
@@ -110,7 +109,7 @@ static void key_drop(struct receiver *r, uint32_t index)
 static struct rx_session *session_new(struct receiver *r)
 {
     struct rx_session *s = calloc(1, sizeof(*s));
-    struct rx_point *points = s ? calloc(POINTS_OF_SESSION, sizeof(*points)) : NULL;
+    struct rx_point *points = s ? calloc(POINT_OF_PEER, sizeof(*points)) : NULL;
     if (!points) {
         free(s);
         return NULL;
@@ -138,10 +137,10 @@ static void bind_key(struct receiver *r, const struct command *c)
     }
 }
 
-static bool port_known(const struct rx_session *s, const struct receiver_port *port)
+static bool point_known(const struct rx_session *s, const struct point *point)
 {
     for (unsigned i = 0; i < s->n_points; i++) {
-        if (s->point[i].port == port) {
+        if (s->point[i].point == point) {
             return true;
         }
     }
@@ -151,42 +150,42 @@ static bool port_known(const struct rx_session *s, const struct receiver_port *p
 /* Gives the point to those outputs whose bits are set; the bits of those that have no room. */
 static uint8_t offer(struct receiver *r, const struct rx_point *pt, uint8_t to)
 {
-    const struct sink_port sp = {
-        .index = pt->port->index,
-        .tap = pt->port->tap,
-        .tap_number = pt->port->tap_number,
-        .ifname = pt->port->ifname,
-        .filter = pt->port->filter,
-        .snaplen = pt->port->snaplen,
-        .speed_bps = pt->port->speed_bps,
-        .linktype = pt->port->linktype,
-        .arphrd = pt->port->arphrd,
-        .fresh = !atomic_load_explicit(&pt->port->in_outputs, memory_order_relaxed),
+    const struct point_offer sp = {
+        .index = pt->point->index,
+        .tap = pt->point->tap,
+        .tap_number = pt->point->tap_number,
+        .ifname = pt->point->ifname,
+        .filter = pt->point->filter,
+        .snaplen = pt->point->snaplen,
+        .speed_bps = pt->point->speed_bps,
+        .linktype = pt->point->linktype,
+        .arphrd = pt->point->arphrd,
+        .fresh = !atomic_load_explicit(&pt->point->in_outputs, memory_order_relaxed),
         .device = pt->device,
     };
     uint8_t refused = 0;
     for (unsigned i = 0; i < r->conf.n_outputs; i++) {
         struct sink *out = r->conf.outputs[i];
         const uint8_t bit = (uint8_t)(1u << i);
-        if ((to & bit) != 0 && out->ops->port_add(out, &sp, NULL) < 0) {
+        if ((to & bit) != 0 && out->ops->point_add(out, &sp, NULL) < 0) {
             refused |= bit;
         }
     }
     return refused;
 }
 
-static void add_port(struct receiver *r, struct rx_session *s, const struct command *c)
+static void add_point(struct receiver *r, struct rx_session *s, const struct command *c)
 {
-    if (s->n_points == POINTS_OF_SESSION || port_known(s, c->port)) {
+    if (s->n_points == POINT_OF_PEER || point_known(s, c->point)) {
         return;
     }
     struct rx_point *pt = &s->point[s->n_points++];
-    *pt = (struct rx_point){.port = c->port, .device = c->device};
+    *pt = (struct rx_point){.point = c->point, .device = c->device};
     pt->refused = offer(r, pt, UINT8_MAX);
     if (pt->refused != 0 && r->n_refused++ == 0) {
         r->retry = mono_add_ms(r->now, SINK_RETRY_MS);
     }
-    atomic_store_explicit(&c->port->in_outputs, true, memory_order_release);
+    atomic_store_explicit(&c->point->in_outputs, true, memory_order_release);
 }
 
 static void offer_points(struct receiver *r, struct rx_session *s)
@@ -212,7 +211,7 @@ void receiver_offer_again(struct receiver *r)
 static void stream_add(struct receiver *r, const struct command *c)
 {
     struct rx_session *s = session_of(r, c->session);
-    if (!s || s->n_streams == RECEIVER_STREAMS || receiver_find_stream(s, c->stream)) {
+    if (!s || s->n_streams == POINT_STREAMS || receiver_find_stream(s, c->stream)) {
         return;
     }
     struct rx_stream *st = calloc(1, sizeof(*st));
@@ -220,15 +219,15 @@ static void stream_add(struct receiver *r, const struct command *c)
         return;
     }
     st->id = c->stream;
-    st->port = c->port;
-    st->reasm = reasm_new(c->port->index, &c->port->ledger, &s->room, r->now);
+    st->point = c->point;
+    st->reasm = reasm_new(c->point->index, &c->point->ledger, &s->room, r->now);
     if (!st->reasm) {
         free(st);
         return;
     }
     s->stream[s->n_streams++] = st;
     receiver_publish(st);
-    add_port(r, s, c);
+    add_point(r, s, c);
 }
 
 static void sub_add(struct receiver *r, const struct command *c)
@@ -236,8 +235,8 @@ static void sub_add(struct receiver *r, const struct command *c)
     struct rx_session *s = session_of(r, c->session);
     struct rx_stream *st = receiver_find_stream(s, c->stream);
     if (st) {
-        add_port(r, s, c);
-        reasm_set_port(st->reasm, c->sub, c->port->index);
+        add_point(r, s, c);
+        reasm_set_point(st->reasm, c->sub, c->point->index);
     }
 }
 
@@ -259,27 +258,27 @@ static void report(struct receiver *r, const struct command *c)
     }
 }
 
-static void remove_port(struct receiver *r, const struct rx_point *pt)
+static void remove_point(struct receiver *r, const struct rx_point *pt)
 {
-    const struct receiver_port *port = pt->port;
+    const struct point *point = pt->point;
     struct ledger all = {0};
     r->n_refused -= pt->refused != 0 ? 1 : 0;
-    ledger_publish(&all, &port->reported);
+    ledger_publish(&all, &point->reported);
     for (unsigned i = LEDGER_RX_IN; i <= LEDGER_RX_IMPLAUSIBLE; i++) {
-        ledger_set(&all, (enum ledger_id)i, ledger_get(&port->ledger, (enum ledger_id)i));
+        ledger_set(&all, (enum ledger_id)i, ledger_get(&point->ledger, (enum ledger_id)i));
     }
     for (unsigned i = 0; i < r->conf.n_outputs; i++) {
         struct sink *out = r->conf.outputs[i];
-        out->ops->port_stats(out, port->index, &all);
-        out->ops->port_remove(out, port->index);
+        out->ops->point_stats(out, point->index, &all);
+        out->ops->point_remove(out, point->index);
     }
 }
 
-static void forget_port(struct receiver *r, struct rx_session *s, const struct receiver_port *port)
+static void forget_point(struct receiver *r, struct rx_session *s, const struct point *point)
 {
     for (unsigned i = 0; i < s->n_points; i++) {
-        if (s->point[i].port == port) {
-            remove_port(r, &s->point[i]);
+        if (s->point[i].point == point) {
+            remove_point(r, &s->point[i]);
             s->point[i] = s->point[--s->n_points];
             return;
         }
@@ -298,7 +297,7 @@ static void stream_end(struct receiver *r, const struct command *c)
         receiver_wait(r, st); /* for nothing any more */
         receiver_deliver(r);
         if (!c->keep) {
-            forget_port(r, s, st->port);
+            forget_point(r, s, st->point);
         }
         for (unsigned i = 0; i < s->n_streams; i++) {
             if (s->stream[i] == st) {
@@ -331,7 +330,7 @@ void receiver_close_books(struct receiver *r, uint32_t id)
             free(s->stream[i]);
         }
         for (unsigned i = 0; i < s->n_points; i++) {
-            remove_port(r, &s->point[i]);
+            remove_point(r, &s->point[i]);
         }
         while (s->keys) {
             key_drop(r, s->keys->index);
@@ -467,23 +466,24 @@ int receiver_bind(struct receiver *r, uint32_t index, uint32_t session)
     return command(r, &(struct command){.op = OP_BIND, .index = index, .session = session});
 }
 
-int receiver_stream_add(struct receiver *r, uint32_t session, uint16_t stream,
-                        struct receiver_port *port, int device)
+int receiver_stream_add(struct receiver *r, uint32_t session, uint16_t stream, struct point *point,
+                        int device)
 {
-    return command(
-        r,
-        &(struct command){
-            .op = OP_STREAM, .session = session, .stream = stream, .port = port, .device = device});
+    return command(r, &(struct command){.op = OP_STREAM,
+                                        .session = session,
+                                        .stream = stream,
+                                        .point = point,
+                                        .device = device});
 }
 
 int receiver_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint16_t sub,
-                     struct receiver_port *port, int device)
+                     struct point *point, int device)
 {
     return command(r, &(struct command){.op = OP_SUB,
                                         .session = session,
                                         .stream = stream,
                                         .sub = sub,
-                                        .port = port,
+                                        .point = point,
                                         .device = device});
 }
 

@@ -28,13 +28,13 @@ struct rx_stream {
     uint16_t id;
     struct reasm *reasm;
     struct replay replay;
-    struct receiver_port *port;
+    struct point *point;
     struct rx_stream **waits_at, *next_waiting; /* its place among those that wait, or NULL */
 };
 
 /* An observation point as it was given to the outputs. */
 struct rx_point {
-    struct receiver_port *port;
+    struct point *point;
     int device;
     uint8_t refused; /* a bit for each output that has no room for it, in their order */
 };
@@ -42,7 +42,7 @@ struct rx_point {
 _Static_assert(RECEIVER_OUTPUTS <= 8, "an rx_point has a bit for each");
 
 struct rx_session {
-    struct rx_stream *stream[RECEIVER_STREAMS];
+    struct rx_stream *stream[POINT_STREAMS];
     unsigned n_streams;
     struct rx_stream *recent[RECEIVER_RECENT]; /* by the low bits of the id: found at once */
     struct rx_point *point; /* added to the outputs, to be removed with the session */
@@ -100,7 +100,7 @@ struct receiver {
     struct counters counters;
     struct rx_key *key[RECEIVER_SLOTS];
     struct rx_session *session[RECEIVER_SESSIONS];
-    struct reasm *touched[RECEIVER_STREAMS]; /* streams with frames in the batch */
+    struct reasm *touched[POINT_STREAMS]; /* streams with frames in the batch */
     unsigned n_touched;
 };
 

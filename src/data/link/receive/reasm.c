@@ -53,16 +53,16 @@ struct reasm {
     uint32_t held_bytes;
     struct mono held_since;          /* of the oldest that is kept: as old is the gap before it */
     struct kept spent[REASM_WINDOW]; /* kept segments that the current batch points into */
-    uint32_t port;
-    uint32_t *sub; /* REASM_PORTS entries, made when first needed; 0: as `port` */
+    uint32_t point;
+    uint32_t *sub; /* POINT_SUBS entries, made when first needed; 0: as `point` */
 };
 
-struct reasm *reasm_new(uint32_t port, struct ledger *ledger, struct reasm_room *room,
+struct reasm *reasm_new(uint32_t point, struct ledger *ledger, struct reasm_room *room,
                         struct mono now)
 {
     struct reasm *r = calloc(1, sizeof(*r));
     if (r) {
-        r->port = port;
+        r->point = point;
         r->ledger = ledger;
         r->room = room;
         r->began = r->came = now;
@@ -161,13 +161,13 @@ void reasm_free(struct reasm *r)
     free(r);
 }
 
-void reasm_set_port(struct reasm *r, uint16_t sub, uint32_t port)
+void reasm_set_point(struct reasm *r, uint16_t sub, uint32_t point)
 {
     if (!r->sub) {
-        r->sub = calloc(REASM_PORTS, sizeof(*r->sub));
+        r->sub = calloc(POINT_SUBS, sizeof(*r->sub));
     }
-    if (r->sub && sub < REASM_PORTS) {
-        r->sub[sub] = port;
+    if (r->sub && sub < POINT_SUBS) {
+        r->sub[sub] = point;
     }
 }
 
@@ -257,14 +257,14 @@ static void deliver(struct reasm *r, const struct reasm_out *out)
 static void give(struct reasm *r, const struct link_frame *f, const uint8_t *body,
                  const struct reasm_out *out)
 {
-    uint32_t port = f->has_port && f->port < REASM_PORTS && r->sub ? r->sub[f->port] : 0;
+    uint32_t point = f->has_port && f->port < POINT_SUBS && r->sub ? r->sub[f->port] : 0;
     struct frame *to = &out->batch->f[out->batch->n++];
     to->data = body;
     to->datalen = to->caplen = f->caplen;
     to->origlen = f->origlen;
     to->lost = r->lost_before;
     to->ts_ns = f->ts_ns;
-    to->port = port ? port : r->port;
+    to->point = point ? point : r->point;
     to->dir = f->dir;
     to->ins_len = 0;
     to->ins_off = 0;

@@ -17,13 +17,13 @@
 #include "base/batch.h"
 #include "base/ledger.h"
 #include "base/time.h"
+#include "data/point.h"
 #include "proto/link.h"
 
 enum {
     REASM_WINDOW = 64,       /* segments kept ahead of a missing one */
     REASM_BYTES = 512 << 10, /* and their bytes at most */
     REASM_HOLD_MS = 10,
-    REASM_PORTS = 256,                                 /* interfaces of a source that has several */
     REASM_STARTS = LINK_DATAGRAM_MAX / LINK_FRAME_MIN, /* frames that start in a segment, at most */
     REASM_RATE = 1 << 24,                              /* datagrams of a stream in a second, … */
     REASM_RATE_FRAMES = 1 << 28,                       /* and frames, and so many at once */
@@ -47,14 +47,14 @@ struct reasm_out {
     void *user;
 };
 
-/* `port` becomes frame.port; the stream begins `now`. The ledger (LINK_RX) and the room must
+/* `point` becomes frame.point; the stream begins `now`. The ledger (LINK_RX) and the room must
  * outlive the stream. NULL: no memory. */
-struct reasm *reasm_new(uint32_t port, struct ledger *ledger, struct reasm_room *room,
+struct reasm *reasm_new(uint32_t point, struct ledger *ledger, struct reasm_room *room,
                         struct mono now);
 void reasm_free(struct reasm *r);
 
-/* Names the port of frames that say they are from the source's interface `sub` < REASM_PORTS. */
-void reasm_set_port(struct reasm *r, uint16_t sub, uint32_t port);
+/* Names the point of frames that say they are from the source's interface `sub` < POINT_SUBS. */
+void reasm_set_point(struct reasm *r, uint16_t sub, uint32_t point);
 
 /* Can the tap have sent `datagrams` on this stream by now? If not that is counted, and what says so
  * is not to be believed: a record with a counter from there on, or a REPORT. */

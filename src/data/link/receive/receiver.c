@@ -114,8 +114,8 @@ void receiver_touch(struct receiver *r, struct reasm *reasm)
 
 void receiver_publish(struct rx_stream *s)
 {
-    atomic_store_explicit(&s->port->lost, reasm_lost(s->reasm), memory_order_relaxed);
-    atomic_store_explicit(&s->port->accounted, reasm_accounted(s->reasm), memory_order_release);
+    atomic_store_explicit(&s->point->lost, reasm_lost(s->reasm), memory_order_relaxed);
+    atomic_store_explicit(&s->point->accounted, reasm_accounted(s->reasm), memory_order_release);
 }
 
 struct rx_stream *receiver_find_stream(struct rx_session *s, uint16_t id)

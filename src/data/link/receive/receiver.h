@@ -4,12 +4,12 @@
  * gives frames to all outputs. What it cannot decide goes to the control thread as events:
  * handshakes, control records (opened and fresh), records of sessions it does not know. The control
  * thread answers with commands; a queue each way is all that the two share, besides the counts of a
- * struct receiver_port.
+ * struct point.
  */
 #pragma once
 
-#include "base/ledger.h"
 #include "data/link/cookie.h"
+#include "data/point.h"
 #include "data/sink.h"
 #include "sys/crypto/aead.h"
 #include "sys/crypto/cpace.h"
@@ -21,44 +21,11 @@ enum {
     RECEIVER_SLOTS = 16384, /* keys in use; the low bits of a session index are its slot */
     RECEIVER_SESSIONS = 4096,
     RECEIVER_OUTPUTS = 8,
-    RECEIVER_STREAMS = 320, /* of one session at a time */
-    RECEIVER_IFNAME = 129,  /* bytes of a name of up to 32, escaped (base/text.h) */
     /* Bytes for what cannot be given on yet (struct reasm_room): of a session, and of all; each
      * data thread has its part of this. */
     RECEIVER_ROOM = 16 << 20,
     RECEIVER_ROOM_ALL = 128 << 20,
 };
-
-/* One observation point: made by the control thread, kept for the process's life. */
-struct receiver_port {
-    uint32_t index; /* frame.port, from 1 on */
-    char tap[33], ifname[RECEIVER_IFNAME], *filter;
-    uint64_t tap_number; /* which no other tap has */
-    uint32_t snaplen;
-    uint64_t speed_bps;
-    uint16_t linktype, arphrd;
-    bool has_stream, has_sub; /* in this session: frames come of a stream of its own, or of one with
-                               * several interfaces */
-    bool shown;               /* in this session: the data thread may read what is above */
-    struct mono idle;         /* since when none of that is so */
-    struct ledger ledger;     /* LINK_RX, over all sessions; written by the data thread */
-    struct ledger reported;   /* the tap's own stages, as last reported; control thread */
-    struct mono reported_at;  /* in this session; {0}: not yet */
-    struct ledger past;       /* and those of captures of this name that are no more, within it */
-    _Atomic uint64_t accounted, lost; /* in this session */
-    /* The outputs' ledgers under its index are its own, and not those of who had that before.
-     * Written by the data thread. */
-    _Atomic bool in_outputs;
-};
-
-/* The output's ledger for the point; NULL: it has not been given to the outputs yet. */
-static inline const struct ledger *receiver_port_output(const struct receiver_port *p,
-                                                        const struct sink *output)
-{
-    return atomic_load_explicit(&p->in_outputs, memory_order_acquire)
-               ? sink_ledger(output, p->index)
-               : NULL;
-}
 
 /* The data thread's counts of datagrams. */
 struct receiver_figures {
@@ -139,16 +106,16 @@ int receiver_key_add(struct receiver *r, uint32_t index, const struct udp_addr *
 int receiver_key_drop(struct receiver *r, uint32_t index);
 /* Records under this key belong to the session, which is made when it is new. */
 int receiver_bind(struct receiver *r, uint32_t index, uint32_t session);
-/* Frames of that stream are from `port`; `device`: its TAP device, or -1. */
-int receiver_stream_add(struct receiver *r, uint32_t session, uint16_t stream,
-                        struct receiver_port *port, int device);
-/* Frames of that stream that say so are from another port (a source with several interfaces). */
+/* Frames of that stream are from `point`; `device`: its TAP device, or -1. */
+int receiver_stream_add(struct receiver *r, uint32_t session, uint16_t stream, struct point *point,
+                        int device);
+/* Frames of that stream that say so are from another point (a source with several interfaces). */
 int receiver_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint16_t sub,
-                     struct receiver_port *port, int device);
+                     struct point *point, int device);
 int receiver_report(struct receiver *r, uint32_t session, uint16_t stream,
                     const struct receiver_report *report);
 /* The stream is over: what was announced and did not come is lost. RECEIVER_ENDED follows. `keep`:
- * frames of another stream still come under its port. */
+ * frames of another stream still come under its point. */
 int receiver_stream_end(struct receiver *r, uint32_t session, uint16_t stream, bool keep);
 /* The session is over: what was announced and did not come is lost. RECEIVER_CLOSED follows. */
 int receiver_close(struct receiver *r, uint32_t session);

@@ -31,7 +31,7 @@ struct chunk {
 /* The head that stands before each frame's bytes. */
 struct entry {
     int64_t ts_ns;
-    uint32_t len, origlen, port;
+    uint32_t len, origlen, point;
     uint8_t dir;
 };
 
@@ -248,7 +248,7 @@ static uint8_t *bytes_of(struct chunk *c)
 
 uint64_t backlog_put(struct backlog *b, const struct frame *f)
 {
-    const struct entry e = {f->ts_ns, f->caplen, f->origlen, f->port, f->dir};
+    const struct entry e = {f->ts_ns, f->caplen, f->origlen, f->point, f->dir};
     uint64_t dropped = backlog_yield(b);
     uint32_t need = (uint32_t)sizeof(e) + f->caplen;
     if (!b->tail || b->tail->size - b->tail->end < need) {
@@ -282,7 +282,7 @@ const struct frame *backlog_front(struct backlog *b)
                               .caplen = e.len,
                               .origlen = e.origlen,
                               .ts_ns = e.ts_ns,
-                              .port = e.port,
+                              .point = e.point,
                               .dir = e.dir};
     return &b->front;
 }

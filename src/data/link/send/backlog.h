@@ -46,7 +46,7 @@ struct backlog *backlog_new(struct backlog_pool *pool);
 void backlog_free(struct backlog *b);
 
 /* Copies the frame behind the others, as it was on the wire, with its time, direction, original
- * length and port. Returns how many frames were dropped for it: the oldest ones, or itself where
+ * length and point. Returns how many frames were dropped for it: the oldest ones, or itself where
  * even that makes no room. */
 uint64_t backlog_put(struct backlog *b, const struct frame *f);
 /* The oldest frame, good until the next call here; NULL: none. */

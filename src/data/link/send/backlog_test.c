@@ -28,7 +28,7 @@ static struct frame make(uint64_t n, uint32_t len, uint8_t *bytes)
                           .caplen = len,
                           .origlen = len + (uint32_t)(n % 3),
                           .ts_ns = (int64_t)n,
-                          .port = (uint32_t)(n % 11),
+                          .point = (uint32_t)(n % 11),
                           .dir = (uint8_t)(n % 3)};
 }
 
@@ -40,7 +40,7 @@ static void same(const struct frame *f, uint64_t n, uint32_t len)
     assert_int_equal(f->caplen, len);
     assert_int_equal(f->datalen, len);
     assert_int_equal(f->origlen, e.origlen);
-    assert_int_equal(f->port, e.port);
+    assert_int_equal(f->point, e.point);
     assert_int_equal(f->dir, e.dir);
     assert_int_equal(f->ins_len, 0);
     assert_memory_equal(f->data, bytes, len);

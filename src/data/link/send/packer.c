@@ -150,8 +150,8 @@ void packer_frame(struct packer *p, const struct frame *f)
                            .origlen = f->origlen,
                            .ts_ns = f->ts_ns,
                            .dir = f->dir,
-                           .has_port = f->port != 0,
-                           .port = (uint16_t)f->port};
+                           .has_port = f->point != 0,
+                           .port = (uint16_t)f->point};
     if (p->pos == p->end) {
         segment_seal(p); /* so that the frame is said to start where it does */
     }

@@ -353,10 +353,10 @@ static void streams(void **state)
         world_run(w, never, 2);
     }
     int64_t ms = mono_diff(mono_now(), begin) / NSEC_PER_MSEC;
-    assert_int_equal(bad->n_ports, 1);
-    uint32_t index = bad->port[0]->index;
+    assert_int_equal(bad->n_points, 1);
+    uint32_t index = bad->point[0]->index;
     world_stop_collector(w);
-    assert_in_range(fake_sink_port(w->out, index)->adds, LEFT / 2,
+    assert_in_range(fake_sink_point(w->out, index)->adds, LEFT / 2,
                     LEFT + LISTENER_STREAMS * ms / 1000 + 1);
     world_forget_collector(w);
     bad_end(&b);

@@ -112,8 +112,8 @@ static void good_is_well(struct world *w)
     assert_int_equal(w->tap[GOOD].dialer->status.sessions, 1);
     assert_int_equal(w->listener->peer[0]->sessions, 1);
     assert_string_equal(w->listener->peer[0]->name, "good");
-    assert_int_equal(w->listener->peer[0]->n_ports, 1);
-    const struct ledger *l = &w->listener->peer[0]->port[0]->ledger;
+    assert_int_equal(w->listener->peer[0]->n_points, 1);
+    const struct ledger *l = &w->listener->peer[0]->point[0]->ledger;
     assert_int_equal(ledger_get(l, LEDGER_RX_IN), w->tap[GOOD].sender.made);
     assert_int_equal(ledger_sum(l, LEDGER_LINK_RX).dropped, 0);
 }
@@ -154,7 +154,7 @@ static void many_streams(struct world *w, unsigned n)
 
 static void many_names(struct world *w)
 {
-    many_streams(w, RECEIVER_STREAMS + 80);
+    many_streams(w, POINT_STREAMS + 80);
     for (uint32_t i = 0; i < 700; i++) {
         char name[LINK_NAME_MAX + 1];
         snprintf(name, sizeof(name), "port%u", i);
@@ -172,10 +172,10 @@ static void beyond_the_limits(void **state)
     many_names(w);
     good_is_well(w);
     const struct peer *bad = w->listener->peer[1];
-    assert_in_range(bad->n_ports, RECEIVER_STREAMS, PEER_PORTS);
+    assert_in_range(bad->n_points, POINT_STREAMS, POINT_OF_PEER);
     assert_non_null(bad->session);
-    assert_int_equal(bad->session->n_streams, RECEIVER_STREAMS);
-    assert_in_range(w->listener->n_ports, RECEIVER_STREAMS + 1, PEER_PORTS + 1);
+    assert_int_equal(bad->session->n_streams, POINT_STREAMS);
+    assert_in_range(w->listener->n_points, POINT_STREAMS + 1, POINT_OF_PEER + 1);
     world_free(w);
 }
 
@@ -183,8 +183,8 @@ static uint64_t of_bad(const struct world *w, enum ledger_id id)
 {
     const struct peer *bad = w->listener->peer[1];
     uint64_t n = 0;
-    for (unsigned i = 0; i < bad->n_ports; i++) {
-        n += ledger_get(&bad->port[i]->ledger, id);
+    for (unsigned i = 0; i < bad->n_points; i++) {
+        n += ledger_get(&bad->point[i]->ledger, id);
     }
     return n;
 }
@@ -228,7 +228,7 @@ static void fill_streams(struct world *w, uint64_t counter, bool last)
     const struct link_frame f = {.caplen = FRAME_LEN_MAX, .origlen = FRAME_LEN_MAX};
     link_segment_encode(&s, d);
     (void)link_frame_encode(&f, 0, d + LINK_SEGMENT_HEADER);
-    for (unsigned i = 1; i < RECEIVER_STREAMS; i++) {
+    for (unsigned i = 1; i < POINT_STREAMS; i++) {
         inject(w, (uint16_t)(i * 10), counter, d, sizeof(d));
         if (i % 16 == 0) {
             world_frames(&w->tap[GOOD], 2);
@@ -244,7 +244,7 @@ static void memory_has_shares(void **state)
 {
     (void)state;
     struct world *w = world_up();
-    many_streams(w, RECEIVER_STREAMS - 1);
+    many_streams(w, POINT_STREAMS - 1);
     good_is_well(w);
     size_t before = memory(), most = 0;
     w->fate = overtake;
@@ -257,9 +257,9 @@ static void memory_has_shares(void **state)
     world_frames(&w->tap[GOOD], 100);
     good_is_well(w);
     assert_true(w->n > 50);
-    unsigned fit = RECEIVER_ROOM / FRAME_LEN_MAX, all = RECEIVER_STREAMS - 1;
+    unsigned fit = RECEIVER_ROOM / FRAME_LEN_MAX, all = POINT_STREAMS - 1;
     assert_in_range(of_bad(w, LEDGER_RX_NO_ROOM), all - fit, all);
-    const struct ledger *l = &w->listener->peer[0]->port[0]->ledger;
+    const struct ledger *l = &w->listener->peer[0]->point[0]->ledger;
     assert_int_equal(ledger_get(l, LEDGER_RX_CROWDED_DATAGRAMS), 0);
     world_free(w);
 }
@@ -332,7 +332,7 @@ static void reports(void **state)
         control(w, &c);
     }
     good_is_well(w);
-    const struct receiver_port *p = w->listener->peer[1]->port[0];
+    const struct point *p = w->listener->peer[1]->point[0];
     assert_in_range(of_bad(w, LEDGER_RX_IN), 0, 77);
     assert_int_equal(of_bad(w, LEDGER_RX_IN), of_bad(w, LEDGER_RX_LOST));
     assert_in_range(ledger_get(&p->reported, LEDGER_RING_IN), 0, 77);
@@ -344,7 +344,7 @@ static uint64_t figure;
 
 static bool figure_taken(struct world *w)
 {
-    return ledger_get(&w->listener->peer[1]->port[1]->reported, LEDGER_RING_BYTES) == figure;
+    return ledger_get(&w->listener->peer[1]->point[1]->reported, LEDGER_RING_BYTES) == figure;
 }
 
 static bool implausible_again(struct world *w)

@@ -210,8 +210,8 @@ static void judge_collector(void)
     uint64_t out = story.rx_out;
     const struct listener *s = story.w->listener;
     for (unsigned i = 0; i < s->n_peers; i++) {
-        for (unsigned k = 0; k < s->peer[i]->n_ports; k++) {
-            const struct ledger *l = &s->peer[i]->port[k]->ledger;
+        for (unsigned k = 0; k < s->peer[i]->n_points; k++) {
+            const struct ledger *l = &s->peer[i]->point[k]->ledger;
             assert_int_equal(ledger_sum(l, LEDGER_LINK_RX).in_flight, 0);
             assert_int_equal(ledger_get(l, LEDGER_RX_MALFORMED), 0);
             story.rx_in += ledger_get(l, LEDGER_RX_IN);

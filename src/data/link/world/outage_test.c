@@ -114,8 +114,8 @@ static void judge(void)
     uint64_t in = 0, out = 0, lost = 0, sent = ledger_get(tx, LEDGER_TX_OUT);
     size_t written = 0;
     for (unsigned i = 0; i < s->n_peers; i++) {
-        for (unsigned k = 0; k < s->peer[i]->n_ports; k++) {
-            const struct ledger *l = &s->peer[i]->port[k]->ledger;
+        for (unsigned k = 0; k < s->peer[i]->n_points; k++) {
+            const struct ledger *l = &s->peer[i]->point[k]->ledger;
             in += ledger_get(l, LEDGER_RX_IN);
             out += ledger_get(l, LEDGER_RX_OUT);
             lost += ledger_get(l, LEDGER_RX_LOST);

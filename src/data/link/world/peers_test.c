@@ -14,7 +14,7 @@
 static const struct ledger *sink_of(const struct world *w, const char *tap)
 {
     const struct peer *t = listener_peer_named(w->listener, tap);
-    return sink_ledger(w->out, t->port[0]->index);
+    return sink_ledger(w->out, t->point[0]->index);
 }
 
 static bool nobody_there(struct world *w)
@@ -44,7 +44,7 @@ static void visit(struct world *w, const char *name, unsigned n, unsigned all)
 
 static void assert_counted(struct world *w, const char *tap, uint64_t n)
 {
-    const struct receiver_port *p = listener_peer_named(w->listener, tap)->port[0];
+    const struct point *p = listener_peer_named(w->listener, tap)->point[0];
     assert_int_equal(ledger_sum(&p->ledger, LEDGER_LINK_RX).out, n);
     assert_int_equal(ledger_sum(&p->ledger, LEDGER_LINK_RX).in_flight, 0);
     assert_int_equal(ledger_sum(sink_of(w, tap), LEDGER_SINK).in, n);
@@ -71,19 +71,19 @@ static void old_taps_are_forgotten(void **state)
         struct peer *t = listener_peer_for(s, &info, &k, &wait);
         assert_non_null(t);
         t->heard = mono_now();
-        if (s->n_ports < LISTENER_PORTS) {
+        if (s->n_points < POINT_COUNT) {
             const char *why;
-            assert_non_null(listener_port_for(s, t, (struct link_text){"eth0", 4}, &why));
+            assert_non_null(listener_point_for(s, t, (struct link_text){"eth0", 4}, &why));
         }
     }
     assert_int_equal(s->n_peers, LISTENER_PEERS);
     assert_int_equal(listener_forgotten(s)->taps, 0);
-    uint32_t index = listener_peer_named(s, "second")->port[0]->index;
+    uint32_t index = listener_peer_named(s, "second")->point[0]->index;
     visit(w, "third", 7, 7); /* no room for its name */
     const struct listener_forgotten *f = listener_forgotten(s);
     assert_null(listener_peer_named(s, "second"));
-    assert_int_equal(listener_peer_named(s, "third")->port[0]->index, index);
-    assert_int_equal(listener_peer_named(s, "third")->port[0]->tap_number, LISTENER_PEERS + 1);
+    assert_int_equal(listener_peer_named(s, "third")->point[0]->index, index);
+    assert_int_equal(listener_peer_named(s, "third")->point[0]->tap_number, LISTENER_PEERS + 1);
     assert_counted(w, "third", 7);
     assert_counted(w, "first", 105);
     assert_int_equal(f->taps, 1);

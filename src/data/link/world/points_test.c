@@ -16,7 +16,7 @@
 static const struct ledger *ledger0(const struct world *w)
 {
     const struct peer *t = w->listener->n_peers > 0 ? w->listener->peer[0] : NULL;
-    return t && t->n_ports > 0 ? receiver_port_output(t->port[0], w->writer[0]) : NULL;
+    return t && t->n_points > 0 ? point_output(t->point[0], w->writer[0]) : NULL;
 }
 
 static bool refused(struct world *w)
@@ -71,7 +71,7 @@ static void a_refused_point_is_counted(void **state)
     world_must(w, nobody_there, 3000);
     assert_true(has_room(w)); /* nothing is refused any more, and nothing asked for */
     assert_int_equal(w->listener->receiver[0]->n_refused, 0);
-    const struct ledger *rx = &w->listener->peer[0]->port[0]->ledger;
+    const struct ledger *rx = &w->listener->peer[0]->point[0]->ledger;
     assert_int_equal(ledger_get(rx, LEDGER_RX_OUT), 510);
     assert_int_equal(ledger_get(ledger0(w), LEDGER_SINK_IN), 510);
     assert_int_equal(ledger_sum(ledger0(w), LEDGER_SINK).in_flight, 0);
@@ -92,7 +92,7 @@ static unsigned lose_frames(struct world *w, struct relay *r, bool to_collector,
 
 static const struct ledger *received(const struct world *w)
 {
-    return &w->listener->peer[0]->port[0]->ledger;
+    return &w->listener->peer[0]->point[0]->ledger;
 }
 
 static bool numbered(struct world *w)
@@ -127,7 +127,7 @@ static void reports_count_the_last_frames(void **state)
     assert_int_equal(ledger_get(received(w), LEDGER_RX_OUT), 1000);
     assert_int_equal(ledger_get(received(w), LEDGER_RX_LOST), 200);
     assert_int_equal(ledger_get(received(w), LEDGER_RX_BYTES), 1000 * WORLD_FRAME);
-    const struct fake_port *p = fake_sink_port(w->out, w->listener->peer[0]->port[0]->index);
+    const struct fake_point *p = fake_sink_point(w->out, w->listener->peer[0]->point[0]->index);
     assert_int_equal(p->removes, 1);
     assert_int_equal(ledger_get(&p->figures, LEDGER_RING_IN), 1234);
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
@@ -158,8 +158,7 @@ static const char *take(struct listener *s, struct peer *t)
     char name[16];
     const char *why = NULL;
     int len = snprintf(name, sizeof(name), "eth%u", n++);
-    struct receiver_port *p =
-        listener_port_for(s, t, (struct link_text){name, (uint16_t)len}, &why);
+    struct point *p = listener_point_for(s, t, (struct link_text){name, (uint16_t)len}, &why);
     if (p) {
         p->has_stream = true;
     }
@@ -187,29 +186,29 @@ static void each_tap_has_a_share(void **state)
         greedy[i] = tap_named(s, "greedy%u", i);
         (void)take_all(s, greedy[i]);
     }
-    assert_int_equal(greedy[0]->n_ports, PEER_PORTS);
-    assert_int_equal(greedy[4]->n_ports, PEER_PORTS);
-    assert_int_equal(greedy[5]->n_ports, LISTENER_PORTS - LISTENER_SPARE - 5 * PEER_PORTS);
-    for (unsigned i = 0; i < LISTENER_SPARE / LISTENER_SHARE; i++) {
-        assert_int_equal(take_all(s, tap_named(s, "small%u", i)), LISTENER_SHARE);
+    assert_int_equal(greedy[0]->n_points, POINT_OF_PEER);
+    assert_int_equal(greedy[4]->n_points, POINT_OF_PEER);
+    assert_int_equal(greedy[5]->n_points, POINT_COUNT - POINT_SPARE - 5 * POINT_OF_PEER);
+    for (unsigned i = 0; i < POINT_SPARE / POINT_SHARE; i++) {
+        assert_int_equal(take_all(s, tap_named(s, "small%u", i)), POINT_SHARE);
     }
-    assert_int_equal(s->n_ports, LISTENER_PORTS);
+    assert_int_equal(s->n_points, POINT_COUNT);
     struct peer *late = tap_named(s, "late%u", 0);
     assert_string_equal(take(s, late), "no more interfaces can be kept");
     /* One of a small tap is idle for long, and one of a greedy one: that goes first. */
     struct peer *small = tap_named(s, "small%u", 0);
-    small->port[3]->has_stream = greedy[1]->port[7]->has_stream = false;
-    small->port[3]->idle = (struct mono){1};
-    greedy[1]->port[7]->idle = (struct mono){2};
+    small->point[3]->has_stream = greedy[1]->point[7]->has_stream = false;
+    small->point[3]->idle = (struct mono){1};
+    greedy[1]->point[7]->idle = (struct mono){2};
     assert_non_null(take(s, greedy[0])); /* not for one that has more than its share */
     assert_non_null(take(s, greedy[5]));
-    assert_int_equal(greedy[1]->n_ports, PEER_PORTS);
+    assert_int_equal(greedy[1]->n_points, POINT_OF_PEER);
     assert_null(take(s, late));
-    assert_int_equal(greedy[1]->n_ports, PEER_PORTS - 1);
+    assert_int_equal(greedy[1]->n_points, POINT_OF_PEER - 1);
     assert_null(take(s, late));
-    assert_int_equal(small->n_ports, LISTENER_SHARE - 1);
+    assert_int_equal(small->n_points, POINT_SHARE - 1);
     assert_non_null(take(s, late));
-    assert_int_equal(late->n_ports, 2);
+    assert_int_equal(late->n_points, 2);
     world_free(w);
 }
 
@@ -222,20 +221,20 @@ static void names_have_a_rate(void **state)
     struct listener *s = w->listener;
     struct peer *t = tap_named(s, "restless%u", 0), *other = tap_named(s, "other%u", 0);
     assert_null(take(s, other));
-    other->port[0]->has_stream = false;
-    other->port[0]->idle = (struct mono){1};
+    other->point[0]->has_stream = false;
+    other->point[0]->idle = (struct mono){1};
     t->names.at = mono_add_ms(mono_now(), 3600 * 1000);
-    assert_int_equal(take_all(s, t), PEER_PORTS);
-    for (unsigned i = 0; i < PEER_PORTS; i++) {
-        t->port[i]->has_stream = false;
-        t->port[i]->idle = (struct mono){1};
+    assert_int_equal(take_all(s, t), POINT_OF_PEER);
+    for (unsigned i = 0; i < POINT_OF_PEER; i++) {
+        t->point[i]->has_stream = false;
+        t->point[i]->idle = (struct mono){1};
     }
     assert_string_equal(take(s, t), "too many new interfaces, it has to wait");
     t->names.at = mono_add_ms(mono_now(), -60 * 1000); /* a minute */
     unsigned n = take_all(s, t);
     assert_in_range(n, 60 * PEER_NAMES_RATE, 60 * PEER_NAMES_RATE + 2);
-    assert_int_equal(t->n_ports, PEER_PORTS);
-    assert_int_equal(other->n_ports, 1);
+    assert_int_equal(t->n_points, POINT_OF_PEER);
+    assert_int_equal(other->n_points, 1);
     world_free(w);
 }
 

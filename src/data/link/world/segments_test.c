@@ -73,7 +73,7 @@ static void on_deliver(void *user)
         assert_true(f->ts_ns == s->ts);
         assert_int_equal(f->dir, s->dir);
         assert_memory_equal(f->data + 4, w->pool + s->off + 4, s->caplen - 4);
-        assert_int_equal(f->port, 5);
+        assert_int_equal(f->point, 5);
         w->next_index = index + 1;
         w->got++;
         w->got_lost_marks += f->lost;

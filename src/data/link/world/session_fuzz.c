@@ -116,8 +116,8 @@ static void judge(struct world *w)
 {
     uint64_t out = 0;
     for (unsigned i = 0; i < w->listener->n_peers; i++) {
-        for (unsigned k = 0; k < w->listener->peer[i]->n_ports; k++) {
-            const struct ledger *l = &w->listener->peer[i]->port[k]->ledger;
+        for (unsigned k = 0; k < w->listener->peer[i]->n_points; k++) {
+            const struct ledger *l = &w->listener->peer[i]->point[k]->ledger;
             assert_int_equal(ledger_sum(l, LEDGER_LINK_RX).in_flight, 0);
             out += ledger_get(l, LEDGER_RX_OUT);
         }

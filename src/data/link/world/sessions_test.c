@@ -92,8 +92,8 @@ static void end_with_frames(struct world *w, unsigned lost)
         assert_true(b > a);
     }
     for (unsigned i = 0; i < w->listener->n_peers; i++) {
-        for (unsigned k = 0; k < w->listener->peer[i]->n_ports; k++) {
-            const struct ledger *l = &w->listener->peer[i]->port[k]->ledger;
+        for (unsigned k = 0; k < w->listener->peer[i]->n_points; k++) {
+            const struct ledger *l = &w->listener->peer[i]->point[k]->ledger;
             assert_int_equal(ledger_sum(l, LEDGER_LINK_RX).in_flight, 0);
         }
     }

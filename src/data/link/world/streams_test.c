@@ -86,12 +86,12 @@ static bool all_ended(struct world *w)
     return w->tap[0].dialer->n_streams == 1;
 }
 
-static struct receiver_port *port_of(struct world *w, const char *ifname)
+static struct point *point_of(struct world *w, const char *ifname)
 {
     struct peer *t = w->listener->peer[0];
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        if (strcmp(t->port[i]->ifname, ifname) == 0) {
-            return t->port[i];
+    for (unsigned i = 0; i < t->n_points; i++) {
+        if (strcmp(t->point[i]->ifname, ifname) == 0) {
+            return t->point[i];
         }
     }
     return NULL;
@@ -154,7 +154,7 @@ static void a_stream_ends_with_a_loss(void **state)
     assert_int_equal(w->tap[0].ended.confirmed, 5);
     assert_int_equal(w->tap[0].ended.reported_lost, 3);
     assert_int_equal(w->tap[0].ended.unconfirmed, 0);
-    assert_int_equal(ledger_get(&port_of(w, "veth1")->ledger, LEDGER_RX_LOST), 3);
+    assert_int_equal(ledger_get(&point_of(w, "veth1")->ledger, LEDGER_RX_LOST), 3);
     sink_free(extras[0].sender.tx);
     finish(w);
 }
@@ -173,7 +173,7 @@ static void a_stream_ends(void **state)
     world_must(w, all_ended, 5000);
     assert_int_equal(w->n, 0);
     assert_int_equal(w->tap[0].streams_ended, 1);
-    struct receiver_port *p = port_of(w, "veth1");
+    struct point *p = point_of(w, "veth1");
     assert_non_null(p);
     assert_false(p->has_stream);
     assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_IN), 50);
@@ -188,7 +188,7 @@ static void a_stream_ends(void **state)
     frames(&extras[0], 20);
     end(w, &extras[0]);
     world_must(w, all_ended, 5000);
-    assert_ptr_equal(port_of(w, "veth1"), p);
+    assert_ptr_equal(point_of(w, "veth1"), p);
     assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_OUT), 70);
     assert_int_equal(ledger_get(&p->reported, LEDGER_RING_IN), 70);
     sink_free(extras[0].sender.tx);
@@ -228,7 +228,7 @@ static void a_thousand_names(void **state)
     struct world *w = world_up();
     for (unsigned n = 0; n < NAMES; n += BATCH) {
         n_extras = BATCH;
-        bucket_init(&w->listener->peer[0]->names, PEER_PORTS, mono_now()); /* an hour later */
+        bucket_init(&w->listener->peer[0]->names, POINT_OF_PEER, mono_now()); /* an hour later */
         for (unsigned i = 0; i < BATCH; i++) {
             add(w, &extras[i], "veth%u", n + i);
         }
@@ -246,14 +246,14 @@ static void a_thousand_names(void **state)
         }
     }
     const struct peer *t = w->listener->peer[0];
-    assert_int_equal(t->n_ports, PEER_PORTS);
+    assert_int_equal(t->n_points, POINT_OF_PEER);
     assert_non_null(t->past);
-    assert_int_equal(t->past->n, NAMES + 1 - PEER_PORTS);
+    assert_int_equal(t->past->n, NAMES + 1 - POINT_OF_PEER);
     uint64_t out = ledger_get(&t->past->rx, LEDGER_RX_OUT), told = 0, given = 0;
-    for (unsigned i = 0; i < t->n_ports; i++) {
-        out += ledger_get(&t->port[i]->ledger, LEDGER_RX_OUT);
-        told += ledger_get(&t->port[i]->reported, LEDGER_RING_IN);
-        const struct ledger *l = sink_ledger(w->out, t->port[i]->index);
+    for (unsigned i = 0; i < t->n_points; i++) {
+        out += ledger_get(&t->point[i]->ledger, LEDGER_RX_OUT);
+        told += ledger_get(&t->point[i]->reported, LEDGER_RING_IN);
+        const struct ledger *l = sink_ledger(w->out, t->point[i]->index);
         given += l ? ledger_get(l, LEDGER_SINK_IN) : 0;
     }
     told += ledger_get(&t->past->reported, LEDGER_RING_IN);
@@ -302,11 +302,11 @@ static void new_names_have_a_rate(void **state)
     world_must(w, refused, 5000);
     (void)world_run(w, never, 300); /* they are asked for over and over */
     assert_true(refused(w));
-    assert_int_equal(t->n_ports, 1 + BATCH / 2);
+    assert_int_equal(t->n_points, 1 + BATCH / 2);
     assert_int_equal(sentences(w, "too many new interfaces"), 1);
     unsigned known = 0, unknown = 0;
     for (unsigned i = 0; i < BATCH; i++) { /* one of each kind ends: only the new one's is missed */
-        bool has = port_of(w, extras[i].ifname) != NULL;
+        bool has = point_of(w, extras[i].ifname) != NULL;
         known = has ? i : known;
         unknown = has ? unknown : i;
     }
@@ -314,7 +314,7 @@ static void new_names_have_a_rate(void **state)
     end(w, &extras[unknown]);
     world_run(w, never, 300);
     assert_int_equal(t->session->n_refused, BATCH / 2 - 1);
-    bucket_init(&t->names, PEER_PORTS, mono_now());
+    bucket_init(&t->names, POINT_OF_PEER, mono_now());
     world_must(w, none_refused, 5000);
     for (unsigned i = 0; i < BATCH; i++) {
         if (i != known && i != unknown) {
@@ -325,7 +325,7 @@ static void new_names_have_a_rate(void **state)
     for (unsigned i = 0; i < BATCH; i++) {
         sink_free(extras[i].sender.tx);
     }
-    assert_int_equal(t->n_ports, BATCH); /* all but the one that ended before its time */
+    assert_int_equal(t->n_points, BATCH); /* all but the one that ended before its time */
     finish(w);
 }
 
@@ -351,7 +351,7 @@ static void the_last_frames_are_lost(void **state)
     world_frames(&w->tap[0], 300);
     dialer_stop(w->tap[0].dialer);
     world_must(w, stopped0, 3000);
-    const struct ledger *l = &w->listener->peer[0]->port[0]->ledger;
+    const struct ledger *l = &w->listener->peer[0]->point[0]->ledger;
     assert_true(w->n > 0);
     assert_int_equal(ledger_get(l, LEDGER_RX_IN), 500);
     assert_int_equal(ledger_get(l, LEDGER_RX_OUT), 200);

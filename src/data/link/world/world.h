@@ -448,7 +448,7 @@ static inline bool stopped0(struct world *w)
     return w->tap[0].stopped;
 }
 
-/* Frames that came out, of all ports. */
+/* Frames that came out, of all points. */
 static inline uint64_t world_written(const struct world *w)
 {
     uint64_t n = 0;

@@ -19,7 +19,7 @@ enum {
     CHUNKS_MAX = 1 << 16,
     FINISH_MS_DEFAULT = 5000,
     SNAPLEN_LEAST = 262144, /* of a file that is continued; what libpcap takes 0 for */
-    PORTS_CROWDED = SINK_PORTS_MAX / 4 * 3,
+    PORTS_CROWDED = POINT_MAX / 4 * 3,
 };
 
 _Static_assert(CHUNK_SIZE >= FRAME_LEN_MAX + PCAPNG_META_MAX + 64,
@@ -36,12 +36,12 @@ struct file_sink {
     struct file_writer *writer;
     struct chunk *chunk; /* being filled, or NULL */
     uint64_t seq;        /* numbers the chunks */
-    uint32_t n_ports;    /* interfaces of the section */
+    uint32_t n_points;   /* interfaces of the section */
     uint32_t n_idbs;     /* described in the section so far */
-    uint32_t n_new;      /* of the ports, those that are not */
+    uint32_t n_new;      /* of the points, those that are not */
     uint32_t n_owed;     /* those that are closed and whose statistics found no room */
-    struct file_port *ports[SINK_PORTS_MAX];
-    struct file_port *by_index[SINK_PORTS_MAX];
+    struct file_point *points[POINT_MAX];
+    struct file_point *by_index[POINT_MAX];
 };
 
 static struct file_sink *of(struct sink *s)
@@ -66,54 +66,54 @@ static bool has_chunk(struct file_sink *fs)
     return fs->chunk != NULL;
 }
 
-/* A chunk with `need` bytes of room, in which the port is described and counted. */
-static bool has_room(struct file_sink *fs, struct file_port *port, size_t need)
+/* A chunk with `need` bytes of room, in which the point is described and counted. */
+static bool has_room(struct file_sink *fs, struct file_point *point, size_t need)
 {
-    need += port->idb_written ? 0 : port->idb_len;
-    bool counted = fs->chunk && port->seq == fs->seq;
+    need += point->idb_written ? 0 : point->idb_len;
+    bool counted = fs->chunk && point->seq == fs->seq;
     if (fs->chunk &&
-        (wr_left(&fs->chunk->w) < need || (!counted && fs->chunk->n_counts == CHUNK_PORTS))) {
+        (wr_left(&fs->chunk->w) < need || (!counted && fs->chunk->n_counts == CHUNK_POINTS))) {
         submit(fs);
     }
     if (!has_chunk(fs)) {
         return false;
     }
-    if (!port->idb_written) {
-        wr_copy(&fs->chunk->w, port->idb, port->idb_len);
-        port->idb_written = true;
-        port->ifid = fs->n_idbs++; /* its number is its place in the section */
-        fs->n_new -= port->spare ? 0 : 1;
+    if (!point->idb_written) {
+        wr_copy(&fs->chunk->w, point->idb, point->idb_len);
+        point->idb_written = true;
+        point->ifid = fs->n_idbs++; /* its number is its place in the section */
+        fs->n_new -= point->spare ? 0 : 1;
     }
-    if (port->seq != fs->seq) {
-        port->seq = fs->seq;
-        port->count = &fs->chunk->counts[fs->chunk->n_counts++];
-        *port->count = (struct chunk_count){.port = port};
+    if (point->seq != fs->seq) {
+        point->seq = fs->seq;
+        point->count = &fs->chunk->counts[fs->chunk->n_counts++];
+        *point->count = (struct chunk_count){.point = point};
     }
     return true;
 }
 
-static void drop(struct file_port *port, const struct frame *f, enum ledger_id reason)
+static void drop(struct file_point *point, const struct frame *f, enum ledger_id reason)
 {
-    port->lost += (uint64_t)f->lost + 1;
-    ledger_add_shared(port->ledger, reason, 1);
+    point->lost += (uint64_t)f->lost + 1;
+    ledger_add_shared(point->ledger, reason, 1);
 }
 
-/* The frame as the port's link type wants it; one that is none of these is Ethernet's. NULL: there
+/* The frame as the point's link type wants it; one that is none of these is Ethernet's. NULL: there
  * was no room to know of such an interface. */
-static struct file_port *give_form(struct file_port *port, const struct frame **f,
-                                   struct frame *room)
+static struct file_point *give_form(struct file_point *point, const struct frame **f,
+                                    struct frame *room)
 {
-    if (port->form.linktype == PCAPNG_LINKTYPE_ETHERNET) {
-        return port;
+    if (point->form.linktype == PCAPNG_LINKTYPE_ETHERNET) {
+        return point;
     }
-    if (file_form_frame(&port->form, *f, room)) {
+    if (file_form_frame(&point->form, *f, room)) {
         *f = room;
-        return port;
+        return point;
     }
-    return port->ethernet;
+    return point->ethernet;
 }
 
-static void write_frame(struct file_sink *fs, struct file_port *of_link, const struct frame *f)
+static void write_frame(struct file_sink *fs, struct file_point *of_link, const struct frame *f)
 {
     struct frame room;
     sink_count_in(&fs->head, of_link->ledger);
@@ -121,8 +121,8 @@ static void write_frame(struct file_sink *fs, struct file_port *of_link, const s
         drop(of_link, f, LEDGER_SINK_LONG);
         return;
     }
-    struct file_port *port = give_form(of_link, &f, &room);
-    if (!port) {
+    struct file_point *point = give_form(of_link, &f, &room);
+    if (!point) {
         drop(of_link, f, LEDGER_SINK_REFUSED);
         return;
     }
@@ -133,16 +133,16 @@ static void write_frame(struct file_sink *fs, struct file_port *of_link, const s
     struct pcapng_epb epb = {.caplen = f->caplen, .origlen = f->origlen};
     epb.ts_ns = f->ts_ns;
     epb.dir = f->dir;
-    epb.lost = port->lost + f->lost;
-    if (!has_room(fs, port, pcapng_epb_len(&epb))) {
-        drop(port, f, LEDGER_SINK_FULL);
+    epb.lost = point->lost + f->lost;
+    if (!has_room(fs, point, pcapng_epb_len(&epb))) {
+        drop(point, f, LEDGER_SINK_FULL);
         return;
     }
-    epb.ifid = port->ifid; /* known once the port is described */
+    epb.ifid = point->ifid; /* known once the point is described */
     frame_copy(f, 0, pcapng_epb_begin(&fs->chunk->w, &epb), f->caplen);
-    port->count->frames++;
-    port->count->bytes += f->caplen;
-    port->lost = 0;
+    point->count->frames++;
+    point->count->bytes += f->caplen;
+    point->lost = 0;
 }
 
 static void file_write(struct sink *s, const struct batch *b)
@@ -150,11 +150,11 @@ static void file_write(struct sink *s, const struct batch *b)
     struct file_sink *fs = of(s);
     for (uint32_t i = 0; i < b->n; i++) {
         const struct frame *f = &b->f[i];
-        struct file_port *port = f->port < SINK_PORTS_MAX ? fs->by_index[f->port] : NULL;
-        if (port) {
-            write_frame(fs, port, f);
+        struct file_point *point = f->point < POINT_MAX ? fs->by_index[f->point] : NULL;
+        if (point) {
+            write_frame(fs, point, f);
         } else {
-            sink_count_refused(s, f->port);
+            sink_count_refused(s, f->point);
         }
     }
 }
@@ -162,8 +162,8 @@ static void file_write(struct sink *s, const struct batch *b)
 /* Interfaces that had no frame yet are described too, as soon as there is room. */
 static void describe_idle(struct file_sink *fs)
 {
-    for (uint32_t i = 0; fs->n_new > 0 && i < fs->n_ports; i++) {
-        struct file_port *p = fs->ports[i];
+    for (uint32_t i = 0; fs->n_new > 0 && i < fs->n_points; i++) {
+        struct file_point *p = fs->points[i];
         if (!p->idb_written && !p->spare && !has_room(fs, p, 0)) {
             return;
         }
@@ -172,7 +172,7 @@ static void describe_idle(struct file_sink *fs)
 
 /* Asks for the statistics of an interface that is closed: a chunk, which frames need more while the
  * writer is behind. */
-static bool end_interface(struct file_sink *fs, struct file_port *p)
+static bool end_interface(struct file_sink *fs, struct file_point *p)
 {
     if (file_writer_behind(fs->writer) || !has_room(fs, p, 0)) {
         return false;
@@ -186,8 +186,8 @@ static bool end_interface(struct file_sink *fs, struct file_port *p)
 /* Asks for those that are owed, as far as there is room. */
 static void end_owed(struct file_sink *fs)
 {
-    for (uint32_t i = 0; fs->n_owed > 0 && i < fs->n_ports; i++) {
-        struct file_port *p = fs->ports[i];
+    for (uint32_t i = 0; fs->n_owed > 0 && i < fs->n_points; i++) {
+        struct file_point *p = fs->points[i];
         if (!p->open && p->isb_due) {
             if (!end_interface(fs, p)) {
                 return;
@@ -198,7 +198,7 @@ static void end_owed(struct file_sink *fs)
 }
 
 /* An interface whose statistics are owed is wanted again, or its ledger is another's now. */
-static void owe_nothing(struct file_sink *fs, struct file_port *p)
+static void owe_nothing(struct file_sink *fs, struct file_point *p)
 {
     fs->n_owed -= !p->open && p->isb_due ? 1 : 0;
     p->isb_due = false;
@@ -209,19 +209,19 @@ static void owe_nothing(struct file_sink *fs, struct file_port *p)
 static void forget_closed(struct file_sink *fs)
 {
     uint32_t kept = 0;
-    if (fs->n_ports < PORTS_CROWDED || fs->chunk || !file_writer_idle(fs->writer)) {
+    if (fs->n_points < PORTS_CROWDED || fs->chunk || !file_writer_idle(fs->writer)) {
         return;
     }
-    for (uint32_t i = 0; i < fs->n_ports; i++) {
-        struct file_port *p = fs->ports[i];
+    for (uint32_t i = 0; i < fs->n_points; i++) {
+        struct file_point *p = fs->points[i];
         if (p->open || p->isb_due || (!p->idb_written && !p->spare)) {
-            fs->ports[kept++] = p;
+            fs->points[kept++] = p;
         } else {
             free(p->idb);
             free(p);
         }
     }
-    fs->n_ports = kept;
+    fs->n_points = kept;
 }
 
 static void file_flush(struct sink *s)
@@ -236,28 +236,28 @@ static void file_flush(struct sink *s)
     }
 }
 
-/* The port's description as it stands in the file. Shortened texts are no matter to anyone. */
-static int encode_port(const struct sink_port *port, uint32_t snaplen, uint16_t linktype,
-                       uint8_t **ret, uint32_t *ret_len)
+/* The point's description as it stands in the file. Shortened texts are no matter to anyone. */
+static int encode_point(const struct point_offer *point, uint32_t snaplen, uint16_t linktype,
+                        uint8_t **ret, uint32_t *ret_len)
 {
     char name[256], description[256];
     _cleanup_(freep) uint8_t *room = malloc(PCAPNG_META_MAX);
     if (!room) {
         return -ENOMEM;
     }
-    snprintf(name, sizeof(name), "%s:%s", port->tap, port->ifname);
-    int n = snprintf(description, sizeof(description), "%s on tap %s", port->ifname, port->tap);
-    if (port->snaplen > 0 && n > 0 && (size_t)n < sizeof(description)) {
+    snprintf(name, sizeof(name), "%s:%s", point->tap, point->ifname);
+    int n = snprintf(description, sizeof(description), "%s on tap %s", point->ifname, point->tap);
+    if (point->snaplen > 0 && n > 0 && (size_t)n < sizeof(description)) {
         snprintf(description + n, sizeof(description) - (size_t)n, ", cut to %u bytes",
-                 port->snaplen);
+                 point->snaplen);
     }
     struct pcapng_idb idb = {.linktype = linktype,
                              .snaplen = snaplen,
-                             .speed = port->speed_bps,
+                             .speed = point->speed_bps,
                              .name = pcapng_text(name),
                              .description = pcapng_text(description),
-                             .filter = pcapng_text(port->filter),
-                             .os = pcapng_text(port->os)};
+                             .filter = pcapng_text(point->filter),
+                             .os = pcapng_text(point->os)};
     struct wr w = wr_make(room, PCAPNG_META_MAX);
     pcapng_put_idb(&w, &idb);
     uint8_t *exact = malloc(wr_len(&w));
@@ -271,11 +271,11 @@ static int encode_port(const struct sink_port *port, uint32_t snaplen, uint16_t 
 }
 
 /* An interface that a tap brings back is the same interface of the section. */
-static struct file_port *find_same(struct file_sink *fs, const struct ledger *ledger, bool spare,
-                                   const uint8_t *idb, uint32_t idb_len)
+static struct file_point *find_same(struct file_sink *fs, const struct ledger *ledger, bool spare,
+                                    const uint8_t *idb, uint32_t idb_len)
 {
-    for (uint32_t i = 0; i < fs->n_ports; i++) {
-        struct file_port *p = fs->ports[i];
+    for (uint32_t i = 0; i < fs->n_points; i++) {
+        struct file_point *p = fs->points[i];
         if (!p->open && p->spare == spare && p->ledger == ledger && p->idb_len == idb_len &&
             memcmp(p->idb, idb, idb_len) == 0) {
             return p;
@@ -285,36 +285,36 @@ static struct file_port *find_same(struct file_sink *fs, const struct ledger *le
 }
 
 /* Takes *idb over. NULL: too many, or no memory. */
-static struct file_port *add_interface(struct file_sink *fs, struct ledger *ledger, bool spare,
-                                       uint8_t **idb, uint32_t idb_len)
+static struct file_point *add_interface(struct file_sink *fs, struct ledger *ledger, bool spare,
+                                        uint8_t **idb, uint32_t idb_len)
 {
-    struct file_port *p = fs->n_ports < SINK_PORTS_MAX ? calloc(1, sizeof(*p)) : NULL;
+    struct file_point *p = fs->n_points < POINT_MAX ? calloc(1, sizeof(*p)) : NULL;
     if (p) {
         p->ledger = ledger;
         p->start = wall_now();
         p->idb = TAKE_PTR(*idb);
         p->idb_len = idb_len;
         p->spare = spare;
-        fs->ports[fs->n_ports++] = p;
+        fs->points[fs->n_points++] = p;
         fs->n_new += spare ? 0 : 1;
     }
     return p;
 }
 
-/* An interface of the section for the port, one that was there before or a new one. NULL: too many,
- * or no memory. */
-static struct file_port *open_interface(struct file_sink *fs, const struct sink_port *port,
-                                        struct ledger *ledger, uint16_t linktype, bool spare)
+/* An interface of the section for the point, one that was there before or a new one. NULL: too
+ * many, or no memory. */
+static struct file_point *open_interface(struct file_sink *fs, const struct point_offer *point,
+                                         struct ledger *ledger, uint16_t linktype, bool spare)
 {
     _cleanup_(freep) uint8_t *idb = NULL;
     uint32_t idb_len = 0;
-    if (encode_port(port, fs->snaplen, linktype, &idb, &idb_len) < 0) {
+    if (encode_point(point, fs->snaplen, linktype, &idb, &idb_len) < 0) {
         return NULL;
     }
-    struct file_port *p = find_same(fs, ledger, spare, idb, idb_len);
+    struct file_point *p = find_same(fs, ledger, spare, idb, idb_len);
     p = p ? p : add_interface(fs, ledger, spare, &idb, idb_len);
     if (p) {
-        p->form = (struct file_form){linktype, port->arphrd};
+        p->form = (struct file_form){linktype, point->arphrd};
         p->ethernet = NULL;
         owe_nothing(fs, p);
         p->open = true;
@@ -322,52 +322,52 @@ static struct file_port *open_interface(struct file_sink *fs, const struct sink_
     return p;
 }
 
-static int file_port_add(struct sink *s, const struct sink_port *port, struct error *err)
+static int file_point_add(struct sink *s, const struct point_offer *point, struct error *err)
 {
     struct file_sink *fs = of(s);
     struct ledger *ledger = NULL;
-    uint16_t linktype = file_form_linktype(fs->linktype, port->linktype);
-    int failed = sink_port_open(s, port, &ledger, err);
+    uint16_t linktype = file_form_linktype(fs->linktype, point->linktype);
+    int failed = sink_point_open(s, point, &ledger, err);
     if (failed < 0) {
         return failed;
     }
-    for (uint32_t i = 0; port->fresh && i < fs->n_ports; i++) {
-        if (fs->ports[i]->ledger == ledger) {
-            owe_nothing(fs, fs->ports[i]);
+    for (uint32_t i = 0; point->fresh && i < fs->n_points; i++) {
+        if (fs->points[i]->ledger == ledger) {
+            owe_nothing(fs, fs->points[i]);
         }
     }
-    struct file_port *p = open_interface(fs, port, ledger, linktype, false);
+    struct file_point *p = open_interface(fs, point, ledger, linktype, false);
     if (!p) {
-        sink_port_refuse(s, port->index);
+        sink_point_refuse(s, point->index);
         return error_set(err, ENOSPC, "%s: too many different interfaces of taps for one file",
                          fs->path);
     }
     if (linktype != PCAPNG_LINKTYPE_ETHERNET) {
-        p->ethernet = open_interface(fs, port, ledger, PCAPNG_LINKTYPE_ETHERNET, true);
+        p->ethernet = open_interface(fs, point, ledger, PCAPNG_LINKTYPE_ETHERNET, true);
     }
     fs->linktype = fs->linktype ? fs->linktype : linktype;
     p->isb_due = true;
-    fs->by_index[port->index] = p;
+    fs->by_index[point->index] = p;
     return 0;
 }
 
-static struct file_port *port_at(struct file_sink *fs, uint32_t index)
+static struct file_point *point_at(struct file_sink *fs, uint32_t index)
 {
-    return index < SINK_PORTS_MAX ? fs->by_index[index] : NULL;
+    return index < POINT_MAX ? fs->by_index[index] : NULL;
 }
 
-static void file_port_stats(struct sink *s, uint32_t index, const struct ledger *figures)
+static void file_point_stats(struct sink *s, uint32_t index, const struct ledger *figures)
 {
-    struct file_port *p = port_at(of(s), index);
+    struct file_point *p = point_at(of(s), index);
     for (unsigned i = 0; p && i < LEDGER_COUNT; i++) {
         ledger_set(&p->figures, (enum ledger_id)i, ledger_get(figures, (enum ledger_id)i));
     }
 }
 
-static void file_port_remove(struct sink *s, uint32_t index)
+static void file_point_remove(struct sink *s, uint32_t index)
 {
     struct file_sink *fs = of(s);
-    struct file_port *p = port_at(fs, index);
+    struct file_point *p = point_at(fs, index);
     if (p) {
         p->open = false;
         if (p->ethernet) {
@@ -378,7 +378,7 @@ static void file_port_remove(struct sink *s, uint32_t index)
             fs->n_owed++; /* its statistics come when there is room */
         }
     }
-    sink_port_close(s, index);
+    sink_point_close(s, index);
 }
 
 static int file_check(struct sink *s, struct error *err)
@@ -412,7 +412,7 @@ static int file_finish(struct sink *s, struct error *err)
     struct file_sink *fs = of(s);
     describe_idle(fs);
     submit(fs);
-    int r = file_writer_finish(fs->writer, fs->ports, fs->n_ports, fs->finish_ms);
+    int r = file_writer_finish(fs->writer, fs->points, fs->n_points, fs->finish_ms);
     return r < 0 ? file_check(s, err) : 0;
 }
 
@@ -421,9 +421,9 @@ static void file_free(struct sink *s)
     struct file_sink *fs = of(s);
     submit(fs);
     file_writer_free(fs->writer);
-    for (uint32_t i = 0; i < fs->n_ports; i++) {
-        free(fs->ports[i]->idb);
-        free(fs->ports[i]);
+    for (uint32_t i = 0; i < fs->n_points; i++) {
+        free(fs->points[i]->idb);
+        free(fs->points[i]);
     }
     free(fs->path);
     sink_done(s);
@@ -432,9 +432,9 @@ static void file_free(struct sink *s)
 
 static const struct sink_ops file_ops = {
     .kind = "file",
-    .port_add = file_port_add,
-    .port_stats = file_port_stats,
-    .port_remove = file_port_remove,
+    .point_add = file_point_add,
+    .point_stats = file_point_stats,
+    .point_remove = file_point_remove,
     .write = file_write,
     .flush = file_flush,
     .check = file_check,

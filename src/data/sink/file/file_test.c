@@ -41,7 +41,7 @@ static void all_sizes_arrive(void **state)
     char path[32];
     struct sink *s = util_sink(temp(path), false, &util_conf);
     uint32_t n = 0;
-    util_port(s, 7, "web1", "tcp");
+    util_point(s, 7, "web1", "tcp");
     for (uint32_t len = 0; len < 100; len++) {
         util_write(s, 7, n++, len);
     }
@@ -50,7 +50,7 @@ static void all_sizes_arrive(void **state)
         util_write(s, 7, n++, large[i / 2]);
     }
     util_write(s, 7, n, FRAME_LEN_MAX + 1);
-    util_write(s, 8, n, 60); /* a port that was never added */
+    util_write(s, 8, n, 60); /* a point that was never added */
     s->ops->flush(s);
     finish(s);
     struct util_file u = util_read_path(path);
@@ -77,7 +77,7 @@ static void insertions_and_loss(void **state)
     uint8_t data[60], got[1024];
     memset(data, 0xaa, sizeof(data));
     struct sink *s = util_sink(temp(path), false, &util_conf);
-    util_port(s, 0, "web1", NULL);
+    util_point(s, 0, "web1", NULL);
     b.f[0] = (struct frame){.data = data,
                             .datalen = 60,
                             .caplen = 64,
@@ -115,8 +115,8 @@ static void many_frames_as_tshark_counts(void **state)
     (void)state;
     char path[32], line[64];
     struct sink *s = util_sink(temp(path), false, &util_conf);
-    util_port(s, 0, "web1", NULL);
-    util_port(s, 1, "db2", NULL);
+    util_point(s, 0, "web1", NULL);
+    util_point(s, 1, "db2", NULL);
     for (uint32_t i = 0; i < MANY; i++) {
         util_write(s, i & 1, i, 60 + i % 200);
         if (i % 1000 == 0) {
@@ -170,7 +170,7 @@ static void a_live_pipe_gets_frames_on_flush(void **state)
     size_t len = 0;
     make_pipe(fd);
     struct sink *s = util_sink(fd[1], false, &util_conf);
-    util_port(s, 0, "web1", NULL);
+    util_point(s, 0, "web1", NULL);
     util_write(s, 0, 1, 100);
     s->ops->flush(s);
     while (len < 4 || util_read(got, len).frames == 0) {
@@ -194,7 +194,7 @@ static void a_stalled_reader_costs_frames_not_time(void **state)
     uint32_t n = 0;
     conf.chunks = 2;
     struct sink *s = util_sink(fd[1], false, &conf);
-    util_port(s, 0, "web1", NULL);
+    util_point(s, 0, "web1", NULL);
     while (n == 0 || util_count(s, 0, LEDGER_SINK_FULL) < 1000) {
         util_write(s, 0, n++, 1000);
     }
@@ -234,7 +234,7 @@ static void a_reader_that_never_reads_is_given_up(void **state)
     conf.finish_ms = 100;
     struct sink *s = util_sink(fd[1], false, &conf);
     int before = fcntl(fd[1], F_GETFL);
-    util_port(s, 0, "web1", NULL);
+    util_point(s, 0, "web1", NULL);
     for (uint32_t i = 0; i < 3000; i++) {
         util_write(s, 0, i, 1000);
     }
@@ -267,7 +267,7 @@ static void a_reader_that_goes_is_noticed(void **state)
         make_pipe(fd);
         struct sink *s = util_sink(fd[1], false, &util_conf);
         struct mono deadline = mono_add_ms(mono_now(), DEADLINE_MS);
-        util_port(s, 0, "web1", NULL);
+        util_point(s, 0, "web1", NULL);
         assert_int_equal(s->ops->check(s, &err), 0);
         close(fd[0]);
         if (!idle) {
@@ -291,7 +291,7 @@ static void a_reader_that_goes_is_noticed(void **state)
 static void make_file(char path[32], uint32_t n)
 {
     struct sink *s = util_sink(temp(path), false, &util_conf);
-    util_port(s, 0, "web1", NULL);
+    util_point(s, 0, "web1", NULL);
     for (uint32_t i = 0; i < n; i++) {
         util_write(s, 0, i, 50);
     }
@@ -322,7 +322,7 @@ static void torn_files_are_continued(void **state)
             unlink(path);
             continue;
         }
-        util_port(s, 3, "web1", NULL);
+        util_point(s, 3, "web1", NULL);
         util_write(s, 3, 99, 70);
         finish(s);
         sink_free(s);
@@ -373,30 +373,30 @@ static void taps_come_and_go(void **state)
     char path[32];
     struct ledger figures = {0};
     struct sink *s = util_sink(temp(path), false, &util_conf);
-    struct sink_port again = {.index = 4, .tap = "x", .ifname = "eth0"};
+    struct point_offer again = {.index = 4, .tap = "x", .ifname = "eth0"};
     ledger_set(&figures, LEDGER_RING_IN, 20);
     ledger_set(&figures, LEDGER_RING_FULL, 7);
     ledger_set(&figures, LEDGER_RING_OUT, 13);
     ledger_set(&figures, LEDGER_SEL_TUNNEL, 3); /* left out on purpose */
     ledger_set(&figures, LEDGER_RX_LOST, 2);
-    util_port(s, 4, "web1", "tcp");
-    assert_int_equal(s->ops->port_add(s, &again, NULL), -EEXIST);
-    again.index = SINK_PORTS_MAX;
-    assert_int_equal(s->ops->port_add(s, &again, NULL), -EINVAL);
+    util_point(s, 4, "web1", "tcp");
+    assert_int_equal(s->ops->point_add(s, &again, NULL), -EEXIST);
+    again.index = POINT_MAX;
+    assert_int_equal(s->ops->point_add(s, &again, NULL), -EINVAL);
     util_write(s, 4, 0, 60);
-    s->ops->port_stats(s, 4, &figures);
-    s->ops->port_remove(s, 4);
-    s->ops->port_remove(s, 4);
-    util_port(s, 4, "db2", NULL); /* the index goes to another */
+    s->ops->point_stats(s, 4, &figures);
+    s->ops->point_remove(s, 4);
+    s->ops->point_remove(s, 4);
+    util_point(s, 4, "db2", NULL); /* the index goes to another */
     assert_int_equal(util_count(s, 4, LEDGER_SINK_IN), 0);
-    util_port(s, 5, "web1", "tcp"); /* and the first comes back under another: interface 0 again */
+    util_point(s, 5, "web1", "tcp"); /* and the first comes back under another: interface 0 again */
     util_write(s, 5, 1, 60);
     assert_int_equal(util_count(s, 5, LEDGER_SINK_IN), 2);
-    s->ops->port_remove(s, 5);
-    util_port(s, 5, "web1", "udp"); /* with another filter: interface 2, 1 being db2 */
+    s->ops->point_remove(s, 5);
+    util_point(s, 5, "web1", "udp"); /* with another filter: interface 2, 1 being db2 */
     util_write(s, 5, 2, 60);
     util_write(s, 5, 3, FRAME_LEN_MAX + 1);
-    s->ops->port_stats(s, 5, &figures);
+    s->ops->point_stats(s, 5, &figures);
     s->ops->flush(s);
     finish(s);
     util_balanced(s, 4, 0);
@@ -415,29 +415,29 @@ static void taps_come_and_go(void **state)
     unlink(path);
 }
 
-static void as_many_ports_as_it_says(void **state)
+static void as_many_points_as_it_says(void **state)
 {
     (void)state;
     char path[32], name[32];
     struct error err = {""};
     struct sink *s = util_sink(temp(path), false, &util_conf);
-    for (uint32_t i = 0; i < SINK_PORTS_MAX; i++) {
+    for (uint32_t i = 0; i < POINT_MAX; i++) {
         snprintf(name, sizeof(name), "tap%u", i);
-        util_port(s, i, name, NULL);
+        util_point(s, i, name, NULL);
         util_write(s, i, i, 60);
     }
-    s->ops->port_remove(s, 0);
-    struct sink_port more = {.index = 0, .tap = "one more", .ifname = "eth0"};
-    assert_int_equal(s->ops->port_add(s, &more, &err), -ENOSPC);
-    s->ops->port_remove(s, 0);
+    s->ops->point_remove(s, 0);
+    struct point_offer more = {.index = 0, .tap = "one more", .ifname = "eth0"};
+    assert_int_equal(s->ops->point_add(s, &more, &err), -ENOSPC);
+    s->ops->point_remove(s, 0);
     more.tap = "tap0";
-    assert_int_equal(s->ops->port_add(s, &more, &err), 0);
+    assert_int_equal(s->ops->point_add(s, &more, &err), 0);
     finish(s);
     sink_free(s);
     struct util_file u = util_read_path(path);
-    assert_int_equal(u.interfaces, SINK_PORTS_MAX);
-    assert_int_equal(u.frames, SINK_PORTS_MAX);
-    assert_int_equal(u.stats, SINK_PORTS_MAX + 1);
+    assert_int_equal(u.interfaces, POINT_MAX);
+    assert_int_equal(u.frames, POINT_MAX);
+    assert_int_equal(u.stats, POINT_MAX + 1);
     assert_int_equal(u.bad, 0);
     unlink(path);
 }
@@ -452,7 +452,7 @@ static void a_file_size_limit_leaves_whole_blocks(void **state)
     limit = old;
     limit.rlim_cur = 1500001;
     struct sink *s = util_sink(temp(path), false, &util_conf);
-    util_port(s, 0, "web1", NULL);
+    util_point(s, 0, "web1", NULL);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     for (uint32_t i = 0; i < 3000; i++) {
         util_write(s, 0, i, 1000);
@@ -475,7 +475,7 @@ static void freed_without_an_end(void **state)
     (void)state;
     char path[32];
     struct sink *s = util_sink(temp(path), false, &util_conf);
-    util_port(s, 0, "web1", NULL);
+    util_point(s, 0, "web1", NULL);
     util_write(s, 0, 1, 60);
     sink_free(s);
     struct util_file u = util_read_path(path);
@@ -490,7 +490,7 @@ static void the_fake(void **state)
     struct sink *s;
     size_t n;
     assert_int_equal(fake_sink_new("fake", &s), 0);
-    util_port(s, 2, "web1", "tcp");
+    util_point(s, 2, "web1", "tcp");
     util_write(s, 2, 5, 60);
     fake_sink_limit(s, 2);
     util_write(s, 2, 6, 61);
@@ -504,13 +504,13 @@ static void the_fake(void **state)
     assert_int_equal(n, 2);
     assert_int_equal(f[1].caplen, 61);
     assert_int_equal(f[1].data[3], 9);
-    assert_int_equal(f[1].port, 2);
+    assert_int_equal(f[1].point, 2);
     assert_int_equal(util_count(s, 2, LEDGER_SINK_FULL), 1);
     assert_int_equal(util_count(s, 2, LEDGER_SINK_ERROR), 1);
     util_balanced(s, 2, 4);
-    s->ops->port_remove(s, 2);
-    assert_string_equal(fake_sink_port(s, 2)->filter, "tcp");
-    assert_int_equal(fake_sink_port(s, 2)->removes, 1);
+    s->ops->point_remove(s, 2);
+    assert_string_equal(fake_sink_point(s, 2)->filter, "tcp");
+    assert_int_equal(fake_sink_point(s, 2)->removes, 1);
     assert_int_equal(fake_sink_flushes(s) + fake_sink_finishes(s), 2);
     sink_free(s);
 }
@@ -528,7 +528,7 @@ int main(void)
         cmocka_unit_test(torn_files_are_continued),
         cmocka_unit_test(other_files_are_left_alone),
         cmocka_unit_test(taps_come_and_go),
-        cmocka_unit_test(as_many_ports_as_it_says),
+        cmocka_unit_test(as_many_points_as_it_says),
         cmocka_unit_test(a_file_size_limit_leaves_whole_blocks),
         cmocka_unit_test(freed_without_an_end),
         cmocka_unit_test(the_fake),

@@ -112,13 +112,13 @@ static void in_a_file(void **state)
     (void)state;
     _cleanup_(closep) int fd = memfd_create("file", MFD_CLOEXEC);
     struct sink *s = util_sink(dup(fd), false, &util_conf);
-    const struct sink_port ports[] = {
+    const struct point_offer points[] = {
         {.index = 1, .tap = "t", .ifname = "tun0", .linktype = RAW},
         {.index = 2, .tap = "t", .ifname = "eth0"},
         {.index = 3, .tap = "t", .ifname = "gre0", .linktype = SLL, .arphrd = 778},
     };
-    for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
-        assert_int_equal(s->ops->port_add(s, &ports[i], NULL), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
+        assert_int_equal(s->ops->point_add(s, &points[i], NULL), 0);
     }
     uint8_t real[sizeof(made_up)]; /* tun0 has become a TAP device */
     memcpy(real, made_up, sizeof(real));
@@ -126,11 +126,11 @@ static void in_a_file(void **state)
     struct batch b = {.n = 4};
     for (uint32_t i = 0; i < 4; i++) {
         b.f[i] = frame_of(i == 3 ? real : made_up, sizeof(made_up));
-        b.f[i].port = i == 3 ? 1 : i + 1;
+        b.f[i].point = i == 3 ? 1 : i + 1;
     }
     s->ops->write(s, &b);
-    s->ops->port_remove(s, 1);
-    assert_int_equal(s->ops->port_add(s, &ports[0], NULL), 0); /* the same interface again */
+    s->ops->point_remove(s, 1);
+    assert_int_equal(s->ops->point_add(s, &points[0], NULL), 0); /* the same interface again */
     b.n = 1;
     s->ops->write(s, &b);
     assert_int_equal(s->ops->finish(s, NULL), 0);
@@ -170,9 +170,9 @@ static void a_continued_file_keeps_its_link_type(void **state)
         struct batch b = {.n = 1, .f[0] = frame_of(made_up, sizeof(made_up))};
         for (int k = 0; k < 2; k++) {
             struct sink *s = util_sink(dup(fd), k == 1, &util_conf);
-            struct sink_port port = {
+            struct point_offer point = {
                 .tap = "t", .ifname = "x0", .linktype = k == 0 ? first[i] : second[i]};
-            assert_int_equal(s->ops->port_add(s, &port, NULL), 0);
+            assert_int_equal(s->ops->point_add(s, &point, NULL), 0);
             s->ops->write(s, &b);
             assert_int_equal(s->ops->finish(s, NULL), 0);
             sink_free(s);

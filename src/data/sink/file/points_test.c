@@ -45,19 +45,19 @@ static void there_is_room_again(void **state)
     conf.chunks = 2;
     assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
     struct sink *s = util_sink(fd[1], false, &conf);
-    util_port(s, 1, "first", NULL);
+    util_point(s, 1, "first", NULL);
     for (uint32_t i = 0; i < STALLED; i++) {
         util_write(s, 1, i, 1000);
     }
     assert_true(util_count(s, 1, LEDGER_SINK_FULL) > 0);
-    for (uint32_t i = 1; i < SINK_PORTS_MAX; i++) {
+    for (uint32_t i = 1; i < POINT_MAX; i++) {
         snprintf(name, sizeof(name), "tap%u", i);
-        util_port(s, 2, name, NULL);
-        s->ops->port_remove(s, 2);
+        util_point(s, 2, name, NULL);
+        s->ops->point_remove(s, 2);
     }
-    const struct sink_port more = {.index = 2, .tap = "one more", .ifname = "eth0"};
+    const struct point_offer more = {.index = 2, .tap = "one more", .ifname = "eth0"};
     assert_int_equal(s->ops->check(s, &err), 0);
-    assert_int_equal(s->ops->port_add(s, &more, &err), -ENOSPC);
+    assert_int_equal(s->ops->point_add(s, &more, &err), -ENOSPC);
     for (uint32_t i = 0; i < 10; i++) {
         util_write(s, 2, i, 60);
     }
@@ -69,7 +69,7 @@ static void there_is_room_again(void **state)
     pthread_t t;
     assert_int_equal(pthread_create(&t, NULL, util_pipe_read, &d), 0);
     struct mono deadline = mono_add_ms(mono_now(), DEADLINE_MS);
-    while (s->ops->port_add(s, &more, NULL) == -ENOSPC) {
+    while (s->ops->point_add(s, &more, NULL) == -ENOSPC) {
         assert_false(mono_due(mono_now(), deadline));
         s->ops->flush(s);
         poll(NULL, 0, 1);
@@ -85,7 +85,7 @@ static void there_is_room_again(void **state)
     pthread_join(t, NULL);
     assert_int_equal(blocks(&d, PCAPNG_EPB), out);
     /* those that sent nothing are described as far as there was room; each has its statistics */
-    assert_in_range(blocks(&d, PCAPNG_IDB), SINK_PORTS_MAX / 4, SINK_PORTS_MAX + 1);
+    assert_in_range(blocks(&d, PCAPNG_IDB), POINT_MAX / 4, POINT_MAX + 1);
     assert_int_equal(blocks(&d, PCAPNG_ISB), blocks(&d, PCAPNG_IDB));
     free(d.data);
     close(fd[0]);
@@ -100,8 +100,8 @@ static void descriptions_at_the_end_of_a_chunk(void **state)
     for (uint32_t left = 0; left < 600; left += 8) {
         char path[] = "/dev/shm/farspan-chunk.XXXXXX";
         struct sink *s = util_sink(mkostemp(path, O_CLOEXEC), false, &conf);
-        util_port(s, 1, "web1", NULL);
-        util_port(s, 2, "db2", NULL);
+        util_point(s, 1, "web1", NULL);
+        util_point(s, 2, "db2", NULL);
         util_write(s, 1, 0, FILE_SINK_CHUNK - FRAME_LEN_MAX);
         util_write(s, 1, 3, FRAME_LEN_MAX - 200 - left);
         util_write(s, 2, 6, 60);
@@ -144,14 +144,14 @@ static uint32_t snaplen_of(const char *path)
 static void continue_with(const char *path, uint32_t len, uint32_t n)
 {
     struct sink *s = util_sink(open(path, O_RDWR | O_CLOEXEC), true, &util_conf);
-    const struct sink_port port[] = {
+    const struct point_offer point[] = {
         {.index = 1, .tap = "web1", .ifname = "eth0"},
         {.index = 2, .tap = "db2", .ifname = "eth0", .snaplen = 64},
         {.index = 3, .tap = "db3", .ifname = "eth0", .snaplen = 65535},
     };
-    for (unsigned i = 0; i < ARRAY_SIZE(port); i++) {
-        assert_int_equal(s->ops->port_add(s, &port[i], NULL), 0);
-        util_write(s, port[i].index, i, i == 0 ? len : 64);
+    for (unsigned i = 0; i < ARRAY_SIZE(point); i++) {
+        assert_int_equal(s->ops->point_add(s, &point[i], NULL), 0);
+        util_write(s, point[i].index, i, i == 0 ? len : 64);
     }
     assert_int_equal(s->ops->finish(s, NULL), 0);
     assert_int_equal(util_count(s, 1, LEDGER_SINK_OUT), n);

@@ -34,8 +34,8 @@ static void a_full_disk(void **state)
     int fd = open("/mnt/out.pcapng", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     struct sink *s = util_sink(fd, true, &util_conf);
-    util_port(s, 0, "web1", NULL);
-    util_port(s, 1, "db2", NULL);
+    util_point(s, 0, "web1", NULL);
+    util_point(s, 1, "db2", NULL);
     for (uint32_t i = 0; i < FRAMES; i++) {
         util_write(s, i & 1, i, 900 + i % 300);
     }
@@ -43,15 +43,15 @@ static void a_full_disk(void **state)
     assert_non_null(strstr(err.text, "the file: no space left on the disk"));
     struct util_file u = util_read_path("/mnt/out.pcapng");
     uint64_t out = 0, nospace = 0;
-    for (uint32_t port = 0; port < 2; port++) {
-        util_balanced(s, port, FRAMES / 2);
-        out += util_count(s, port, LEDGER_SINK_OUT);
-        nospace += util_count(s, port, LEDGER_SINK_NOSPACE);
+    for (uint32_t point = 0; point < 2; point++) {
+        util_balanced(s, point, FRAMES / 2);
+        out += util_count(s, point, LEDGER_SINK_OUT);
+        nospace += util_count(s, point, LEDGER_SINK_NOSPACE);
         uint64_t bytes = 0; /* frames are written in their order */
-        for (uint32_t i = port; i < port + 2 * util_count(s, port, LEDGER_SINK_OUT); i += 2) {
+        for (uint32_t i = point; i < point + 2 * util_count(s, point, LEDGER_SINK_OUT); i += 2) {
             bytes += 900 + i % 300;
         }
-        assert_int_equal(util_count(s, port, LEDGER_SINK_BYTES), bytes);
+        assert_int_equal(util_count(s, point, LEDGER_SINK_BYTES), bytes);
     }
     assert_int_equal(u.whole, u.len);
     assert_in_range(u.len, DISK - 8192, DISK);
@@ -69,7 +69,7 @@ static void a_full_disk_again(void **state)
     struct util_file before = util_read_path("/mnt/out.pcapng");
     int fd = open("/mnt/out.pcapng", O_RDWR | O_CLOEXEC);
     struct sink *s = util_sink(fd, true, &util_conf);
-    util_port(s, 0, "web1", NULL);
+    util_point(s, 0, "web1", NULL);
     for (uint32_t i = 0; i < 100; i++) {
         util_write(s, 0, i, 1000);
     }
@@ -86,7 +86,7 @@ static void a_device_that_is_full(void **state)
     (void)state;
     int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
     struct sink *s = util_sink(fd, false, &util_conf);
-    util_port(s, 0, "web1", NULL);
+    util_point(s, 0, "web1", NULL);
     util_write(s, 0, 1, 60);
     assert_int_equal(s->ops->finish(s, NULL), -ENOSPC);
     assert_int_equal(util_count(s, 0, LEDGER_SINK_NOSPACE), 1);

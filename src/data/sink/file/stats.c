@@ -24,15 +24,15 @@ static void put_words(char *out, size_t size, const struct ledger *figures,
     }
 }
 
-void file_stats_put(struct wr *w, const struct file_port *port, struct wall end)
+void file_stats_put(struct wr *w, const struct file_point *point, struct wall end)
 {
     char words[4096];
-    const struct ledger *figures = &port->figures;
-    struct pcapng_isb isb = {.ifid = port->ifid, .ts_ns = end.ns, .end_ns = end.ns};
+    const struct ledger *figures = &point->figures;
+    struct pcapng_isb isb = {.ifid = point->ifid, .ts_ns = end.ns, .end_ns = end.ns};
     isb.has = PCAPNG_HAS_START | PCAPNG_HAS_END | PCAPNG_HAS_USRDELIV | PCAPNG_HAS_IFDROP;
-    isb.start_ns = port->start.ns;
-    isb.usrdeliv = port->written;
-    isb.ifdrop = ledger_sum(port->ledger, LEDGER_SINK).dropped;
+    isb.start_ns = point->start.ns;
+    isb.usrdeliv = point->written;
+    isb.ifdrop = ledger_sum(point->ledger, LEDGER_SINK).dropped;
     for (unsigned i = LEDGER_RING; i < LEDGER_SINK; i++) {
         /* what the tap left out on purpose is not lost */
         isb.ifdrop += i == LEDGER_SELECT ? 0 : ledger_sum(figures, (enum ledger_stage)i).dropped;
@@ -44,7 +44,7 @@ void file_stats_put(struct wr *w, const struct file_port *port, struct wall end)
         isb.osdrop =
             ledger_get(figures, LEDGER_RING_FULL) + ledger_get(figures, LEDGER_RING_OFFLOAD);
     }
-    put_words(words, sizeof(words), figures, port->ledger);
+    put_words(words, sizeof(words), figures, point->ledger);
     isb.comment = pcapng_text(words[0] ? words : NULL);
     pcapng_put_isb(w, &isb);
 }

@@ -15,4 +15,4 @@
 #include "data/sink/file/writer.h"
 
 /* The writer thread's, at the time `end`. */
-void file_stats_put(struct wr *w, const struct file_port *port, struct wall end);
+void file_stats_put(struct wr *w, const struct file_point *point, struct wall end);

@@ -56,14 +56,14 @@ static inline struct sink *util_sink(int fd, bool append, const struct file_sink
     return s;
 }
 
-static inline void util_port(struct sink *s, uint32_t index, const char *tap, const char *filter)
+static inline void util_point(struct sink *s, uint32_t index, const char *tap, const char *filter)
 {
-    struct sink_port port = {.index = index, .tap = tap, .ifname = "eth0", .filter = filter};
-    assert_int_equal(s->ops->port_add(s, &port, NULL), 0);
+    struct point_offer point = {.index = index, .tap = tap, .ifname = "eth0", .filter = filter};
+    assert_int_equal(s->ops->point_add(s, &point, NULL), 0);
 }
 
-/* One frame of `len` bytes that all follow from `id`, on a port. */
-static inline void util_write(struct sink *s, uint32_t port, uint32_t id, uint32_t len)
+/* One frame of `len` bytes that all follow from `id`, on a point. */
+static inline void util_write(struct sink *s, uint32_t point, uint32_t id, uint32_t len)
 {
     static uint8_t data[FRAME_LEN_MAX + 256];
     struct batch *b = calloc(1, sizeof(*b));
@@ -78,7 +78,7 @@ static inline void util_write(struct sink *s, uint32_t port, uint32_t id, uint32
                              .caplen = len,
                              .origlen = len + 7,
                              .ts_ns = 1700000000000000000 + id,
-                             .port = port,
+                             .point = point,
                              .dir = (uint8_t)(id % 3)};
     s->ops->write(s, b);
     free(b);
@@ -146,14 +146,14 @@ static inline struct util_file util_read_path(const char *path)
     return util_read(p, len);
 }
 
-static inline uint64_t util_count(const struct sink *s, uint32_t port, enum ledger_id id)
+static inline uint64_t util_count(const struct sink *s, uint32_t point, enum ledger_id id)
 {
-    return ledger_get(sink_ledger(s, port), id);
+    return ledger_get(sink_ledger(s, point), id);
 }
 
-static inline void util_balanced(const struct sink *s, uint32_t port, uint64_t in)
+static inline void util_balanced(const struct sink *s, uint32_t point, uint64_t in)
 {
-    struct ledger_sum sum = ledger_sum(sink_ledger(s, port), LEDGER_SINK);
+    struct ledger_sum sum = ledger_sum(sink_ledger(s, point), LEDGER_SINK);
     assert_int_equal(sum.in, in);
     assert_int_equal(sum.in_flight, 0);
 }

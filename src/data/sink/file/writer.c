@@ -35,8 +35,8 @@ struct file_writer {
     bool done; /* under lock */
     _Atomic int failed;
     _Atomic bool finishing, giving_up;
-    struct file_port *const *ports; /* set before finishing */
-    uint32_t n_ports;
+    struct file_point *const *points; /* set before finishing */
+    uint32_t n_points;
     uint8_t meta[PCAPNG_META_MAX];
 };
 
@@ -133,12 +133,12 @@ static size_t count_partly(struct chunk *c, size_t done)
         at += head[1];
         for (uint32_t i = 0; head[0] == PCAPNG_EPB && i < c->n_counts; i++) {
             struct chunk_count *n = &c->counts[i];
-            if (n->port->ifid == head[2]) {
+            if (n->point->ifid == head[2]) {
                 n->frames--;
                 n->bytes -= head[5];
-                n->port->written++;
-                ledger_add(n->port->ledger, LEDGER_SINK_OUT, 1);
-                ledger_add(n->port->ledger, LEDGER_SINK_BYTES, head[5]);
+                n->point->written++;
+                ledger_add(n->point->ledger, LEDGER_SINK_OUT, 1);
+                ledger_add(n->point->ledger, LEDGER_SINK_BYTES, head[5]);
             }
         }
     }
@@ -148,7 +148,7 @@ static size_t count_partly(struct chunk *c, size_t done)
 static void count_dropped(struct chunk *c, int code)
 {
     for (uint32_t i = 0; i < c->n_counts; i++) {
-        ledger_add_shared(c->counts[i].port->ledger, drop_reason(code), c->counts[i].frames);
+        ledger_add_shared(c->counts[i].point->ledger, drop_reason(code), c->counts[i].frames);
     }
 }
 
@@ -156,9 +156,9 @@ static void count_written(struct chunk *c)
 {
     for (uint32_t i = 0; i < c->n_counts; i++) {
         struct chunk_count *n = &c->counts[i];
-        n->port->written += n->frames;
-        ledger_add(n->port->ledger, LEDGER_SINK_OUT, n->frames);
-        ledger_add(n->port->ledger, LEDGER_SINK_BYTES, n->bytes);
+        n->point->written += n->frames;
+        ledger_add(n->point->ledger, LEDGER_SINK_OUT, n->frames);
+        ledger_add(n->point->ledger, LEDGER_SINK_BYTES, n->bytes);
     }
 }
 
@@ -173,14 +173,14 @@ static void cut_back(struct file_writer *w, size_t whole)
     }
 }
 
-static void write_stats(struct file_writer *w, struct file_port *port)
+static void write_stats(struct file_writer *w, struct file_point *point)
 {
     size_t done;
     if (file_writer_error(w) < 0) {
         return;
     }
     struct wr out = wr_make(w->meta, sizeof(w->meta));
-    file_stats_put(&out, port, wall_now());
+    file_stats_put(&out, point, wall_now());
     int err = write_all(w, w->meta, wr_len(&out), &done);
     if (err < 0) {
         fail(w, -err);
@@ -214,9 +214,9 @@ static void write_chunk(struct file_writer *w, struct chunk *c)
 
 static void write_end(struct file_writer *w)
 {
-    for (uint32_t i = 0; i < w->n_ports; i++) {
-        if (w->ports[i]->idb_written && w->ports[i]->isb_due) {
-            write_stats(w, w->ports[i]);
+    for (uint32_t i = 0; i < w->n_points; i++) {
+        if (w->points[i]->idb_written && w->points[i]->isb_due) {
+            write_stats(w, w->points[i]);
         }
     }
     if (w->regular && file_writer_error(w) == 0 && fsync(w->fd) < 0 && errno != EINVAL) {
@@ -341,13 +341,13 @@ static void join(struct file_writer *w)
     }
 }
 
-int file_writer_finish(struct file_writer *w, struct file_port *const *ports, uint32_t n,
+int file_writer_finish(struct file_writer *w, struct file_point *const *points, uint32_t n,
                        uint32_t ms)
 {
     struct mono until = mono_add_ms(mono_now(), ms);
     struct timespec ts = {until.ns / NSEC_PER_SEC, until.ns % NSEC_PER_SEC};
-    w->ports = ports;
-    w->n_ports = n;
+    w->points = points;
+    w->n_points = n;
     atomic_store_explicit(&w->finishing, true, memory_order_release);
     wake(w);
     pthread_mutex_lock(&w->lock);

@@ -18,12 +18,12 @@
 
 enum {
     CHUNK_SIZE = FILE_SINK_CHUNK, /* any frame with its interface's description before it */
-    CHUNK_PORTS = 64,
+    CHUNK_POINTS = 64,
 };
 
 /* An interface of the section. The data thread's, but for what is atomic, constant, or said to be
  * the writer thread's; the writer reads the rest only after finishing. */
-struct file_port {
+struct file_point {
     uint32_t ifid; /* its number in the section, once idb_written */
     uint32_t idb_len;
     uint8_t *idb;          /* its description, encoded */
@@ -33,26 +33,26 @@ struct file_port {
     uint64_t written;      /* frames in this file; the writer thread's */
     bool open;
     struct file_form form;
-    struct file_port *ethernet; /* for frames that have no such form; NULL: all have */
-    bool spare;                 /* it is such a one: described only when there is a frame */
-    bool idb_written;           /* the description is in a chunk */
-    bool isb_due;               /* statistics are not asked for yet */
+    struct file_point *ethernet; /* for frames that have no such form; NULL: all have */
+    bool spare;                  /* it is such a one: described only when there is a frame */
+    bool idb_written;            /* the description is in a chunk */
+    bool isb_due;                /* statistics are not asked for yet */
     uint64_t lost; /* frames lost and dropped since the last one that went into a chunk */
     uint64_t seq;  /* the chunk that `count` belongs to */
     struct chunk_count *count;
 };
 
 struct chunk_count {
-    struct file_port *port;
+    struct file_point *point;
     uint64_t frames, bytes;
 };
 
 struct chunk {
     struct wr w;
-    uint8_t *buf;            /* CHUNK_SIZE */
-    struct file_port *ended; /* its statistics block comes after this chunk; may be NULL */
+    uint8_t *buf;             /* CHUNK_SIZE */
+    struct file_point *ended; /* its statistics block comes after this chunk; may be NULL */
     uint32_t n_counts;
-    struct chunk_count counts[CHUNK_PORTS];
+    struct chunk_count counts[CHUNK_POINTS];
 };
 
 struct file_writer;
@@ -73,7 +73,7 @@ bool file_writer_idle(const struct file_writer *w);
 /* Any thread: 0 or the -errno that ended the writing. */
 int file_writer_error(const struct file_writer *w);
 
-/* Writes all that was submitted, then the statistics blocks of the `n` ports that lack one, and
+/* Writes all that was submitted, then the statistics blocks of the `n` points that lack one, and
  * syncs; gives up after `ms`. Returns what file_writer_error does. */
-int file_writer_finish(struct file_writer *w, struct file_port *const *ports, uint32_t n,
+int file_writer_finish(struct file_writer *w, struct file_point *const *points, uint32_t n,
                        uint32_t ms);

@@ -6,10 +6,10 @@
  * A ring is a producer's part of a lane. It is either with its producer, empty, or with the thread:
  * `scheduled` says which. The producer that makes it so puts it on its list of ready rings.
  *
- * Commands about ports travel in the rings, in order with the frames. Where a port moves from one
+ * Commands about points travel in the rings, in order with the frames. Where a point moves from one
  * producer to another, the commands are numbered, and the thread keeps to the numbers.
  *
- * A lane of a tap lives from the tap's first port to its last. The thread frees it once all that
+ * A lane of a tap lives from the tap's first point to its last. The thread frees it once all that
  * was said in it is carried out: then no producer has a pointer to its rings, and none can get one
  * but under the lock.
  */
@@ -25,24 +25,24 @@
 #include "sys/loop.h"
 
 enum {
-    /* Of a ring, for commands: each port it can have added, figured and removed, in heads. */
-    QUEUE_RESERVE = 3 * SINK_PORTS_MAX * (sizeof(struct records_head) + sizeof(void *)),
+    /* Of a ring, for commands: each point it can have added, figured and removed, in heads. */
+    QUEUE_RESERVE = 3 * POINT_MAX * (sizeof(struct records_head) + sizeof(void *)),
 };
 
 enum queue_op { QUEUE_ADD, QUEUE_STATS, QUEUE_REMOVE };
 
 struct queue_command {
     enum queue_op op;
-    uint32_t index, number;  /* the port's; the first is 1 */
+    uint32_t index, number;  /* the point's; the first is 1 */
     struct queue_ring *ring; /* by which it came */
     struct queue_command *next;
-    struct sink_port port; /* of QUEUE_ADD: owns the texts and the descriptor */
-    struct ledger figures; /* of QUEUE_STATS */
+    struct point_offer point; /* of QUEUE_ADD: owns the texts and the descriptor */
+    struct ledger figures;    /* of QUEUE_STATS */
 };
 
 struct queue_lane {
     char *tap;     /* NULL: all of them */
-    uint32_t open; /* ports; under the lock */
+    uint32_t open; /* points; under the lock */
     struct queue_ring *ring[QUEUE_PRODUCERS];
     struct order *order; /* NULL: frames are not put in order */
     bool waiting;        /* on the thread's list of lanes in which frames wait for that */
@@ -50,7 +50,7 @@ struct queue_lane {
     /* The thread's account of it: frames in a turn, and time that it has had too much. */
     uint32_t turn;
     int64_t debt_ns;
-    bool ends; /* on the thread's list of lanes that have lost a port: was it the last one? */
+    bool ends; /* on the thread's list of lanes that have lost a point: was it the last one? */
     struct queue_lane *next_ending;
     struct queue_lane *next; /* of all; under the lock */
 };
@@ -62,13 +62,13 @@ struct queue_ring {
     struct queue_ring *next; /* on the thread's list */
     /* The producer's. */
     bool touched;            /* something was put and not published yet */
-    uint32_t open, commands; /* ports; commands put so far */
+    uint32_t open, commands; /* points; commands put so far */
     /* The thread's. */
     _Atomic uint32_t carried_out; /* commands */
 };
 
-/* A port as its producer sees it. */
-struct queue_port {
+/* A point as its producer sees it. */
+struct queue_point {
     struct ledger *ledger;   /* NULL: not added */
     struct queue_ring *ring; /* NULL: it is refused here, as there is no memory for it */
     uint64_t lost;           /* frames lost and dropped since the last that was put */
@@ -81,21 +81,21 @@ struct queue_producer {
     struct queue *ready; /* rings for the thread to look at */
     unsigned n_touched;
     struct queue_ring *touched[BATCH_MAX];
-    struct queue_port port[SINK_PORTS_MAX];
+    struct queue_point point[POINT_MAX];
 };
 
-/* A port as the thread sees it. */
-struct queue_inner_port {
+/* A point as the thread sees it. */
+struct queue_inner_point {
     uint32_t said;                 /* commands so far; under the lock */
     uint32_t heard;                /* the thread's, as what follows */
     struct ledger *ledger;         /* NULL: not added */
     struct queue_command *refused; /* its QUEUE_ADD: the inner sink has no room for it */
-    struct queue_inner_port *next_refused;
+    struct queue_inner_point *next_refused;
     int device;
     uint32_t held; /* its frames that wait to be put in order */
     struct queue_lane *lane;
     struct queue_command *pending; /* what was said while they wait */
-    struct queue_inner_port *next_pending;
+    struct queue_inner_point *next_pending;
 };
 
 struct queue_sink {
@@ -106,7 +106,7 @@ struct queue_sink {
     struct queue_sink_conf conf;
     pthread_t thread;
     bool started, joined, sync_made;
-    pthread_mutex_t lock; /* ports' coming and going, never a frame */
+    pthread_mutex_t lock; /* points' coming and going, never a frame */
     pthread_cond_t cond;
     bool done; /* under the lock */
     struct queue_lane *lanes;
@@ -116,12 +116,12 @@ struct queue_sink {
     _Atomic bool sleeping, finishing, giving_up;
     _Atomic uint32_t signals; /* rises with each publication */
     /* The thread's. */
-    struct queue_inner_port port[SINK_PORTS_MAX];
+    struct queue_inner_point point[POINT_MAX];
     struct queue_ring *active; /* rings that are not empty, as far as is known */
     struct queue_lane *waiting, *ending;
-    struct queue_inner_port *pending;
-    struct queue_inner_port *refused; /* ports that the inner sink is asked for again, … */
-    struct mono retry;                /* … then */
+    struct queue_inner_point *pending;
+    struct queue_inner_point *refused; /* points that the inner sink is asked for again, … */
+    struct mono retry;                 /* … then */
     struct mono now;
     struct batch batch;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A queue that puts frames in order knows which ports are one tap's.
+ * A queue that puts frames in order knows which points are one tap's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,8 +17,8 @@
 #include "data/sink/queue/queue.h"
 
 enum {
-    TAPS = 4, /* the first has PORTS ports, the others one each */
-    PORTS = 6,
+    TAPS = 4, /* the first has POINTS points, the others one each */
+    POINTS = 6,
     FRAMES = 3000,
     DEADLINE_MS = 20000,
 };
@@ -28,12 +28,12 @@ enum {
 static void add(struct sink *s, uint32_t index, uint64_t tap)
 {
     static const char *const names[TAPS] = {"bad", "web1", "web2", "web3"};
-    struct sink_port port = {
+    struct point_offer point = {
         .index = index, .tap = names[tap], .tap_number = tap, .ifname = "eth0"};
-    assert_int_equal(s->ops->port_add(s, &port, NULL), 0);
+    assert_int_equal(s->ops->point_add(s, &point, NULL), 0);
 }
 
-static void write_one(struct sink *s, uint32_t port, int64_t ts)
+static void write_one(struct sink *s, uint32_t point, int64_t ts)
 {
     static const uint8_t data[60];
     static struct batch b = {.n = 1};
@@ -42,13 +42,14 @@ static void write_one(struct sink *s, uint32_t port, int64_t ts)
                             .caplen = sizeof(data),
                             .origlen = sizeof(data),
                             .ts_ns = ts,
-                            .port = port};
+                            .point = point};
     s->ops->write(s, &b);
 }
 
-/* Most ports are those of a tap whose clocks are hours ahead: the other taps' frames, of which each
- * second one is given to the queue too late for its neighbour, are put in order all the same. */
-static void a_tap_with_many_ports(void **state)
+/* Most points are those of a tap whose clocks are hours ahead: the other taps' frames, of which
+ * each second one is given to the queue too late for its neighbour, are put in order all the same.
+ */
+static void a_tap_with_many_points(void **state)
 {
     (void)state;
     struct sink *fake = NULL, *q = NULL;
@@ -56,13 +57,13 @@ static void a_tap_with_many_ports(void **state)
     fake->queued = true;
     const struct queue_sink_conf conf = {.order_ns = 100 * NSEC_PER_MSEC};
     assert_int_equal(queue_sink_new(fake, 1, &conf, &q), 0);
-    for (uint32_t p = 1; p < PORTS + TAPS; p++) {
-        add(q, p, p <= PORTS ? 0 : p - PORTS);
+    for (uint32_t p = 1; p < POINTS + TAPS; p++) {
+        add(q, p, p <= POINTS ? 0 : p - POINTS);
     }
     for (uint32_t i = 0; i < FRAMES; i++) {
         int64_t ts = wall_now().ns;
-        write_one(q, 1 + i % PORTS, ts + 3 * HOUR);
-        write_one(q, 1 + PORTS + i % (TAPS - 1), ts - (i % 2 ? 50 * NSEC_PER_MSEC : 0));
+        write_one(q, 1 + i % POINTS, ts + 3 * HOUR);
+        write_one(q, 1 + POINTS + i % (TAPS - 1), ts - (i % 2 ? 50 * NSEC_PER_MSEC : 0));
         q->ops->flush(q);
         if (i % 10 == 0) {
             poll(NULL, 0, 1); /* a second of traffic */
@@ -73,10 +74,10 @@ static void a_tap_with_many_ports(void **state)
     const struct fake_frame *f = fake_sink_frames(fake, &n);
     int64_t last = 0, first = INT64_MAX;
     for (size_t i = 0; i < n; i++) {
-        first = f[i].port > PORTS ? MIN(first, f[i].ts_ns) : first;
+        first = f[i].point > POINTS ? MIN(first, f[i].ts_ns) : first;
     }
     for (size_t i = 0; i < n; i++) { /* the clocks are known once a few frames have come */
-        if (f[i].port > PORTS && f[i].ts_ns > first + 200 * NSEC_PER_MSEC) {
+        if (f[i].point > POINTS && f[i].ts_ns > first + 200 * NSEC_PER_MSEC) {
             assert_true(f[i].ts_ns >= last);
             last = f[i].ts_ns;
         }
@@ -88,7 +89,7 @@ static void a_tap_with_many_ports(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_tap_with_many_ports),
+        cmocka_unit_test(a_tap_with_many_points),
     };
     return cmocka_run_group_tests_name("data/sink/queue_order", tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ enum {
     FRAME_USUAL = 128, /* bytes a frame takes of the ring; if they are all smaller, books are full
                           before the ring is */
     PERIOD_MS = 1000,  /* how often the clocks are looked at anew */
-    PERIODS_IDLE = 10, /* after so many without a frame a port has no say */
+    PERIODS_IDLE = 10, /* after so many without a frame a point has no say */
     AGAIN_MS = 10,     /* between two looks because a clock has gone ahead */
 };
 
@@ -33,10 +33,10 @@ struct held {
     bool gone;
 };
 
-/* How far a port's timestamps are behind the time at which its frames come. */
+/* How far a point's timestamps are behind the time at which its frames come. */
 struct clock {
     int64_t least, now_least; /* nanoseconds: of the last period, of this one */
-    uint64_t tap;             /* whose port it is: all of a tap's have one vote together */
+    uint64_t tap;             /* whose point it is: all of a tap's have one vote together */
     uint8_t idle;             /* periods; 0: this one has frames */
     bool known;
 };
@@ -58,9 +58,9 @@ struct order {
     struct mono period, looked;
     bool look_again;
     uint32_t n_known;
-    uint32_t known[SINK_PORTS_MAX];
-    struct clock clock[SINK_PORTS_MAX];
-    struct vote vote[SINK_PORTS_MAX];
+    uint32_t known[POINT_MAX];
+    struct clock clock[POINT_MAX];
+    struct vote vote[POINT_MAX];
 };
 
 DEFINE_FREEP(struct order, order_free)
@@ -145,7 +145,7 @@ static int by_tap(const void *a, const void *b)
     return x->tap != y->tap ? (x->tap > y->tap ? 1 : -1) : by_value(a, b);
 }
 
-/* The upper median of the taps' votes, each the upper median of the tap's ports: a tap has no more
+/* The upper median of the taps' votes, each the upper median of the tap's points: a tap has no more
  * say for having more interfaces. */
 static int64_t median(struct order *o)
 {
@@ -195,11 +195,11 @@ static void end_period(struct order *o, struct mono now)
     o->look_again = true;
 }
 
-void order_port(struct order *o, uint32_t port, uint64_t tap)
+void order_point(struct order *o, uint32_t point, uint64_t tap)
 {
-    struct clock *c = &o->clock[port % SINK_PORTS_MAX];
+    struct clock *c = &o->clock[point % POINT_MAX];
     for (uint32_t i = 0; c->known && c->tap != tap && i < o->n_known; i++) {
-        if (o->known[i] == port) { /* what was said of it was the clock of another tap */
+        if (o->known[i] == point) { /* what was said of it was the clock of another tap */
             o->known[i] = o->known[--o->n_known];
             c->known = false;
             o->look_again = true;
@@ -208,7 +208,7 @@ void order_port(struct order *o, uint32_t port, uint64_t tap)
     c->tap = tap;
 }
 
-/* Follows the port's clock; is this frame too far ahead of the others? */
+/* Follows the point's clock; is this frame too far ahead of the others? */
 static bool is_ahead(struct order *o, struct clock *c, const struct frame *f, struct mono now)
 {
     int64_t behind = difference(now.ns, f->ts_ns);
@@ -218,7 +218,7 @@ static bool is_ahead(struct order *o, struct clock *c, const struct frame *f, st
     if (!c->known) {
         c->known = true;
         c->least = c->now_least = behind;
-        o->known[o->n_known++] = f->port;
+        o->known[o->n_known++] = f->point;
         o->look_again = true;
     }
     c->idle = 0;
@@ -238,7 +238,7 @@ static bool is_ahead(struct order *o, struct clock *c, const struct frame *f, st
 
 enum order_verdict order_put(struct order *o, const struct frame *f, struct mono now)
 {
-    struct clock *c = &o->clock[f->port % SINK_PORTS_MAX];
+    struct clock *c = &o->clock[f->point % POINT_MAX];
     bool ahead = is_ahead(o, c, f, now);
     int64_t key = ahead ? now.ns - o->right : f->ts_ns; /* as if it had a right one */
     if (!ahead && key < o->last) {

@@ -7,10 +7,11 @@
  * Two frames are out of order at the end only if more than the window lay between their coming, or
  * if a clock is wrong. Clocks are the taps' own affair, but one that is far off must not spoil the
  * others' order: the difference between a frame's coming and its timestamp is followed for each
- * port. Each tap has one vote, the upper median of its ports, the upper median of the votes is what
- * is held to be right, and a frame that is ahead of that by more than the window gets its place by
- * when it came. One that is behind what was given out already is not kept at all. So a clock that
- * is hours off costs its own tap the order, and nobody else, however many interfaces that tap has.
+ * point. Each tap has one vote, the upper median of its points, the upper median of the votes is
+ * what is held to be right, and a frame that is ahead of that by more than the window gets its
+ * place by when it came. One that is behind what was given out already is not kept at all. So a
+ * clock that is hours off costs its own tap the order, and nobody else, however many interfaces
+ * that tap has.
  */
 #pragma once
 
@@ -31,9 +32,9 @@ enum order_verdict {
 struct order *order_new(int64_t window_ns, size_t bytes);
 void order_free(struct order *o);
 
-/* From now on the port is one of this tap's, whose number no other has. Ports that were never named
- * are those of one tap. */
-void order_port(struct order *o, uint32_t port, uint64_t tap);
+/* From now on the point is one of this tap's, whose number no other has. Points that were never
+ * named are those of one tap. */
+void order_point(struct order *o, uint32_t point, uint64_t tap);
 
 /* `f`: whole, without insertions, not longer than FRAME_LEN_MAX. */
 enum order_verdict order_put(struct order *o, const struct frame *f, struct mono now);

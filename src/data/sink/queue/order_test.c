@@ -20,7 +20,7 @@ enum {
     BYTES = 4 << 20,
     FRAMES = 20000,
     FRAMES_MAX = 60000,
-    PORTS = 9,
+    POINTS = 9,
 };
 
 #define SECOND (INT64_C(1000) * MS)
@@ -29,7 +29,7 @@ enum {
 
 struct sent {
     int64_t ts, came;
-    uint32_t port, id;
+    uint32_t point, id;
 };
 
 struct world {
@@ -54,8 +54,8 @@ static void begin(struct world *w, uint64_t seed, size_t bytes)
     w->sent = calloc(FRAMES_MAX, sizeof(*w->sent));
     assert_non_null(w->o);
     assert_non_null(w->sent);
-    for (uint32_t p = 0; p < PORTS; p++) {
-        order_port(w->o, p, p + 1);
+    for (uint32_t p = 0; p < POINTS; p++) {
+        order_point(w->o, p, p + 1);
     }
 }
 
@@ -79,7 +79,7 @@ static void take_in(struct world *w, const struct frame *f, int64_t now)
     assert_true(id < w->n && w->n_taken < FRAMES_MAX);
     assert_int_equal(f->caplen, length_of(id));
     assert_int_equal(f->ts_ns, w->sent[id].ts);
-    assert_int_equal(f->port, w->sent[id].port);
+    assert_int_equal(f->point, w->sent[id].point);
     assert_int_equal(f->data[f->caplen - 1], f->caplen > 4 ? (uint8_t)id : f->data[3]);
     if (now - w->sent[id].came > w->waited) {
         w->waited = now - w->sent[id].came;
@@ -96,19 +96,19 @@ static void release(struct world *w, int64_t now, bool early)
 }
 
 /* As its user does it. */
-static void send_one(struct world *w, uint32_t port, int64_t ts, int64_t now)
+static void send_one(struct world *w, uint32_t point, int64_t ts, int64_t now)
 {
     uint8_t data[2000];
     uint32_t id = w->n++;
     memset(data, (int)(id & 0xff), sizeof(data));
     memcpy(data, &id, sizeof(id));
-    w->sent[id] = (struct sent){ts, now, port, id};
+    w->sent[id] = (struct sent){ts, now, point, id};
     struct frame f = {.data = data,
                       .datalen = length_of(id),
                       .caplen = length_of(id),
                       .origlen = length_of(id),
                       .ts_ns = ts,
-                      .port = port};
+                      .point = point};
     enum order_verdict v;
     while ((v = order_put(w->o, &f, (struct mono){now})) == ORDER_FULL) {
         struct frame out;
@@ -139,7 +139,7 @@ static void assert_each_once(struct world *w)
     }
 }
 
-/* Ports with delays of their own below the window, and jitter that keeps to it: sorted, all. */
+/* Points with delays of their own below the window, and jitter that keeps to it: sorted, all. */
 static void sorted_as_the_model(void **state)
 {
     (void)state;
@@ -147,14 +147,14 @@ static void sorted_as_the_model(void **state)
         struct world w;
         begin(&w, seed, BYTES);
         struct sent *pending = calloc(FRAMES, sizeof(*pending));
-        int64_t delay[PORTS];
-        for (uint32_t p = 0; p < PORTS; p++) {
+        int64_t delay[POINTS];
+        for (uint32_t p = 0; p < POINTS; p++) {
             delay[p] = draw(&w, WINDOW / 2);
         }
         int64_t ts = EPOCH;
         for (uint32_t i = 0; i < FRAMES / 2; i++) {
             ts += draw(&w, 200000) * (draw(&w, 50) == 0 ? 40 : 1);
-            uint32_t p = draw(&w, PORTS);
+            uint32_t p = draw(&w, POINTS);
             /* sorted by arrival with the same function */
             pending[i] =
                 (struct sent){ts - EPOCH + HOUR + delay[p] + draw(&w, WINDOW / 3), ts, p, i};
@@ -162,7 +162,7 @@ static void sorted_as_the_model(void **state)
         qsort(pending, FRAMES / 2, sizeof(*pending), by_time);
         for (uint32_t i = 0; i < FRAMES / 2; i++) {
             release(&w, pending[i].ts, false);
-            send_one(&w, pending[i].port, pending[i].came, pending[i].ts);
+            send_one(&w, pending[i].point, pending[i].came, pending[i].ts);
         }
         int64_t due = order_due(w.o).ns;
         assert_true(due > 0);
@@ -199,7 +199,7 @@ static void any_clock_is_borne(void **state)
             if (off == INT64_MIN || __builtin_add_overflow(EPOCH + now, off, &ts)) {
                 ts = off < 0 ? INT64_MIN : INT64_MAX;
             }
-            send_one(&w, draw(&w, PORTS), ts, now);
+            send_one(&w, draw(&w, POINTS), ts, now);
             if (order_due(w.o).ns != 0) {
                 assert_true(order_due(w.o).ns > now);
             }
@@ -215,15 +215,15 @@ static void any_clock_is_borne(void **state)
     }
 }
 
-/* How often a frame of a port that is `good` came out behind a younger one of such a port, of those
- * that came in [from, to). */
-static uint32_t inversions(const struct world *w, const bool good[PORTS], int64_t from, int64_t to)
+/* How often a frame of a point that is `good` came out behind a younger one of such a point, of
+ * those that came in [from, to). */
+static uint32_t inversions(const struct world *w, const bool good[POINTS], int64_t from, int64_t to)
 {
     uint32_t n = 0, looked_at = 0;
     int64_t last = INT64_MIN;
     for (uint32_t i = 0; i < w->n_taken; i++) {
         const struct sent *s = &w->sent[w->taken[i]];
-        if (s->port < PORTS && good[s->port] && s->came >= from && s->came < to) {
+        if (s->point < POINTS && good[s->point] && s->came >= from && s->came < to) {
             n += s->ts < last;
             last = s->ts > last ? s->ts : last;
             looked_at++;
@@ -233,13 +233,14 @@ static uint32_t inversions(const struct world *w, const bool good[PORTS], int64_
     return n;
 }
 
-/* Frames of all ports by chance, whose clocks are off by so much, up to `until`. */
-static void send_with_clocks(struct world *w, const int64_t off[PORTS], int64_t *now, int64_t until)
+/* Frames of all points by chance, whose clocks are off by so much, up to `until`. */
+static void send_with_clocks(struct world *w, const int64_t off[POINTS], int64_t *now,
+                             int64_t until)
 {
     while (*now < until) {
         *now += draw(w, 800000);
         release(w, *now, false);
-        uint32_t p = w->n < 3 ? 0 : draw(w, PORTS); /* a wrong one comes first */
+        uint32_t p = w->n < 3 ? 0 : draw(w, POINTS); /* a wrong one comes first */
         send_one(w, p, EPOCH + *now + off[p] - draw(w, WINDOW / 2), *now);
     }
 }
@@ -248,8 +249,8 @@ static void send_with_clocks(struct world *w, const int64_t off[PORTS], int64_t 
 static void wrong_clocks_spoil_nobody_elses_order(void **state)
 {
     (void)state;
-    static const int64_t off[PORTS] = {3 * HOUR, 0, 0, -3 * HOUR, 0, 0, 0, HOUR / 1000, 0};
-    static const bool good[PORTS] = {
+    static const int64_t off[POINTS] = {3 * HOUR, 0, 0, -3 * HOUR, 0, 0, 0, HOUR / 1000, 0};
+    static const bool good[POINTS] = {
         [1] = true, [2] = true, [4] = true, [5] = true, [6] = true, [8] = true};
     struct world w;
     begin(&w, 5, BYTES);
@@ -266,15 +267,15 @@ static void wrong_clocks_spoil_nobody_elses_order(void **state)
 static void a_tap_has_one_vote(void **state)
 {
     (void)state;
-    static const int64_t off[2][PORTS] = {
+    static const int64_t off[2][POINTS] = {
         {3 * HOUR, 4 * HOUR, 5 * HOUR, 3 * HOUR, 0, 3 * HOUR, 0, 3 * HOUR, 0},
         {-3 * HOUR, -4 * HOUR, -5 * HOUR, -3 * HOUR, 0, -3 * HOUR, 0, -3 * HOUR, 0}};
-    static const bool good[PORTS] = {[4] = true, [6] = true, [8] = true};
+    static const bool good[POINTS] = {[4] = true, [6] = true, [8] = true};
     for (unsigned i = 0; i < 2; i++) {
         struct world w;
         begin(&w, 7, BYTES);
-        for (uint32_t p = 0; p < PORTS; p++) {
-            order_port(w.o, p, good[p] ? 100 + p : 7);
+        for (uint32_t p = 0; p < POINTS; p++) {
+            order_point(w.o, p, good[p] ? 100 + p : 7);
         }
         int64_t now = HOUR;
         send_with_clocks(&w, off[i], &now, HOUR + 4 * SECOND);
@@ -286,18 +287,18 @@ static void a_tap_has_one_vote(void **state)
 }
 
 /* Its vote is that of most of its interfaces. */
-static void a_tap_votes_as_most_of_its_ports(void **state)
+static void a_tap_votes_as_most_of_its_points(void **state)
 {
     (void)state;
-    static const int64_t off[2][PORTS] = {{3 * HOUR, 0, 0, 0, 3 * HOUR, 0, 0, 0, 3 * HOUR},
-                                          {-3 * HOUR, 0, 0, 0, -3 * HOUR, 0, 0, 0, -3 * HOUR}};
-    static const bool good[PORTS] = {
+    static const int64_t off[2][POINTS] = {{3 * HOUR, 0, 0, 0, 3 * HOUR, 0, 0, 0, 3 * HOUR},
+                                           {-3 * HOUR, 0, 0, 0, -3 * HOUR, 0, 0, 0, -3 * HOUR}};
+    static const bool good[POINTS] = {
         [1] = true, [2] = true, [3] = true, [5] = true, [6] = true, [7] = true};
     for (unsigned i = 0; i < 2; i++) {
         struct world w;
         begin(&w, 10, BYTES);
-        for (uint32_t p = 0; p < PORTS; p++) {
-            order_port(w.o, p, p / 3);
+        for (uint32_t p = 0; p < POINTS; p++) {
+            order_point(w.o, p, p / 3);
         }
         int64_t now = HOUR;
         send_with_clocks(&w, off[i], &now, HOUR + 2 * SECOND);
@@ -313,15 +314,15 @@ static void a_tap_votes_as_most_of_its_ports(void **state)
 static void clocks_step_after_periods(void **state)
 {
     (void)state;
-    static const bool good[PORTS] = {[1] = true, [2] = true, [3] = true, [4] = true,
-                                     [5] = true, [6] = true, [7] = true, [8] = true};
+    static const bool good[POINTS] = {[1] = true, [2] = true, [3] = true, [4] = true,
+                                      [5] = true, [6] = true, [7] = true, [8] = true};
     static const int64_t step[] = {0, HOUR, -HOUR, HOUR / 60};
     struct world w;
     begin(&w, 8, BYTES);
     int64_t now = HOUR;
     for (unsigned i = 0; i < 4; i++) {
-        int64_t off[PORTS], from = now, half = now + 5 * SECOND / 2;
-        for (uint32_t p = 0; p < PORTS; p++) {
+        int64_t off[POINTS], from = now, half = now + 5 * SECOND / 2;
+        for (uint32_t p = 0; p < POINTS; p++) {
             off[p] = p == 0 ? 3 * HOUR : step[i];
         }
         for (int64_t t = now + SECOND / 10; t <= half; t += SECOND / 10) {
@@ -333,7 +334,7 @@ static void clocks_step_after_periods(void **state)
         uint32_t ahead = w.ahead, late = w.late, wrong = 0, n = w.n;
         send_with_clocks(&w, off, &now, half + 2 * SECOND);
         for (uint32_t k = n; k < w.n; k++) {
-            wrong += w.sent[k].port == 0;
+            wrong += w.sent[k].point == 0;
         }
         release(&w, now + WINDOW, true);
         assert_int_equal(inversions(&w, good, from + 2 * SECOND + 50 * MS, now), 0);
@@ -345,26 +346,26 @@ static void clocks_step_after_periods(void **state)
     end(&w);
 }
 
-/* Thousands of taps that are gone have no say after a while, and a port that goes to another tap
+/* Thousands of taps that are gone have no say after a while, and a point that goes to another tap
  * brings nothing of what it said for the one before. */
 static void votes_come_and_go(void **state)
 {
     (void)state;
-    static const int64_t off[PORTS] = {0, 0, 0, 2 * HOUR, 2 * HOUR, 2 * HOUR, 2 * HOUR, 0, 0};
-    static const bool good[PORTS] = {[0] = true, [1] = true, [2] = true, [7] = true, [8] = true};
+    static const int64_t off[POINTS] = {0, 0, 0, 2 * HOUR, 2 * HOUR, 2 * HOUR, 2 * HOUR, 0, 0};
+    static const bool good[POINTS] = {[0] = true, [1] = true, [2] = true, [7] = true, [8] = true};
     for (unsigned handed_over = 0; handed_over < 2; handed_over++) {
         struct world w;
         begin(&w, 9, BYTES);
         int64_t now = HOUR;
-        for (uint32_t p = PORTS; p < SINK_PORTS_MAX; p++) {
-            order_port(w.o, p, 10000 + p);
+        for (uint32_t p = POINTS; p < POINT_MAX; p++) {
+            order_point(w.o, p, 10000 + p);
             now += 10000;
             release(&w, now, false);
             send_one(&w, p, EPOCH + now - 5 * HOUR, now);
         }
-        for (uint32_t p = PORTS; handed_over && p < SINK_PORTS_MAX; p++) {
+        for (uint32_t p = POINTS; handed_over && p < POINT_MAX; p++) {
             static const uint64_t others[] = {1, 2, 3, 8, 9};
-            order_port(w.o, p, others[p % 5]);
+            order_point(w.o, p, others[p % 5]);
         }
         int64_t until = now + (handed_over ? 1 : 13) * SECOND;
         int64_t from = handed_over ? now + 50 * MS : until - SECOND;
@@ -393,7 +394,7 @@ static void a_step_keeps_an_interfaces_order(void **state)
     assert_each_once(&w);
     uint32_t last = 0;
     for (uint32_t i = 0; i < w.n_taken; i++) {
-        if (w.sent[w.taken[i]].port == 1) {
+        if (w.sent[w.taken[i]].point == 1) {
             assert_true(w.taken[i] >= last);
             last = w.taken[i];
         }
@@ -430,7 +431,7 @@ static void room_is_bounded(void **state)
     struct world w;
     begin(&w, 3, FRAME_LEN_MAX + (64 << 10));
     for (uint32_t i = 0; i < FRAMES; i++) {
-        send_one(&w, i % PORTS, EPOCH + (int64_t)(i ^ 1) * 10, HOUR + i * 10);
+        send_one(&w, i % POINTS, EPOCH + (int64_t)(i ^ 1) * 10, HOUR + i * 10);
     }
     assert_true(w.full > FRAMES / 2);
     release(&w, HOUR + WINDOW, true);
@@ -448,7 +449,7 @@ int main(void)
         cmocka_unit_test(any_clock_is_borne),
         cmocka_unit_test(wrong_clocks_spoil_nobody_elses_order),
         cmocka_unit_test(a_tap_has_one_vote),
-        cmocka_unit_test(a_tap_votes_as_most_of_its_ports),
+        cmocka_unit_test(a_tap_votes_as_most_of_its_points),
         cmocka_unit_test(clocks_step_after_periods),
         cmocka_unit_test(votes_come_and_go),
         cmocka_unit_test(a_step_keeps_an_interfaces_order),

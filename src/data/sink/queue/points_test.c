@@ -45,10 +45,10 @@ static void refused_points_are_counted_and_come_back(void **state)
     /* one that goes while it is refused, and comes back */
     add_to(w.queue, 8, "y", 0);
     write_to(w.queue, 8, 0, 10, 60);
-    w.queue->ops->port_remove(w.queue, 8);
+    w.queue->ops->point_remove(w.queue, 8);
     add_to(w.queue, 8, "y", 0);
     write_to(w.queue, 8, 10, 10, 60);
-    w.queue->ops->port_remove(w.queue, 9);
+    w.queue->ops->point_remove(w.queue, 9);
     finish(&w);
     assert_balanced(&w, 9, 150);
     assert_int_equal(count(&w, 9, LEDGER_SINK_REFUSED), 100);
@@ -67,20 +67,20 @@ static void a_device_finds_no_descriptor(void **state)
     struct rlimit old, none;
     begin(&w, 1, (struct queue_sink_conf){.lanes = true});
     int mine = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const struct sink_port port = {.index = 9, .tap = "x", .ifname = "eth0", .device = mine};
+    const struct point_offer point = {.index = 9, .tap = "x", .ifname = "eth0", .device = mine};
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     none = old;
     none.rlim_cur = 3; /* the queue's is not among the standard ones */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    assert_int_equal(w.queue->ops->port_add(w.queue, &port, &err), -ENOSPC);
+    assert_int_equal(w.queue->ops->point_add(w.queue, &point, &err), -ENOSPC);
     assert_string_equal(err.text, "gate: no room for x:eth0");
     write_to(w.queue, 9, 0, 7, 60);
     assert_int_equal(count(&w, 9, LEDGER_SINK_REFUSED), 7);
     assert_int_equal(w.queue->ops->check(w.queue, NULL), 1);
-    assert_int_equal(w.queue->ops->port_add(w.queue, &port, &err), -ENOSPC);
+    assert_int_equal(w.queue->ops->point_add(w.queue, &point, &err), -ENOSPC);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-    assert_int_equal(w.queue->ops->port_add(w.queue, &port, &err), 0);
-    assert_int_equal(w.queue->ops->port_add(w.queue, &port, &err), -EEXIST);
+    assert_int_equal(w.queue->ops->point_add(w.queue, &point, &err), 0);
+    assert_int_equal(w.queue->ops->point_add(w.queue, &point, &err), -EEXIST);
     assert_int_equal(w.queue->ops->check(w.queue, NULL), 0);
     write_to(w.queue, 9, 7, 2, 60);
     finish(&w);
@@ -103,7 +103,7 @@ static void removal_waits_for_the_last_frame(void **state)
         add_to(w.queue, 1, "a", 0);
         add_to(w.queue, 2, "b", 0);
         write_to(w.queue, 1, 10, n, 60);
-        w.queue->ops->port_remove(w.queue, 1);
+        w.queue->ops->point_remove(w.queue, 1);
         until(has_removed, &w, 1);
         assert_int_equal(atomic_load(&w.gate->passed_before), n);
         write_to(w.queue, 2, 100, 1, 60);
@@ -132,7 +132,7 @@ static bool has_shrunk(const struct world *w, uint64_t n)
 
 /* Taps that come under ever new names, from one producer or from two at once: what each has a lane
  * for goes with it. Those of the lanes that are kept go on. */
-static void a_lane_goes_with_its_last_port(void **state)
+static void a_lane_goes_with_its_last_point(void **state)
 {
     (void)state;
     enum { NAMES = 1000, AT_ONCE = 20, LEFT = 1 << 30 };
@@ -153,12 +153,12 @@ static void a_lane_goes_with_its_last_port(void **state)
             add_to(other, 30 + index, name, 0);
             write_to(w.queue, index, i, 2, 60);
             write_to(other, 30 + index, i, 2, 60);
-            w.queue->ops->port_remove(w.queue, index);
-            other->ops->port_remove(other, 30 + index);
+            w.queue->ops->point_remove(w.queue, index);
+            other->ops->point_remove(other, 30 + index);
             if (i % 3 == 0) { /* it is back at once */
                 add_to(w.queue, index, name, 0);
                 write_to(w.queue, index, i + 2, 1, 60);
-                w.queue->ops->port_remove(w.queue, index);
+                w.queue->ops->point_remove(w.queue, index);
             }
             write_to(w.queue, 1, i, 1, 60);
             if (i % AT_ONCE == AT_ONCE - 1) {
@@ -180,7 +180,7 @@ static void *come_and_go(void *arg)
         uint32_t index = s == queue_sink_producer(s, 0) ? 1 : 2;
         add_to(s, index, i % 2 ? "a" : "b", 0);
         write_to(s, index, i, i % 4, 60);
-        s->ops->port_remove(s, index);
+        s->ops->point_remove(s, index);
     }
     return NULL;
 }
@@ -208,7 +208,7 @@ int main(void)
         cmocka_unit_test(refused_points_are_counted_and_come_back),
         cmocka_unit_test(a_device_finds_no_descriptor),
         cmocka_unit_test(removal_waits_for_the_last_frame),
-        cmocka_unit_test(a_lane_goes_with_its_last_port),
+        cmocka_unit_test(a_lane_goes_with_its_last_point),
         cmocka_unit_test(lanes_end_while_others_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

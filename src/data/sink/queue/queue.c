@@ -12,7 +12,7 @@
 enum {
     FINISH_MS_DEFAULT = 5000,
     TURN_FIRST = 32, /* frames, until it is known how long they take */
-    READY_SLOTS = SINK_PORTS_MAX,
+    READY_SLOTS = POINT_MAX,
 };
 
 static struct queue_producer *of(struct sink *s)
@@ -59,19 +59,20 @@ static void queue_write(struct sink *s, const struct batch *b)
     struct queue_producer *p = of(s);
     for (uint32_t i = 0; i < b->n; i++) {
         const struct frame *f = &b->f[i];
-        struct queue_port *port = f->port < SINK_PORTS_MAX ? &p->port[f->port] : NULL;
-        if (!port || !port->ledger) {
+        struct queue_point *point = f->point < POINT_MAX ? &p->point[f->point] : NULL;
+        if (!point || !point->ledger) {
             continue;
         }
-        ledger_add(port->ledger, LEDGER_SINK_IN, 1);
-        if (port->ring) {
-            touch(p, port->ring);
+        ledger_add(point->ledger, LEDGER_SINK_IN, 1);
+        if (point->ring) {
+            touch(p, point->ring);
         }
-        if (port->ring && records_put_frame(&port->ring->records, f, port->lost + f->lost)) {
-            port->lost = 0;
+        if (point->ring && records_put_frame(&point->ring->records, f, point->lost + f->lost)) {
+            point->lost = 0;
         } else {
-            port->lost += (uint64_t)f->lost + 1;
-            ledger_add_shared(port->ledger, port->ring ? LEDGER_SINK_FULL : LEDGER_SINK_REFUSED, 1);
+            point->lost += (uint64_t)f->lost + 1;
+            ledger_add_shared(point->ledger, point->ring ? LEDGER_SINK_FULL : LEDGER_SINK_REFUSED,
+                              1);
         }
     }
     publish(p);
@@ -82,7 +83,7 @@ static void queue_flush(struct sink *s)
     (void)s; /* what was given is under way */
 }
 
-/* ---- the producer's thread: ports ---- */
+/* ---- the producer's thread: points ---- */
 
 static int copy_text(const char **to, const char *from)
 {
@@ -96,51 +97,52 @@ static struct queue_command *command_new(enum queue_op op, uint32_t index)
     if (c) {
         c->op = op;
         c->index = index;
-        c->port.device = -1;
+        c->point.device = -1;
     }
     return c;
 }
 
-static struct queue_command *add_command(const struct sink_port *port, struct ledger *ledger)
+static struct queue_command *add_command(const struct point_offer *point, struct ledger *ledger)
 {
-    struct queue_command *c = command_new(QUEUE_ADD, port->index);
+    struct queue_command *c = command_new(QUEUE_ADD, point->index);
     if (!c) {
         return NULL;
     }
-    c->port = *port;
-    c->port.ledger = ledger;
-    c->port.tap = c->port.ifname = c->port.filter = c->port.os = NULL;
-    c->port.device = port->device > 0 ? fcntl(port->device, F_DUPFD_CLOEXEC, 3) : -1;
-    if (copy_text(&c->port.tap, port->tap) < 0 || copy_text(&c->port.ifname, port->ifname) < 0 ||
-        copy_text(&c->port.filter, port->filter) < 0 || copy_text(&c->port.os, port->os) < 0 ||
-        (port->device > 0 && c->port.device < 0)) {
+    c->point = *point;
+    c->point.ledger = ledger;
+    c->point.tap = c->point.ifname = c->point.filter = c->point.os = NULL;
+    c->point.device = point->device > 0 ? fcntl(point->device, F_DUPFD_CLOEXEC, 3) : -1;
+    if (copy_text(&c->point.tap, point->tap) < 0 ||
+        copy_text(&c->point.ifname, point->ifname) < 0 ||
+        copy_text(&c->point.filter, point->filter) < 0 || copy_text(&c->point.os, point->os) < 0 ||
+        (point->device > 0 && c->point.device < 0)) {
         queue_command_free(c);
         return NULL;
     }
     return c;
 }
 
-/* Under the lock, so that what is said of a port is numbered in the order of publication. */
+/* Under the lock, so that what is said of a point is numbered in the order of publication. */
 static bool say(struct queue_producer *p, struct queue_ring *r, struct queue_command *c)
 {
-    struct queue_inner_port *port = &p->queue->port[c->index];
-    c->number = port->said + 1;
+    struct queue_inner_point *point = &p->queue->point[c->index];
+    c->number = point->said + 1;
     c->ring = r;
     touch(p, r);
     bool fits = records_put_command(&r->records, c);
     if (fits) {
-        port->said++;
+        point->said++;
         r->commands++;
     }
     publish(p);
     return fits;
 }
 
-/* There is room for all that can be said of the ports that are open, and of one more. */
-static bool has_room_for_port(const struct queue_ring *r)
+/* There is room for all that can be said of the points that are open, and of one more. */
+static bool has_room_for_point(const struct queue_ring *r)
 {
     uint32_t under_way = r->commands - atomic_load_explicit(&r->carried_out, memory_order_acquire);
-    return under_way + 2 * r->open + 3 <= 3 * SINK_PORTS_MAX;
+    return under_way + 2 * r->open + 3 <= 3 * POINT_MAX;
 }
 
 static struct queue_lane *find_lane(struct queue_sink *q, const char *tap)
@@ -201,7 +203,7 @@ static struct queue_ring *make_ring(const struct queue_sink *q)
     return records_init(&r->records, q->conf.bytes, QUEUE_RESERVE) < 0 ? NULL : TAKE_PTR(r);
 }
 
-/* The producer's ring in the lane, made when it is the first port's; no lane is without one. */
+/* The producer's ring in the lane, made when it is the first point's; no lane is without one. */
 static struct queue_ring *ring_for(struct queue_producer *p, const char *tap)
 {
     struct queue_lane *l = find_lane(p->queue, tap);
@@ -217,44 +219,44 @@ static struct queue_ring *ring_for(struct queue_producer *p, const char *tap)
     return l->ring[p->number] = TAKE_PTR(r);
 }
 
-static int add_port(struct queue_producer *p, const struct sink_port *port, struct error *err)
+static int add_point(struct queue_producer *p, const struct point_offer *point, struct error *err)
 {
     struct sink *shown = &p->queue->producer[0]->head;
     struct ledger *ledger = NULL;
-    int r = sink_port_open(shown, port, &ledger, err);
+    int r = sink_point_open(shown, point, &ledger, err);
     if (r < 0) {
         return r;
     }
-    p->port[port->index].ledger = ledger; /* from here on its frames are counted */
-    struct queue_command *c = add_command(port, ledger);
-    struct queue_ring *ring = c ? ring_for(p, port->tap) : NULL;
-    if (!ring || !has_room_for_port(ring) || !say(p, ring, c)) {
+    p->point[point->index].ledger = ledger; /* from here on its frames are counted */
+    struct queue_command *c = add_command(point, ledger);
+    struct queue_ring *ring = c ? ring_for(p, point->tap) : NULL;
+    if (!ring || !has_room_for_point(ring) || !say(p, ring, c)) {
         queue_command_free(c);
-        sink_port_refuse(shown, port->index);
-        return error_set(err, ENOSPC, "%s: no room for %s:%s", shown->name, port->tap,
-                         port->ifname);
+        sink_point_refuse(shown, point->index);
+        return error_set(err, ENOSPC, "%s: no room for %s:%s", shown->name, point->tap,
+                         point->ifname);
     }
     ring->open++;
     ring->lane->open++;
-    p->port[port->index].ring = ring;
+    p->point[point->index].ring = ring;
     return 0;
 }
 
-static int queue_port_add(struct sink *s, const struct sink_port *port, struct error *err)
+static int queue_point_add(struct sink *s, const struct point_offer *point, struct error *err)
 {
     struct queue_producer *p = of(s);
     pthread_mutex_lock(&p->queue->lock);
-    int r = add_port(p, port, err);
+    int r = add_point(p, point, err);
     pthread_mutex_unlock(&p->queue->lock);
     return r;
 }
 
-static void queue_port_stats(struct sink *s, uint32_t index, const struct ledger *figures)
+static void queue_point_stats(struct sink *s, uint32_t index, const struct ledger *figures)
 {
     struct queue_producer *p = of(s);
-    struct queue_ring *r = index < SINK_PORTS_MAX ? p->port[index].ring : NULL;
+    struct queue_ring *r = index < POINT_MAX ? p->point[index].ring : NULL;
     /* Figures may be told often, and a slow sink needs none of them but the last. */
-    struct queue_command *c = r && has_room_for_port(r) ? command_new(QUEUE_STATS, index) : NULL;
+    struct queue_command *c = r && has_room_for_point(r) ? command_new(QUEUE_STATS, index) : NULL;
     if (c) {
         ledger_publish(&c->figures, figures);
         pthread_mutex_lock(&p->queue->lock);
@@ -265,14 +267,14 @@ static void queue_port_stats(struct sink *s, uint32_t index, const struct ledger
     }
 }
 
-static void queue_port_remove(struct sink *s, uint32_t index)
+static void queue_point_remove(struct sink *s, uint32_t index)
 {
     struct queue_producer *p = of(s);
-    struct queue_port *port = index < SINK_PORTS_MAX ? &p->port[index] : NULL;
-    if (!port || !port->ledger) {
+    struct queue_point *point = index < POINT_MAX ? &p->point[index] : NULL;
+    if (!point || !point->ledger) {
         return;
     }
-    struct queue_ring *r = port->ring;
+    struct queue_ring *r = point->ring;
     struct queue_command *c = r ? command_new(QUEUE_REMOVE, index) : NULL;
     pthread_mutex_lock(&p->queue->lock);
     if (c && say(p, r, c)) { /* without memory, the inner sink keeps it until the end */
@@ -281,8 +283,8 @@ static void queue_port_remove(struct sink *s, uint32_t index)
     } else {
         queue_command_free(c);
     }
-    *port = (struct queue_port){.ledger = NULL};
-    sink_port_close(&p->queue->producer[0]->head, index);
+    *point = (struct queue_point){.ledger = NULL};
+    sink_point_close(&p->queue->producer[0]->head, index);
     pthread_mutex_unlock(&p->queue->lock);
 }
 
@@ -352,14 +354,14 @@ static int queue_finish(struct sink *s, struct error *err)
 /* Commands that nobody carries out any more, in a ring that the thread has left. */
 static void drop_commands(struct queue_sink *q)
 {
-    for (unsigned i = 0; i < SINK_PORTS_MAX; i++) {
-        for (struct queue_command *c; (c = q->port[i].pending) != NULL;) {
-            q->port[i].pending = c->next;
+    for (unsigned i = 0; i < POINT_MAX; i++) {
+        for (struct queue_command *c; (c = q->point[i].pending) != NULL;) {
+            q->point[i].pending = c->next;
             queue_command_free(c);
         }
-        queue_command_free(q->port[i].refused);
-        if (q->port[i].device > 0) {
-            close(q->port[i].device);
+        queue_command_free(q->point[i].refused);
+        if (q->point[i].device > 0) {
+            close(q->point[i].device);
         }
     }
 }
@@ -404,9 +406,9 @@ static void queue_sink_free(struct sink *s)
 
 static const struct sink_ops queue_ops = {
     .kind = "queue",
-    .port_add = queue_port_add,
-    .port_stats = queue_port_stats,
-    .port_remove = queue_port_remove,
+    .point_add = queue_point_add,
+    .point_stats = queue_point_stats,
+    .point_remove = queue_point_remove,
     .write = queue_write,
     .flush = queue_flush,
     .check = queue_check,

@@ -5,7 +5,7 @@
  * producer with a sink of its own, into which it copies frames without waiting and without locks;
  * the queue's thread takes them out and is the inner sink's only data thread.
  *
- * With `lanes`, every tap has a queue of its own before the one thread, from its first port to its
+ * With `lanes`, every tap has a queue of its own before the one thread, from its first point to its
  * last: where each has a device, one that is slow gets its share of the thread's time and loses
  * frames when its own queue is full, and the others go on. With `order_ns`, frames leave a lane by
  * their timestamps (sink/queue/order.h).
@@ -38,8 +38,9 @@ struct queue_sink_conf {
 int queue_sink_new(struct sink *inner, unsigned producers, const struct queue_sink_conf *conf,
                    struct sink **ret);
 
-/* The sink that the receiving thread t is to use: for port_add, port_stats, port_remove, write and
- * flush, and for nothing else. A port is one producer's until it has removed it; it may be added by
- * another then. A sink that is no queue is every thread's: there must be one only. Belongs to `s`.
+/* The sink that the receiving thread t is to use: for point_add, point_stats, point_remove, write
+ * and flush, and for nothing else. A point is one producer's until it has removed it; it may be
+ * added by another then. A sink that is no queue is every thread's: there must be one only. Belongs
+ * to `s`.
  */
 struct sink *queue_sink_producer(struct sink *s, unsigned t);

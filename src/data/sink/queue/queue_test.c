@@ -22,7 +22,7 @@ static void everything_passes(void **state)
     struct world w;
     begin(&w, 1, (struct queue_sink_conf){.bytes = 64 << 20});
     add_to(w.queue, 5, "web1", 0);
-    write_to(w.queue, 4, 0, 10, 60); /* a port that was never added */
+    write_to(w.queue, 4, 0, 10, 60); /* a point that was never added */
     write_to(w.queue, 5, 0, 1, 60);
     until(has_passed, &w, 1);
     for (uint32_t i = 1; i < MANY; i += 100) {
@@ -31,8 +31,8 @@ static void everything_passes(void **state)
     until(has_passed, &w, MANY);
     struct ledger figures = {0};
     ledger_set(&figures, LEDGER_RING_IN, 77);
-    w.queue->ops->port_stats(w.queue, 5, &figures);
-    w.queue->ops->port_remove(w.queue, 5);
+    w.queue->ops->point_stats(w.queue, 5, &figures);
+    w.queue->ops->point_remove(w.queue, 5);
     until(has_removed, &w, 1);
     finish(&w);
     size_t n;
@@ -41,7 +41,7 @@ static void everything_passes(void **state)
     for (uint32_t i = 0; i < n; i++) {
         assert_int_equal(id_of(&f[i]), i);
     }
-    assert_int_equal(ledger_get(&fake_sink_port(w.fake, 5)->figures, LEDGER_RING_IN), 77);
+    assert_int_equal(ledger_get(&fake_sink_point(w.fake, 5)->figures, LEDGER_RING_IN), 77);
     assert_balanced(&w, 5, MANY);
     assert_int_equal(count(&w, 5, LEDGER_SINK_OUT), MANY);
     assert_null(sink_ledger(w.queue, 4));
@@ -158,20 +158,20 @@ static void a_slow_lane_gets_its_share(void **state)
 
 struct writer {
     struct sink *s;
-    uint32_t port, from, frames;
+    uint32_t point, from, frames;
 };
 
 static void *write_frames(void *arg)
 {
     const struct writer *a = arg;
     for (uint32_t i = 0; i < a->frames; i += 50) {
-        write_to(a->s, a->port, a->from + i, 50, 100 + i % 900);
+        write_to(a->s, a->point, a->from + i, 50, 100 + i % 900);
     }
     return NULL;
 }
 
-/* Several threads at once, and then each port goes to the next thread, over and over. */
-static void ports_move_between_producers(void **state)
+/* Several threads at once, and then each point goes to the next thread, over and over. */
+static void points_move_between_producers(void **state)
 {
     (void)state;
     enum { ROUNDS = 20, EACH = 1000 };
@@ -185,12 +185,12 @@ static void ports_move_between_producers(void **state)
                 char tap[] = {(char)('a' + (t + round) % PRODUCERS), 0};
                 a[t] = (struct writer){queue_sink_producer(w.queue, t), 1 + (t + round) % PRODUCERS,
                                        round * EACH, EACH};
-                add_to(a[t].s, a[t].port, tap, 0);
+                add_to(a[t].s, a[t].point, tap, 0);
                 assert_int_equal(pthread_create(&thread[t], NULL, write_frames, &a[t]), 0);
             }
             for (unsigned t = 0; t < PRODUCERS; t++) {
                 pthread_join(thread[t], NULL);
-                a[t].s->ops->port_remove(a[t].s, a[t].port); /* not waited for */
+                a[t].s->ops->point_remove(a[t].s, a[t].point); /* not waited for */
             }
         }
         assert_null(queue_sink_producer(w.queue, PRODUCERS));
@@ -201,13 +201,13 @@ static void ports_move_between_producers(void **state)
         const struct fake_frame *f = fake_sink_frames(w.fake, &n);
         for (size_t i = 0; i < n; i++) { /* in order, what was dropped left out */
             uint32_t id = id_of(&f[i]);
-            assert_true(id >= next[f[i].port]);
-            next[f[i].port] = id + 1;
+            assert_true(id >= next[f[i].point]);
+            next[f[i].point] = id + 1;
         }
         uint64_t written = 0;
         for (uint32_t p = 1; p <= PRODUCERS; p++) {
             assert_balanced(&w, p, ROUNDS * EACH);
-            assert_int_equal(fake_sink_port(w.fake, p)->adds, ROUNDS);
+            assert_int_equal(fake_sink_point(w.fake, p)->adds, ROUNDS);
             written += count(&w, p, LEDGER_SINK_OUT);
         }
         assert_int_equal(written, n);
@@ -242,7 +242,7 @@ static bool is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* The queue has a descriptor of its own, until the port's last frame is written and a while after
+/* The queue has a descriptor of its own, until the point's last frame is written and a while after
  * that: closing it is left to whoever asks how the sink is. */
 static void devices_are_kept_as_long_as_needed(void **state)
 {
@@ -253,7 +253,7 @@ static void devices_are_kept_as_long_as_needed(void **state)
     atomic_store(&w.gate->closed, true);
     add_to(w.queue, 3, "web1", mine);
     write_to(w.queue, 3, 0, 10, 60);
-    w.queue->ops->port_remove(w.queue, 3);
+    w.queue->ops->point_remove(w.queue, 3);
     close(mine);
     atomic_store(&w.gate->closed, false);
     until(has_removed, &w, 1);
@@ -291,7 +291,7 @@ static void frames_are_put_in_order(void **state)
         write_to(w.queue, 1, i + 10, 10, 60);
         write_to(w.queue, 2, i, 10, 60);
     }
-    w.queue->ops->port_remove(w.queue, 1);
+    w.queue->ops->point_remove(w.queue, 1);
     add_to(w.queue, 1, "a", 0);
     write_to(w.queue, 1, 1000, 10, 60);
     until(has_passed, &w, 1010); /* nobody says that there is nothing more */
@@ -365,7 +365,7 @@ int main(void)
         cmocka_unit_test(odd_frames_pass),
         cmocka_unit_test(a_slow_output_harms_only_itself),
         cmocka_unit_test(a_slow_lane_gets_its_share),
-        cmocka_unit_test(ports_move_between_producers),
+        cmocka_unit_test(points_move_between_producers),
         cmocka_unit_test(the_end_is_bounded),
         cmocka_unit_test(devices_are_kept_as_long_as_needed),
         cmocka_unit_test(frames_are_put_in_order),

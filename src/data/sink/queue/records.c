@@ -61,7 +61,7 @@ bool records_put_frame(struct records *r, const struct frame *f, uint64_t lost)
     h->caplen = f->caplen;
     h->origlen = f->origlen;
     h->lost = (uint32_t)(lost < UINT32_MAX ? lost : UINT32_MAX);
-    h->port = f->port;
+    h->point = f->point;
     h->ts_ns = f->ts_ns;
     frame_copy(f, 0, (uint8_t *)(h + 1), f->caplen);
     return true;
@@ -86,7 +86,7 @@ void records_frame(const struct records_head *h, struct frame *ret)
     ret->origlen = h->origlen;
     ret->lost = h->lost;
     ret->ts_ns = h->ts_ns;
-    ret->port = h->port;
+    ret->point = h->point;
     ret->dir = h->dir;
     ret->ins_len = 0;
     ret->ins_off = 0;

@@ -21,7 +21,7 @@ struct records_head {
     uint32_t size; /* of the record, a multiple of 8 */
     bool is_command;
     uint8_t dir;
-    uint32_t caplen, origlen, lost, port;
+    uint32_t caplen, origlen, lost, point;
     int64_t ts_ns;
     /* `caplen` bytes of the frame follow, or a pointer */
 };

@@ -29,10 +29,10 @@ struct gate {
     struct sink head;
     struct sink *fake;
     _Atomic bool closed;     /* nothing goes through */
-    _Atomic uint32_t slow;   /* a port each of whose frames takes a millisecond */
+    _Atomic uint32_t slow;   /* a point each of whose frames takes a millisecond */
     _Atomic uint64_t passed; /* frames */
     _Atomic uint64_t slow_passed;
-    _Atomic int device; /* of the port added last, as the inner sink sees it */
+    _Atomic int device; /* of the point added last, as the inner sink sees it */
     _Atomic uint32_t adds, removes;
     _Atomic uint64_t passed_before; /* the last removal */
 };
@@ -42,22 +42,22 @@ static inline struct gate *of(struct sink *s)
     return (struct gate *)s;
 }
 
-static inline int gate_add(struct sink *s, const struct sink_port *port, struct error *err)
+static inline int gate_add(struct sink *s, const struct point_offer *point, struct error *err)
 {
-    atomic_store(&of(s)->device, port->device);
-    int r = of(s)->fake->ops->port_add(of(s)->fake, port, err);
+    atomic_store(&of(s)->device, point->device);
+    int r = of(s)->fake->ops->point_add(of(s)->fake, point, err);
     atomic_fetch_add(&of(s)->adds, 1);
     return r;
 }
 
 static inline void gate_stats(struct sink *s, uint32_t index, const struct ledger *figures)
 {
-    of(s)->fake->ops->port_stats(of(s)->fake, index, figures);
+    of(s)->fake->ops->point_stats(of(s)->fake, index, figures);
 }
 
 static inline void gate_remove(struct sink *s, uint32_t index)
 {
-    of(s)->fake->ops->port_remove(of(s)->fake, index);
+    of(s)->fake->ops->point_remove(of(s)->fake, index);
     atomic_store(&of(s)->passed_before, atomic_load(&of(s)->passed));
     atomic_fetch_add(&of(s)->removes, 1);
 }
@@ -69,7 +69,7 @@ static inline void gate_write(struct sink *s, const struct batch *b)
         poll(NULL, 0, 1);
     }
     for (uint32_t i = 0; i < b->n; i++) {
-        if (b->f[i].port == atomic_load(&g->slow)) {
+        if (b->f[i].point == atomic_load(&g->slow)) {
             poll(NULL, 0, 1);
             atomic_fetch_add(&g->slow_passed, 1);
         }
@@ -101,9 +101,9 @@ static inline void gate_free(struct sink *s)
 
 static const struct sink_ops gate_ops = {
     .kind = "gate",
-    .port_add = gate_add,
-    .port_stats = gate_stats,
-    .port_remove = gate_remove,
+    .point_add = gate_add,
+    .point_stats = gate_stats,
+    .point_remove = gate_remove,
     .write = gate_write,
     .flush = gate_flush,
     .check = gate_check,
@@ -132,12 +132,12 @@ static inline void begin(struct world *w, unsigned producers, struct queue_sink_
 
 static inline void add_to(struct sink *s, uint32_t index, const char *tap, int device)
 {
-    struct sink_port port = {.index = index, .tap = tap, .ifname = "eth0", .device = device};
-    assert_int_equal(s->ops->port_add(s, &port, NULL), 0);
+    struct point_offer point = {.index = index, .tap = tap, .ifname = "eth0", .device = device};
+    assert_int_equal(s->ops->point_add(s, &point, NULL), 0);
 }
 
 /* `n` frames, numbered from `id`, `len` bytes each. */
-static inline void write_to(struct sink *s, uint32_t port, uint32_t id, uint32_t n, uint32_t len)
+static inline void write_to(struct sink *s, uint32_t point, uint32_t id, uint32_t n, uint32_t len)
 {
     static _Thread_local uint8_t data[BATCH_MAX][2048];
     static _Thread_local struct batch b;
@@ -151,7 +151,7 @@ static inline void write_to(struct sink *s, uint32_t port, uint32_t id, uint32_t
                                       .caplen = len,
                                       .origlen = len + 3,
                                       .ts_ns = INT64_C(1700000000000000000) + k,
-                                      .port = port,
+                                      .point = point,
                                       .dir = FRAME_DIR_IN};
         }
         s->ops->write(s, &b);
@@ -168,14 +168,14 @@ static inline uint32_t id_of(const struct fake_frame *f)
     return id;
 }
 
-static inline uint64_t count(const struct world *w, uint32_t port, enum ledger_id id)
+static inline uint64_t count(const struct world *w, uint32_t point, enum ledger_id id)
 {
-    return ledger_get(sink_ledger(w->queue, port), id);
+    return ledger_get(sink_ledger(w->queue, point), id);
 }
 
-static inline void assert_balanced(const struct world *w, uint32_t port, uint64_t in)
+static inline void assert_balanced(const struct world *w, uint32_t point, uint64_t in)
 {
-    struct ledger_sum sum = ledger_sum(sink_ledger(w->queue, port), LEDGER_SINK);
+    struct ledger_sum sum = ledger_sum(sink_ledger(w->queue, point), LEDGER_SINK);
     assert_int_equal(sum.in, in);
     assert_int_equal(sum.in_flight, 0);
 }

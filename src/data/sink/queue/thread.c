@@ -31,12 +31,12 @@ static bool is_set(const _Atomic bool *flag)
 void queue_command_free(struct queue_command *c)
 {
     if (c) {
-        free((void *)(uintptr_t)c->port.tap);
-        free((void *)(uintptr_t)c->port.ifname);
-        free((void *)(uintptr_t)c->port.filter);
-        free((void *)(uintptr_t)c->port.os);
-        if (c->port.device > 0) {
-            close(c->port.device);
+        free((void *)(uintptr_t)c->point.tap);
+        free((void *)(uintptr_t)c->point.ifname);
+        free((void *)(uintptr_t)c->point.filter);
+        free((void *)(uintptr_t)c->point.os);
+        if (c->point.device > 0) {
+            close(c->point.device);
         }
         free(c);
     }
@@ -49,7 +49,7 @@ static void write_batch(struct queue_sink *q)
 {
     if (q->batch.n > 0 && is_set(&q->giving_up)) {
         for (uint32_t i = 0; i < q->batch.n; i++) {
-            ledger_add_shared(q->port[q->batch.f[i].port].ledger, LEDGER_SINK_CLOSED, 1);
+            ledger_add_shared(q->point[q->batch.f[i].point].ledger, LEDGER_SINK_CLOSED, 1);
         }
     } else if (q->batch.n > 0) {
         q->inner->ops->write(q->inner, &q->batch);
@@ -85,7 +85,7 @@ static bool take(struct queue_sink *q, struct queue_lane *l, bool early)
     if (!order_take(l->order, q->now, early, f)) {
         return false;
     }
-    q->port[f->port].held--;
+    q->point[f->point].held--;
     q->batch.n++;
     return true;
 }
@@ -94,7 +94,7 @@ static void take_early(struct queue_sink *q, struct queue_lane *l)
 {
     write_batch(q);
     while (q->batch.n < l->turn && take(q, l, true)) {
-        ledger_add(q->port[q->batch.f[q->batch.n - 1].port].ledger, LEDGER_SINK_EARLY, 1);
+        ledger_add(q->point[q->batch.f[q->batch.n - 1].point].ledger, LEDGER_SINK_EARLY, 1);
     }
     write_batch(q);
 }
@@ -102,7 +102,7 @@ static void take_early(struct queue_sink *q, struct queue_lane *l)
 /* True when the frame waits now, false when it is to go on at once. */
 static bool put_in_order(struct queue_sink *q, struct queue_lane *l, const struct frame *f)
 {
-    struct queue_inner_port *p = &q->port[f->port];
+    struct queue_inner_point *p = &q->point[f->point];
     enum order_verdict v;
     while ((v = order_put(l->order, f, q->now)) == ORDER_FULL) {
         take_early(q, l);
@@ -136,12 +136,12 @@ static bool release(struct queue_sink *q, struct queue_lane *l, bool all)
 
 /* ---- commands ---- */
 
-/* True when the inner sink has the port now, else the command is kept. */
-static bool give(struct queue_sink *q, struct queue_inner_port *p)
+/* True when the inner sink has the point now, else the command is kept. */
+static bool give(struct queue_sink *q, struct queue_inner_point *p)
 {
-    struct sink_port port = p->refused->port;
-    port.device = p->device;
-    if (q->inner->ops->port_add(q->inner, &port, NULL) < 0) {
+    struct point_offer point = p->refused->point;
+    point.device = p->device;
+    if (q->inner->ops->point_add(q->inner, &point, NULL) < 0) {
         return false;
     }
     queue_command_free(TAKE_PTR(p->refused));
@@ -149,13 +149,13 @@ static bool give(struct queue_sink *q, struct queue_inner_port *p)
 }
 
 /* Takes the command over. */
-static void add(struct queue_sink *q, struct queue_inner_port *p, struct queue_command *c)
+static void add(struct queue_sink *q, struct queue_inner_point *p, struct queue_command *c)
 {
-    p->ledger = c->port.ledger;
-    p->device = c->port.device;
-    c->port.device = -1;
+    p->ledger = c->point.ledger;
+    p->device = c->point.device;
+    c->point.device = -1;
     if (p->lane->order) {
-        order_port(p->lane->order, c->port.index, c->port.tap_number);
+        order_point(p->lane->order, c->point.index, c->point.tap_number);
     }
     p->refused = c;
     if (!give(q, p)) {
@@ -165,7 +165,7 @@ static void add(struct queue_sink *q, struct queue_inner_port *p, struct queue_c
     }
 }
 
-/* Offers the ports that the inner sink had no room for once more, now and then. */
+/* Offers the points that the inner sink had no room for once more, now and then. */
 static void offer_again(struct queue_sink *q)
 {
     if (!q->refused || !mono_due(q->now, q->retry)) {
@@ -173,7 +173,7 @@ static void offer_again(struct queue_sink *q)
     }
     q->retry = mono_add_ms(q->now, SINK_RETRY_MS);
     q->inner->ops->flush(q->inner); /* which makes room, where there is some to be made */
-    for (struct queue_inner_port **at = &q->refused, *p; (p = *at) != NULL;) {
+    for (struct queue_inner_point **at = &q->refused, *p; (p = *at) != NULL;) {
         if (give(q, p)) {
             *at = p->next_refused;
         } else {
@@ -182,9 +182,9 @@ static void offer_again(struct queue_sink *q)
     }
 }
 
-static void forget_refused(struct queue_sink *q, struct queue_inner_port *p)
+static void forget_refused(struct queue_sink *q, struct queue_inner_point *p)
 {
-    struct queue_inner_port **at = &q->refused;
+    struct queue_inner_point **at = &q->refused;
     while (*at != p) {
         at = &(*at)->next_refused;
     }
@@ -213,12 +213,12 @@ static void put_device_away(struct queue_sink *q, int fd)
     }
 }
 
-static void take_away(struct queue_sink *q, struct queue_inner_port *p, uint32_t index)
+static void take_away(struct queue_sink *q, struct queue_inner_point *p, uint32_t index)
 {
     if (p->refused) {
         forget_refused(q, p);
     }
-    q->inner->ops->port_remove(q->inner, index);
+    q->inner->ops->point_remove(q->inner, index);
     if (p->device > 0) {
         put_device_away(q, p->device);
     }
@@ -234,7 +234,7 @@ static void take_away(struct queue_sink *q, struct queue_inner_port *p, uint32_t
 
 static void carry_out(struct queue_sink *q, struct queue_command *c)
 {
-    struct queue_inner_port *p = &q->port[c->index];
+    struct queue_inner_point *p = &q->point[c->index];
     struct queue_ring *r = c->ring;
     switch (c->op) {
     case QUEUE_ADD:
@@ -242,7 +242,7 @@ static void carry_out(struct queue_sink *q, struct queue_command *c)
         add(q, p, TAKE_PTR(c));
         break;
     case QUEUE_STATS:
-        q->inner->ops->port_stats(q->inner, c->index, &c->figures);
+        q->inner->ops->point_stats(q->inner, c->index, &c->figures);
         break;
     case QUEUE_REMOVE:
         take_away(q, p, c->index);
@@ -254,7 +254,7 @@ static void carry_out(struct queue_sink *q, struct queue_command *c)
                           memory_order_release);
 }
 
-static void carry_out_pending(struct queue_sink *q, struct queue_inner_port *p)
+static void carry_out_pending(struct queue_sink *q, struct queue_inner_point *p)
 {
     for (struct queue_command *c; (c = p->pending) != NULL;) {
         p->pending = c->next;
@@ -262,10 +262,10 @@ static void carry_out_pending(struct queue_sink *q, struct queue_inner_port *p)
     }
 }
 
-/* Carries out the commands about ports whose last frames are out by now. */
+/* Carries out the commands about points whose last frames are out by now. */
 static void look_at_pending(struct queue_sink *q)
 {
-    for (struct queue_inner_port **at = &q->pending, *p; (p = *at) != NULL;) {
+    for (struct queue_inner_point **at = &q->pending, *p; (p = *at) != NULL;) {
         if (p->held == 0) {
             carry_out_pending(q, p);
             *at = p->next_pending;
@@ -276,7 +276,7 @@ static void look_at_pending(struct queue_sink *q)
 }
 
 /* Until the frames are out that came before it, the command waits; others' go on. */
-static void put_off(struct queue_sink *q, struct queue_inner_port *p, struct queue_command *c)
+static void put_off(struct queue_sink *q, struct queue_inner_point *p, struct queue_command *c)
 {
     struct queue_command **end = &p->pending;
     if (!p->pending) {
@@ -289,10 +289,10 @@ static void put_off(struct queue_sink *q, struct queue_inner_port *p, struct que
     *end = c;
 }
 
-/* False: another producer said something of this port before, which has to come first. */
+/* False: another producer said something of this point before, which has to come first. */
 static bool command(struct queue_sink *q, struct queue_command *c)
 {
-    struct queue_inner_port *p = &q->port[c->index];
+    struct queue_inner_point *p = &q->point[c->index];
     if (c->number != p->heard + 1) {
         return false;
     }
@@ -310,7 +310,7 @@ static void frame(struct queue_sink *q, struct queue_lane *l, const struct recor
 {
     struct frame f;
     records_frame(h, &f);
-    struct queue_inner_port *p = &q->port[f.port];
+    struct queue_inner_point *p = &q->point[f.point];
     if (p->pending) { /* it was removed and is back already */
         while (p->held > 0) {
             take_early(q, p->lane);
@@ -382,7 +382,7 @@ static bool is_empty(const struct queue_lane *l)
     return empty;
 }
 
-/* Frees the lanes whose last port is gone. */
+/* Frees the lanes whose last point is gone. */
 static void end_lanes(struct queue_sink *q)
 {
     for (struct queue_lane **at = &q->ending, *l; (l = *at) != NULL;) {
