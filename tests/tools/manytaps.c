@@ -17,7 +17,7 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "data/link/dial/dialer.h"
-#include "data/link/send/tx.h"
+#include "data/link/world/plain_sender.h"
 #include "sys/crypto/keys.h"
 
 enum {
@@ -26,22 +26,13 @@ enum {
     PERSONAL_SEED = 0x66, /* private keys of these taps: for tests only */
 };
 
-/* Stands for a tap's data thread, in the loop's own. */
-struct sender {
-    struct link_sender head; /* first */
-    struct sink *tx;
-    struct ledger ledger;
-    uint32_t serial;
-    uint64_t made;
-    bool done;
-};
-
 struct many;
 
 struct tap {
     struct many *many;
     struct dialer *dialer;
-    struct sender sender;
+    struct plain_sender sender; /* stands for the tap's data thread, in the loop's own */
+    uint64_t made;              /* frames */
     struct history history;
     struct mono since; /* of its first frame */
     char name[LINK_NAME_MAX + 1], ifname[16];
@@ -79,119 +70,11 @@ static const char usage[] =
 
 /* ---- the data thread's part ---- */
 
-static struct sender *of(struct link_sender *s)
-{
-    return (struct sender *)s;
-}
-
-static int sender_session(struct link_sender *s, const struct link_sender_key *key, uint32_t serial,
-                          uint64_t accounted)
-{
-    struct sender *w = of(s);
-    link_tx_session(w->tx, key);
-    link_tx_settle(w->tx, accounted);
-    w->serial = serial;
-    return 0;
-}
-
-static int sender_rekey(struct link_sender *s, const struct link_sender_key *key)
-{
-    link_tx_rekey(of(s)->tx, key);
-    return 0;
-}
-
-static int sender_size(struct link_sender *s, uint32_t datagram)
-{
-    link_tx_size(of(s)->tx, datagram);
-    return 0;
-}
-
-static void sender_hold(struct link_sender *s, bool held)
-{
-    link_tx_hold(of(s)->tx, held);
-}
-
-static void sender_reported(struct link_sender *s, uint64_t accounted, uint64_t lost)
-{
-    link_tx_reported(of(s)->tx, accounted, lost);
-}
-
-static bool sender_take_refused(struct link_sender *s)
-{
-    return link_tx_take_refused(of(s)->tx);
-}
-
-static int sender_down(struct link_sender *s, uint64_t accounted)
-{
-    struct sender *w = of(s);
-    link_tx_down(w->tx);
-    link_tx_settle(w->tx, accounted);
-    w->serial = 0;
-    return 0;
-}
-
-static bool sender_take_stood(struct link_sender *s)
-{
-    (void)s;
-    return false;
-}
-
-static void sender_stood_known(struct link_sender *s)
-{
-    (void)s;
-}
-
-static void sender_stop(struct link_sender *s)
-{
-    struct sender *w = of(s);
-    w->tx->ops->flush(w->tx);
-    w->done = true;
-}
-
-static const struct ledger *sender_ledger(const struct link_sender *s)
-{
-    const struct sender *w = (const struct sender *)s;
-    return &w->ledger;
-}
-
-static bool sender_done(const struct link_sender *s)
-{
-    const struct sender *w = (const struct sender *)s;
-    return w->done;
-}
-
-static bool sender_progress(const struct link_sender *s, uint32_t serial,
-                            struct link_sender_progress *ret)
-{
-    const struct sender *w = (const struct sender *)s;
-    if (w->serial != serial) {
-        return false;
-    }
-    *ret = link_tx_progress(w->tx);
-    return true;
-}
-
-static const struct link_sender_ops sender_ops = {
-    .session = sender_session,
-    .rekey = sender_rekey,
-    .size = sender_size,
-    .down = sender_down,
-    .hold = sender_hold,
-    .reported = sender_reported,
-    .take_refused = sender_take_refused,
-    .take_stood = sender_take_stood,
-    .stood_known = sender_stood_known,
-    .stop = sender_stop,
-    .ledger = sender_ledger,
-    .done = sender_done,
-    .progress = sender_progress,
-};
-
 static void make_frames(struct tap *t, uint64_t n)
 {
     static struct batch b;
-    struct sender *w = &t->sender;
-    struct ledger *l = &w->ledger;
+    struct sink *tx = t->sender.tx;
+    struct ledger *l = &t->sender.ledger;
     while (n > 0) {
         b.n = (uint32_t)MIN(n, BATCH_MAX);
         for (unsigned i = 0; i < b.n; i++) {
@@ -205,11 +88,11 @@ static void make_frames(struct tap *t, uint64_t n)
         ledger_add(l, LEDGER_RING_OUT, b.n);
         ledger_add(l, LEDGER_SEL_OUT, b.n);
         ledger_add(l, LEDGER_CUT_OUT, b.n);
-        w->made += b.n;
+        t->made += b.n;
         n -= b.n;
-        w->tx->ops->write(w->tx, &b);
+        tx->ops->write(tx, &b);
     }
-    w->tx->ops->flush(w->tx);
+    tx->ops->flush(tx);
 }
 
 /* ---- the dialer's surroundings ---- */
@@ -263,8 +146,8 @@ static void give_frames(struct tap *t, struct mono now)
     const struct conf *c = &t->many->conf;
     uint64_t due = (uint64_t)(mono_diff(now, t->since) / NSEC_PER_MSEC) * c->rate / 1000;
     due = c->frames > 0 ? MIN(due, c->frames) : due;
-    if (due > t->sender.made) {
-        make_frames(t, due - t->sender.made);
+    if (due > t->made) {
+        make_frames(t, due - t->made);
     }
 }
 
@@ -284,7 +167,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
         }
         if (t->since.ns) {
             give_frames(t, now);
-            sent += m->conf.frames > 0 && t->sender.made == m->conf.frames;
+            sent += m->conf.frames > 0 && t->made == m->conf.frames;
         }
     }
     if (up == m->conf.taps && !m->all_up) {
@@ -325,8 +208,7 @@ static int start_tap(struct many *m, unsigned i, struct error *err)
                              .ops = &ops,
                              .user = t};
     personal_key(&m->conf, i, cc.handshake.identity);
-    t->sender.head.ops = &sender_ops;
-    int r = link_tx_new(1, &t->sender.ledger, NULL, &t->sender.tx);
+    int r = plain_sender_init(&t->sender, 1, NULL);
     if (r < 0) {
         return error_sys(err, -r, "a tap's link");
     }
@@ -352,9 +234,9 @@ static void print_tap(const struct tap *t, bool last)
            ", \"no_session\": %" PRIu64 ", \"unsent_datagrams\": %" PRIu64
            ", \"confirmed\": %" PRIu64 ", \"lost\": %" PRIu64
            ", \"sessions\": %u, \"rekeys\": %u}%s\n",
-           t->name, t->sender.made, ledger_get(l, LEDGER_TX_OUT),
-           ledger_get(l, LEDGER_TX_NOSESSION), ledger_get(l, LEDGER_TX_UNSENT), ss.confirmed,
-           ss.reported_lost, st.sessions, st.rekeys, last ? "" : ",");
+           t->name, t->made, ledger_get(l, LEDGER_TX_OUT), ledger_get(l, LEDGER_TX_NOSESSION),
+           ledger_get(l, LEDGER_TX_UNSENT), ss.confirmed, ss.reported_lost, st.sessions, st.rekeys,
+           last ? "" : ",");
 }
 
 static void print_all(const struct many *m)
@@ -489,7 +371,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < m.conf.taps; i++) {
         dialer_free(m.tap[i].dialer);
         history_done(&m.tap[i].history);
-        sink_free(m.tap[i].sender.tx);
+        plain_sender_done(&m.tap[i].sender);
     }
     loop_free(m.loop);
     free(m.tap);

@@ -227,9 +227,9 @@ static void judge_collector(void)
 
 static void judge_tap(struct tap_end *t)
 {
-    assert_int_equal(ledger_sum(&t->sender.ledger, LEDGER_LINK_TX).in_flight, 0);
-    story.sent += ledger_get(&t->sender.ledger, LEDGER_TX_OUT);
-    story.dropped += ledger_get(&t->sender.ledger, LEDGER_TX_NOSESSION);
+    assert_int_equal(ledger_sum(&t->sender.plain.ledger, LEDGER_LINK_TX).in_flight, 0);
+    story.sent += ledger_get(&t->sender.plain.ledger, LEDGER_TX_OUT);
+    story.dropped += ledger_get(&t->sender.plain.ledger, LEDGER_TX_NOSESSION);
 }
 
 /* It came to its end: of each frame that it sent it knows what became of it, or that it does not.
@@ -237,7 +237,7 @@ static void judge_tap(struct tap_end *t)
 static void judge_end(struct tap_end *t)
 {
     struct dialer_stream_status said;
-    uint64_t sent = ledger_get(&t->sender.ledger, LEDGER_TX_OUT);
+    uint64_t sent = ledger_get(&t->sender.plain.ledger, LEDGER_TX_OUT);
     judge_tap(t);
     dialer_stream_status(t->dialer, t->dialer->stream[0].id, &said);
     assert_int_equal(sent, said.confirmed + said.reported_lost + said.unconfirmed);

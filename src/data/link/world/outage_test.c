@@ -74,7 +74,7 @@ static int64_t last_end(void)
 /* Frames have left. */
 static void judge_sent(const struct tap_end *t)
 {
-    uint64_t sent = ledger_get(&t->sender.ledger, LEDGER_TX_OUT), n = sent - story.sent;
+    uint64_t sent = ledger_get(&t->sender.plain.ledger, LEDGER_TX_OUT), n = sent - story.sent;
     story.sent = sent;
     if (!dead(true)) {
         story.dead_since = 0;
@@ -94,21 +94,21 @@ static void on_step(struct loop *l, struct mono now, void *user)
     if (!story.ended) {
         world_frames(t, RATE * STEP_MS / 1000);
     }
-    if (link_tx_waits(t->sender.tx)) {
-        (void)link_tx_drain(t->sender.tx);
+    if (link_tx_waits(t->sender.plain.tx)) {
+        (void)link_tx_drain(t->sender.plain.tx);
     }
     judge_sent(t);
 }
 
 static bool empty(struct world *w)
 {
-    return up0(w) && !link_tx_waits(w->tap[0].sender.tx);
+    return up0(w) && !link_tx_waits(w->tap[0].sender.plain.tx);
 }
 
 static void judge(void)
 {
     const struct tap_end *t = &story.w->tap[0];
-    const struct ledger *tx = &t->sender.ledger;
+    const struct ledger *tx = &t->sender.plain.ledger;
     const struct listener *s = story.w->listener;
     struct dialer_stream_status said;
     uint64_t in = 0, out = 0, lost = 0, sent = ledger_get(tx, LEDGER_TX_OUT);

@@ -113,7 +113,7 @@ static void reports_count_the_last_frames(void **state)
     world_must(w, up0, 5000);
     world_frames(&w->tap[0], 1000);
     world_must(w, all_written, 5000);
-    ledger_set(&w->tap[0].sender.ledger, LEDGER_RING_IN, 1234);
+    ledger_set(&w->tap[0].sender.plain.ledger, LEDGER_RING_IN, 1234);
     w->n = 1;
     world_frames(&w->tap[0], 200);
     world_must(w, numbered, 5000);

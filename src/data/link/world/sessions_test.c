@@ -76,8 +76,8 @@ static void end_with_frames(struct world *w, unsigned lost)
     world_must(w, stopped0, 3000);
     struct dialer_stream_status ss;
     dialer_stream_status(w->tap[0].dialer, 1, &ss);
-    assert_int_equal(ledger_sum(&w->tap[0].sender.ledger, LEDGER_LINK_TX).in_flight, 0);
-    uint64_t out = ledger_get(&w->tap[0].sender.ledger, LEDGER_TX_OUT);
+    assert_int_equal(ledger_sum(&w->tap[0].sender.plain.ledger, LEDGER_LINK_TX).in_flight, 0);
+    uint64_t out = ledger_get(&w->tap[0].sender.plain.ledger, LEDGER_TX_OUT);
     if (w->tap[0].dialer->status.sessions == 1) {
         assert_int_equal(ss.confirmed + ss.reported_lost, out);
     }
@@ -201,8 +201,8 @@ static void collector_ends(void **state)
     world_forget_collector(w);
     world_must(w, down0, 500);
     world_frames(&w->tap[0], 50);
-    assert_int_equal(ledger_get(&w->tap[0].sender.ledger, LEDGER_TX_OUT), 100);
-    assert_int_equal(ledger_get(&w->tap[0].sender.ledger, LEDGER_TX_NOSESSION), 50);
+    assert_int_equal(ledger_get(&w->tap[0].sender.plain.ledger, LEDGER_TX_OUT), 100);
+    assert_int_equal(ledger_get(&w->tap[0].sender.plain.ledger, LEDGER_TX_NOSESSION), 50);
     world_start_collector(w);
     world_must(w, second_session, 4000);
     w->tap[0].sender.made = 0;
@@ -470,24 +470,24 @@ static void full_socket(void **state)
     struct tap_end t = {0};
     int fd[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
-    assert_int_equal(link_tx_new(1, &t.sender.ledger, NULL, &t.sender.tx), 0);
+    assert_int_equal(link_tx_new(1, &t.sender.plain.ledger, NULL, &t.sender.plain.tx), 0);
     struct link_sender_key key = {.fd = fd[0], .datagram = 1400};
     assert_int_equal(aead_new(AEAD_NULL, (uint8_t[AEAD_KEY_LEN]){0}, &key.aead, NULL), 0);
-    link_tx_session(t.sender.tx, &key);
+    link_tx_session(t.sender.plain.tx, &key);
     struct mono begin = mono_now();
     for (unsigned i = 0; i < 500; i++) {
         world_frames(&t, 1);
     }
     assert_true(mono_diff(mono_now(), begin) < 1500 * NSEC_PER_MSEC);
-    assert_true(ledger_get(&t.sender.ledger, LEDGER_TX_UNSENT) > 100);
+    assert_true(ledger_get(&t.sender.plain.ledger, LEDGER_TX_UNSENT) > 100);
     uint8_t d[2048];
     while (recv(fd[1], d, sizeof(d), 0) > 0) {
     }
-    uint64_t unsent = ledger_get(&t.sender.ledger, LEDGER_TX_UNSENT);
+    uint64_t unsent = ledger_get(&t.sender.plain.ledger, LEDGER_TX_UNSENT);
     world_frames(&t, 1); /* it takes some again */
-    assert_int_equal(ledger_get(&t.sender.ledger, LEDGER_TX_UNSENT), unsent);
-    assert_int_equal(ledger_sum(&t.sender.ledger, LEDGER_LINK_TX).in_flight, 0);
-    sink_free(t.sender.tx);
+    assert_int_equal(ledger_get(&t.sender.plain.ledger, LEDGER_TX_UNSENT), unsent);
+    assert_int_equal(ledger_sum(&t.sender.plain.ledger, LEDGER_LINK_TX).in_flight, 0);
+    sink_free(t.sender.plain.tx);
     close(fd[1]);
 }
 

@@ -18,7 +18,7 @@ enum {
 };
 
 struct extra {
-    struct world_sender sender;
+    struct plain_sender sender;
     char ifname[16];
     uint16_t id;
 };
@@ -40,8 +40,7 @@ static void add(struct world *w, struct extra *x, const char *fmt, unsigned n)
     memset(x, 0, sizeof(*x));
     snprintf(x->ifname, sizeof(x->ifname), fmt, n);
     uint16_t id = dialer_next_stream(w->tap[0].dialer);
-    x->sender.head.ops = &world_sender_ops;
-    assert_int_equal(link_tx_new(id, &x->sender.ledger, NULL, &x->sender.tx), 0);
+    assert_int_equal(plain_sender_init(&x->sender, id, NULL), 0);
     const struct dialer_stream cs = {.ifname = x->ifname, .filter = "", .sender = &x->sender.head};
     assert_int_equal(dialer_add_stream(w->tap[0].dialer, &cs, &x->id), 0);
     assert_int_equal(x->id, id);
@@ -67,7 +66,7 @@ static void frames(struct extra *x, unsigned n)
 
 static void end(struct world *w, struct extra *x)
 {
-    world_sender_stop(&x->sender.head);
+    plain_sender_ops.stop(&x->sender.head);
     dialer_end_stream(w->tap[0].dialer, x->id);
 }
 

@@ -102,11 +102,11 @@ static inline void world_frames(struct tap_end *t, unsigned n)
                                     .origlen = WORLD_FRAME,
                                     .ts_ns = wall_now().ns};
         }
-        ledger_add(&t->sender.ledger, LEDGER_CUT_OUT, b.n);
-        t->sender.tx->ops->write(t->sender.tx, &b);
+        ledger_add(&t->sender.plain.ledger, LEDGER_CUT_OUT, b.n);
+        t->sender.plain.tx->ops->write(t->sender.plain.tx, &b);
         n -= b.n;
     }
-    t->sender.tx->ops->flush(t->sender.tx);
+    t->sender.plain.tx->ops->flush(t->sender.plain.tx);
 }
 
 /* ---- the relay ---- */
@@ -360,8 +360,7 @@ static inline void world_start_tap(struct world *w, unsigned i, const char *name
     assert_int_equal(
         loop_add_fd(w->loop, t->relay.back, EPOLLIN, world_relay, &t->relay, &t->relay.back_event),
         0);
-    t->sender.head.ops = &world_sender_ops;
-    assert_int_equal(link_tx_new(1, &t->sender.ledger, w->backlog, &t->sender.tx), 0);
+    assert_int_equal(world_sender_init(&t->sender, 1, w->backlog), 0);
     history_init(&t->history, HISTORY_MAX);
     t->conf = (struct dialer_conf){.handshake = w->tap_secret,
                                    .history = &t->history,
@@ -372,7 +371,8 @@ static inline void world_start_tap(struct world *w, unsigned i, const char *name
                                    .ops = &ops,
                                    .user = t};
     assert_int_equal(dialer_new(w->loop, &t->conf, &t->dialer, &err), 0);
-    const struct dialer_stream cs = {.ifname = "eth0", .filter = "", .sender = &t->sender.head};
+    const struct dialer_stream cs = {
+        .ifname = "eth0", .filter = "", .sender = &t->sender.plain.head};
     assert_int_equal(dialer_add_stream(t->dialer, &cs, &id), 0);
     dialer_start(t->dialer);
 }
@@ -386,8 +386,7 @@ static inline void world_kill_tap(struct world *w, unsigned i)
     }
     dialer_free(TAKE_PTR(t->dialer));
     history_done(&t->history);
-    world_sender_release(&t->sender);
-    sink_free(t->sender.tx);
+    world_sender_done(&t->sender);
     loop_del_fd(w->loop, t->relay.front_event);
     loop_del_fd(w->loop, t->relay.back_event);
     close(t->relay.front);
