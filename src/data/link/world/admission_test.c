@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <netinet/udp.h>
+#include <string.h>
 
 #include "data/link/world/world.h"
 
@@ -84,9 +86,7 @@ static void a_session_needs_no_cookie(void **state)
         struct world *w = world_new((enum link_method)method);
         struct allow_list list = {0};
         keys_of(w, &list);
-        world_start_collector(w);
-        world_start_tap(w, 0, "web1");
-        world_must(w, up0, 2000);
+        world_start(w);
         use_up(w->listener);
         w->listener->admission.all = (struct bucket){0, mono_add_ms(mono_now(), 3600000)};
         w->tap[0].dialer->uplink.keyed.ns -= UPLINK_REKEY_MS * NSEC_PER_MSEC;
@@ -180,9 +180,7 @@ static void planted_cookies(void **state)
         struct world *w = world_new(LINK_CPACE);
         w->fate = plant;
         w->fate_data = &known;
-        world_start_collector(w);
-        world_start_tap(w, 0, "web1");
-        world_must(w, up0, 2000);
+        world_start(w);
         assert_in_range(w->n, 1, right ? 2 * UPLINK_TRIES : 1);
         assert_int_equal(w->tap[0].dialer->cookie_until.ns != 0, right);
         world_free(w);
@@ -389,12 +387,9 @@ static void confirms(void **state)
 static void stuck_answers_leave_room(void **state)
 {
     (void)state;
-    struct world *w = world_new(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     static uint8_t some[20000];
     int on = 1;
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 2000);
     struct listener *s = w->listener;
     int fd = attacker(w);
     const struct receiver_event e = {.from = w->listener_addr, .local = {.len = 0}};
@@ -506,9 +501,7 @@ static void secrets_are_forgotten(void **state)
         struct allow_list list = {0};
         unsigned keys = 0;
         keys_of(w, &list);
-        world_start_collector(w);
-        world_start_tap(w, 0, "web1");
-        world_must(w, up0, 2000);
+        world_start(w);
         for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
             const struct key *k = w->listener->key[i];
             if (k && k->session) {

@@ -9,23 +9,17 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
 
 #include "data/link/world/world.h"
-
-static struct world *world_up(enum link_method method)
-{
-    struct world *w = world_new(method);
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
-    return w;
-}
 
 /* What is none of a link's datagrams is counted, each once, and nothing comes of it. */
 static void junk_is_counted(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     struct listener_counters before, after;
     listener_counters(w->listener, &before);
     for (uint8_t i = 0; i < 9; i++) {
@@ -58,11 +52,7 @@ static unsigned refuse_first(struct world *w, struct relay *r, bool to_collector
 static void forged_refusals(void **state)
 {
     (void)state;
-    struct world *w = world_new(LINK_CPACE);
-    w->fate = refuse_first;
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 2000);
+    struct world *w = world_up(LINK_CPACE, refuse_first);
     assert_true(w->n >= 2);
     for (uint8_t why = 1; why <= 7; why++) { /* and in the session */
         uint8_t out[HANDSHAKE_MESSAGE_MAX];
@@ -174,7 +164,7 @@ static bool rekeyed(struct world *w)
 static void a_neighbour_guesses(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     uint8_t loopback[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1};
     for (unsigned i = 0; i < 40; i++) {
         guard_failed(&w->listener->guard, loopback, mono_now());
@@ -218,7 +208,7 @@ static void guess(struct world *w, uint32_t number)
 static void guesses_from_a_sessions_address(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     for (uint32_t i = 0; i < 20; i++) {
         guess(w, 0x1000 + i);
     }
@@ -236,7 +226,7 @@ static bool no_session(struct world *w)
 static void guesses_from_a_former_sessions_address(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     dialer_stop(w->tap[0].dialer);
     dialer_senders_changed(w->tap[0].dialer);
     world_must(w, stopped0, 3000);
@@ -263,7 +253,7 @@ static bool closed(struct world *w)
 static void flood_of_hellos(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     struct handshake_tap h = {0};
     uint8_t d[HANDSHAKE_MESSAGE_MAX];
     int fd = attacker(w);
@@ -315,11 +305,7 @@ static bool second_session(struct world *w)
 static void replays(void **state)
 {
     (void)state;
-    struct world *w = world_new(LINK_CPACE);
-    w->fate = record;
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
+    struct world *w = world_up(LINK_CPACE, record);
     world_frames(&w->tap[0], 40);
     world_must(w, all_written, 2000);
     w->fate = NULL;
@@ -344,7 +330,7 @@ static void replays(void **state)
 static void absurd_reports(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_PLAIN);
+    struct world *w = world_up(LINK_PLAIN, NULL);
     static const int64_t values[] = {INT64_MIN, INT64_MAX, -1, 1};
     uint64_t counter = 1000;
     for (unsigned i = 0; i < 64; i++) {

@@ -9,14 +9,16 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #include "data/link/receive/impl.h"
 #include "data/link/world/world.h"
+#include "data/sink/fake.h"
 
 static struct allow_list listed;
 
 /* Two taps are in the list: "good", whose key is in `tap_secret`, and "bad". */
-static struct world *world_up(struct handshake_conf *ret_bad)
+static struct world *collector_of_two(struct handshake_conf *ret_bad)
 {
     struct world *w = world_new(LINK_NOISE);
     struct error err;
@@ -161,7 +163,7 @@ static void sessions(void **state)
     (void)state;
     enum { SECONDS = 4 };
     struct handshake_conf conf;
-    struct world *w = world_up(&conf);
+    struct world *w = collector_of_two(&conf);
     struct bad b;
     uint64_t tag = 1;
     bad_begin(&b, w, &conf);
@@ -205,7 +207,7 @@ static void an_honest_tap_restarts(void **state)
     (void)state;
     enum { TIMES = 10 };
     struct handshake_conf conf;
-    struct world *w = world_up(&conf);
+    struct world *w = collector_of_two(&conf);
     for (unsigned i = 0; i < TIMES; i++) {
         visit(w);
     }
@@ -223,7 +225,7 @@ static void keys(void **state)
 {
     (void)state;
     struct handshake_conf conf;
-    struct world *w = world_up(&conf);
+    struct world *w = collector_of_two(&conf);
     struct bad b;
     unsigned made = 0;
     bad_begin(&b, w, &conf);
@@ -254,7 +256,7 @@ static void control_records(void **state)
     (void)state;
     enum { KEYS = 5, EACH = 2000 };
     struct handshake_conf conf;
-    struct world *w = world_up(&conf);
+    struct world *w = collector_of_two(&conf);
     struct listener_counters sc;
     struct bad b;
     unsigned sent = 0;
@@ -287,7 +289,7 @@ static void events(void **state)
 {
     (void)state;
     struct handshake_conf conf;
-    struct world *w = world_up(&conf);
+    struct world *w = collector_of_two(&conf);
     struct bad b;
     bad_begin(&b, w, &conf);
     assert_true(handshake(&b));
@@ -317,7 +319,7 @@ static void devices(void **state)
 {
     (void)state;
     struct handshake_conf conf;
-    struct world *w = world_up(&conf);
+    struct world *w = collector_of_two(&conf);
     w->listener->devices = (struct bucket){-3000 * LISTENER_DEVICES, mono_now()};
     world_start_tap(w, 0, "good");
     assert_false(world_run(w, up0, 500));
@@ -331,7 +333,7 @@ static void streams(void **state)
     (void)state;
     enum { LEFT = 20, TIMES = 300 };
     struct handshake_conf conf;
-    struct world *w = world_up(&conf);
+    struct world *w = collector_of_two(&conf);
     struct bad b;
     bad_begin(&b, w, &conf);
     assert_true(handshake(&b));

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <malloc.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "data/link/world/world.h"
@@ -38,7 +39,7 @@ static bool both_up(struct world *w)
     return tap_flows(&w->tap[GOOD]) && tap_flows(&w->tap[BAD]);
 }
 
-static struct world *world_up(void)
+static struct world *good_and_bad(void)
 {
     struct world *w = world_new(LINK_CPACE);
     drawn = 1;
@@ -127,7 +128,7 @@ static struct link_text text(const char *s)
 static void control_records(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = good_and_bad();
     uint8_t d[LINK_CONTROL_MAX];
     for (unsigned i = 0; i < 1500; i++) {
         size_t n = draw() % (i % 3 ? 64 : sizeof(d));
@@ -168,7 +169,7 @@ static void many_names(struct world *w)
 static void beyond_the_limits(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = good_and_bad();
     many_names(w);
     good_is_well(w);
     const struct peer *bad = w->listener->peer[1];
@@ -243,7 +244,7 @@ static void fill_streams(struct world *w, uint64_t counter, bool last)
 static void memory_has_shares(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = good_and_bad();
     many_streams(w, POINT_STREAMS - 1);
     good_is_well(w);
     size_t before = memory(), most = 0;
@@ -292,7 +293,7 @@ static size_t a_segment(uint8_t *d, unsigned i)
 static void segments(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = good_and_bad();
     uint8_t d[2048] = {0};
     uint64_t counter = 100;
     for (unsigned i = 0; i < 3000; i++) {
@@ -312,7 +313,7 @@ static void segments(void **state)
 static void reports(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = good_and_bad();
     static const uint64_t numbers[] = {UINT64_MAX, 0, 1ull << 63, 77};
     for (unsigned i = 0; i < 500; i++) {
         struct link_control c = {.type = LINK_REPORT};
@@ -365,7 +366,7 @@ static void figures(void **state)
                 {LEDGER_MOST / 2 + 2 * LISTENER_FIGURES, true},
                 {LEDGER_MOST / 2 + 60 * LISTENER_FIGURES, false},
                 {LEDGER_MOST, false}};
-    struct world *w = world_up();
+    struct world *w = good_and_bad();
     struct link_control c = {.type = LINK_STREAM};
     c.stream = (struct link_stream){.stream = 7, .ifname = text("eth7")};
     control(w, &c);
@@ -388,7 +389,7 @@ static void figures(void **state)
 static void other_names(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = good_and_bad();
     static const char *const names[] = {"good", "bad", "other", "good-2"};
     for (unsigned i = 0; i < 400; i++) {
         struct link_control c = {.type = LINK_INFO};
@@ -409,7 +410,7 @@ static void other_names(void **state)
 static void a_flood_of_control_records(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = good_and_bad();
     good_is_well(w);
     size_t before = 0;
     for (unsigned round = 0; round < 3; round++) {
@@ -444,7 +445,7 @@ static bool bad_gone(struct world *w)
 static void after_the_end(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = good_and_bad();
     struct link_control last = {.type = LINK_REPORT, .report = {.final = true, .count = 1}};
     uint8_t d[2048] = {0};
     last.report.stream[0].stream = 1;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #include "data/link/world/world.h"
 
@@ -145,9 +146,7 @@ static void a_session_shares_with_nobody(void **state)
     static struct flood f;
     struct allow_list list = {0};
     struct world *w = world_with(LINK_CPACE, &list);
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 2000);
+    world_start(w);
     const struct bucket empty = {0, mono_add_ms(mono_now(), 3600000)};
     w->listener->admission.free = w->listener->admission.all = empty;
     flood_start(&f, w);
@@ -166,12 +165,9 @@ static void a_session_shares_with_nobody(void **state)
 static void half_a_proof_is_none(void **state)
 {
     (void)state;
-    struct world *w = world_new(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     struct handshake_tap h = {0};
     uint8_t d[HANDSHAKE_MESSAGE_MAX];
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 2000);
     w->listener->admission.free = (struct bucket){0, mono_add_ms(mono_now(), 3600000)};
     uint32_t index = w->tap[0].dialer->current.keys.remote;
     int elsewhere = world_socket(NULL);

@@ -19,10 +19,12 @@
 #include <stdio.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define WORLD_LOOK_MS 10
 #include "data/link/world/sim.h"
 #include "data/link/world/world.h"
+#include "data/sink/fake.h"
 
 enum {
     PATH = 1 << 14, /* datagrams under way at most */
@@ -408,6 +410,7 @@ static void tell(uint64_t seed)
     story.gentle = happens(300);
     enum link_method method = methods[sim_random(3)];
     struct world *w = story.w = world_new(method);
+    w->look_ms = 10;
     if (method == LINK_NOISE) {
         world_use_keys(w, &story.list);
     }
@@ -481,6 +484,7 @@ static void clocks_are_set(void **state)
     sim.next_due = path_due;
     sim.deliver = path_deliver;
     struct world *w = story.w = world_new(LINK_NOISE);
+    w->look_ms = 10;
     world_use_keys(w, &story.list);
     w->fate = fate;
     story.odds[0].delay_us = story.odds[1].delay_us = 10000;

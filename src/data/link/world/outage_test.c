@@ -11,10 +11,11 @@
 #include <stdio.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 
-#define WORLD_LOOK_MS 10
 #include "data/link/world/sim.h"
 #include "data/link/world/world.h"
+#include "data/sink/fake.h"
 
 enum {
     STEP_MS = 20,
@@ -143,11 +144,10 @@ static void tell(uint64_t seed, void (*draw)(void))
     story = (struct story){0};
     sim_begin(seed);
     struct world *w = story.w = world_new(LINK_CPACE);
+    w->look_ms = 10;
     w->backlog = backlog_pool_new(64 << 20);
     w->fate = fate;
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 2000);
+    world_start(w);
     assert_int_equal(
         loop_add_timer(w->loop, mono_now(), STEP_MS * NSEC_PER_MSEC, on_step, &w->tap[0], &step),
         0);

@@ -9,20 +9,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #include "data/link/world/world.h"
 
 enum { HEADERS = 28 };
-
-static struct world *world_up(enum link_method method, fate_fn *fate)
-{
-    struct world *w = world_new(method);
-    w->fate = fate;
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
-    return w;
-}
 
 static const struct pmtu *path(const struct world *w)
 {

@@ -12,6 +12,7 @@
 
 #include "data/link/receive/impl.h"
 #include "data/link/world/world.h"
+#include "data/sink/fake.h"
 
 static const struct ledger *ledger0(const struct world *w)
 {

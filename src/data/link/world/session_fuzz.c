@@ -22,10 +22,10 @@
 #define assert_int_equal(a, b) assert_true((a) == (b))
 #define fail_msg(...) abort()
 
-#define WORLD_LOOK_MS 10
 #include "data/link/fuzz_random.h"
 #include "data/link/world/sim.h"
 #include "data/link/world/world.h"
+#include "data/sink/fake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -134,10 +134,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&changes, 0, sizeof(changes));
     sim_begin(1);
     struct world *w = world_new(LINK_PLAIN);
+    w->look_ms = 10;
     w->fate = fate;
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
+    world_start(w);
     for (unsigned i = 0; i < OPS && rd_left(&in) > 3; i++) {
         step(w, &in);
     }

@@ -9,8 +9,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #include "data/link/world/world.h"
+#include "data/sink/fake.h"
 
 /* ---- fates ---- */
 
@@ -53,15 +55,6 @@ static unsigned double_all(struct world *w, struct relay *r, bool to_collector, 
 }
 
 /* ---- helpers ---- */
-
-static struct world *world_up(enum link_method method)
-{
-    struct world *w = world_new(method);
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
-    return w;
-}
 
 /* Frames, and that they arrive, each once and in order; ends the world. */
 static void end_with_frames(struct world *w, unsigned lost)
@@ -128,7 +121,7 @@ static void comes_up(void **state)
     (void)state;
     static const enum link_method methods[] = {LINK_CPACE, LINK_PLAIN};
     for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
-        end_with_frames(world_up(methods[i]), 0);
+        end_with_frames(world_up(methods[i], NULL), 0);
     }
 }
 
@@ -138,9 +131,7 @@ static void comes_up_by_keys(void **state)
     struct world *w = world_new(LINK_NOISE);
     struct allow_list list = {0};
     world_use_keys(w, &list);
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
+    world_start(w);
     assert_string_equal(w->listener->peer[0]->name, "branch");
     end_with_frames(w, 0);
     allow_done(&list);
@@ -168,7 +159,7 @@ static void wrong_passphrase(void **state)
 static void collector_restarts(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     world_frames(&w->tap[0], 100);
     world_must(w, all_written, 2000);
     w->fate = lose_all; /* it is killed: nothing more comes of it */
@@ -194,7 +185,7 @@ static void collector_restarts(void **state)
 static void collector_ends(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     world_frames(&w->tap[0], 100);
     world_must(w, all_written, 2000);
     world_stop_collector(w);
@@ -214,7 +205,7 @@ static void collector_ends(void **state)
 static void rekeys(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     for (unsigned i = 1; i <= 3; i++) {
         age(w->tap[0].dialer, UPLINK_REKEY_MS);
         for (unsigned k = 0; w->tap[0].dialer->status.rekeys < i; k++) {
@@ -235,7 +226,7 @@ static void rekeys(void **state)
 static void ends_before_its_counters(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     w->tap[0].sender.sent_before = LINK_COUNTER_MAX / 2 - 1000;
     assert_false(world_run(w, down0, 1500));
     w->tap[0].sender.sent_before += 1001;
@@ -249,7 +240,7 @@ static void ends_before_its_counters(void **state)
 static void refused_command_is_repeated(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     w->tap[0].sender.refuse = 3;
     age(w->tap[0].dialer, UPLINK_REKEY_MS);
     world_must(w, rekeyed, 3000);
@@ -268,9 +259,7 @@ static void control_is_lost(void **state)
         w->fate = lose_control;
         w->fate_data = (void *)&types[i];
         w->n = 2;
-        world_start_collector(w);
-        world_start_tap(w, 0, "web1");
-        world_must(w, up0, 5000);
+        world_start(w);
         age(w->tap[0].dialer, UPLINK_REKEY_MS);
         world_must(w, rekeyed, 3000);
         assert_int_equal(w->tap[0].dialer->status.sessions, 1); /* one session, whatever was lost */
@@ -283,11 +272,7 @@ static void control_is_lost(void **state)
 static void all_is_doubled(void **state)
 {
     (void)state;
-    struct world *w = world_new(LINK_CPACE);
-    w->fate = double_all;
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
+    struct world *w = world_up(LINK_CPACE, double_all);
     age(w->tap[0].dialer, UPLINK_REKEY_MS);
     world_must(w, rekeyed, 3000);
     assert_int_equal(w->tap[0].dialer->status.sessions, 1);
@@ -309,11 +294,7 @@ static unsigned ask_twice(struct world *w, struct relay *r, bool to_collector, c
 static void accept_comes_twice(void **state)
 {
     (void)state;
-    struct world *w = world_new(LINK_CPACE);
-    w->fate = ask_twice;
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
+    struct world *w = world_up(LINK_CPACE, ask_twice);
     end_with_frames(w, 0);
 }
 
@@ -334,7 +315,7 @@ static unsigned lose_ack_for_long(struct world *w, struct relay *r, bool to_coll
 static void session_dies_while_rekeying(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_PLAIN);
+    struct world *w = world_up(LINK_PLAIN, NULL);
     world_frames(&w->tap[0], 100);
     world_must(w, all_written, 2000);
     w->fate = lose_ack_for_long;
@@ -368,7 +349,7 @@ static bool resolved_anew(struct world *w)
 static void slow_thread_keeps_its_socket(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     struct udp_addr old = w->tap[0].relay.tap;
     w->fate_data = &old;
     w->fate = watch_old_key;
@@ -388,7 +369,7 @@ static void slow_thread_keeps_its_socket(void **state)
 static void tap_restarts(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     world_frames(&w->tap[0], 100);
     world_must(w, all_written, 2000);
     world_kill_tap(w, 0);
@@ -411,7 +392,7 @@ static bool both_up(struct world *w)
 static void two_taps_of_one_name(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     world_start_tap(w, 1, "web1");
     world_must(w, both_up, 5000);
     world_run(w, never, 2500); /* neither takes the other's place */
@@ -426,7 +407,7 @@ static void two_taps_of_one_name(void **state)
 static void source_changes(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     world_frames(&w->tap[0], 100);
     world_must(w, all_written, 2000);
     world_new_source(&w->tap[0].relay);
@@ -454,7 +435,7 @@ static void device_is_refused(void **state)
 static void stop_is_asked_twice(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_CPACE);
+    struct world *w = world_up(LINK_CPACE, NULL);
     w->fate = lose_all;
     dialer_stop(w->tap[0].dialer);
     dialer_senders_changed(w->tap[0].dialer);
@@ -509,7 +490,7 @@ static bool events_told(struct world *w)
 static void tells_its_history(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_PLAIN);
+    struct world *w = world_up(LINK_PLAIN, NULL);
     w->fate = lose_events;
     for (int i = 1; i <= 8; i++) {
         history_add(&w->tap[0].history, (struct wall){i}, HISTORY_IF_GONE, "veth", "gone %d", i);
@@ -547,7 +528,7 @@ static unsigned times(const char *text, const char *word)
 static void says_it_once(void **state)
 {
     (void)state;
-    struct world *w = world_up(LINK_PLAIN);
+    struct world *w = world_up(LINK_PLAIN, NULL);
     struct dialer *c = w->tap[0].dialer;
     for (int i = 0; i < 5; i++) {
         dialer_say(c, true, "no answer");

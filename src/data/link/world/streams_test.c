@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "data/link/world/world.h"
 
@@ -25,15 +27,6 @@ struct extra {
 
 static struct extra extras[BATCH];
 static unsigned n_extras, begun;
-
-static struct world *world_up(void)
-{
-    struct world *w = world_new(LINK_CPACE);
-    world_start_collector(w);
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
-    return w;
-}
 
 static void add(struct world *w, struct extra *x, const char *fmt, unsigned n)
 {
@@ -138,7 +131,7 @@ static void finish(struct world *w)
 static void a_stream_ends_with_a_loss(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = world_up(LINK_CPACE, NULL);
     n_extras = 1;
     add(w, &extras[0], "veth%u", 1);
     world_must(w, all_begun, 3000);
@@ -161,7 +154,7 @@ static void a_stream_ends_with_a_loss(void **state)
 static void a_stream_ends(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = world_up(LINK_CPACE, NULL);
     n_extras = 1;
     add(w, &extras[0], "veth%u", 1);
     world_must(w, all_begun, 3000);
@@ -201,7 +194,7 @@ static void a_stream_ends(void **state)
 static void ids_wait_for_new_keys(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = world_up(LINK_CPACE, NULL);
     struct dialer *c = w->tap[0].dialer;
     n_extras = 1;
     add(w, &extras[0], "veth%u", 1);
@@ -224,7 +217,7 @@ static void ids_wait_for_new_keys(void **state)
 static void a_thousand_names(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = world_up(LINK_CPACE, NULL);
     for (unsigned n = 0; n < NAMES; n += BATCH) {
         n_extras = BATCH;
         bucket_init(&w->listener->peer[0]->names, POINT_OF_PEER, mono_now()); /* an hour later */
@@ -290,7 +283,7 @@ static unsigned sentences(const struct world *w, const char *words)
 static void new_names_have_a_rate(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = world_up(LINK_CPACE, NULL);
     struct peer *t = w->listener->peer[0];
     n_extras = BATCH;
     t->names.milli = BATCH / 2 * 1000;
@@ -343,7 +336,7 @@ static unsigned no_frames(struct world *w, struct relay *r, bool to_collector, c
 static void the_last_frames_are_lost(void **state)
 {
     (void)state;
-    struct world *w = world_up();
+    struct world *w = world_up(LINK_CPACE, NULL);
     world_frames(&w->tap[0], 200);
     world_must(w, all_written, 2000);
     w->fate = no_frames;
