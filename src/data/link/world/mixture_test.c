@@ -93,8 +93,8 @@ static void path_deliver(void)
         unsigned first = story.n_path;
         for (unsigned i = 0; i < story.n_path; i++) {
             const struct pending *p = &story.path[i], *f = &story.path[first];
-            if (p->due <= sim.mono && (first == story.n_path || p->due < f->due ||
-                                       (p->due == f->due && p->order < f->order))) {
+            if (p->due <= sim_now() && (first == story.n_path || p->due < f->due ||
+                                        (p->due == f->due && p->order < f->order))) {
                 first = i;
             }
         }
@@ -130,7 +130,7 @@ static void path_put(struct relay *r, bool to_collector, const uint8_t *d, size_
     struct pending *p = &story.path[story.n_path++];
     *p = (struct pending){.relay = r, .to_collector = to_collector, .len = len};
     p->order = story.order++;
-    p->due = sim.mono + o->delay_us * INT64_C(1000);
+    p->due = sim_now() + o->delay_us * INT64_C(1000);
     p->due += o->jitter_us ? sim_random(o->jitter_us) * INT64_C(1000) : 0;
     p->due += happens(o->late) ? sim_random(60) * NSEC_PER_MSEC : 0;
     p->data = malloc(len + 1);
@@ -148,7 +148,7 @@ static unsigned fate(struct world *w, struct relay *r, bool to_collector, const 
 {
     const struct odds *o = &story.odds[to_collector];
     (void)w;
-    if (sim.mono < story.dark_until || happens(o->drop) || (o->largest && len > o->largest)) {
+    if (sim_now() < story.dark_until || happens(o->drop) || (o->largest && len > o->largest)) {
         story.lost_on_path++;
         return 0;
     }
@@ -181,7 +181,7 @@ static void draw_odds(void)
             .largest = harm && happens(200) ? 548 + sim_random(900) : 0,
         };
     }
-    sim.stall = up_to(200);
+    sim_stall(up_to(200));
 }
 
 /* ---- the books ---- */
@@ -281,12 +281,12 @@ static void kill_tap(unsigned i)
 static void restart_collector(void)
 {
     if (happens(500)) { /* it dies: no last word */
-        story.dark_until = sim.mono + NSEC_PER_MSEC;
+        story.dark_until = sim_now() + NSEC_PER_MSEC;
     }
     world_stop_collector(story.w);
     judge_collector();
     world_forget_collector(story.w);
-    story.dark_until = MAX(story.dark_until, sim.mono + sim_random(3000) * NSEC_PER_MSEC);
+    story.dark_until = MAX(story.dark_until, sim_now() + sim_random(3000) * NSEC_PER_MSEC);
     world_start_collector(story.w);
     story.collectors++;
 }
@@ -318,7 +318,7 @@ static void step(void)
     } else if (what < 88) {
         world_new_source(&t->relay);
     } else if (what < 91) { /* the clock is set */
-        sim.wall += ((int64_t)sim_random(200000) - 100000) * NSEC_PER_SEC;
+        sim_set_wall(((int64_t)sim_random(200000) - 100000) * NSEC_PER_SEC);
     } else if (what < 93) { /* its data thread is slow to hear of keys */
         if (t->sender.hold) {
             world_sender_release(&t->sender);
@@ -328,7 +328,7 @@ static void step(void)
             world_sender_release(&t->sender);
         }
     } else if (!story.gentle && what < 96) {
-        story.dark_until = sim.mono + sim_random(9000) * NSEC_PER_MSEC;
+        story.dark_until = sim_now() + sim_random(9000) * NSEC_PER_MSEC;
     } else if (!story.gentle && what < 98) {
         kill_tap(tap);
     } else if (!story.gentle && what == 98) {
@@ -404,9 +404,7 @@ static void tell(uint64_t seed)
 {
     static const enum link_method methods[] = {LINK_CPACE, LINK_NOISE, LINK_PLAIN};
     story = (struct story){.seed = seed};
-    sim_begin(seed);
-    sim.next_due = path_due;
-    sim.deliver = path_deliver;
+    sim_begin(seed, path_due, path_deliver);
     story.gentle = happens(300);
     enum link_method method = methods[sim_random(3)];
     struct world *w = story.w = world_new(method);
@@ -446,7 +444,7 @@ static void print_seed(void)
 static int teardown(void **state)
 {
     (void)state;
-    if (sim.on) { /* it did not come to its end */
+    if (sim_runs()) { /* it did not come to its end */
         print_seed();
     }
     return 0;
@@ -480,9 +478,7 @@ static void clocks_are_set(void **state)
     static const int64_t hours[] = {1, -1, 24 * 365, -24 * 3650, 24 * 365 * 20, -24 * 400};
     (void)state;
     story = (struct story){0};
-    sim_begin(1);
-    sim.next_due = path_due;
-    sim.deliver = path_deliver;
+    sim_begin(1, path_due, path_deliver);
     struct world *w = story.w = world_new(LINK_NOISE);
     w->look_ms = 10;
     world_use_keys(w, &story.list);
@@ -493,7 +489,7 @@ static void clocks_are_set(void **state)
     world_must(w, all_up, 2000);
     for (unsigned i = 0; i < ARRAY_SIZE(hours); i++) {
         struct dialer *c = w->tap[0].dialer;
-        sim.wall += hours[i] * 3600 * NSEC_PER_SEC;
+        sim_set_wall(hours[i] * 3600 * NSEC_PER_SEC);
         frames(&w->tap[0], 100);
         world_run(w, never, 3100);
         assert_in_range(c->status.rtt_ns, 1, NSEC_PER_SEC);
@@ -503,7 +499,7 @@ static void clocks_are_set(void **state)
         c->uplink.keyed.ns -= UPLINK_REKEY_MS * NSEC_PER_MSEC;
         world_must(w, rekeyed, 1000);
         assert_int_equal(c->status.sessions, 1);
-        sim.wall -= NSEC_PER_SEC;
+        sim_set_wall(-NSEC_PER_SEC);
         kill_tap(0);
         world_must(w, all_up, 4000);
     }

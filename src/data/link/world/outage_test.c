@@ -46,7 +46,7 @@ static bool dead(bool to_collector)
 {
     for (unsigned i = 0; i < story.n; i++) {
         const struct outage *o = &story.outage[i];
-        if (o->way[to_collector] && sim.mono >= o->from && sim.mono < o->to) {
+        if (o->way[to_collector] && sim_now() >= o->from && sim_now() < o->to) {
             return true;
         }
     }
@@ -65,7 +65,7 @@ static unsigned fate(struct world *w, struct relay *r, bool to_collector, const 
 
 static int64_t last_end(void)
 {
-    int64_t end = sim.mono;
+    int64_t end = sim_now();
     for (unsigned i = 0; i < story.n; i++) {
         end = MAX(end, story.outage[i].to);
     }
@@ -81,9 +81,9 @@ static void judge_sent(const struct tap_end *t)
         story.dead_since = 0;
         return;
     }
-    story.dead_since = story.dead_since ? story.dead_since : sim.mono;
+    story.dead_since = story.dead_since ? story.dead_since : sim_now();
     story.into_void += n;
-    story.late += sim.mono - story.dead_since > BORNE_MS * NSEC_PER_MSEC ? n : 0;
+    story.late += sim_now() - story.dead_since > BORNE_MS * NSEC_PER_MSEC ? n : 0;
 }
 
 /* The data thread's turn. */
@@ -142,7 +142,7 @@ static void tell(uint64_t seed, void (*draw)(void))
 {
     struct loop_timer *step = NULL;
     story = (struct story){0};
-    sim_begin(seed);
+    sim_begin(seed, NULL, NULL);
     struct world *w = story.w = world_new(LINK_CPACE);
     w->look_ms = 10;
     w->backlog = backlog_pool_new(64 << 20);
@@ -153,7 +153,7 @@ static void tell(uint64_t seed, void (*draw)(void))
         0);
     world_run(w, never, 3000 + (int)sim_random(1000));
     draw();
-    world_run(w, never, (int)((last_end() - sim.mono) / NSEC_PER_MSEC) + 1000);
+    world_run(w, never, (int)((last_end() - sim_now()) / NSEC_PER_MSEC) + 1000);
     world_must(w, up0, PATIENCE_MS);
     story.ended = true;
     world_must(w, empty, PATIENCE_MS);
@@ -177,8 +177,8 @@ static int64_t ms(unsigned n)
 static void draw_one(bool both)
 {
     story.n = 1;
-    story.outage[0].from = sim.mono;
-    story.outage[0].to = sim.mono + ms(1000 + sim_random(59000));
+    story.outage[0].from = sim_now();
+    story.outage[0].to = sim_now() + ms(1000 + sim_random(59000));
     story.outage[0].way[0] = both;
     story.outage[0].way[1] = true;
 }
@@ -195,7 +195,7 @@ static void draw_both_ways(void)
 
 static void draw_mixture(void)
 {
-    int64_t at = sim.mono;
+    int64_t at = sim_now();
     story.n = 1 + sim_random(OUTAGES);
     for (unsigned i = 0; i < story.n; i++) {
         struct outage *o = &story.outage[i];

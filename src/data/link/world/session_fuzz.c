@@ -9,18 +9,13 @@
  * Nothing of it ends either end; the collector's books balance, and its frames are some that
  * somebody sent.
  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
-#define assert_true(x)                                                                             \
-    do {                                                                                           \
-        if (!(x)) {                                                                                \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
-#define assert_non_null(x) assert_true(x)
-#define assert_int_equal(a, b) assert_true((a) == (b))
-#define fail_msg(...) abort()
+#include <cmocka.h>
+#include <stdlib.h>
 
 #include "data/link/fuzz_random.h"
 #include "data/link/world/sim.h"
@@ -132,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rd in = rd_make(data, size);
     fuzz_drawn = 0;
     memset(&changes, 0, sizeof(changes));
-    sim_begin(1);
+    sim_begin(1, NULL, NULL);
     struct world *w = world_new(LINK_PLAIN);
     w->look_ms = 10;
     w->fate = fate;
