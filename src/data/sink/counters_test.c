@@ -3,15 +3,23 @@
  * Each row of the ledger's stage of outputs, with its exact number: where frames go that a device,
  * a file or a queue does not write. That a frame was late or early is counted beside.
  */
-#include "data/sink/file/testing.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "data/sink/device.h"
 #include "data/sink/fake.h"
+#include "data/sink/file/testing.h"
 #include "data/sink/queue/queue.h"
 #include "sys/tapdev.h"
 

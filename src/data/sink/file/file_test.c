@@ -3,15 +3,27 @@
  * The file sink on files, pipes and devices: what arrives, what is counted, and what is left of a
  * file when things go wrong. A full disk is space_test.c's.
  */
-#include "data/sink/file/testing.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/time.h"
 #include "data/sink/fake.h"
+#include "data/sink/file/testing.h"
+#include "proto/pcapng.h"
 #include "proto/tshark_judge.h"
 
 enum {

@@ -7,9 +7,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "data/sink/file/testing.h"
+#include "proto/pcapng.h"
 
 enum { RAW = PCAPNG_LINKTYPE_RAW, SLL = PCAPNG_LINKTYPE_LINUX_SLL, ETH = PCAPNG_LINKTYPE_ETHERNET };
 

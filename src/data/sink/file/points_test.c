@@ -3,17 +3,28 @@
  * The file sink and the interfaces of taps: more than it has room for, and how it describes them.
  * And the lock that keeps two sinks from one file.
  */
-#include "data/sink/file/testing.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/time.h"
 #include "data/sink/file/lock.h"
+#include "data/sink/file/testing.h"
+#include "proto/pcapng.h"
 
 enum {
     DEADLINE_MS = 20000,

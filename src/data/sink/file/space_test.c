@@ -3,11 +3,20 @@
  * A disk that becomes full: a small tmpfs in a mount namespace of the test's own, which goes when
  * the test does. Needs root.
  */
-#include "data/sink/file/testing.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
+
+#include "data/sink/file/testing.h"
 
 enum {
     FRAMES = 6000,

@@ -3,8 +3,12 @@
  * Observation points that come and go before a queue: those that the output has no room for, those
  * whose last frames still wait, and many names one after the other.
  */
-#include "data/sink/queue/testing.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
+#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,12 +16,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static bool is_refused(const struct world *w, uint64_t n)
+#include "base/cleanup.h"
+#include "data/sink/queue/testing.h"
+
+static bool is_refused(const struct gated *w, uint64_t n)
 {
-    return count(w, 9, LEDGER_SINK_REFUSED) == n;
+    return gated_count(w, 9, LEDGER_SINK_REFUSED) == n;
 }
 
-static bool has_room(const struct world *w, uint64_t n)
+static bool has_room(const struct gated *w, uint64_t n)
 {
     (void)n;
     return w->queue->ops->check(w->queue, NULL) == 0;
@@ -28,33 +35,33 @@ static bool has_room(const struct world *w, uint64_t n)
 static void refused_points_are_counted_and_come_back(void **state)
 {
     (void)state;
-    struct world w;
+    struct gated w;
     struct error err = {""};
-    begin(&w, 1, (struct queue_sink_conf){0});
+    gated_begin(&w, 1, (struct queue_sink_conf){0});
     fake_sink_room(w.fake, 0);
-    add_to(w.queue, 9, "x", 0);
-    write_to(w.queue, 9, 0, 100, 60);
-    until(is_refused, &w, 100);
+    gated_add(w.queue, 9, "x", 0);
+    gated_write(w.queue, 9, 0, 100, 60);
+    gated_until(is_refused, &w, 100);
     assert_int_equal(w.queue->ops->check(w.queue, &err), 1);
     assert_string_equal(err.text,
                         "gate: no room for 1 interface of taps, whose frames are dropped there");
     fake_sink_room(w.fake, 1);
-    until(has_room, &w, 0);
-    write_to(w.queue, 9, 100, 50, 60);
-    until(has_passed, &w, 50);
+    gated_until(has_room, &w, 0);
+    gated_write(w.queue, 9, 100, 50, 60);
+    gated_until(gated_passed, &w, 50);
     /* one that goes while it is refused, and comes back */
-    add_to(w.queue, 8, "y", 0);
-    write_to(w.queue, 8, 0, 10, 60);
+    gated_add(w.queue, 8, "y", 0);
+    gated_write(w.queue, 8, 0, 10, 60);
     w.queue->ops->point_remove(w.queue, 8);
-    add_to(w.queue, 8, "y", 0);
-    write_to(w.queue, 8, 10, 10, 60);
+    gated_add(w.queue, 8, "y", 0);
+    gated_write(w.queue, 8, 10, 10, 60);
     w.queue->ops->point_remove(w.queue, 9);
-    finish(&w);
-    assert_balanced(&w, 9, 150);
-    assert_int_equal(count(&w, 9, LEDGER_SINK_REFUSED), 100);
-    assert_int_equal(count(&w, 9, LEDGER_SINK_OUT), 50);
-    assert_balanced(&w, 8, 20);
-    assert_int_equal(count(&w, 8, LEDGER_SINK_REFUSED), 20);
+    gated_finish(&w);
+    gated_balanced(&w, 9, 150);
+    assert_int_equal(gated_count(&w, 9, LEDGER_SINK_REFUSED), 100);
+    assert_int_equal(gated_count(&w, 9, LEDGER_SINK_OUT), 50);
+    gated_balanced(&w, 8, 20);
+    assert_int_equal(gated_count(&w, 8, LEDGER_SINK_REFUSED), 20);
     sink_free(w.queue);
 }
 
@@ -62,10 +69,10 @@ static void refused_points_are_counted_and_come_back(void **state)
 static void a_device_finds_no_descriptor(void **state)
 {
     (void)state;
-    struct world w;
+    struct gated w;
     struct error err = {""};
     struct rlimit old, none;
-    begin(&w, 1, (struct queue_sink_conf){.lanes = true});
+    gated_begin(&w, 1, (struct queue_sink_conf){.lanes = true});
     int mine = open("/dev/null", O_RDWR | O_CLOEXEC);
     const struct point_offer point = {.index = 9, .tap = "x", .ifname = "eth0", .device = mine};
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -74,21 +81,21 @@ static void a_device_finds_no_descriptor(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     assert_int_equal(w.queue->ops->point_add(w.queue, &point, &err), -ENOSPC);
     assert_string_equal(err.text, "gate: no room for x:eth0");
-    write_to(w.queue, 9, 0, 7, 60);
-    assert_int_equal(count(&w, 9, LEDGER_SINK_REFUSED), 7);
+    gated_write(w.queue, 9, 0, 7, 60);
+    assert_int_equal(gated_count(&w, 9, LEDGER_SINK_REFUSED), 7);
     assert_int_equal(w.queue->ops->check(w.queue, NULL), 1);
     assert_int_equal(w.queue->ops->point_add(w.queue, &point, &err), -ENOSPC);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_int_equal(w.queue->ops->point_add(w.queue, &point, &err), 0);
     assert_int_equal(w.queue->ops->point_add(w.queue, &point, &err), -EEXIST);
     assert_int_equal(w.queue->ops->check(w.queue, NULL), 0);
-    write_to(w.queue, 9, 7, 2, 60);
-    finish(&w);
+    gated_write(w.queue, 9, 7, 2, 60);
+    gated_finish(&w);
     size_t n;
     const struct fake_frame *f = fake_sink_frames(w.fake, &n);
     assert_int_equal(n, 2);
     assert_int_equal(f[0].lost, 7); /* the file will say how many are missing before it */
-    assert_balanced(&w, 9, 9);
+    gated_balanced(&w, 9, 9);
     sink_free(w.queue);
     close(mine);
 }
@@ -98,18 +105,18 @@ static void removal_waits_for_the_last_frame(void **state)
 {
     (void)state;
     for (uint32_t n = 0; n < 4; n++) {
-        struct world w;
-        begin(&w, 1, (struct queue_sink_conf){.order_ns = 50 * NSEC_PER_MSEC});
-        add_to(w.queue, 1, "a", 0);
-        add_to(w.queue, 2, "b", 0);
-        write_to(w.queue, 1, 10, n, 60);
+        struct gated w;
+        gated_begin(&w, 1, (struct queue_sink_conf){.order_ns = 50 * NSEC_PER_MSEC});
+        gated_add(w.queue, 1, "a", 0);
+        gated_add(w.queue, 2, "b", 0);
+        gated_write(w.queue, 1, 10, n, 60);
         w.queue->ops->point_remove(w.queue, 1);
-        until(has_removed, &w, 1);
+        gated_until(gated_removed, &w, 1);
         assert_int_equal(atomic_load(&w.gate->passed_before), n);
-        write_to(w.queue, 2, 100, 1, 60);
-        until(has_passed, &w, n + 1);
-        finish(&w);
-        assert_balanced(&w, 1, n);
+        gated_write(w.queue, 2, 100, 1, 60);
+        gated_until(gated_passed, &w, n + 1);
+        gated_finish(&w);
+        gated_balanced(&w, 1, n);
         sink_free(w.queue);
     }
 }
@@ -124,7 +131,7 @@ static uint64_t address_space(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static bool has_shrunk(const struct world *w, uint64_t n)
+static bool has_shrunk(const struct gated *w, uint64_t n)
 {
     (void)w;
     return address_space() < n;
@@ -138,37 +145,37 @@ static void a_lane_goes_with_its_last_point(void **state)
     enum { NAMES = 1000, AT_ONCE = 20, LEFT = 1 << 30 };
     const int64_t windows[] = {0, NSEC_PER_MSEC};
     for (unsigned k = 0; k < ARRAY_SIZE(windows); k++) {
-        struct world w;
-        begin(&w, 2,
-              (struct queue_sink_conf){
-                  .bytes = QUEUE_BYTES_MIN, .lanes = true, .order_ns = windows[k]});
+        struct gated w;
+        gated_begin(&w, 2,
+                    (struct queue_sink_conf){
+                        .bytes = QUEUE_BYTES_MIN, .lanes = true, .order_ns = windows[k]});
         struct sink *other = queue_sink_producer(w.queue, 1);
-        add_to(w.queue, 1, "stays", 0);
+        gated_add(w.queue, 1, "stays", 0);
         uint64_t before = address_space();
         for (uint32_t i = 0; i < NAMES; i++) {
             char name[16];
             uint32_t index = 2 + i % AT_ONCE;
             snprintf(name, sizeof(name), "tap%u", i);
-            add_to(w.queue, index, name, 0);
-            add_to(other, 30 + index, name, 0);
-            write_to(w.queue, index, i, 2, 60);
-            write_to(other, 30 + index, i, 2, 60);
+            gated_add(w.queue, index, name, 0);
+            gated_add(other, 30 + index, name, 0);
+            gated_write(w.queue, index, i, 2, 60);
+            gated_write(other, 30 + index, i, 2, 60);
             w.queue->ops->point_remove(w.queue, index);
             other->ops->point_remove(other, 30 + index);
             if (i % 3 == 0) { /* it is back at once */
-                add_to(w.queue, index, name, 0);
-                write_to(w.queue, index, i + 2, 1, 60);
+                gated_add(w.queue, index, name, 0);
+                gated_write(w.queue, index, i + 2, 1, 60);
                 w.queue->ops->point_remove(w.queue, index);
             }
-            write_to(w.queue, 1, i, 1, 60);
+            gated_write(w.queue, 1, i, 1, 60);
             if (i % AT_ONCE == AT_ONCE - 1) {
-                until(has_passed, &w, 5 * (i + 1) + i / 3 + 1);
+                gated_until(gated_passed, &w, 5 * (i + 1) + i / 3 + 1);
             }
         }
-        until(has_shrunk, &w, before + LEFT); /* where each had kept its lane: some 6 GB */
-        finish(&w);
-        assert_balanced(&w, 1, NAMES);
-        assert_int_equal(count(&w, 1, LEDGER_SINK_OUT), NAMES);
+        gated_until(has_shrunk, &w, before + LEFT); /* where each had kept its lane: some 6 GB */
+        gated_finish(&w);
+        gated_balanced(&w, 1, NAMES);
+        assert_int_equal(gated_count(&w, 1, LEDGER_SINK_OUT), NAMES);
         sink_free(w.queue);
     }
 }
@@ -178,8 +185,8 @@ static void *come_and_go(void *arg)
     struct sink *s = arg;
     for (uint32_t i = 0; i < 3000; i++) {
         uint32_t index = s == queue_sink_producer(s, 0) ? 1 : 2;
-        add_to(s, index, i % 2 ? "a" : "b", 0);
-        write_to(s, index, i, i % 4, 60);
+        gated_add(s, index, i % 2 ? "a" : "b", 0);
+        gated_write(s, index, i, i % 4, 60);
         s->ops->point_remove(s, index);
     }
     return NULL;
@@ -189,13 +196,13 @@ static void *come_and_go(void *arg)
 static void lanes_end_while_others_begin(void **state)
 {
     (void)state;
-    struct world w;
+    struct gated w;
     pthread_t t;
-    begin(&w, 2, (struct queue_sink_conf){.bytes = QUEUE_BYTES_MIN, .lanes = true});
+    gated_begin(&w, 2, (struct queue_sink_conf){.bytes = QUEUE_BYTES_MIN, .lanes = true});
     assert_int_equal(pthread_create(&t, NULL, come_and_go, queue_sink_producer(w.queue, 1)), 0);
     (void)come_and_go(w.queue);
     pthread_join(t, NULL);
-    finish(&w);
+    gated_finish(&w);
     size_t n;
     (void)fake_sink_frames(w.fake, &n);
     assert_int_equal(n, 2 * (3000 / 4 * (1 + 2 + 3)));
