@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What the shell scripts here share. Sourced first; leaves the caller in the top of the source tree.
+# Functions of the shell scripts here. Each sources this file first; it leaves the caller in the top of the source tree.
 
 set -euo pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the scripts share: the tree, and a way to run a script in it."""
+"""For the tests of the scripts: the tree, and a way to run a script in it."""
 import os
 import pathlib
 import subprocess

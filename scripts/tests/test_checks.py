@@ -268,7 +268,7 @@ def test_tally_of_nothing_is_a_failure(run, tmp_path, kind, text):
 
 
 def test_dependencies_are_there_now(run):
-    """What is installed needs neither a network nor a word."""
+    """Packages that are installed need neither a network nor a word."""
     done = run("install-deps", "build")
     assert (done.returncode, done.stdout) == (0, "")
     assert run("install-deps", "nonsense").returncode == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documents name is there: files that they link to or mention, and tests that they call as witnesses."""
+"""All that the documents name is there: files that they link to or mention, and tests that they call as witnesses."""
 
 import re
 import subprocess

@@ -291,7 +291,7 @@ static void history_keeps_the_newest(void **state)
     history_done(&h);
 }
 
-/* Whoever is loud has its share of the list, and costs the quiet nothing. */
+/* A loud subject has its share of the list, and costs the quiet ones nothing. */
 static void history_has_shares(void **state)
 {
     (void)state;
@@ -315,7 +315,7 @@ static void history_has_shares(void **state)
     history_done(&h);
 }
 
-/* What a tap says of itself: gaps are counted, repeats refused, texts cleaned and cut. */
+/* Events that a tap tells of itself: gaps are counted, repeats refused, texts cleaned and cut. */
 static void history_of_others(void **state)
 {
     (void)state;

@@ -22,7 +22,7 @@ static int ask(struct collector *c, const char *tap, size_t len)
     return r;
 }
 
-/* What an engine that was taken over may ask for, and does not get. */
+/* An engine that was taken over asks for devices, and does not get them. */
 static void no_device_but_those_of_the_command_line(void **state)
 {
     (void)state;

@@ -93,7 +93,8 @@ static void assert_prints(const char *json, const char *want)
     free(text);
 }
 
-/* What another version says, or less than expected, is shown as far as it is understood. */
+/* A report of another version, or with less in it than expected, is shown as far as it is
+ * understood. */
 static void prints_what_it_gets(void **state)
 {
     (void)state;
@@ -146,7 +147,8 @@ static void prints_large_numbers(void **state)
     free(text);
 }
 
-/* What the broker gave of an interface, whole, cut anywhere, and with more behind it. */
+/* The broker's answer about an interface is decoded where it is whole, also with more behind it,
+ * and refused where it is cut. */
 static void decodes_what_was_opened(void **state)
 {
     (void)state;

@@ -153,8 +153,8 @@ static void answers_without_descriptors(void **state)
     end(&w);
 }
 
-/* Whoever comes while the spare one is in use, here by one who does not read, waits and costs
- * nothing. */
+/* A reader that comes while the spare descriptor is in use, here by one who does not read, waits
+ * and costs nothing. */
 static void waits_without_a_spare_one(void **state)
 {
     (void)state;

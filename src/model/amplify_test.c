@@ -147,7 +147,7 @@ static void arrives(struct tap *t, double frames)
     t->seen.pressed = t->in_ring > RING / 2.0;
 }
 
-/* What it reads it sends, or drops. Returns frames sent. */
+/* The tap sends the frames that it reads, or drops them. Returns the frames sent. */
 static double work(struct story *s, struct tap *t)
 {
     if (s->tick % (RETIRE_MS * PER_MS) == 0 || t->in_ring - t->ready > BLOCK) {

@@ -97,7 +97,7 @@ static void stops_without_reports(void **state)
     int64_t bytes = run(&d, t0, 5000, 1000);
     int64_t most = (PACE_START + 500000) * (int64_t)PACE_FRESH_MS / 1000 + 2000;
     assert_in_range(bytes, most * 95 / 100, most);
-    /* What came in meanwhile goes at the rate: no burst. */
+    /* Frames that came in meanwhile go at the rate: no burst. */
     struct mono t = mono_add_ms(t0, 5000);
     pace_report(&d, 10, 10, 0, t);
     assert_in_range(run(&d, t, 20, 0), 1000, 2 * PACE_START / 1000 * 45);
@@ -124,7 +124,7 @@ static void a_probe_when_nothing_arrives(void **state)
     assert_false(d.stalled);
 }
 
-/* What vanished while the path was gone does not make its return slow. */
+/* Frames that vanished while the path was gone do not make its return slow. */
 static void losses_of_before_do_not_count(void **state)
 {
     (void)state;

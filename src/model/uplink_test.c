@@ -327,7 +327,7 @@ static void a_new_key_ends_doubt(void **state)
     assert_true(u.up && !u.held);
 }
 
-/* Whoever can forge what no key protects makes frames late now and then, and no more. */
+/* A forger of messages that no key protects makes frames late now and then, and no more. */
 static void a_forger_cannot_hold_for_ever(void **state)
 {
     (void)state;
@@ -439,7 +439,8 @@ static void many_addresses_guess_no_faster(void **state)
     assert_in_range(tried, GUARD_BURST, GUARD_BURST + 10);
 }
 
-/* Who was right before comes in while others guess from everywhere; who was not has to wait. */
+/* An address that was right before comes in while others guess from everywhere; a stranger has to
+ * wait. */
 static void the_known_do_not_wait(void **state)
 {
     (void)state;

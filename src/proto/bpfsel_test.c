@@ -13,7 +13,8 @@
 static const struct bpfsel_flow v4 = {AF_INET, {10, 0, 0, 1}, {10, 0, 0, 2}, 40000, 1234};
 static const struct bpfsel_flow v6 = {AF_INET6, {0xfd, [15] = 1}, {0xfd, [15] = 2}, 40000, 1234};
 
-/* What the kernel's checker asks: every jump lands inside and forward, the end returns. */
+/* The program is as the kernel's checker wants it: every jump lands inside and forward, the end
+ * returns. */
 static void check_form(const struct sock_filter *p, unsigned n)
 {
     assert_in_range(n, 1, BPFSEL_MAX);

@@ -233,8 +233,8 @@ static uint32_t make_tunnel(uint8_t *d, uint16_t port, const uint8_t head[8])
     return inner + 60;
 }
 
-/* What a tunnel's header must say to be taken for one: VXLAN its flag, Geneve its version and a
- * type, and neither on the other's port. Else the packet is not cut. */
+/* A VXLAN header has its flag, a Geneve header its version and a known type, and neither comes on
+ * the other's port. Any other packet is taken for no tunnel and not cut. */
 static void tunnels_are_told_apart(void **state)
 {
     (void)state;

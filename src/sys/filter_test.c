@@ -20,7 +20,7 @@ static char *text_of(const struct filter_prog *p)
     return text;
 }
 
-/* What tcpdump prints of the program that it would attach on the interface. */
+/* The program that tcpdump would attach on the interface, as it prints it. */
 static char *by_tcpdump(const char *ifname, const char *expr, unsigned snaplen)
 {
     static char text[1 << 16];

@@ -119,7 +119,8 @@ static void two_processes_hold_a_list(void **state)
     owndev_free(o);
 }
 
-/* Who may write here, but is not root; who may only read; who brings a copy. */
+/* A list is not believed where another than root may write it. A reader's lock keeps no list alive,
+ * and neither does a lock on a file without a whole entry. */
 static void forgeries(void **state)
 {
     (void)state;

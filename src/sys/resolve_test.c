@@ -221,7 +221,8 @@ static void the_deadline_holds(void **state)
     assert_int_equal(resolve(hang, "", 50, ss, &n, &err), -EINVAL);
 }
 
-/* What the child is, told by which address it gives. */
+/* The child tells by the address that it gives what it is: without privileges, nobody, without our
+ * descriptors. */
 static int what_am_i(const char *host, struct sockaddr_storage ret[RESOLVE_MAX], size_t *ret_n)
 {
     char text[4096] = "";

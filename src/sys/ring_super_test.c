@@ -63,8 +63,8 @@ static void frames_the_kernel_cannot_describe(void **state)
     close(tap);
 }
 
-/* What no block can hold is cut short, told by its length and counted; where the interface's limits
- * are known, blocks are made to hold it. */
+/* A frame that no block can hold is cut short, tells its length, and is counted. Where the
+ * interface's limits are known, blocks are made large enough for it. */
 static void blocks_fit_what_may_come(void **state)
 {
     (void)state;

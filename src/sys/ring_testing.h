@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the tests of the capture ring share.
+ * For the tests of the capture ring (ring_test.c, ring_super_test.c, data/source/ring_test.c):
+ * rings that let everything pass, their batches, and super-packets.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What may be done behind the wall and what may not. Each case runs in a child of its own, in two
- * ways: as root who becomes nobody, and as a plain user who has nothing to drop. The child's end
- * says what happened.
+ * The wall (sandbox.h) lets some things be done and others not. Each case runs in a child of its
+ * own, in two ways: as root who becomes nobody, and as a plain user who has nothing to drop. The
+ * child's end says what happened.
  */
 #include <setjmp.h>
 #include <stdarg.h>

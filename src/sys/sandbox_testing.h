@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the tests of sys/sandbox.h share: entering, in a child, and telling how a forbidden thing
- * ended. Included by one test file each.
+ * For the tests of sys/sandbox.h, sandbox_test.c and sandbox_walls_test.c: a child enters the
+ * sandbox, and says how a forbidden thing ended.
  */
 #pragma once
 
@@ -54,7 +54,7 @@ static inline void enter(enum mode mode)
     enter_with(mode, false);
 }
 
-/* What a result of a system call says: forbidden ones must not succeed. */
+/* The result of a system call as a status of the child: a forbidden call must not succeed. */
 static inline int said(long r)
 {
     return r >= 0 ? DID_IT : errno == EPERM ? REFUSED : OTHER;

@@ -167,8 +167,7 @@ static void settings(void **state)
     assert_int_equal(if_nametoindex("ntap0"), 0); /* it went with its descriptor */
 }
 
-/* What hosts usually answer or start by themselves: ARP, MLD and neighbour questions, broadcasts.
- */
+/* The host answers no ARP and no MLD question on the device, and sends nothing of its own there. */
 static void the_host_stays_silent(void **state)
 {
     (void)state;

@@ -509,7 +509,7 @@ static void link_local_needs_its_interface(void **state)
     assert_int_equal(fd, -1);
 }
 
-/* What a peer's host answers is kept, told once, and costs no datagram. */
+/* An answer of the peer's host is kept, told once, and costs no datagram. */
 static void answers_are_told(void **state)
 {
     (void)state;

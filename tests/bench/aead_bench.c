@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a record costs with each back end of aead.h, in ns, sealed in place with 8 bytes of
+ * Prints the cost of a record with each back end of aead.h, in ns, sealed in place with 8 bytes of
  * associated data, and opened. The back ends take turns on each size, several rounds, and the best
  * round of each counts: so they are compared under the same load of the machine.
  */

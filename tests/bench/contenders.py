@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured side by side: each brings the frames of `far`'s eth0 to `home`, and says how many arrived there.
+"""The contenders that are measured side by side: each brings the frames of `far`'s eth0 to `home`, and says how many arrived there.
 
 start() returns when it is ready; programs() are the processes whose CPU time counts; settle(sent) returns when everything has
 arrived or nothing more does; stop() gives the frames that arrived at the very end, as counted there, and a word about what was

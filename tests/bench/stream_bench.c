@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a frame costs in the link alone, in ns of one core, with no system call: packed into records
- * and sealed (the tap's share), then opened and cut into frames (the collector's share). Records go
- * from one end to the other in memory, few enough at a time to stay in the cache, as they do
- * between two system calls.
+ * Prints the cost of a frame in the link alone, in ns of one core, with no system call: packed into
+ * records and sealed (the tap's share), then opened and cut into frames (the collector's share).
+ * Records go from one end to the other in memory, few enough at a time to stay in the cache, as
+ * they do between two system calls.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -102,7 +102,7 @@ def bounded(n):
 
 
 def mark(stream, receiver, counter):
-    """What tells a record from other traffic, of the rest of its header."""
+    """The mark of a record, made of the rest of its header, which tells it from other traffic."""
     h = 0
     words = (receiver, 0x9E3779B1), (counter % 2**32, 0x85EBCA6B), (RECORD << 24 | VERSION << 16 | stream, 0xC2B2AE35), (counter >> 32, 0x27D4EB2F)
     for word, factor in words:

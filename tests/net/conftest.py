@@ -95,7 +95,7 @@ def folder(request):
 
 @pytest.fixture(scope="session", autouse=True)
 def in_background(request):
-    """What the tests marked `background` have begun: a lab and the result of `begin`, or the error, for each of them."""
+    """The work that the tests marked `background` have begun: a lab and the result of `begin`, or the error, for each of them."""
     begun = {}
     for item in request.session.items:
         marker = item.get_closest_marker("background")

@@ -22,7 +22,7 @@ def received(ledger):
 
 
 def ring_full(ledger):
-    """What a busy machine cost before the tap's program saw it: counted too, and not what these tests are about."""
+    """Frames that a busy machine cost before the tap's program saw them: counted too, and not the matter of these tests."""
     return tap_stages(ledger)["ring"]["drops"]["ring_full"]
 
 
@@ -173,7 +173,7 @@ def test_collector_stands_still(lab):
 
 
 def test_a_bad_path_at_the_end_of_an_outage(lab):
-    """What waited goes over a path that drops, doubles and reorders: the ledger is exact to the frame even so."""
+    """Frames that waited go over a path that drops, doubles and reorders: the ledger is exact to the frame even so."""
     name, relay_port = own_name("bad"), 1301
     source = Tcpdump(lab, lab.tap, "mon0", "source", fast=True)
     tap = Tap(lab, name=name, to=f"10.77.0.2:{relay_port}", up=False)

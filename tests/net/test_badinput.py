@@ -195,7 +195,7 @@ def fill(lab, device, n=20000):
 
 
 def whole(source, file, n):
-    """What the file holds is the beginning of what was sent, and any reader finds it whole."""
+    """The file holds the beginning of what was sent, and any reader finds it whole."""
     verdict = compare(source.path, file, allow="missing")
     assert verdict["equal"] and 1000 < verdict["matched"] < n, verdict
     assert all(e["a"] >= verdict["matched"] for e in verdict["first"] if e["kind"] == "missing"), verdict

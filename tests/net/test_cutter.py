@@ -139,7 +139,7 @@ def test_joined_on_receiving(lab, seed):
 
 
 def test_not_cut(lab):
-    """What cannot be cut passes whole and is counted; what the kernel has no word for does not come, and is counted too."""
+    """A packet that cannot be cut passes whole and is counted; one that the kernel has no word for does not come, and is counted."""
     rng = random.Random(7)
     good = random_super(rng, 1, tags=0, six=True, tcp=True)
     head = random_super(rng, 2, tags=0, six=True, tcp=True)

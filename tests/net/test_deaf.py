@@ -72,7 +72,7 @@ def frame(to, kind, payload):
 
 
 def frames(mac, home4, home6, away4, away6):
-    """What the far network may send, to everybody and to the device's own address; `away` is where home forwards to."""
+    """Frames that the far network may send, to everybody and to the device's own address; `away` is where home forwards to."""
     far6 = "fd09::2"
     sent = []
     for to in (EVERYBODY, mac):
@@ -127,7 +127,7 @@ def heard(sockets):
 
 
 def counters(ns):
-    """What the namespace's stack has taken in, answered or forwarded, but for the link's own UDP on port PORT."""
+    """Counts of packets that the namespace's stack has taken in, answered or forwarded, but for the link's own UDP on port PORT."""
     text = run(["ip", "netns", "exec", ns, "cat", "/proc/net/snmp", "/proc/net/snmp6"]).stdout
     found = dict(re.findall(r"^(\w+)\s+(\d+)$", text, re.M))
     lines = [line.split() for line in text.splitlines() if ":" in line]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes in at the tap comes out at the collector: every frame once, in order, byte for byte, with its time."""
+"""Every frame that goes in at the tap comes out at the collector, once, in order, byte for byte, with its time."""
 
 import json
 import os

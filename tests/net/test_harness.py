@@ -289,7 +289,7 @@ def test_overrun_is_tried_again_slower(make_lab):
 
 
 def test_directions_and_both_ends(lab):
-    """What the peer sends comes in at mon0, what is sent at mon0 goes out; -Q tells them apart."""
+    """A frame that the peer sends comes in at mon0, one that is sent at mon0 goes out; -Q tells them apart."""
     way_in, way_out, both = (Tcpdump(lab, lab.tap, "mon0", d, direction=d, fast=True) for d in ("in", "out", "inout"))
     sent_in = lab.folder / "sent_in.pcap"
     framegen(lab, 700, pps=5000, write=sent_in)
@@ -308,7 +308,7 @@ def test_link_is_reachable_by_both_families(lab):
 
 
 def relayed(lab, datagrams, **options):
-    """What comes out when these datagrams go through the relay, and what it says that it did."""
+    """The datagrams that come out when these go through the relay, and its own account of what it did."""
     receiver, sender = lab.socket(lab.collector), lab.socket(lab.collector)
     receiver.bind(("127.0.0.1", 6001))
     receiver.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)  # SO_RCVBUFFORCE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who a tap is: its key's name in the collector's list, or the name that it gives itself."""
+"""A tap has its key's name in the collector's list, or the name that it gives itself."""
 
 import signal
 

@@ -239,7 +239,7 @@ def veth(lab, name, ns=None):
 
 
 def test_pattern(lab):
-    """What matches is taken up when it appears, let go when it vanishes, and is the same point when it comes back."""
+    """An interface that matches is taken up when it appears, let go when it vanishes, and is the same point when it comes back."""
     life = Life(lab, interfaces=("veth*", "mon[0-9]"))
     assert 'no interface matches "veth*" yet' in life.tap.proc.err()
     life.traffic()

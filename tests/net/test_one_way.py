@@ -19,7 +19,7 @@ def link_tx(name):
 
 
 def ring_full(ledger):
-    """What a busy machine cost before the tap's program saw it."""
+    """Frames that a busy machine cost before the tap's program saw them."""
     return tap_stages(ledger)["ring"]["drops"]["ring_full"]
 
 

@@ -245,7 +245,7 @@ def test_status(lab):
 
 
 def test_status_of_another_user(lab):
-    """Who may not see root's programs is told that they are there, by name or in all, and by which command they are seen."""
+    """A user who may not see root's programs is told that they are there, by name or in all, and by which command they are seen."""
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", everyones_farspan(lab), "status"]
     name, port = own_name("roots"), own_port()
     collector, tap = Collector(lab, port=port), Tap(lab, name=name, to=f"10.77.0.2:{port}")

@@ -210,7 +210,7 @@ def test_tap_gets_another_address(make_lab):
 
 
 def test_another_address_while_frames_flow(make_lab):
-    """What is lost between the two addresses is counted, and all that follows arrives."""
+    """Frames that are lost between the two addresses are counted, and all that follow arrive."""
     lab = make_lab()
     Routed(lab)
     ends = Ends(lab)

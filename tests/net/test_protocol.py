@@ -277,7 +277,7 @@ def test_guesses_in_parallel_are_paid_for(lab):
 
 
 def test_refused_methods_lock_nobody_out(lab):
-    """Whoever sends HELLOs of another method, from many addresses that may be forged, keeps no tap away."""
+    """HELLOs of another method, from many addresses that may be forged, keep no tap away."""
     collector = Collector(lab)
     for i in range(30):
         lab.ip(lab.tap, "addr", "add", f"10.77.0.{100 + i}/24", "dev", "link0")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who must not get in does not, both ends say why, and no datagram from outside harms a session that runs."""
+"""A tap that must not get in does not, both ends say why, and no datagram from outside harms a session that runs."""
 
 import random
 import socket

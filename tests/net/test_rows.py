@@ -11,7 +11,7 @@ FRAMES = 3000
 
 
 def segments(path):
-    """What the link carries of frames: records of another stream than 0, several in one where the kernel has yet to cut."""
+    """Datagrams that carry frames: records of another stream than 0, several in one where the kernel has yet to cut."""
     return [d for d in udp_payloads(path, PORT) if d[0] == RECORD and struct.unpack("!H", d[2:4])[0] & 0x0fff != 0]
 
 

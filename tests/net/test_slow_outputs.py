@@ -50,7 +50,7 @@ def seen_by(lab, ns, dev):
 
 
 def test_a_slow_device_loses_alone(make_lab):
-    """What the device loses its queue counts, and what it is said to have got is what the kernel counted there."""
+    """The queue counts the frames that its device loses; the kernel has counted there those that the device is said to have got."""
 
     def experiment(lab, pps):
         n, port = 20000, own_port()

@@ -41,7 +41,7 @@ def sample(proc):
 
 
 class Weather:
-    """What happens to the path, the clocks and an idle interface, drawn from a seed, some of it every few seconds."""
+    """Changes of the path, the clocks and an idle interface, drawn from a seed, some of it every few seconds."""
 
     def __init__(self, lab, relay, clocks, seed):
         self.lab, self.relay, self.clocks, self.rng = lab, relay, clocks, random.Random(seed)

@@ -465,8 +465,8 @@ int main(int argc, char **argv)
         return 1;
     }
     big_buffers(r->fd);
-    /* What it holds back it holds for as long as it says, also where others want the processor; if
-     * that is not allowed, a busy machine makes some of it later. */
+    /* The relay holds datagrams back for as long as it says, also where others want the processor.
+     * If that is not allowed, a busy machine makes some of them later. */
     (void)sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
     fputs("impair: ready\n", stderr);
     run(r, signal_fd);

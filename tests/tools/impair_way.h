@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What becomes of the datagrams of one way through the relay: each is drawn a fate from a seeded
- * generator and then waits for its time, if it has to. No sockets and no clock in here: the time
- * goes in, what leaves comes out by a callback, and each datagram is counted in one place only, so
- * that way_sums can hold the numbers against each other.
+ * One way of datagrams through the relay, for impair.c. A seeded generator draws the fate of each
+ * datagram, which then waits for its time, if it has to. No sockets and no clock in here: the time
+ * goes in, datagrams come out by a callback, and each is counted in one place only, so that
+ * way_sums can hold the numbers against each other.
  */
 #pragma once
 

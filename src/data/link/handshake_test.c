@@ -183,8 +183,8 @@ static void ciphers_are_chosen(void **state)
     assert_int_equal(shake(&tap, &col, clean, &tk, &ck, &reason), 1);
 }
 
-/* Whoever changes one bit of a message on its way gets nowhere: either an end refuses, or the bit
- * was padding. In no case do both ends have keys that differ in cipher or value. */
+/* One bit of a message is changed on its way: either an end refuses, or the bit was padding. In no
+ * case do both ends have keys that differ in cipher or value. */
 static void no_bit_can_be_changed(void **state)
 {
     (void)state;
@@ -235,8 +235,8 @@ static int open_both(struct handshake_tap *t, struct handshake_collector *c,
     return n;
 }
 
-/* What the collector has to show: its tag, and both indices. Whatever is wrong, the tap goes on
- * waiting, and the right one still counts. */
+/* An ACCEPT has the collector's tag and both indices. Where one of them is wrong, the tap goes on
+ * waiting, and the right ACCEPT still counts. */
 static void accept_is_checked(void **state)
 {
     (void)state;
@@ -348,7 +348,7 @@ static bool zero(const void *p, size_t n)
     return true;
 }
 
-/* What is done with is overwritten where it lies. */
+/* Secrets that are done with are overwritten where they lie. */
 static void secrets_are_wiped(void **state)
 {
     (void)state;

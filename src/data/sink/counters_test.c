@@ -68,7 +68,7 @@ static void a_device(void **state)
     close(fd);
 }
 
-/* What is written into a descriptor that takes nothing of it is in one row. */
+/* Writes `n` frames into the descriptor: these rows count them. */
 static void file_on(int fd, uint32_t n, int status, const uint64_t rows[LEDGER_COUNT])
 {
     struct sink *s = util_sink(fd, false, &util_conf);

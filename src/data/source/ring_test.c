@@ -146,7 +146,7 @@ static void a_full_ring(void **state)
     tear_down(&b);
 }
 
-/* What a ring had that was given up unread; the next one counts on. */
+/* Frames in a ring that is given up unread are counted; the next ring counts on. */
 static void another_ring(void **state)
 {
     (void)state;

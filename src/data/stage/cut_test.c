@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the stage counts and gives out, by packets made by hand; how packets are cut is judged by
- * proto/gso_test.c and the network tests.
+ * The stage counts packets made by hand and gives their frames out. The judges of how packets are
+ * cut are proto/gso_test.c and the network tests.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the network tests stand on: namespaces, processes, traffic, and the product as its users run it."""
+"""The ground of the network tests: namespaces, processes, traffic, and the product as its users run it."""

@@ -104,7 +104,7 @@ def status_socket(name):
 
 
 def status(name):
-    """What `farspan status NAME --json` says of it."""
+    """The answer of `farspan status NAME --json`."""
     told = json.loads(run([farspan(), "status", name, "--json"]).stdout)
     assert isinstance(told, list), told
     return one(told, name)

@@ -90,7 +90,7 @@ def ethernet(rng, tags, six):
 
 
 def around(rng, kind, six, length):
-    """What a tunnel puts before a packet of `length` bytes, an Ethernet header among it or not, and the protocol it goes by.
+    """The header that a tunnel puts before a packet of `length` bytes, with or without an Ethernet header, and its protocol.
 
     Checksums and lengths in it are of no meaning: those who cut set them, where there is one to be set.
     """
@@ -279,8 +279,8 @@ def assert_whole(one, frames):
 
 
 def stream_of(frames, port):
-    """What the frames of one TCP connection carry to a port, put together by their sequence numbers; fails where something is
-    missing, or was sent again with other bytes."""
+    """The bytes that the frames of one TCP connection carry to a port, put together by their sequence numbers; fails where some
+    are missing, or were sent again with other values."""
     parts = [c for c in map(Cut, frames) if c.tcp and c.ports[1] == port]
     first = next(c.sequence for c in parts if c.flags & SYN) + 1
     stream = bytearray()

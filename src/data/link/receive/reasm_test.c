@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a tap may take and say: memory up to its share, numbers as far as they can be. And each
- * count of the receiving end, with its exact number.
+ * A reassembler (reasm.h) gives a tap memory up to its share and believes numbers that can be. Each
+ * count of the receiving end has its exact number.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -232,8 +232,8 @@ static void whoever_comes_later(void **state)
 
 /* ---- numbers ---- */
 
-/* What a REPORT says of frames that did not come is believed as far as the datagrams that did not
- * come can hold them. */
+/* A REPORT is believed about frames that did not come as far as the datagrams that did not come can
+ * hold them. */
 static void reports(void **state)
 {
     (void)state;

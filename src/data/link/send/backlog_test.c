@@ -311,7 +311,7 @@ static void nobody_starves(void **state)
     backlog_pool_free(p);
 }
 
-/* Who asked and then has no more frames does not hold the others down. */
+/* A backlog that asked for memory and then has no more frames does not hold the others down. */
 static void a_request_is_forgotten(void **state)
 {
     (void)state;

@@ -53,7 +53,7 @@ static void on_deliver(void *user)
     w->batch.n = 0;
 }
 
-/* What the far end finds in its socket. */
+/* The far end reads its socket. */
 static void receive(struct world *w)
 {
     static uint8_t d[65536];
@@ -267,7 +267,7 @@ static void a_full_socket_loses_nothing(void **state)
     end(&w);
 }
 
-/* What was sealed for a session goes with it, and is counted; what waits does not. */
+/* Datagrams that were sealed for a session go with it, and are counted. Frames that wait stay. */
 static void a_session_ends_with_a_full_socket(void **state)
 {
     (void)state;
@@ -306,7 +306,7 @@ static void a_key_changes_while_frames_wait(void **state)
     end(&w);
 }
 
-/* What came before the session leaves at a modest rate at first, not in one burst. */
+/* Frames that came before the session leave at a modest rate at first, not in one burst. */
 static void begins_modestly(void **state)
 {
     (void)state;
@@ -340,7 +340,7 @@ static void what_is_left_is_counted(void **state)
     end(&w);
 }
 
-/* What is counted as sent is what comes out at the other end, to the byte: at once, from the
+/* The bytes that are counted as sent come out at the other end, each of them: at once, from the
  * backlog, under another key and in another session. */
 static void bytes_and_datagrams_are_exact(void **state)
 {

@@ -315,7 +315,7 @@ static void a_new_hello_replaces_the_last(void **state)
     world_free(w);
 }
 
-/* What comes back within a while: ACCEPTs, and with *ret_rejects REJECTs. */
+/* Counts the ACCEPTs that come back within a while, and adds the REJECTs to *ret_rejects. */
 static unsigned accepts(struct world *w, int fd, unsigned *ret_rejects)
 {
     uint8_t a[2048];
@@ -492,7 +492,7 @@ static bool zero(const void *p, size_t n)
     return true;
 }
 
-/* What a handshake was made of is gone at both ends when its session is up. */
+/* The secrets of a handshake are gone at both ends when its session is up. */
 static void secrets_are_forgotten(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What somebody does to a session who has no key but can send datagrams, also with foreign source
- * addresses, or sees those of others: nothing that lasts.
+ * An attacker without a key sends datagrams, also with foreign source addresses, or sees those of
+ * others. Nothing that it does to a session lasts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 
 #include "data/link/world/world.h"
 
-/* What is none of a link's datagrams is counted, each once, and nothing comes of it. */
+/* A datagram that is none of the link's is counted once, and nothing comes of it. */
 static void junk_is_counted(void **state)
 {
     (void)state;

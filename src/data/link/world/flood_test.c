@@ -69,7 +69,7 @@ static void bad_end(struct bad *b)
     close(b->fd);
 }
 
-/* What comes next of this type, within a while. */
+/* The next datagram of this type that comes within a while; returns its length, 0: none came. */
 static size_t receive_type(struct bad *b, int type, uint8_t *d, size_t cap)
 {
     for (unsigned i = 0; i < 100; i++) {

@@ -385,7 +385,7 @@ static void figures(void **state)
     world_free(w);
 }
 
-/* Who is in session says that it is somebody else, also the good tap itself. */
+/* The bad tap in its session gives itself other names, also that of the good tap. */
 static void other_names(void **state)
 {
     (void)state;

@@ -86,7 +86,7 @@ static void path_drop(unsigned i)
     story.path[i] = story.path[--story.n_path];
 }
 
-/* What is due arrives, in the order in which it is due. */
+/* Datagrams that are due arrive, in the order in which they are due. */
 static void path_deliver(void)
 {
     for (;;) {
@@ -186,7 +186,7 @@ static void draw_odds(void)
 
 /* ---- the books ---- */
 
-/* What the collector's sink has: as it was put in, once, in order. */
+/* The frames in the collector's sink are as they were put in, each once and in order. */
 static void judge_frames(void)
 {
     size_t n = 0;

@@ -264,8 +264,8 @@ static size_t came_to(int fd)
     return bytes;
 }
 
-/* Whoever sends a record from a stranger's address, or with it: as many bytes go there as came from
- * there, to the byte, and for as long as nobody shows to get them no more. */
+/* A record comes from a stranger's address: no more bytes go there than came from there, to the
+ * byte, until somebody shows that they arrive. */
 static void a_stranger_gets_what_came(void **state)
 {
     (void)state;
@@ -460,7 +460,8 @@ static unsigned count_reports(struct world *w, struct relay *r, bool to_collecto
     return 1;
 }
 
-/* What keeps address translators' memory alive, which may be as short as 30 s: RFC 4787, REQ-5. */
+/* Datagrams go both ways without frames. They keep the memory of address translators alive, which
+ * may be as short as 30 s: RFC 4787, REQ-5. */
 static void both_ways_are_used_without_frames(void **state)
 {
     (void)state;

@@ -524,7 +524,7 @@ static unsigned times(const char *text, const char *word)
     return n;
 }
 
-/* What goes wrong again and again is said once, also where two sentences take turns. */
+/* An error that comes again and again is said once, also where two sentences take turns. */
 static void says_it_once(void **state)
 {
     (void)state;

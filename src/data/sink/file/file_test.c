@@ -256,7 +256,7 @@ static void a_reader_that_never_reads_is_given_up(void **state)
     assert_true(mono_diff(mono_now(), start) < 5 * NSEC_PER_SEC);
     util_balanced(s, 0, 3000);
     assert_true(util_count(s, 0, LEDGER_SINK_CLOSED) > 2900);
-    /* What is counted as written is in the pipe, whole. */
+    /* Each frame that is counted as written is in the pipe, whole. */
     uint64_t out = util_count(s, 0, LEDGER_SINK_OUT);
     int copy = fcntl(fd[1], F_DUPFD_CLOEXEC, 0);
     sink_free(s);

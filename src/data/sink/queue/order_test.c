@@ -70,7 +70,7 @@ static uint32_t length_of(uint32_t id)
     return 14 + id * 7919 % 1500;
 }
 
-/* What came out is what went in under this number. */
+/* The frame that came out is the one that went in under its number. */
 static void take_in(struct world *w, const struct frame *f, int64_t now)
 {
     uint32_t id;
