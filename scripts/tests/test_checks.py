@@ -116,7 +116,7 @@ def test_size_lower_never_raises(run, tree):
 
 LICENCE = "SPDX-License-" + "Identifier: Apache-2.0"
 STYLED = {
-    "src/base/a.h": f"/* {LICENCE}\n *\n * What it is for.\n */\n",
+    "src/base/a.h": f"/* {LICENCE}\n *\n * A thing for tests.\n */\n",
     "src/base/a.c": f"/* {LICENCE} */\n",
     "scripts/packages": "# packages\nbuild gcc\nbuild liba-dev amd64\n",
     "scripts/x": f"#!/bin/sh\n# {LICENCE}\n",
@@ -136,8 +136,17 @@ def style(run, tree):
     return check
 
 
-def test_style_allows(style):
-    done = style({"src/base/b.c": f"/* {LICENCE} */\nint a; /* NOLINT(cert-x): the kernel's name */\n"})
+@pytest.mark.parametrize(
+    "path, text",
+    [
+        ("src/base/b.c", f"/* {LICENCE} */\nint a; /* NOLINT(cert-x): the kernel's name */\n"),
+        ("src/base/b.c", f"/* {LICENCE} */\n/* What does a peer know? */\n/* Whatever comes. What it is. */\n"),
+        ("src/base/b.c", f'/* {LICENCE} */\nconst char *a = "What is it"; /* whose? */\n'),
+        ("scripts/y.py", f'# {LICENCE}\n"""Who does it?"""\n# a rest of a line,\n# What is more\na = "What"\n'),
+    ],
+)
+def test_style_allows(style, path, text):
+    done = style({path: text})
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -147,6 +156,11 @@ def test_style_allows(style):
         ("src/base/b.c", "int a;\n", "does not say"),
         ("src/base/b.h", f"/* {LICENCE} */\nint a;\n", "without a comment"),
         ("scripts/y", "#!/bin/sh\ntrue\n", "does not say"),
+        ("src/base/b.h", f"/* {LICENCE}\n *\n * What it is for.\n */\n", "b.h:1: a comment begins without the noun"),
+        ("src/base/b.c", f"/* {LICENCE} */\n\n/* Who calls\n * it. */\n", "b.c:3: a comment begins without the noun"),
+        ("src/base/b.c", f"/* {LICENCE} */\nint a; // Whoever has it\n", "b.c:2: a comment begins without the noun"),
+        ("scripts/y.py", f'# {LICENCE}\n"""What it does,\n\nat length."""\n', "y.py:2: a comment begins without"),
+        ("scripts/y.py", f"# {LICENCE}\n\n\n# Who has it\n", "y.py:4: a comment begins without the noun"),
         ("src/base/b.c", f"/* {LICENCE} */\nint a; // NOLINT\n", "without giving the reason"),
         ("src/base/b.c", f"/* {LICENCE} */\n// cppcheck-suppress x\n", "without giving the reason"),
         ("scripts/z", f"# {LICENCE}\n# shellcheck disable=SC1\n", "without giving the reason"),
