@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The small modules of base/: cursors (bytes.h), frames with inserted bytes (batch.h), words into
+ * values (parse.h), the ledger, the queue and the history.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

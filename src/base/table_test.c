@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hash table against the plainest model: objects are found and removed, with many collisions
+ * and with few; and the hash depends on its key.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

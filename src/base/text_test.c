@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Texts that others chose: names are escaped so that they can be read back, lines keep all that is
+ * harmless.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Floods of handshakes against the budgets, with the time made up: each kind gets its share, and
+ * no more.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

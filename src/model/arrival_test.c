@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Paths that are good, dead or lossy, with the time made up: only a way on which nothing arrives
+ * is doubted.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

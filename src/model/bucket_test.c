@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The bucket (bucket.h) fills with time, up to its limit, and gives no more than it has.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

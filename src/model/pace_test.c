@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rate of the backlog, driven by reports on simulated paths with the time made up.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The session's state machine (uplink.h) and the collector's guard against guesses (guard.h), step
+ * by step, with the time made up.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

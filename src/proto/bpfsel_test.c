@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bpfsel's programs in an interpreter of the test's own, against the oracle (bpfsel_oracle.h);
+ * bpfsel_kernel_test.c runs them in the kernel.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * See ether.h. Each walk is one pass with a cursor that stops by itself at the frame's end.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/ether.h"
 
 #include <errno.h>

@@ -6,8 +6,8 @@
  * that it captures, after the kernel's filter has done the same, because a tap that carries what
  * taps send feeds itself until the link is full.
  *
- * Pure functions over a frame's bytes. A frame may be cut anywhere: missing bytes are not
- * guessed.
+ * Pure functions over a frame's bytes. Each walk is one pass with a cursor that stops by itself at
+ * the frame's end. A frame may be cut anywhere: missing bytes are not guessed.
  */
 #pragma once
 

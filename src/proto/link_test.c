@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The link's codecs (link.h): the layout of each message byte by byte, values there and back, and
+ * messages that are none.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

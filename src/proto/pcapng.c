@@ -1,7 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The writer's half and the search for a file's last whole block; pcapng_read.c has the reader.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/pcapng.h"
 
 #include <errno.h>

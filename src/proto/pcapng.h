@@ -7,7 +7,8 @@
  * The writer writes little-endian blocks with nanosecond timestamps into the caller's memory and
  * leaves the frame's bytes to the caller, so that they are copied once, from where they were
  * captured to the buffer that goes to the disk. The reader takes what anybody wrote. Both use the
- * same structures, and neither allocates. Files, threads and loss are data/sink/file/file.h's
+ * same structures, and neither allocates. pcapng.c has the writer and the search for a file's last
+ * whole block, pcapng_read.c the reader. Files, threads and loss are data/sink/file/file.h's
  * affair.
  */
 #pragma once

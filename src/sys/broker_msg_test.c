@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The bytes of requests and replies, their limits, and replies as an attacker might send them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

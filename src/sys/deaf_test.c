@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A deaf interface in a network namespace of the test's own: those who capture see its frames, and
+ * the host takes none.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Interfaces of a network namespace of the test's own: their list, their settings, and how their
+ * frames begin.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

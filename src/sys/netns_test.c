@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Network namespaces by name and by process, which the test makes, enters and removes.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

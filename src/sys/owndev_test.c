@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lists of collectors' devices in a folder of the test's own: which count, and which are forged.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The list of rings that were handed out: one that lives for each interface, and one more while
+ * that one is given up.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

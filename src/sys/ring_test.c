@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The capture ring on a pair of interfaces in a network namespace of the test's own: bytes,
+ * counts, order and time stamps.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

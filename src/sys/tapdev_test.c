@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * TAP devices in a network namespace of the test's own: made, taken, kept and written to.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

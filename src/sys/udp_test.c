@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Datagrams between sockets of one host, both families: sizes, segments, counts and errors.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

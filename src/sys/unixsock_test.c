@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Named sockets in folders of the test's own: listening, connecting, listing, and names that are
+ * taken.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

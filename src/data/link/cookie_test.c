@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A cookie holds for its address and its time, and for no other.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

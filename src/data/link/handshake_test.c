@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Handshakes between the two ends' functions in memory: each method comes to the same keys at both
+ * ends, a wrong secret or a changed message to none, and secrets are wiped.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

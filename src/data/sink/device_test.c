@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The device sink on TAP devices in a network namespace of the test's own, so it needs root.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

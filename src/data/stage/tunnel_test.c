@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tunnel stage leaves the links' datagrams out, or only its own link's, and drops frames that
+ * came because others were sent.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

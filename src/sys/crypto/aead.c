@@ -1,7 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The checks that all back ends of aead.h share, and the choice among them.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "sys/crypto/aead.h"
 
 #include <errno.h>

@@ -3,7 +3,8 @@
  * Authenticated encryption of one record (RFC 5116): the one interface that the link and the Noise
  * handshake use, over back ends that all give the same bytes. `aead_new` picks the fastest for this
  * CPU: intel-ipsec-mb for AES-256-GCM on x86-64, OpenSSL for everything else. The null "cipher"
- * exists so that a link whose both ends asked for clear text runs through the same code.
+ * exists so that a link whose both ends asked for clear text runs through the same code. aead.c has
+ * the checks that all back ends share, and the choice among them.
  *
  * An object holds one key and all that can be computed from it beforehand; a record then costs no
  * allocation and no system call. An object belongs to one thread at a time, and to one direction of

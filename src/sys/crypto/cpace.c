@@ -1,8 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Names follow the draft: lv_cat, the generator string, transcript_ir. Nothing is joined in a
- * buffer; the strings go straight into the hash, each with its length before it.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "sys/crypto/cpace.h"
 
 #include <errno.h>

@@ -8,6 +8,9 @@
  * the ISK together with what else it wants to bind (kdf.h). The passphrase itself is `prs`, not
  * stretched by anything slow: there is nothing recorded against which a guess could be tested, and
  * the collector slows down guesses that are tested by exchanges.
+ *
+ * Names in cpace.c follow the draft: lv_cat, the generator string, transcript_ir. Nothing is joined
+ * in a buffer; the strings go straight into the hash, each with its length before it.
  */
 #pragma once
 

@@ -1,8 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The names in comments are those of the Noise specification, whose sections the parts follow:
- * functions of the hash (4.3), the symmetric state (5.2), the tokens and messages (5.3, 7, 9).
- */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "sys/crypto/noise.h"
 
 #include <errno.h>

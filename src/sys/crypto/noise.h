@@ -13,6 +13,10 @@
  * A `struct noise` is plain memory: it may be copied with `=`. An initiator that must survive
  * forged answers reads each into a copy and takes the copy over when it was good. Every copy is to
  * be wiped with noise_done.
+ *
+ * The names in noise.c's comments are those of the Noise specification, whose sections its parts
+ * follow: functions of the hash (4.3), the symmetric state (5.2), the tokens and messages (5.3, 7,
+ * 9).
  */
 #pragma once
 

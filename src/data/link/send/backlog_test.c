@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The backlog: frames come out in order and as they were, the budget holds for all threads
+ * together, and memory goes back to the system.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

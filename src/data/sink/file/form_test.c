@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The form of frames in a capture file, by form.h's functions and in files that the sink writes.
+ */
 #include "data/sink/file/form.h"
 
 #include <setjmp.h>
