@@ -63,6 +63,86 @@ def test_layers_refuse(run, tree, path, line, why):
     assert len(done.stdout.splitlines()) == 1
 
 
+# a needs b, and both need low; the tables and helpers of one folder are in its impl.h.
+STRAIGHT = {
+    "src/m/impl.h": '#include "m/a.h"\nint b_run(int n);\nint low(int n);\n',
+    "src/m/a.h": "int a_run(int n);\nint b_late(int n);\n",
+    "src/m/a.c": '#include "m/impl.h"\n\nint a_run(int n)\n{\n    return b_run(n) + low(1);\n}\n',
+    "src/m/b.c": '#include "m/impl.h"\n\nint b_run(int n)\n{\n    return low(n);\n}\n',
+    "src/m/low.c": '#include "m/impl.h"\n\nint low(int n)\n{\n    return n;\n}\n',
+    "src/m/world.h": '#include "m/a.h"\nstatic inline int world(int n)\n{\n    return a_run(n);\n}\n',
+    "src/m/b_test.c": '#include "m/world.h"\n\nint b_run(int n)\n{\n    return a_run(n);\n}\n',
+}
+
+
+def body(line, name="low"):
+    return f'#include "m/impl.h"\n\nint {name}(int n)\n{{\n    {line}\n    return n;\n}}\n'
+
+
+def test_circles_allow_arrows_of_one_way(run, tree):
+    done = run("check-circles", tree(STRAIGHT) / "src")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"src/m/low.c": body("/* b_run(n) calls this */")},
+        {"src/m/low.c": body('puts("b_run(n)");')},
+        {"src/m/low.c": body("ops->b_run(n);")},
+        {"src/m/low.c": body("n = ops.b_run(n);")},
+        {"src/m/low.c": "static int b_run(int n)\n{\n    return n;\n}\n\n" + body("b_run(n);")},
+        {"src/m/low.c": "static int b_run(int n,\n                 int m);\n\n" + body("b_run(n, 1);")},
+        {"src/m/b.c": STRAIGHT["src/m/b.c"].replace("int b_run", "static int b_run"), "src/m/low.c": body("b_run(n);")},
+        {"src/m/a.h": STRAIGHT["src/m/a.h"] + "int low(int n); /* declared beside its kin */\n"},
+    ],
+)
+def test_circles_see_what_is_no_call(run, tree, changed):
+    done = run("check-circles", tree({**STRAIGHT, **changed}) / "src")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "changed, files, why",
+    [
+        ({"src/m/low.c": body("b_run(n);")}, "m/b.c, m/low.c", "m/low.c -> m/b.c: b_run() at line 5"),
+        ({"src/m/low.c": body("a_run(n);")}, "m/a.c, m/b.c, m/low.c", "m/low.c -> m/a.c: a_run() at line 5"),
+        ({"src/m/low.c": body("add(n, b_run);")}, "m/b.c, m/low.c", "m/low.c -> m/b.c: b_run() at line 5"),
+        (
+            {"src/m/low.c": "static const struct ops ops = {.run = b_run};\n" + body("")},
+            "m/b.c, m/low.c",
+            "m/low.c -> m/b.c: b_run() at line 1",
+        ),
+        (
+            {"src/m/low.c": '#include "m/a.h"\n' + body("")},
+            "m/a.c, m/b.c, m/low.c",
+            "m/low.c -> m/a.h: included at line 1",
+        ),
+        (
+            {"src/m/low.h": "static inline int x(int n)\n{\n    return b_run(n);\n}\n"},
+            "m/b.c, m/low.c",
+            "m/low.h -> m/b.c: b_run() at line 3",
+        ),
+    ],
+)
+def test_circles_are_found(run, tree, changed, files, why):
+    done = run("check-circles", tree({**STRAIGHT, **changed}) / "src")
+    assert done.returncode == 1
+    first, *arrows = done.stdout.splitlines()
+    assert first == f"circle: {files}"
+    assert f"    {why}" in arrows
+
+
+def test_circles_are_told_one_by_one(run, tree):
+    other = {path.replace("/m/", "/k/"): text.replace("m/", "k/").replace("_run", "_go").replace("low", "deep")
+             for path, text in STRAIGHT.items()}  # fmt: skip
+    other["src/k/low.c"] = body("b_go(n);", "deep")
+    done = run("check-circles", tree({**STRAIGHT, **other, "src/m/low.c": body("b_run(n);")}) / "src")
+    assert done.returncode == 1
+    heads = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert heads == ["circle: k/b.c, k/low.c", "circle: m/b.c, m/low.c"]
+
+
 def function(name, lines):
     """A function of exactly so many lines."""
     body = "".join(f"    call({i});\n" for i in range(lines - 4))
