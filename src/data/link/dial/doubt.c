@@ -63,47 +63,39 @@ void dialer_doubt_changed(struct dialer *c, bool held)
     arrival_forgive(&c->arrival, sent, mono_now());
 }
 
-void dialer_doubt(struct dialer *c)
+bool dialer_doubt(struct dialer *c)
 {
     if (c->uplink.held) {
         begin(c); /* answers to what was asked before it prove nothing now */
-    } else {
-        dialer_event(c, UPLINK_DOUBT);
     }
+    return !c->uplink.held;
 }
 
-void dialer_doubt_acked(struct dialer *c, const struct link_probe *ack)
+bool dialer_doubt_acked(const struct dialer *c, const struct link_probe *ack)
 {
-    if (c->uplink.held && ack->token == c->proof) {
-        dialer_event(c, UPLINK_PROVEN);
-    }
+    return c->uplink.held && ack->token == c->proof;
 }
 
-void dialer_arrival_reported(struct dialer *c, const struct link_report *r)
+bool dialer_arrival_reported(struct dialer *c, const struct link_report *r)
 {
     uint64_t sent = 0, accounted = 0;
     struct mono echoed = link_clock_echoed(&c->clock, r);
     sums(c, &sent, &accounted);
     arrival_reported(&c->arrival, accounted, mono_now());
-    if (c->uplink.held && echoed.ns > c->doubted.ns) {
-        dialer_event(c, UPLINK_PROVEN);
-    }
+    return c->uplink.held && echoed.ns > c->doubted.ns;
 }
 
-void dialer_doubt_tick(struct dialer *c, struct mono now)
+bool dialer_doubt_tick(struct dialer *c, struct mono now)
 {
     uint64_t sent = 0, accounted = 0;
-    if (awake_jumped(&c->ticked, DIALER_STOOD_MS)) {
-        dialer_doubt(c);
-    }
     if (!c->uplink.up) {
-        return;
+        return false;
     }
     sums(c, &sent, &accounted);
     arrival_sent(&c->arrival, sent, now);
     if (c->uplink.held) {
         ask(c);
-    } else if (arrival_doubtful(&c->arrival, c->status.rtt_ns, now)) {
-        dialer_doubt(c);
+        return false;
     }
+    return arrival_doubtful(&c->arrival, c->status.rtt_ns, now);
 }

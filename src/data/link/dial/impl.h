@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The structures and functions that the files of this folder share: dialer.c (sockets, handshakes,
- * actions), session.c (the records of an epoch), streams.c (observation points that come and go),
- * path.c (the width of the path and the two addresses at its ends) and doubt.c (whether datagrams
- * arrive).
+ * The structures and functions that the files of this folder share. Each file calls those above it
+ * in this list, never those below it:
+ *
+ *   say.c      sentences for a person, and events of the tap's history
+ *   epoch.c    the keys of one handshake
+ *   senders.c  keys, sizes and news for the streams' senders
+ *   out.c      what is sent: handshake messages and control records
+ *   path.c     the width of the path
+ *   move.c     the socket and the two addresses at its ends
+ *   doubt.c    whether datagrams arrive
+ *   streams.c  observation points that come and go
+ *   act.c      events of model/uplink.h, and what it wants done
+ *   in.c       what comes: handshake messages, control records, refusals
+ *   dialer.c   the loop's events and timers, start and end
  */
 #pragma once
 
@@ -66,6 +76,7 @@ struct dialer {
     struct handshake_tap handshake;
     struct udp_io io; /* fd -1: none */
     struct loop_fd *io_event;
+    loop_fd_fn *readable; /* takes the socket's events */
     struct udp_addr peer, local;
     bool tried;            /* the address in use has led to no session yet */
     bool unsendable;       /* the socket does not send any more */
@@ -108,6 +119,86 @@ struct dialer {
     } said[DIALER_SAID]; /* what was wrong lately; the words are empty where there is nothing */
 };
 
+/* say.c */
+void dialer_say(struct dialer *c, bool error, const char *fmt, ...) _printf_(3, 4);
+/* Adds an event about the collector to the tap's history. */
+void dialer_note(struct dialer *c, enum history_kind kind, const char *words);
+
+/* epoch.c */
+int epoch_open(struct epoch *e, const struct handshake_keys *keys);
+void epoch_close(struct epoch *e);
+
+/* senders.c */
+/* The collector takes the stream's frames: its sender begins, unless it cannot now. */
+void dialer_senders_begin(struct dialer *c, struct stream *s);
+/* Gives the newest key and socket to the senders that do not have them, as soon as they take them.
+ */
+void dialer_senders_keys(struct dialer *c);
+/* The key or the socket is another one. */
+void dialer_senders_rekey(struct dialer *c);
+/* Datagrams have another size. */
+void dialer_senders_size(struct dialer *c);
+/* The session is in doubt, or no longer. */
+void dialer_senders_hold(struct dialer *c, bool held);
+/* The session is over. */
+void dialer_senders_down(struct dialer *c);
+bool dialer_senders_done(const struct dialer *c);
+/* A stream's counter has used up half of its bits: the session is to end before it is at their end.
+ */
+bool dialer_worn_out(const struct dialer *c);
+
+/* out.c */
+/* Begins a handshake; the one before is forgotten. */
+void dialer_send_hello(struct dialer *c);
+void dialer_send_confirm(struct dialer *c);
+void dialer_send_info(struct dialer *c);
+void dialer_send_streams(struct dialer *c);
+void dialer_send_report(struct dialer *c, bool final);
+/* The oldest event that the collector does not know of yet, if there is one. */
+void dialer_send_event(struct dialer *c);
+void dialer_send_close(struct dialer *c);
+/* The last of one stream: its final report, and that it ends. */
+void dialer_send_end(struct dialer *c, struct stream *s);
+/* A record of the newest epoch, so large that the datagram has `size` bytes: PROBE. -EMSGSIZE: the
+ * device does not take it. */
+int dialer_send_probe(struct dialer *c, uint32_t token, uint32_t size);
+
+/* path.c */
+/* A session is up, or goes on over another socket: the search begins. */
+void dialer_path_begin(struct dialer *c);
+void dialer_path_down(struct dialer *c);
+/* For sessions that are up and have a socket. */
+void dialer_path_tick(struct dialer *c, struct mono now);
+void dialer_path_acked(struct dialer *c, const struct link_probe *ack);
+/* The collector has told what came; `doubt`: it misses frames. */
+void dialer_path_reported(struct dialer *c, bool doubt);
+
+/* move.c */
+/* Takes the descriptor, also where it fails. */
+int dialer_use_socket(struct dialer *c, int fd);
+void dialer_close_socket(struct dialer *c);
+/* For sessions that are up and have a socket: looks for another one where nothing comes or goes.
+ * True when the collector's name was looked up, after which it may be heard at another address
+ * (UPLINK_MOVED). */
+bool dialer_move_tick(struct dialer *c, struct mono now);
+
+/* doubt.c */
+/* A session is up: nothing was sent in it yet. */
+void dialer_arrival_begin(struct dialer *c);
+/* A report has come. True when it ends the doubt (UPLINK_PROVEN). */
+bool dialer_arrival_reported(struct dialer *c, const struct link_report *r);
+/* A stream of the session is no more. */
+void dialer_arrival_ended(struct dialer *c, const struct stream *s);
+/* Data threads keep frames, or no longer. */
+void dialer_doubt_changed(struct dialer *c, bool held);
+/* There is a reason to doubt that what is sent arrives, a new one. True when the session is not in
+ * doubt yet (UPLINK_DOUBT). */
+bool dialer_doubt(struct dialer *c);
+/* True when the acknowledgment ends the doubt (UPLINK_PROVEN). */
+bool dialer_doubt_acked(const struct dialer *c, const struct link_probe *ack);
+/* True when there is a reason for doubt. */
+bool dialer_doubt_tick(struct dialer *c, struct mono now);
+
 /* streams.c */
 struct stream *dialer_find_stream(struct dialer *c, uint16_t id);
 /* Goes on with streams that end. */
@@ -115,57 +206,11 @@ void dialer_end_streams(struct dialer *c);
 /* A new session: every id is free that is not in use. */
 void dialer_forget_ids(struct dialer *c);
 
-/* dialer.c */
-int dialer_use_socket(struct dialer *c, int fd);
-/* Gives data threads the newest key and socket, as soon as they take them. */
-void dialer_hand_out_keys(struct dialer *c);
+/* act.c */
 void dialer_event(struct dialer *c, enum uplink_event event);
-void dialer_say(struct dialer *c, bool error, const char *fmt, ...) _printf_(3, 4);
 
-/* session.c */
-int epoch_open(struct epoch *e, const struct handshake_keys *keys);
-void epoch_close(struct epoch *e);
-void dialer_send_info(struct dialer *c);
-void dialer_send_streams(struct dialer *c);
-void dialer_send_report(struct dialer *c, bool final);
-/* A stream's counter has used up half of its bits: the session is to end before it is at their end.
- */
-bool dialer_worn_out(const struct dialer *c);
-/* The oldest event that the collector does not know of yet, if there is one. */
-void dialer_send_event(struct dialer *c);
-void dialer_send_close(struct dialer *c);
-/* The last of one stream: its final report, and that it ends. */
-void dialer_send_end(struct dialer *c, struct stream *s);
-/* A sending key for a data thread; -errno. */
-int dialer_sender_key(struct dialer *c, struct link_sender_key *ret);
-void dialer_record(struct dialer *c, uint8_t *d, size_t len);
-/* A record of the newest epoch, so large that the datagram has `size` bytes: PROBE. -EMSGSIZE: the
- * device does not take it. */
-int dialer_send_probe(struct dialer *c, uint32_t token, uint32_t size);
-
-/* path.c */
-/* A session is up: the search begins. */
-void dialer_path_up(struct dialer *c);
-void dialer_path_down(struct dialer *c);
-void dialer_path_tick(struct dialer *c, struct mono now);
-void dialer_path_acked(struct dialer *c, const struct link_probe *ack);
-/* The collector has told what came; `doubt`: it misses frames. */
-void dialer_path_reported(struct dialer *c, bool doubt);
+/* in.c */
+/* A datagram has come. */
+void dialer_datagram(struct dialer *c, uint8_t *d, size_t len);
 /* Something came on the socket instead of an answer. */
-void dialer_path_answered(struct dialer *c, enum udp_answer a);
-/* A datagram was sent; `r` as of udp_send_segments(). */
-void dialer_path_sent(struct dialer *c, int r);
-
-/* doubt.c */
-/* A session is up: nothing was sent in it yet. */
-void dialer_arrival_begin(struct dialer *c);
-/* A report has come. */
-void dialer_arrival_reported(struct dialer *c, const struct link_report *r);
-/* A stream of the session is no more. */
-void dialer_arrival_ended(struct dialer *c, const struct stream *s);
-/* Data threads keep frames, or no longer. */
-void dialer_doubt_changed(struct dialer *c, bool held);
-/* There is a reason to doubt that what is sent arrives, a new one. */
-void dialer_doubt(struct dialer *c);
-void dialer_doubt_acked(struct dialer *c, const struct link_probe *ack);
-void dialer_doubt_tick(struct dialer *c, struct mono now);
+void dialer_answered(struct dialer *c, enum udp_answer a);

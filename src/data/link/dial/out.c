@@ -1,38 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tap's control records: what goes to the collector on stream 0 and what comes back.
+ * All that the control thread sends to the collector: handshake messages and the control records of
+ * stream 0.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "data/link/clock.h"
 #include "data/link/dial/impl.h"
 #include "sys/crypto/kdf.h"
 
-int epoch_open(struct epoch *e, const struct handshake_keys *keys)
+/* A datagram was sent; `r` as of udp_send_segments(). */
+static void note_sent(struct dialer *c, int r)
 {
-    epoch_close(e);
-    int r = aead_new(keys->alg, keys->send, &e->tx, NULL);
-    if (r == 0) {
-        r = aead_new(keys->alg, keys->recv, &e->rx, NULL);
+    if (r == -EPERM) {
+        dialer_say(c, true,
+                   "this host's own firewall does not let datagrams to the collector at %s out "
+                   "(%s): it has to let UDP to that port pass",
+                   c->conf.collector, strerror(EPERM));
+    } else if (r < 0 && r != -EAGAIN && r != -EMSGSIZE && !c->uplink.up) {
+        dialer_say(c, true, "cannot send to the collector at %s: %s", c->conf.collector,
+                   strerror(-r));
     }
-    if (r < 0) {
-        epoch_close(e);
-        return r;
+    switch (r) {
+    case -EINVAL: /* what Linux says when the address that the socket sends from is gone */
+    case -EADDRNOTAVAIL:
+    case -ENETUNREACH:
+    case -EHOSTUNREACH:
+    case -ENETDOWN:
+    case -ENODEV:
+        c->unsendable = true;
+        break;
+    default:
+        break;
     }
-    e->keys = *keys;
-    e->valid = true;
-    return 0;
 }
 
-void epoch_close(struct epoch *e)
+/* ---- handshakes ---- */
+
+static void send_message(struct dialer *c, const uint8_t *d, int len)
 {
-    aead_free(e->tx);
-    aead_free(e->rx);
-    secure_wipe(e, sizeof(*e));
+    size_t sent = 0;
+    if (len > 0) {
+        int r = udp_send_segments(&c->io, NULL, NULL, d, (size_t)len, (size_t)len, 0, &sent);
+        note_sent(c, r);
+    }
 }
+
+void dialer_send_hello(struct dialer *c)
+{
+    uint8_t d[HANDSHAKE_MESSAGE_MAX];
+    uint32_t index = 0;
+    do {
+        if (random_bytes(&index, sizeof(index)) < 0) {
+            return;
+        }
+    } while (index == 0 || (c->current.valid && index == c->current.keys.local));
+    epoch_close(&c->pending);
+    uint32_t session = c->uplink.up && c->current.valid ? c->current.keys.remote : 0;
+    int n = handshake_tap_again(&c->handshake, &c->conf.handshake, index, session, d);
+    if (n > 0 && c->cookie_until.ns != 0 && !mono_due(mono_now(), c->cookie_until)) {
+        link_hello_set_cookie(d, c->cookie);
+    }
+    send_message(c, d, n);
+    if (!c->uplink.up && c->uplink.tries == UPLINK_TRIES) {
+        bool same = strcmp(c->status.address, c->conf.collector) == 0;
+        dialer_say(c, true, "no answer from the collector at %s%s%s yet: trying again",
+                   c->conf.collector, same ? "" : ", ", same ? "" : c->status.address);
+    }
+}
+
+void dialer_send_confirm(struct dialer *c)
+{
+    uint8_t d[HANDSHAKE_MESSAGE_MAX];
+    for (unsigned i = 0; i < HANDSHAKE_ANSWERS; i++) { /* one of them is the collector's */
+        send_message(c, d, handshake_tap_confirm(&c->handshake, i, d));
+    }
+}
+
+/* ---- records ---- */
 
 /* Seals the `n` bytes behind the header's room in `d`, which has room for the tag too, and sends.
  */
@@ -49,7 +95,7 @@ static int seal_and_send(struct dialer *c, struct epoch *e, uint8_t *d, size_t n
     }
     size_t len = LINK_RECORD_HEADER + n + aead_tag_len(e->tx), sent = 0;
     r = udp_send_segments(&c->io, NULL, NULL, d, len, len, 0, &sent);
-    dialer_path_sent(c, r);
+    note_sent(c, r);
     return r;
 }
 
@@ -152,20 +198,6 @@ void dialer_send_end(struct dialer *c, struct stream *s)
     send_control(c, &c->current, &ctl);
 }
 
-static void stream_ended(struct dialer *c, const struct link_stream_end *e)
-{
-    struct stream *s = dialer_find_stream(c, e->stream);
-    if (!s || !s->ending || !s->conf.sender->ops->done(s->conf.sender)) {
-        return;
-    }
-    if (e->frames >= s->accounted && e->lost <= e->frames) { /* else: it answered before, and that
-                                                              * was lost */
-        s->accounted = e->frames;
-        s->lost = e->lost;
-    }
-    s->end_known = true;
-}
-
 /* Sends the streams that are in it, but for the last when it only fits a path wider than the
  * narrowest; that one is the first of the next. */
 static void report_full(struct dialer *c, struct link_control *ctl)
@@ -206,17 +238,6 @@ void dialer_send_report(struct dialer *c, bool final)
     }
 }
 
-bool dialer_worn_out(const struct dialer *c)
-{
-    struct link_sender_progress p;
-    bool worn = false;
-    for (uint16_t i = 0; i < c->n_streams; i++) {
-        worn |= c->stream[i].conf.sender->ops->progress(c->stream[i].conf.sender, c->serial, &p) &&
-                p.datagrams > LINK_COUNTER_MAX / 2;
-    }
-    return worn;
-}
-
 void dialer_send_event(struct dialer *c)
 {
     const struct history *h = c->conf.history;
@@ -238,154 +259,8 @@ void dialer_send_event(struct dialer *c)
     send_control(c, &c->current, &ctl);
 }
 
-static void event_known(struct dialer *c, const struct link_event *e)
-{
-    if (e->life == c->life && e->number > c->events_known && e->number <= c->conf.history->last) {
-        c->events_known = e->number;
-        dialer_send_event(c);
-    }
-}
-
 void dialer_send_close(struct dialer *c)
 {
     dialer_send_report(c, true);
     send_control(c, &c->current, &(struct link_control){.type = LINK_CLOSE});
-}
-
-int dialer_sender_key(struct dialer *c, struct link_sender_key *ret)
-{
-    struct link_sender_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
-                                  .shared = udp_shared_ref(c->io.shared),
-                                  .receiver = c->current.keys.remote,
-                                  .datagram = c->status.datagram};
-    int r =
-        key.fd < 0 ? -errno : aead_new(c->current.keys.alg, c->current.keys.send, &key.aead, NULL);
-    if (r < 0) {
-        dialer_say(c, true, "a data thread cannot have the session's socket and key: %s%s",
-                   strerror(-r), r == -EMFILE ? "; raise the limit (ulimit -n)" : "");
-        link_sender_key_done(&key);
-        return r;
-    }
-    *ret = key;
-    return 0;
-}
-
-static void begin_stream(struct dialer *c, struct stream *s)
-{
-    struct link_sender_key key;
-    if (dialer_sender_key(c, &key) == 0 &&
-        s->conf.sender->ops->session(s->conf.sender, &key, c->serial, s->past_accounted) == 0) {
-        s->conf.sender->ops->hold(s->conf.sender, c->uplink.held);
-        s->acked = true;
-    }
-}
-
-static void stream_acked(struct dialer *c, uint16_t id)
-{
-    struct stream *s = dialer_find_stream(c, id);
-    if (s && !s->acked && !s->ending && c->uplink.up) {
-        begin_stream(c, s);
-    }
-}
-
-static void reported(struct dialer *c, const struct link_report *r)
-{
-    struct mono now = mono_now();
-    bool doubt = false;
-    c->last_now = r->now;
-    c->last_at = now;
-    (void)link_clock(&c->clock, r, wall_now().ns, now, &c->status.rtt_ns,
-                     &c->status.clock_offset_ns);
-    for (unsigned i = 0; i < r->count; i++) {
-        const struct link_report_stream *rs = &r->stream[i];
-        struct stream *s = dialer_find_stream(c, rs->stream);
-        if (s && rs->frames >= s->accounted && rs->lost <= rs->frames) { /* else: an older one */
-            doubt |= rs->lost > s->lost || rs->frames < s->told[1];
-            s->accounted = rs->frames;
-            s->lost = rs->lost;
-            s->conf.sender->ops->reported(s->conf.sender, rs->frames, rs->lost);
-        }
-    }
-    dialer_path_reported(c, doubt);
-    dialer_arrival_reported(c, r);
-}
-
-static void control(struct dialer *c, struct epoch *e, const struct link_control *ctl)
-{
-    switch (ctl->type) {
-    case LINK_INFO_ACK:
-        if (e == &c->pending) {
-            c->probes = ctl->ack.probes;
-            dialer_event(c, ctl->ack.resumed ? UPLINK_ACK_RESUMED : UPLINK_ACK_NEW);
-        }
-        break;
-    case LINK_STREAM_ACK:
-        stream_acked(c, ctl->stream.stream);
-        break;
-    case LINK_REPORT:
-        reported(c, &ctl->report);
-        break;
-    case LINK_PROBE_ACK:
-        dialer_path_acked(c, &ctl->probe);
-        dialer_doubt_acked(c, &ctl->probe);
-        break;
-    case LINK_EVENT:
-        event_known(c, &ctl->event);
-        break;
-    case LINK_STREAM_END:
-        stream_ended(c, &ctl->end);
-        break;
-    case LINK_CLOSE:
-        dialer_say(c, true,
-                   ctl->reason == LINK_CLOSE_REVOKED
-                       ? "the collector at %s does not allow this tap any more"
-                   : ctl->reason == LINK_CLOSE_CHANGED
-                       ? "the collector at %s has another name or key for this tap now"
-                       : "the collector at %s ends the session",
-                   c->conf.collector);
-        dialer_event(c, UPLINK_CLOSED);
-        break;
-    case LINK_CLOSE_ACK:
-        if (c->closing == CLOSING) {
-            c->close_deadline = mono_now();
-        }
-        break;
-    default: /* nothing else is for a tap */
-        break;
-    }
-}
-
-void dialer_record(struct dialer *c, uint8_t *d, size_t len)
-{
-    struct link_record rec;
-    struct epoch *const all[] = {&c->current, &c->pending, &c->previous};
-    if (link_record_decode(d, len, &rec) < 0 || rec.stream != 0) {
-        c->status.refused_records++;
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-        struct epoch *e = all[i];
-        if (!e->valid || e->keys.local != rec.receiver) {
-            continue;
-        }
-        uint8_t nonce[AEAD_NONCE_LEN];
-        size_t tag = aead_tag_len(e->rx);
-        struct link_control ctl;
-        link_record_nonce(&rec, nonce);
-        if (len < LINK_RECORD_HEADER + tag ||
-            aead_open(e->rx, nonce, d, LINK_RECORD_HEADER, d + LINK_RECORD_HEADER,
-                      len - LINK_RECORD_HEADER - tag, d + len - tag) < 0 ||
-            !replay_accept(&e->replay, rec.counter)) {
-            break;
-        }
-        if (e != &c->pending) {
-            dialer_event(c, UPLINK_HEARD);
-        }
-        if (link_control_decode(d + LINK_RECORD_HEADER, len - LINK_RECORD_HEADER - tag, &ctl) ==
-            0) {
-            control(c, e, &ctl);
-        }
-        return;
-    }
-    c->status.refused_records++;
 }
