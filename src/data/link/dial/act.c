@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The acts of the dialer: what model/uplink.h says is to be done is done here. Each event goes in
- * by dialer_event; those who find one out stand above this file, or give it back to one who does.
+ * The actions of model/uplink.h, carried out: dialer_event takes an event, asks that machine, and
+ * does what it wants. in.c and dialer.c bring the events; the files that act.c itself calls give
+ * theirs back, and their caller brings them here.
  */
 #include "base/cleanup.h"
 #include "data/link/dial/impl.h"

@@ -41,7 +41,7 @@ static void cut_off(struct listener *s, struct session *ss, enum link_close why)
                      : "tap %s has another name or key on the list: its session is closed",
                  ss->peer->name);
     if (ss->key) {
-        listener_session_send_close(s, ss, why);
+        listener_send_close(s, ss, why);
     }
     listener_event(s, HISTORY_REVOKED, ss->peer->name,
                    why == LINK_CLOSE_REVOKED ? "not on the list any more" : "changed on the list");

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The structures and functions that the files of this folder share: listener.c (sockets and
- * handshakes), admit.c (which handshakes are worked on), session.c (control records), move.c (the
- * taps' addresses), peers.c (the taps and their observation points), say.c (the sentences about
- * them) and index.c (the lookups).
+ * The structures and functions that the files of this folder share. Each file calls those above it
+ * in this list, never those below it:
+ *
+ *   say.c       sentences about taps, and the collector's history
+ *   index.c     the lookups
+ *   keys.c      half-open keys and those of sessions
+ *   out.c       what is sent: answers to handshakes and control records
+ *   move.c      the taps' addresses
+ *   peers.c     the taps and their observation points
+ *   admit.c     the verdict on a handshake message
+ *   session.c   the control records that come
+ *   allow.c     a list of allowed taps that is read anew
+ *   listener.c  the data threads' events and the timer, start and end
  */
 #pragma once
 
@@ -185,19 +194,22 @@ struct listener {
     struct listener_counters counters;
 };
 
-/* listener.c */
+/* say.c */
 void listener_say(struct listener *s, bool error, const char *fmt, ...) _printf_(3, 4);
-void listener_send(struct listener *s, const struct udp_addr *to, const struct udp_addr *from,
-                   const uint8_t *d, size_t len);
-struct key *listener_find_key(struct listener *s, uint32_t index);
-void listener_drop_key(struct listener *s, struct key *k);
+/* Says something about the tap, of which `fmt` is what follows its name, unless too much was said
+ * already. */
+void listener_tell(struct listener *s, struct peer *t, bool error, const char *fmt, ...)
+    _printf_(4, 5);
+/* The same in the collector's history. */
+void listener_tell_event(struct listener *s, struct peer *t, enum history_kind kind,
+                         const char *words);
+/* How much was left out; of all taps where it is time, of this one now. */
+void listener_tell_tick(struct listener *s, struct mono now);
+void listener_tell_rest(struct listener *s, struct peer *t);
 
 /* index.c */
 int listener_index_init(struct listener *s, uint64_t seed);
 void listener_index_done(struct listener *s);
-/* The key is among those of its session; listener_unlist_key also takes one that is of none. */
-void listener_list_key(struct key *k);
-void listener_unlist_key(struct key *k);
 /* The session whose newest key was last used from there, or NULL. */
 struct session *listener_session_at(const struct listener *s, const struct udp_addr *from);
 /* To be called when a session's newest key is another one, or is used from another address. */
@@ -211,24 +223,41 @@ struct peer *listener_peer_named(const struct listener *s, const char *name);
 /* The data thread that gets datagrams with this index: the kernel steers them by it. */
 struct receiver *listener_receiver(const struct listener *s, uint32_t index);
 
-/* admit.c */
-/* Is this HELLO to be worked on? If not it has been answered, where that is due. *ret_from: what is
- * known of its sender. */
-bool listener_admits(struct listener *s, const struct receiver_event *e, const struct link_hs *m,
-                     enum admission_from *ret_from);
+/* keys.c */
+struct key *listener_find_key(struct listener *s, uint32_t index);
+/* A half-open key for a HELLO, of the data thread of its session, if it has one: `hint` is the
+ * index that the HELLO names. NULL: there is no room now. */
+struct key *listener_make_key(struct listener *s, const struct receiver_event *e,
+                              enum admission_from kind, uint32_t hint);
+/* The handshake is complete: the data thread gets the key. 0 or -errno; `keys` are wiped. */
+int listener_key_use(struct listener *s, struct key *k, struct handshake_keys *keys);
+/* Before the ANSWER leaves: the data thread learns which CONFIRM is right. 0 or -errno. */
+int listener_key_expect(struct listener *s, const struct key *k);
+/* A key that becomes a session's is half-open no more, and is listed among those of its session. */
+void listener_half_remove(struct listener *s, struct key *k);
+void listener_list_key(struct key *k);
+/* Takes keys of either kind. */
+void listener_drop_key(struct listener *s, struct key *k);
+void listener_key_free(struct key *k);
+
+/* out.c */
 /* Sends an answer to a handshake message or an unknown record, unless too many are stuck.
  * `real`: the address has shown that it is. `len` not above 0: there is none. */
 void listener_answer(struct listener *s, const struct receiver_event *e, bool real,
                      const uint8_t *d, int len);
-/* May this address try a passphrase now? */
-bool listener_may_try(struct listener *s, const struct receiver_event *e);
 void listener_reject(struct listener *s, const struct receiver_event *e, uint8_t why,
                      uint32_t receiver);
-/* Drops a half-open key where the next one from this address would be one too many; false when
- * there is none to be dropped yet. */
-bool listener_half_room(struct listener *s, const struct udp_addr *from, enum admission_from kind);
-void listener_half_add(struct listener *s, struct key *k);
-void listener_half_remove(struct listener *s, struct key *k);
+void listener_send_cookie(struct listener *s, const struct receiver_event *e, uint32_t receiver);
+void listener_send_control(struct listener *s, struct key *k, const struct link_control *ctl);
+void listener_send_report(struct listener *s, struct session *ss);
+void listener_send_close(struct listener *s, struct session *ss, enum link_close why);
+
+/* move.c */
+/* An authentic control record of this key came from there. */
+void listener_follow(struct listener *s, struct key *k, const struct receiver_event *e);
+/* The tap repeats the time of a REPORT: was that sent to where it is now? `k`: its newest key, or
+ * NULL. */
+void listener_proved(struct key *k, const struct link_report *r);
 
 /* peers.c */
 /* NULL: no more are remembered, or, with *ret_wait, its name is taken by a session of which it is
@@ -246,24 +275,27 @@ struct point *listener_point_for(struct listener *s, struct peer *tap, struct li
 /* Notes whether an announced stream is refused at present. */
 void listener_note_refused(struct session *ss, uint16_t stream, bool refused);
 
-/* say.c */
-/* Says something about the tap, of which `fmt` is what follows its name, unless too much was said
- * already. */
-void listener_tell(struct listener *s, struct peer *t, bool error, const char *fmt, ...)
-    _printf_(4, 5);
-/* The same in the collector's history. */
-void listener_tell_event(struct listener *s, struct peer *t, enum history_kind kind,
-                         const char *words);
-/* How much was left out; of all taps where it is time, of this one now. */
-void listener_tell_tick(struct listener *s, struct mono now);
-void listener_tell_rest(struct listener *s, struct peer *t);
+/* admit.c */
+enum verdict_kind {
+    VERDICT_DROP,   /* nothing is to be sent */
+    VERDICT_TAKE,   /* the handshake goes on by `answer` */
+    VERDICT_COOKIE, /* the sender has to show by a cookie that its address is real */
+    VERDICT_REJECT, /* the sender is told `why`, and a person may want to know */
+};
 
-/* move.c */
-/* An authentic control record of this key came from there. */
-void listener_follow(struct listener *s, struct key *k, const struct receiver_event *e);
-/* The tap repeats the time of a REPORT: was that sent to where it is now? `k`: its newest key, or
- * NULL. */
-void listener_proved(struct key *k, const struct link_report *r);
+struct verdict {
+    enum verdict_kind kind;
+    uint8_t why;      /* REJECT: enum link_reason */
+    uint32_t guesses; /* REJECT of a wrong secret: so many in a row from that address */
+    bool real;        /* TAKE: the address has shown that it is real */
+    int len;          /* TAKE: bytes of the answer */
+    uint8_t answer[HANDSHAKE_MESSAGE_MAX];
+};
+
+/* The one verdict on a HELLO or CONFIRM. Keys are made or dropped and guesses counted by then; the
+ * caller sends and says what is due. */
+void listener_admit(struct listener *s, const struct receiver_event *e, const struct link_hs *m,
+                    struct verdict *ret);
 
 /* session.c */
 void listener_control(struct listener *s, const struct receiver_event *e);
@@ -273,4 +305,3 @@ void listener_stream_ended(struct listener *s, uint32_t id, uint16_t stream);
 void listener_info_waits(struct listener *s, struct key *k);
 void listener_session_end(struct listener *s, struct session *ss);
 void listener_session_tick(struct listener *s, struct session *ss, struct mono now);
-void listener_session_send_close(struct listener *s, struct session *ss, enum link_close why);

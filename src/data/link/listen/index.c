@@ -28,27 +28,6 @@ struct receiver *listener_receiver(const struct listener *s, uint32_t index)
     return s->receiver[index % s->conf.n_threads];
 }
 
-void listener_list_key(struct key *k)
-{
-    k->at = &k->session->keys;
-    k->next = *k->at;
-    if (k->next) {
-        k->next->at = &k->next;
-    }
-    *k->at = k;
-}
-
-void listener_unlist_key(struct key *k)
-{
-    if (k->at) {
-        *k->at = k->next;
-        if (k->next) {
-            k->next->at = k->at;
-        }
-        k->at = NULL;
-    }
-}
-
 static uint64_t address_hash(const struct listener *s, const struct udp_addr *a)
 {
     uint8_t bytes[2 + 16] = {0};

@@ -2,148 +2,14 @@
 #include "data/link/listen/listener.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 
 #include "base/cleanup.h"
 #include "data/link/listen/impl.h"
 #include "sys/crypto/kdf.h"
 
-void listener_say(struct listener *s, bool error, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    s->conf.ops->say(s->conf.user, error, text);
-}
-
-void listener_event(struct listener *s, enum history_kind kind, const char *subject,
-                    const char *words)
-{
-    history_add(&s->history, wall_now(), kind, subject, "%s", words);
-}
-
-const struct history *listener_history(const struct listener *s)
-{
-    return &s->history;
-}
-
-void listener_send(struct listener *s, const struct udp_addr *to, const struct udp_addr *from,
-                   const uint8_t *d, size_t len)
-{
-    size_t sent = 0;
-    (void)udp_send_segments(&s->io, to, from->len ? from : NULL, d, len, len, 0, &sent);
-}
-
-/* ---- keys ---- */
-
-struct key *listener_find_key(struct listener *s, uint32_t index)
-{
-    struct key *k = s->key[index % RECEIVER_SLOTS];
-    return k && k->index == index ? k : NULL;
-}
-
-static void key_free(struct key *k)
-{
-    aead_free(k->tx);
-    handshake_collector_done(&k->handshake);
-    free(k->info);
-    free(k);
-}
-
-void listener_drop_key(struct listener *s, struct key *k)
-{
-    if (!k->session) {
-        listener_half_remove(s, k);
-    } else if (k->session->key == k) {
-        k->session->key = NULL;
-        listener_session_moved(s, k->session);
-    }
-    (void)receiver_key_drop(listener_receiver(s, k->index), k->index);
-    s->key[k->index % RECEIVER_SLOTS] = NULL;
-    s->keys_of[k->index % s->conf.n_threads]--;
-    listener_unlist_key(k);
-    key_free(k);
-}
-
-/* The data thread for whom a HELLO came from: its session's, if it has one, which its own index of
- * it or its address tells. Both may be forged: the INFO decides what belongs to what. */
-static unsigned thread_for(struct listener *s, const struct receiver_event *e, uint32_t hint)
-{
-    const struct key *k = hint ? listener_find_key(s, hint) : NULL;
-    const struct session *ss = k ? k->session : listener_session_at(s, &e->from);
-    unsigned least = 0;
-    for (unsigned t = 1; t < s->conf.n_threads; t++) {
-        least = s->keys_of[t] < s->keys_of[least] ? t : least;
-    }
-    return ss ? ss->thread : least;
-}
-
-/* A random index of that data thread whose slot is free. Slots of half-open keys and of sessions
- * are bounded far below their number, so a few draws do. */
-static struct key *make_key(struct listener *s, const struct receiver_event *e,
-                            enum admission_from kind, unsigned thread)
-{
-    uint32_t index = 0, n = s->conf.n_threads;
-    if (!listener_half_room(s, &e->from, kind)) {
-        return NULL;
-    }
-    for (unsigned i = 0; i < 1000; i++) {
-        if (random_bytes(&index, sizeof(index)) == 0) {
-            index += thread - index % n;
-        }
-        if (index != 0 && index % n == thread && !s->key[index % RECEIVER_SLOTS]) {
-            struct key *k = calloc(1, sizeof(*k));
-            if (k) {
-                k->index = index;
-                k->from = k->sure = e->from;
-                k->local = e->local;
-                k->kind = kind;
-                k->made = mono_now();
-                k->expires = mono_add_ms(k->made, LISTENER_HALF_MS);
-                s->key[index % RECEIVER_SLOTS] = k;
-                s->keys_of[thread]++;
-                listener_half_add(s, k);
-            }
-            return k;
-        }
-    }
-    return NULL;
-}
-
 /* ---- handshakes ---- */
-
-static int use_keys(struct listener *s, struct key *k, struct handshake_keys *keys)
-{
-    struct aead *rx = NULL;
-    int r = aead_new(keys->alg, keys->send, &k->tx, NULL);
-    if (r == 0) {
-        r = aead_new(keys->alg, keys->recv, &rx, NULL);
-    }
-    if (r == 0) {
-        r = receiver_key_add(listener_receiver(s, k->index), k->index, &k->from, rx);
-    }
-    k->alg = keys->alg;
-    k->remote = keys->remote;
-    handshake_keys_wipe(keys);
-    return r;
-}
-
-/* Before the ANSWER leaves: which CONFIRM is right. */
-static int expect_confirm(struct listener *s, const struct key *k)
-{
-    uint8_t tag[CPACE_TAG_LEN];
-    int r = handshake_collector_expects(&k->handshake, tag);
-    if (r == 0) {
-        r = receiver_expect(listener_receiver(s, k->index), k->index, &k->from, tag);
-    }
-    secure_wipe(tag, sizeof(tag));
-    return r;
-}
 
 /* No secret was guessed, and the sender's address may be forged: so the guard hears nothing of it,
  * and answers and sentences are bounded instead. */
@@ -173,81 +39,46 @@ static void refused(struct listener *s, const struct receiver_event *e, uint8_t 
     }
 }
 
-static void on_hello(struct listener *s, const struct receiver_event *e, const struct link_hs *m)
-{
-    uint8_t out[HANDSHAKE_MESSAGE_MAX], why = 0;
-    struct handshake_keys keys = {0};
-    enum admission_from from = ADMISSION_ANYBODY;
-    s->counters.handshakes++;
-    if (!listener_admits(s, e, m, &from)) {
-        return;
-    }
-    if (!listener_may_try(s, e)) {
-        listener_reject(s, e, LINK_REASON_BUSY, m->sender);
-        return;
-    }
-    struct key *k = make_key(s, e, from, thread_for(s, e, m->receiver));
-    if (!k) {
-        return;
-    }
-    int n = handshake_collector_hello(&k->handshake, &s->conf.handshake, e->data, m, k->index, out,
-                                      &keys, &why);
-    if (n == -EACCES) {
-        refused(s, e, why, m->sender);
-    }
-    if (n < 0 || (k->handshake.complete ? use_keys(s, k, &keys) : expect_confirm(s, k)) < 0) {
-        handshake_keys_wipe(&keys);
-        listener_drop_key(s, k);
-        return;
-    }
-    listener_answer(s, e, from != ADMISSION_ANYBODY, out, n);
-}
-
-static void wrong_secret(struct listener *s, const struct receiver_event *e)
+static void wrong_secret(struct listener *s, const struct receiver_event *e, uint32_t times)
 {
     char text[UDP_ADDR_TEXT];
-    uint8_t addr[16];
-    struct session *ss = listener_session_at(s, &e->from);
-    udp_addr_ip(&e->from, addr);
     udp_addr_text(&e->from, text);
-    if (ss) {
-        ss->guesses++;
-    }
-    uint32_t times = guard_failed(&s->guard, addr, mono_now());
     s->counters.wrong_secret++;
     if (s->words++ < LISTENER_WORDS) {
         listener_say(s, true, "wrong passphrase from %s (%u in a row)", text, times);
     }
 }
 
-/* A handshake is one guess, which no number of CONFIRMs makes more: the first wrong one is counted,
- * and the right one still counts, whoever sent the others. */
-static void on_confirm(struct listener *s, const struct receiver_event *e, const struct link_hs *m)
+static void reject(struct listener *s, const struct receiver_event *e, const struct verdict *v,
+                   uint32_t sender)
 {
-    uint8_t addr[16], out[HANDSHAKE_MESSAGE_MAX];
-    struct handshake_keys keys;
-    struct key *k = listener_find_key(s, m->receiver);
-    if (!k || k->session || !udp_addr_equal(&k->from, &e->from)) {
+    if (v->why != LINK_REASON_SECRET && v->why != LINK_REASON_BUSY) {
+        refused(s, e, v->why, sender);
         return;
     }
-    bool repeated = k->handshake.complete;
-    int n = handshake_collector_confirm(&k->handshake, m, out, &keys);
-    udp_addr_ip(&e->from, addr);
-    if (n == -EACCES && !repeated && !k->guessed) {
-        k->guessed = true;
-        wrong_secret(s, e);
-        listener_reject(s, e, LINK_REASON_SECRET, m->sender);
+    if (v->why == LINK_REASON_SECRET) {
+        wrong_secret(s, e, v->guesses);
     }
-    if (n < 0) {
-        return;
+    listener_reject(s, e, v->why, sender);
+}
+
+static void carry_out(struct listener *s, const struct receiver_event *e, const struct verdict *v,
+                      uint32_t sender)
+{
+    switch (v->kind) {
+    case VERDICT_TAKE:
+        listener_answer(s, e, v->real, v->answer, v->len);
+        break;
+    case VERDICT_COOKIE:
+        listener_send_cookie(s, e, sender);
+        break;
+    case VERDICT_REJECT:
+        reject(s, e, v, sender);
+        break;
+    case VERDICT_DROP:
+    default:
+        break;
     }
-    guard_passed(&s->guard, addr, mono_now());
-    if (!repeated && use_keys(s, k, &keys) < 0) {
-        listener_drop_key(s, k);
-        return;
-    }
-    handshake_keys_wipe(&keys);
-    listener_answer(s, e, true, out, n);
 }
 
 static void on_handshake(struct listener *s, const struct receiver_event *e)
@@ -266,10 +97,10 @@ static void on_handshake(struct listener *s, const struct receiver_event *e)
         if (e->len == LINK_HELLO_LEN && s->hints++ < LISTENER_HINTS) { /* no answer to less */
             listener_reject(s, e, LINK_REASON_VERSION, m.sender);
         }
-    } else if (r == 0 && m.type == LINK_HELLO) {
-        on_hello(s, e, &m);
-    } else if (r == 0 && m.type == LINK_CONFIRM) {
-        on_confirm(s, e, &m);
+    } else if (r == 0) {
+        struct verdict v;
+        listener_admit(s, e, &m, &v);
+        carry_out(s, e, &v, m.sender);
     }
 }
 
@@ -477,7 +308,7 @@ void listener_stop(struct listener *s)
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
         struct session *ss = s->session[i];
         if (ss && !ss->closing && ss->key) {
-            listener_session_send_close(s, ss, LINK_CLOSE_END);
+            listener_send_close(s, ss, LINK_CLOSE_END);
         }
     }
     for (unsigned i = 0; i < s->n_peers; i++) {
@@ -503,7 +334,7 @@ void listener_free(struct listener *s)
     wake_done(&s->wake);
     for (unsigned i = 0; i < RECEIVER_SLOTS; i++) {
         if (s->key[i]) {
-            key_free(s->key[i]);
+            listener_key_free(s->key[i]);
         }
     }
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {

@@ -9,6 +9,27 @@
 #include "base/cleanup.h"
 #include "data/link/listen/impl.h"
 
+void listener_say(struct listener *s, bool error, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    s->conf.ops->say(s->conf.user, error, text);
+}
+
+void listener_event(struct listener *s, enum history_kind kind, const char *subject,
+                    const char *words)
+{
+    history_add(&s->history, wall_now(), kind, subject, "%s", words);
+}
+
+const struct history *listener_history(const struct listener *s)
+{
+    return &s->history;
+}
+
 static bool over(const struct listener_told *t, struct mono now)
 {
     return mono_due(now, mono_add_ms(t->since, LISTENER_TOLD_MS));

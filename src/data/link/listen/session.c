@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The collector's control records: what taps say on stream 0, and what they are told.
+ * The sessions of the collector: they begin with an INFO, go by the control records that taps send
+ * on stream 0, and end. The answers leave through out.c.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -10,48 +11,6 @@
 #include "base/cleanup.h"
 #include "data/link/clock.h"
 #include "data/link/listen/impl.h"
-
-static void send_control(struct listener *s, struct key *k, const struct link_control *ctl)
-{
-    uint8_t d[LINK_RECORD_HEADER + LINK_CONTROL_MAX + AEAD_TAG_MAX], nonce[AEAD_NONCE_LEN];
-    int n = link_control_encode(ctl, d + LINK_RECORD_HEADER, LINK_CONTROL_MAX);
-    if (n < 0 || !k->tx) {
-        return;
-    }
-    size_t len = LINK_RECORD_HEADER + (size_t)n + aead_tag_len(k->tx);
-    if (!link_proof_allows(&k->proof, udp_addr_headers(&k->from) + len)) {
-        return; /* nobody is sent more than came from there */
-    }
-    struct link_record rec = {0, k->remote, k->counter++};
-    link_record_encode(&rec, d);
-    link_record_nonce(&rec, nonce);
-    if (aead_seal(k->tx, nonce, d, LINK_RECORD_HEADER, d + LINK_RECORD_HEADER, (size_t)n,
-                  d + LINK_RECORD_HEADER + n) == 0) {
-        listener_send(s, &k->from, &k->local, d, len);
-    }
-}
-
-static void send_report(struct listener *s, struct session *ss)
-{
-    struct link_control ctl = {.type = LINK_REPORT};
-    ctl.report = (struct link_report){.now = wall_now().ns, .echo = ss->last_now};
-    ctl.report.echo_age = ss->last_now ? (uint64_t)mono_diff(mono_now(), ss->last_at) : 0;
-    link_clock_sent(&ss->clock, ctl.report.now, mono_now());
-    link_proof_told(&ss->key->proof, ctl.report.now);
-    for (unsigned i = 0; i < ss->n_streams; i++) {
-        struct link_report_stream *rs = &ctl.report.stream[ctl.report.count++];
-        *rs = (struct link_report_stream){.stream = ss->stream_id[i]};
-        rs->frames = atomic_load_explicit(&ss->stream[i]->accounted, memory_order_acquire);
-        rs->lost = atomic_load_explicit(&ss->stream[i]->lost, memory_order_relaxed);
-        if (ctl.report.count == LINK_REPORT_STREAMS || i + 1 == ss->n_streams) {
-            send_control(s, ss->key, &ctl);
-            ctl.report.count = 0;
-        }
-    }
-    if (ss->n_streams == 0) {
-        send_control(s, ss->key, &ctl);
-    }
-}
 
 static struct receiver *of(const struct listener *s, const struct session *ss)
 {
@@ -74,8 +33,8 @@ void listener_session_closed(struct listener *s, uint32_t id)
         return;
     }
     if (ss->wants_ack && ss->key) {
-        send_report(s, ss); /* the tap's last word on what arrived */
-        send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE_ACK});
+        listener_send_report(s, ss); /* the tap's last word on what arrived */
+        listener_send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE_ACK});
     }
     while (ss->keys) {
         listener_drop_key(s, ss->keys);
@@ -224,9 +183,9 @@ static void on_info(struct listener *s, struct key *k, const struct link_info *i
         }
         return;
     }
-    send_control(s, k,
-                 &(struct link_control){.type = LINK_INFO_ACK,
-                                        .ack = {.resumed = k->proven, .probes = true}});
+    listener_send_control(s, k,
+                          &(struct link_control){.type = LINK_INFO_ACK,
+                                                 .ack = {.resumed = k->proven, .probes = true}});
 }
 
 void listener_info_waits(struct listener *s, struct key *k)
@@ -350,7 +309,7 @@ static void on_stream(struct listener *s, struct session *ss, struct key *k,
     bool taken = stream_known(ss, ls->stream) || add_stream(s, ss, ls);
     listener_note_refused(ss, ls->stream, !taken);
     if (taken) {
-        send_control(s, k, &(struct link_control){.type = LINK_STREAM_ACK, .stream = *ls});
+        listener_send_control(s, k, &(struct link_control){.type = LINK_STREAM_ACK, .stream = *ls});
     }
 }
 
@@ -426,7 +385,7 @@ static void on_report(struct listener *s, struct session *ss, const struct link_
 
 static void answer_end(struct listener *s, struct key *k, const struct link_stream_end *end)
 {
-    send_control(s, k, &(struct link_control){.type = LINK_STREAM_END, .end = *end});
+    listener_send_control(s, k, &(struct link_control){.type = LINK_STREAM_END, .end = *end});
 }
 
 /* One stream ends, the session goes on. Its last REPORT, which counts its frames, comes before
@@ -481,7 +440,7 @@ static void on_tap_event(struct listener *s, struct key *k, struct peer *t,
     struct link_control known = {.type = LINK_EVENT};
     known.event = (struct link_event){.life = t->life, .number = t->history.last};
     known.event.subject.p = known.event.words.p = "";
-    send_control(s, k, &known);
+    listener_send_control(s, k, &known);
 }
 
 static void on_close(struct listener *s, struct session *ss)
@@ -517,7 +476,7 @@ void listener_control(struct listener *s, const struct receiver_event *e)
     ss->heard = ss->peer->heard = mono_now();
     switch (c.type) {
     case LINK_PROBE: /* sent to where the tap is, as all else: no larger than what asked for it */
-        send_control(
+        listener_send_control(
             s, k,
             &(struct link_control){.type = LINK_PROBE_ACK, .probe = {c.probe.token, e->size}});
         break;
@@ -545,12 +504,6 @@ void listener_control(struct listener *s, const struct receiver_event *e)
     }
 }
 
-void listener_session_send_close(struct listener *s, struct session *ss, enum link_close why)
-{
-    send_report(s, ss);
-    send_control(s, ss->key, &(struct link_control){.type = LINK_CLOSE, .reason = (uint8_t)why});
-}
-
 void listener_session_tick(struct listener *s, struct session *ss, struct mono now)
 {
     if (ss->closing) {
@@ -563,6 +516,6 @@ void listener_session_tick(struct listener *s, struct session *ss, struct mono n
         listener_session_end(s, ss);
     } else if (mono_due(now, ss->next_report)) {
         ss->next_report = mono_add_ms(now, LISTENER_REPORT_MS);
-        send_report(s, ss);
+        listener_send_report(s, ss);
     }
 }
