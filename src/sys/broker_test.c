@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/time.h"
 #include "sys/broker.h"
+#include "sys/sandbox_filter.h"
 
 enum {
     NOBODY = 65534,

@@ -17,20 +17,6 @@
 
 #include "base/error.h"
 
-/* Built with a sanitizer, whose reports need system calls of their own: what would end the process
- * fails with EPERM instead. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANDBOX_LENIENT 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    __has_feature(memory_sanitizer)
-#define SANDBOX_LENIENT 1
-#endif
-#endif
-#ifndef SANDBOX_LENIENT
-#define SANDBOX_LENIENT 0
-#endif
-
 struct sandbox_conf {
     bool change_ids; /* become uid and gid, with no other groups; needs root */
     uid_t uid;

@@ -15,8 +15,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "sys/sandbox.h"
-
 /* Unknown system calls, and those that nothing in the program or below it makes. */
 #define ACT_DEADLY (SANDBOX_LENIENT ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS)
 

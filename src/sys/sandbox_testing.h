@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "sys/sandbox.h"
+#include "sys/sandbox_filter.h"
 
 enum {
     NOBODY = 65534,
