@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
+#include "sys/udp_error.h"
 
 enum {
     UDP_RECV_MAX = 64,      /* buffers a call of udp_recv() */
@@ -126,19 +127,3 @@ int udp_recv(struct udp_io *io, struct udp_packet *p, unsigned n);
  */
 int udp_send_segments(struct udp_io *io, const struct udp_addr *to, const struct udp_addr *from,
                       const void *data, size_t total, size_t seg, int wait_ms, size_t *ret_sent);
-
-/* The answer of a router or of the peer's host to datagrams that were sent. */
-enum udp_answer {
-    UDP_ANSWER_NONE,
-    UDP_ANSWER_PORT, /* nobody listens */
-    UDP_ANSWER_HOST,
-    UDP_ANSWER_NET,
-    UDP_ANSWER_PROHIBITED, /* a firewall, that says so */
-};
-
-/* Takes what is kept of that on a connected socket, which poll(2) tells by POLLERR; gives the last.
- */
-enum udp_answer udp_answered(struct udp_io *io);
-/* Such a message may have left this positive errno on a socket: the next call has it, once. This
- * host may mean it too, and then says so at each call. */
-bool udp_by_icmp(int error);

@@ -1,15 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The net's answers to datagrams in their receiver's place (ICMP), as a connected socket keeps them
- * (IP_RECVERR, ip(7)). All of it may be forged: it explains, and decides nothing.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/udp_error.h"
+
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <string.h>
-
-#include "sys/udp.h"
 
 enum {
     ANSWERS = 64, /* read at a time: more come again */
@@ -98,7 +94,7 @@ static enum udp_answer answer_of(struct msghdr *m)
     return UDP_ANSWER_NONE;
 }
 
-enum udp_answer udp_answered(struct udp_io *io)
+enum udp_answer udp_answered(int fd)
 {
     enum udp_answer last = UDP_ANSWER_NONE;
     for (unsigned i = 0; i < ANSWERS; i++) {
@@ -112,7 +108,7 @@ enum udp_answer udp_answered(struct udp_io *io)
                                         .msg_iovlen = 1,
                                         .msg_control = &control,
                                         .msg_controllen = sizeof(control)}};
-        if (recvmmsg(io->fd, &m, 1, MSG_ERRQUEUE | MSG_DONTWAIT, NULL) < 1) {
+        if (recvmmsg(fd, &m, 1, MSG_ERRQUEUE | MSG_DONTWAIT, NULL) < 1) {
             break;
         }
         enum udp_answer a = answer_of(&m.msg_hdr);

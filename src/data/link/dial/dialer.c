@@ -25,7 +25,7 @@ static void on_readable(struct loop *l, int fd, uint32_t events, void *user)
     }
     if (c->io.fd == fd && (c->io.refused || events & EPOLLERR)) {
         c->io.refused = false;
-        dialer_answered(c, udp_answered(&c->io));
+        dialer_answered(c, udp_answered(c->io.fd));
     }
 }
 

@@ -427,7 +427,7 @@ static void a_refusal_is_taken_once(void **state)
         assert_int_equal(poll(&(struct pollfd){key.fd, 0, 0}, 1, 5000), 1);
         struct udp_packet p = {.data = (uint8_t[64]){0}, .size = 64};
         (void)udp_recv(&io, &p, 1);
-        assert_int_equal(udp_answered(&io), UDP_ANSWER_PORT);
+        assert_int_equal(udp_answered(io.fd), UDP_ANSWER_PORT);
     }
     assert_int_equal(of(&w, LEDGER_TX_OUT), 4);
     assert_int_equal(of(&w, LEDGER_TX_UNSENT), 0);
