@@ -63,7 +63,7 @@ def test_layers_refuse(run, tree, path, line, why):
     assert len(done.stdout.splitlines()) == 1
 
 
-# a needs b, and both need low; the tables and helpers of one folder are in its impl.h.
+# a needs b, and both need low; world is a helper of b's test.
 STRAIGHT = {
     "src/m/impl.h": '#include "m/a.h"\nint b_run(int n);\nint low(int n);\n',
     "src/m/a.h": "int a_run(int n);\nint b_late(int n);\n",
@@ -71,6 +71,7 @@ STRAIGHT = {
     "src/m/b.c": '#include "m/impl.h"\n\nint b_run(int n)\n{\n    return low(n);\n}\n',
     "src/m/low.c": '#include "m/impl.h"\n\nint low(int n)\n{\n    return n;\n}\n',
     "src/m/world.h": '#include "m/a.h"\nstatic inline int world(int n)\n{\n    return a_run(n);\n}\n',
+    "src/m/world.c": '#include "m/world.h"\n\nint low(int n)\n{\n    return b_run(n);\n}\n',
     "src/m/b_test.c": '#include "m/world.h"\n\nint b_run(int n)\n{\n    return a_run(n);\n}\n',
 }
 
