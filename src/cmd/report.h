@@ -35,6 +35,3 @@ json_t *report_tap(const char *name, const struct dialer *c,
 void report_history(json_t *o, const struct history *h);
 json_t *report_collector(const char *name, const struct listener *s, struct sink *const *outputs,
                          unsigned n_outputs);
-
-/* A document of either kind as a table for people. */
-void report_print(const json_t *doc, FILE *to);

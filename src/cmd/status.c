@@ -8,7 +8,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/document.h"
-#include "cmd/report.h"
+#include "cmd/print.h"
 #include "sys/unixsock.h"
 
 static const char help[] = "Usage: farspan status [NAME|PATH] [--json] [--watch]\n"
@@ -143,7 +143,7 @@ static void show(const struct status *s, const json_t *all)
     } else {
         json_array_foreach(all, i, doc)
         {
-            report_print(doc, stdout);
+            print_report(doc, stdout);
         }
         if (s->watch) {
             putchar('\n');

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/document.h"
+#include "cmd/print.h"
+#include "cmd/report.h"
+
+static void assert_prints(const char *json, const char *want)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    assert_non_null(to);
+    json_t *doc = json_loads(json, 0, NULL);
+    assert_non_null(doc);
+    print_report(doc, to);
+    fclose(to);
+    if (!strstr(text, want)) {
+        fail_msg("\"%s\" is not in:\n%s", want, text);
+    }
+    json_decref(doc);
+    free(text);
+}
+
+/* What another version says, or less than expected, is shown as far as it is understood. */
+static void prints_what_it_gets(void **state)
+{
+    (void)state;
+    assert_prints("{}", "collector");
+    assert_prints("{\"role\": \"tap\"}", "tap");
+    assert_prints("{\"role\": \"tap\", \"name\": 7, \"interfaces\": 3}", "tap");
+    assert_prints("{\"role\": \"collector\", \"name\": \"c\", \"link\": {\"forged\": 12}}",
+                  "12 records that fail authentication");
+    assert_prints("{\"role\": \"collector\", \"name\": \"c\", \"outputs\": "
+                  "[{\"name\": \"n\", \"state\": \"no space\"}]}",
+                  "output n: no space");
+    assert_prints("{\"role\": \"collector\", \"taps\": [{\"interfaces\": [{\"outputs\": "
+                  "[{\"name\": \"n\", \"late\": 4}]}]}]}",
+                  "4 too late to be put in order");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"stages\": {\"ring\": {\"in\": 5, \"out\": 2, \"drops\": {\"ring_full\": 3, "
+                  "\"new_reason\": 1}}}}]}",
+                  "3 dropped: dropped by kernel, ring full");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"stages\": {\"ring\": {\"in\": 5, \"out\": 2, \"drops\": "
+                  "{\"new_reason\": 1}}}}]}",
+                  "1 dropped: new_reason");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"stages\": {\"link_tx\": {\"in\": 5, \"out\": 5, \"unconfirmed\": 2}}}]}",
+                  "2 sent, but not confirmed by the collector");
+}
+
+/* Counters that somebody made large are large, and not below 0. */
+static void prints_large_numbers(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t len = 0;
+    struct ledger l = {0};
+    ledger_set(&l, LEDGER_RING_IN, UINT64_MAX);
+    ledger_set(&l, LEDGER_RING_FULL, UINT64_MAX - 5);
+    json_t *ring = report_stage(&l, LEDGER_RING);
+    json_t *doc = json_pack("{s:s, s:s, s:[{s:s, s:{s:o}}]}", "role", "tap", "name", "t",
+                            "interfaces", "name", "eth0", "stages", "ring", ring);
+    char *json = document_text(doc, JSON_COMPACT);
+    assert_non_null(strstr(json, "\"in\":18446744073709551615"));
+    assert_non_null(strstr(json, "\"ring_full\":18446744073709551610"));
+    FILE *to = open_memstream(&text, &len);
+    print_report(doc, to);
+    fclose(to);
+    assert_non_null(strstr(text, "18446744073709551615 in"));
+    assert_non_null(strstr(text, "18446744073709551610 dropped: dropped by kernel, ring full"));
+    json_decref(doc);
+    free(json);
+    free(text);
+}
+
+static void prints_the_history(void **state)
+{
+    (void)state;
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"state\": \"gone\"}], \"history\": [{\"time_ns\": 0, \"subject\": \"eth0\", "
+                  "\"words\": \"is gone\"}]}",
+                  "eth0: is gone");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"state\": \"gone\"}]}",
+                  " eth0: gone\n");
+    assert_prints("{\"role\": \"collector\", \"name\": \"c\", \"history\": [4, {\"subject\": 3}]}",
+                  "collector");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(prints_what_it_gets),
+        cmocka_unit_test(prints_large_numbers),
+        cmocka_unit_test(prints_the_history),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
