@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/collector.h"
-#include "cmd/document.h"
+#include "node/document.h"
 
 #include <inttypes.h>
 #include <linux/capability.h>

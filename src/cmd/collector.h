@@ -7,8 +7,8 @@
 
 #include "base/parse.h"
 #include "cmd/cmd.h"
-#include "cmd/report.h"
-#include "cmd/status_socket.h"
+#include "node/report.h"
+#include "node/status_socket.h"
 #include "sys/broker.h"
 #include "sys/owndev.h"
 #include "sys/tapdev.h"

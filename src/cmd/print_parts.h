@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "cmd/document.h"
+#include "node/document.h"
 
 static inline uint64_t num(const json_t *o, const char *key)
 {

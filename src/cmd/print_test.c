@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/document.h"
 #include "cmd/print.h"
-#include "cmd/report.h"
+#include "node/document.h"
+#include "node/report.h"
 
 static void assert_prints(const char *json, const char *want)
 {

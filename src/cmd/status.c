@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 
 #include "cmd/cmd.h"
-#include "cmd/document.h"
 #include "cmd/print.h"
+#include "node/document.h"
 #include "sys/unixsock.h"
 
 static const char help[] = "Usage: farspan status [NAME|PATH] [--json] [--watch]\n"

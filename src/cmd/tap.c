@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tap.h"
-#include "cmd/document.h"
+#include "node/document.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cmd/report.h"
+#include "node/report.h"
 #include <cmocka.h>
 
 /* Counts of which each is another, so that one in a wrong place is seen. */

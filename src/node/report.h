@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The ledger as a document: the running programs make it (JSON), `farspan status` shows it to
- * people. One document for all uses, so that a table never says something else than --json does.
+ * people (cmd/print.h). One document for all uses, so that a table never says something else than
+ * --json does.
  */
 #pragma once
 
@@ -31,7 +32,5 @@ struct report_gone {
 json_t *report_tap(const char *name, const struct dialer *c,
                    const struct report_tap_interface *interfaces, unsigned n,
                    const struct report_gone *gone, const struct history *history);
-/* Puts "history", a list of events, and "history_missed", how many are not known, into `o`. */
-void report_history(json_t *o, const struct history *h);
 json_t *report_collector(const char *name, const struct listener *s, struct sink *const *outputs,
                          unsigned n_outputs);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/status_socket.h"
+#include "node/status_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "cmd/document.h"
+#include "node/document.h"
 
 enum {
     CLIENTS = 16,     /* at a time */

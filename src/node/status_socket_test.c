@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "cmd/status_socket.h"
+#include "node/status_socket.h"
 
 enum {
     FILES = 64, /* the limit, reached */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/document.h"
+#include "node/document.h"
 
 static void assert_text(const json_t *doc, const char *want)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/document.h"
+#include "node/document.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

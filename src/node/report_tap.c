@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <net/if.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "node/report.h"
+#include "node/report_parts.h"
+
+/* An interface's name, which is bytes. */
+static void set_ifname(json_t *o, const char *key, const char *v)
+{
+    char name[TEXT_ESCAPE * IFNAMSIZ];
+    text_name(name, sizeof(name), v, strlen(v));
+    report_set_str(o, key, name);
+}
+
+static json_t *tap_session(const struct dialer *c)
+{
+    struct dialer_status st;
+    json_t *o = json_object();
+    dialer_status(c, &st);
+    report_set_str(o, "state", st.state);
+    report_set_str(o, "collector", st.address);
+    report_set_str(o, "cipher", st.cipher);
+    report_set_int(o, "datagram_bytes", st.datagram);
+    report_set_int(o, "path_mtu", st.path_mtu);
+    report_set_str(o, "path_mtu_state", st.path_state);
+    report_set_int(o, "moves", st.moves);
+    report_set_int(o, "seconds", st.up ? report_seconds_since(st.since) : 0);
+    report_set_int(o, "sessions", st.sessions);
+    report_set_int(o, "rekeys", st.rekeys);
+    report_set_int(o, "refused_datagrams", st.refused_records);
+    report_set_clock(o, st.rtt_ns, st.clock_offset_ns);
+    return o;
+}
+
+json_t *report_tap(const char *name, const struct dialer *c,
+                   const struct report_tap_interface *interfaces, unsigned n,
+                   const struct report_gone *gone, const struct history *history)
+{
+    json_t *doc = report_head("tap", name), *list = json_array();
+    (void)json_object_set_new(doc, "session", tap_session(c));
+    for (unsigned i = 0; i < n; i++) {
+        struct dialer_stream_status st;
+        json_t *o = json_object();
+        dialer_stream_status(c, interfaces[i].stream, &st);
+        set_ifname(o, "name", interfaces[i].name);
+        report_set_str(o, "state", interfaces[i].state);
+        (void)json_object_set_new(o, "stages",
+                                  report_tap_stages(capture_ledger(interfaces[i].capture), &st));
+        (void)json_array_append_new(list, o);
+    }
+    (void)json_object_set_new(doc, "interfaces", list);
+    if (gone->n > 0) {
+        json_t *o = json_object();
+        report_set_int(o, "count", gone->n);
+        (void)json_object_set_new(o, "stages", report_tap_stages(&gone->ledger, &gone->said));
+        (void)json_object_set_new(doc, "gone_interfaces", o);
+    }
+    report_set_history(doc, history);
+    return doc;
+}
