@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The declarations that all commands share: one function a command, messages, and secrets from the
- * command line.
+ * The declarations that all commands share: one function a command, messages, and keys
+ * (cmd/secrets.h).
  */
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "cmd/secrets.h"
 #include "data/link/handshake.h"
 
 enum {
@@ -45,47 +46,3 @@ int option_once(struct option_seen *seen, const char *command, const struct opti
 void host_name(char ret[LINK_NAME_MAX + 1]);
 /* "Linux 6.1.0 x86_64" */
 void system_words(char *ret, size_t cap);
-
-/* ---- secrets ---- */
-
-/* The options for keys; texts that getopt left in place. */
-struct secret_options {
-    char *passphrase;     /* -k, copied and wiped from the process list; owned */
-    const char *key_file; /* --key-file */
-    const char *identity; /* --identity */
-    const char *peer;     /* --peer, tap */
-    const char *allow;    /* --allow, collector */
-    bool plain;           /* -K */
-};
-
-/* The options about keys, for a command's own table beside -k and -K. */
-enum {
-    OPT_KEY_FILE = 512,
-    OPT_IDENTITY,
-    OPT_PEER,
-    OPT_ALLOW,
-};
-
-/* Takes one of them, or -k or -K: 0, EXIT_FAILURE, or -1 when it is another option. */
-int secret_option(struct secret_options *o, int opt, char *arg);
-
-/* Do the options name exactly one kind of key, and all of it? 0 or usage_error's EXIT_USAGE. */
-int secret_check(const struct secret_options *o, const char *command, bool collector);
-
-struct secrets {
-    struct handshake_conf conf; /* borrows from below */
-    char *passphrase;
-    struct allow_list allow;
-};
-
-/* Reads everything; the options have passed secret_check. -errno with a sentence. Says what is
- * unwise. */
-int secrets_load(struct secret_options *o, const char *command, bool collector, struct secrets *ret,
-                 struct error *err);
-/* Wipes. */
-void secrets_done(struct secrets *s);
-/* Reads a whole small file; the caller wipes and frees. */
-int read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct error *err);
-/* The same of one that is open; `path` is for sentences. */
-int read_open_file(int fd, const char *path, size_t max, char **ret, size_t *ret_len,
-                   struct error *err);
