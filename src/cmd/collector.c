@@ -225,7 +225,8 @@ int cmd_collector(int argc, char **argv)
                                    .n_caps = ARRAY_SIZE(caps),
                                    .user = c.conf.user,
                                    .at_start = at_start,
-                                   .at_end = at_end};
+                                   .at_end = at_end,
+                                   .owner = &c};
     r = r < 0 ? r : broker_start(&bc, &c.broker, &err);
     if (r < 0) {
         say("collector", "%s", err.text);

@@ -140,7 +140,7 @@ static int set_direction(struct tap_conf *c, const char *word)
     } words[] = {{"both", FRAME_DIR_UNKNOWN}, {"in", FRAME_DIR_IN}, {"out", FRAME_DIR_OUT}};
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (strcmp(word, words[i].word) == 0) {
-            c->dir = words[i].dir;
+            c->select.dir = words[i].dir;
             return 0;
         }
     }
@@ -149,14 +149,14 @@ static int set_direction(struct tap_conf *c, const char *word)
 
 static int add_interface(struct tap_conf *c, const char *name)
 {
-    for (unsigned i = 0; i < c->n_words; i++) {
-        if (strcmp(c->word[i].text, name) == 0) {
+    for (unsigned i = 0; i < c->select.n_words; i++) {
+        if (strcmp(c->select.word[i].text, name) == 0) {
             return usage_error("tap", "-i %s is given twice", name);
         }
     }
-    if (c->n_words == TAP_WORDS) {
+    if (c->select.n_words == SELECTION_WORDS) {
         return usage_error("tap", "-i at most %d times; a pattern matches many, \"any\" taps all",
-                           TAP_WORDS);
+                           SELECTION_WORDS);
     }
     bool any = strcmp(name, "any") == 0; /* as it is for tcpdump */
     const char *pattern = any ? "*" : strpbrk(name, "*?[") ? name : NULL;
@@ -164,7 +164,7 @@ static int add_interface(struct tap_conf *c, const char *name)
         return usage_error("tap", "-i \"%s\" is no interface's name: 1 to %d characters", name,
                            IFNAMSIZ - 1);
     }
-    c->word[c->n_words++] = (struct tap_word){name, pattern, any};
+    c->select.word[c->select.n_words++] = (struct selection_word){name, pattern, any};
     return 0;
 }
 
@@ -177,11 +177,11 @@ static int checked_option(struct tap_conf *c, int opt, char *arg)
     switch (opt) {
     case 's':
         r = parse_u64(arg, "-s", 0, FRAME_LEN_MAX, &v, &err);
-        c->snaplen = (uint32_t)v;
+        c->select.snaplen = (uint32_t)v;
         break;
     case 'B':
         r = parse_u64(arg, "-B", 64, 1 << 20, &v, &err);
-        c->ring_bytes = (uint32_t)MIN(v << 10, UINT64_C(1) << 30);
+        c->select.ring_bytes = (uint32_t)MIN(v << 10, UINT64_C(1) << 30);
         break;
     case OPT_BACKLOG:
         r = parse_size(arg, "--backlog", true, BACKLOG_MIN, UINT64_C(64) << 30, &c->backlog_bytes,
@@ -190,15 +190,14 @@ static int checked_option(struct tap_conf *c, int opt, char *arg)
     case 'c':
         r = parse_host_port(arg, &c->collector, &err);
         c->collector_text = arg;
-        c->has_collector = true;
         break;
     case OPT_MTU:
         r = parse_u64(arg, "--mtu", PMTU_MIN_V4, PMTU_MAX, &v, &err);
         c->mtu = (uint32_t)v;
         break;
     case OPT_VLAN:
-        r = parse_vlan_list(arg, &c->vlans, &err);
-        c->has_vlans = true;
+        r = parse_vlan_list(arg, &c->select.vlans, &err);
+        c->select.has_vlans = true;
         break;
     case OPT_NAME:
         if (!link_name_ok(arg, strlen(arg))) {
@@ -214,36 +213,37 @@ static int checked_option(struct tap_conf *c, int opt, char *arg)
     return r < 0 ? usage_error("tap", "%s", err.text) : 0;
 }
 
-static int plain_option(struct tap_conf *c, int opt, char *arg)
+static int plain_option(struct tap_line *l, int opt, char *arg)
 {
+    struct tap_conf *c = &l->conf;
     switch (opt) {
     case 'i':
         return add_interface(c, arg);
     case OPT_DIRECTION:
         return set_direction(c, arg);
     case 'f':
-        c->filter_option = arg;
+        l->filter_option = arg;
         break;
     case 'p':
-        c->not_promiscuous = true;
+        c->select.not_promiscuous = true;
         break;
     case OPT_USER:
         c->user = arg;
         break;
     case OPT_KEEP_SUPER:
-        c->keep_super = true;
+        c->select.keep_super = true;
         break;
     case OPT_TAKE_LINKS:
-        c->take_links = true;
+        c->select.take_links = true;
         break;
     case OPT_NETNS:
-        c->netns_text = arg;
+        c->select.netns = arg;
         break;
     case OPT_JSON:
-        c->json = true;
+        l->json = true;
         break;
     case OPT_STRICT:
-        c->strict = true;
+        l->strict = true;
         break;
     default:
         return -1;
@@ -267,31 +267,33 @@ static int check_filter_words(int n, char **words)
     return 0;
 }
 
-static int finish(struct tap_conf *c, int argc, char **argv)
+static int finish(struct tap_line *l, int argc, char **argv)
 {
+    struct tap_conf *c = &l->conf;
     int r = check_filter_words(argc - optind, argv + optind);
     if (r != 0) {
         return r;
     }
-    if (c->n_words == 0) {
+    if (c->select.n_words == 0) {
         return usage_error("tap", "an interface is needed: -i INTERFACE (--list shows them)");
     }
-    if (!c->has_collector) {
+    if (!c->collector_text) {
         return usage_error("tap", "a collector is needed: -c HOST:PORT");
     }
-    if (c->filter_option && optind < argc) {
+    if (l->filter_option && optind < argc) {
         return usage_error("tap", "the filter stands either behind -f or in the last words");
     }
-    if (c->filter_option) {
-        c->filter = strdup(c->filter_option);
+    if (l->filter_option) {
+        c->select.filter = strdup(l->filter_option);
     } else if (optind < argc) {
-        c->filter = filter_join(argv + optind, argc - optind);
+        c->select.filter = filter_join(argv + optind, argc - optind);
     }
-    return secret_check(&c->secret, "tap", false);
+    return secret_check(&l->secret, "tap", false);
 }
 
-int tap_parse(struct tap_conf *c, int argc, char **argv)
+int tap_parse(struct tap_line *l, int argc, char **argv)
 {
+    struct tap_conf *c = &l->conf;
     int opt;
     bool list = false;
     struct option_seen seen = {0};
@@ -307,15 +309,15 @@ int tap_parse(struct tap_conf *c, int argc, char **argv)
         int r = opt == '?' || opt == ':' ? option_error("tap", argv, opt)
                                          : option_once(&seen, "tap", options, opt, optarg, "i");
         r = r == 0 ? checked_option(c, opt, optarg) : r;
-        r = r == -1 ? plain_option(c, opt, optarg) : r;
-        r = r == -1 ? secret_option(&c->secret, opt, optarg) : r;
+        r = r == -1 ? plain_option(l, opt, optarg) : r;
+        r = r == -1 ? secret_option(&l->secret, opt, optarg) : r;
         if (r != 0) {
             return -1 - r;
         }
     }
     if (list) {
-        return -1 - list_interfaces(c->netns_text);
+        return -1 - list_interfaces(c->select.netns);
     }
-    int r = finish(c, argc, argv);
+    int r = finish(l, argc, argv);
     return r != 0 ? -1 - r : 0;
 }

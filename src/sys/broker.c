@@ -351,7 +351,7 @@ static _Noreturn void be_broker(struct server *s)
 {
     prctl(PR_SET_NAME, "farspan-broker");
     if (s->conf->at_start) {
-        s->conf->at_start(s->conf->ctx);
+        s->conf->at_start(s->conf->owner);
     }
     /* The first message, to nobody's request, tells the engine whether there is a wall. */
     s->reply.fd = -1;
@@ -359,7 +359,7 @@ static _Noreturn void be_broker(struct server *s)
     send_reply(s, 0, r);
     int status = serve(s);
     if (s->conf->at_end) {
-        s->conf->at_end(s->conf->ctx, status);
+        s->conf->at_end(s->conf->owner, status);
     }
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }

@@ -48,10 +48,11 @@ struct broker_conf {
     size_t n_caps;
     const char *user; /* whom the engine runs as; NULL: "farspan", else "nobody". Root only */
     /* In the broker, once it is on its own: to wipe what only the engine needs. May be NULL. */
-    void (*at_start)(void *ctx);
+    void (*at_start)(void *owner);
     /* In the broker when the engine has ended, `status` as from waitpid: to remove what only the
      * broker can (the status socket) and to say what the engine no longer can. May be NULL. */
-    void (*at_end)(void *ctx, int status);
+    void (*at_end)(void *owner, int status);
+    void *owner;      /* of these two */
     unsigned call_ms; /* how long broker_call waits; 0: 10,000 */
 };
 

@@ -119,9 +119,9 @@ static int on_leave(void *ctx, const void *args, size_t len, struct broker_reply
     return 0;
 }
 
-static void at_end(void *ctx, int status)
+static void at_end(void *owner, int status)
 {
-    struct shared *sh = ctx;
+    struct shared *sh = owner;
     sh->status = status;
     sh->ended = 1;
 }
@@ -157,7 +157,7 @@ static void test_init(struct test *t)
                                 .at_end = at_end}};
     t->sh = mmap(NULL, sizeof(*t->sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(t->sh, MAP_FAILED);
-    t->conf.ctx = t->sh;
+    t->conf.ctx = t->conf.owner = t->sh;
 }
 
 static void test_done(struct test *t)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cmd/tap.h"
+#include "node/tap_requests.h"
 #include "sys/test_net.h"
 
 static int ask(const struct broker_request *q, void *ctx, const char *text, size_t len,
@@ -24,23 +24,24 @@ static int ask(const struct broker_request *q, void *ctx, const char *text, size
 static void rings_of_an_interface(void **state)
 {
     (void)state;
-    static struct tap_conf c = {
-        .word = {{"va", false}, {"vb", false}}, .n_words = 2, .ring_bytes = 1 << 20};
+    static const struct selection s = {
+        .word = {{"va", NULL, false}, {"vb", NULL, false}}, .n_words = 2, .ring_bytes = 1 << 20};
+    static struct tap_grants g = {.select = &s};
     const struct broker_request *q = &tap_requests[TAP_OPEN_RING];
     struct broker_reply r;
     int fd[RING_LIST_EACH];
     for (int i = 0; i < RING_LIST_EACH; i++) {
-        assert_int_equal(ask(q, &c, "va", 16, &r), 0);
+        assert_int_equal(ask(q, &g, "va", 16, &r), 0);
         fd[i] = r.fd;
     }
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(ask(q, &c, "va", 16, &r), -EAGAIN);
+        assert_int_equal(ask(q, &g, "va", 16, &r), -EAGAIN);
         assert_int_equal(r.fd, -1);
     }
-    assert_int_equal(ask(q, &c, "vb", 16, &r), 0);
+    assert_int_equal(ask(q, &g, "vb", 16, &r), 0);
     close(r.fd);
     close(fd[0]);
-    assert_int_equal(ask(q, &c, "va", 16, &r), 0);
+    assert_int_equal(ask(q, &g, "va", 16, &r), 0);
     close(r.fd);
     close(fd[1]);
 }

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/interfaces.h"
+
+/* Which argument of -i an interface's name belongs to: the broker opens no other. */
+static void words_match(void **state)
+{
+    (void)state;
+    struct selection c = {
+        .word = {{"veth*", "veth*", false}, {"eth0", NULL, false}, {"*[0-9]", "*[0-9]", false}},
+        .n_words = 3};
+    assert_ptr_equal(selection_word_for(&c, "eth0"), &c.word[1]);
+    assert_ptr_equal(selection_word_for(&c, "veth7"), &c.word[0]);
+    assert_ptr_equal(selection_word_for(&c, "wg3"), &c.word[2]);
+    assert_null(selection_word_for(&c, "lo"));
+    assert_null(selection_word_for(&c, ""));
+    c.word[c.n_words++] = (struct selection_word){"any", "*", true};
+    assert_ptr_equal(selection_word_for(&c, "lo"), &c.word[3]);
+    assert_ptr_equal(selection_word_for(&c, "eth0"), &c.word[1]);
+}
+
+/* The memory for patterns is shared; few interfaces get no more than a named one has. */
+static void rings_share_the_memory(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n <= INTERFACES_MAX; n++) {
+        uint32_t share = selection_ring_share(n);
+        assert_in_range(share, SELECTION_PATTERN_RING_MIN, RING_BYTES_DEFAULT);
+        assert_true(share == SELECTION_PATTERN_RING_MIN ||
+                    (uint64_t)share * n <= (uint64_t)SELECTION_PATTERN_RINGS);
+    }
+    assert_int_equal(selection_ring_share(1), RING_BYTES_DEFAULT);
+    assert_int_equal(selection_ring_share(16), SELECTION_PATTERN_RINGS / 16);
+    assert_int_equal(selection_ring_share(INTERFACES_MAX), SELECTION_PATTERN_RING_MIN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_match),
+        cmocka_unit_test(rings_share_the_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/text.h"
+#include "node/tap_impl.h"
+
+void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *words)
+{
+    char name[HISTORY_SUBJECT + 1];
+    text_name(name, sizeof(name), subject, strlen(subject)); /* an interface's: bytes */
+    history_add(&t->history, wall_now(), kind, name, "%s", words);
+    teller_tell(t->around.teller, "%s: %s", name, words);
+}
+
+/* ---- of one interface ---- */
+
+static void on_event(void *user, enum history_kind kind, const char *subject, const char *words)
+{
+    tap_event(user, kind, subject, words);
+}
+
+static void on_say(void *user, const char *text)
+{
+    const struct tap *t = user;
+    teller_tell(t->around.teller, "%s", text);
+}
+
+static int start(void *user, struct interface *i, const struct interface_kind *kind,
+                 struct error *err)
+{
+    struct tap *t = user;
+    const struct selection *s = &t->around.conf->select;
+    struct dialer_stream ds = {.ifname = i->name,
+                               .filter = s->filter ? s->filter : "",
+                               .snaplen = s->snaplen,
+                               .linktype = kind->linktype,
+                               .arphrd = kind->arphrd};
+    const struct capture_conf cc = {.stream = dialer_next_stream(t->dialer),
+                                    .take_links = s->take_links,
+                                    .keep_super = s->keep_super,
+                                    .snaplen = s->snaplen,
+                                    .seed = t->seed,
+                                    .name = i->name,
+                                    .control = &t->wake,
+                                    .backlog = t->backlog};
+    if (cc.stream == 0) {
+        return error_set(err, ENOSPC,
+                         "%s is not tapped: too many interfaces came and went in a few minutes",
+                         i->name);
+    }
+    int r = capture_start(NULL, &cc, &i->capture, err);
+    if (r < 0) {
+        return r;
+    }
+    ds.sender = capture_sender(i->capture);
+    r = dialer_add_stream(t->dialer, &ds, &i->stream);
+    if (r < 0) {
+        capture_free(TAKE_PTR(i->capture));
+        return error_sys(err, -r, "%s", i->name);
+    }
+    return 0;
+}
+
+static int open_ring(void *user, const struct interface *i, struct tapped *ret,
+                     struct ring **ret_ring, struct error *err)
+{
+    struct tap *t = user;
+    struct tapped now;
+    int fd = -1;
+    int r = tap_request_ring(t->around.broker, i->name, &now, &fd, err);
+    if (r < 0) {
+        return r;
+    }
+    const struct ring_conf rc = selection_ring(&t->around.conf->select, i->word, &now);
+    r = ring_attach(fd, &rc, ret_ring, err);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    *ret = now;
+    return 0;
+}
+
+static int give_ring(void *user, struct interface *i, struct ring *ring,
+                     const struct sock_filter *program, unsigned n, struct error *err)
+{
+    _cleanup_(ring_freep) struct ring *own = ring;
+    (void)user;
+    int r = own ? ring_set_filter(own, program, n, err) : 0;
+    if (r < 0) {
+        return r;
+    }
+    r = capture_ring(i->capture, TAKE_PTR(own));
+    return r < 0 ? error_sys(err, -r, "%s", i->name) : 0;
+}
+
+static int give_filter(void *user, struct interface *i, struct filter_prog *program,
+                       const struct ether_flow *flow)
+{
+    (void)user;
+    return capture_filter(i->capture, program, flow);
+}
+
+static void is_of_kind(void *user, struct interface *i, const struct interface_kind *kind)
+{
+    struct tap *t = user;
+    dialer_stream_kind(t->dialer, i->stream, kind->linktype, kind->arphrd);
+}
+
+static void end(void *user, struct interface *i)
+{
+    struct tap *t = user;
+    capture_stop(i->capture);
+    dialer_end_stream(t->dialer, i->stream);
+}
+
+static bool is_amplified(void *user, const struct interface *i)
+{
+    (void)user;
+    return capture_amplified(i->capture);
+}
+
+static void counts_of(void *user, const struct interface *i, struct interface_counts *ret)
+{
+    const struct tap *t = user;
+    dialer_stream_status(t->dialer, i->stream, &ret->said);
+    ret->ledger = *capture_ledger(i->capture);
+}
+
+static void free_capture(void *user, struct interface *i)
+{
+    (void)user;
+    capture_free(i->capture);
+}
+
+const struct interface_ops tap_interface_ops = {
+    .event = on_event,
+    .say = on_say,
+    .start = start,
+    .open = open_ring,
+    .ring = give_ring,
+    .filter = give_filter,
+    .kind = is_of_kind,
+    .end = end,
+    .amplified = is_amplified,
+    .counts = counts_of,
+    .free = free_capture,
+};
+
+/* ---- of all ---- */
+
+static void on_link(void *user, enum ifwatch_kind kind, const struct netif *link)
+{
+    struct tap *t = user;
+    interfaces_hear(&t->interfaces, kind, link, mono_now());
+}
+
+void tap_read_watch(struct tap *t)
+{
+    if (ifwatch_read(t->watch, on_link, t) < 0) {
+        on_link(t, IFWATCH_LOST, NULL);
+    }
+    interfaces_heard(&t->interfaces, mono_now());
+}
+
+static void on_watch(struct loop *l, int fd, uint32_t events, void *user)
+{
+    (void)l;
+    (void)fd;
+    (void)events;
+    tap_read_watch(user);
+}
+
+static int watch(void *user, struct error *err)
+{
+    struct tap *t = user;
+    int r = tap_request_watch(t->around.broker, &t->watch, err);
+    if (r < 0) {
+        return r;
+    }
+    r = loop_add_fd(t->around.loop, t->watch, EPOLLIN, on_watch, t, &t->watch_event);
+    if (r < 0) {
+        close(TAKE_FD(t->watch));
+        return error_sys(err, -r, "cannot watch the interfaces");
+    }
+    return 0;
+}
+
+static void unwatch(void *user)
+{
+    struct tap *t = user;
+    loop_del_fd(t->around.loop, TAKE_PTR(t->watch_event));
+    close(TAKE_FD(t->watch));
+}
+
+static int ask(void *user)
+{
+    const struct tap *t = user;
+    return ifwatch_ask(t->watch);
+}
+
+static int which_netns(void *user, uint64_t *ret_id)
+{
+    const struct tap *t = user;
+    return tap_request_netns(t->around.broker, ret_id);
+}
+
+static bool is_own(void *user, int index)
+{
+    const struct tap *t = user;
+    return tap_request_own(t->around.broker, index);
+}
+
+static bool has_session(void *user)
+{
+    const struct tap *t = user;
+    struct dialer_status st;
+    dialer_status(t->dialer, &st);
+    return st.up;
+}
+
+const struct interfaces_ops tap_interfaces_ops = {
+    .watch = watch,
+    .unwatch = unwatch,
+    .ask = ask,
+    .netns = which_netns,
+    .own = is_own,
+    .session = has_session,
+};
