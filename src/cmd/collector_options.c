@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "cmd/collector.h"
 #include "data/sink/queue/queue.h"
+#include "sys/tapdev.h"
 
 static const char help[] =
     "Usage: farspan collector -p PORT [-i DEVICE] [-w FILE] [OPTION...]\n"
@@ -114,8 +116,9 @@ static int set_queue(struct collector_conf *c, int opt, const char *arg)
     return r < 0 ? usage_error("collector", "%s", err.text) : 0;
 }
 
-static int set_option(struct collector_conf *c, int opt, char *arg)
+static int set_option(struct collector_line *l, int opt, char *arg)
 {
+    struct collector_conf *c = &l->conf;
     switch (opt) {
     case 'p':
         return set_port(c, arg);
@@ -133,7 +136,7 @@ static int set_option(struct collector_conf *c, int opt, char *arg)
         c->user = arg;
         break;
     case OPT_JSON:
-        c->json = true;
+        l->json = true;
         break;
     case OPT_KEEP_DEVICE:
         c->keep_device = true;
@@ -142,13 +145,15 @@ static int set_option(struct collector_conf *c, int opt, char *arg)
     case OPT_OUTPUT_QUEUE:
         return set_queue(c, opt, arg);
     default:
-        return secret_option(&c->secret, opt, arg);
+        return secret_option(&l->secret, opt, arg);
     }
     return 0;
 }
 
-static int finish(const struct collector_conf *c, int argc, char **argv)
+static int finish(struct collector_line *l, int argc, char **argv)
 {
+    struct collector_conf *c = &l->conf;
+    c->allow = l->secret.allow;
     if (optind < argc) {
         return usage_error("collector", "there is nothing to do with \"%s\"", argv[optind]);
     }
@@ -161,17 +166,17 @@ static int finish(const struct collector_conf *c, int argc, char **argv)
     if (c->keep_device && !c->device) {
         return usage_error("collector", "--keep-device is for the device of -i");
     }
-    if (c->json && c->file && strcmp(c->file, "-") == 0) {
+    if (l->json && c->file && strcmp(c->file, "-") == 0) {
         return usage_error("collector", "--json and -w - both want standard output");
     }
-    return secret_check(&c->secret, "collector", true);
+    return secret_check(&l->secret, "collector", true);
 }
 
-int collector_parse(struct collector_conf *c, int argc, char **argv)
+int collector_parse(struct collector_line *l, int argc, char **argv)
 {
     int opt;
     struct option_seen seen = {0};
-    c->threads = 1;
+    l->conf.threads = 1;
     while ((opt = getopt_long(argc, argv, ":p:i:w:k:KhV", options, NULL)) != -1) {
         if (help_option(opt, help)) {
             return -1 - EXIT_SUCCESS;
@@ -179,11 +184,11 @@ int collector_parse(struct collector_conf *c, int argc, char **argv)
         int r = opt == '?' || opt == ':'
                     ? option_error("collector", argv, opt)
                     : option_once(&seen, "collector", options, opt, optarg, "");
-        r = r == 0 ? set_option(c, opt, optarg) : r;
+        r = r == 0 ? set_option(l, opt, optarg) : r;
         if (r != 0) {
             return -1 - r;
         }
     }
-    int r = finish(c, argc, argv);
+    int r = finish(l, argc, argv);
     return r != 0 ? -1 - r : 0;
 }

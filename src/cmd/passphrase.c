@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 #include "sys/crypto/kdf.h"
 #include "sys/proctitle.h"
+#include "sys/read_file.h"
 
 enum {
     PASSPHRASE_MAX = 1024,

@@ -5,9 +5,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cmd/cmd.h"
 #include "sys/crypto/kdf.h"
+#include "sys/read_file.h"
+
+void warn_if_open(const char *command, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077)) {
+        say(command, "warning: others may read %s; chmod 600 keeps it secret", path);
+    }
+}
 
 static int load_allow(const char *path, struct secrets *ret, struct error *err)
 {

@@ -50,10 +50,5 @@ int passphrase_load(struct secret_options *o, const char *command, struct secret
                     struct error *err);
 /* Wipes. */
 void secrets_done(struct secrets *s);
-/* Reads a whole small file; the caller wipes and frees. */
-int read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct error *err);
-/* The same of one that is open; `path` is for sentences. */
-int read_open_file(int fd, const char *path, size_t max, char **ret, size_t *ret_len,
-                   struct error *err);
 /* Warns of a file of secrets that others may read. */
 void warn_if_open(const char *command, const char *path);

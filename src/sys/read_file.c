@@ -1,13 +1,10 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Small files of keys, read whole and within bounds.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/read_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
-#include "cmd/cmd.h"
 #include "sys/crypto/kdf.h"
 
 int read_open_file(int fd, const char *path, size_t max, char **ret, size_t *ret_len,
@@ -43,12 +40,4 @@ int read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct 
         return error_sys(err, errno, "cannot read %s", path);
     }
     return read_open_file(fd, path, max, ret, ret_len, err);
-}
-
-void warn_if_open(const char *command, const char *path)
-{
-    struct stat st;
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077)) {
-        say(command, "warning: others may read %s; chmod 600 keeps it secret", path);
-    }
 }

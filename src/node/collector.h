@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A collector, assembled: the listener that takes taps, the outputs their frames go to, and the
+ * devices among these. It runs in the engine, in the control thread's loop, and asks the broker by
+ * collector_requests.h. A command starts it (cmd/collector.c); several may live in one process.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "node/collector_requests.h"
+#include "node/outputs.h"
+
+enum {
+    COLLECTOR_DEVICE_FILES = 16384, /* a device for each tap: each is open twice or more */
+};
+
+struct collector_conf {
+    uint16_t port;
+    const char *device; /* a name, or a pattern with %t; NULL: none */
+    bool keep_device;
+    const char *file;      /* a path, or "-"; NULL: none */
+    const char *bind;      /* an address; NULL: all */
+    unsigned threads;      /* that receive */
+    uint32_t order_ms;     /* the window in which frames are ordered; 0: as they arrive */
+    uint64_t output_queue; /* bytes before each output; 0: as they like */
+    const char *allow;     /* the path of the list of taps; NULL: none */
+    const char *user;      /* whom the engine runs as; NULL: the default */
+};
+
+/* The pattern gives each tap a device of its own. */
+bool collector_one_each(const struct collector_conf *c);
+
+/* Opened with privileges; -1: none. */
+struct collector_opened {
+    int fd[RECEIVER_THREADS]; /* of each receiving thread */
+    int file;
+    int lock;                      /* keeps another collector from that file while it is open */
+    struct listener_device device; /* of all taps */
+};
+
+/* The socket, the device, the file, as long as privileges are there. The grants borrow from `c`.
+ * Both results have to be given up also on failure: by collector_opened_done, and, in the process
+ * that keeps the list of devices, by owndev_remove. */
+int collector_prepare(const struct collector_conf *c, const struct teller *teller,
+                      struct collector_opened *ret, struct collector_grants *ret_grants,
+                      struct error *err);
+void collector_opened_done(struct collector_opened *o);
+
+/* All is borrowed, but the handshake's configuration, which is copied. */
+struct collector_around {
+    const struct collector_conf *conf;
+    const struct handshake_conf *handshake; /* borrowed strings and lists */
+    struct collector_opened *opened;
+    struct loop *loop;
+    struct broker *broker;
+    const struct teller *teller;
+    const char *name; /* in the ledger */
+    const char *os;   /* of the host, for files */
+    /* It cannot go on: nothing is received any more, or no output is left. */
+    void (*over)(void *user, bool failed);
+    void *user;
+};
+
+struct collector;
+
+/* Receives from now on. */
+int collector_new(const struct collector_around *around, struct collector **ret, struct error *err);
+/* Takes NULL. */
+void collector_free(struct collector *c);
+
+/* Reads the list of taps again, says what came of it, and keeps the old list if it is wrong. True:
+ * that of the handshake's configuration is not used any more. */
+bool collector_reload(struct collector *c);
+/* Tells the taps, closes all books and writes out what is buffered. */
+void collector_stop(struct collector *c);
+
+/* For what is told of it. */
+const struct listener *collector_listener(const struct collector *c);
+const struct outputs *collector_outputs(const struct collector *c);
+/* The ledger, as the status socket gives it (node/report.h). `collector` is a struct collector. */
+json_t *collector_document(void *collector);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A collector's requests to its broker, both ends: the closed table, which the privileged process
+ * serves, and the functions by which the engine asks (node/devices.c and node/collector.c do). What
+ * each request may open was decided by the user's options before the split: those are the grants.
+ */
+#pragma once
+
+#include "data/link/listen/listener.h"
+#include "node/teller.h"
+#include "sys/broker.h"
+#include "sys/owndev.h"
+
+enum collector_request {
+    COLLECTOR_DEVICE, /* a tap's name, or nothing where one device serves all: makes or takes the
+                       * device; gives it, u8: its name does not hold the tap's whole, its name */
+    COLLECTOR_ALLOW,  /* the list of taps, open for reading */
+    COLLECTOR_REQUESTS,
+};
+
+/* The ctx of the table's handlers. */
+struct collector_grants {
+    const char *device; /* a device's name, or a pattern with %t; NULL: none */
+    bool one_each;      /* it is a pattern: each tap has a device of its own */
+    bool keep_device;   /* leave it when the collector ends */
+    const char *allow;  /* the path of the list of taps; NULL: none */
+    const struct teller *teller;
+    struct owndev *own; /* the list of devices; NULL in the engine, and where none could be made */
+    bool told_heard;    /* that the host's network stack hears what is on a device */
+};
+
+extern const struct broker_request collector_requests[COLLECTOR_REQUESTS];
+
+/* With privileges, at the start: the list of devices, and the device where it serves all taps. A
+ * pattern that cannot be is found now, not with the first tap. */
+int collector_open_devices(struct collector_grants *g, struct listener_device *ret,
+                           struct error *err);
+
+/* ---- in the engine; as broker_call ---- */
+
+/* `tap`: "" where one device serves all. */
+int collector_request_device(struct broker *b, const char *tap, struct listener_device *ret,
+                             struct error *err);
+int collector_request_allow(struct broker *b, int *ret_fd, struct error *err);
