@@ -10,7 +10,7 @@
 
 /* The command line. */
 struct collector_line {
-    struct collector_conf conf;
+    struct collector_conf conf; /* is first: rows of options without an offset write there */
     bool json;
     struct secret_options secret; /* its list of taps is conf.allow, too */
 };

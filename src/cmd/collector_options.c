@@ -1,156 +1,67 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The command line of `farspan collector`.
- */
-#include <stdlib.h>
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/collector_options.h"
+
 #include <string.h>
 
-#include "base/parse.h"
-#include "cmd/collector.h"
-#include "data/sink/queue/queue.h"
-#include "sys/tapdev.h"
+#define FLAG(member) OPTION_FLAG(struct collector_line, member)
+#define TEXT(member) OPTION_TEXT(struct collector_line, member)
 
-static const char help[] =
+/* Rows without an offset write there. */
+_Static_assert(offsetof(struct collector_line, conf) == 0, "the conf is first");
+
+static const char intro[] =
     "Usage: farspan collector -p PORT [-i DEVICE] [-w FILE] [OPTION...]\n"
     "\n"
     "Receives the frames of taps and makes them appear on a virtual interface, in a file, or "
-    "both.\n"
-    "\n"
-    "Where from:\n"
-    "  -p PORT                 the UDP port to listen on\n"
-    "      --bind ADDRESS      listen on this address only\n"
-    "\n"
-    "Where to, one at least:\n"
-    "  -i DEVICE               make this TAP device, or take a persistent one that is not in use;\n"
-    "                          \"ntap-%t\" makes one for each tap\n"
-    "      --keep-device       leave the device when the collector ends, for what listens on it\n"
-    "  -w FILE                 write pcapng; an existing file is continued; \"-\": standard "
-    "output\n"
-    "      --order TIME        put frames in order of their timestamps, within this window,\n"
-    "                          such as 50ms (default: in order of arrival)\n"
-    "      --output-queue SIZE memory for frames that an output has not taken yet (default: 32M\n"
-    "                          for devices, 68M for a file)\n"
-    "\n"
-    "Keys, one of:\n"
-    "  -k PASSPHRASE           shared with the taps\n"
-    "      --key-file FILE     the same, in the first line of a file; or FARSPAN_KEY in the\n"
-    "                          environment\n"
-    "      --identity FILE     the collector's own key (farspan keygen), with --allow\n"
-    "      --allow FILE        the public keys of the taps that may connect, with their names\n"
-    "  -K                      no encryption at all; the taps must be started with -K too\n"
-    "\n"
-    "Other:\n"
-    "      --threads N         threads that receive, 1 to 16 (default: 1)\n"
-    "      --user USER         the unprivileged user to run as (default: farspan, else nobody)\n"
-    "      --json              print the ledger at the end, as JSON\n"
-    "  -h, --help              print this help\n"
-    "  -V, --version           print the version\n";
+    "both.\n";
 
-enum {
-    OPT_BIND = 256,
-    OPT_THREADS,
-    OPT_USER,
-    OPT_JSON,
-    OPT_ORDER,
-    OPT_OUTPUT_QUEUE,
-    OPT_KEEP_DEVICE,
-    ORDER_MS_MAX = 60000,
+static const struct option_row rows[] = {
+    {.group = "Where from:"},
+    {'p', NULL, "PORT", "the UDP port to listen on", collector_set_port},
+    {0, "bind", "ADDRESS", "listen on this address only", TEXT(conf.bind)},
+
+    {.group = "Where to, one at least:"},
+    {'i', NULL, "DEVICE",
+     "make this TAP device, or take a persistent one that is not in use;\n"
+     "\"ntap-%t\" makes one for each tap",
+     collector_set_device},
+    {0, "keep-device", NULL, "leave the device when the collector ends, for what listens on it",
+     FLAG(conf.keep_device)},
+    {'w', NULL, "FILE", "write pcapng; an existing file is continued; \"-\": standard output",
+     TEXT(conf.file)},
+    {0, "order", "TIME",
+     "put frames in order of their timestamps, within this window,\n"
+     "such as 50ms (default: in order of arrival)",
+     collector_set_order},
+    {0, "output-queue", "SIZE",
+     "memory for frames that an output has not taken yet (default: 32M\n"
+     "for devices, 68M for a file)",
+     collector_set_queue},
+
+    {.group = "Keys, one of:"},
+    {'k', NULL, "PASSPHRASE", "shared with the taps", secret_set_passphrase,
+     OPTION_AT(struct collector_line, secret, struct secret_options)},
+    {0, "key-file", "FILE",
+     "the same, in the first line of a file; or FARSPAN_KEY in the\n"
+     "environment",
+     TEXT(secret.key_file)},
+    {0, "identity", "FILE", "the collector's own key (farspan keygen), with --allow",
+     TEXT(secret.identity)},
+    {0, "allow", "FILE", "the public keys of the taps that may connect, with their names",
+     TEXT(secret.allow)},
+    {'K', NULL, NULL, "no encryption at all; the taps must be started with -K too",
+     FLAG(secret.plain)},
+
+    {.group = "Other:"},
+    {0, "threads", "N", "threads that receive, 1 to 16 (default: 1)", collector_set_threads},
+    {0, "user", "USER", "the unprivileged user to run as (default: farspan, else nobody)",
+     TEXT(conf.user)},
+    {0, "json", NULL, "print the ledger at the end, as JSON", FLAG(json)},
 };
 
-static const struct option options[] = {
-    {"bind", required_argument, NULL, OPT_BIND},
-    {"key-file", required_argument, NULL, OPT_KEY_FILE},
-    {"identity", required_argument, NULL, OPT_IDENTITY},
-    {"allow", required_argument, NULL, OPT_ALLOW},
-    {"threads", required_argument, NULL, OPT_THREADS},
-    {"user", required_argument, NULL, OPT_USER},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"order", required_argument, NULL, OPT_ORDER},
-    {"output-queue", required_argument, NULL, OPT_OUTPUT_QUEUE},
-    {"keep-device", no_argument, NULL, OPT_KEEP_DEVICE},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {0},
-};
+static const struct option_table table = {"collector", intro, 26, false, rows, ARRAY_SIZE(rows)};
 
-static int set_port(struct collector_conf *c, const char *arg)
-{
-    struct error err = {""};
-    uint64_t v = 0;
-    int r = parse_u64(arg, "-p", 1, UINT16_MAX, &v, &err);
-    c->port = (uint16_t)v;
-    return r < 0 ? usage_error("collector", "%s", err.text) : 0;
-}
-
-static int set_threads(struct collector_conf *c, const char *arg)
-{
-    struct error err = {""};
-    uint64_t v = 0;
-    int r = parse_u64(arg, "--threads", 1, RECEIVER_THREADS, &v, &err);
-    c->threads = (unsigned)v;
-    return r < 0 ? usage_error("collector", "%s", err.text) : 0;
-}
-
-static int set_device(struct collector_conf *c, const char *arg)
-{
-    if (strcmp(arg, "any") == 0) {
-        return usage_error("collector", "-i any: programs that capture call all interfaces that: "
-                                        "choose another name for the device");
-    }
-    if (!strstr(arg, "%t") && !tapdev_name_valid(arg)) {
-        return usage_error("collector",
-                           "-i \"%s\": a device's name has 1 to 15 characters, without blanks, "
-                           "'/', ':' and '%%' (but %%t for the tap's name)",
-                           arg);
-    }
-    c->device = arg;
-    return 0;
-}
-
-static int set_queue(struct collector_conf *c, int opt, const char *arg)
-{
-    struct error err = {""};
-    int r = opt == OPT_ORDER ? parse_ms(arg, "--order", 1, ORDER_MS_MAX, &c->order_ms, &err)
-                             : parse_size(arg, "--output-queue", false, QUEUE_BYTES_MIN,
-                                          QUEUE_BYTES_MAX, &c->output_queue, &err);
-    return r < 0 ? usage_error("collector", "%s", err.text) : 0;
-}
-
-static int set_option(struct collector_line *l, int opt, char *arg)
-{
-    struct collector_conf *c = &l->conf;
-    switch (opt) {
-    case 'p':
-        return set_port(c, arg);
-    case 'i':
-        return set_device(c, arg);
-    case 'w':
-        c->file = arg;
-        break;
-    case OPT_BIND:
-        c->bind = arg;
-        break;
-    case OPT_THREADS:
-        return set_threads(c, arg);
-    case OPT_USER:
-        c->user = arg;
-        break;
-    case OPT_JSON:
-        l->json = true;
-        break;
-    case OPT_KEEP_DEVICE:
-        c->keep_device = true;
-        break;
-    case OPT_ORDER:
-    case OPT_OUTPUT_QUEUE:
-        return set_queue(c, opt, arg);
-    default:
-        return secret_option(&l->secret, opt, arg);
-    }
-    return 0;
-}
-
-static int finish(struct collector_line *l, int argc, char **argv)
+static int check(struct collector_line *l, int argc, char **argv)
 {
     struct collector_conf *c = &l->conf;
     c->allow = l->secret.allow;
@@ -174,21 +85,11 @@ static int finish(struct collector_line *l, int argc, char **argv)
 
 int collector_parse(struct collector_line *l, int argc, char **argv)
 {
-    int opt;
-    struct option_seen seen = {0};
     l->conf.threads = 1;
-    while ((opt = getopt_long(argc, argv, ":p:i:w:k:KhV", options, NULL)) != -1) {
-        if (help_option(opt, help)) {
-            return -1 - EXIT_SUCCESS;
-        }
-        int r = opt == '?' || opt == ':'
-                    ? option_error("collector", argv, opt)
-                    : option_once(&seen, "collector", options, opt, optarg, "");
-        r = r == 0 ? set_option(l, opt, optarg) : r;
-        if (r != 0) {
-            return -1 - r;
-        }
+    int r = options_parse(&table, l, argc, argv);
+    if (r != 0) {
+        return r;
     }
-    int r = finish(l, argc, argv);
+    r = check(l, argc, argv);
     return r != 0 ? -1 - r : 0;
 }

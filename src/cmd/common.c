@@ -32,45 +32,6 @@ int usage_error(const char *command, const char *fmt, ...)
     return EXIT_USAGE;
 }
 
-bool help_option(int opt, const char *help)
-{
-    if (opt == 'h') {
-        fputs(help, stdout);
-    } else if (opt == 'V') {
-        puts("farspan " FARSPAN_VERSION);
-    }
-    return opt == 'h' || opt == 'V';
-}
-
-int option_error(const char *command, char **argv, int opt)
-{
-    const char *word = argv[optind > 0 ? optind - 1 : 0];
-    if (optopt > ' ' && optopt < 127 && strncmp(word, "--", 2) != 0) {
-        return usage_error(
-            command, opt == ':' ? "option -%c needs a value" : "there is no option -%c", optopt);
-    }
-    return usage_error(command, opt == ':' ? "option %s needs a value" : "there is no option %s",
-                       word);
-}
-
-int option_once(struct option_seen *seen, const char *command, const struct option *options,
-                int opt, const char *arg, const char *repeat)
-{
-    const char *name = NULL;
-    if (!arg || opt < 0 || opt >= OPTION_VALUES || (opt < 128 && strchr(repeat, opt))) {
-        return 0;
-    }
-    if (!seen->opt[opt]) {
-        seen->opt[opt] = true;
-        return 0;
-    }
-    for (const struct option *o = options; opt >= 128 && o->name; o++) {
-        name = o->val == opt ? o->name : name;
-    }
-    return name ? usage_error(command, "--%s is given twice", name)
-                : usage_error(command, "-%c is given twice", opt);
-}
-
 void host_name(char ret[LINK_NAME_MAX + 1])
 {
     struct utsname u;

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `farspan keygen`: makes a key pair.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,16 +10,23 @@
 #include "cmd/cmd.h"
 #include "sys/crypto/kdf.h"
 
-static const char help[] =
+static const char intro[] =
     "Usage: farspan keygen [-o FILE]\n"
     "\n"
     "Makes a key pair for a tap or a collector. The private key goes to FILE (mode 0600, never\n"
     "overwritten), the public key to standard output. Without -o both go to standard output, the\n"
-    "public key as a comment.\n"
-    "\n"
-    "  -o, --output FILE     where the private key goes\n"
-    "  -h, --help            print this help\n"
-    "  -V, --version         print the version\n";
+    "public key as a comment.\n";
+
+/* The command line. */
+struct keygen {
+    const char *path;
+};
+
+static const struct option_row rows[] = {
+    {'o', "output", "FILE", "where the private key goes", OPTION_TEXT(struct keygen, path)},
+};
+
+static const struct option_table table = {"keygen", intro, 24, false, rows, ARRAY_SIZE(rows)};
 
 static int write_key(const char *path, const char *text)
 {
@@ -71,26 +81,13 @@ static int generate(const char *path)
 
 int cmd_keygen(int argc, char **argv)
 {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
-    const char *path = NULL;
-    int opt;
-    while ((opt = getopt_long(argc, argv, ":o:hV", options, NULL)) != -1) {
-        switch (opt) {
-        case 'o':
-            if (path) {
-                return usage_error("keygen", "-o is given twice");
-            }
-            path = optarg;
-            break;
-        default:
-            return help_option(opt, help) ? EXIT_SUCCESS : option_error("keygen", argv, opt);
-        }
+    struct keygen k = {NULL};
+    int r = options_parse(&table, &k, argc, argv);
+    if (r != 0) {
+        return -1 - r;
     }
     if (optind < argc) {
         return usage_error("keygen", "there is nothing to do with \"%s\"", argv[optind]);
     }
-    return generate(path);
+    return generate(k.path);
 }

@@ -28,35 +28,11 @@ int secret_check(const struct secret_options *o, const char *command, bool colle
     return 0;
 }
 
-static int take_passphrase(struct secret_options *o, char *arg)
+int secret_set_passphrase(void *to, const struct option_given *given)
 {
+    struct secret_options *o = to;
     free(o->passphrase);
-    o->passphrase = strdup(arg);
-    proctitle_wipe_value(arg);
+    o->passphrase = strdup(given->arg);
+    proctitle_wipe_value(given->arg);
     return o->passphrase ? 0 : EXIT_FAILURE;
-}
-
-int secret_option(struct secret_options *o, int opt, char *arg)
-{
-    switch (opt) {
-    case 'k':
-        return take_passphrase(o, arg);
-    case 'K':
-        o->plain = true;
-        return 0;
-    case OPT_KEY_FILE:
-        o->key_file = arg;
-        return 0;
-    case OPT_IDENTITY:
-        o->identity = arg;
-        return 0;
-    case OPT_PEER:
-        o->peer = arg;
-        return 0;
-    case OPT_ALLOW:
-        o->allow = arg;
-        return 0;
-    default:
-        return -1;
-    }
 }

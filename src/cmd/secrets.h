@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "cmd/options.h"
 #include "data/link/handshake.h"
 
 /* The options for keys; texts that getopt left in place. */
@@ -21,16 +22,8 @@ struct secret_options {
     bool plain;           /* -K */
 };
 
-/* The options about keys, for a command's own table beside -k and -K. */
-enum {
-    OPT_KEY_FILE = 512,
-    OPT_IDENTITY,
-    OPT_PEER,
-    OPT_ALLOW,
-};
-
-/* Takes one of them, or -k or -K: 0, EXIT_FAILURE, or -1 when it is another option. */
-int secret_option(struct secret_options *o, int opt, char *arg);
+/* Of the row for -k, which writes to a struct secret_options; the others are texts and a flag. */
+option_set secret_set_passphrase;
 
 /* Do the options name exactly one kind of key, and all of it? 0 or usage_error's EXIT_USAGE. */
 int secret_check(const struct secret_options *o, const char *command, bool collector);

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `farspan status`: what the programs on this host say of themselves, printed.
+ */
 #include <poll.h>
 #include <stdlib.h>
 
@@ -7,23 +10,27 @@
 #include "cmd/status_ask.h"
 #include "node/document.h"
 
-static const char help[] = "Usage: farspan status [NAME|PATH] [--json] [--watch]\n"
-                           "\n"
-                           "Shows the ledger of the taps and collectors that run on this host: "
-                           "what came in at each stage,\n"
-                           "what went on, and what was dropped, by reason. NAME is a tap's or "
-                           "collector's, PATH a control\n"
-                           "socket; without either, all are shown.\n"
-                           "\n"
-                           "      --json            print one JSON array\n"
-                           "  -w, --watch           print again every second, until interrupted\n"
-                           "  -h, --help            print this help\n"
-                           "  -V, --version         print the version\n";
+static const char intro[] =
+    "Usage: farspan status [NAME|PATH] [--json] [--watch]\n"
+    "\n"
+    "Shows the ledger of the taps and collectors that run on this host: what came in at each "
+    "stage,\n"
+    "what went on, and what was dropped, by reason. NAME is a tap's or collector's, PATH a "
+    "control\n"
+    "socket; without either, all are shown.\n";
 
 struct status {
     const char *name;
     bool json, watch;
 };
+
+static const struct option_row rows[] = {
+    {0, "json", NULL, "print one JSON array", OPTION_FLAG(struct status, json)},
+    {'w', "watch", NULL, "print again every second, until interrupted",
+     OPTION_FLAG(struct status, watch)},
+};
+
+static const struct option_table table = {"status", intro, 24, false, rows, ARRAY_SIZE(rows)};
 
 static void show(const struct status *s, const json_t *all)
 {
@@ -67,24 +74,10 @@ static int run(const struct status *s)
 
 int cmd_status(int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'J'},
-                                            {"watch", no_argument, NULL, 'w'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
     struct status s = {0};
-    int opt;
-    while ((opt = getopt_long(argc, argv, ":whV", options, NULL)) != -1) {
-        switch (opt) {
-        case 'J':
-            s.json = true;
-            break;
-        case 'w':
-            s.watch = true;
-            break;
-        default:
-            return help_option(opt, help) ? EXIT_SUCCESS : option_error("status", argv, opt);
-        }
+    int r = options_parse(&table, &s, argc, argv);
+    if (r != 0) {
+        return -1 - r;
     }
     s.name = optind < argc ? argv[optind++] : NULL;
     if (optind < argc) {

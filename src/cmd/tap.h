@@ -10,9 +10,9 @@
 
 /* The command line. */
 struct tap_line {
-    struct tap_conf conf;
+    struct tap_conf conf;      /* is first: rows of options without an offset write there */
     const char *filter_option; /* -f */
-    bool json, strict;
+    bool list, json, strict;
     struct secret_options secret;
 };
 

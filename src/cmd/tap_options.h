@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line of `farspan tap` in its parts: rows (tap_options.c), options whose value has a
+ * form (tap_values.c), what is checked across options (tap_checks.c), and --list (tap_list.c).
+ */
+#pragma once
+
+#include "cmd/options.h"
+#include "cmd/tap.h"
+
+/* Of rows; they write to a struct tap_conf. */
+option_set tap_set_interface, tap_set_direction, tap_set_vlans, tap_set_snaplen, tap_set_ring,
+    tap_set_collector, tap_set_backlog, tap_set_mtu, tap_set_name;
+
+/* Looks at the options together and takes the filter from them or from the `n` words behind them:
+ * 0, or an exit status after a message. */
+int tap_check(struct tap_line *l, int n, char **words);
+
+/* Prints the interfaces of the namespace that --netns names; NULL: of this one. An exit status. */
+int tap_list(const char *netns);
