@@ -11,38 +11,40 @@
 #include "sys/crypto/kdf.h"
 
 static const struct {
-    const char *name;
+    const char *name, *help;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"tap", cmd_tap},
-    {"collector", cmd_collector},
-    {"keygen", cmd_keygen},
-    {"status", cmd_status},
+    {"tap", "capture from interfaces and send the frames to a collector", cmd_tap},
+    {"collector", "receive from taps; to a virtual interface, a file, a pipe", cmd_collector},
+    {"keygen", "make a key pair for a tap or a collector", cmd_keygen},
+    {"status", "show the ledger of the taps and collectors on this host", cmd_status},
 };
 
-static const char help[] =
-    "Usage: farspan COMMAND [OPTION...]\n"
-    "\n"
-    "Software network taps: captures on a far host, carries the frames over an encrypted link, "
-    "and\n"
-    "makes them appear at home as a SPAN port would.\n"
-    "\n"
-    "Commands:\n"
-    "  tap          capture from interfaces and send the frames to a collector\n"
-    "  collector    receive from taps; to a virtual interface, a file, a pipe\n"
-    "  keygen       make a key pair for a tap or a collector\n"
-    "  status       show the ledger of the taps and collectors on this host\n"
-    "\n"
-    "Options:\n"
-    "  -h, --help     print this help; \"farspan COMMAND --help\" that of a command\n"
-    "  -V, --version  print the version\n";
+static void print_help(void)
+{
+    puts(
+        "Usage: farspan COMMAND [OPTION...]\n"
+        "\n"
+        "Software network taps: captures on a far host, carries the frames over an encrypted link, "
+        "and\n"
+        "makes them appear at home as a SPAN port would.\n"
+        "\n"
+        "Commands:");
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        printf("  %-12s %s\n", commands[i].name, commands[i].help);
+    }
+    puts("\n"
+         "Options:\n"
+         "  -h, --help     print this help; \"farspan COMMAND --help\" that of a command\n"
+         "  -V, --version  print the version");
+}
 
 int main(int argc, char **argv)
 {
     struct error err;
     const char *word = argc > 1 ? argv[1] : "";
     if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
-        fputs(help, stdout);
+        print_help();
         return EXIT_SUCCESS;
     }
     if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0) {
