@@ -174,6 +174,13 @@ def test_size_refuses_longer_files(run, tree):
     assert done.stdout == "src/base/a.c: 601 lines, at most 600\n"
 
 
+def test_size_refuses_commands_that_are_more_than_wiring(run, tree):
+    sizes = {"src/cmd/a.c": 150, "src/cmd/b.h": 151, "src/cmd/a_test.c": 151, "src/node/cmd/c.c": 151}
+    top = tree({**{path: "int a;\n" * lines for path, lines in sizes.items()}, "ratchet": ""})
+    done = run("check-size", top / "src", top / "ratchet")
+    assert (done.returncode, done.stdout) == (1, "src/cmd/b.h: 151 lines, at most 150\n")
+
+
 def test_size_ratchet_only_shrinks(run, tree):
     source = function("long", 70)
     assert run("check-size", *size_tree(tree, source, "src/base/a.c:long 70\n")).returncode == 0
