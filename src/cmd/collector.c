@@ -101,17 +101,12 @@ static int engine(struct command *c, struct error *err)
         return r;
     }
     collector_say_where(&c->line.conf);
-    r = loop_run(c->program.loop);
+    bool ok = loop_run(c->program.loop) == EXIT_SUCCESS;
     collector_stop(c->collector);
     collector_summary(c->collector);
-    if (c->line.json) {
-        int printed = program_print(collector_document(c->collector), err);
-        if (printed < 0) {
-            return printed;
-        }
-    }
-    bool ok = r == 0 && !collector_outputs(c->collector)->failed;
-    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+    ok = ok && !collector_outputs(c->collector)->failed;
+    r = c->line.json ? program_print(collector_document(c->collector), err) : 0;
+    return r < 0 ? r : ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int run(struct command *c, struct error *err)
@@ -128,9 +123,6 @@ static int run(struct command *c, struct error *err)
     r = r < 0 ? r : split(c, err);
     r = r < 0 ? r : program_wall_in(&c->program, on_signal, c, err);
     r = r < 0 ? r : engine(c, err);
-    if (r < 0) {
-        say("collector", "%s", err->text);
-    }
     collector_free(c->collector);
     program_done(&c->program);
     collector_opened_done(&c->opened);
@@ -147,6 +139,9 @@ int cmd_collector(int argc, char **argv)
     }
     snprintf(c.name, sizeof(c.name), "collector-%u", c.line.conf.port);
     r = run(&c, &err);
+    if (r < 0) {
+        say("collector", "%s", err.text);
+    }
     secrets_done(&c.secrets);
     free(c.line.secret.passphrase);
     return r < 0 ? EXIT_FAILURE : r;

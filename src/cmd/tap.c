@@ -87,15 +87,10 @@ static int engine(struct command *c, struct error *err)
         return r;
     }
     tap_start(c->tap);
-    r = loop_run(c->program.loop);
+    bool ok = loop_run(c->program.loop) == EXIT_SUCCESS;
     int status = tap_summary(c->tap, c->line.conf.collector_text, c->line.strict);
-    if (c->line.json) {
-        int printed = program_print(tap_document(c->tap), err);
-        if (printed < 0) {
-            return printed;
-        }
-    }
-    return r == EXIT_SUCCESS ? status : EXIT_FAILURE;
+    r = c->line.json ? program_print(tap_document(c->tap), err) : 0;
+    return r < 0 ? r : ok ? status : EXIT_FAILURE;
 }
 
 static int run(struct command *c, struct error *err)
