@@ -6,7 +6,7 @@
 #define FLAG(member) OPTION_FLAG(struct collector_line, member)
 #define TEXT(member) OPTION_TEXT(struct collector_line, member)
 
-/* Rows without an offset write there. */
+/* Rows without an offset write to the conf. */
 _Static_assert(offsetof(struct collector_line, conf) == 0, "the conf is first");
 
 static const char intro[] =

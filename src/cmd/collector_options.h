@@ -8,6 +8,6 @@
 #include "cmd/collector.h"
 #include "cmd/options.h"
 
-/* They write to a struct collector_conf. */
+/* The setters of rows; each writes to a struct collector_conf. */
 option_set collector_set_port, collector_set_threads, collector_set_device, collector_set_order,
     collector_set_queue;

@@ -47,7 +47,7 @@ static void make_strings(const struct option_table *t, struct getopt_strings *re
     if (t->options_first) {
         *p++ = '+';
     }
-    *p++ = ':'; /* the sentences are ours */
+    *p++ = ':'; /* getopt_long prints nothing; refuse() does */
     for (size_t i = 0; (row = option_row_at(t, i)); i++) {
         if (row->letter) {
             *p++ = row->letter;

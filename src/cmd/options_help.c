@@ -3,7 +3,7 @@
 
 #include "cmd/options.h"
 
-/* Of every command, at the end of its help. */
+/* The rows of every command, at the end of its help. */
 static const struct option_row common[] = {
     {'h', "help", NULL, "print this help"},
     {'V', "version", NULL, "print the version"},

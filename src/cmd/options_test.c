@@ -175,7 +175,7 @@ static void wrong_lines_are_refused(void **state)
     }
 }
 
-/* They end the line where they stand. */
+/* -h and -V end the line where they stand. */
 static void help_and_version(void **state)
 {
     (void)state;

@@ -22,7 +22,8 @@ struct secret_options {
     bool plain;           /* -K */
 };
 
-/* Of the row for -k, which writes to a struct secret_options; the others are texts and a flag. */
+/* The setter of the row for -k; it writes to a struct secret_options. The other rows about keys are
+ * texts and a flag. */
 option_set secret_set_passphrase;
 
 /* Do the options name exactly one kind of key, and all of it? 0 or usage_error's EXIT_USAGE. */

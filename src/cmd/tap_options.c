@@ -4,7 +4,7 @@
 #define FLAG(member) OPTION_FLAG(struct tap_line, member)
 #define TEXT(member) OPTION_TEXT(struct tap_line, member)
 
-/* Rows without an offset write there. */
+/* Rows without an offset write to the conf. */
 _Static_assert(offsetof(struct tap_line, conf) == 0, "the conf is first");
 
 static const char intro[] =

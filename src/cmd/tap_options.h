@@ -8,7 +8,7 @@
 #include "cmd/options.h"
 #include "cmd/tap.h"
 
-/* Of rows; they write to a struct tap_conf. */
+/* The setters of rows; each writes to a struct tap_conf. */
 option_set tap_set_interface, tap_set_direction, tap_set_vlans, tap_set_snaplen, tap_set_ring,
     tap_set_collector, tap_set_backlog, tap_set_mtu, tap_set_name;
 
