@@ -180,7 +180,7 @@ static void came_back(struct interface_room *room, const struct interface *i,
     }
 }
 
-/* What cannot be taken up is said and, where that may help, tried again. */
+/* A failure is said and, where that may help, tried again. */
 void interface_take(struct interface_room *room, struct interface *i, struct mono now)
 {
     struct error err = {""};

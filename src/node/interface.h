@@ -34,7 +34,7 @@ struct interface_kind {
     uint16_t linktype, arphrd;
 };
 
-/* What it has counted, and what the collector has said of that. */
+/* The capture's counts, and what the collector has said of them. */
 struct interface_counts {
     struct ledger ledger;
     struct dialer_stream_status said;

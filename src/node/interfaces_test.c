@@ -140,7 +140,7 @@ static void a_collectors_device_is_left_out(void **state)
     fake_done(f);
 }
 
-/* Who has named it wants it, and only the kernel's own kind of device can be one. */
+/* A name of the command line is tapped all the same, and only a TUN/TAP device can be one. */
 static void only_a_pattern_leaves_it_out(void **state)
 {
     (void)state;
@@ -319,7 +319,7 @@ static void who_has_just_gone_is_kept_for_a_moment(void **state)
     fake_done(f);
 }
 
-/* What the user has named is waited for, however long. */
+/* An interface of the command line is waited for, however long. */
 static void a_name_is_never_forgotten(void **state)
 {
     (void)state;

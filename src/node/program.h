@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every program that runs until a signal has in common: the status socket, the split of
- * privileges, the walls around the engine, its loop and signals, and the end. A command (cmd/tap.c,
+ * The frame of a program that runs until a signal: the status socket, the split of privileges, the
+ * walls around the engine, its loop and signals, and the end. A command (cmd/tap.c,
  * cmd/collector.c) calls the functions below in their order, and between them makes what it runs.
  */
 #pragma once

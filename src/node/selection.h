@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a tap's user has selected: interfaces, by name or pattern, and which of their frames. It is
+ * A user's selection for a tap: interfaces, by name or pattern, and which of their frames. It is
  * checked and compiled before the privileges are split, and is the same in both processes then: the
  * broker opens no other interface (tap_requests.c), and the engine makes rings and filters by it
  * (interface.c, interfaces.c).

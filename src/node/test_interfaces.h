@@ -25,7 +25,7 @@ enum {
     FAKE_TEXT = 4096,
 };
 
-/* What an interface's stream has. */
+/* The capture and stream of one interface. */
 struct fake_stream {
     bool open; /* capture and stream are there */
     bool ring, ended;
