@@ -29,7 +29,7 @@ static void assert_prints(const char *json, const char *want)
     free(text);
 }
 
-/* What another version says, or less than expected, is shown as far as it is understood. */
+/* A document of another version, or one with less than expected, is shown as far as it is known. */
 static void prints_what_it_gets(void **state)
 {
     (void)state;
