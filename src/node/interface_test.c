@@ -313,6 +313,7 @@ static void leaves_the_tunnel_out(void **state)
     interfaces_flow(&f->all, NULL);
     assert_memory_equal(&f->all.room.former, &b, sizeof(b));
     assert_int_equal(s->filters, before + 3);
+    fake_told(f, "");
     fake_vanish(f, eth0);
     interfaces_flow(&f->all, &a);
     assert_int_equal(s->filters, before + 3);
@@ -341,15 +342,17 @@ static void gives_what_was_sent(void **state)
     fake_told(f, "");
     s->amplified = true;
     interfaces_tell_amplified(&f->all);
-    interfaces_tell_amplified(&f->all);
     fake_told(f,
               "amplification eth0 frames come because frames are sent: what goes to the collector "
               "passes here again, wrapped; its frames are dropped until that is over\n");
-    s->amplified = false;
     interfaces_tell_amplified(&f->all);
+    fake_told(f, "");
+    s->amplified = false;
     interfaces_tell_amplified(&f->all);
     fake_told(f, "amplification-over eth0 frames do not come because of what is sent any more: "
                  "they are carried again\n");
+    interfaces_tell_amplified(&f->all);
+    fake_told(f, "");
     fake_done(f);
 }
 

@@ -1,22 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The lives of many interfaces together, in a world without a network: patterns, what is left out,
- * limits, what the kernel did not tell, and the namespace.
+ * what the kernel did not tell, and the namespace. interfaces_limits_test.c has the limits.
  */
 #include "node/test_interfaces.h"
-
-/* A pattern, and nothing that matches it. */
-static struct fake *waiting(const char *pattern)
-{
-    char text[96];
-    struct fake *f = fake_new();
-    fake_select(f, pattern);
-    fake_run(f);
-    snprintf(text, sizeof(text), "says no interface matches \"%s\" yet: waiting for one\n",
-             pattern);
-    fake_told(f, text);
-    return f;
-}
 
 /* ---- the start ---- */
 
@@ -79,7 +66,7 @@ static void a_pattern_takes_up_what_is_there(void **state)
 static void a_pattern_takes_up_what_comes(void **state)
 {
     (void)state;
-    struct fake *f = waiting("veth*");
+    struct fake *f = fake_waiting("veth*");
     struct netif *veth1 = fake_appear(f, "veth1", 3);
     fake_told(f, "interface-appeared veth1 is there and tapped (index 3, MTU 1500)\n");
     fake_vanish(f, veth1);
@@ -95,7 +82,7 @@ static void a_pattern_takes_up_what_comes(void **state)
 static void what_cannot_be_tapped_is_told_once(void **state)
 {
     (void)state;
-    struct fake *f = waiting("wlan*");
+    struct fake *f = fake_waiting("wlan*");
     struct netif *wlan0 = fake_add(f, "wlan0", 3);
     wlan0->arphrd = ARPHRD_IEEE80211;
     fake_tell(f, wlan0);
@@ -122,7 +109,7 @@ static void a_collectors_device_is_left_out(void **state)
     (void)state;
     static const char told[] = "own-device ntap0 is the device of a collector on this host, and "
                                "is not tapped\n";
-    struct fake *f = waiting("*");
+    struct fake *f = fake_waiting("*");
     struct netif *ntap0 = fake_add(f, "ntap0", 3);
     snprintf(ntap0->kind, sizeof(ntap0->kind), "tun");
     f->own = 3;
@@ -161,7 +148,7 @@ static void only_a_pattern_leaves_it_out(void **state)
 static void a_collector_may_take_it_later(void **state)
 {
     (void)state;
-    struct fake *f = waiting("*");
+    struct fake *f = fake_waiting("*");
     struct netif *tap0 = fake_add(f, "tap0", 3);
     snprintf(tap0->kind, sizeof(tap0->kind), "tun");
     tap0->flags = 0;
@@ -178,186 +165,9 @@ static void a_collector_may_take_it_later(void **state)
     f->own = 0; /* the collector has ended and left it */
     fake_tell(f, tap0);
     fake_told(f, "interface-appeared tap0 is back (index 3, MTU 1500)\n");
-    fake_done(f);
-}
-
-/* ---- limits ---- */
-
-/* So many that match "v*", from index 1 on. */
-static void appear_many(struct fake *f, unsigned n)
-{
-    for (unsigned k = 0; k < n; k++) {
-        char name[IFNAMSIZ];
-        snprintf(name, sizeof(name), "v%u", k);
-        fake_appear(f, name, (int)k + 1);
-    }
-    f->text[0] = '\0';
-}
-
-static void no_more_than_so_many(void **state)
-{
-    (void)state;
-    static const char told[] =
-        "interface-not-tapped w w is not tapped: no more than 256 interfaces "
-        "are\n";
-    struct fake *f = waiting("[vw]*");
-    appear_many(f, INTERFACES_MAX);
-    assert_int_equal(f->all.n, INTERFACES_MAX);
-    struct netif *w = fake_appear(f, "w", 1000);
-    fake_told(f, told);
-    fake_pass(f, 59999);
-    fake_tell(f, w);
-    fake_told(f, "");
-    fake_pass(f, 1);
-    fake_tell(f, w);
-    fake_told(f, told);
-    assert_int_equal(f->all.n, INTERFACES_MAX);
-    fake_done(f);
-}
-
-/* When another wants its place, one that is gone is forgotten, and all are asked for. */
-static void who_is_gone_makes_room(void **state)
-{
-    (void)state;
-    struct fake *f = waiting("[vw]*");
-    appear_many(f, INTERFACES_MAX);
-    uint16_t stream = fake_interface(f, "v9")->stream;
-    fake_vanish(f, fake_find(f, "v9"));
-    fake_pass(f, 5000);
-    assert_false(f->stream[stream].ended); /* nobody wants it */
-    fake_appear(f, "w", 1000);
-    fake_pass(f, 0);
-    assert_true(f->stream[stream].ended);
-    assert_true(fake_interface(f, "v9")->ending);
-    interfaces_stream_ended(&f->all, stream);
-    assert_null(fake_interface(f, "v9"));
-    unsigned asks = f->asks;
-    fake_pass(f, 500);
-    assert_int_equal(f->asks, asks + 1);
-    fake_answer(f);
-    assert_true(fake_stream_of(f, "w")->ring);
-    assert_int_equal(f->all.n, INTERFACES_MAX);
-    fake_done(f);
-}
-
-static void without_a_stream_it_waits(void **state)
-{
-    (void)state;
-    struct fake *f = waiting("v*");
-    f->max_streams = 1;
-    struct netif *v0 = fake_appear(f, "v0", 1);
-    f->text[0] = '\0';
-    fake_appear(f, "v1", 2);
-    fake_told(f, "interface-not-tapped v1 no stream for v1\n");
-    fake_vanish(f, v0);
-    fake_pass(f, 1000);
-    interfaces_stream_ended(&f->all, 1);
-    f->max_streams = 2;
-    fake_pass(f, 500);
-    fake_answer(f);
-    assert_true(fake_stream_of(f, "v1")->ring);
-    fake_done(f);
-}
-
-/* More than INTERFACES_GONE are gone: the one that has been gone for longest is forgotten, after a
- * moment, and its counts are kept in the sum. */
-static void the_oldest_is_forgotten(void **state)
-{
-    (void)state;
-    struct fake *f = waiting("v*");
-    appear_many(f, INTERFACES_GONE + 4);
-    fake_vanish(f, fake_find(f, "v5"));
-    fake_pass(f, 100);
-    fake_vanish(f, fake_find(f, "v3"));
-    fake_pass(f, 100);
-    for (int k = 6; k < 6 + INTERFACES_GONE - 2; k++) {
-        char name[IFNAMSIZ];
-        snprintf(name, sizeof(name), "v%d", k);
-        fake_vanish(f, fake_find(f, name));
-    }
-    fake_pass(f, 60000);
-    const struct fake_stream *v3 = fake_stream_of(f, "v3");
-    struct fake_stream *v5 = fake_stream_of(f, "v5");
-    assert_false(v5->ended); /* 64 may be gone */
-    fake_vanish(f, fake_find(f, "v0"));
-    f->session = false;
-    fake_pass(f, 1);
-    assert_false(v5->ended); /* it may have frames that wait for a session */
-    f->session = true;
-    fake_pass(f, 1);
-    assert_true(v5->ended);
-    assert_false(v3->ended);
-    fake_pass(f, 60000);
-    assert_false(v3->ended); /* v5 is one less */
-    v5->frames = 1234;
-    v5->unconfirmed = 5;
-    interfaces_stream_ended(&f->all, fake_interface(f, "v5")->stream);
-    assert_int_equal(f->all.gone.n, 1);
-    assert_int_equal(ledger_get(&f->all.gone.counts.ledger, LEDGER_RING_IN), 1234);
-    assert_int_equal(f->all.gone.counts.said.unconfirmed, 5);
-    assert_null(fake_interface(f, "v5"));
-    interfaces_stream_ended(&f->all, 999); /* nobody's */
-    assert_int_equal(f->all.gone.n, 1);
-    fake_done(f);
-}
-
-static void who_has_just_gone_is_kept_for_a_moment(void **state)
-{
-    (void)state;
-    struct fake *f = waiting("v*");
-    appear_many(f, INTERFACES_GONE + 1);
-    for (int k = 0; k <= INTERFACES_GONE; k++) {
-        char name[IFNAMSIZ];
-        snprintf(name, sizeof(name), "v%d", k);
-        fake_vanish(f, fake_find(f, name));
-    }
-    const struct fake_stream *v0 = fake_stream_of(f, "v0");
-    fake_pass(f, INTERFACES_GONE_MS - 1);
-    assert_false(v0->ended);
-    fake_pass(f, 1);
-    assert_true(v0->ended);
-    fake_done(f);
-}
-
-/* An interface of the command line is waited for, however long. */
-static void a_name_is_never_forgotten(void **state)
-{
-    (void)state;
-    struct fake *f = fake_new();
-    fake_select(f, "eth0");
-    fake_select(f, "v*");
-    struct netif *eth0 = fake_add(f, "eth0", 1000);
-    fake_run(f);
-    fake_vanish(f, eth0);
-    fake_pass(f, 100000);
-    appear_many(f, INTERFACES_MAX); /* one of them finds no place */
-    fake_pass(f, 100000);
-    assert_false(fake_stream_of(f, "eth0")->ended);
-    fake_done(f);
-}
-
-/* It comes back in the moment in which it is being forgotten: as another observation point. */
-static void comes_back_while_it_ends(void **state)
-{
-    (void)state;
-    struct fake *f = waiting("v*");
-    appear_many(f, INTERFACES_MAX);
-    fake_vanish(f, fake_find(f, "v9"));
-    fake_appear(f, "v999", 1000);
-    fake_pass(f, 1000);
-    struct interface *v9 = fake_interface(f, "v9");
-    uint16_t stream = v9->stream;
-    assert_true(v9->ending);
-    f->text[0] = '\0';
-    fake_appear(f, "v9", 1001);
-    fake_told(f, "");
-    assert_false(f->stream[stream].ring);
-    interfaces_stream_ended(&f->all, stream);
-    fake_vanish(f, fake_find(f, "v999"));
-    fake_pass(f, 500);
-    fake_answer(f);
-    assert_true(fake_stream_of(f, "v9")->ring);
-    assert_int_not_equal(fake_interface(f, "v9")->stream, stream);
+    f->own = 3; /* another collector */
+    fake_tell(f, tap0);
+    fake_told(f, "own-device tap0 is the device of a collector on this host, and is not tapped\n");
     fake_done(f);
 }
 
@@ -366,7 +176,7 @@ static void comes_back_while_it_ends(void **state)
 static void a_lost_message_asks_again(void **state)
 {
     (void)state;
-    struct fake *f = waiting("v*");
+    struct fake *f = fake_waiting("v*");
     struct netif *v0 = fake_appear(f, "v0", 1);
     fake_appear(f, "v1", 2);
     f->text[0] = '\0';
@@ -388,7 +198,7 @@ static void a_lost_message_asks_again(void **state)
 static void a_torn_answer_takes_nobody_for_gone(void **state)
 {
     (void)state;
-    struct fake *f = waiting("v*");
+    struct fake *f = fake_waiting("v*");
     struct netif *v0 = fake_appear(f, "v0", 1);
     f->text[0] = '\0';
     interfaces_hear(&f->all, IFWATCH_LOST, NULL, f->now);
@@ -426,18 +236,40 @@ static void an_answer_that_does_not_come_is_asked_for_again(void **state)
 static void a_question_that_fails_is_asked_again(void **state)
 {
     (void)state;
-    struct fake *f = waiting("v*");
+    struct fake *f = fake_waiting("v*");
     f->ask_error = -EAGAIN;
     interfaces_hear(&f->all, IFWATCH_LOST, NULL, f->now);
     interfaces_heard(&f->all, f->now);
     assert_int_equal(f->asks, 2);
     f->ask_error = 0;
     fake_pass(f, 500); /* the time of an answer */
+    assert_int_equal(f->asks, 2);
     fake_pass(f, 1500);
     assert_int_equal(f->asks, 3);
     fake_answer(f);
     fake_pass(f, 2000);
     assert_int_equal(f->asks, 3);
+    fake_done(f);
+}
+
+/* The end of an answer to an earlier question says nothing of those that were never asked for. */
+static void an_older_answer_is_not_the_one_that_failed(void **state)
+{
+    (void)state;
+    struct fake *f = fake_waiting("v*");
+    fake_appear(f, "v0", 1);
+    f->text[0] = '\0';
+    f->ask_error = -EAGAIN;
+    interfaces_hear(&f->all, IFWATCH_LOST, NULL, f->now);
+    interfaces_heard(&f->all, f->now);
+    f->ask_error = 0;
+    interfaces_hear(&f->all, IFWATCH_ALL, NULL, f->now);
+    interfaces_heard(&f->all, f->now);
+    fake_told(f, "");
+    assert_int_equal(f->asks, 3);
+    fake_answer(f);
+    fake_told(f, "");
+    assert_true(fake_stream_of(f, "v0")->ring);
     fake_done(f);
 }
 
@@ -544,17 +376,11 @@ int main(void)
         cmocka_unit_test(a_collectors_device_is_left_out),
         cmocka_unit_test(only_a_pattern_leaves_it_out),
         cmocka_unit_test(a_collector_may_take_it_later),
-        cmocka_unit_test(no_more_than_so_many),
-        cmocka_unit_test(who_is_gone_makes_room),
-        cmocka_unit_test(without_a_stream_it_waits),
-        cmocka_unit_test(the_oldest_is_forgotten),
-        cmocka_unit_test(who_has_just_gone_is_kept_for_a_moment),
-        cmocka_unit_test(a_name_is_never_forgotten),
-        cmocka_unit_test(comes_back_while_it_ends),
         cmocka_unit_test(a_lost_message_asks_again),
         cmocka_unit_test(a_torn_answer_takes_nobody_for_gone),
         cmocka_unit_test(an_answer_that_does_not_come_is_asked_for_again),
         cmocka_unit_test(a_question_that_fails_is_asked_again),
+        cmocka_unit_test(an_older_answer_is_not_the_one_that_failed),
         cmocka_unit_test(a_namespace_goes_and_comes_back),
         cmocka_unit_test(a_namespace_is_another_one),
         cmocka_unit_test(a_process_ends),

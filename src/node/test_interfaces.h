@@ -32,7 +32,8 @@ struct fake_stream {
     unsigned rings, filters; /* given so far */
     uint16_t linktype, arphrd;
     bool amplified;
-    uint64_t frames, unconfirmed; /* to be counted */
+    uint64_t frames; /* to be counted */
+    struct dialer_stream_status said;
 };
 
 struct fake {
@@ -50,8 +51,8 @@ struct fake {
     char text[FAKE_TEXT];
 };
 
-static void fake_write(struct fake *f, const char *fmt, ...) _printf_(2, 3);
-static void fake_write(struct fake *f, const char *fmt, ...)
+static inline void fake_write(struct fake *f, const char *fmt, ...) _printf_(2, 3);
+static inline void fake_write(struct fake *f, const char *fmt, ...)
 {
     size_t used = strlen(f->text);
     va_list ap;
@@ -60,7 +61,7 @@ static void fake_write(struct fake *f, const char *fmt, ...)
     va_end(ap);
 }
 
-static struct netif *fake_find(struct fake *f, const char *name)
+static inline struct netif *fake_find(struct fake *f, const char *name)
 {
     for (unsigned k = 0; k < FAKE_LINKS; k++) {
         if (f->link[k].index != 0 && strcmp(f->link[k].name, name) == 0) {
@@ -72,18 +73,19 @@ static struct netif *fake_find(struct fake *f, const char *name)
 
 /* ---- the table of one ---- */
 
-static void fake_event(void *user, enum history_kind kind, const char *subject, const char *words)
+static inline void fake_event(void *user, enum history_kind kind, const char *subject,
+                              const char *words)
 {
     char key[16];
     fake_write(user, "%s %s %s\n", history_key((uint8_t)kind, key), subject, words);
 }
 
-static void fake_say(void *user, const char *text)
+static inline void fake_say(void *user, const char *text)
 {
     fake_write(user, "says %s\n", text);
 }
 
-static struct fake_stream *fake_stream(void *user, const struct interface *i)
+static inline struct fake_stream *fake_stream(void *user, const struct interface *i)
 {
     struct fake *f = user;
     assert_in_range(i->stream, 1, f->streams);
@@ -91,8 +93,8 @@ static struct fake_stream *fake_stream(void *user, const struct interface *i)
     return &f->stream[i->stream];
 }
 
-static int fake_start(void *user, struct interface *i, const struct interface_kind *kind,
-                      struct error *err)
+static inline int fake_start(void *user, struct interface *i, const struct interface_kind *kind,
+                             struct error *err)
 {
     struct fake *f = user;
     if (f->streams == f->max_streams) {
@@ -104,8 +106,8 @@ static int fake_start(void *user, struct interface *i, const struct interface_ki
     return 0;
 }
 
-static int fake_open(void *user, const struct interface *i, struct tapped *ret,
-                     struct ring **ret_ring, struct error *err)
+static inline int fake_open(void *user, const struct interface *i, struct tapped *ret,
+                            struct ring **ret_ring, struct error *err)
 {
     struct fake *f = user;
     const struct netif *link = fake_find(f, i->name);
@@ -124,8 +126,8 @@ static int fake_open(void *user, const struct interface *i, struct tapped *ret,
     return 0;
 }
 
-static int fake_ring(void *user, struct interface *i, struct ring *ring,
-                     const struct sock_filter *program, unsigned n, struct error *err)
+static inline int fake_ring(void *user, struct interface *i, struct ring *ring,
+                            const struct sock_filter *program, unsigned n, struct error *err)
 {
     const struct fake *f = user;
     struct fake_stream *s = fake_stream(user, i);
@@ -139,8 +141,8 @@ static int fake_ring(void *user, struct interface *i, struct ring *ring,
     return 0;
 }
 
-static int fake_filter(void *user, struct interface *i, struct filter_prog *program,
-                       const struct ether_flow *flow)
+static inline int fake_filter(void *user, struct interface *i, struct filter_prog *program,
+                              const struct ether_flow *flow)
 {
     const struct fake *f = user;
     assert_int_equal(flow != NULL, f->all.room.has_flow);
@@ -150,14 +152,14 @@ static int fake_filter(void *user, struct interface *i, struct filter_prog *prog
     return 0;
 }
 
-static void fake_kind(void *user, struct interface *i, const struct interface_kind *kind)
+static inline void fake_kind(void *user, struct interface *i, const struct interface_kind *kind)
 {
     struct fake_stream *s = fake_stream(user, i);
     s->linktype = kind->linktype;
     s->arphrd = kind->arphrd;
 }
 
-static void fake_end(void *user, struct interface *i)
+static inline void fake_end(void *user, struct interface *i)
 {
     struct fake_stream *s = fake_stream(user, i);
     assert_false(s->ring);
@@ -165,19 +167,19 @@ static void fake_end(void *user, struct interface *i)
     s->ended = true;
 }
 
-static bool fake_amplified(void *user, const struct interface *i)
+static inline bool fake_amplified(void *user, const struct interface *i)
 {
     return fake_stream(user, i)->amplified;
 }
 
-static void fake_counts(void *user, const struct interface *i, struct interface_counts *ret)
+static inline void fake_counts(void *user, const struct interface *i, struct interface_counts *ret)
 {
     const struct fake_stream *s = fake_stream(user, i);
-    *ret = (struct interface_counts){.said.unconfirmed = s->unconfirmed};
+    *ret = (struct interface_counts){.said = s->said};
     ledger_set(&ret->ledger, LEDGER_RING_IN, s->frames);
 }
 
-static void fake_free(void *user, struct interface *i)
+static inline void fake_free(void *user, struct interface *i)
 {
     fake_stream(user, i)->open = false;
 }
@@ -188,7 +190,7 @@ static const struct interface_ops fake_interface_ops = {
 
 /* ---- the table of all ---- */
 
-static int fake_watch(void *user, struct error *err)
+static inline int fake_watch(void *user, struct error *err)
 {
     struct fake *f = user;
     assert_false(f->watching);
@@ -200,21 +202,21 @@ static int fake_watch(void *user, struct error *err)
     return 0;
 }
 
-static void fake_unwatch(void *user)
+static inline void fake_unwatch(void *user)
 {
     struct fake *f = user;
     assert_true(f->watching);
     f->watching = false;
 }
 
-static int fake_ask(void *user)
+static inline int fake_ask(void *user)
 {
     struct fake *f = user;
     f->asks++;
     return f->ask_error;
 }
 
-static int fake_netns(void *user, uint64_t *ret_id)
+static inline int fake_netns(void *user, uint64_t *ret_id)
 {
     const struct fake *f = user;
     if (f->netns_error == 0) {
@@ -223,13 +225,13 @@ static int fake_netns(void *user, uint64_t *ret_id)
     return f->netns_error;
 }
 
-static bool fake_own(void *user, int index)
+static inline bool fake_own(void *user, int index)
 {
     const struct fake *f = user;
     return f->own == index;
 }
 
-static bool fake_session(void *user)
+static inline bool fake_session(void *user)
 {
     const struct fake *f = user;
     return f->session;
@@ -240,14 +242,14 @@ static const struct interfaces_ops fake_interfaces_ops = {fake_watch, fake_unwat
 
 /* ---- what a test does ---- */
 
-static void fake_select(struct fake *f, const char *text)
+static inline void fake_select(struct fake *f, const char *text)
 {
     f->select.word[f->select.n_words++] =
         (struct selection_word){text, strpbrk(text, "*?[") ? text : NULL, false};
 }
 
 /* An Ethernet interface that is up, MTU 1500. The kernel has not told of it. */
-static struct netif *fake_add(struct fake *f, const char *name, int index)
+static inline struct netif *fake_add(struct fake *f, const char *name, int index)
 {
     unsigned k = 0;
     while (f->link[k].index != 0) {
@@ -260,20 +262,20 @@ static struct netif *fake_add(struct fake *f, const char *name, int index)
     return &f->link[k];
 }
 
-static void fake_tell(struct fake *f, const struct netif *link)
+static inline void fake_tell(struct fake *f, const struct netif *link)
 {
     interfaces_hear(&f->all, IFWATCH_IS, link, f->now);
     interfaces_heard(&f->all, f->now);
 }
 
-static struct netif *fake_appear(struct fake *f, const char *name, int index)
+static inline struct netif *fake_appear(struct fake *f, const char *name, int index)
 {
     struct netif *link = fake_add(f, name, index);
     fake_tell(f, link);
     return link;
 }
 
-static void fake_vanish(struct fake *f, struct netif *link)
+static inline void fake_vanish(struct fake *f, struct netif *link)
 {
     const struct netif was = {.index = link->index};
     *link = (struct netif){.index = 0};
@@ -282,7 +284,7 @@ static void fake_vanish(struct fake *f, struct netif *link)
 }
 
 /* The kernel answers: it tells of all, and that those are all. */
-static void fake_answer(struct fake *f)
+static inline void fake_answer(struct fake *f)
 {
     for (unsigned k = 0; k < FAKE_LINKS; k++) {
         if (f->link[k].index != 0) {
@@ -293,13 +295,13 @@ static void fake_answer(struct fake *f)
     interfaces_heard(&f->all, f->now);
 }
 
-static void fake_pass(struct fake *f, int64_t ms)
+static inline void fake_pass(struct fake *f, int64_t ms)
 {
     f->now = mono_add_ms(f->now, ms);
     interfaces_tick(&f->all, f->now);
 }
 
-static struct interface *fake_interface(struct fake *f, const char *name)
+static inline struct interface *fake_interface(struct fake *f, const char *name)
 {
     for (unsigned k = 0; k < f->all.n; k++) {
         if (strcmp(f->all.at[k]->name, name) == 0) {
@@ -310,7 +312,7 @@ static struct interface *fake_interface(struct fake *f, const char *name)
 }
 
 /* The stream of the interface; it has one. */
-static struct fake_stream *fake_stream_of(struct fake *f, const char *name)
+static inline struct fake_stream *fake_stream_of(struct fake *f, const char *name)
 {
     const struct interface *i = fake_interface(f, name);
     assert_non_null(i);
@@ -318,13 +320,13 @@ static struct fake_stream *fake_stream_of(struct fake *f, const char *name)
 }
 
 /* Since the last call, this was said and happened. */
-static void fake_told(struct fake *f, const char *text)
+static inline void fake_told(struct fake *f, const char *text)
 {
     assert_string_equal(f->text, text);
     f->text[0] = '\0';
 }
 
-static int fake_begin(struct fake *f, struct error *err)
+static inline int fake_begin(struct fake *f, struct error *err)
 {
     const struct interfaces_conf c = {&f->select, &fake_interface_ops, &fake_interfaces_ops, f};
     interfaces_init(&f->all, &c);
@@ -332,7 +334,7 @@ static int fake_begin(struct fake *f, struct error *err)
 }
 
 /* Starts; the kernel's first answer is there. */
-static void fake_run(struct fake *f)
+static inline void fake_run(struct fake *f)
 {
     struct error err = {""};
     assert_int_equal(fake_begin(f, &err), 0);
@@ -343,7 +345,7 @@ static void fake_run(struct fake *f)
     interfaces_say_waiting(&f->all);
 }
 
-static struct fake *fake_new(void)
+static inline struct fake *fake_new(void)
 {
     struct fake *f = calloc(1, sizeof(*f));
     assert_non_null(f);
@@ -353,7 +355,20 @@ static struct fake *fake_new(void)
     return f;
 }
 
-static void fake_done(struct fake *f)
+/* Runs with a pattern, and nothing that matches it. */
+static inline struct fake *fake_waiting(const char *pattern)
+{
+    char text[96];
+    struct fake *f = fake_new();
+    fake_select(f, pattern);
+    fake_run(f);
+    snprintf(text, sizeof(text), "says no interface matches \"%s\" yet: waiting for one\n",
+             pattern);
+    fake_told(f, text);
+    return f;
+}
+
+static inline void fake_done(struct fake *f)
 {
     interfaces_done(&f->all);
     assert_false(f->watching);
