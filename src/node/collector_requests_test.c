@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The requests of a collector's engine that was taken over, and the refusals of its broker.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

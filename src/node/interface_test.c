@@ -2,8 +2,10 @@
  *
  * The life of one interface, in a world without a network.
  */
-#include "node/test_interfaces.h"
+#include <errno.h>
+#include <string.h>
 
+#include "node/testing.h"
 #include "proto/pcapng.h"
 
 /* One that was named, tapped from the start. */

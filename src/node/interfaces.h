@@ -77,7 +77,7 @@ void interfaces_say_waiting(const struct interfaces *all);
 /* Every second at least: what has to be tried again, and whether the namespace is still there. */
 void interfaces_tick(struct interfaces *all, struct mono now);
 
-/* The kernel tells something. `link`: NULL for IFWATCH_ALL and IFWATCH_LOST. */
+/* The kernel tells something. `link` is not looked at with IFWATCH_ALL and IFWATCH_LOST. */
 void interfaces_hear(struct interfaces *all, enum ifwatch_kind kind, const struct netif *link,
                      struct mono now);
 /* That was all for now: if something was lost, all interfaces are asked for. */

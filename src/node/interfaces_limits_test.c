@@ -3,7 +3,10 @@
  * How many interfaces are tapped and remembered, and which are forgotten, in a world without a
  * network.
  */
-#include "node/test_interfaces.h"
+#include <errno.h>
+#include <string.h>
+
+#include "node/testing.h"
 
 /* So many that match "v*", from index 1 on. */
 static void appear_many(struct fake *f, unsigned n)

@@ -3,7 +3,10 @@
  * The lives of many interfaces together, in a world without a network: patterns, what is left out,
  * what the kernel did not tell, and the namespace. interfaces_limits_test.c has the limits.
  */
-#include "node/test_interfaces.h"
+#include <errno.h>
+#include <string.h>
+
+#include "node/testing.h"
 
 /* ---- the start ---- */
 
@@ -182,7 +185,7 @@ static void a_lost_message_asks_again(void **state)
     f->text[0] = '\0';
     *v0 = (struct netif){.index = 0}; /* and that is what was lost */
     fake_add(f, "v2", 3);
-    interfaces_hear(&f->all, IFWATCH_LOST, NULL, f->now);
+    fake_hear(f, IFWATCH_LOST);
     assert_int_equal(f->asks, 1);
     interfaces_heard(&f->all, f->now);
     assert_int_equal(f->asks, 2);
@@ -201,12 +204,12 @@ static void a_torn_answer_takes_nobody_for_gone(void **state)
     struct fake *f = fake_waiting("v*");
     struct netif *v0 = fake_appear(f, "v0", 1);
     f->text[0] = '\0';
-    interfaces_hear(&f->all, IFWATCH_LOST, NULL, f->now);
+    fake_hear(f, IFWATCH_LOST);
     interfaces_heard(&f->all, f->now);
-    interfaces_hear(&f->all, IFWATCH_LOST, NULL, f->now); /* once more, within the answer */
+    fake_hear(f, IFWATCH_LOST); /* once more, within the answer */
     interfaces_heard(&f->all, f->now);
     assert_int_equal(f->asks, 2);
-    interfaces_hear(&f->all, IFWATCH_ALL, NULL, f->now);
+    fake_hear(f, IFWATCH_ALL);
     fake_told(f, "");
     interfaces_heard(&f->all, f->now);
     assert_int_equal(f->asks, 3);
@@ -238,7 +241,7 @@ static void a_question_that_fails_is_asked_again(void **state)
     (void)state;
     struct fake *f = fake_waiting("v*");
     f->ask_error = -EAGAIN;
-    interfaces_hear(&f->all, IFWATCH_LOST, NULL, f->now);
+    fake_hear(f, IFWATCH_LOST);
     interfaces_heard(&f->all, f->now);
     assert_int_equal(f->asks, 2);
     f->ask_error = 0;
@@ -260,10 +263,10 @@ static void an_older_answer_is_not_the_one_that_failed(void **state)
     fake_appear(f, "v0", 1);
     f->text[0] = '\0';
     f->ask_error = -EAGAIN;
-    interfaces_hear(&f->all, IFWATCH_LOST, NULL, f->now);
+    fake_hear(f, IFWATCH_LOST);
     interfaces_heard(&f->all, f->now);
     f->ask_error = 0;
-    interfaces_hear(&f->all, IFWATCH_ALL, NULL, f->now);
+    fake_hear(f, IFWATCH_ALL);
     interfaces_heard(&f->all, f->now);
     fake_told(f, "");
     assert_int_equal(f->asks, 3);

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Names of interfaces against the words of a selection, and the memory for their rings.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

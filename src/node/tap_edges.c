@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The edges of a tap: the tables by which its interfaces reach the broker, captures and the dialer.
+ * node/tap.c gives them to interfaces.c.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -159,8 +163,9 @@ static void on_link(void *user, enum ifwatch_kind kind, const struct netif *link
 
 void tap_read_watch(struct tap *t)
 {
+    static const struct netif none;
     if (ifwatch_read(t->watch, on_link, t) < 0) {
-        on_link(t, IFWATCH_LOST, NULL);
+        on_link(t, IFWATCH_LOST, &none);
     }
     interfaces_heard(&t->interfaces, mono_now());
 }

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The requests of a tap's engine that was taken over, the refusals of its broker, and the decoder
+ * of an opened interface.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

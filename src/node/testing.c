@@ -1,58 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * For tests only: the interfaces of a tap in a world without a network. The test says which
- * interfaces there are, tells of changes as the kernel would, and moves the time; captures, streams
- * and rings are rows of a table, and what is said and what happens is a text to compare.
- */
-#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/testing.h"
 
-#include <net/if_arp.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/interfaces.h"
-
-enum {
-    FAKE_LINKS = 512,
-    FAKE_STREAMS = 1024,
-    FAKE_TEXT = 4096,
-};
-
-/* The capture and stream of one interface. */
-struct fake_stream {
-    bool open; /* capture and stream are there */
-    bool ring, ended;
-    unsigned rings, filters; /* given so far */
-    uint16_t linktype, arphrd;
-    bool amplified;
-    uint64_t frames; /* to be counted */
-    struct dialer_stream_status said;
-};
-
-struct fake {
-    struct interfaces all;
-    struct selection select;
-    struct mono now;
-    struct netif link[FAKE_LINKS]; /* in the namespace; index 0: none */
-    struct fake_stream stream[FAKE_STREAMS];
-    unsigned streams, max_streams;
-    int open_error, ring_error, watch_error, ask_error, netns_error; /* -errno */
-    unsigned opens, asks, watches;
-    bool watching, session;
-    int own; /* index of a collector's device */
-    uint64_t netns;
-    char text[FAKE_TEXT];
-};
-
-static inline void fake_write(struct fake *f, const char *fmt, ...) _printf_(2, 3);
-static inline void fake_write(struct fake *f, const char *fmt, ...)
+static void fake_write(struct fake *f, const char *fmt, ...) _printf_(2, 3);
+static void fake_write(struct fake *f, const char *fmt, ...)
 {
     size_t used = strlen(f->text);
     va_list ap;
@@ -61,7 +15,7 @@ static inline void fake_write(struct fake *f, const char *fmt, ...)
     va_end(ap);
 }
 
-static inline struct netif *fake_find(struct fake *f, const char *name)
+struct netif *fake_find(struct fake *f, const char *name)
 {
     for (unsigned k = 0; k < FAKE_LINKS; k++) {
         if (f->link[k].index != 0 && strcmp(f->link[k].name, name) == 0) {
@@ -73,19 +27,18 @@ static inline struct netif *fake_find(struct fake *f, const char *name)
 
 /* ---- the table of one ---- */
 
-static inline void fake_event(void *user, enum history_kind kind, const char *subject,
-                              const char *words)
+static void fake_event(void *user, enum history_kind kind, const char *subject, const char *words)
 {
     char key[16];
     fake_write(user, "%s %s %s\n", history_key((uint8_t)kind, key), subject, words);
 }
 
-static inline void fake_say(void *user, const char *text)
+static void fake_say(void *user, const char *text)
 {
     fake_write(user, "says %s\n", text);
 }
 
-static inline struct fake_stream *fake_stream(void *user, const struct interface *i)
+static struct fake_stream *fake_stream(void *user, const struct interface *i)
 {
     struct fake *f = user;
     assert_in_range(i->stream, 1, f->streams);
@@ -93,8 +46,8 @@ static inline struct fake_stream *fake_stream(void *user, const struct interface
     return &f->stream[i->stream];
 }
 
-static inline int fake_start(void *user, struct interface *i, const struct interface_kind *kind,
-                             struct error *err)
+static int fake_start(void *user, struct interface *i, const struct interface_kind *kind,
+                      struct error *err)
 {
     struct fake *f = user;
     if (f->streams == f->max_streams) {
@@ -106,8 +59,8 @@ static inline int fake_start(void *user, struct interface *i, const struct inter
     return 0;
 }
 
-static inline int fake_open(void *user, const struct interface *i, struct tapped *ret,
-                            struct ring **ret_ring, struct error *err)
+static int fake_open(void *user, const struct interface *i, struct tapped *ret,
+                     struct ring **ret_ring, struct error *err)
 {
     struct fake *f = user;
     const struct netif *link = fake_find(f, i->name);
@@ -126,8 +79,8 @@ static inline int fake_open(void *user, const struct interface *i, struct tapped
     return 0;
 }
 
-static inline int fake_ring(void *user, struct interface *i, struct ring *ring,
-                            const struct sock_filter *program, unsigned n, struct error *err)
+static int fake_ring(void *user, struct interface *i, struct ring *ring,
+                     const struct sock_filter *program, unsigned n, struct error *err)
 {
     const struct fake *f = user;
     struct fake_stream *s = fake_stream(user, i);
@@ -141,8 +94,8 @@ static inline int fake_ring(void *user, struct interface *i, struct ring *ring,
     return 0;
 }
 
-static inline int fake_filter(void *user, struct interface *i, struct filter_prog *program,
-                              const struct ether_flow *flow)
+static int fake_filter(void *user, struct interface *i, struct filter_prog *program,
+                       const struct ether_flow *flow)
 {
     const struct fake *f = user;
     assert_int_equal(flow != NULL, f->all.room.has_flow);
@@ -152,14 +105,14 @@ static inline int fake_filter(void *user, struct interface *i, struct filter_pro
     return 0;
 }
 
-static inline void fake_kind(void *user, struct interface *i, const struct interface_kind *kind)
+static void fake_kind(void *user, struct interface *i, const struct interface_kind *kind)
 {
     struct fake_stream *s = fake_stream(user, i);
     s->linktype = kind->linktype;
     s->arphrd = kind->arphrd;
 }
 
-static inline void fake_end(void *user, struct interface *i)
+static void fake_end(void *user, struct interface *i)
 {
     struct fake_stream *s = fake_stream(user, i);
     assert_false(s->ring);
@@ -167,19 +120,19 @@ static inline void fake_end(void *user, struct interface *i)
     s->ended = true;
 }
 
-static inline bool fake_amplified(void *user, const struct interface *i)
+static bool fake_amplified(void *user, const struct interface *i)
 {
     return fake_stream(user, i)->amplified;
 }
 
-static inline void fake_counts(void *user, const struct interface *i, struct interface_counts *ret)
+static void fake_counts(void *user, const struct interface *i, struct interface_counts *ret)
 {
     const struct fake_stream *s = fake_stream(user, i);
     *ret = (struct interface_counts){.said = s->said};
     ledger_set(&ret->ledger, LEDGER_RING_IN, s->frames);
 }
 
-static inline void fake_free(void *user, struct interface *i)
+static void fake_free(void *user, struct interface *i)
 {
     fake_stream(user, i)->open = false;
 }
@@ -190,7 +143,7 @@ static const struct interface_ops fake_interface_ops = {
 
 /* ---- the table of all ---- */
 
-static inline int fake_watch(void *user, struct error *err)
+static int fake_watch(void *user, struct error *err)
 {
     struct fake *f = user;
     assert_false(f->watching);
@@ -202,21 +155,21 @@ static inline int fake_watch(void *user, struct error *err)
     return 0;
 }
 
-static inline void fake_unwatch(void *user)
+static void fake_unwatch(void *user)
 {
     struct fake *f = user;
     assert_true(f->watching);
     f->watching = false;
 }
 
-static inline int fake_ask(void *user)
+static int fake_ask(void *user)
 {
     struct fake *f = user;
     f->asks++;
     return f->ask_error;
 }
 
-static inline int fake_netns(void *user, uint64_t *ret_id)
+static int fake_netns(void *user, uint64_t *ret_id)
 {
     const struct fake *f = user;
     if (f->netns_error == 0) {
@@ -225,13 +178,13 @@ static inline int fake_netns(void *user, uint64_t *ret_id)
     return f->netns_error;
 }
 
-static inline bool fake_own(void *user, int index)
+static bool fake_own(void *user, int index)
 {
     const struct fake *f = user;
     return f->own == index;
 }
 
-static inline bool fake_session(void *user)
+static bool fake_session(void *user)
 {
     const struct fake *f = user;
     return f->session;
@@ -242,14 +195,13 @@ static const struct interfaces_ops fake_interfaces_ops = {fake_watch, fake_unwat
 
 /* ---- what a test does ---- */
 
-static inline void fake_select(struct fake *f, const char *text)
+void fake_select(struct fake *f, const char *text)
 {
     f->select.word[f->select.n_words++] =
         (struct selection_word){text, strpbrk(text, "*?[") ? text : NULL, false};
 }
 
-/* An Ethernet interface that is up, MTU 1500. The kernel has not told of it. */
-static inline struct netif *fake_add(struct fake *f, const char *name, int index)
+struct netif *fake_add(struct fake *f, const char *name, int index)
 {
     unsigned k = 0;
     while (f->link[k].index != 0) {
@@ -262,20 +214,26 @@ static inline struct netif *fake_add(struct fake *f, const char *name, int index
     return &f->link[k];
 }
 
-static inline void fake_tell(struct fake *f, const struct netif *link)
+void fake_hear(struct fake *f, enum ifwatch_kind kind)
+{
+    static const struct netif none;
+    interfaces_hear(&f->all, kind, &none, f->now);
+}
+
+void fake_tell(struct fake *f, const struct netif *link)
 {
     interfaces_hear(&f->all, IFWATCH_IS, link, f->now);
     interfaces_heard(&f->all, f->now);
 }
 
-static inline struct netif *fake_appear(struct fake *f, const char *name, int index)
+struct netif *fake_appear(struct fake *f, const char *name, int index)
 {
     struct netif *link = fake_add(f, name, index);
     fake_tell(f, link);
     return link;
 }
 
-static inline void fake_vanish(struct fake *f, struct netif *link)
+void fake_vanish(struct fake *f, struct netif *link)
 {
     const struct netif was = {.index = link->index};
     *link = (struct netif){.index = 0};
@@ -283,25 +241,24 @@ static inline void fake_vanish(struct fake *f, struct netif *link)
     interfaces_heard(&f->all, f->now);
 }
 
-/* The kernel answers: it tells of all, and that those are all. */
-static inline void fake_answer(struct fake *f)
+void fake_answer(struct fake *f)
 {
     for (unsigned k = 0; k < FAKE_LINKS; k++) {
         if (f->link[k].index != 0) {
             interfaces_hear(&f->all, IFWATCH_IS, &f->link[k], f->now);
         }
     }
-    interfaces_hear(&f->all, IFWATCH_ALL, NULL, f->now);
+    fake_hear(f, IFWATCH_ALL);
     interfaces_heard(&f->all, f->now);
 }
 
-static inline void fake_pass(struct fake *f, int64_t ms)
+void fake_pass(struct fake *f, int64_t ms)
 {
     f->now = mono_add_ms(f->now, ms);
     interfaces_tick(&f->all, f->now);
 }
 
-static inline struct interface *fake_interface(struct fake *f, const char *name)
+struct interface *fake_interface(struct fake *f, const char *name)
 {
     for (unsigned k = 0; k < f->all.n; k++) {
         if (strcmp(f->all.at[k]->name, name) == 0) {
@@ -311,30 +268,27 @@ static inline struct interface *fake_interface(struct fake *f, const char *name)
     return NULL;
 }
 
-/* The stream of the interface; it has one. */
-static inline struct fake_stream *fake_stream_of(struct fake *f, const char *name)
+struct fake_stream *fake_stream_of(struct fake *f, const char *name)
 {
     const struct interface *i = fake_interface(f, name);
     assert_non_null(i);
     return fake_stream(f, i);
 }
 
-/* Since the last call, this was said and happened. */
-static inline void fake_told(struct fake *f, const char *text)
+void fake_told(struct fake *f, const char *text)
 {
     assert_string_equal(f->text, text);
     f->text[0] = '\0';
 }
 
-static inline int fake_begin(struct fake *f, struct error *err)
+int fake_begin(struct fake *f, struct error *err)
 {
     const struct interfaces_conf c = {&f->select, &fake_interface_ops, &fake_interfaces_ops, f};
     interfaces_init(&f->all, &c);
     return interfaces_start(&f->all, "home:4789", f->now, err);
 }
 
-/* Starts; the kernel's first answer is there. */
-static inline void fake_run(struct fake *f)
+void fake_run(struct fake *f)
 {
     struct error err = {""};
     assert_int_equal(fake_begin(f, &err), 0);
@@ -345,7 +299,7 @@ static inline void fake_run(struct fake *f)
     interfaces_say_waiting(&f->all);
 }
 
-static inline struct fake *fake_new(void)
+struct fake *fake_new(void)
 {
     struct fake *f = calloc(1, sizeof(*f));
     assert_non_null(f);
@@ -355,8 +309,7 @@ static inline struct fake *fake_new(void)
     return f;
 }
 
-/* Runs with a pattern, and nothing that matches it. */
-static inline struct fake *fake_waiting(const char *pattern)
+struct fake *fake_waiting(const char *pattern)
 {
     char text[96];
     struct fake *f = fake_new();
@@ -368,7 +321,7 @@ static inline struct fake *fake_waiting(const char *pattern)
     return f;
 }
 
-static inline void fake_done(struct fake *f)
+void fake_done(struct fake *f)
 {
     interfaces_done(&f->all);
     assert_false(f->watching);
