@@ -8,13 +8,26 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "node/memory.h"
 #include "node/report.h"
-#include "node/tap_impl.h"
+#include "node/tap_edges.h"
 #include "sys/crypto/kdf.h"
 
 enum {
     TICK_MS = 500,
     SETTLE_MS = 3000, /* for the first answer, before the link is begun */
+};
+
+struct tap {
+    struct tap_around around;
+    struct tap_edges edges;
+    struct wake wake; /* signalled by captures */
+    struct loop_fd *wake_event;
+    struct loop_timer *timer;
+    struct dialer *dialer;
+    struct backlog_pool *backlog; /* NULL: none */
+    struct memory memory;
+    struct history history;
 };
 
 /* ---- before the split ---- */
@@ -66,13 +79,13 @@ static void on_stopped(void *user)
 static void on_flow(void *user, const struct ether_flow *flow)
 {
     struct tap *t = user;
-    interfaces_flow(&t->interfaces, flow);
+    interfaces_flow(&t->edges.interfaces, flow);
 }
 
 static void on_stream_ended(void *user, uint16_t id)
 {
     struct tap *t = user;
-    interfaces_stream_ended(&t->interfaces, id);
+    interfaces_stream_ended(&t->edges.interfaces, id);
 }
 
 static const struct dialer_ops dialer_ops = {on_connect, on_flow, on_say, on_stream_ended,
@@ -87,14 +100,14 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
     (void)events;
     struct tap *t = user;
     wake_clear(&t->wake);
-    for (unsigned k = 0; k < t->interfaces.n; k++) {
-        const struct interface *i = t->interfaces.at[k];
+    for (unsigned k = 0; k < t->edges.interfaces.n; k++) {
+        const struct interface *i = t->edges.interfaces.at[k];
         int e = capture_take_error(i->capture);
         if (e != 0 && e != ENETDOWN) { /* of that one the kernel tells more */
             teller_tell(t->around.teller, "%s: %s", i->name, strerror(e));
         }
     }
-    interfaces_tell_amplified(&t->interfaces);
+    interfaces_tell_amplified(&t->edges.interfaces);
     dialer_senders_changed(t->dialer);
 }
 
@@ -102,15 +115,15 @@ static void look_at_memory(struct tap *t, struct mono now)
 {
     char words[HISTORY_WORDS + 1];
     const struct memory_look m = memory_look(&t->memory, t->backlog, now);
-    for (unsigned k = 0; m.shrunk && k < t->interfaces.n; k++) {
-        capture_look(t->interfaces.at[k]->capture);
+    for (unsigned k = 0; m.shrunk && k < t->edges.interfaces.n; k++) {
+        capture_look(t->edges.interfaces.at[k]->capture);
     }
     if (m.tell) {
         snprintf(words, sizeof(words),
                  "memory is short: the oldest frames that wait are dropped, %" PRIu64
                  " KiB may wait for now; a smaller --backlog, or more memory, avoids that",
                  m.may_wait >> 10);
-        tap_event(t, HISTORY_MEMORY_SHORT, "backlog", words);
+        tap_edges_event(&t->edges, HISTORY_MEMORY_SHORT, "backlog", words);
     }
 }
 
@@ -118,7 +131,7 @@ static void on_timer(struct loop *l, struct mono now, void *user)
 {
     (void)l;
     struct tap *t = user;
-    interfaces_tick(&t->interfaces, mono_now());
+    interfaces_tick(&t->edges.interfaces, mono_now());
     look_at_memory(t, now);
 }
 
@@ -148,7 +161,7 @@ static int make_backlog(struct tap *t, struct error *err)
     if (bytes > 0 && !t->backlog) {
         return error_sys(err, ENOMEM, "cannot start");
     }
-    return random_bytes(&t->seed, sizeof(t->seed)) < 0
+    return random_bytes(&t->edges.seed, sizeof(t->edges.seed)) < 0
                ? error_set(err, EIO, "cannot start: no random numbers")
                : 0;
 }
@@ -157,19 +170,19 @@ static int make_backlog(struct tap *t, struct error *err)
 static void settle(struct tap *t)
 {
     struct mono end = mono_add_ms(mono_now(), SETTLE_MS);
-    while (!interfaces_settled(&t->interfaces) && !mono_due(mono_now(), end)) {
-        struct pollfd p = {t->watch, POLLIN, 0};
+    while (!interfaces_settled(&t->edges.interfaces) && !mono_due(mono_now(), end)) {
+        struct pollfd p = {t->edges.watch, POLLIN, 0};
         if (poll(&p, 1, 100) > 0) {
-            tap_read_watch(t);
+            tap_edges_read(&t->edges);
         }
     }
-    interfaces_say_waiting(&t->interfaces);
+    interfaces_say_waiting(&t->edges.interfaces);
 }
 
 static int take_interfaces(struct tap *t, struct error *err)
 {
     const struct tap_conf *c = t->around.conf;
-    int r = interfaces_start(&t->interfaces, c->collector_text, mono_now(), err);
+    int r = interfaces_start(&t->edges.interfaces, c->collector_text, mono_now(), err);
     if (r == 0) {
         teller_tell(t->around.teller, "%s",
                     c->select.take_links
@@ -190,6 +203,8 @@ static int begin(struct tap *t, struct error *err)
     }
     r = make_dialer(t, err);
     r = r < 0 ? r : make_backlog(t, err);
+    t->edges.dialer = t->dialer;
+    t->edges.backlog = t->backlog;
     r = r < 0 ? r : take_interfaces(t, err);
     if (r == 0) {
         r = loop_add_timer(l, mono_add_ms(mono_now(), TICK_MS), TICK_MS * NSEC_PER_MSEC, on_timer,
@@ -206,11 +221,14 @@ int tap_new(const struct tap_around *around, struct tap **ret, struct error *err
         return error_sys(err, ENOMEM, "cannot start");
     }
     t->around = *around;
-    t->watch = t->wake.fd = -1;
+    t->wake.fd = -1;
     history_init(&t->history, HISTORY_MAX);
-    const struct interfaces_conf ic = {&around->conf->select, &tap_interface_ops,
-                                       &tap_interfaces_ops, t};
-    interfaces_init(&t->interfaces, &ic);
+    tap_edges_init(&t->edges, &around->conf->select);
+    t->edges.loop = around->loop;
+    t->edges.broker = around->broker;
+    t->edges.teller = around->teller;
+    t->edges.wake = &t->wake;
+    t->edges.history = &t->history;
     int r = begin(t, err);
     t->around.handshake = NULL;
     if (r < 0) {
@@ -227,7 +245,7 @@ void tap_free(struct tap *t)
         return;
     }
     dialer_free(t->dialer);
-    interfaces_done(&t->interfaces);
+    tap_edges_done(&t->edges);
     backlog_pool_free(t->backlog);
     loop_del_timer(t->around.loop, t->timer);
     loop_del_fd(t->around.loop, t->wake_event);
@@ -250,7 +268,7 @@ void tap_stop(struct tap *t)
 
 const struct interfaces *tap_interfaces(const struct tap *t)
 {
-    return &t->interfaces;
+    return &t->edges.interfaces;
 }
 
 const struct dialer *tap_dialer(const struct tap *t)
@@ -267,12 +285,13 @@ static const char *state_of(const struct interface *i)
 json_t *tap_document(void *tap)
 {
     const struct tap *t = tap;
-    const struct interfaces_gone *g = &t->interfaces.gone;
+    const struct interfaces_gone *g = &t->edges.interfaces.gone;
     const struct report_gone gone = {g->n, g->counts.ledger, g->counts.said};
     struct report_tap_interface list[INTERFACES_MAX];
-    for (unsigned k = 0; k < t->interfaces.n; k++) {
-        const struct interface *i = t->interfaces.at[k];
+    for (unsigned k = 0; k < t->edges.interfaces.n; k++) {
+        const struct interface *i = t->edges.interfaces.at[k];
         list[k] = (struct report_tap_interface){i->name, state_of(i), i->stream, i->capture};
     }
-    return report_tap(t->around.conf->name, t->dialer, list, t->interfaces.n, &gone, &t->history);
+    return report_tap(t->around.conf->name, t->dialer, list, t->edges.interfaces.n, &gone,
+                      &t->history);
 }

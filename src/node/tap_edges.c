@@ -1,54 +1,53 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The edges of a tap: the tables by which its interfaces reach the broker, captures and the dialer.
- * node/tap.c gives them to interfaces.c.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/tap_edges.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "base/text.h"
-#include "node/tap_impl.h"
+#include "node/tap_requests.h"
 
-void tap_event(struct tap *t, enum history_kind kind, const char *subject, const char *words)
+void tap_edges_event(const struct tap_edges *e, enum history_kind kind, const char *subject,
+                     const char *words)
 {
     char name[HISTORY_SUBJECT + 1];
     text_name(name, sizeof(name), subject, strlen(subject)); /* an interface's: bytes */
-    history_add(&t->history, wall_now(), kind, name, "%s", words);
-    teller_tell(t->around.teller, "%s: %s", name, words);
+    history_add(e->history, wall_now(), kind, name, "%s", words);
+    teller_tell(e->teller, "%s: %s", name, words);
 }
 
 /* ---- of one interface ---- */
 
 static void on_event(void *user, enum history_kind kind, const char *subject, const char *words)
 {
-    tap_event(user, kind, subject, words);
+    tap_edges_event(user, kind, subject, words);
 }
 
 static void on_say(void *user, const char *text)
 {
-    const struct tap *t = user;
-    teller_tell(t->around.teller, "%s", text);
+    const struct tap_edges *e = user;
+    teller_tell(e->teller, "%s", text);
 }
 
 static int start(void *user, struct interface *i, const struct interface_kind *kind,
                  struct error *err)
 {
-    struct tap *t = user;
-    const struct selection *s = &t->around.conf->select;
+    struct tap_edges *e = user;
+    const struct selection *s = e->select;
     struct dialer_stream ds = {.ifname = i->name,
                                .filter = s->filter ? s->filter : "",
                                .snaplen = s->snaplen,
                                .linktype = kind->linktype,
                                .arphrd = kind->arphrd};
-    const struct capture_conf cc = {.stream = dialer_next_stream(t->dialer),
+    const struct capture_conf cc = {.stream = dialer_next_stream(e->dialer),
                                     .take_links = s->take_links,
                                     .keep_super = s->keep_super,
                                     .snaplen = s->snaplen,
-                                    .seed = t->seed,
+                                    .seed = e->seed,
                                     .name = i->name,
-                                    .control = &t->wake,
-                                    .backlog = t->backlog};
+                                    .control = e->wake,
+                                    .backlog = e->backlog};
     if (cc.stream == 0) {
         return error_set(err, ENOSPC,
                          "%s is not tapped: too many interfaces came and went in a few minutes",
@@ -59,7 +58,7 @@ static int start(void *user, struct interface *i, const struct interface_kind *k
         return r;
     }
     ds.sender = capture_sender(i->capture);
-    r = dialer_add_stream(t->dialer, &ds, &i->stream);
+    r = dialer_add_stream(e->dialer, &ds, &i->stream);
     if (r < 0) {
         capture_free(TAKE_PTR(i->capture));
         return error_sys(err, -r, "%s", i->name);
@@ -70,14 +69,14 @@ static int start(void *user, struct interface *i, const struct interface_kind *k
 static int open_ring(void *user, const struct interface *i, struct tapped *ret,
                      struct ring **ret_ring, struct error *err)
 {
-    struct tap *t = user;
+    struct tap_edges *e = user;
     struct tapped now;
     int fd = -1;
-    int r = tap_request_ring(t->around.broker, i->name, &now, &fd, err);
+    int r = tap_request_ring(e->broker, i->name, &now, &fd, err);
     if (r < 0) {
         return r;
     }
-    const struct ring_conf rc = selection_ring(&t->around.conf->select, i->word, &now);
+    const struct ring_conf rc = selection_ring(e->select, i->word, &now);
     r = ring_attach(fd, &rc, ret_ring, err);
     if (r < 0) {
         close(fd);
@@ -109,15 +108,15 @@ static int give_filter(void *user, struct interface *i, struct filter_prog *prog
 
 static void is_of_kind(void *user, struct interface *i, const struct interface_kind *kind)
 {
-    struct tap *t = user;
-    dialer_stream_kind(t->dialer, i->stream, kind->linktype, kind->arphrd);
+    struct tap_edges *e = user;
+    dialer_stream_kind(e->dialer, i->stream, kind->linktype, kind->arphrd);
 }
 
 static void end(void *user, struct interface *i)
 {
-    struct tap *t = user;
+    struct tap_edges *e = user;
     capture_stop(i->capture);
-    dialer_end_stream(t->dialer, i->stream);
+    dialer_end_stream(e->dialer, i->stream);
 }
 
 static bool is_amplified(void *user, const struct interface *i)
@@ -128,8 +127,8 @@ static bool is_amplified(void *user, const struct interface *i)
 
 static void counts_of(void *user, const struct interface *i, struct interface_counts *ret)
 {
-    const struct tap *t = user;
-    dialer_stream_status(t->dialer, i->stream, &ret->said);
+    const struct tap_edges *e = user;
+    dialer_stream_status(e->dialer, i->stream, &ret->said);
     ret->ledger = *capture_ledger(i->capture);
 }
 
@@ -139,7 +138,7 @@ static void free_capture(void *user, struct interface *i)
     capture_free(i->capture);
 }
 
-const struct interface_ops tap_interface_ops = {
+static const struct interface_ops interface_ops = {
     .event = on_event,
     .say = on_say,
     .start = start,
@@ -157,17 +156,17 @@ const struct interface_ops tap_interface_ops = {
 
 static void on_link(void *user, enum ifwatch_kind kind, const struct netif *link)
 {
-    struct tap *t = user;
-    interfaces_hear(&t->interfaces, kind, link, mono_now());
+    struct tap_edges *e = user;
+    interfaces_hear(&e->interfaces, kind, link, mono_now());
 }
 
-void tap_read_watch(struct tap *t)
+void tap_edges_read(struct tap_edges *e)
 {
     static const struct netif none;
-    if (ifwatch_read(t->watch, on_link, t) < 0) {
-        on_link(t, IFWATCH_LOST, &none);
+    if (ifwatch_read(e->watch, on_link, e) < 0) {
+        on_link(e, IFWATCH_LOST, &none);
     }
-    interfaces_heard(&t->interfaces, mono_now());
+    interfaces_heard(&e->interfaces, mono_now());
 }
 
 static void on_watch(struct loop *l, int fd, uint32_t events, void *user)
@@ -175,19 +174,19 @@ static void on_watch(struct loop *l, int fd, uint32_t events, void *user)
     (void)l;
     (void)fd;
     (void)events;
-    tap_read_watch(user);
+    tap_edges_read(user);
 }
 
 static int watch(void *user, struct error *err)
 {
-    struct tap *t = user;
-    int r = tap_request_watch(t->around.broker, &t->watch, err);
+    struct tap_edges *e = user;
+    int r = tap_request_watch(e->broker, &e->watch, err);
     if (r < 0) {
         return r;
     }
-    r = loop_add_fd(t->around.loop, t->watch, EPOLLIN, on_watch, t, &t->watch_event);
+    r = loop_add_fd(e->loop, e->watch, EPOLLIN, on_watch, e, &e->watch_event);
     if (r < 0) {
-        close(TAKE_FD(t->watch));
+        close(TAKE_FD(e->watch));
         return error_sys(err, -r, "cannot watch the interfaces");
     }
     return 0;
@@ -195,38 +194,38 @@ static int watch(void *user, struct error *err)
 
 static void unwatch(void *user)
 {
-    struct tap *t = user;
-    loop_del_fd(t->around.loop, TAKE_PTR(t->watch_event));
-    close(TAKE_FD(t->watch));
+    struct tap_edges *e = user;
+    loop_del_fd(e->loop, TAKE_PTR(e->watch_event));
+    close(TAKE_FD(e->watch));
 }
 
 static int ask(void *user)
 {
-    const struct tap *t = user;
-    return ifwatch_ask(t->watch);
+    const struct tap_edges *e = user;
+    return ifwatch_ask(e->watch);
 }
 
 static int which_netns(void *user, uint64_t *ret_id)
 {
-    const struct tap *t = user;
-    return tap_request_netns(t->around.broker, ret_id);
+    const struct tap_edges *e = user;
+    return tap_request_netns(e->broker, ret_id);
 }
 
 static bool is_own(void *user, int index)
 {
-    const struct tap *t = user;
-    return tap_request_own(t->around.broker, index);
+    const struct tap_edges *e = user;
+    return tap_request_own(e->broker, index);
 }
 
 static bool has_session(void *user)
 {
-    const struct tap *t = user;
+    const struct tap_edges *e = user;
     struct dialer_status st;
-    dialer_status(t->dialer, &st);
+    dialer_status(e->dialer, &st);
     return st.up;
 }
 
-const struct interfaces_ops tap_interfaces_ops = {
+static const struct interfaces_ops interfaces_ops = {
     .watch = watch,
     .unwatch = unwatch,
     .ask = ask,
@@ -234,3 +233,15 @@ const struct interfaces_ops tap_interfaces_ops = {
     .own = is_own,
     .session = has_session,
 };
+
+void tap_edges_init(struct tap_edges *e, const struct selection *select)
+{
+    const struct interfaces_conf c = {select, &interface_ops, &interfaces_ops, e};
+    *e = (struct tap_edges){.select = select, .watch = -1};
+    interfaces_init(&e->interfaces, &c);
+}
+
+void tap_edges_done(struct tap_edges *e)
+{
+    interfaces_done(&e->interfaces);
+}
