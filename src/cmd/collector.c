@@ -3,11 +3,11 @@
  * `farspan collector`: the command line becomes one collector (node/collector.h) in one program
  * (node/program.h).
  */
-#include "cmd/collector.h"
-
 #include <linux/capability.h>
 #include <signal.h>
 
+#include "cmd/collector_line.h"
+#include "cmd/collector_summary.h"
 #include "node/program.h"
 
 struct command {

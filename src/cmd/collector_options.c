@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/collector_options.h"
+#include "cmd/collector_line.h"
 
 #include <string.h>
 

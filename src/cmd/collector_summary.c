@@ -1,10 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The lines that `farspan collector` begins and ends with.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/collector_summary.h"
+
 #include <inttypes.h>
 
-#include "cmd/collector.h"
+#include "cmd/cmd.h"
 
 void collector_say_where(const struct collector_conf *c)
 {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/parse.h"
-#include "cmd/collector_options.h"
+#include "cmd/collector_line.h"
 #include "data/sink/queue/queue.h"
 #include "sys/tapdev.h"
 

@@ -2,12 +2,11 @@
  *
  * `farspan tap`: the command line becomes one tap (node/tap.h) in one program (node/program.h).
  */
-#include "cmd/tap.h"
-
 #include <linux/capability.h>
 
+#include "cmd/tap_line.h"
+#include "cmd/tap_summary.h"
 #include "node/program.h"
-#include "sys/crypto/kdf.h"
 
 struct command {
     struct tap_line line;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "cmd/tap_options.h"
+#include "cmd/tap_line.h"
 
 int tap_list(const char *netns)
 {

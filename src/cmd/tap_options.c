@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/tap_options.h"
+#include "cmd/tap_line.h"
 
 #define FLAG(member) OPTION_FLAG(struct tap_line, member)
 #define TEXT(member) OPTION_TEXT(struct tap_line, member)

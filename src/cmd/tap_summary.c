@@ -1,12 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The lines that `farspan tap` ends with, as tcpdump does.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/tap_summary.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "cmd/tap.h"
+#include "cmd/cmd.h"
 
 static void summary_of(const char *of, const struct ledger *l, uint64_t unconfirmed)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "cmd/tap_options.h"
+#include "cmd/tap_line.h"
 #include "model/pmtu.h"
 
 int tap_set_interface(void *to, const struct option_given *given)

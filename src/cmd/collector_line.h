@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The declarations that the files of `farspan collector` share: collector.c (wiring),
- * collector_options.c (command line) and collector_summary.c (what it says).
+ * The command line of `farspan collector` in its parts: rows (collector_options.c) and options
+ * whose value has a form (collector_values.c).
  */
 #pragma once
 
 #include "cmd/cmd.h"
 #include "node/collector.h"
 
-/* The command line. */
 struct collector_line {
     struct collector_conf conf; /* is first: rows of options without an offset write there */
     bool json;
@@ -18,7 +17,8 @@ struct collector_line {
 /* Reads argv; EXIT_SUCCESS to go on, else -1 - exit status. */
 int collector_parse(struct collector_line *l, int argc, char **argv);
 
-/* Says where frames come from and where they go. */
-void collector_say_where(const struct collector_conf *c);
-/* Says what was received and what was lost. */
-void collector_summary(const struct collector *c);
+/* ---- among the parts ---- */
+
+/* The setters of rows; each writes to a struct collector_conf. */
+option_set collector_set_port, collector_set_threads, collector_set_device, collector_set_order,
+    collector_set_queue;

@@ -5,8 +5,20 @@
  */
 #pragma once
 
-#include "cmd/options.h"
-#include "cmd/tap.h"
+#include "cmd/cmd.h"
+#include "node/tap.h"
+
+struct tap_line {
+    struct tap_conf conf;      /* is first: rows of options without an offset write there */
+    const char *filter_option; /* -f */
+    bool list, json, strict;
+    struct secret_options secret;
+};
+
+/* Reads argv; EXIT_SUCCESS to go on, else -1 - exit status. */
+int tap_parse(struct tap_line *l, int argc, char **argv);
+
+/* ---- among the parts ---- */
 
 /* The setters of rows; each writes to a struct tap_conf. */
 option_set tap_set_interface, tap_set_direction, tap_set_vlans, tap_set_snaplen, tap_set_ring,
