@@ -215,7 +215,6 @@ static bool pauses(struct capture *cap)
     bool was = amplify_told(a);
     amplify_step(a, &seen, mono_now());
     tunnel_stage_drop(tunnel, amplify_drops(a));
-    cap->pipeline.most = amplify_testing(a) ? TEST_BATCHES : 0;
     if (amplify_told(a) != was) {
         atomic_store_explicit(&cap->amplified, !was, memory_order_release);
         wake_signal(cap->control);
@@ -241,9 +240,10 @@ static int timeout(const struct capture *cap, bool more, int drain)
  * none is needed; *ret_more: the source has more. */
 static int move(struct capture *cap, bool *ret_more)
 {
-    int error = 0;
     look(cap);
-    *ret_more = pipeline_run(&cap->pipeline, &error);
+    unsigned most = amplify_testing(&cap->amplify) ? TEST_BATCHES : PIPELINE_BATCHES;
+    *ret_more = pipeline_run(&cap->pipeline, most, mono_now()) == SOURCE_MORE;
+    pipeline_flush(&cap->pipeline);
     int drain = link_tx_waits(cap->pipeline.sink) ? link_tx_drain(cap->pipeline.sink) : -1;
     publish(cap);
     if (link_tx_take_refused(cap->pipeline.sink)) {
@@ -461,6 +461,7 @@ static int build(struct capture *cap, struct ring *ring, const struct capture_co
     if (r == 0) {
         r = link_tx_new(conf->stream, &cap->counting, conf->backlog, &cap->pipeline.sink);
     }
+    pipeline_init(&cap->pipeline);
     cap->commands = queue_new(COMMANDS);
     return r == 0 && !cap->commands ? -ENOMEM : r;
 }
@@ -508,13 +509,7 @@ void capture_free(struct capture *cap)
     }
     queue_free(cap->commands);
     ring_free(cap->next);
-    if (cap->pipeline.source) {
-        cap->pipeline.source->ops->free(cap->pipeline.source);
-    }
-    for (unsigned i = 0; i < PIPELINE_STAGES && cap->pipeline.stage[i]; i++) {
-        cap->pipeline.stage[i]->ops->free(cap->pipeline.stage[i]);
-    }
-    sink_free(cap->pipeline.sink);
+    pipeline_done(&cap->pipeline);
     wake_done(&cap->wake);
     free(cap);
 }

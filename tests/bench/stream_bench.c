@@ -34,6 +34,7 @@ struct bench {
     struct aead *seal, *open;
     struct ledger ledger;
     struct batch in, out;
+    struct batch_out taken;
     uint64_t frames_out, bytes_out;
     uint8_t *wire; /* what a round sent, datagram after datagram */
     size_t used;
@@ -69,9 +70,9 @@ static unsigned forget(void *user, const uint8_t *data, size_t len, uint32_t dat
     return 0;
 }
 
-static void take(void *user)
+static void take(struct batch_out *o)
 {
-    struct bench *b = user;
+    struct bench *b = CONTAINER_OF(o, struct bench, taken);
     for (uint32_t i = 0; i < b->out.n; i++) {
         b->bytes_out += b->out.f[i].caplen;
     }
@@ -106,7 +107,7 @@ static void send_round(struct bench *b, struct packer *p)
 
 static int receive_round(struct bench *b)
 {
-    const struct reasm_out out = {&b->out, take, b};
+    b->taken = (struct batch_out){&b->out, take};
     size_t tag = aead_tag_len(b->open);
     uint8_t *d = b->wire;
     for (uint32_t i = 0; i < b->n; d += b->len[i++]) {
@@ -122,9 +123,10 @@ static int receive_round(struct bench *b)
             !replay_accept(&b->replay, rec.counter)) {
             return -1;
         }
-        reasm_segment(b->reasm, rec.counter, d + LINK_RECORD_HEADER, len, (struct mono){1}, &out);
+        reasm_segment(b->reasm, rec.counter, d + LINK_RECORD_HEADER, len, (struct mono){1},
+                      &b->taken);
     }
-    take(b);
+    take(&b->taken);
     reasm_delivered(b->reasm);
     return 0;
 }

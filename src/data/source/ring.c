@@ -21,13 +21,11 @@ static struct ring_source *of(struct source *s)
     return (struct ring_source *)s;
 }
 
-static int ring_source_read(struct source *s, struct batch *b)
+/* Up to BATCH_MAX frames into an empty batch, which stay valid until the ring is read again or
+ * released; their number. */
+static unsigned fill(struct ring_source *rs, struct batch *b)
 {
-    struct ring_source *rs = of(s);
     struct ring_skips before = rs->skips;
-    if (!rs->ring) {
-        return 0;
-    }
     unsigned n = ring_read(rs->ring, b, &rs->skips);
     uint64_t bad = rs->skips.bad - before.bad;
     uint64_t bytes = 0, super = 0;
@@ -41,14 +39,25 @@ static int ring_source_read(struct source *s, struct batch *b)
     ledger_add(rs->ledger, LEDGER_RING_SUPER, super);
     ledger_add(rs->ledger, LEDGER_RING_CLAMPED, rs->skips.clamped - before.clamped);
     ledger_add(rs->ledger, LEDGER_SEL_BAD, bad);
-    return (int)n;
+    return n;
 }
 
-static void ring_source_release(struct source *s)
+static int ring_source_run(struct source *s, struct batch_out *o, unsigned batches, struct mono now)
 {
-    if (of(s)->ring) {
-        ring_release(of(s)->ring);
+    struct ring_source *rs = of(s);
+    unsigned n = 1;
+    (void)now;
+    if (!rs->ring) {
+        return SOURCE_DRY;
     }
+    for (unsigned moved = 0; n > 0 && moved < batches; moved++) {
+        n = fill(rs, o->batch);
+        if (n > 0) {
+            o->push(o);
+        }
+    }
+    ring_release(rs->ring);
+    return n > 0 ? SOURCE_MORE : SOURCE_DRY;
 }
 
 static int ring_source_fd(const struct source *s)
@@ -65,8 +74,7 @@ static void ring_source_free(struct source *s)
 
 static const struct source_ops ops = {
     .kind = "ring",
-    .read = ring_source_read,
-    .release = ring_source_release,
+    .run = ring_source_run,
     .fd = ring_source_fd,
     .free = ring_source_free,
 };

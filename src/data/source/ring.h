@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include "data/pipeline.h"
+#include "base/ledger.h"
+#include "data/source.h"
 #include "sys/ring.h"
 
 /* Takes `ring` over, also on failure. The ledger (RING, SELECT) must outlive the source. -ENOMEM.

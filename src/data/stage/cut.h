@@ -8,7 +8,8 @@
  */
 #pragma once
 
-#include "data/pipeline.h"
+#include "base/ledger.h"
+#include "data/stage.h"
 
 /* `cut` false: super-packets pass as they are. The ledger (CUT) must outlive the stage. -ENOMEM. */
 int cut_stage_new(bool cut, uint32_t snaplen, struct ledger *ledger, struct stage **ret);

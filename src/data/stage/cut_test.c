@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/cleanup.h"
 #include "data/stage/cut.h"
 #include "proto/gso.h"
 

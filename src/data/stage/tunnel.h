@@ -7,7 +7,8 @@
  */
 #pragma once
 
-#include "data/pipeline.h"
+#include "base/ledger.h"
+#include "data/stage.h"
 
 struct ether_flow;
 

@@ -223,6 +223,15 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     }
 }
 
+static int start_receiver(struct listener *s, unsigned t, struct error *err)
+{
+    struct receiver_conf rc = {
+        .fd = s->conf.fd[t], .thread = t, .n_threads = s->conf.n_threads, .control = &s->wake};
+    int r = fan_new(s->conf.outputs + (size_t)t * s->conf.n_outputs, s->conf.n_outputs, &rc.sink);
+    return r < 0 ? error_sys(err, -r, "cannot start receiving")
+                 : receiver_start(&rc, &s->receiver[t], err);
+}
+
 static int start(struct listener *s, struct error *err)
 {
     uint64_t seed = 0;
@@ -255,13 +264,7 @@ static int start(struct listener *s, struct error *err)
     }
     s->next_words = mono_add_ms(mono_now(), 1000);
     for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
-        const struct receiver_conf rc = {.fd = s->conf.fd[t],
-                                         .thread = t,
-                                         .n_threads = s->conf.n_threads,
-                                         .outputs = s->conf.outputs + (size_t)t * s->conf.n_outputs,
-                                         .n_outputs = s->conf.n_outputs,
-                                         .control = &s->wake};
-        r = receiver_start(&rc, &s->receiver[t], err);
+        r = start_receiver(s, t, err);
     }
     for (unsigned t = 0; r == 0 && t < s->conf.n_threads; t++) {
         s->cookies_told[t] = receiver_cookies(s->receiver[t], &s->cookies) == 0;

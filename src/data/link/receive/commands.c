@@ -109,7 +109,7 @@ static void key_drop(struct receiver *r, uint32_t index)
 static struct rx_session *session_new(struct receiver *r)
 {
     struct rx_session *s = calloc(1, sizeof(*s));
-    struct rx_point *points = s ? calloc(POINT_OF_PEER, sizeof(*points)) : NULL;
+    struct point **points = s ? calloc(POINT_OF_PEER, sizeof(*points)) : NULL;
     if (!points) {
         free(s);
         return NULL;
@@ -140,72 +140,36 @@ static void bind_key(struct receiver *r, const struct command *c)
 static bool point_known(const struct rx_session *s, const struct point *point)
 {
     for (unsigned i = 0; i < s->n_points; i++) {
-        if (s->point[i].point == point) {
+        if (s->point[i] == point) {
             return true;
         }
     }
     return false;
 }
 
-/* Gives the point to those outputs whose bits are set; the bits of those that have no room. */
-static uint8_t offer(struct receiver *r, const struct rx_point *pt, uint8_t to)
-{
-    const struct point_offer sp = {
-        .index = pt->point->index,
-        .tap = pt->point->tap,
-        .tap_number = pt->point->tap_number,
-        .ifname = pt->point->ifname,
-        .filter = pt->point->filter,
-        .snaplen = pt->point->snaplen,
-        .speed_bps = pt->point->speed_bps,
-        .linktype = pt->point->linktype,
-        .arphrd = pt->point->arphrd,
-        .fresh = !atomic_load_explicit(&pt->point->in_outputs, memory_order_relaxed),
-        .device = pt->device,
-    };
-    uint8_t refused = 0;
-    for (unsigned i = 0; i < r->conf.n_outputs; i++) {
-        struct sink *out = r->conf.outputs[i];
-        const uint8_t bit = (uint8_t)(1u << i);
-        if ((to & bit) != 0 && out->ops->point_add(out, &sp, NULL) < 0) {
-            refused |= bit;
-        }
-    }
-    return refused;
-}
-
 static void add_point(struct receiver *r, struct rx_session *s, const struct command *c)
 {
-    if (s->n_points == POINT_OF_PEER || point_known(s, c->point)) {
+    struct point *p = c->point;
+    struct sink *sink = r->pipeline.sink;
+    if (s->n_points == POINT_OF_PEER || point_known(s, p)) {
         return;
     }
-    struct rx_point *pt = &s->point[s->n_points++];
-    *pt = (struct rx_point){.point = c->point, .device = c->device};
-    pt->refused = offer(r, pt, UINT8_MAX);
-    if (pt->refused != 0 && r->n_refused++ == 0) {
-        r->retry = mono_add_ms(r->now, SINK_RETRY_MS);
-    }
-    atomic_store_explicit(&c->point->in_outputs, true, memory_order_release);
-}
-
-static void offer_points(struct receiver *r, struct rx_session *s)
-{
-    for (unsigned i = 0; s && i < s->n_points; i++) {
-        if (s->point[i].refused) {
-            s->point[i].refused = offer(r, &s->point[i], s->point[i].refused);
-            r->n_refused -= s->point[i].refused == 0 ? 1 : 0;
-        }
-    }
-}
-
-void receiver_offer_again(struct receiver *r)
-{
-    if (r->n_refused > 0 && mono_due(r->now, r->retry)) {
-        r->retry = mono_add_ms(r->now, SINK_RETRY_MS);
-        for (uint32_t i = 0; i < RECEIVER_SESSIONS; i++) {
-            offer_points(r, r->session[i]);
-        }
-    }
+    const struct point_offer offer = {
+        .index = p->index,
+        .tap = p->tap,
+        .tap_number = p->tap_number,
+        .ifname = p->ifname,
+        .filter = p->filter,
+        .snaplen = p->snaplen,
+        .speed_bps = p->speed_bps,
+        .linktype = p->linktype,
+        .arphrd = p->arphrd,
+        .fresh = !atomic_load_explicit(&p->in_outputs, memory_order_relaxed),
+        .device = c->device,
+    };
+    s->point[s->n_points++] = p;
+    (void)sink->ops->point_add(sink, &offer, NULL);
+    atomic_store_explicit(&p->in_outputs, true, memory_order_release);
 }
 
 static void stream_add(struct receiver *r, const struct command *c)
@@ -258,27 +222,23 @@ static void report(struct receiver *r, const struct command *c)
     }
 }
 
-static void remove_point(struct receiver *r, const struct rx_point *pt)
+static void remove_point(struct receiver *r, const struct point *point)
 {
-    const struct point *point = pt->point;
+    struct sink *sink = r->pipeline.sink;
     struct ledger all = {0};
-    r->n_refused -= pt->refused != 0 ? 1 : 0;
     ledger_publish(&all, &point->reported);
     for (unsigned i = LEDGER_RX_IN; i <= LEDGER_RX_IMPLAUSIBLE; i++) {
         ledger_set(&all, (enum ledger_id)i, ledger_get(&point->ledger, (enum ledger_id)i));
     }
-    for (unsigned i = 0; i < r->conf.n_outputs; i++) {
-        struct sink *out = r->conf.outputs[i];
-        out->ops->point_stats(out, point->index, &all);
-        out->ops->point_remove(out, point->index);
-    }
+    sink->ops->point_stats(sink, point->index, &all);
+    sink->ops->point_remove(sink, point->index);
 }
 
 static void forget_point(struct receiver *r, struct rx_session *s, const struct point *point)
 {
     for (unsigned i = 0; i < s->n_points; i++) {
-        if (s->point[i].point == point) {
-            remove_point(r, &s->point[i]);
+        if (s->point[i] == point) {
+            remove_point(r, point);
             s->point[i] = s->point[--s->n_points];
             return;
         }
@@ -330,7 +290,7 @@ void receiver_close_books(struct receiver *r, uint32_t id)
             free(s->stream[i]);
         }
         for (unsigned i = 0; i < s->n_points; i++) {
-            remove_point(r, &s->point[i]);
+            remove_point(r, s->point[i]);
         }
         while (s->keys) {
             key_drop(r, s->keys->index);

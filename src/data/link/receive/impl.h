@@ -14,6 +14,7 @@
 #include "data/link/receive/reasm.h"
 #include "data/link/receive/receiver.h"
 #include "data/link/replay.h"
+#include "data/pipeline.h"
 #include "model/admission.h"
 #include "sys/crypto/cpace.h"
 
@@ -32,20 +33,11 @@ struct rx_stream {
     struct rx_stream **waits_at, *next_waiting; /* its place among those that wait, or NULL */
 };
 
-/* An observation point as it was given to the outputs. */
-struct rx_point {
-    struct point *point;
-    int device;
-    uint8_t refused; /* a bit for each output that has no room for it, in their order */
-};
-
-_Static_assert(RECEIVER_OUTPUTS <= 8, "an rx_point has a bit for each");
-
 struct rx_session {
     struct rx_stream *stream[POINT_STREAMS];
     unsigned n_streams;
     struct rx_stream *recent[RECEIVER_RECENT]; /* by the low bits of the id: found at once */
-    struct rx_point *point; /* added to the outputs, to be removed with the session */
+    struct point **point; /* added to the sink, to be removed with the session */
     unsigned n_points;
     struct rx_key *keys;   /* bound to it */
     struct bucket control; /* records of stream 0 that are passed on, under whichever key */
@@ -77,6 +69,8 @@ struct event_lane {
 };
 
 struct receiver {
+    struct source source;
+    struct pipeline pipeline;
     pthread_t thread;
     bool started, stopping;
     struct receiver_conf conf;
@@ -86,13 +80,10 @@ struct receiver {
     struct udp_io io;
     struct udp_packet packet[RECEIVER_PACKETS];
     uint8_t *buffers;
-    struct batch batch;
-    struct reasm_out out;
+    struct batch_out out; /* of the streams: the pipeline's, which receiver_deliver goes through */
     struct mono now, asked;    /* after and before the socket was last read */
     struct mono tick;          /* when a stream wants its tick; {0}: none does */
     struct rx_stream *waiting; /* for segments that are missing */
-    unsigned n_refused;        /* points that an output has no room for, … */
-    struct mono retry;         /* … and when they are offered again */
     struct reasm_room room;    /* of which each session has a part */
     unsigned unknown_told;
     struct admission_sources sources;
@@ -108,8 +99,8 @@ struct receiver {
 void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len);
 /* After whatever may have changed what it waits for. */
 void receiver_wait(struct receiver *r, struct rx_stream *s);
-/* Gives the batch to the outputs; what a stream has in it must have been touched. */
-void receiver_deliver(void *user);
+/* Pushes the batch down the pipeline; what a stream has in it must have been touched. */
+void receiver_deliver(struct receiver *r);
 void receiver_touch(struct receiver *r, struct reasm *reasm);
 void receiver_publish(struct rx_stream *s);
 /* `s` may be NULL. */
@@ -121,7 +112,5 @@ void receiver_carry_out(struct receiver *r);
 void receiver_close_books(struct receiver *r, uint32_t id);
 /* Asks the thread to end. */
 int receiver_stop(struct receiver *r);
-/* Gives the points that an output had no room for to it once more, when that is due. */
-void receiver_offer_again(struct receiver *r);
 /* Frees what was commanded and not carried out; after the thread's end. */
 void receiver_drop_commands(struct receiver *r);

@@ -248,14 +248,14 @@ static void account_missing(struct reasm *r, uint64_t upto, enum ledger_id why)
     r->accounted = upto;
 }
 
-static void deliver(struct reasm *r, const struct reasm_out *out)
+static void deliver(struct reasm *r, struct batch_out *out)
 {
-    out->deliver(out->user);
+    out->push(out);
     reasm_delivered(r);
 }
 
 static void give(struct reasm *r, const struct link_frame *f, const uint8_t *body,
-                 const struct reasm_out *out)
+                 struct batch_out *out)
 {
     uint32_t point = f->has_port && f->port < POINT_SUBS && r->sub ? r->sub[f->port] : 0;
     struct frame *to = &out->batch->f[out->batch->n++];
@@ -278,7 +278,7 @@ static void give(struct reasm *r, const struct link_frame *f, const uint8_t *bod
 
 /* A place for a body of `n` bytes; false when memory is short. Gives the batch away when the arena
  * is full; a larger one is for frames that need it, or where there is plenty. */
-static bool arena_take(struct reasm *r, uint32_t n, const struct reasm_out *out)
+static bool arena_take(struct reasm *r, uint32_t n, struct batch_out *out)
 {
     uint32_t size = MAX(r->arena_size, (uint32_t)ARENA_FIRST);
     if (r->arena_size - r->arena_used < n && r->arena_used > 0) {
@@ -321,8 +321,7 @@ static bool partial_header(struct partial *part, const uint8_t *p, uint32_t n, u
 }
 
 /* Adds to the frame begun; returns how many bytes it took. On nonsense the stream is broken. */
-static uint32_t partial_feed(struct reasm *r, const uint8_t *p, uint32_t n,
-                             const struct reasm_out *out)
+static uint32_t partial_feed(struct reasm *r, const uint8_t *p, uint32_t n, struct batch_out *out)
 {
     struct partial *part = &r->part;
     uint32_t took = 0;
@@ -353,7 +352,7 @@ static bool partial_done(const struct partial *part)
 /* Bytes [0, n) of the payload continue the frame begun in an earlier segment. `last`: it must end
  * here, for the next frame starts right behind. */
 static void continue_frame(struct reasm *r, const uint8_t *p, uint32_t n, bool last,
-                           const struct reasm_out *out)
+                           struct batch_out *out)
 {
     while (n > 0 && r->part.active && !partial_done(&r->part)) {
         uint32_t took = partial_feed(r, p, n, out);
@@ -370,7 +369,7 @@ static void continue_frame(struct reasm *r, const uint8_t *p, uint32_t n, bool l
 }
 
 /* Frames that start in this segment: bytes from the first header on. */
-static void new_frames(struct reasm *r, const struct link_segment *s, const struct reasm_out *out)
+static void new_frames(struct reasm *r, const struct link_segment *s, struct batch_out *out)
 {
     uint32_t at = s->first;
     while (at < s->payload_len) {
@@ -398,7 +397,7 @@ static void new_frames(struct reasm *r, const struct link_segment *s, const stru
 
 /* Segment in its turn; `gap`: the one before is missing. */
 static void process(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t len, bool gap,
-                    const struct reasm_out *out)
+                    struct batch_out *out)
 {
     struct link_segment s;
     if (out->batch->n == BATCH_MAX) {
@@ -448,7 +447,7 @@ static void process(struct reasm *r, uint64_t counter, const uint8_t *plain, siz
 
 /* A kept segment in its turn: the batch may point into it, so it is freed when that is delivered.
  */
-static void process_held(struct reasm *r, struct held *h, bool gap, const struct reasm_out *out)
+static void process_held(struct reasm *r, struct held *h, bool gap, struct batch_out *out)
 {
     struct kept k = h->kept;
     h->kept.data = NULL;
@@ -481,7 +480,7 @@ static void find_oldest(struct reasm *r)
     }
 }
 
-static void drain_in_order(struct reasm *r, const struct reasm_out *out)
+static void drain_in_order(struct reasm *r, struct batch_out *out)
 {
     unsigned before = r->held_count;
     for (struct held *h; r->held_count > 0 && (h = held_at(r, r->next)) != NULL;) {
@@ -494,7 +493,7 @@ static void drain_in_order(struct reasm *r, const struct reasm_out *out)
 }
 
 /* Gives up what is missing before the first kept segment, then goes on in order. */
-static void skip_gap(struct reasm *r, const struct reasm_out *out)
+static void skip_gap(struct reasm *r, struct batch_out *out)
 {
     uint64_t c = r->next;
     while (!held_at(r, c)) {
@@ -538,7 +537,7 @@ static bool hold(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t
 /* A segment ahead of its turn is kept, or it ends the wait for what is missing before it. True: so
  * long that its own turn has come. */
 static bool ahead(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t len,
-                  struct mono now, const struct reasm_out *out)
+                  struct mono now, struct batch_out *out)
 {
     bool crowded = false, kept = false;
     while (counter > r->next && !(kept = hold(r, counter, plain, len, now, &crowded)) &&
@@ -550,7 +549,7 @@ static bool ahead(struct reasm *r, uint64_t counter, const uint8_t *plain, size_
 }
 
 void reasm_segment(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t len,
-                   struct mono now, const struct reasm_out *out)
+                   struct mono now, struct batch_out *out)
 {
     ledger_add(r->ledger, LEDGER_RX_DATAGRAMS, 1);
     r->came = now;
@@ -569,7 +568,7 @@ void reasm_segment(struct reasm *r, uint64_t counter, const uint8_t *plain, size
     }
 }
 
-struct mono reasm_tick(struct reasm *r, struct mono now, const struct reasm_out *out)
+struct mono reasm_tick(struct reasm *r, struct mono now, struct batch_out *out)
 {
     while (r->held_count > 0 && mono_due(now, mono_add_ms(r->held_since, REASM_HOLD_MS))) {
         skip_gap(r, out);
@@ -589,7 +588,7 @@ void reasm_report(struct reasm *r, uint64_t frames, uint64_t datagrams, struct m
     }
 }
 
-void reasm_finish(struct reasm *r, const struct reasm_out *out)
+void reasm_finish(struct reasm *r, struct batch_out *out)
 {
     while (r->held_count > 0) {
         skip_gap(r, out);

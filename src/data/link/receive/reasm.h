@@ -18,6 +18,7 @@
 #include "base/ledger.h"
 #include "base/time.h"
 #include "data/point.h"
+#include "data/source.h"
 #include "proto/link.h"
 
 enum {
@@ -39,14 +40,6 @@ struct reasm_room {
 
 struct reasm;
 
-/* Where frames go: appended to `batch`; when that is full, `deliver` must empty it (after which the
- * caller calls reasm_delivered on every stream that put frames into it). */
-struct reasm_out {
-    struct batch *batch;
-    void (*deliver)(void *user);
-    void *user;
-};
-
 /* `point` becomes frame.point; the stream begins `now`. The ledger (LINK_RX) and the room must
  * outlive the stream. NULL: no memory. */
 struct reasm *reasm_new(uint32_t point, struct ledger *ledger, struct reasm_room *room,
@@ -62,14 +55,17 @@ bool reasm_plausible(struct reasm *r, uint64_t datagrams, struct mono now);
 /* Something else that it said of this stream cannot be. */
 void reasm_implausible(struct reasm *r);
 
+/* Frames are appended to the batch of `out`; when it is full it is pushed, after which the caller
+ * calls reasm_delivered on every stream that put frames into it. */
+
 /* One opened segment with the record's counter, each counter at most once (see replay.h). `plain`
  * must stay valid until the batch is delivered. */
 void reasm_segment(struct reasm *r, uint64_t counter, const uint8_t *plain, size_t len,
-                   struct mono now, const struct reasm_out *out);
+                   struct mono now, struct batch_out *out);
 
 /* Gives up waiting for what has been missing for too long. Returns when to call again: the time
  * "never" when nothing is kept. */
-struct mono reasm_tick(struct reasm *r, struct mono now, const struct reasm_out *out);
+struct mono reasm_tick(struct reasm *r, struct mono now, struct batch_out *out);
 
 /* Something is kept: reasm_tick is wanted. */
 bool reasm_waits(const struct reasm *r);
@@ -81,7 +77,7 @@ void reasm_delivered(struct reasm *r);
  * believed where it can be. */
 void reasm_report(struct reasm *r, uint64_t frames, uint64_t datagrams, struct mono now);
 /* No frame follows and nothing is in flight: what has not come is lost. */
-void reasm_finish(struct reasm *r, const struct reasm_out *out);
+void reasm_finish(struct reasm *r, struct batch_out *out);
 
 /* Frames accounted for so far in this session, and of these those lost. */
 uint64_t reasm_accounted(const struct reasm *r);

@@ -12,12 +12,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct fuzz {
     struct batch batch;
+    struct batch_out out;
     uint64_t sum;
 };
 
-static void on_deliver(void *user)
+static void on_deliver(struct batch_out *o)
 {
-    struct fuzz *f = user;
+    struct fuzz *f = CONTAINER_OF(o, struct fuzz, out);
     for (uint32_t i = 0; i < f->batch.n; i++) { /* the sanitiser sees a read outside */
         f->sum += f->batch.f[i].data[0] + f->batch.f[i].data[f->batch.f[i].caplen - 1];
     }
@@ -31,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct reasm_room all = {.max = 64 << 10}, room = {.max = 16 << 10, .all = &all};
     struct reasm *r = reasm_new(1, &ledger, &room, (struct mono){0});
     struct rd in = rd_make(data, size);
-    const struct reasm_out out = {&f.batch, on_deliver, &f};
+    f.out = (struct batch_out){&f.batch, on_deliver};
     uint64_t counter = 0;
     struct mono now = {1};
     if (!r) {
@@ -44,17 +45,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const uint8_t *p = rd_take(&in, len);
         uint8_t *exact = malloc(len ? len : 1);
         memcpy(exact, p, len);
-        reasm_segment(r, counter++, exact, len, now, &out);
-        on_deliver(&f);
+        reasm_segment(r, counter++, exact, len, now, &f.out);
+        on_deliver(&f.out);
         reasm_delivered(r);
         free(exact);
         now = mono_add_ms(now, 3);
-        reasm_tick(r, now, &out);
-        on_deliver(&f);
+        reasm_tick(r, now, &f.out);
+        on_deliver(&f.out);
         reasm_delivered(r);
     }
-    reasm_finish(r, &out);
-    on_deliver(&f);
+    reasm_finish(r, &f.out);
+    on_deliver(&f.out);
     if (ledger_sum(&ledger, LEDGER_LINK_RX).in_flight != 0) {
         abort();
     }

@@ -27,16 +27,16 @@ struct tap {
     struct reasm_room room;
     struct ledger ledger;
     struct batch batch;
-    struct reasm_out out;
+    struct batch_out out;
     struct mono now;
     uint64_t got;
     unsigned n;
     struct reasm *reasm[STREAMS];
 };
 
-static void deliver(void *user)
+static void deliver(struct batch_out *o)
 {
-    struct tap *t = user;
+    struct tap *t = CONTAINER_OF(o, struct tap, out);
     t->got += t->batch.n;
     t->batch.n = 0;
 }
@@ -45,7 +45,7 @@ static void begin(struct tap *t, struct reasm_room *all, size_t max, unsigned n)
 {
     *t = (struct tap){.now = {NSEC_PER_SEC}, .n = n};
     t->room = (struct reasm_room){.max = max, .all = all};
-    t->out = (struct reasm_out){&t->batch, deliver, t};
+    t->out = (struct batch_out){&t->batch, deliver};
     for (unsigned i = 0; i < n; i++) {
         t->reasm[i] = reasm_new(i + 1, &t->ledger, &t->room, t->now);
         assert_non_null(t->reasm[i]);
@@ -62,7 +62,7 @@ static void end(struct tap *t)
 
 static void delivered(struct tap *t)
 {
-    deliver(t);
+    deliver(&t->out);
     for (unsigned i = 0; i < t->n; i++) {
         reasm_delivered(t->reasm[i]);
     }

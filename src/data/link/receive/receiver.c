@@ -86,19 +86,20 @@ void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t
 
 /* ---- frames ---- */
 
-void receiver_deliver(void *user)
+void receiver_deliver(struct receiver *r)
 {
-    struct receiver *r = user;
-    if (r->batch.n > 0) {
-        for (unsigned i = 0; i < r->conf.n_outputs; i++) {
-            r->conf.outputs[i]->ops->write(r->conf.outputs[i], &r->batch);
-        }
-        r->batch.n = 0;
+    if (r->pipeline.batch.n > 0) {
+        r->pipeline.out.push(&r->pipeline.out);
     }
     for (unsigned i = 0; i < r->n_touched; i++) {
         reasm_delivered(r->touched[i]);
     }
     r->n_touched = 0;
+}
+
+static void push(struct batch_out *o)
+{
+    receiver_deliver(CONTAINER_OF(o, struct receiver, out));
 }
 
 void receiver_touch(struct receiver *r, struct reasm *reasm)
@@ -350,10 +351,10 @@ static void tick(struct receiver *r, struct mono seen)
 }
 
 /* Receives what is there; true when there may be more. */
-static bool receive(struct receiver *r)
+static bool receive(struct receiver *r, unsigned rounds)
 {
     int n = PACKETS;
-    for (unsigned round = 0; round < ROUNDS && n == PACKETS; round++) {
+    for (unsigned round = 0; round < rounds && n == PACKETS; round++) {
         r->asked = mono_now();
         n = udp_recv(&r->io, r->packet, PACKETS);
         r->now = mono_now();
@@ -367,13 +368,6 @@ static bool receive(struct receiver *r)
     return n == PACKETS;
 }
 
-static void flush(struct receiver *r)
-{
-    for (unsigned i = 0; i < r->conf.n_outputs; i++) {
-        r->conf.outputs[i]->ops->flush(r->conf.outputs[i]);
-    }
-}
-
 /* Gives up gaps that are old enough. What is missing may have come and wait in the socket, where a
  * thread that was held up (by others' work, or before it could look at the clock) has not seen it:
  * a gap is as old as it was when the socket was asked and had no more. A socket that is never empty
@@ -385,6 +379,40 @@ static void look_at_gaps(struct receiver *r, bool more)
         tick(r, seen);
     }
 }
+
+static int receiver_run(struct source *s, struct batch_out *o, unsigned batches, struct mono now)
+{
+    struct receiver *r = (struct receiver *)s;
+    (void)o; /* its own pipeline's, as commands are carried out between runs too */
+    r->now = now;
+    bool more = receive(r, batches);
+    look_at_gaps(r, more);
+    receiver_deliver(r);
+    return more ? SOURCE_MORE : SOURCE_DRY;
+}
+
+static struct mono receiver_due(const struct source *s)
+{
+    return ((const struct receiver *)s)->tick;
+}
+
+static int receiver_fd(const struct source *s)
+{
+    return ((const struct receiver *)s)->conf.fd;
+}
+
+static void receiver_source_free(struct source *s)
+{
+    (void)s; /* it is the receiver itself: receiver_free */
+}
+
+static const struct source_ops source_ops = {
+    .kind = "link",
+    .run = receiver_run,
+    .due = receiver_due,
+    .fd = receiver_fd,
+    .free = receiver_source_free,
+};
 
 static void *run(void *arg)
 {
@@ -403,17 +431,13 @@ static void *run(void *arg)
                           (const uint8_t *)words, sizeof(words));
             break;
         }
-        r->now = mono_now();
         if (p[1].revents) {
             wake_clear(&r->wake);
         }
-        more = receive(r);
-        look_at_gaps(r, more);
-        receiver_deliver(r);
+        more = pipeline_run(&r->pipeline, ROUNDS, mono_now()) == SOURCE_MORE;
         if (!more) {
-            flush(r);
+            pipeline_flush(&r->pipeline);
         }
-        receiver_offer_again(r);
     }
     for (uint32_t i = 0; i < RECEIVER_SESSIONS; i++) {
         if (r->session[i]) {
@@ -429,12 +453,16 @@ int receiver_start(const struct receiver_conf *conf, struct receiver **ret, stru
 {
     struct receiver *r = calloc(1, sizeof(*r));
     if (!r) {
+        sink_free(conf->sink);
         return error_sys(err, ENOMEM, "cannot start receiving");
     }
     r->conf = *conf;
     r->wake.fd = -1;
     r->io = (struct udp_io){.fd = conf->fd};
-    r->out = (struct reasm_out){&r->batch, receiver_deliver, r};
+    r->source.ops = &source_ops;
+    r->pipeline = (struct pipeline){.source = &r->source, .sink = conf->sink};
+    pipeline_init(&r->pipeline);
+    r->out = (struct batch_out){&r->pipeline.batch, push};
     r->room.max = RECEIVER_ROOM_ALL / MAX(conf->n_threads, 1u);
     r->buffers = malloc((size_t)PACKETS * UDP_BUFFER);
     r->commands = queue_new(COMMANDS);
@@ -483,6 +511,7 @@ void receiver_free(struct receiver *r)
             free(r->key[i]);
         }
     }
+    pipeline_done(&r->pipeline);
     queue_free(r->commands);
     queue_free(r->events);
     cookie_done(&r->cookies);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "data/fan.h"
 #include "data/link/cookie.h"
 #include "data/point.h"
 #include "data/sink.h"
@@ -20,7 +21,7 @@ enum {
     RECEIVER_THREADS = 16,  /* at most; which one gets a record: its session index modulo all */
     RECEIVER_SLOTS = 16384, /* keys in use; the low bits of a session index are its slot */
     RECEIVER_SESSIONS = 4096,
-    RECEIVER_OUTPUTS = 8,
+    RECEIVER_OUTPUTS = FAN_SINKS,
     /* Bytes for what cannot be given on yet (struct reasm_room): of a session, and of all; each
      * data thread has its part of this. */
     RECEIVER_ROOM = 16 << 20,
@@ -75,10 +76,9 @@ struct receiver_report {
 struct receiver;
 
 struct receiver_conf {
-    int fd;                      /* borrowed */
-    unsigned thread, n_threads;  /* its number, for its name; of how many */
-    struct sink *const *outputs; /* borrowed */
-    unsigned n_outputs;
+    int fd;                     /* borrowed */
+    unsigned thread, n_threads; /* its number, for its name; of how many */
+    struct sink *sink;          /* where frames go; taken over, also on failure */
     const struct wake *control; /* signalled when there are events */
 };
 

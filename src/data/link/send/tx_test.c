@@ -31,15 +31,16 @@ struct world {
     struct reasm *reasm;
     struct reasm_room room;
     struct batch batch; /* at the far end */
+    struct batch_out out;
     uint64_t next_counter;
     uint64_t got_bytes; /* of datagrams, of all sessions */
     uint64_t got_datagrams;
     uint32_t made, got, expect; /* frames; the number that is to come next */
 };
 
-static void on_deliver(void *user)
+static void on_deliver(struct batch_out *o)
 {
-    struct world *w = user;
+    struct world *w = CONTAINER_OF(o, struct world, out);
     for (uint32_t i = 0; i < w->batch.n; i++) {
         const struct frame *f = &w->batch.f[i];
         uint32_t n = 0;
@@ -57,7 +58,7 @@ static void on_deliver(void *user)
 static void receive(struct world *w)
 {
     static uint8_t d[65536];
-    const struct reasm_out out = {&w->batch, on_deliver, w};
+    w->out = (struct batch_out){&w->batch, on_deliver};
     ssize_t n = 0;
     while ((n = recv(w->fd[1], d, sizeof(d), MSG_DONTWAIT)) > 0) {
         for (ssize_t at = 0; at < n; at += DATAGRAM) {
@@ -68,9 +69,9 @@ static void receive(struct world *w)
             assert_int_equal(link_record_decode(d + at, len, &rec), 0);
             assert_int_equal(rec.counter, w->next_counter++); /* none lost, none repeated */
             reasm_segment(w->reasm, rec.counter, d + at + LINK_RECORD_HEADER,
-                          len - LINK_RECORD_HEADER, mono_now(), &out);
+                          len - LINK_RECORD_HEADER, mono_now(), &w->out);
         }
-        on_deliver(w);
+        on_deliver(&w->out);
         reasm_delivered(w->reasm);
     }
 }

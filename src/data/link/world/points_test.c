@@ -71,7 +71,7 @@ static void a_refused_point_is_counted(void **state)
     world_must(w, stopped0, 3000);
     world_must(w, nobody_there, 3000);
     assert_true(has_room(w)); /* nothing is refused any more, and nothing asked for */
-    assert_int_equal(w->listener->receiver[0]->n_refused, 0);
+    assert_int_equal(fan_refused(w->listener->receiver[0]->pipeline.sink), 0);
     const struct ledger *rx = &w->listener->peer[0]->point[0]->ledger;
     assert_int_equal(ledger_get(rx, LEDGER_RX_OUT), 510);
     assert_int_equal(ledger_get(ledger0(w), LEDGER_SINK_IN), 510);

@@ -39,6 +39,7 @@ struct world {
     struct replay replay;
     struct ledger ledger;
     struct batch batch;
+    struct batch_out out;
     struct mono now;
     unsigned loss, dup, swap; /* per thousand datagrams */
     uint8_t *delayed;         /* one that is overtaken */
@@ -56,9 +57,9 @@ static uint32_t rnd(struct world *w, uint32_t n)
     return (uint32_t)(w->seed >> 33) % n;
 }
 
-static void on_deliver(void *user)
+static void on_deliver(struct batch_out *o)
 {
-    struct world *w = user;
+    struct world *w = CONTAINER_OF(o, struct world, out);
     for (uint32_t i = 0; i < w->batch.n; i++) {
         const struct frame *f = &w->batch.f[i];
         /* The frame's own number was written into its first bytes. */
@@ -81,13 +82,6 @@ static void on_deliver(void *user)
     w->batch.n = 0;
 }
 
-static const struct reasm_out *out_of(struct world *w)
-{
-    static struct reasm_out out;
-    out = (struct reasm_out){&w->batch, on_deliver, w};
-    return &out;
-}
-
 static void receive(struct world *w, const uint8_t *d, size_t len)
 {
     uint8_t *copy = malloc(len), nonce[12];
@@ -101,11 +95,11 @@ static void receive(struct world *w, const uint8_t *d, size_t len)
                                body, copy + len - tag),
                      0);
     if (replay_accept(&w->replay, rec.counter)) {
-        reasm_segment(w->reasm, rec.counter, copy + LINK_RECORD_HEADER, body, w->now, out_of(w));
+        reasm_segment(w->reasm, rec.counter, copy + LINK_RECORD_HEADER, body, w->now, &w->out);
     } else {
         w->replayed++;
     }
-    on_deliver(w);
+    on_deliver(&w->out);
     reasm_delivered(w->reasm);
     free(copy);
 }
@@ -167,6 +161,7 @@ static void world_init(struct world *w, uint64_t seed, enum aead_alg alg)
     }
     assert_int_equal(aead_new(alg, key, &w->tx, NULL), 0);
     assert_int_equal(aead_new(alg, key, &w->rx, NULL), 0);
+    w->out = (struct batch_out){&w->batch, on_deliver};
     w->packer = packer_new(3, &(struct packer_out){on_send, w});
     packer_reset(w->packer, &(struct packer_key){w->tx, 0xabcd});
     begin_stream(w);
@@ -234,7 +229,7 @@ static void finish(struct world *w)
 {
     struct packer_stats st = packer_stats(w->packer);
     reasm_report(w->reasm, st.frames, st.datagrams, w->now);
-    reasm_finish(w->reasm, out_of(w));
+    reasm_finish(w->reasm, &w->out);
 }
 
 static void run(struct world *w, uint32_t frames, uint32_t datagram)
@@ -247,15 +242,15 @@ static void run(struct world *w, uint32_t frames, uint32_t datagram)
         }
         if (rnd(w, 50) == 0) {
             w->now = mono_add_ms(w->now, 15);
-            reasm_tick(w->reasm, w->now, out_of(w));
-            on_deliver(w);
+            reasm_tick(w->reasm, w->now, &w->out);
+            on_deliver(&w->out);
             reasm_delivered(w->reasm);
         }
     }
     packer_flush(w->packer);
     release_delayed(w);
     finish(w);
-    on_deliver(w);
+    on_deliver(&w->out);
     reasm_delivered(w->reasm);
 }
 
@@ -326,7 +321,7 @@ static void reordering_is_mended(void **state)
     packer_flush(w.packer);
     release_delayed(&w);
     finish(&w);
-    on_deliver(&w);
+    on_deliver(&w.out);
     check_balance(&w);
     assert_int_equal(w.got, w.n_sent);
     world_done(&w);
@@ -408,19 +403,19 @@ static void nonsense_is_accounted(void **state)
         link_segment_encode(&s, plain);
         plain[18 + (s.first < 150 ? s.first : 0)] &= 0x3f;
         reasm_segment(w.reasm, i + (i > 100 ? rnd(&w, 3) : 0), plain, 20 + rnd(&w, 180), w.now,
-                      out_of(&w));
+                      &w.out);
         w.batch.n = 0;
         reasm_delivered(w.reasm);
     }
-    reasm_finish(w.reasm, out_of(&w));
+    reasm_finish(w.reasm, &w.out);
     assert_int_equal(ledger_sum(&w.ledger, LEDGER_LINK_RX).in_flight, 0);
     assert_true(ledger_get(&w.ledger, LEDGER_RX_MALFORMED) > 0);
     world_done(&w);
 }
 
-static void count_frames(void *user)
+static void count_frames(struct batch_out *o)
 {
-    struct world *w = user;
+    struct world *w = CONTAINER_OF(o, struct world, out);
     w->got += w->batch.n;
     w->batch.n = 0;
 }
@@ -432,7 +427,7 @@ static void constant_disorder(void **state)
     (void)state;
     enum { N = 400, LATE = 3 };
     struct world w = {.now = {NSEC_PER_SEC}};
-    const struct reasm_out out = {&w.batch, count_frames, &w};
+    w.out = (struct batch_out){&w.batch, count_frames};
     begin_stream(&w);
     for (uint64_t i = 0; i < N + 2 * LATE; i++) {
         /* even ones come at once, odd ones LATE steps after their turn */
@@ -444,10 +439,10 @@ static void constant_disorder(void **state)
         if (c < N) {
             link_segment_encode(&seg, plain);
             unsigned head = link_frame_encode(&f, 1, plain + LINK_SEGMENT_HEADER);
-            reasm_segment(w.reasm, c, plain, LINK_SEGMENT_HEADER + head + 60, w.now, &out);
+            reasm_segment(w.reasm, c, plain, LINK_SEGMENT_HEADER + head + 60, w.now, &w.out);
         }
-        reasm_tick(w.reasm, w.now, &out);
-        count_frames(&w);
+        reasm_tick(w.reasm, w.now, &w.out);
+        count_frames(&w.out);
         reasm_delivered(w.reasm);
     }
     assert_int_equal(w.got, N);
@@ -455,9 +450,9 @@ static void constant_disorder(void **state)
     reasm_free(w.reasm);
 }
 
-static void forget(void *user)
+static void forget(struct batch_out *o)
 {
-    ((struct batch *)user)->n = 0;
+    o->batch->n = 0;
 }
 
 /* A segment with one frame, whose number is the record's. */
@@ -469,12 +464,12 @@ static void one_frame(struct reasm *r, struct batch *b, uint64_t counter, uint32
     link_segment_encode(&s, d);
     unsigned n = link_frame_encode(&f, s.base_ts, d + LINK_SEGMENT_HEADER);
     struct mono now = mono_add_ms((struct mono){NSEC_PER_SEC}, ms);
-    const struct reasm_out out = {b, forget, b};
+    struct batch_out out = {b, forget};
     reasm_segment(r, counter, d, LINK_SEGMENT_HEADER + n + len, now, &out);
-    forget(b);
+    forget(&out);
     reasm_delivered(r);
     (void)reasm_tick(r, now, &out);
-    forget(b);
+    forget(&out);
     reasm_delivered(r);
 }
 
@@ -501,7 +496,7 @@ static void each_counter_is_exact(void **state)
         one_frame(r, &b, come[i].counter, 60 + i, come[i].ms);
         bytes += come[i].counter == 3 || come[i].counter == 50 ? 0 : 60 + i;
     }
-    const struct reasm_out out = {&b, forget, &b};
+    struct batch_out out = {&b, forget};
     reasm_report(r, 110, 110, mono_add_ms(now, 60));
     assert_int_equal(ledger_sum(&l, LEDGER_LINK_RX).in_flight, 7);
     reasm_finish(r, &out);
