@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The structures and functions that receiver.c (datagrams, records, the thread) and commands.c (the
- * control thread's commands) share. All of it belongs to the data thread, but for the queues and
- * the counters.
+ * The structures and functions that the files of this folder share: receiver.c (datagrams become
+ * records, the thread), streams.c (keys, sessions, streams, points), events.c (to the control
+ * thread) and commands.c (from it). All of it belongs to the data thread, but for the queue of
+ * events and the counters.
  */
 #pragma once
-
-#include <pthread.h>
 
 #include "base/cleanup.h"
 #include "base/queue.h"
@@ -15,11 +14,13 @@
 #include "data/link/receive/receiver.h"
 #include "data/link/replay.h"
 #include "data/pipeline.h"
+#include "data/thread.h"
 #include "model/admission.h"
 #include "sys/crypto/cpace.h"
 
 enum {
     RECEIVER_RECENT = 64,     /* a power of two */
+    RECEIVER_EVENTS = 16384,  /* that may wait, of all kinds */
     RECEIVER_PACKETS = 16,    /* receive buffers of UDP_BUFFER bytes */
     RECEIVER_CONTROLS = 2000, /* control records of a session at once, and half as many a second */
     RECEIVER_CONTROLS_NEW = 32, /* under a key that is no session's yet, and a quarter a second */
@@ -71,16 +72,14 @@ struct event_lane {
 struct receiver {
     struct source source;
     struct pipeline pipeline;
-    pthread_t thread;
-    bool started, stopping;
+    struct thread *thread;
     struct receiver_conf conf;
-    struct wake wake;
-    struct queue *commands, *events;
+    struct queue *events;
     struct event_lane lane[RECEIVER_EVENT_KINDS];
     struct udp_io io;
     struct udp_packet packet[RECEIVER_PACKETS];
     uint8_t *buffers;
-    struct batch_out out; /* of the streams: the pipeline's, which receiver_deliver goes through */
+    struct batch_out out;      /* of the streams: the pipeline's, which rx_deliver goes through */
     struct mono now, asked;    /* after and before the socket was last read */
     struct mono tick;          /* when a stream wants its tick; {0}: none does */
     struct rx_stream *waiting; /* for segments that are missing */
@@ -95,22 +94,39 @@ struct receiver {
     unsigned n_touched;
 };
 
-/* receiver.c */
-void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len);
-/* After whatever may have changed what it waits for. */
-void receiver_wait(struct receiver *r, struct rx_stream *s);
-/* Pushes the batch down the pipeline; what a stream has in it must have been touched. */
-void receiver_deliver(struct receiver *r);
-void receiver_touch(struct receiver *r, struct reasm *reasm);
-void receiver_publish(struct rx_stream *s);
-/* `s` may be NULL. */
-struct rx_stream *receiver_find_stream(struct rx_session *s, uint16_t id);
+static inline void receiver_count(_Atomic uint64_t *c, uint64_t n)
+{
+    atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
 
-/* commands.c */
-void receiver_carry_out(struct receiver *r);
-/* Ends the session, if there is such a one, and says so. */
-void receiver_close_books(struct receiver *r, uint32_t id);
-/* Asks the thread to end. */
-int receiver_stop(struct receiver *r);
-/* Frees what was commanded and not carried out; after the thread's end. */
-void receiver_drop_commands(struct receiver *r);
+/* events.c */
+void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len);
+/* How many events of that kind the control thread has not taken yet. */
+uint64_t receiver_waiting(const struct receiver *r, enum receiver_event_kind kind);
+
+/* streams.c */
+/* Pushes the batch down the pipeline; a stream with frames in it must have been touched. */
+void rx_deliver(struct receiver *r);
+void rx_touch(struct receiver *r, struct reasm *reasm);
+void rx_stream_publish(struct rx_stream *s);
+/* To be called after anything that may have changed whether the stream waits for segments. */
+void rx_stream_wait(struct receiver *r, struct rx_stream *s);
+/* `s` may be NULL. */
+struct rx_stream *rx_stream_find(struct rx_session *s, uint16_t id);
+
+/* Each carries out the command of receiver.h that has its name; `aead` is taken over. */
+void rx_key_expect(struct receiver *r, uint32_t index, const struct udp_addr *from,
+                   const uint8_t tag[CPACE_TAG_LEN]);
+void rx_key_add(struct receiver *r, uint32_t index, const struct udp_addr *from, struct aead *aead);
+void rx_key_drop(struct receiver *r, uint32_t index);
+void rx_key_bind(struct receiver *r, uint32_t index, uint32_t session);
+void rx_stream_add(struct receiver *r, uint32_t session, uint16_t stream, struct point *point,
+                   int device);
+void rx_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint16_t sub,
+                struct point *point, int device);
+void rx_report(struct receiver *r, uint32_t session, uint16_t stream,
+               const struct receiver_report *said);
+void rx_stream_end(struct receiver *r, uint32_t session, uint16_t stream, bool keep);
+/* Ends the session, if there is such a one, closes its books, and tells the control thread. */
+void rx_session_close(struct receiver *r, uint32_t id);
