@@ -3,17 +3,16 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/queue.h"
 #include "base/time.h"
 #include "data/link/send/tx.h"
 #include "data/pipeline.h"
 #include "data/source/ring.h"
 #include "data/stage/cut.h"
 #include "data/stage/tunnel.h"
+#include "data/thread.h"
 #include "model/amplify.h"
 
 enum {
@@ -26,10 +25,7 @@ enum {
     ENTRY_HEAD = 128, /* bytes that the kernel writes beside a frame, about */
 };
 
-enum op { OP_SESSION, OP_REKEY, OP_SIZE, OP_DOWN, OP_FILTER, OP_RING };
-
 struct command {
-    enum op op;
     struct link_sender_key key;
     uint32_t serial, datagram;
     uint64_t accounted;
@@ -41,9 +37,9 @@ struct command {
 
 struct capture {
     struct link_sender sender; /* first: the dialer has only that */
-    pthread_t thread;
-    char name[16]; /* of the thread */
-    bool started, stopping;
+    struct thread *thread;
+    bool stopping; /* takes no more frames, and ends when it has sent what it has */
+    bool paused;   /* nothing is read or sent, so that it can be told whether frames fall away */
     bool swapping; /* the ring is emptied, and `next` comes after it */
     struct ring *next;
     struct mono ring_end, backlog_end; /* not waited for longer */
@@ -51,9 +47,7 @@ struct capture {
     uint32_t reports_seen;
     struct awake ran;    /* when the thread last woke */
     uint32_t stood_told; /* the control thread's: how often, as it was told */
-    struct wake wake;
     const struct wake *control;
-    struct queue *commands;
     struct pipeline pipeline;
     struct ledger counting; /* the thread's own; published after each run */
     struct ledger ledger;
@@ -61,7 +55,7 @@ struct capture {
     _Atomic uint32_t published_serial;
     _Atomic uint64_t frames, datagrams;
     _Atomic int error;
-    _Atomic bool stop, done; /* the end is no command: it must not find the queue full */
+    _Atomic bool done;
     _Atomic bool wants_hold, refused;
     _Atomic uint32_t stood, stood_known; /* how often it stood still; how much of it is known */
     struct amplify amplify;
@@ -69,16 +63,6 @@ struct capture {
     _Atomic uint64_t accounted, lost;
     _Atomic uint32_t reports;
 };
-
-static void command_free(struct command *c)
-{
-    if (c) {
-        link_sender_key_done(&c->key);
-        filter_done(&c->prog);
-        ring_free(c->ring);
-        free(c);
-    }
-}
 
 static void publish(struct capture *cap)
 {
@@ -88,17 +72,6 @@ static void publish(struct capture *cap)
     atomic_store_explicit(&cap->frames, p.frames, memory_order_relaxed);
     atomic_store_explicit(&cap->datagrams, p.datagrams, memory_order_relaxed);
     atomic_store_explicit(&cap->published_serial, cap->serial, memory_order_release);
-}
-
-static void set_filter(struct capture *cap, struct command *c)
-{
-    struct ring *ring = ring_source_ring(cap->pipeline.source);
-    int r = ring ? ring_set_filter(ring, c->prog.insns, c->prog.n, NULL) : 0;
-    if (r < 0) {
-        atomic_store(&cap->error, -r);
-        wake_signal(cap->control);
-    }
-    tunnel_stage_set(cap->pipeline.stage[0], c->has_flow ? &c->flow : NULL);
 }
 
 /* From now on nothing new comes into the ring. */
@@ -118,52 +91,75 @@ static bool ring_emptied(struct capture *cap)
     return !ring || ring_drained(ring) || mono_due(mono_now(), cap->ring_end);
 }
 
-static void carry_out(struct capture *cap, struct command *c)
+/* ---- commands, in the thread ---- */
+
+static void take_session(void *owner, void *arg)
 {
-    switch (c->op) {
-    case OP_SESSION:
-        atomic_store_explicit(&cap->published_serial, 0, memory_order_relaxed);
-        link_tx_session(cap->pipeline.sink, &c->key);
-        link_tx_settle(cap->pipeline.sink, c->accounted);
-        c->key = (struct link_sender_key){.fd = -1};
-        cap->serial = c->serial;
-        break;
-    case OP_REKEY:
-        link_tx_rekey(cap->pipeline.sink, &c->key);
-        c->key = (struct link_sender_key){.fd = -1};
-        break;
-    case OP_SIZE:
-        link_tx_size(cap->pipeline.sink, c->datagram);
-        break;
-    case OP_DOWN:
-        link_tx_down(cap->pipeline.sink);
-        link_tx_settle(cap->pipeline.sink, c->accounted);
-        cap->serial = 0;
-        break;
-    case OP_FILTER:
-        set_filter(cap, c);
-        break;
-    case OP_RING:
-        close_ring(cap);
-        cap->next = TAKE_PTR(c->ring);
-        cap->swapping = true;
-        break;
-    }
+    struct capture *cap = owner;
+    struct command *c = arg;
+    atomic_store_explicit(&cap->published_serial, 0, memory_order_relaxed);
+    link_tx_session(cap->pipeline.sink, &c->key);
+    link_tx_settle(cap->pipeline.sink, c->accounted);
+    c->key = (struct link_sender_key){.fd = -1};
+    cap->serial = c->serial;
 }
 
+static void take_key(void *owner, void *arg)
+{
+    struct capture *cap = owner;
+    struct command *c = arg;
+    link_tx_rekey(cap->pipeline.sink, &c->key);
+    c->key = (struct link_sender_key){.fd = -1};
+}
+
+static void take_size(void *owner, void *arg)
+{
+    struct capture *cap = owner;
+    link_tx_size(cap->pipeline.sink, ((const struct command *)arg)->datagram);
+}
+
+static void go_down(void *owner, void *arg)
+{
+    struct capture *cap = owner;
+    link_tx_down(cap->pipeline.sink);
+    link_tx_settle(cap->pipeline.sink, ((const struct command *)arg)->accounted);
+    cap->serial = 0;
+}
+
+static void take_filter(void *owner, void *arg)
+{
+    struct capture *cap = owner;
+    struct command *c = arg;
+    struct ring *ring = ring_source_ring(cap->pipeline.source);
+    int r = ring ? ring_set_filter(ring, c->prog.insns, c->prog.n, NULL) : 0;
+    if (r < 0) {
+        atomic_store(&cap->error, -r);
+        wake_signal(cap->control);
+    }
+    tunnel_stage_set(cap->pipeline.stage[0], c->has_flow ? &c->flow : NULL);
+}
+
+static void take_ring(void *owner, void *arg)
+{
+    struct capture *cap = owner;
+    close_ring(cap);
+    cap->next = TAKE_PTR(((struct command *)arg)->ring);
+    cap->swapping = true;
+}
+
+/* A command that follows a ring's waits until that is in use. */
 static void carry_out_all(struct capture *cap)
 {
-    for (struct command *c; !cap->swapping && (c = queue_pop(cap->commands)) != NULL;
-         command_free(c)) {
-        carry_out(cap, c);
+    while (!cap->swapping && thread_next(cap->thread)) {
     }
-    if (!cap->swapping && !cap->stopping &&
-        atomic_load_explicit(&cap->stop, memory_order_acquire)) {
+    if (!cap->swapping && !cap->stopping && thread_stopping(cap->thread)) {
         close_ring(cap);
         cap->stopping = true;
         cap->backlog_end = mono_add_ms(mono_now(), LINK_SENDER_DRAIN_MS);
     }
 }
+
+/* ---- runs ---- */
 
 /* Looks at the values that the control thread has published rather than commanded. */
 static void look(struct capture *cap)
@@ -262,49 +258,49 @@ static void look_at_clock(struct capture *cap)
     }
 }
 
-static void *run(void *arg)
+static int capture_fd(const void *owner)
 {
-    struct capture *cap = arg;
-    pthread_setname_np(pthread_self(), cap->name); /* another's name would need /proc */
-    struct pollfd p[2] = {
-        {.fd = cap->pipeline.source->ops->fd(cap->pipeline.source), .events = POLLIN},
-        {.fd = cap->wake.fd, .events = POLLIN},
-    };
-    bool more = false, paused = false;
-    int drain = -1;
-    for (;;) {
-        p[0].revents = 0;
-        if (poll(p + paused, 2 - (nfds_t)paused, paused ? TEST_MS : timeout(cap, more, drain)) <
-                0 &&
-            errno != EINTR) {
-            break;
-        }
-        look_at_clock(cap);
-        if (p[0].revents & (POLLERR | POLLHUP)) {
-            int e = ring_error(ring_source_ring(cap->pipeline.source));
-            atomic_store(&cap->error, -e);
-            wake_signal(cap->control);
-        }
-        if (p[1].revents) {
-            wake_clear(&cap->wake);
-            carry_out_all(cap);
-        }
-        paused = pauses(cap);
-        if (paused) {
-            publish(cap);
-            continue;
-        }
-        drain = move(cap, &more);
-        if (cap->swapping && !more && ring_emptied(cap)) {
-            ring_source_swap(cap->pipeline.source, TAKE_PTR(cap->next));
-            cap->swapping = false;
-            p[0].fd = cap->pipeline.source->ops->fd(cap->pipeline.source);
-            publish(cap);
-            carry_out_all(cap);
-        } else if (cap->stopping && !more && finished(cap)) {
-            break;
-        }
+    const struct capture *cap = owner;
+    return cap->paused ? -1 : cap->pipeline.source->ops->fd(cap->pipeline.source);
+}
+
+static void look_at_error(struct capture *cap, short revents)
+{
+    if (revents & (POLLERR | POLLHUP)) {
+        int e = ring_error(ring_source_ring(cap->pipeline.source));
+        atomic_store(&cap->error, -e);
+        wake_signal(cap->control);
     }
+}
+
+static int capture_run(void *owner, short revents)
+{
+    struct capture *cap = owner;
+    bool more = false;
+    look_at_clock(cap);
+    look_at_error(cap, revents);
+    carry_out_all(cap);
+    cap->paused = pauses(cap);
+    if (cap->paused) {
+        publish(cap);
+        return TEST_MS;
+    }
+    int drain = move(cap, &more);
+    if (cap->swapping && !more && ring_emptied(cap)) {
+        ring_source_swap(cap->pipeline.source, TAKE_PTR(cap->next));
+        cap->swapping = false;
+        publish(cap);
+        carry_out_all(cap);
+    } else if (cap->stopping && !more && finished(cap)) {
+        return THREAD_END;
+    }
+    return timeout(cap, more, drain);
+}
+
+static void capture_end(void *owner, int error)
+{
+    struct capture *cap = owner;
+    (void)error; /* what follows is the same */
     link_tx_give_up(cap->pipeline.sink);
     publish(cap);
     struct ring *ring = ring_source_ring(cap->pipeline.source);
@@ -314,27 +310,38 @@ static void *run(void *arg)
     }
     atomic_store_explicit(&cap->done, true, memory_order_release);
     wake_signal(cap->control);
-    return NULL;
 }
+
+static const struct thread_ops thread_ops = {
+    .fd = capture_fd,
+    .run = capture_run,
+    .end = capture_end,
+};
 
 /* ---- from the control thread ---- */
 
-static int command(struct capture *cap, const struct command *from)
+static void command_free(void *arg)
+{
+    struct command *c = arg;
+    link_sender_key_done(&c->key);
+    filter_done(&c->prog);
+    ring_free(c->ring);
+    free(c);
+}
+
+static int command(struct capture *cap, void (*fn)(void *owner, void *arg),
+                   const struct command *from)
 {
     struct command *c = malloc(sizeof(*c));
-    if (c) {
-        *c = *from;
-    }
-    if (!c || !queue_push(cap->commands, c)) {
+    if (!c) {
         struct command undo = *from;
         link_sender_key_done(&undo.key);
         filter_done(&undo.prog);
         ring_free(undo.ring);
-        free(c);
-        return -EAGAIN;
+        return -ENOMEM;
     }
-    wake_signal(&cap->wake);
-    return 0;
+    *c = *from;
+    return thread_post(cap->thread, fn, c, command_free);
 }
 
 /* ---- the same for the dialer ---- */
@@ -347,31 +354,30 @@ static struct capture *of(struct link_sender *s)
 static int sender_session(struct link_sender *s, const struct link_sender_key *key, uint32_t serial,
                           uint64_t accounted)
 {
-    return command(
-        of(s),
-        &(struct command){.op = OP_SESSION, .key = *key, .serial = serial, .accounted = accounted});
+    return command(of(s), take_session,
+                   &(struct command){.key = *key, .serial = serial, .accounted = accounted});
 }
 
 static int sender_rekey(struct link_sender *s, const struct link_sender_key *key)
 {
-    return command(of(s), &(struct command){.op = OP_REKEY, .key = *key});
+    return command(of(s), take_key, &(struct command){.key = *key});
 }
 
 static int sender_size(struct link_sender *s, uint32_t datagram)
 {
-    return command(of(s), &(struct command){.op = OP_SIZE, .key.fd = -1, .datagram = datagram});
+    return command(of(s), take_size, &(struct command){.key.fd = -1, .datagram = datagram});
 }
 
 static int sender_down(struct link_sender *s, uint64_t accounted)
 {
-    return command(of(s), &(struct command){.op = OP_DOWN, .key.fd = -1, .accounted = accounted});
+    return command(of(s), go_down, &(struct command){.key.fd = -1, .accounted = accounted});
 }
 
 static void sender_hold(struct link_sender *s, bool held)
 {
     struct capture *cap = of(s);
     atomic_store_explicit(&cap->wants_hold, held, memory_order_relaxed);
-    wake_signal(&cap->wake);
+    thread_wake(cap->thread);
 }
 
 static void sender_reported(struct link_sender *s, uint64_t accounted, uint64_t lost)
@@ -422,7 +428,7 @@ static void sender_stood_known(struct link_sender *s)
 {
     struct capture *cap = of(s);
     atomic_store_explicit(&cap->stood_known, cap->stood_told, memory_order_release);
-    wake_signal(&cap->wake);
+    thread_wake(cap->thread);
 }
 
 static const struct ledger *sender_ledger(const struct link_sender *s)
@@ -462,8 +468,7 @@ static int build(struct capture *cap, struct ring *ring, const struct capture_co
         r = link_tx_new(conf->stream, &cap->counting, conf->backlog, &cap->pipeline.sink);
     }
     pipeline_init(&cap->pipeline);
-    cap->commands = queue_new(COMMANDS);
-    return r == 0 && !cap->commands ? -ENOMEM : r;
+    return r;
 }
 
 int capture_start(struct ring *ring, const struct capture_conf *conf, struct capture **ret,
@@ -477,15 +482,14 @@ int capture_start(struct ring *ring, const struct capture_conf *conf, struct cap
     cap->sender.ops = &sender_ops;
     cap->control = conf->control;
     amplify_init(&cap->amplify, conf->seed, mono_now());
-    snprintf(cap->name, sizeof(cap->name), "tap %.11s", conf->name);
-    cap->wake.fd = -1;
     int r = build(cap, ring, conf);
     if (r == 0) {
-        r = wake_init(&cap->wake);
-    }
-    if (r == 0) {
-        r = -pthread_create(&cap->thread, NULL, run, cap);
-        cap->started = r == 0;
+        char name[16];
+        snprintf(name, sizeof(name), "tap %.11s", conf->name);
+        r = thread_start(
+            &(struct thread_conf){
+                .name = name, .ops = &thread_ops, .owner = cap, .posts = COMMANDS},
+            &cap->thread);
     }
     if (r < 0) {
         capture_free(cap);
@@ -500,44 +504,38 @@ void capture_free(struct capture *cap)
     if (!cap) {
         return;
     }
-    if (cap->started) {
+    if (cap->thread) {
         capture_stop(cap);
-        pthread_join(cap->thread, NULL);
+        thread_free(cap->thread);
     }
-    for (struct command *c; cap->commands && (c = queue_pop(cap->commands)) != NULL;) {
-        command_free(c);
-    }
-    queue_free(cap->commands);
     ring_free(cap->next);
     pipeline_done(&cap->pipeline);
-    wake_done(&cap->wake);
     free(cap);
 }
 
 int capture_filter(struct capture *cap, struct filter_prog *prog, const struct ether_flow *flow)
 {
-    struct command c = {.op = OP_FILTER, .key.fd = -1, .prog = *prog, .has_flow = flow != NULL};
+    struct command c = {.key.fd = -1, .prog = *prog, .has_flow = flow != NULL};
     if (flow) {
         c.flow = *flow;
     }
     *prog = (struct filter_prog){0};
-    return command(cap, &c);
+    return command(cap, take_filter, &c);
 }
 
 int capture_ring(struct capture *cap, struct ring *ring)
 {
-    return command(cap, &(struct command){.op = OP_RING, .key.fd = -1, .ring = ring});
+    return command(cap, take_ring, &(struct command){.key.fd = -1, .ring = ring});
 }
 
 void capture_stop(struct capture *cap)
 {
-    atomic_store_explicit(&cap->stop, true, memory_order_release);
-    wake_signal(&cap->wake);
+    thread_stop(cap->thread);
 }
 
 void capture_look(struct capture *cap)
 {
-    wake_signal(&cap->wake);
+    thread_wake(cap->thread);
 }
 
 const struct ledger *capture_ledger(const struct capture *cap)
