@@ -155,12 +155,12 @@ static void ledger_balances(void **state)
     ledger_add(&l, LEDGER_SEL_TUNNEL, 1);
     ledger_add(&l, LEDGER_SEL_OUT, 6);
     assert_string_equal(ledger_stage_name(LEDGER_SINK), "sink");
-    assert_string_equal(ledger_stage_name(LEDGER_STAGES), "?"); /* as a peer might say it */
-    assert_int_equal(ledger_sum(&l, LEDGER_RING).in_flight, 0);
-    assert_int_equal(ledger_sum(&l, LEDGER_SELECT).in, 8);
-    assert_int_equal(ledger_sum(&l, LEDGER_SELECT).in_flight, 1);
+    assert_string_equal(ledger_stage_name(LEDGER_STAGE_COUNT), "?"); /* as a peer might say it */
+    assert_int_equal(ledger_sum(&l, NULL, LEDGER_RING).in_flight, 0);
+    assert_int_equal(ledger_sum(&l, NULL, LEDGER_SELECT).in, 8);
+    assert_int_equal(ledger_sum(&l, NULL, LEDGER_SELECT).in_flight, 1);
     ledger_add(&l, LEDGER_SEL_OUT, 2);
-    assert_int_equal(ledger_sum(&l, LEDGER_SELECT).in_flight, -1);
+    assert_int_equal(ledger_sum(&l, NULL, LEDGER_SELECT).in_flight, -1);
 }
 
 /* No figure of a peer's makes a sum wrap. */
@@ -181,7 +181,7 @@ static void sums_end(void **state)
     ledger_add_up(&to, &from);
     assert_true(ledger_get(&to, LEDGER_RING_IN) == LEDGER_MOST);
     assert_true(ledger_get(&to, LEDGER_RING_FULL) == LEDGER_MOST);
-    unsigned drops[LEDGER_STAGES] = {0};
+    unsigned drops[LEDGER_STAGE_COUNT] = {0};
     for (unsigned i = 0; i < LEDGER_COUNT; i++) { /* nor do all drops of a stage together */
         const struct ledger_info *info = ledger_info((enum ledger_id)i);
         drops[info->stage] += info->kind == LEDGER_DROP;

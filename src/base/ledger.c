@@ -7,6 +7,15 @@ static const struct ledger_info table[LEDGER_COUNT] = {
 #undef X
 };
 
+static const struct {
+    const char *name;
+    enum ledger_drops drops;
+} stages[LEDGER_STAGE_COUNT] = {
+#define X(id, name, drops) [LEDGER_##id] = {name, LEDGER_##drops},
+    LEDGER_STAGE_TABLE(X)
+#undef X
+};
+
 const struct ledger_info *ledger_info(enum ledger_id id)
 {
     return &table[id];
@@ -14,14 +23,65 @@ const struct ledger_info *ledger_info(enum ledger_id id)
 
 const char *ledger_stage_name(enum ledger_stage stage)
 {
-    static const char *const names[LEDGER_STAGES] = {
-        [LEDGER_RING] = "ring",       [LEDGER_SELECT] = "select",   [LEDGER_CUT] = "cut",
-        [LEDGER_LINK_TX] = "link_tx", [LEDGER_LINK_RX] = "link_rx", [LEDGER_SINK] = "sink",
-    };
-    return stage < LEDGER_STAGES ? names[stage] : "?";
+    return stage < LEDGER_STAGE_COUNT ? stages[stage].name : "?";
 }
 
-void ledger_publish(struct ledger *to, const struct ledger *from)
+enum ledger_drops ledger_stage_drops(enum ledger_stage stage)
+{
+    return stages[stage].drops;
+}
+
+static bool has_counted(const struct ledger *l, enum ledger_stage stage)
+{
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        if (table[i].stage == stage && ledger_get(l, (enum ledger_id)i) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void way_add(struct ledger_way *way, enum ledger_stage stage)
+{
+    way->at[way->n++] = (uint8_t)stage;
+}
+
+struct ledger_way ledger_way_tap(const struct ledger *l)
+{
+    struct ledger_way way = {3, {LEDGER_RING, LEDGER_SELECT, LEDGER_CUT}};
+    if (has_counted(l, LEDGER_STAGES)) {
+        way_add(&way, LEDGER_STAGES);
+    }
+    way_add(&way, LEDGER_LINK_TX);
+    return way;
+}
+
+struct ledger_way ledger_way_collector(const struct ledger *l)
+{
+    struct ledger_way way = {1, {LEDGER_LINK_RX}};
+    if (has_counted(l, LEDGER_STAGES_RX)) {
+        way_add(&way, LEDGER_STAGES_RX);
+    }
+    return way;
+}
+
+static void publish_stage(struct ledger *to, const struct ledger *from, unsigned stage)
+{
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        if (table[i].stage == stage) {
+            ledger_set(to, (enum ledger_id)i, ledger_get(from, (enum ledger_id)i));
+        }
+    }
+}
+
+void ledger_publish(struct ledger *to, const struct ledger *from, const struct ledger_way *way)
+{
+    for (unsigned k = 0; k < way->n; k++) {
+        publish_stage(to, from, way->at[k]);
+    }
+}
+
+void ledger_copy(struct ledger *to, const struct ledger *from)
 {
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
         ledger_set(to, (enum ledger_id)i, ledger_get(from, (enum ledger_id)i));
@@ -38,10 +98,33 @@ void ledger_add_up(struct ledger *to, const struct ledger *from)
     }
 }
 
-struct ledger_sum ledger_sum(const struct ledger *l, enum ledger_stage stage)
+/* The stage before it on the way, or LEDGER_STAGE_COUNT. */
+static enum ledger_stage before(const struct ledger_way *way, enum ledger_stage stage)
+{
+    for (unsigned k = 1; k < way->n; k++) {
+        if (way->at[k] == stage) {
+            return (enum ledger_stage)way->at[k - 1];
+        }
+    }
+    return LEDGER_STAGE_COUNT;
+}
+
+static uint64_t out_of(const struct ledger *l, enum ledger_stage stage)
+{
+    uint64_t out = 0;
+    for (unsigned i = LEDGER_COUNT; i-- > 0;) {
+        if (table[i].stage == stage && table[i].kind == LEDGER_OUT) {
+            out += ledger_get(l, (enum ledger_id)i);
+        }
+    }
+    return out;
+}
+
+struct ledger_sum ledger_sum(const struct ledger *l, const struct ledger_way *way,
+                             enum ledger_stage stage)
 {
     struct ledger_sum s = {0};
-    int in = -1;
+    bool in = false;
     for (unsigned i = LEDGER_COUNT; i-- > 0;) { /* IN stands first in its stage: read it last */
         if (table[i].stage != stage) {
             continue;
@@ -49,7 +132,7 @@ struct ledger_sum ledger_sum(const struct ledger *l, enum ledger_stage stage)
         uint64_t v = ledger_get(l, (enum ledger_id)i);
         if (table[i].kind == LEDGER_IN) {
             s.in = v;
-            in = (int)i;
+            in = true;
         } else if (table[i].kind == LEDGER_OUT) {
             s.out += v;
         } else if (table[i].kind == LEDGER_MADE) {
@@ -58,8 +141,9 @@ struct ledger_sum ledger_sum(const struct ledger *l, enum ledger_stage stage)
             s.dropped += v;
         }
     }
-    if (in < 0 && stage > 0) {
-        s.in = ledger_sum(l, (enum ledger_stage)(stage - 1)).out;
+    if (!in) {
+        const struct ledger_way usual = way ? *way : ledger_way_tap(l);
+        s.in = out_of(l, before(&usual, stage));
     }
     s.in_flight = (int64_t)(s.in + s.made - s.out - s.dropped);
     return s;

@@ -15,23 +15,44 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/stages.h"
+
+/* id, name (JSON), kind. A pipeline has some of them, in an order of its own (struct ledger_way).
+ */
+#define LEDGER_STAGE_TABLE(X)                                                                      \
+    X(RING, "ring", FAULT)          /* tap: from the kernel's capture hook to the ring's walk */   \
+    X(SELECT, "select", WISH)       /* tap: where the kernel's filter could not decide */          \
+    X(CUT, "cut", FAULT)            /* tap: super-packets into frames of the wire's size */        \
+    X(STAGES, "stages", WISH)       /* tap: stages without a ledger's stage of their own */        \
+    X(LINK_TX, "link_tx", FAULT)    /* tap: into numbered records */                               \
+    X(LINK_RX, "link_rx", FAULT)    /* collector: from the tap's numbering to whole frames */      \
+    X(STAGES_RX, "stages_rx", WISH) /* collector: as STAGES at the tap */                          \
+    X(SINK, "sink", FAULT)          /* collector: one output */
+
 enum ledger_stage {
-    LEDGER_RING,    /* tap: from the kernel's capture hook to our walk of the ring */
-    LEDGER_SELECT,  /* tap: what the kernel's filter could not decide */
-    LEDGER_CUT,     /* tap: super-packets into frames of the wire's size */
-    LEDGER_LINK_TX, /* tap: into numbered records */
-    LEDGER_LINK_RX, /* collector: from the tap's numbering to whole frames */
-    LEDGER_SINK,    /* collector: one output */
-    LEDGER_STAGES,
+#define X(id, name, drops) LEDGER_##id,
+    LEDGER_STAGE_TABLE(X)
+#undef X
+        LEDGER_STAGE_COUNT
+};
+
+enum ledger_drops {
+    LEDGER_FAULT, /* frames that were wanted are dropped there */
+    LEDGER_WISH,  /* frames are dropped there because the user does not want them */
 };
 
 enum ledger_kind {
     LEDGER_IN,   /* what came in, where that is counted apart from the stage before */
     LEDGER_OUT,  /* what was passed on */
     LEDGER_DROP, /* what was dropped, by reason */
-    LEDGER_MADE, /* what came to be here: frames cut from one packet, but one */
+    LEDGER_MADE, /* frames created here: a packet cut into n frames adds n - 1 */
     LEDGER_INFO, /* not part of the equation */
 };
+
+/* The rows of stages without a ledger's stage of their own (base/stages.h). */
+#define LEDGER_NO_ROWS(ID, name, ends, counts)
+#define LEDGER_ST_ROW(X, ID, name, ends, code, words) X(ST_##ID, STAGES, DROP, #name, words)
+#define LEDGER_SR_ROW(X, ID, name, ends, code, words) X(SR_##ID, STAGES_RX, DROP, #name, words)
 
 /* id, stage, kind, key (JSON), words (people) */
 #define LEDGER_TABLE(X)                                                                            \
@@ -55,6 +76,8 @@ enum ledger_kind {
     X(CUT_SUMMED, CUT, INFO, "checksums_finished", "checksums finished")                           \
     X(CUT_NOSUM, CUT, INFO, "checksums_unfinished", "checksums that could not be finished")        \
     X(CUT_SLICED, CUT, INFO, "sliced", "cut to the snaplen")                                       \
+    STAGE_LIST(LEDGER_NO_ROWS, LEDGER_ST_ROW, X)                                                   \
+    X(ST_OUT, STAGES, OUT, "out", "passed by the stages")                                          \
     X(TX_NOSESSION, LINK_TX, DROP, "no_session", "no session with the collector")                  \
     X(TX_BACKLOG_FULL, LINK_TX, DROP, "backlog_full", "oldest in a full backlog")                  \
     X(TX_LEFT, LINK_TX, DROP, "backlog_left", "left in the backlog at the end")                    \
@@ -81,6 +104,8 @@ enum ledger_kind {
       "datagrams not kept for their turn, for want of memory")                                     \
     X(RX_IMPLAUSIBLE, LINK_RX, INFO, "implausible",                                                \
       "records and reports with numbers that cannot be")                                           \
+    STAGE_LIST(LEDGER_NO_ROWS, LEDGER_SR_ROW, X)                                                   \
+    X(SR_OUT, STAGES_RX, OUT, "out", "passed by the stages")                                       \
     X(SINK_IN, SINK, IN, "in", "given to the output")                                              \
     X(SINK_FULL, SINK, DROP, "queue_full", "output's queue was full")                              \
     X(SINK_REFUSED, SINK, DROP, "point_refused", "of an interface that had no room in the output") \
@@ -115,8 +140,20 @@ struct ledger_info {
 
 /* The table's row for an id < LEDGER_COUNT. */
 const struct ledger_info *ledger_info(enum ledger_id id);
-/* "ring", "select", "cut", "link_tx", "link_rx", "sink". */
+/* "ring", "select" and so on; "?" beyond the last. */
 const char *ledger_stage_name(enum ledger_stage stage);
+enum ledger_drops ledger_stage_drops(enum ledger_stage stage);
+
+/* The stages that frames pass in a pipeline, in its order: sums, publishing and printing walk it.
+ */
+struct ledger_way {
+    uint8_t n, at[12]; /* enum ledger_stage */
+};
+
+/* The way of a tap, or of a collector as far as its outputs, of which this is the ledger: stages
+ * that a pipeline need not have are in it where they have counted something. */
+struct ledger_way ledger_way_tap(const struct ledger *l);
+struct ledger_way ledger_way_collector(const struct ledger *l);
 
 static inline uint64_t ledger_get(const struct ledger *l, enum ledger_id id)
 {
@@ -140,9 +177,12 @@ static inline void ledger_add_shared(struct ledger *l, enum ledger_id id, uint64
     atomic_fetch_add_explicit(&l->n[id], v, memory_order_release);
 }
 
-/* Makes what was counted in `from`, which no other thread sees, visible in `to`: in the order of
- * the table, which is that of the stages. */
-void ledger_publish(struct ledger *to, const struct ledger *from);
+/* Makes what was counted in `from`, which no other thread sees, visible in `to`: stage by stage, in
+ * the order of the way, so that nobody sees more come out than went in. Rows of stages that are not
+ * on it stay. */
+void ledger_publish(struct ledger *to, const struct ledger *from, const struct ledger_way *way);
+/* The same of all rows, in the order of the table, where that does not matter. */
+void ledger_copy(struct ledger *to, const struct ledger *from);
 
 /* More than anything counts in its life, as 100 Gbit/s make so many bytes in three years. Up to
  * here a peer's figures are taken, and sums of them end, so that none of a stage wraps. */
@@ -157,5 +197,7 @@ struct ledger_sum {
                           wrong */
 };
 
-/* Adds one stage up. A stage without an IN counter takes `in` from the stage before it. */
-struct ledger_sum ledger_sum(const struct ledger *l, enum ledger_stage stage);
+/* Adds one stage up. A stage without an IN counter takes `in` from the stage before it on the way;
+ * NULL: on that of ledger_way_tap. */
+struct ledger_sum ledger_sum(const struct ledger *l, const struct ledger_way *way,
+                             enum ledger_stage stage);

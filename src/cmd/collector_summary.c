@@ -19,13 +19,13 @@ static void summary_of(void *user, const struct listener_peer *tap)
         const struct point *p = tap->points[i];
         fprintf(stderr, "%s:%s: %" PRIu64 " received, %" PRIu64 " lost on the link", p->tap,
                 p->ifname, ledger_get(&p->ledger, LEDGER_RX_OUT),
-                ledger_sum(&p->ledger, LEDGER_LINK_RX).dropped);
+                ledger_sum(&p->ledger, NULL, LEDGER_LINK_RX).dropped);
         for (unsigned k = 0; k < o->n; k++) {
             const struct ledger *l = point_output(p, o->output[k]);
             if (l) {
                 fprintf(stderr, "; %s: %" PRIu64 " written, %" PRIu64 " dropped",
                         o->output[k]->name, ledger_get(l, LEDGER_SINK_OUT),
-                        ledger_sum(l, LEDGER_SINK).dropped);
+                        ledger_sum(l, NULL, LEDGER_SINK).dropped);
             }
         }
         fputc('\n', stderr);
@@ -35,7 +35,7 @@ static void summary_of(void *user, const struct listener_peer *tap)
                 "%s: %" PRIu64 " interfaces that are gone: %" PRIu64 " received, %" PRIu64
                 " lost on the link\n",
                 tap->name, tap->past->n, ledger_get(&tap->past->rx, LEDGER_RX_OUT),
-                ledger_sum(&tap->past->rx, LEDGER_LINK_RX).dropped);
+                ledger_sum(&tap->past->rx, NULL, LEDGER_LINK_RX).dropped);
     }
 }
 

@@ -121,6 +121,7 @@ static void fan_free(struct sink *s)
 
 static const struct sink_ops ops = {
     .kind = "fan",
+    .counts = LEDGER_SINK,
     .point_add = fan_point_add,
     .point_stats = fan_point_stats,
     .point_remove = fan_point_remove,

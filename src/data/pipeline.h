@@ -20,22 +20,41 @@ enum {
 
 struct pipeline {
     struct source *source;
-    struct stage *stage[PIPELINE_STAGES]; /* in order; NULL ends the list */
+    struct stage *stage[PIPELINE_STAGES]; /* in order */
+    unsigned n_stages;
     struct sink *sink;
-    struct batch_out out; /* for the source */
+    struct ledger_way way; /* the ledger's stages that frames pass here, in their order */
+    struct pass pass;      /* of the batch under way */
+    struct batch_out out;  /* for the source */
     struct batch batch, expanded;
+    unsigned passed_at;        /* behind so many stages frames count … */
+    enum ledger_id passed_row; /* … here, as let through by those that have rows of one stage */
 };
 
-/* To be called once the parts are plugged in, and before the first run. The pipeline must not move
- * in memory from then on. */
-void pipeline_init(struct pipeline *p);
+/* Makes the stages that stand at this end, between a source and a sink that are plugged in and that
+ * it owns from now on, also on failure. The ledgers are borrowed (struct pass). Before the first
+ * run; the pipeline must not move in memory afterwards. 0, -ENOMEM, or a stage's -errno:
+ * pipeline_done is due all the same. */
+int pipeline_init(struct pipeline *p, enum stage_end end, const struct stage_conf *conf,
+                  const struct pass *ledgers);
 
-/* Lets the source run once, for `batches` batches at most. Its result, an enum source_result or
- * -errno. */
+/* Lets the source run once, for `batches` batches at most, and then stages whose time has come. The
+ * source's result: an enum source_result or -errno. */
 int pipeline_run(struct pipeline *p, unsigned batches, struct mono now);
 
 /* What the sink has buffered goes onwards. */
 void pipeline_flush(struct pipeline *p);
 
-/* Frees what is plugged in, parts that are missing excepted. */
+/* When source or stages want to run though the source's descriptor is silent; {0}: never. */
+struct mono pipeline_due(const struct pipeline *p);
+
+/* How many milliseconds to sleep until then, no more than `most`. */
+int pipeline_wait(const struct pipeline *p, struct mono now, int most);
+
+/* The stage of that kind, or NULL where this end has none. */
+struct stage *pipeline_stage(const struct pipeline *p, enum stage_kind kind);
+/* Gives it another configuration. -ENOENT: there is none; -ENOTSUP: it has nothing to be set. */
+int pipeline_set(struct pipeline *p, enum stage_kind kind, const void *conf);
+
+/* Frees what is plugged in; parts may be missing. */
 void pipeline_done(struct pipeline *p);

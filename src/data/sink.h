@@ -52,7 +52,8 @@ struct point_offer {
 struct sink;
 
 struct sink_ops {
-    const char *kind; /* "file", "tap-device" */
+    const char *kind;         /* "file", "tap-device" */
+    enum ledger_stage counts; /* the ledger's stage in which it counts frames */
     /* Before the point's first frame. -ENOSPC, -ENOMEM: refused, but open: its frames are counted,
      * the same call may be repeated, and point_remove is due. -EEXIST: the index is in use;
      * -EINVAL: it is too large. */

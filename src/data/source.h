@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/batch.h"
+#include "base/ledger.h"
 #include "base/time.h"
 
 /* The way onwards from a source. push() takes the batch through the stages into the sink; then it
@@ -27,6 +28,7 @@ struct source {
 
 struct source_ops {
     const char *kind;
+    enum ledger_stage counts; /* the ledger's stage in which it counts frames */
     /* Pushes what is ready, about `batches` batches at most. An enum source_result, or -errno when
      * the source is broken. */
     int (*run)(struct source *s, struct batch_out *o, unsigned batches, struct mono now);

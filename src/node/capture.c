@@ -10,7 +10,6 @@
 #include "data/link/send/tx.h"
 #include "data/pipeline.h"
 #include "data/source/ring.h"
-#include "data/stage/cut.h"
 #include "data/stage/tunnel.h"
 #include "data/thread.h"
 #include "model/amplify.h"
@@ -49,7 +48,8 @@ struct capture {
     uint32_t stood_told; /* the control thread's: how often, as it was told */
     const struct wake *control;
     struct pipeline pipeline;
-    struct ledger counting; /* the thread's own; published after each run */
+    struct tunnel_conf tunnel; /* as that stage is set */
+    struct ledger counting;    /* the thread's own; published after each run */
     struct ledger ledger;
     uint32_t serial; /* of the thread's session */
     _Atomic uint32_t published_serial;
@@ -67,7 +67,7 @@ struct capture {
 static void publish(struct capture *cap)
 {
     ring_source_count(cap->pipeline.source);
-    ledger_publish(&cap->ledger, &cap->counting);
+    ledger_publish(&cap->ledger, &cap->counting, &cap->pipeline.way);
     struct link_sender_progress p = link_tx_progress(cap->pipeline.sink);
     atomic_store_explicit(&cap->frames, p.frames, memory_order_relaxed);
     atomic_store_explicit(&cap->datagrams, p.datagrams, memory_order_relaxed);
@@ -136,7 +136,9 @@ static void take_filter(void *owner, void *arg)
         atomic_store(&cap->error, -r);
         wake_signal(cap->control);
     }
-    tunnel_stage_set(cap->pipeline.stage[0], c->has_flow ? &c->flow : NULL);
+    cap->tunnel.has_flow = c->has_flow;
+    cap->tunnel.flow = c->flow;
+    (void)pipeline_set(&cap->pipeline, STAGE_TUNNEL, &cap->tunnel);
 }
 
 static void take_ring(void *owner, void *arg)
@@ -193,7 +195,6 @@ static bool is_pressed(struct capture *cap, uint64_t waiting)
  * be told. */
 static bool pauses(struct capture *cap)
 {
-    struct stage *tunnel = cap->pipeline.stage[0];
     struct amplify *a = &cap->amplify;
     const struct ledger *l = &cap->counting;
     if (amplify_testing(a)) { /* else as counted after the last run */
@@ -203,14 +204,16 @@ static bool pauses(struct capture *cap)
         .frames = ledger_get(l, LEDGER_RING_IN),
         .dropped = ledger_get(l, LEDGER_RING_FULL) + ledger_get(l, LEDGER_RING_OFFLOAD),
         .read = ledger_get(l, LEDGER_RING_OUT) + ledger_get(l, LEDGER_RING_GONE),
-        .long_bytes = tunnel_stage_long(tunnel, amplify_long_from(a)),
+        .long_bytes = tunnel_stage_long(pipeline_stage(&cap->pipeline, STAGE_TUNNEL)),
         .datagrams = ledger_get(l, LEDGER_TX_DATAGRAMS),
         .sent_bytes = ledger_get(l, LEDGER_TX_WIRE_BYTES),
     };
     seen.pressed = is_pressed(cap, seen.frames - seen.dropped - seen.read);
     bool was = amplify_told(a);
+    cap->tunnel.long_from = amplify_long_from(a);
     amplify_step(a, &seen, mono_now());
-    tunnel_stage_drop(tunnel, amplify_drops(a));
+    cap->tunnel.drop = amplify_drops(a);
+    (void)pipeline_set(&cap->pipeline, STAGE_TUNNEL, &cap->tunnel);
     if (amplify_told(a) != was) {
         atomic_store_explicit(&cap->amplified, !was, memory_order_release);
         wake_signal(cap->control);
@@ -228,6 +231,7 @@ static bool finished(struct capture *cap)
 static int timeout(const struct capture *cap, bool more, int drain)
 {
     int ms = more ? 0 : cap->stopping || cap->swapping ? DRAIN_MS : IDLE_MS;
+    ms = pipeline_wait(&cap->pipeline, mono_now(), ms);
     ms = amplify_testing(&cap->amplify) ? MIN(ms, TEST_MS) : ms;
     return drain >= 0 ? MIN(ms, drain) : ms;
 }
@@ -436,6 +440,11 @@ static const struct ledger *sender_ledger(const struct link_sender *s)
     return capture_ledger((const struct capture *)s);
 }
 
+static const struct ledger_way *sender_way(const struct link_sender *s)
+{
+    return capture_way((const struct capture *)s);
+}
+
 static const struct link_sender_ops sender_ops = {
     .session = sender_session,
     .rekey = sender_rekey,
@@ -447,6 +456,7 @@ static const struct link_sender_ops sender_ops = {
     .done = sender_done,
     .progress = sender_progress,
     .ledger = sender_ledger,
+    .way = sender_way,
     .take_refused = sender_take_refused,
     .take_stood = sender_take_stood,
     .stood_known = sender_stood_known,
@@ -458,16 +468,15 @@ static int build(struct capture *cap, struct ring *ring, const struct capture_co
 {
     int r = ring_source_new(ring, &cap->counting, &cap->pipeline.source);
     if (r == 0) {
-        r = tunnel_stage_new(conf->take_links, &cap->counting, &cap->pipeline.stage[0]);
-    }
-    if (r == 0) {
-        r = cut_stage_new(!conf->keep_super, conf->snaplen, &cap->counting,
-                          &cap->pipeline.stage[1]);
-    }
-    if (r == 0) {
         r = link_tx_new(conf->stream, &cap->counting, conf->backlog, &cap->pipeline.sink);
     }
-    pipeline_init(&cap->pipeline);
+    if (r == 0) {
+        const struct stage_conf wishes = {.take_links = conf->take_links,
+                                          .keep_super = conf->keep_super,
+                                          .snaplen = conf->snaplen};
+        r = pipeline_init(&cap->pipeline, STAGE_AT_TAP, &wishes,
+                          &(struct pass){.common = &cap->counting});
+    }
     return r;
 }
 
@@ -541,6 +550,11 @@ void capture_look(struct capture *cap)
 const struct ledger *capture_ledger(const struct capture *cap)
 {
     return &cap->ledger;
+}
+
+const struct ledger_way *capture_way(const struct capture *cap)
+{
+    return &cap->pipeline.way;
 }
 
 bool capture_amplified(const struct capture *cap)

@@ -49,8 +49,9 @@ void capture_stop(struct capture *cap);
 /* It looks after its backlog, which memory may be wanted of. No command: it needs no room. */
 void capture_look(struct capture *cap);
 
-/* Published. The ledger's stages RING, SELECT and LINK_TX. */
+/* Published: the counts of the stages that frames pass here, and which those are. */
 const struct ledger *capture_ledger(const struct capture *cap);
+const struct ledger_way *capture_way(const struct capture *cap);
 /* The interface gives what was sent: its frames are dropped, or it is tried whether it still does.
  */
 bool capture_amplified(const struct capture *cap);

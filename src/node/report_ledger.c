@@ -6,7 +6,7 @@
 json_t *report_stage(const struct ledger *l, enum ledger_stage stage)
 {
     json_t *o = json_object(), *drops = json_object();
-    struct ledger_sum sum = ledger_sum(l, stage);
+    struct ledger_sum sum = ledger_sum(l, NULL, stage);
     document_set(o, "in", sum.in);
     if (sum.made > 0) {
         document_set(o, "made", sum.made);

@@ -23,6 +23,12 @@ static const struct {
     {24, LEDGER_TX_BACKLOG_FULL}, {25, LEDGER_TX_BACKLOGGED}, {26, LEDGER_TX_LEFT},
     {27, LEDGER_RING_GONE},       {30, LEDGER_RING_OFFLOAD},  {31, LEDGER_RING_CLAMPED},
     {32, LEDGER_SEL_FOREIGN},     {33, LEDGER_SEL_AMPLIFIED}, {34, LEDGER_TX_UNCONFIRMED},
+    {35, LEDGER_ST_OUT},
+#define OWN(ID, name, ends, counts)
+#define DROPS(X, ID, name, ends, code, words) {code, LEDGER_ST_##ID},
+    STAGE_LIST(OWN, DROPS, )
+#undef OWN
+#undef DROPS
 };
 
 static int code_to_id(uint8_t code)

@@ -64,6 +64,8 @@ struct link_sender_ops {
     bool (*progress)(const struct link_sender *s, uint32_t serial,
                      struct link_sender_progress *ret);
     const struct ledger *(*ledger)(const struct link_sender *s);
+    /* The stages that frames pass before they are sent, and the sending; it stays the same. */
+    const struct ledger_way *(*way)(const struct link_sender *s);
     /* True once after a datagram was refused by the collector's host. */
     bool (*take_refused)(struct link_sender *s);
     /* True once after the sender stood still (its thread stopped, or the machine suspended): the

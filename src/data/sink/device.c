@@ -156,6 +156,7 @@ static void device_free(struct sink *s)
 
 static const struct sink_ops ops = {
     .kind = "tap-device",
+    .counts = LEDGER_SINK,
     .point_add = device_point_add,
     .point_stats = device_point_stats,
     .point_remove = device_point_remove,

@@ -45,7 +45,7 @@ static uint64_t written(struct sink *s, uint32_t index, enum ledger_id drop)
     s->ops->write(s, &b);
     uint64_t out = ledger_get(l, LEDGER_SINK_OUT) - before;
     assert_int_equal(out + ledger_get(l, drop) - dropped, 1);
-    assert_int_equal(ledger_sum(l, LEDGER_SINK).in_flight, 0);
+    assert_int_equal(ledger_sum(l, NULL, LEDGER_SINK).in_flight, 0);
     return out;
 }
 

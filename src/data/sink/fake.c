@@ -140,6 +140,7 @@ static void fake_free(struct sink *s)
 
 static const struct sink_ops fake_ops = {
     .kind = "fake",
+    .counts = LEDGER_SINK,
     .point_add = fake_point_add,
     .point_stats = fake_point_stats,
     .point_remove = fake_point_remove,

@@ -74,6 +74,7 @@ static void ring_source_free(struct source *s)
 
 static const struct source_ops ops = {
     .kind = "ring",
+    .counts = LEDGER_RING,
     .run = ring_source_run,
     .fd = ring_source_fd,
     .free = ring_source_free,

@@ -123,7 +123,7 @@ static void what_is_read(void **state)
     assert_int_equal(count(&b, LEDGER_RING_BYTES), b.caplen);
     assert_in_range(b.caplen, 4 * PLAIN + 54 + SUPER + 1, 4 * PLAIN + 54 + SUPER + 54 + LONG - 1);
     assert_int_equal(count(&b, LEDGER_SEL_BAD), 0);
-    assert_int_equal(ledger_sum(&b.ledger, LEDGER_RING).in_flight, 0);
+    assert_int_equal(ledger_sum(&b.ledger, NULL, LEDGER_RING).in_flight, 0);
     tear_down(&b);
 }
 
@@ -150,7 +150,7 @@ static void a_full_ring(void **state)
     assert_int_equal(count(&b, LEDGER_RING_IN), FRAMES);
     assert_int_equal(count(&b, LEDGER_RING_FULL), dropped);
     assert_int_equal(count(&b, LEDGER_RING_OUT), FRAMES - dropped);
-    assert_int_equal(ledger_sum(&b.ledger, LEDGER_RING).in_flight, 0);
+    assert_int_equal(ledger_sum(&b.ledger, NULL, LEDGER_RING).in_flight, 0);
     tear_down(&b);
 }
 
@@ -170,14 +170,14 @@ static void another_ring(void **state)
     assert_int_equal(b.source->ops->fd(b.source), -1);
     assert_int_equal(count(&b, LEDGER_RING_IN), 14);
     assert_int_equal(count(&b, LEDGER_RING_GONE), 10);
-    assert_int_equal(ledger_sum(&b.ledger, LEDGER_RING).in_flight, 0);
+    assert_int_equal(ledger_sum(&b.ledger, NULL, LEDGER_RING).in_flight, 0);
     ring_source_swap(b.source, ring_of("t0", 0, 0));
     put_plain(&b, 3);
     read_until(&b, 7);
     assert_int_equal(count(&b, LEDGER_RING_IN), 17);
     assert_int_equal(count(&b, LEDGER_RING_OUT), 7);
     assert_int_equal(count(&b, LEDGER_RING_GONE), 10);
-    assert_int_equal(ledger_sum(&b.ledger, LEDGER_RING).in_flight, 0);
+    assert_int_equal(ledger_sum(&b.ledger, NULL, LEDGER_RING).in_flight, 0);
     tear_down(&b);
 }
 
@@ -195,7 +195,7 @@ static void a_full_ring_is_given_up(void **state)
     ring_source_swap(b.source, NULL);
     assert_int_equal(count(&b, LEDGER_RING_FULL), dropped);
     assert_int_equal(count(&b, LEDGER_RING_GONE), FRAMES - dropped - b.frames);
-    assert_int_equal(ledger_sum(&b.ledger, LEDGER_RING).in_flight, 0);
+    assert_int_equal(ledger_sum(&b.ledger, NULL, LEDGER_RING).in_flight, 0);
     tear_down(&b);
 }
 

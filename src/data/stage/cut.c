@@ -1,10 +1,17 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "data/stage/cut.h"
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Cuts super-packets into the frames that are on the wire (proto/gso.h), finishes checksums that
+ * were left to the card, and slices to the snaplen, in this order: so a tool downstream sees what a
+ * capture with all offloads off would have seen.
+ *
+ * An expanding stage: more may come out than went in. Frames that need no work pass without a copy.
+ */
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "data/stage.h"
 #include "proto/gso.h"
 
 enum {
@@ -14,10 +21,10 @@ enum {
 struct cut_stage {
     struct stage stage;
     bool cut;
-    uint32_t snaplen; /* 0: all */
-    struct ledger *ledger;
-    uint32_t at;   /* in the batch that is being worked on */
-    uint32_t next; /* frame of the plan that comes next; 0: there is no plan under way */
+    uint32_t snaplen;      /* 0: all */
+    struct ledger *ledger; /* of the pass under way */
+    uint32_t at;           /* in the batch that is being worked on */
+    uint32_t next;         /* frame of the plan that comes next; 0: there is no plan under way */
     struct gso_plan plan;
     uint32_t used;
     uint8_t arena[ARENA];
@@ -85,9 +92,10 @@ static void pass(struct cut_stage *c, const struct frame *in, struct batch *out)
     ledger_add(c->ledger, LEDGER_CUT_OUT, 1);
 }
 
-static bool cut_expand(struct stage *s, struct batch *in, struct batch *out)
+static bool cut_expand(struct stage *s, struct batch *in, struct batch *out, const struct pass *p)
 {
     struct cut_stage *c = (struct cut_stage *)s;
+    c->ledger = p->common;
     c->used = 0;
     while (c->at < in->n && out->n < BATCH_MAX) {
         const struct frame *f = &in->f[c->at];
@@ -118,21 +126,19 @@ static void cut_free(struct stage *s)
 }
 
 static const struct stage_ops ops = {
-    .kind = "cut",
     .expand = cut_expand,
     .free = cut_free,
 };
 
-int cut_stage_new(bool cut, uint32_t snaplen, struct ledger *ledger, struct stage **ret)
+int cut_stage_new(const struct stage_conf *conf, struct stage **ret)
 {
     struct cut_stage *c = calloc(1, sizeof(*c));
     if (!c) {
         return -ENOMEM;
     }
     c->stage.ops = &ops;
-    c->cut = cut;
-    c->snaplen = snaplen;
-    c->ledger = ledger;
+    c->cut = !conf->keep_super;
+    c->snaplen = conf->snaplen;
     *ret = &c->stage;
     return 0;
 }

@@ -13,7 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
-#include "data/stage/cut.h"
+#include "data/stage.h"
 #include "proto/gso.h"
 
 enum {
@@ -37,7 +37,8 @@ struct bench {
 static void set_up(struct bench *b, bool cut, uint32_t snaplen)
 {
     memset(b, 0, sizeof(*b));
-    assert_int_equal(cut_stage_new(cut, snaplen, &b->ledger, &b->stage), 0);
+    assert_int_equal(
+        cut_stage_new(&(struct stage_conf){.keep_super = !cut, .snaplen = snaplen}, &b->stage), 0);
 }
 
 static void tear_down(struct bench *b)
@@ -52,7 +53,8 @@ static void pass(struct bench *b)
     b->given = b->rounds = 0;
     while (more) {
         b->out.n = 0;
-        more = b->stage->ops->expand(b->stage, &b->in, &b->out);
+        more =
+            b->stage->ops->expand(b->stage, &b->in, &b->out, &(struct pass){.common = &b->ledger});
         assert_true(b->out.n > 0);
         b->rounds++;
         for (unsigned i = 0; i < b->out.n; i++) {

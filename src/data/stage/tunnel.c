@@ -8,11 +8,8 @@
 
 struct tunnel_stage {
     struct stage stage;
-    struct ledger *ledger;
     bool take_links;
-    bool set, drop;
-    struct ether_flow flow;
-    uint32_t long_from;
+    struct tunnel_conf conf;
     uint64_t long_bytes;
 };
 
@@ -28,7 +25,7 @@ static bool keep(const struct frame *f, void *user)
     if (!t->take_links && !ether_frame_is_link(f)) {
         return true;
     }
-    bool own = t->set && ether_frame_is_flow(f, &t->flow);
+    bool own = t->conf.has_flow && ether_frame_is_flow(f, &t->conf.flow);
     c->own += own;
     c->foreign += !own && !t->take_links;
     return !own && t->take_links;
@@ -43,19 +40,25 @@ static uint64_t long_bytes(const struct batch *b, uint32_t from)
     return sum;
 }
 
-static void tunnel_run(struct stage *s, struct batch *b)
+static void tunnel_run(struct stage *s, struct batch *b, const struct pass *p)
 {
     struct tunnel_stage *t = (struct tunnel_stage *)s;
     struct counts c = {.stage = t};
     (void)batch_filter(b, keep, &c);
-    t->long_bytes += long_bytes(b, t->long_from);
-    if (t->drop) {
-        ledger_add(t->ledger, LEDGER_SEL_AMPLIFIED, b->n);
+    t->long_bytes += long_bytes(b, t->conf.long_from);
+    if (t->conf.drop) {
+        ledger_add(p->common, LEDGER_SEL_AMPLIFIED, b->n);
         b->n = 0;
     }
-    ledger_add(t->ledger, LEDGER_SEL_TUNNEL, c.own);
-    ledger_add(t->ledger, LEDGER_SEL_FOREIGN, c.foreign);
-    ledger_add(t->ledger, LEDGER_SEL_OUT, b->n);
+    ledger_add(p->common, LEDGER_SEL_TUNNEL, c.own);
+    ledger_add(p->common, LEDGER_SEL_FOREIGN, c.foreign);
+    ledger_add(p->common, LEDGER_SEL_OUT, b->n);
+}
+
+static int tunnel_set(struct stage *s, const void *conf)
+{
+    ((struct tunnel_stage *)s)->conf = *(const struct tunnel_conf *)conf;
+    return 0;
 }
 
 static void tunnel_free(struct stage *s)
@@ -64,41 +67,24 @@ static void tunnel_free(struct stage *s)
 }
 
 static const struct stage_ops ops = {
-    .kind = "tunnel",
     .run = tunnel_run,
+    .set = tunnel_set,
     .free = tunnel_free,
 };
 
-int tunnel_stage_new(bool take_links, struct ledger *ledger, struct stage **ret)
+int tunnel_stage_new(const struct stage_conf *conf, struct stage **ret)
 {
     struct tunnel_stage *t = calloc(1, sizeof(*t));
     if (!t) {
         return -ENOMEM;
     }
     t->stage.ops = &ops;
-    t->ledger = ledger;
-    t->take_links = take_links;
+    t->take_links = conf->take_links;
     *ret = &t->stage;
     return 0;
 }
 
-void tunnel_stage_set(struct stage *s, const struct ether_flow *flow)
+uint64_t tunnel_stage_long(const struct stage *s)
 {
-    struct tunnel_stage *t = (struct tunnel_stage *)s;
-    t->set = flow != NULL;
-    if (flow) {
-        t->flow = *flow;
-    }
-}
-
-void tunnel_stage_drop(struct stage *s, bool drop)
-{
-    ((struct tunnel_stage *)s)->drop = drop;
-}
-
-uint64_t tunnel_stage_long(struct stage *s, uint32_t from)
-{
-    struct tunnel_stage *t = (struct tunnel_stage *)s;
-    t->long_from = from;
-    return t->long_bytes;
+    return ((const struct tunnel_stage *)s)->long_bytes;
 }

@@ -7,17 +7,16 @@
  */
 #pragma once
 
-#include "base/ledger.h"
 #include "data/stage.h"
+#include "proto/ether.h"
 
-struct ether_flow;
+/* What the stage is set to (pipeline_set); zeros at first. */
+struct tunnel_conf {
+    bool has_flow;
+    struct ether_flow flow; /* the tap's own */
+    bool drop;              /* no frame is carried */
+    uint32_t long_from;     /* frames of so many bytes on the wire, or more, count as long */
+};
 
-/* `take_links`: others' links are carried. The ledger (SELECT) must outlive the stage. -ENOMEM. */
-int tunnel_stage_new(bool take_links, struct ledger *ledger, struct stage **ret);
-/* The tap's own flow; NULL: none. Copied. */
-void tunnel_stage_set(struct stage *s, const struct ether_flow *flow);
-/* No frame is carried from now on, or each is again. */
-void tunnel_stage_drop(struct stage *s, bool drop);
-/* The bytes on the wire of all frames so far that had `from` of them or more; and from now on
- * another number counts. */
-uint64_t tunnel_stage_long(struct stage *s, uint32_t from);
+/* The bytes of all long frames so far. */
+uint64_t tunnel_stage_long(const struct stage *s);

@@ -46,14 +46,15 @@ static uint32_t run(bool take, bool set, struct ledger *ledger)
     struct stage *s = NULL;
     uint32_t passed = 0;
     memset(ledger, 0, sizeof(*ledger));
-    assert_int_equal(tunnel_stage_new(take, ledger, &s), 0);
-    tunnel_stage_set(s, set ? &own : NULL);
+    assert_int_equal(tunnel_stage_new(&(struct stage_conf){.take_links = take}, &s), 0);
+    const struct tunnel_conf conf = {.has_flow = set, .flow = own};
+    assert_int_equal(s->ops->set(s, &conf), 0);
     b.n = FRAMES;
     for (unsigned i = 0; i < FRAMES; i++) {
         make(data[i], i < 2 ? 2 : 3, i == 0 || i == 2 || i == 3 || i == 4);
         b.f[i] = (struct frame){.data = data[i], .datalen = LEN, .caplen = LEN, .point = i};
     }
-    s->ops->run(s, &b);
+    s->ops->run(s, &b, &(struct pass){.common = ledger});
     for (unsigned i = 0; i < b.n; i++) {
         passed |= 1U << b.f[i].point;
     }
@@ -90,18 +91,21 @@ static void drops_what_was_sent(void **state)
     static uint8_t data[LEN];
     static struct batch b;
     struct ledger l = {0};
+    struct tunnel_conf conf = {0};
     struct stage *s = NULL;
-    assert_int_equal(tunnel_stage_new(false, &l, &s), 0);
+    assert_int_equal(tunnel_stage_new(&(struct stage_conf){0}, &s), 0);
     for (unsigned round = 0; round < 3; round++) {
         make(data, 3, false);
         b.n = 2;
         b.f[0] = (struct frame){.data = data, .datalen = LEN, .caplen = LEN, .origlen = LEN};
         b.f[1] = b.f[0];
         b.f[1].origlen = 1000;
-        tunnel_stage_drop(s, round == 1);
-        s->ops->run(s, &b);
+        conf.drop = round == 1;
+        assert_int_equal(s->ops->set(s, &conf), 0);
+        s->ops->run(s, &b, &(struct pass){.common = &l});
         assert_int_equal(b.n, round == 1 ? 0 : 2);
-        assert_int_equal(tunnel_stage_long(s, 1000), LEN + 1000 * (round + 1));
+        conf.long_from = 1000; /* all are long in the first round */
+        assert_int_equal(tunnel_stage_long(s), LEN + 1000 * (round + 1));
     }
     assert_int_equal(ledger_get(&l, LEDGER_SEL_AMPLIFIED), 2);
     assert_int_equal(ledger_get(&l, LEDGER_SEL_OUT), 4);

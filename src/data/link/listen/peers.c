@@ -34,12 +34,12 @@ static void add_up(struct ledger *to, const struct ledger *from)
 /* Nothing of it is between the link and the end of an output. */
 static bool settled(const struct listener *s, const struct point *p)
 {
-    if (ledger_sum(&p->ledger, LEDGER_LINK_RX).in_flight != 0) {
+    if (ledger_sum(&p->ledger, NULL, LEDGER_LINK_RX).in_flight != 0) {
         return false;
     }
     for (unsigned k = 0; k < s->conf.n_outputs; k++) {
         const struct ledger *l = point_output(p, s->conf.outputs[k]);
-        if (l && ledger_sum(l, LEDGER_SINK).in_flight != 0) {
+        if (l && ledger_sum(l, NULL, LEDGER_SINK).in_flight != 0) {
             return false;
         }
     }

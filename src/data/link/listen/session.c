@@ -417,7 +417,7 @@ void listener_stream_ended(struct listener *s, uint32_t id, uint16_t stream)
     if (ss->key) {
         answer_end(s, ss->key, &end);
     }
-    ledger_publish(&p->past, &p->reported); /* the next capture of that name counts from 0 */
+    ledger_copy(&p->past, &p->reported); /* the next capture of that name counts from 0 */
     bool sub = p->has_sub;
     listener_point_idle(p);
     p->has_sub = p->shown = sub;

@@ -79,6 +79,8 @@ struct receiver {
     struct udp_io io;
     struct udp_packet packet[RECEIVER_PACKETS];
     uint8_t *buffers;
+    struct ledger *ledger[POINT_MAX]; /* of the points that the sink has, by index */
+    struct ledger nobodys;            /* of frames of other points: there are none */
     struct batch_out out;      /* of the streams: the pipeline's, which rx_deliver goes through */
     struct mono now, asked;    /* after and before the socket was last read */
     struct mono tick;          /* when a stream wants its tick; {0}: none does */

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     reasm_finish(r, &f.out);
     on_deliver(&f.out);
-    if (ledger_sum(&ledger, LEDGER_LINK_RX).in_flight != 0) {
+    if (ledger_sum(&ledger, NULL, LEDGER_LINK_RX).in_flight != 0) {
         abort();
     }
     reasm_free(r);

@@ -74,7 +74,7 @@ static void finish(struct tap *t)
         reasm_finish(t->reasm[i], &t->out);
     }
     delivered(t);
-    assert_int_equal(ledger_sum(&t->ledger, LEDGER_LINK_RX).in_flight, 0);
+    assert_int_equal(ledger_sum(&t->ledger, NULL, LEDGER_LINK_RX).in_flight, 0);
 }
 
 static uint64_t count(const struct tap *t, enum ledger_id id)

@@ -277,6 +277,7 @@ static void receiver_source_free(struct source *s)
 
 static const struct source_ops source_ops = {
     .kind = "link",
+    .counts = LEDGER_LINK_RX,
     .run = receiver_run,
     .due = receiver_due,
     .fd = receiver_fd,
@@ -301,7 +302,7 @@ static int thread_run(void *owner, short revents)
     if (thread_stopping(r->thread)) {
         return THREAD_END;
     }
-    return more ? 0 : receiver_due(&r->source).ns ? REASM_HOLD_MS : IDLE_MS;
+    return more ? 0 : pipeline_due(&r->pipeline).ns ? REASM_HOLD_MS : IDLE_MS;
 }
 
 static void thread_end(void *owner, int error)
@@ -357,7 +358,6 @@ int receiver_start(const struct receiver_conf *conf, struct receiver **ret, stru
     r->io = (struct udp_io){.fd = conf->fd};
     r->source.ops = &source_ops;
     r->pipeline = (struct pipeline){.source = &r->source, .sink = conf->sink};
-    pipeline_init(&r->pipeline);
     r->out = (struct batch_out){&r->pipeline.batch, push};
     r->room.max = RECEIVER_ROOM_ALL / MAX(conf->n_threads, 1u);
     r->buffers = malloc((size_t)PACKETS * UDP_BUFFER);
@@ -368,6 +368,10 @@ int receiver_start(const struct receiver_conf *conf, struct receiver **ret, stru
     for (unsigned i = 0; e == 0 && i < PACKETS; i++) {
         r->packet[i] =
             (struct udp_packet){.data = r->buffers + (size_t)i * UDP_BUFFER, .size = UDP_BUFFER};
+    }
+    if (e == 0) {
+        e = pipeline_init(&r->pipeline, STAGE_AT_COLLECTOR, &(struct stage_conf){0},
+                          &(struct pass){r->now, r->ledger, POINT_MAX, &r->nobodys});
     }
     if (e == 0) {
         e = start_thread(r);

@@ -203,6 +203,7 @@ static void add_point(struct receiver *r, struct rx_session *s, struct point *p,
         .device = device,
     };
     s->point[s->n_points++] = p;
+    r->ledger[p->index] = &p->ledger;
     (void)sink->ops->point_add(sink, &offer, NULL);
     atomic_store_explicit(&p->in_outputs, true, memory_order_release);
 }
@@ -264,12 +265,11 @@ static void remove_point(struct receiver *r, const struct point *point)
 {
     struct sink *sink = r->pipeline.sink;
     struct ledger all = {0};
-    ledger_publish(&all, &point->reported);
-    for (unsigned i = LEDGER_RX_IN; i <= LEDGER_RX_IMPLAUSIBLE; i++) {
-        ledger_set(&all, (enum ledger_id)i, ledger_get(&point->ledger, (enum ledger_id)i));
-    }
+    ledger_copy(&all, &point->reported);
+    ledger_publish(&all, &point->ledger, &r->pipeline.way);
     sink->ops->point_stats(sink, point->index, &all);
     sink->ops->point_remove(sink, point->index);
+    r->ledger[point->index] = NULL;
 }
 
 static void forget_point(struct receiver *r, struct rx_session *s, const struct point *point)

@@ -383,6 +383,7 @@ static void tx_free(struct sink *s)
 
 static const struct sink_ops ops = {
     .kind = "link",
+    .counts = LEDGER_LINK_TX,
     .write = tx_write,
     .flush = tx_flush,
     .free = tx_free,

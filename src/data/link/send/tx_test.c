@@ -116,7 +116,7 @@ static uint64_t of(const struct world *w, enum ledger_id id)
 
 static int64_t in_flight(const struct world *w)
 {
-    return ledger_sum(&w->ledger, LEDGER_LINK_TX).in_flight;
+    return ledger_sum(&w->ledger, NULL, LEDGER_LINK_TX).in_flight;
 }
 
 /* `n` frames come from the interface. */
@@ -390,7 +390,7 @@ static void what_is_given_to_others_is_counted(void **state)
     assert_true(of(&w, LEDGER_TX_BACKLOG_FULL) > gone);
     assert_int_equal(of(&w, LEDGER_TX_BACKLOG_BYTES), (uint64_t)in_flight(&w) * FRAME);
     assert_int_equal(ledger_get(&other, LEDGER_TX_BACKLOG_FULL), 1);
-    assert_int_equal(ledger_sum(&other, LEDGER_LINK_TX).in_flight, 1);
+    assert_int_equal(ledger_sum(&other, NULL, LEDGER_LINK_TX).in_flight, 1);
     link_tx_give_up(tx);
     sink_free(tx);
     session(&w);

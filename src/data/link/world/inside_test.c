@@ -116,7 +116,7 @@ static void good_is_well(struct world *w)
     assert_int_equal(w->listener->peer[0]->n_points, 1);
     const struct ledger *l = &w->listener->peer[0]->point[0]->ledger;
     assert_int_equal(ledger_get(l, LEDGER_RX_IN), w->tap[GOOD].sender.made);
-    assert_int_equal(ledger_sum(l, LEDGER_LINK_RX).dropped, 0);
+    assert_int_equal(ledger_sum(l, NULL, LEDGER_LINK_RX).dropped, 0);
 }
 
 static struct link_text text(const char *s)

@@ -214,7 +214,7 @@ static void judge_collector(void)
     for (unsigned i = 0; i < s->n_peers; i++) {
         for (unsigned k = 0; k < s->peer[i]->n_points; k++) {
             const struct ledger *l = &s->peer[i]->point[k]->ledger;
-            assert_int_equal(ledger_sum(l, LEDGER_LINK_RX).in_flight, 0);
+            assert_int_equal(ledger_sum(l, NULL, LEDGER_LINK_RX).in_flight, 0);
             assert_int_equal(ledger_get(l, LEDGER_RX_MALFORMED), 0);
             story.rx_in += ledger_get(l, LEDGER_RX_IN);
             story.rx_out += ledger_get(l, LEDGER_RX_OUT);
@@ -229,7 +229,7 @@ static void judge_collector(void)
 
 static void judge_tap(struct tap_end *t)
 {
-    assert_int_equal(ledger_sum(&t->sender.plain.ledger, LEDGER_LINK_TX).in_flight, 0);
+    assert_int_equal(ledger_sum(&t->sender.plain.ledger, NULL, LEDGER_LINK_TX).in_flight, 0);
     story.sent += ledger_get(&t->sender.plain.ledger, LEDGER_TX_OUT);
     story.dropped += ledger_get(&t->sender.plain.ledger, LEDGER_TX_NOSESSION);
 }

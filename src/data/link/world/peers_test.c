@@ -46,10 +46,10 @@ static void visit(struct world *w, const char *name, unsigned n, unsigned all)
 static void assert_counted(struct world *w, const char *tap, uint64_t n)
 {
     const struct point *p = listener_peer_named(w->listener, tap)->point[0];
-    assert_int_equal(ledger_sum(&p->ledger, LEDGER_LINK_RX).out, n);
-    assert_int_equal(ledger_sum(&p->ledger, LEDGER_LINK_RX).in_flight, 0);
-    assert_int_equal(ledger_sum(sink_of(w, tap), LEDGER_SINK).in, n);
-    assert_int_equal(ledger_sum(sink_of(w, tap), LEDGER_SINK).in_flight, 0);
+    assert_int_equal(ledger_sum(&p->ledger, NULL, LEDGER_LINK_RX).out, n);
+    assert_int_equal(ledger_sum(&p->ledger, NULL, LEDGER_LINK_RX).in_flight, 0);
+    assert_int_equal(ledger_sum(sink_of(w, tap), NULL, LEDGER_SINK).in, n);
+    assert_int_equal(ledger_sum(sink_of(w, tap), NULL, LEDGER_SINK).in_flight, 0);
 }
 
 /* More names than are remembered: who is gone for longest makes room, its counts are kept, and when
@@ -89,19 +89,19 @@ static void old_taps_are_forgotten(void **state)
     assert_counted(w, "first", 105);
     assert_int_equal(f->taps, 1);
     assert_int_equal(f->past.n, 1);
-    assert_int_equal(ledger_sum(&f->past.rx, LEDGER_LINK_RX).out, 20);
-    assert_int_equal(ledger_sum(&f->past.reported, LEDGER_LINK_TX).out, 20);
-    assert_int_equal(ledger_sum(&f->past.out[0], LEDGER_SINK).out, 20);
+    assert_int_equal(ledger_sum(&f->past.rx, NULL, LEDGER_LINK_RX).out, 20);
+    assert_int_equal(ledger_sum(&f->past.reported, NULL, LEDGER_LINK_TX).out, 20);
+    assert_int_equal(ledger_sum(&f->past.out[0], NULL, LEDGER_SINK).out, 20);
     visit(w, "second", 3, 3); /* "first" goes for that */
     assert_counted(w, "second", 3);
     assert_int_equal(f->taps, 2);
     assert_int_equal(f->sessions, 3);
-    assert_int_equal(ledger_sum(&f->past.rx, LEDGER_LINK_RX).out, 125);
-    assert_int_equal(ledger_sum(&f->past.rx, LEDGER_LINK_RX).in_flight, 0);
-    assert_int_equal(ledger_sum(&f->past.reported, LEDGER_LINK_TX).out,
+    assert_int_equal(ledger_sum(&f->past.rx, NULL, LEDGER_LINK_RX).out, 125);
+    assert_int_equal(ledger_sum(&f->past.rx, NULL, LEDGER_LINK_RX).in_flight, 0);
+    assert_int_equal(ledger_sum(&f->past.reported, NULL, LEDGER_LINK_TX).out,
                      25); /* "first" began anew itself */
-    assert_int_equal(ledger_sum(&f->past.out[0], LEDGER_SINK).in, 125);
-    assert_int_equal(ledger_sum(&f->past.out[0], LEDGER_SINK).in_flight, 0);
+    assert_int_equal(ledger_sum(&f->past.out[0], NULL, LEDGER_SINK).in, 125);
+    assert_int_equal(ledger_sum(&f->past.out[0], NULL, LEDGER_SINK).in_flight, 0);
     assert_int_equal(s->n_peers, LISTENER_PEERS);
     assert_true(strstr(w->collector_said, "counted together"));
     world_free(w);

@@ -69,6 +69,14 @@ static bool progress(const struct link_sender *s, uint32_t serial, struct link_s
     return true;
 }
 
+static const struct ledger_way *way(const struct link_sender *s)
+{
+    static const struct ledger_way tap = {4,
+                                          {LEDGER_RING, LEDGER_SELECT, LEDGER_CUT, LEDGER_LINK_TX}};
+    (void)s;
+    return &tap;
+}
+
 static const struct ledger *ledger(const struct link_sender *s)
 {
     return &((const struct plain_sender *)s)->ledger;
@@ -101,6 +109,7 @@ const struct link_sender_ops plain_sender_ops = {
     .done = done,
     .progress = progress,
     .ledger = ledger,
+    .way = way,
     .take_refused = take_refused,
     .take_stood = take_stood,
     .stood_known = stood_known,

@@ -75,7 +75,7 @@ static void a_refused_point_is_counted(void **state)
     const struct ledger *rx = &w->listener->peer[0]->point[0]->ledger;
     assert_int_equal(ledger_get(rx, LEDGER_RX_OUT), 510);
     assert_int_equal(ledger_get(ledger0(w), LEDGER_SINK_IN), 510);
-    assert_int_equal(ledger_sum(ledger0(w), LEDGER_SINK).in_flight, 0);
+    assert_int_equal(ledger_sum(ledger0(w), NULL, LEDGER_SINK).in_flight, 0);
     world_free(w);
 }
 
@@ -119,7 +119,7 @@ static void reports_count_the_last_frames(void **state)
     world_frames(&w->tap[0], 200);
     world_must(w, numbered, 5000);
     assert_int_equal(ledger_get(received(w), LEDGER_RX_OUT), 1000);
-    assert_int_equal(ledger_sum(received(w), LEDGER_LINK_RX).in_flight, 200);
+    assert_int_equal(ledger_sum(received(w), NULL, LEDGER_LINK_RX).in_flight, 200);
     w->n = 0;
     dialer_stop(w->tap[0].dialer);
     world_must(w, stopped0, 3000);

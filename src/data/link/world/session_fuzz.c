@@ -113,7 +113,7 @@ static void judge(struct world *w)
     for (unsigned i = 0; i < w->listener->n_peers; i++) {
         for (unsigned k = 0; k < w->listener->peer[i]->n_points; k++) {
             const struct ledger *l = &w->listener->peer[i]->point[k]->ledger;
-            assert_int_equal(ledger_sum(l, LEDGER_LINK_RX).in_flight, 0);
+            assert_int_equal(ledger_sum(l, NULL, LEDGER_LINK_RX).in_flight, 0);
             out += ledger_get(l, LEDGER_RX_OUT);
         }
     }

@@ -69,7 +69,7 @@ static void end_with_frames(struct world *w, unsigned lost)
     world_must(w, stopped0, 3000);
     struct dialer_stream_status ss;
     dialer_stream_status(w->tap[0].dialer, 1, &ss);
-    assert_int_equal(ledger_sum(&w->tap[0].sender.plain.ledger, LEDGER_LINK_TX).in_flight, 0);
+    assert_int_equal(ledger_sum(&w->tap[0].sender.plain.ledger, NULL, LEDGER_LINK_TX).in_flight, 0);
     uint64_t out = ledger_get(&w->tap[0].sender.plain.ledger, LEDGER_TX_OUT);
     if (w->tap[0].dialer->status.sessions == 1) {
         assert_int_equal(ss.confirmed + ss.reported_lost, out);
@@ -87,7 +87,7 @@ static void end_with_frames(struct world *w, unsigned lost)
     for (unsigned i = 0; i < w->listener->n_peers; i++) {
         for (unsigned k = 0; k < w->listener->peer[i]->n_points; k++) {
             const struct ledger *l = &w->listener->peer[i]->point[k]->ledger;
-            assert_int_equal(ledger_sum(l, LEDGER_LINK_RX).in_flight, 0);
+            assert_int_equal(ledger_sum(l, NULL, LEDGER_LINK_RX).in_flight, 0);
         }
     }
     world_forget_collector(w);
@@ -467,7 +467,7 @@ static void full_socket(void **state)
     uint64_t unsent = ledger_get(&t.sender.plain.ledger, LEDGER_TX_UNSENT);
     world_frames(&t, 1); /* it takes some again */
     assert_int_equal(ledger_get(&t.sender.plain.ledger, LEDGER_TX_UNSENT), unsent);
-    assert_int_equal(ledger_sum(&t.sender.plain.ledger, LEDGER_LINK_TX).in_flight, 0);
+    assert_int_equal(ledger_sum(&t.sender.plain.ledger, NULL, LEDGER_LINK_TX).in_flight, 0);
     sink_free(t.sender.plain.tx);
     close(fd[1]);
 }

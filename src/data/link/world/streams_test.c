@@ -253,8 +253,8 @@ static void a_thousand_names(void **state)
     assert_int_equal(out, NAMES * EACH);
     assert_int_equal(told, NAMES * EACH);
     assert_int_equal(given, NAMES * EACH);
-    assert_int_equal(ledger_sum(&t->past->rx, LEDGER_LINK_RX).in_flight, 0);
-    assert_int_equal(ledger_sum(&t->past->out[0], LEDGER_SINK).in_flight, 0);
+    assert_int_equal(ledger_sum(&t->past->rx, NULL, LEDGER_LINK_RX).in_flight, 0);
+    assert_int_equal(ledger_sum(&t->past->out[0], NULL, LEDGER_SINK).in_flight, 0);
     finish(w);
 }
 

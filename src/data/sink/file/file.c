@@ -432,6 +432,7 @@ static void file_free(struct sink *s)
 
 static const struct sink_ops file_ops = {
     .kind = "file",
+    .counts = LEDGER_SINK,
     .point_add = file_point_add,
     .point_stats = file_point_stats,
     .point_remove = file_point_remove,

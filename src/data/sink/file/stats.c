@@ -32,10 +32,12 @@ void file_stats_put(struct wr *w, const struct file_point *point, struct wall en
     isb.has = PCAPNG_HAS_START | PCAPNG_HAS_END | PCAPNG_HAS_USRDELIV | PCAPNG_HAS_IFDROP;
     isb.start_ns = point->start.ns;
     isb.usrdeliv = point->written;
-    isb.ifdrop = ledger_sum(point->ledger, LEDGER_SINK).dropped;
-    for (unsigned i = LEDGER_RING; i < LEDGER_SINK; i++) {
-        /* what the tap left out on purpose is not lost */
-        isb.ifdrop += i == LEDGER_SELECT ? 0 : ledger_sum(figures, (enum ledger_stage)i).dropped;
+    isb.ifdrop = ledger_sum(point->ledger, NULL, LEDGER_SINK).dropped;
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) {
+        const struct ledger_info *info = ledger_info((enum ledger_id)i);
+        bool lost = info->kind == LEDGER_DROP && info->stage != LEDGER_SINK &&
+                    ledger_stage_drops(info->stage) == LEDGER_FAULT;
+        isb.ifdrop += lost ? ledger_get(figures, (enum ledger_id)i) : 0;
     }
     uint64_t received = ledger_get(figures, LEDGER_RING_IN);
     if (received > 0) {

@@ -132,7 +132,7 @@ uint64_t util_count(const struct sink *s, uint32_t point, enum ledger_id id)
 
 void util_balanced(const struct sink *s, uint32_t point, uint64_t in)
 {
-    struct ledger_sum sum = ledger_sum(sink_ledger(s, point), LEDGER_SINK);
+    struct ledger_sum sum = ledger_sum(sink_ledger(s, point), NULL, LEDGER_SINK);
     assert_int_equal(sum.in, in);
     assert_int_equal(sum.in_flight, 0);
 }

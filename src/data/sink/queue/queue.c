@@ -258,7 +258,7 @@ static void queue_point_stats(struct sink *s, uint32_t index, const struct ledge
     /* Figures may be told often, and a slow sink needs none of them but the last. */
     struct queue_command *c = r && has_room_for_point(r) ? command_new(QUEUE_STATS, index) : NULL;
     if (c) {
-        ledger_publish(&c->figures, figures);
+        ledger_copy(&c->figures, figures);
         pthread_mutex_lock(&p->queue->lock);
         if (!say(p, r, c)) {
             queue_command_free(c);
@@ -406,6 +406,7 @@ static void queue_sink_free(struct sink *s)
 
 static const struct sink_ops queue_ops = {
     .kind = "queue",
+    .counts = LEDGER_SINK,
     .point_add = queue_point_add,
     .point_stats = queue_point_stats,
     .point_remove = queue_point_remove,

@@ -358,7 +358,7 @@ static void both_count_what_is_full(void **state)
     gated_add(s, 1, "web1", 0);
     gated_write(s, 1, 0, 50000, 1000);
     assert_true(s->ops->finish(s, NULL) < 0);
-    struct ledger_sum sum = ledger_sum(sink_ledger(s, 1), LEDGER_SINK);
+    struct ledger_sum sum = ledger_sum(sink_ledger(s, 1), NULL, LEDGER_SINK);
     assert_int_equal(sum.in, 50000);
     assert_int_equal(sum.in_flight, 0);
     assert_true(ledger_get(sink_ledger(s, 1), LEDGER_SINK_FULL) > 40000);

@@ -77,6 +77,8 @@ static void gate_free(struct sink *s)
 
 static const struct sink_ops gate_ops = {
     .kind = "gate",
+    .counts = LEDGER_SINK,
+    .counts = LEDGER_SINK,
     .point_add = gate_add,
     .point_stats = gate_stats,
     .point_remove = gate_remove,
@@ -145,7 +147,7 @@ uint64_t gated_count(const struct gated *w, uint32_t point, enum ledger_id id)
 
 void gated_balanced(const struct gated *w, uint32_t point, uint64_t in)
 {
-    struct ledger_sum sum = ledger_sum(sink_ledger(w->queue, point), LEDGER_SINK);
+    struct ledger_sum sum = ledger_sum(sink_ledger(w->queue, point), NULL, LEDGER_SINK);
     assert_int_equal(sum.in, in);
     assert_int_equal(sum.in_flight, 0);
 }
