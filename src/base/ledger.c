@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/ledger.h"
 
+#include <string.h>
+
 static const struct ledger_info table[LEDGER_COUNT] = {
 #define X(id, stage, kind, key, words) [LEDGER_##id] = {LEDGER_##stage, LEDGER_##kind, key, words},
     LEDGER_TABLE(X)
@@ -8,10 +10,10 @@ static const struct ledger_info table[LEDGER_COUNT] = {
 };
 
 static const struct {
-    const char *name;
+    const char *name, *words;
     enum ledger_drops drops;
 } stages[LEDGER_STAGE_COUNT] = {
-#define X(id, name, drops) [LEDGER_##id] = {name, LEDGER_##drops},
+#define X(id, name, words, drops) [LEDGER_##id] = {name, words, LEDGER_##drops},
     LEDGER_STAGE_TABLE(X)
 #undef X
 };
@@ -24,6 +26,16 @@ const struct ledger_info *ledger_info(enum ledger_id id)
 const char *ledger_stage_name(enum ledger_stage stage)
 {
     return stage < LEDGER_STAGE_COUNT ? stages[stage].name : "?";
+}
+
+const char *ledger_stage_words(const char *name)
+{
+    for (unsigned i = 0; i < LEDGER_STAGE_COUNT; i++) {
+        if (strcmp(stages[i].name, name) == 0) {
+            return stages[i].words;
+        }
+    }
+    return name;
 }
 
 enum ledger_drops ledger_stage_drops(enum ledger_stage stage)

@@ -17,20 +17,26 @@
 
 #include "base/stages.h"
 
-/* id, name (JSON), kind. A pipeline has some of them, in an order of its own (struct ledger_way).
- */
+/* id, name (JSON), words (people), what its drops are. A pipeline has some of them, in an order of
+ * its own (struct ledger_way).
+ *
+ * tap: RING, from the kernel's capture hook to the ring's walk; SELECT, where the kernel's filter
+ * could not decide; CUT, super-packets into frames of the wire's size; STAGES, those without a
+ * ledger's stage of their own; LINK_TX, into numbered records.
+ * collector: LINK_RX, from the tap's numbering to whole frames; STAGES_RX, as STAGES; SINK, one
+ * output. */
 #define LEDGER_STAGE_TABLE(X)                                                                      \
-    X(RING, "ring", FAULT)          /* tap: from the kernel's capture hook to the ring's walk */   \
-    X(SELECT, "select", WISH)       /* tap: where the kernel's filter could not decide */          \
-    X(CUT, "cut", FAULT)            /* tap: super-packets into frames of the wire's size */        \
-    X(STAGES, "stages", WISH)       /* tap: stages without a ledger's stage of their own */        \
-    X(LINK_TX, "link_tx", FAULT)    /* tap: into numbered records */                               \
-    X(LINK_RX, "link_rx", FAULT)    /* collector: from the tap's numbering to whole frames */      \
-    X(STAGES_RX, "stages_rx", WISH) /* collector: as STAGES at the tap */                          \
-    X(SINK, "sink", FAULT)          /* collector: one output */
+    X(RING, "ring", "kernel ring", FAULT)                                                          \
+    X(SELECT, "select", "selection", WISH)                                                         \
+    X(CUT, "cut", "cutting", FAULT)                                                                \
+    X(STAGES, "stages", "stages", WISH)                                                            \
+    X(LINK_TX, "link_tx", "link, sent", FAULT)                                                     \
+    X(LINK_RX, "link_rx", "link, received", FAULT)                                                 \
+    X(STAGES_RX, "stages_rx", "stages, collector", WISH)                                           \
+    X(SINK, "sink", "output", FAULT)
 
 enum ledger_stage {
-#define X(id, name, drops) LEDGER_##id,
+#define X(id, name, words, drops) LEDGER_##id,
     LEDGER_STAGE_TABLE(X)
 #undef X
         LEDGER_STAGE_COUNT
@@ -142,6 +148,8 @@ struct ledger_info {
 const struct ledger_info *ledger_info(enum ledger_id id);
 /* "ring", "select" and so on; "?" beyond the last. */
 const char *ledger_stage_name(enum ledger_stage stage);
+/* "kernel ring" and so on, for the stage of that name; the name itself where there is none. */
+const char *ledger_stage_words(const char *name);
 enum ledger_drops ledger_stage_drops(enum ledger_stage stage);
 
 /* The stages that frames pass in a pipeline, in its order: sums, publishing and printing walk it.

@@ -22,8 +22,7 @@ static void print_point(FILE *to, const json_t *o)
     size_t i;
     json_t *out;
     print_tap_stages(to, json_object_get(o, "tap_stages"));
-    print_stage(to, "link, received", "link_rx",
-                json_object_get(json_object_get(o, "stages"), "link_rx"));
+    print_stages(to, json_object_get(o, "stages"));
     json_array_foreach(json_object_get(o, "outputs"), i, out)
     {
         char label[80];

@@ -68,14 +68,21 @@ static void print_unconfirmed(FILE *to, const json_t *tx)
     }
 }
 
+void print_stages(FILE *to, const json_t *stages)
+{
+    const char *name;
+    const json_t *v;
+    json_object_foreach((json_t *)stages, name, v)
+    {
+        if (strcmp(name, "cut") != 0 || num(v, "made") != 0) {
+            print_stage(to, ledger_stage_words(name), name, v);
+        }
+    }
+}
+
 void print_tap_stages(FILE *to, const json_t *stages)
 {
-    print_stage(to, "kernel ring", "ring", json_object_get(stages, "ring"));
-    print_stage(to, "selection", "select", json_object_get(stages, "select"));
-    if (num(json_object_get(stages, "cut"), "made") != 0) {
-        print_stage(to, "cutting", "cut", json_object_get(stages, "cut"));
-    }
-    print_stage(to, "link, sent", "link_tx", json_object_get(stages, "link_tx"));
+    print_stages(to, stages);
     print_backlog(to, json_object_get(stages, "link_tx"));
     print_unconfirmed(to, json_object_get(stages, "link_tx"));
 }

@@ -31,6 +31,8 @@ static inline const char *str(const json_t *o, const char *key)
 void print_stage(FILE *to, const char *label, const char *stage, const json_t *o);
 /* The stages of a tap, from the ring to the link. */
 void print_tap_stages(FILE *to, const json_t *stages);
+/* A line a stage, and one a drop, in the order of the document. */
+void print_stages(FILE *to, const json_t *stages);
 /* The end of a line: the round trip, where it is known. */
 void print_clock(FILE *to, const json_t *o);
 /* The last events; all that are kept are in --json. */

@@ -66,7 +66,7 @@ static void prints_large_numbers(void **state)
     struct ledger l = {0};
     ledger_set(&l, LEDGER_RING_IN, UINT64_MAX);
     ledger_set(&l, LEDGER_RING_FULL, UINT64_MAX - 5);
-    json_t *ring = report_stage(&l, LEDGER_RING);
+    json_t *ring = report_stage(&l, NULL, LEDGER_RING);
     json_t *doc = json_pack("{s:s, s:s, s:[{s:s, s:{s:o}}]}", "role", "tap", "name", "t",
                             "interfaces", "name", "eth0", "stages", "ring", ring);
     char *json = document_text(doc, JSON_COMPACT);

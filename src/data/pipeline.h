@@ -42,7 +42,7 @@ int pipeline_init(struct pipeline *p, enum stage_end end, const struct stage_con
  * source's result: an enum source_result or -errno. */
 int pipeline_run(struct pipeline *p, unsigned batches, struct mono now);
 
-/* What the sink has buffered goes onwards. */
+/* The sink's buffers go onwards. */
 void pipeline_flush(struct pipeline *p);
 
 /* When source or stages want to run though the source's descriptor is silent; {0}: never. */

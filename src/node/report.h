@@ -14,7 +14,7 @@
 #include "node/capture.h"
 
 /* {"in":…,"out":…,"drops":{…},"in_flight":…, further figures}. NULL: no memory. */
-json_t *report_stage(const struct ledger *l, enum ledger_stage stage);
+json_t *report_stage(const struct ledger *l, const struct ledger_way *way, enum ledger_stage stage);
 
 struct report_tap_interface {
     const char *name, *state;

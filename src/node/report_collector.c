@@ -14,13 +14,13 @@ struct taps {
 static void set_way(json_t *o, const struct taps *t, const struct ledger *rx,
                     const struct ledger *reported, const struct ledger *const out[])
 {
-    json_t *stages = json_object(), *outputs = json_array();
-    (void)json_object_set_new(stages, "link_rx", report_stage(rx, LEDGER_LINK_RX));
-    (void)json_object_set_new(o, "stages", stages);
-    (void)json_object_set_new(o, "tap_stages", report_tap_stages(reported, NULL));
+    json_t *outputs = json_array();
+    const struct ledger_way here = ledger_way_collector(rx), there = ledger_way_tap(reported);
+    (void)json_object_set_new(o, "stages", report_stages(rx, &here));
+    (void)json_object_set_new(o, "tap_stages", report_tap_stages(reported, &there, NULL));
     for (unsigned i = 0; i < t->n_outputs; i++) {
         if (out[i]) {
-            json_t *v = report_stage(out[i], LEDGER_SINK);
+            json_t *v = report_stage(out[i], NULL, LEDGER_SINK);
             report_set_str(v, "name", t->outputs[i]->name);
             report_set_str(v, "kind", t->outputs[i]->ops->kind);
             (void)json_array_append_new(outputs, v);

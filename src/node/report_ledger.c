@@ -3,10 +3,10 @@
 #include "node/report.h"
 #include "node/report_parts.h"
 
-json_t *report_stage(const struct ledger *l, enum ledger_stage stage)
+json_t *report_stage(const struct ledger *l, const struct ledger_way *way, enum ledger_stage stage)
 {
     json_t *o = json_object(), *drops = json_object();
-    struct ledger_sum sum = ledger_sum(l, NULL, stage);
+    struct ledger_sum sum = ledger_sum(l, way, stage);
     document_set(o, "in", sum.in);
     if (sum.made > 0) {
         document_set(o, "made", sum.made);
@@ -29,13 +29,20 @@ json_t *report_stage(const struct ledger *l, enum ledger_stage stage)
     return o;
 }
 
-json_t *report_tap_stages(const struct ledger *l, const struct dialer_stream_status *said)
+json_t *report_stages(const struct ledger *l, const struct ledger_way *way)
 {
     json_t *o = json_object();
-    for (unsigned st = LEDGER_RING; st <= LEDGER_LINK_TX; st++) {
-        (void)json_object_set_new(o, ledger_stage_name((enum ledger_stage)st),
-                                  report_stage(l, (enum ledger_stage)st));
+    for (unsigned k = 0; k < way->n; k++) {
+        const enum ledger_stage stage = (enum ledger_stage)way->at[k];
+        (void)json_object_set_new(o, ledger_stage_name(stage), report_stage(l, way, stage));
     }
+    return o;
+}
+
+json_t *report_tap_stages(const struct ledger *l, const struct ledger_way *way,
+                          const struct dialer_stream_status *said)
+{
+    json_t *o = report_stages(l, way);
     json_t *tx = json_object_get(o, ledger_stage_name(LEDGER_LINK_TX));
     const char *acked = ledger_info(LEDGER_TX_ACKED)->key;
     const char *lost = ledger_info(LEDGER_TX_REPORTED_LOST)->key;

@@ -25,7 +25,10 @@ void report_set_history(json_t *o, const struct history *h);
 json_t *report_head(const char *role, const char *name);
 /* The stages of a tap, from the ring to the link. `said`: the collector's word about them, which is
  * no count of the data thread's; NULL at the collector, whose own figures are better. */
-json_t *report_tap_stages(const struct ledger *l, const struct dialer_stream_status *said);
+json_t *report_tap_stages(const struct ledger *l, const struct ledger_way *way,
+                          const struct dialer_stream_status *said);
+/* The stages on the way, in its order. */
+json_t *report_stages(const struct ledger *l, const struct ledger_way *way);
 
 static inline int64_t report_seconds_since(struct mono t)
 {

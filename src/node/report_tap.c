@@ -47,14 +47,16 @@ json_t *report_tap(const char *name, const struct dialer *c,
         set_ifname(o, "name", interfaces[i].name);
         report_set_str(o, "state", interfaces[i].state);
         (void)json_object_set_new(o, "stages",
-                                  report_tap_stages(capture_ledger(interfaces[i].capture), &st));
+                                  report_tap_stages(capture_ledger(interfaces[i].capture),
+                                                    capture_way(interfaces[i].capture), &st));
         (void)json_array_append_new(list, o);
     }
     (void)json_object_set_new(doc, "interfaces", list);
     if (gone->n > 0) {
         json_t *o = json_object();
         report_set_int(o, "count", gone->n);
-        (void)json_object_set_new(o, "stages", report_tap_stages(&gone->ledger, &gone->said));
+        const struct ledger_way way = ledger_way_tap(&gone->ledger);
+        (void)json_object_set_new(o, "stages", report_tap_stages(&gone->ledger, &way, &gone->said));
         (void)json_object_set_new(doc, "gone_interfaces", o);
     }
     report_set_history(doc, history);

@@ -30,8 +30,9 @@ static void stages_balance(void **state)
     (void)state;
     struct ledger l = {0};
     fill(&l);
-    for (unsigned st = 0; st < LEDGER_STAGES; st++) {
-        json_t *o = report_stage(&l, (enum ledger_stage)st), *drops = json_object_get(o, "drops");
+    for (unsigned st = 0; st < LEDGER_STAGE_COUNT; st++) {
+        json_t *o = report_stage(&l, NULL, (enum ledger_stage)st),
+               *drops = json_object_get(o, "drops");
         int64_t rest = at(o, "in");
         size_t n_drops = 0;
         for (unsigned i = 0; i < LEDGER_COUNT; i++) {
@@ -59,7 +60,7 @@ static void stages_follow_each_other(void **state)
     fill(&l);
     json_t *before = NULL;
     for (unsigned st = LEDGER_RING; st <= LEDGER_LINK_TX; st++) {
-        json_t *o = report_stage(&l, (enum ledger_stage)st);
+        json_t *o = report_stage(&l, NULL, (enum ledger_stage)st);
         if (before) {
             assert_int_equal(at(o, "in"), at(before, "out"));
         }

@@ -10,7 +10,7 @@
 #include "data/stage.h"
 #include "proto/ether.h"
 
-/* What the stage is set to (pipeline_set); zeros at first. */
+/* The stage's configuration (pipeline_set); zeros at first. */
 struct tunnel_conf {
     bool has_flow;
     struct ether_flow flow; /* the tap's own */

@@ -78,7 +78,6 @@ static void gate_free(struct sink *s)
 static const struct sink_ops gate_ops = {
     .kind = "gate",
     .counts = LEDGER_SINK,
-    .counts = LEDGER_SINK,
     .point_add = gate_add,
     .point_stats = gate_stats,
     .point_remove = gate_remove,
