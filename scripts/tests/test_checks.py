@@ -96,6 +96,7 @@ def test_circles_allow_arrows_of_one_way(run, tree):
         {"src/m/low.c": body('puts("b_run(n)");')},
         {"src/m/low.c": body("ops->b_run(n);")},
         {"src/m/low.c": body("n = ops.b_run(n);")},
+        {"src/m/low.c": body("const struct b_run *p = 0;")},
         {"src/m/low.c": "static int b_run(int n)\n{\n    return n;\n}\n\n" + body("b_run(n);")},
         {"src/m/low.c": "static int b_run(int n,\n                 int m);\n\n" + body("b_run(n, 1);")},
         {"src/m/b.c": STRAIGHT["src/m/b.c"].replace("int b_run", "static int b_run"), "src/m/low.c": body("b_run(n);")},
