@@ -54,6 +54,7 @@ struct sink;
 struct sink_ops {
     const char *kind;         /* "file", "tap-device" */
     enum ledger_stage counts; /* the ledger's stage in which it counts frames */
+    bool waits; /* write may wait: a queue has to stand before it (sink/queue/queue.h) */
     /* Before the point's first frame. -ENOSPC, -ENOMEM: refused, but open: its frames are counted,
      * the same call may be repeated, and point_remove is due. -EEXIST: the index is in use;
      * -EINVAL: it is too large. */

@@ -5,14 +5,12 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "data/sink/device.h"
-#include "data/sink/file/file.h"
+#include "data/outputs.h"
 #include "data/sink/file/lock.h"
 #include "data/sink/queue/queue.h"
 
 enum {
-    FILE_CHUNKS_MIN = 8, /* disks pause now and then */
-    DEVICE_SHARE = 8,    /* of queue_bytes: what each device has where there is one for each tap */
+    DEVICE_SHARE = 8, /* of queue_bytes: what each device has where there is one for each tap */
 };
 
 int outputs_open_file(const char *path, int *ret_fd, int *ret_lock, struct error *err)
@@ -30,8 +28,15 @@ int outputs_open_file(const char *path, int *ret_fd, int *ret_lock, struct error
                        : file_lock(*ret_fd, path, ret_lock, err);
 }
 
-/* The newest output gets a queue before it, with a thread of its own. */
-static int queue_output(struct outputs *o, struct error *err)
+static int (*const makers[OUTPUT_KINDS])(const struct output_wishes *w, struct sink **ret,
+                                         struct error *err) = {
+#define X(ID, name) [OUTPUT_##ID] = name##_output,
+    OUTPUT_LIST(X)
+#undef X
+};
+
+/* A queue before the newest output, with a thread of its own. */
+static int put_queue(struct outputs *o, struct error *err)
 {
     const struct outputs_conf *c = &o->conf;
     const size_t bytes = c->queue_bytes > 0 ? c->queue_bytes : QUEUE_BYTES;
@@ -45,44 +50,37 @@ static int queue_output(struct outputs *o, struct error *err)
     return r < 0 ? error_sys(err, -r, "%s", (*out)->name) : 0;
 }
 
-static int make_device(struct outputs *o, int fd, struct error *err)
+/* An output that does not wait needs a queue for order, and where several threads receive. */
+static int make(struct outputs *o, enum output_kind kind, struct output_wishes *w,
+                struct error *err)
 {
-    int r = device_sink_new(o->conf.device, fd, &o->output[o->n]);
-    if (r < 0) {
-        return error_sys(err, -r, "%s", o->conf.device);
-    }
-    o->device = o->output[o->n];
-    o->n++;
-    return queue_output(o, err);
-}
-
-/* It has chunks and a thread by itself: a queue more is for what those cannot do. */
-static int make_file(struct outputs *o, int *fd, struct error *err)
-{
-    const struct outputs_conf *c = &o->conf;
-    const struct file_sink_conf fc = {
-        .path = c->file,
-        .os = c->os,
-        .app = "farspan " FARSPAN_VERSION,
-        .chunks = c->queue_bytes > 0
-                      ? MAX((uint32_t)(c->queue_bytes / FILE_SINK_CHUNK), FILE_CHUNKS_MIN)
-                      : 0};
-    int r = file_sink_new(*fd, true, &fc, &o->output[o->n], err);
-    if (r < 0) {
+    struct sink *s = NULL;
+    int r = makers[kind](w, &s, err);
+    if (r < 0 || !s) {
         return r;
     }
-    *fd = -1;
-    o->n++;
-    return c->order_ms > 0 || c->threads > 1 ? queue_output(o, err) : 0;
+    w->file_fd = kind == OUTPUT_FILE ? -1 : w->file_fd;
+    o->device = kind == OUTPUT_DEVICE ? s : o->device;
+    o->output[o->n++] = s;
+    return s->ops->waits || o->conf.order_ms > 0 || o->conf.threads > 1 ? put_queue(o, err) : 0;
 }
 
 int outputs_make(const struct outputs_conf *conf, int device, int *file, struct outputs *ret,
                  struct error *err)
 {
     struct outputs *o = ret;
+    struct output_wishes w = {.device = conf->device,
+                              .device_fd = device,
+                              .file = conf->file,
+                              .file_fd = *file,
+                              .os = conf->os,
+                              .bytes = conf->queue_bytes};
+    int r = 0;
     o->conf = *conf;
-    int r = conf->device ? make_device(o, device, err) : 0;
-    r = r == 0 && conf->file ? make_file(o, file, err) : r;
+    for (unsigned kind = 0; r == 0 && kind < OUTPUT_KINDS; kind++) {
+        r = make(o, (enum output_kind)kind, &w, err);
+    }
+    *file = w.file_fd;
     for (unsigned i = 0; r == 0 && i < conf->threads * o->n; i++) {
         o->writer[i] = queue_sink_producer(o->output[i % o->n], i / o->n);
     }

@@ -7,10 +7,11 @@
 #pragma once
 
 #include "data/link/receive/receiver.h"
+#include "data/outputs.h"
 #include "node/teller.h"
 
 enum {
-    OUTPUTS_MAX = 2,
+    OUTPUTS_MAX = OUTPUT_KINDS,
 };
 
 struct outputs_conf {

@@ -64,7 +64,87 @@ int odd_stage_new(const struct stage_conf *conf, struct stage **ret)
     return 0;
 }
 """
-ROW = 'DROPS(X, ODD, odd, BOTH, 200, "every other frame")'
+STAGE_ROW = 'DROPS(X, ODD, odd, BOTH, 200, "every other frame")'
+
+OUTPUT = """/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Counts frames and throws them away, those of more than 1000 bytes as too long.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "data/outputs.h"
+
+enum {
+    LONGEST = 1000,
+};
+
+static int tally_point_add(struct sink *s, const struct point_offer *p, struct error *err)
+{
+    struct ledger *l;
+    return sink_point_open(s, p, &l, err);
+}
+
+static void tally_point_stats(struct sink *s, uint32_t index, const struct ledger *figures)
+{
+    (void)s;
+    (void)index;
+    (void)figures;
+}
+
+static void tally_write(struct sink *s, const struct batch *b)
+{
+    for (uint32_t i = 0; i < b->n; i++) {
+        struct ledger *l = sink_ledger(s, b->f[i].point);
+        sink_count_in(s, l);
+        ledger_add(l, b->f[i].caplen > LONGEST ? LEDGER_SINK_LONG : LEDGER_SINK_OUT, 1);
+    }
+}
+
+static void tally_flush(struct sink *s)
+{
+    (void)s;
+}
+
+static int tally_check(struct sink *s, struct error *err)
+{
+    (void)s;
+    (void)err;
+    return 0;
+}
+
+static void tally_free(struct sink *s)
+{
+    sink_done(s);
+    free(s);
+}
+
+static const struct sink_ops ops = {
+    .kind = "tally",
+    .counts = LEDGER_SINK,
+    .point_add = tally_point_add,
+    .point_stats = tally_point_stats,
+    .point_remove = sink_point_close,
+    .write = tally_write,
+    .flush = tally_flush,
+    .check = tally_check,
+    .finish = tally_check,
+    .free = tally_free,
+};
+
+int tally_output(const struct output_wishes *w, struct sink **ret, struct error *err)
+{
+    (void)w; /* it is always there */
+    struct sink *s = calloc(1, sizeof(*s));
+    if (!s || sink_init(s, &ops, "tally") < 0) {
+        free(s);
+        return error_sys(err, ENOMEM, "tally");
+    }
+    *ret = s;
+    return 0;
+}
+"""
+OUTPUT_ROW = "X(TALLY, tally)"
 
 
 def insert(path, after, text):
@@ -76,17 +156,17 @@ def insert(path, after, text):
     path.write_text("\n".join(lines))
 
 
-def add_row(tree):
-    """The row is the last of the list, whose lines end in a backslash."""
-    path = tree / "src/base/stages.h"
-    text = path.read_text().rstrip("\n")
-    path.write_text(f"{text} \\\n    {ROW}\n")
+def add_row(path, last, row):
+    """Puts the row behind the last one of a list, whose lines end in a backslash but for the last."""
+    insert(path, last, f"    {row}")
+    path.write_text(path.read_text().replace(f"{last}\n", f"{last} \\\n"))
 
 
-def add_stage(tree):
-    (tree / "src/data/stage/odd.c").write_text(STAGE)
-    insert(tree / "src/data/meson.build", "'stage/cut.c'", "  'stage/odd.c',")
-    add_row(tree)
+def add(tree, name, text, beside, table, last, row):
+    """A file beside another one of the same kind, and a row."""
+    (tree / "src/data" / name).write_text(text)
+    insert(tree / "src/data/meson.build", f"'{beside}'", f"  '{name}',")
+    add_row(tree / "src" / table, last, row)
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +174,12 @@ def other_farspan():
     """The program with what this file adds."""
     tree = BUILD / "adding"
     shutil.rmtree(tree, ignore_errors=True)
-    listed = run(["git", "-c", "safe.directory=*", "-C", ROOT, "ls-files", "-z"]).stdout.split("\0")
-    for name in listed:
-        if name.startswith(("src/", "tests/", "completion/", "man/")) or name in ("meson.build", "meson_options.txt"):
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tree / name)
-    add_stage(tree)
+    for folder in ("src", "man", "completion"):
+        shutil.copytree(ROOT / folder, tree / folder)
+    for name in ("meson.build", "meson_options.txt"):
+        shutil.copy2(ROOT / name, tree / name)
+    add(tree, "stage/odd.c", STAGE, "stage/cut.c", "base/stages.h", "OWN(CUT, cut, TAP, CUT)", STAGE_ROW)
+    add(tree, "sink/tally.c", OUTPUT, "sink/device.c", "data/outputs.h", "X(FILE, file)", OUTPUT_ROW)
     for argv in (["meson", "setup", "-Dtests=false", "--werror", tree / "build", tree], ["ninja", "-C", tree / "build", "farspan"]):
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
@@ -136,5 +216,31 @@ def test_a_stage_runs_at_both_ends(lab, other_farspan, monkeypatch):
     there = one(one(collector_ledger["taps"])["interfaces"])
     assert there["tap_stages"]["stages"] == expected
     assert there["stages"]["stages_rx"] == {"in": half, "drops": {"odd": half - quarter}, "out": quarter, "in_flight": 0}
-    written = one(there["outputs"])
+    written = one([o for o in there["outputs"] if o["kind"] == "file"])
     assert (written["in"], written["out"], drops(written)) == (quarter, quarter, 0), json.dumps(written)
+
+
+def test_an_output_stands_beside_the_others(lab, other_farspan, monkeypatch):
+    """It gets what the others get, counts its drops by reason, and is in the ledger and in what `status` prints."""
+    monkeypatch.setenv("FARSPAN", str(other_farspan))
+    name, port = own_name("tally"), own_port()
+    collector = Collector(lab, key=None, port=port)
+    tap = Tap(lab, key=None, name=name, to=f"10.77.0.2:{port}")
+    framegen(lab, FRAMES, pps=5000)
+
+    def counted():
+        outputs = one(one(status(f"collector-{port}")["taps"])["interfaces"])["outputs"]
+        return all(o["in"] == FRAMES // 4 for o in outputs) and len(outputs) == 2
+
+    wait_until(counted, 20)
+    told = run([farspan(), "status", f"collector-{port}"]).stdout
+    assert "tally" in told and "dropped: too long for the output" in told, told
+    tap.finish()
+    ledger = collector.finish()
+    there = one(one(ledger["taps"])["interfaces"])
+    written = one([o for o in there["outputs"] if o["kind"] == "tally"])
+    device = one([o for o in there["outputs"] if o["kind"] == "tap-device"])
+    assert (device["in"], device["out"]) == (FRAMES // 4, FRAMES // 4)
+    assert (written["in"], written["in_flight"]) == (FRAMES // 4, 0)
+    assert 0 < written["drops"]["too_long"] == written["in"] - written["out"] < written["in"]
+    assert one(ledger["outputs"], "tally")["state"] == "ok"

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "data/outputs.h"
 #include "sys/tapdev.h"
 
 struct device_point {
@@ -157,6 +158,7 @@ static void device_free(struct sink *s)
 static const struct sink_ops ops = {
     .kind = "tap-device",
     .counts = LEDGER_SINK,
+    .waits = true,
     .point_add = device_point_add,
     .point_stats = device_point_stats,
     .point_remove = device_point_remove,
@@ -178,4 +180,11 @@ int device_sink_new(const char *name, int fd, struct sink **ret)
     pthread_mutex_init(&d->lock, NULL);
     *ret = &d->sink;
     return 0;
+}
+
+int device_output(const struct output_wishes *w, struct sink **ret, struct error *err)
+{
+    *ret = NULL;
+    int r = w->device ? device_sink_new(w->device, w->device_fd, ret) : 0;
+    return r < 0 ? error_sys(err, -r, "%s", w->device) : 0;
 }

@@ -10,11 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/outputs.h"
 #include "data/sink/file/tail.h"
 #include "data/sink/file/writer.h"
 #include "proto/pcapng.h"
 
 enum {
+    CHUNKS_OF_OUTPUT = 8, /* at least, as disks pause now and then */
     CHUNKS_DEFAULT = 64,
     CHUNKS_MAX = 1 << 16,
     FINISH_MS_DEFAULT = 5000,
@@ -537,4 +539,15 @@ int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf
     begin_section(fs, conf);
     *ret = &fs->head;
     return 0;
+}
+
+int file_output(const struct output_wishes *w, struct sink **ret, struct error *err)
+{
+    const struct file_sink_conf conf = {
+        .path = w->file,
+        .os = w->os,
+        .app = "farspan " FARSPAN_VERSION,
+        .chunks = w->bytes > 0 ? MAX((uint32_t)(w->bytes / FILE_SINK_CHUNK), CHUNKS_OF_OUTPUT) : 0};
+    *ret = NULL;
+    return w->file ? file_sink_new(w->file_fd, true, &conf, ret, err) : 0;
 }
