@@ -2,7 +2,7 @@
  *
  * The stages there are, a row each, in the order in which they stand in a pipeline. The ledger
  * (base/ledger.h) has the counters of each, and data/stage.h its kind and the function that makes
- * it: NAME_stage_new(), in data/stage/NAME.c.
+ * it, NAME_stage_new(), which stands in the file of that name in data/stage/.
  *
  * OWN(ID, name, ends, counts): it counts in a stage of the ledger of its own, in LEDGER_TABLE.
  * DROPS(X, ID, name, ends, code, words): what it drops is one row of the ledger's stage `stages` at
