@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The declarations that all commands share: one function a command, messages, and keys
- * (cmd/secrets.h).
+ * The declarations that all commands share: one function a command, which main.c calls, messages,
+ * and the host's names (common.c).
  */
 #pragma once
 
 #include "base/error.h"
-#include "cmd/options.h"
-#include "cmd/secrets.h"
-#include "data/link/handshake.h"
+#include "proto/link.h"
 
 enum {
     EXIT_USAGE = 2,

@@ -6,8 +6,10 @@
 #include <linux/capability.h>
 #include <signal.h>
 
+#include "cmd/cmd.h"
 #include "cmd/collector_line.h"
 #include "cmd/collector_summary.h"
+#include "cmd/secrets.h"
 #include "node/program.h"
 
 struct command {

@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include "cmd/cmd.h"
+#include "cmd/options_row.h"
+#include "cmd/secret_options.h"
 #include "node/collector.h"
 
 struct collector_line {

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "cmd/cmd.h"
+#include "cmd/options.h"
+
 #define FLAG(member) OPTION_FLAG(struct collector_line, member)
 #define TEXT(member) OPTION_TEXT(struct collector_line, member)
 

@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "cmd/cmd.h"
 #include "cmd/collector_line.h"
+#include "cmd/options.h"
 #include "data/sink/queue/queue.h"
 #include "sys/tapdev.h"
 

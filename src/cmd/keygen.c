@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "sys/crypto/kdf.h"
+#include "sys/crypto/keys.h"
 
 static const char intro[] =
     "Usage: farspan keygen [-o FILE]\n"

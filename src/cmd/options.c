@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/options_help.h"
 
 /* A row's value for getopt_long, where it has no letter: this and the row's number. */
 enum {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/options_help.h"
+
 #include <string.h>
 
-#include "cmd/options.h"
+#include "base/cleanup.h"
 
 /* The rows of every command, at the end of its help. */
 static const struct option_row common[] = {

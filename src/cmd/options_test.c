@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/options.h"
+#include "cmd/options_help.h"
 
 /* The options of a command that is none. */
 struct conf {

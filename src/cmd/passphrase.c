@@ -1,19 +1,27 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The passphrase of -k, --key-file or FARSPAN_KEY, for secrets_load.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/passphrase.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
 #include "sys/crypto/kdf.h"
+#include "sys/crypto/keys.h"
 #include "sys/proctitle.h"
 #include "sys/read_file.h"
 
 enum {
     PASSPHRASE_MAX = 1024,
 };
+
+void passphrase_free(char *phrase)
+{
+    if (phrase) {
+        secure_wipe(phrase, strlen(phrase));
+        free(phrase);
+    }
+}
 
 static int check_passphrase(size_t len, const char *where, struct error *err)
 {
@@ -50,30 +58,28 @@ static int passphrase_from_file(const char *path, char **ret, struct error *err)
     return 0;
 }
 
-int passphrase_load(struct secret_options *o, const char *command, struct secrets *ret,
-                    struct error *err)
+int passphrase_load(struct secret_options *o, const char *command, char **ret, struct error *err)
 {
+    _cleanup_(passphrase_freep) char *phrase = NULL;
     char *env = getenv("FARSPAN_KEY");
     int r = 0;
-    ret->conf.method = LINK_CPACE;
     if (o->passphrase) {
         say(command,
             "warning: the passphrase stood on the command line, where others may have read it: "
             "--key-file FILE is better");
-        ret->passphrase = TAKE_PTR(o->passphrase);
-        r = check_passphrase(strlen(ret->passphrase), "-k", err);
+        phrase = TAKE_PTR(o->passphrase);
+        r = check_passphrase(strlen(phrase), "-k", err);
     } else if (o->key_file) {
-        r = passphrase_from_file(o->key_file, &ret->passphrase, err);
-        if (r == 0) {
-            warn_if_open(command, o->key_file);
-        }
+        r = passphrase_from_file(o->key_file, &phrase, err);
     } else {
-        ret->passphrase = strdup(env ? env : "");
+        phrase = strdup(env ? env : "");
         proctitle_wipe_value(env);
         unsetenv("FARSPAN_KEY");
-        r = ret->passphrase ? check_passphrase(strlen(ret->passphrase), "FARSPAN_KEY", err)
-                            : error_sys(err, ENOMEM, "FARSPAN_KEY");
+        r = phrase ? check_passphrase(strlen(phrase), "FARSPAN_KEY", err)
+                   : error_sys(err, ENOMEM, "FARSPAN_KEY");
     }
-    ret->conf.passphrase = ret->passphrase;
+    if (r == 0) {
+        *ret = TAKE_PTR(phrase);
+    }
     return r;
 }

@@ -1,7 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The options about keys, which taps and collectors share.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/secret_options.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,17 +1,18 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The keys that the command line names, read while privileges are there.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/secrets.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cmd/cmd.h"
+#include "cmd/passphrase.h"
 #include "sys/crypto/kdf.h"
 #include "sys/read_file.h"
 
-void warn_if_open(const char *command, const char *path)
+/* Of a file of secrets. */
+static void warn_if_open(const char *command, const char *path)
 {
     struct stat st;
     if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077)) {
@@ -33,8 +34,8 @@ static int load_allow(const char *path, struct secrets *ret, struct error *err)
     return r;
 }
 
-static int load_keys(const struct secret_options *o, const char *command, bool collector,
-                     struct secrets *ret, struct error *err)
+static int load_keys(const struct secret_options *o, bool collector, struct secrets *ret,
+                     struct error *err)
 {
     char *text = NULL;
     size_t len = 0;
@@ -52,15 +53,13 @@ static int load_keys(const struct secret_options *o, const char *command, bool c
         r = error_set(err, EINVAL, "--peer: \"%s\" is no public key (44 characters of base64)",
                       other);
     }
-    if (r == 0) {
-        warn_if_open(command, o->identity);
-    }
     return r;
 }
 
 int secrets_load(struct secret_options *o, const char *command, bool collector, struct secrets *ret,
                  struct error *err)
 {
+    const char *file = o->identity ? o->identity : o->key_file;
     int r = 0;
     if (o->plain) {
         ret->conf.method = LINK_PLAIN;
@@ -68,9 +67,14 @@ int secrets_load(struct secret_options *o, const char *command, bool collector, 
             "WARNING: -K: no encryption, no authentication: anyone on the way can read and "
             "forge every frame");
     } else if (o->identity) {
-        r = load_keys(o, command, collector, ret, err);
+        r = load_keys(o, collector, ret, err);
     } else {
-        r = passphrase_load(o, command, ret, err);
+        ret->conf.method = LINK_CPACE;
+        r = passphrase_load(o, command, &ret->passphrase, err);
+        ret->conf.passphrase = ret->passphrase;
+    }
+    if (r == 0 && file) {
+        warn_if_open(command, file);
     }
     ret->conf.aeads = handshake_aeads(ret->conf.method);
     return r;
@@ -78,10 +82,7 @@ int secrets_load(struct secret_options *o, const char *command, bool collector, 
 
 void secrets_done(struct secrets *s)
 {
-    if (s->passphrase) {
-        secure_wipe(s->passphrase, strlen(s->passphrase));
-        free(s->passphrase);
-    }
+    passphrase_free(s->passphrase);
     allow_done(&s->allow);
     secure_wipe(s, sizeof(*s));
 }

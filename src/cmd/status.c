@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "cmd/print.h"
 #include "cmd/status_ask.h"
 #include "node/document.h"

@@ -4,6 +4,8 @@
  */
 #include <linux/capability.h>
 
+#include "cmd/cmd.h"
+#include "cmd/secrets.h"
 #include "cmd/tap_line.h"
 #include "cmd/tap_summary.h"
 #include "node/program.h"

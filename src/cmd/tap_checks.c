@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/cmd.h"
 #include "cmd/tap_line.h"
 
 /* Options end where the filter begins. A word of a filter does not begin with a dash and a letter;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cmd/cmd.h"
 #include "cmd/tap_line.h"
 
 int tap_list(const char *netns)

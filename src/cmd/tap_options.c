@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tap_line.h"
 
+#include "cmd/cmd.h"
+#include "cmd/options.h"
+
 #define FLAG(member) OPTION_FLAG(struct tap_line, member)
 #define TEXT(member) OPTION_TEXT(struct tap_line, member)
 

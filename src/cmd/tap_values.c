@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "cmd/tap_line.h"
 #include "model/pmtu.h"
 
