@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The structures and functions that queue.c (the producers' sinks, and the queue's making and end)
- * and thread.c (the thread that gives frames to the inner sink) share.
+ * The structures and functions that the files of this folder share. Each file calls those above it
+ * in this list, never those below it:
+ *
+ *   records.c  a ring of bytes, in which frames and commands lie
+ *   order.c    frames by their timestamps
+ *   lane.c     lanes and their rings, made and freed
+ *   thread.c   the thread that gives frames to the inner sink
+ *   queue.c    the producers' sinks, and the queue's making and end
  *
  * A ring is a producer's part of a lane. It is either with its producer, empty, or with the thread:
  * `scheduled` says which. The producer that makes it so puts it on its list of ready rings.
@@ -126,8 +132,14 @@ struct queue_sink {
     struct batch batch;
 };
 
-/* queue.c: a lane that is on no list any more. */
+/* lane.c */
+/* The producer's ring in the tap's lane; made, as the lane is, when there is none. Under the lock.
+ * No lane is without a ring. NULL: no memory. */
+struct queue_ring *queue_ring_for(struct queue_producer *p, const char *tap);
+/* Frees a lane that is on no list any more. */
 void queue_lane_free(struct queue_lane *l);
-/* The thread. */
+
+/* thread.c */
 void *queue_thread(void *queue);
+/* Takes NULL. */
 void queue_command_free(struct queue_command *c);
