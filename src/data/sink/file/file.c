@@ -24,7 +24,7 @@ enum {
     PORTS_CROWDED = POINT_MAX / 4 * 3,
 };
 
-_Static_assert(CHUNK_SIZE >= FRAME_LEN_MAX + PCAPNG_META_MAX + 64,
+_Static_assert(FILE_SINK_CHUNK >= FRAME_LEN_MAX + PCAPNG_META_MAX + 64,
                "an interface's description and the longest frame fit a chunk");
 
 struct file_sink {

@@ -14,10 +14,7 @@
 #pragma once
 
 #include "data/sink.h"
-
-enum {
-    FILE_SINK_CHUNK = (1 << 20) + (64 << 10), /* bytes of a buffer */
-};
+#include "data/sink/file/chunk_size.h"
 
 struct file_sink_conf {
     const char *path;     /* for sentences and the sink's name; "-" for standard output */

@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
-#include "data/sink/file/writer.h"
+#include "data/sink/file/point.h"
 
 /* The writer thread's, at the time `end`. */
 void file_stats_put(struct wr *w, const struct file_point *point, struct wall end);

@@ -12,9 +12,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/queue.h"
 #include "data/sink/file/stats.h"
 #include "proto/pcapng.h"
@@ -270,7 +272,7 @@ static int make_chunks(struct file_writer *w, uint32_t n)
     }
     for (w->n_chunks = 0; w->n_chunks < n; w->n_chunks++) {
         struct chunk *c = &w->chunks[w->n_chunks];
-        c->buf = malloc(CHUNK_SIZE);
+        c->buf = malloc(FILE_SINK_CHUNK);
         if (!c->buf) {
             return -ENOMEM;
         }
@@ -406,7 +408,7 @@ struct chunk *file_writer_take(struct file_writer *w)
         return NULL;
     }
     struct chunk *c = w->stack[--w->n_stack];
-    c->w = wr_make(c->buf, CHUNK_SIZE);
+    c->w = wr_make(c->buf, FILE_SINK_CHUNK);
     c->n_counts = 0;
     c->ended = NULL;
     return c;

@@ -10,36 +10,11 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "base/error.h"
-#include "base/ledger.h"
-#include "base/time.h"
-#include "data/sink/file/file.h"
-#include "data/sink/file/form.h"
+#include "data/sink/file/chunk_size.h"
+#include "data/sink/file/point.h"
 
 enum {
-    CHUNK_SIZE = FILE_SINK_CHUNK, /* any frame with its interface's description before it */
     CHUNK_POINTS = 64,
-};
-
-/* An interface of the section. The data thread's, but for what is atomic, constant, or said to be
- * the writer thread's; the writer reads the rest only after finishing. */
-struct file_point {
-    uint32_t ifid; /* its number in the section, once idb_written */
-    uint32_t idb_len;
-    uint8_t *idb;          /* its description, encoded */
-    struct ledger *ledger; /* SINK_OUT, BYTES, NOSPACE, ERROR and CLOSED: the writer thread's */
-    struct ledger figures; /* the tap's own, as last told; for the statistics */
-    struct wall start;     /* when the section first knew it */
-    uint64_t written;      /* frames in this file; the writer thread's */
-    bool open;
-    struct file_form form;
-    struct file_point *ethernet; /* for frames that have no such form; NULL: all have */
-    bool spare;                  /* it is such a one: described only when there is a frame */
-    bool idb_written;            /* the description is in a chunk */
-    bool isb_due;                /* statistics are not asked for yet */
-    uint64_t lost; /* frames lost and dropped since the last one that went into a chunk */
-    uint64_t seq;  /* the chunk that `count` belongs to */
-    struct chunk_count *count;
 };
 
 struct chunk_count {
@@ -49,7 +24,7 @@ struct chunk_count {
 
 struct chunk {
     struct wr w;
-    uint8_t *buf;             /* CHUNK_SIZE */
+    uint8_t *buf;             /* FILE_SINK_CHUNK */
     struct file_point *ended; /* its statistics block comes after this chunk; may be NULL */
     uint32_t n_counts;
     struct chunk_count counts[CHUNK_POINTS];
