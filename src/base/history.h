@@ -45,7 +45,8 @@ enum {
     X(OWN_DEVICE, 22, "own-device")                                                                \
     X(OUTPUT_GONE, 23, "output-gone")                                                              \
     X(OUTPUT_BACK, 24, "output-back")                                                              \
-    X(MEMORY_SHORT, 25, "memory-short")
+    X(MEMORY_SHORT, 25, "memory-short")                                                            \
+    X(STAGE, 26, "stage")
 
 enum history_kind {
     HISTORY_NONE = 0,

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/batch.h"
+#include "base/history.h"
 #include "base/ledger.h"
 #include "base/stages.h"
 #include "base/time.h"
@@ -35,6 +36,10 @@ struct pass {
     struct ledger *const *ledger; /* by frame.point, … */
     uint32_t n;                   /* … for points below this; NULL entries: as for the others */
     struct ledger *common;        /* of all other frames: at a tap, of all */
+    /* Takes an event for the history, in words for people (HISTORY_WORDS bytes at most); bounded,
+     * and not for each frame. */
+    void (*event)(void *user, enum history_kind kind, const char *words);
+    void *user;
 };
 
 /* The ledger in which a frame counts. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/queue.h"
 #include "base/time.h"
 #include "data/link/send/tx.h"
 #include "data/pipeline.h"
@@ -19,6 +20,7 @@ enum {
     DRAIN_MS = 20,  /* poll while the ring is emptied at the end */
     RING_MS = 3000, /* for that */
     COMMANDS = 64,
+    EVENTS = 16,      /* that the control thread has not taken yet */
     TEST_MS = 2,      /* poll in an experiment: within a bin of the model's */
     TEST_BATCHES = 8, /* in one run then, so that a slot's end is not missed */
     ENTRY_HEAD = 128, /* bytes that the kernel writes beside a frame, about */
@@ -59,7 +61,7 @@ struct capture {
     _Atomic bool wants_hold, refused;
     _Atomic uint32_t stood, stood_known; /* how often it stood still; how much of it is known */
     struct amplify amplify;
-    _Atomic bool amplified;
+    struct queue *told; /* events for the control thread */
     _Atomic uint64_t accounted, lost;
     _Atomic uint32_t reports;
 };
@@ -182,6 +184,22 @@ static void look(struct capture *cap)
     }
 }
 
+/* An event for the history, from a stage or from the thread itself. */
+static void tell(void *user, enum history_kind kind, const char *words)
+{
+    struct capture *cap = user;
+    struct history_event *e = calloc(1, sizeof(*e));
+    if (e) {
+        e->kind = (uint8_t)kind;
+        snprintf(e->words, sizeof(e->words), "%s", words);
+    }
+    if (e && queue_push(cap->told, e)) {
+        wake_signal(cap->control);
+    } else {
+        free(e);
+    }
+}
+
 /* Half of the ring is full, about. */
 static bool is_pressed(struct capture *cap, uint64_t waiting)
 {
@@ -214,9 +232,13 @@ static bool pauses(struct capture *cap)
     amplify_step(a, &seen, mono_now());
     cap->tunnel.drop = amplify_drops(a);
     (void)pipeline_set(&cap->pipeline, STAGE_TUNNEL, &cap->tunnel);
-    if (amplify_told(a) != was) {
-        atomic_store_explicit(&cap->amplified, !was, memory_order_release);
-        wake_signal(cap->control);
+    if (amplify_told(a) && !was) {
+        tell(cap, HISTORY_AMPLIFIED,
+             "frames come because frames are sent: what goes to the collector passes here again, "
+             "wrapped; its frames are dropped until that is over");
+    } else if (!amplify_told(a) && was) {
+        tell(cap, HISTORY_AMPLIFIED_OVER,
+             "frames do not come because of what is sent any more: they are carried again");
     }
     return amplify_pauses(a) && !cap->stopping && !cap->swapping;
 }
@@ -333,18 +355,16 @@ static void command_free(void *arg)
     free(c);
 }
 
-static int command(struct capture *cap, void (*fn)(void *owner, void *arg),
-                   const struct command *from)
+static int command(struct capture *cap, void (*fn)(void *owner, void *arg), struct command from)
 {
     struct command *c = malloc(sizeof(*c));
     if (!c) {
-        struct command undo = *from;
-        link_sender_key_done(&undo.key);
-        filter_done(&undo.prog);
-        ring_free(undo.ring);
+        link_sender_key_done(&from.key);
+        filter_done(&from.prog);
+        ring_free(from.ring);
         return -ENOMEM;
     }
-    *c = *from;
+    *c = from;
     return thread_post(cap->thread, fn, c, command_free);
 }
 
@@ -359,22 +379,22 @@ static int sender_session(struct link_sender *s, const struct link_sender_key *k
                           uint64_t accounted)
 {
     return command(of(s), take_session,
-                   &(struct command){.key = *key, .serial = serial, .accounted = accounted});
+                   (struct command){.key = *key, .serial = serial, .accounted = accounted});
 }
 
 static int sender_rekey(struct link_sender *s, const struct link_sender_key *key)
 {
-    return command(of(s), take_key, &(struct command){.key = *key});
+    return command(of(s), take_key, (struct command){.key = *key});
 }
 
 static int sender_size(struct link_sender *s, uint32_t datagram)
 {
-    return command(of(s), take_size, &(struct command){.key.fd = -1, .datagram = datagram});
+    return command(of(s), take_size, (struct command){.key.fd = -1, .datagram = datagram});
 }
 
 static int sender_down(struct link_sender *s, uint64_t accounted)
 {
-    return command(of(s), go_down, &(struct command){.key.fd = -1, .accounted = accounted});
+    return command(of(s), go_down, (struct command){.key.fd = -1, .accounted = accounted});
 }
 
 static void sender_hold(struct link_sender *s, bool held)
@@ -475,7 +495,7 @@ static int build(struct capture *cap, struct ring *ring, const struct capture_co
                                           .keep_super = conf->keep_super,
                                           .snaplen = conf->snaplen};
         r = pipeline_init(&cap->pipeline, STAGE_AT_TAP, &wishes,
-                          &(struct pass){.common = &cap->counting});
+                          &(struct pass){.common = &cap->counting, .event = tell, .user = cap});
     }
     return r;
 }
@@ -491,7 +511,9 @@ int capture_start(struct ring *ring, const struct capture_conf *conf, struct cap
     cap->sender.ops = &sender_ops;
     cap->control = conf->control;
     amplify_init(&cap->amplify, conf->seed, mono_now());
+    cap->told = queue_new(EVENTS);
     int r = build(cap, ring, conf);
+    r = r == 0 && !cap->told ? -ENOMEM : r;
     if (r == 0) {
         char name[16];
         snprintf(name, sizeof(name), "tap %.11s", conf->name);
@@ -517,6 +539,10 @@ void capture_free(struct capture *cap)
         capture_stop(cap);
         thread_free(cap->thread);
     }
+    for (struct history_event *e; cap->told && (e = queue_pop(cap->told)) != NULL;) {
+        free(e);
+    }
+    queue_free(cap->told);
     ring_free(cap->next);
     pipeline_done(&cap->pipeline);
     free(cap);
@@ -529,12 +555,12 @@ int capture_filter(struct capture *cap, struct filter_prog *prog, const struct e
         c.flow = *flow;
     }
     *prog = (struct filter_prog){0};
-    return command(cap, take_filter, &c);
+    return command(cap, take_filter, c);
 }
 
 int capture_ring(struct capture *cap, struct ring *ring)
 {
-    return command(cap, take_ring, &(struct command){.key.fd = -1, .ring = ring});
+    return command(cap, take_ring, (struct command){.key.fd = -1, .ring = ring});
 }
 
 void capture_stop(struct capture *cap)
@@ -557,9 +583,9 @@ const struct ledger_way *capture_way(const struct capture *cap)
     return &cap->pipeline.way;
 }
 
-bool capture_amplified(const struct capture *cap)
+struct history_event *capture_take_event(struct capture *cap)
 {
-    return atomic_load_explicit(&cap->amplified, memory_order_acquire);
+    return queue_pop(cap->told);
 }
 
 int capture_take_error(struct capture *cap)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/history.h"
 #include "base/ledger.h"
 #include "data/link/send/backlog.h"
 #include "data/link/sender.h"
@@ -52,8 +53,8 @@ void capture_look(struct capture *cap);
 /* Published: the counts of the stages that frames pass here, and which those are. */
 const struct ledger *capture_ledger(const struct capture *cap);
 const struct ledger_way *capture_way(const struct capture *cap);
-/* The interface gives what was sent: its frames are dropped, or it is tried whether it still does.
- */
-bool capture_amplified(const struct capture *cap);
+/* The oldest event that it has told and that was not taken yet, without number and time, or NULL;
+ * the caller frees it. The interface gives what was sent, or a stage tells something. */
+struct history_event *capture_take_event(struct capture *cap);
 /* Takes the ring's last error: 0, or a positive errno. */
 int capture_take_error(struct capture *cap);

@@ -235,18 +235,9 @@ void interface_end(struct interface_room *room, struct interface *i)
     room->ops->end(room->user, i);
 }
 
-void interface_tell_amplified(struct interface_room *room, struct interface *i)
+void interface_tell(struct interface_room *room, struct interface *i)
 {
-    bool amplified = room->ops->amplified(room->user, i);
-    if (amplified && !i->amplified) {
-        interface_event(
-            room, HISTORY_AMPLIFIED, i->name,
-            "frames come because frames are sent: what goes to the collector passes here "
-            "again, wrapped; its frames are dropped until that is over");
-    } else if (!amplified && i->amplified) {
-        interface_event(
-            room, HISTORY_AMPLIFIED_OVER, i->name,
-            "frames do not come because of what is sent any more: they are carried again");
+    for (struct history_event *e; (e = room->ops->told(room->user, i)) != NULL; free(e)) {
+        interface_event(room, (enum history_kind)e->kind, i->name, "%s", e->words);
     }
-    i->amplified = amplified;
 }

@@ -22,7 +22,6 @@ struct interface {
     bool ending;       /* it is being forgotten: capture and stream end */
     bool seen;         /* since all were asked for */
     struct tapped now; /* or as it was last */
-    bool amplified;    /* as was told */
     struct mono gone;  /* since when it is not there */
     struct mono retry; /* it could not be opened: the next try */
     struct capture *capture;
@@ -61,7 +60,8 @@ struct interface_ops {
     void (*kind)(void *user, struct interface *i, const struct interface_kind *kind);
     /* Capture and stream end: stream_ended of the dialer follows. */
     void (*end)(void *user, struct interface *i);
-    bool (*amplified)(void *user, const struct interface *i);
+    /* The next event that the capture tells, or NULL; freed by the caller. */
+    struct history_event *(*told)(void *user, const struct interface *i);
     void (*counts)(void *user, const struct interface *i, struct interface_counts *ret);
     /* The capture is no more. */
     void (*free)(void *user, struct interface *i);
@@ -105,5 +105,5 @@ int interface_changed(struct interface_room *room, struct interface *i, const st
 void interface_end(struct interface_room *room, struct interface *i);
 /* The tunnel's flow is another one. */
 void interface_set_filter(struct interface_room *room, struct interface *i);
-/* Tells whether it gives what was sent, and when that is over. */
-void interface_tell_amplified(struct interface_room *room, struct interface *i);
+/* Tells the events of its capture: that it gives what was sent, and those of stages. */
+void interface_tell(struct interface_room *room, struct interface *i);

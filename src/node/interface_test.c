@@ -334,27 +334,23 @@ static void a_filter_that_cannot_be_is_said(void **state)
     fake_done(f);
 }
 
-static void gives_what_was_sent(void **state)
+/* Events of a capture, which found that frames come because frames were sent, or of its stages. */
+static void tells_what_its_capture_tells(void **state)
 {
     (void)state;
     struct netif *eth0;
     struct fake *f = named("eth0", 7, &eth0);
     struct fake_stream *s = fake_stream_of(f, "eth0");
-    interfaces_tell_amplified(&f->all);
+    interfaces_tell(&f->all);
     fake_told(f, "");
-    s->amplified = true;
-    interfaces_tell_amplified(&f->all);
-    fake_told(f,
-              "amplification eth0 frames come because frames are sent: what goes to the collector "
-              "passes here again, wrapped; its frames are dropped until that is over\n");
-    interfaces_tell_amplified(&f->all);
+    s->told = (struct history_event){.kind = HISTORY_AMPLIFIED, .words = "frames come"};
+    interfaces_tell(&f->all);
+    fake_told(f, "amplification eth0 frames come\n");
+    interfaces_tell(&f->all);
     fake_told(f, "");
-    s->amplified = false;
-    interfaces_tell_amplified(&f->all);
-    fake_told(f, "amplification-over eth0 frames do not come because of what is sent any more: "
-                 "they are carried again\n");
-    interfaces_tell_amplified(&f->all);
-    fake_told(f, "");
+    s->told = (struct history_event){.kind = HISTORY_STAGE, .words = "100%s of them"};
+    interfaces_tell(&f->all);
+    fake_told(f, "stage eth0 100%s of them\n");
     fake_done(f);
 }
 
@@ -377,7 +373,7 @@ int main(void)
         cmocka_unit_test(a_ring_that_is_not_taken_is_tried_again),
         cmocka_unit_test(leaves_the_tunnel_out),
         cmocka_unit_test(a_filter_that_cannot_be_is_said),
-        cmocka_unit_test(gives_what_was_sent),
+        cmocka_unit_test(tells_what_its_capture_tells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -430,9 +430,9 @@ void interfaces_flow(struct interfaces *all, const struct ether_flow *flow)
     }
 }
 
-void interfaces_tell_amplified(struct interfaces *all)
+void interfaces_tell(struct interfaces *all)
 {
     for (unsigned k = 0; k < all->n; k++) {
-        interface_tell_amplified(&all->room, all->at[k]);
+        interface_tell(&all->room, all->at[k]);
     }
 }

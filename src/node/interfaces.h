@@ -85,7 +85,7 @@ void interfaces_heard(struct interfaces *all, struct mono now);
 
 /* The tunnel's flow is another one (NULL: none): it is not to be captured. */
 void interfaces_flow(struct interfaces *all, const struct ether_flow *flow);
-/* Tells of interfaces that give what was sent, and when that is over. */
-void interfaces_tell_amplified(struct interfaces *all);
+/* Tells the events of the captures. */
+void interfaces_tell(struct interfaces *all);
 /* The stream of one has ended: its counts are added to those of the others that are gone. */
 void interfaces_stream_ended(struct interfaces *all, uint16_t stream);

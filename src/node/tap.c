@@ -107,7 +107,7 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
             teller_tell(t->around.teller, "%s: %s", i->name, strerror(e));
         }
     }
-    interfaces_tell_amplified(&t->edges.interfaces);
+    interfaces_tell(&t->edges.interfaces);
     dialer_senders_changed(t->dialer);
 }
 

@@ -119,10 +119,10 @@ static void end(void *user, struct interface *i)
     dialer_end_stream(e->dialer, i->stream);
 }
 
-static bool is_amplified(void *user, const struct interface *i)
+static struct history_event *told(void *user, const struct interface *i)
 {
     (void)user;
-    return capture_amplified(i->capture);
+    return capture_take_event(i->capture);
 }
 
 static void counts_of(void *user, const struct interface *i, struct interface_counts *ret)
@@ -147,7 +147,7 @@ static const struct interface_ops interface_ops = {
     .filter = give_filter,
     .kind = is_of_kind,
     .end = end,
-    .amplified = is_amplified,
+    .told = told,
     .counts = counts_of,
     .free = free_capture,
 };

@@ -120,9 +120,16 @@ static void fake_end(void *user, struct interface *i)
     s->ended = true;
 }
 
-static bool fake_amplified(void *user, const struct interface *i)
+static struct history_event *fake_event_of(void *user, const struct interface *i)
 {
-    return fake_stream(user, i)->amplified;
+    struct history_event *told = &fake_stream(user, i)->told, *e = NULL;
+    if (told->words[0] != '\0') {
+        e = malloc(sizeof(*e));
+        assert_non_null(e);
+        *e = *told;
+        told->words[0] = '\0';
+    }
+    return e;
 }
 
 static void fake_counts(void *user, const struct interface *i, struct interface_counts *ret)
@@ -138,8 +145,8 @@ static void fake_free(void *user, struct interface *i)
 }
 
 static const struct interface_ops fake_interface_ops = {
-    fake_event, fake_say, fake_start,     fake_open,   fake_ring, fake_filter,
-    fake_kind,  fake_end, fake_amplified, fake_counts, fake_free};
+    fake_event, fake_say, fake_start,    fake_open,   fake_ring, fake_filter,
+    fake_kind,  fake_end, fake_event_of, fake_counts, fake_free};
 
 /* ---- the table of all ---- */
 

@@ -29,8 +29,8 @@ struct fake_stream {
     bool ring, ended;
     unsigned rings, filters; /* given so far */
     uint16_t linktype, arphrd;
-    bool amplified;
-    uint64_t frames; /* to be counted */
+    struct history_event told; /* words: the capture tells this once */
+    uint64_t frames;           /* to be counted */
     struct dialer_stream_status said;
 };
 

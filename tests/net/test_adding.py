@@ -34,6 +34,9 @@ static bool keep(const struct frame *f, void *user)
     if (o->n++ % 2 == 0) {
         return true;
     }
+    if (o->n == 2) {
+        o->pass->event(o->pass->user, HISTORY_STAGE, "the first one is dropped");
+    }
     stage_count_drop(&o->stage, o->pass, f);
     return false;
 }
@@ -206,6 +209,9 @@ def test_a_stage_runs_at_both_ends(lab, other_farspan, monkeypatch):
     told = run([farspan(), "status", f"collector-{port}"]).stdout
     assert f"{quarter} dropped: every other frame" in " ".join(told.split()), told
     assert " ".join(told.split()).count("dropped: every other frame") == 2, told  # the tap's own, and the collector's
+    for program, subject in ((name, "mon0"), (f"collector-{port}", "stages")):
+        event = one([e for e in status(program)["history"] if e["kind"] == "stage"])
+        assert (event["subject"], event["words"]) == (subject, "the first one is dropped")
     tap_ledger, collector_ledger = tap.finish(), collector.finish()
 
     here = tap_stages(tap_ledger)

@@ -132,6 +132,10 @@ static void on_event(struct listener *s, const struct receiver_event *e)
     case RECEIVER_ENDED:
         listener_stream_ended(s, e->session, (uint16_t)e->index);
         break;
+    case RECEIVER_STAGE:
+        listener_event(s, (enum history_kind)e->index, "stages", (const char *)e->data);
+        listener_say(s, false, "%s", (const char *)e->data);
+        break;
     case RECEIVER_FAILED:
         listener_say(s, true, "%s", (const char *)e->data);
         s->conf.ops->failed(s->conf.user);

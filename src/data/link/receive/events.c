@@ -22,6 +22,7 @@ static size_t event_room(enum receiver_event_kind kind)
     case RECEIVER_COOKIE:
         return EVENTS_HELLO;
     case RECEIVER_UNKNOWN:
+    case RECEIVER_STAGE:
         return EVENTS_UNKNOWN;
     case RECEIVER_REKEY:
     case RECEIVER_CONFIRM:

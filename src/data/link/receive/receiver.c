@@ -335,6 +335,15 @@ static void push(struct batch_out *o)
 
 /* ---- from the control thread ---- */
 
+/* An event of a stage. */
+static void tell_stage(void *user, enum history_kind kind, const char *words)
+{
+    char text[HISTORY_WORDS + 1];
+    snprintf(text, sizeof(text), "%s", words);
+    receiver_tell(user, (struct receiver_event){.kind = RECEIVER_STAGE, .index = kind},
+                  (const uint8_t *)text, strlen(text) + 1);
+}
+
 static int start_thread(struct receiver *r)
 {
     char name[16];
@@ -371,7 +380,7 @@ int receiver_start(const struct receiver_conf *conf, struct receiver **ret, stru
     }
     if (e == 0) {
         e = pipeline_init(&r->pipeline, STAGE_AT_COLLECTOR, &(struct stage_conf){0},
-                          &(struct pass){r->now, r->ledger, POINT_MAX, &r->nobodys});
+                          &(struct pass){r->now, r->ledger, POINT_MAX, &r->nobodys, tell_stage, r});
     }
     if (e == 0) {
         e = start_thread(r);

@@ -53,6 +53,7 @@ enum receiver_event_kind {
     RECEIVER_UNKNOWN,   /* index: which nobody has */
     RECEIVER_CLOSED,    /* session: is gone from the data thread, its books are closed */
     RECEIVER_ENDED,     /* session, index: a stream is gone, its books are closed */
+    RECEIVER_STAGE,     /* data: the sentence of a stage; index: its enum history_kind */
     RECEIVER_FAILED,    /* data: the sentence; the socket cannot be read any more */
     RECEIVER_EVENT_KINDS,
 };
