@@ -38,7 +38,7 @@ struct rx_session {
     struct rx_stream *stream[POINT_STREAMS];
     unsigned n_streams;
     struct rx_stream *recent[RECEIVER_RECENT]; /* by the low bits of the id: found at once */
-    struct point **point; /* added to the sink, to be removed with the session */
+    struct point *point[POINT_OF_PEER]; /* added to the sink, to be removed with the session */
     unsigned n_points;
     struct rx_key *keys;   /* bound to it */
     struct bucket control; /* records of stream 0 that are passed on, under whichever key */

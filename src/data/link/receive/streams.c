@@ -143,12 +143,9 @@ void rx_key_drop(struct receiver *r, uint32_t index)
 static struct rx_session *session_new(struct receiver *r)
 {
     struct rx_session *s = calloc(1, sizeof(*s));
-    struct point **points = s ? calloc(POINT_OF_PEER, sizeof(*points)) : NULL;
-    if (!points) {
-        free(s);
+    if (!s) {
         return NULL;
     }
-    s->point = points;
     bucket_init(&s->control, RECEIVER_CONTROLS, r->now);
     s->room = (struct reasm_room){.max = RECEIVER_ROOM, .all = &r->room};
     return s;
@@ -332,7 +329,6 @@ void rx_session_close(struct receiver *r, uint32_t id)
         while (s->keys) {
             rx_key_drop(r, s->keys->index);
         }
-        free(s->point);
         free(s);
         r->session[id] = NULL;
     }
