@@ -25,6 +25,7 @@ static int f(const struct x *p, int n)
         drop(p, n);
         ledger_add(p->ledger, LEDGER_X, 2);
         p->n = 0;
+        secure_wipe(p, n + 1);
         return -1;
     }
     while (n > 0) { /* why */
@@ -53,9 +54,9 @@ def test_every_kind_of_change():
         (7, "+ to -"), (7, "1 to 2"),
         (10, "< to <="), (10, "&& to ||"), (10, "!= to =="), (10, "0 to 1"), (10, "turned"),
         (11, "dropped"), (12, "dropped"), (12, "twice"), (13, "dropped"), (13, "0 to 1"),
-        (16, "> to >="), (16, "0 to 1"), (16, "turned"),
-        (17, "dropped"),
-        (21, "== to !="), (21, "true to false"), (21, "3 to 4"),
+        (17, "> to >="), (17, "0 to 1"), (17, "turned"),
+        (18, "dropped"),
+        (22, "== to !="), (22, "true to false"), (22, "3 to 4"),
     }  # fmt: skip
 
 
