@@ -232,9 +232,9 @@ def style(run, tree):
 @pytest.mark.parametrize(
     "path, text",
     [
-        ("src/base/b.c", f"/* {LICENCE} */\nint a; /* NOLINT(cert-x): the kernel's name */\n"),
-        ("src/base/b.c", f"/* {LICENCE} */\n/* What does a peer know? */\n/* Whatever comes. What it is. */\n"),
-        ("src/base/b.c", f'/* {LICENCE} */\nconst char *a = "What is it"; /* whose? */\n'),
+        ("src/base/a.c", f"/* {LICENCE} */\nint a; /* NOLINT(cert-x): the kernel's name */\n"),
+        ("src/base/a.c", f"/* {LICENCE} */\n/* What does a peer know? */\n/* Whatever comes. What it is. */\n"),
+        ("src/base/a.c", f'/* {LICENCE} */\nconst char *a = "What is it"; /* whose? */\n'),
         ("scripts/y.py", f'# {LICENCE}\n"""Who does it?"""\n# a rest of a line,\n# What is more\na = "What"\n'),
     ],
 )
@@ -246,16 +246,17 @@ def test_style_allows(style, path, text):
 @pytest.mark.parametrize(
     "path, text, why",
     [
-        ("src/base/b.c", "int a;\n", "does not say"),
+        ("src/base/a.c", "int a;\n", "does not say"),
         ("src/base/b.h", f"/* {LICENCE} */\nint a;\n", "without a comment"),
+        ("src/base/c.c", f"/* {LICENCE} */\nint a;\n", "c.c:1: starts without a comment"),
         ("scripts/y", "#!/bin/sh\ntrue\n", "does not say"),
         ("src/base/b.h", f"/* {LICENCE}\n *\n * What it is for.\n */\n", "b.h:1: a comment begins without the noun"),
-        ("src/base/b.c", f"/* {LICENCE} */\n\n/* Who calls\n * it. */\n", "b.c:3: a comment begins without the noun"),
-        ("src/base/b.c", f"/* {LICENCE} */\nint a; // Whoever has it\n", "b.c:2: a comment begins without the noun"),
+        ("src/base/a.c", f"/* {LICENCE} */\n\n/* Who calls\n * it. */\n", "a.c:3: a comment begins without the noun"),
+        ("src/base/a.c", f"/* {LICENCE} */\nint a; // Whoever has it\n", "a.c:2: a comment begins without the noun"),
         ("scripts/y.py", f'# {LICENCE}\n"""What it does,\n\nat length."""\n', "y.py:2: a comment begins without"),
         ("scripts/y.py", f"# {LICENCE}\n\n\n# Who has it\n", "y.py:4: a comment begins without the noun"),
-        ("src/base/b.c", f"/* {LICENCE} */\nint a; // NOLINT\n", "without giving the reason"),
-        ("src/base/b.c", f"/* {LICENCE} */\n// cppcheck-suppress x\n", "without giving the reason"),
+        ("src/base/a.c", f"/* {LICENCE} */\nint a; // NOLINT\n", "without giving the reason"),
+        ("src/base/a.c", f"/* {LICENCE} */\n// cppcheck-suppress x\n", "without giving the reason"),
         ("scripts/z", f"# {LICENCE}\n# shellcheck disable=SC1\n", "without giving the reason"),
         ("scripts/packages", "build gcc\nbuild liba-dev\nbuild libb-dev\n", "no row for libb-dev"),
         ("scripts/packages", "build gcc\n", "liba-dev of docs/dependencies.md is not in it"),

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rows of `farspan collector`'s options, and how they are read; cmd/collector.c calls it.
+ */
 #include "cmd/collector_line.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The options of `farspan collector` whose value has a form; rows of collector_options.c name them.
+ */
 #include <string.h>
 
 #include "base/parse.h"

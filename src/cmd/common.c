@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sentences of all commands on standard error, and the names of this host and its system.
+ */
 #include <stdarg.h>
 #include <string.h>
 #include <sys/utsname.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows of options that the test makes up: how they are listed, carried out and refused.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

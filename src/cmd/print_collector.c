@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A collector's document as people read it; cmd/print.c calls it.
+ */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A tap's document as people read it; cmd/print.c calls it.
+ */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Documents as people read them, also those of another version or with less than expected.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The checks of `farspan tap` that concern several options together; tap_options.c calls them.
+ */
 #include <stdlib.h>
 #include <string.h>
 

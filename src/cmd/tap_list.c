@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The interfaces that `farspan tap --list` shows; tap_options.c calls it.
+ */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>

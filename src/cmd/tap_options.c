@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rows of `farspan tap`'s options, and how they are read; cmd/tap.c calls it.
+ */
 #include "cmd/tap_line.h"
 
 #include "cmd/cmd.h"

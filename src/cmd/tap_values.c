@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The options of `farspan tap` whose value has a form; rows of tap_options.c name them.
+ */
 #include <string.h>
 
 #include "cmd/cmd.h"

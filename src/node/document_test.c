@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A document's numbers up to 2^64-1, and its texts, which are clean whatever was said.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The document of a collector (node/report.h): its link, its taps, its outputs.
+ */
 #include "node/document.h"
 #include "node/report.h"
 #include "node/report_parts.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger's stages as members of a document; report_tap.c and report_collector.c call it.
+ */
 #include "node/document.h"
 #include "node/report.h"
 #include "node/report_parts.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The document of a tap (node/report.h): its session, its interfaces, its history.
+ */
 #include <net/if.h>
 #include <string.h>
 

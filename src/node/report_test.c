@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger's part of a document: stages balance, and follow each other.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The status socket of a process that has no descriptors left, with a spare one and without.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
