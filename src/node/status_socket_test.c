@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -152,6 +153,7 @@ static void answers_without_descriptors(void **state)
         assert_true(run(&w, 10000));
         assert_int_equal(w.status, 0);
         assert_int_equal(w.asked, i + 1);
+        assert_int_equal(dup(0), -1); /* the spare descriptor is in its place again */
     }
     end(&w);
 }
@@ -182,9 +184,45 @@ static void waits_without_a_spare_one(void **state)
     end(&w);
 }
 
+/* A second program of that name has its number behind it, and each removes what is its own. */
+static void listens_under_its_name(void **state)
+{
+    (void)state;
+    struct status_socket one, two;
+    struct error err = {""};
+    struct stat st;
+    char folder[] = "/tmp/control-test-XXXXXX", name[32], file[64];
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(setenv("XDG_RUNTIME_DIR", folder, 1), 0); /* read where it is not root's */
+    snprintf(name, sizeof(name), "test-%d", (int)getpid());
+    assert_int_equal(status_socket_listen(&one, name, &err), 0);
+    assert_true(one.fd >= 0);
+    snprintf(file, sizeof(file), "%s.sock", name);
+    assert_string_equal(strrchr(one.path, '/') + 1, file);
+    assert_int_equal(stat(one.path, &st), 0);
+    assert_int_equal(st.st_mode, S_IFSOCK | 0600);
+    assert_int_equal(status_socket_listen(&two, name, &err), 0);
+    assert_true(two.fd >= 0);
+    snprintf(file, sizeof(file), "%s-%d.sock", name, (int)getpid());
+    assert_string_equal(strrchr(two.path, '/') + 1, file);
+    status_socket_remove(&two);
+    assert_int_equal(stat(two.path, &st), -1);
+    assert_int_equal(stat(one.path, &st), 0);
+    status_socket_remove(&one);
+    assert_int_equal(stat(one.path, &st), -1);
+    close(one.fd);
+    close(two.fd);
+    if (geteuid() != 0) {
+        *strrchr(one.path, '/') = '\0';
+        assert_int_equal(rmdir(one.path), 0);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(listens_under_its_name),
         cmocka_unit_test(answers_without_descriptors),
         cmocka_unit_test(waits_without_a_spare_one),
     };
