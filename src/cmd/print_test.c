@@ -60,6 +60,18 @@ static void prints_what_it_gets(void **state)
                   "2 sent, but not confirmed by the collector");
 }
 
+/* A stage ends its line, whatever it has to say besides. */
+static void prints_a_line_a_stage(void **state)
+{
+    (void)state;
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"stages\": {\"ring\": {\"in\": 5, \"out\": 2}}}]}",
+                  " 5 in              2 out\n");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"stages\": {\"ring\": {\"in\": 5, \"out\": 2, \"in_flight\": 3}}}]}",
+                  " 2 out  3 in flight\n");
+}
+
 /* Counters that somebody made large are large, and not below 0. */
 static void prints_large_numbers(void **state)
 {
@@ -97,12 +109,16 @@ static void prints_the_history(void **state)
                   " eth0: gone\n");
     assert_prints("{\"role\": \"collector\", \"name\": \"c\", \"history\": [4, {\"subject\": 3}]}",
                   "collector");
+    assert_prints("{\"role\": \"collector\", \"name\": \"c\", \"history\": [{\"time_ns\": 0, "
+                  "\"subject\": \"oslo\", \"words\": \"is not on the list\"}]}",
+                  "  oslo: is not on the list\n");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prints_what_it_gets),
+        cmocka_unit_test(prints_a_line_a_stage),
         cmocka_unit_test(prints_large_numbers),
         cmocka_unit_test(prints_the_history),
     };

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Secrets from files: loading them warns of a file that others may read.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cmd/secrets.h"
+#include "sys/crypto/kdf.h"
+#include "sys/crypto/keys.h"
+
+struct world {
+    char folder[64], path[96];
+    char said[1024]; /* on standard error */
+};
+
+static void begin(struct world *w, const char *text)
+{
+    *w = (struct world){.folder = "/tmp/secrets-test-XXXXXX"};
+    assert_non_null(mkdtemp(w->folder));
+    snprintf(w->path, sizeof(w->path), "%s/secret", w->folder);
+    int fd = open(w->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
+static void end(struct world *w)
+{
+    assert_int_equal(unlink(w->path), 0);
+    assert_int_equal(rmdir(w->folder), 0);
+}
+
+/* Loads a tap's secrets from the file, which has this mode. */
+static void load(struct world *w, struct secret_options *o, mode_t mode)
+{
+    struct error err = {""};
+    struct secrets s = {0};
+    char path[] = "/tmp/secrets-said-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(chmod(w->path, mode), 0);
+    int before = dup(STDERR_FILENO);
+    assert_true(before >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+    int r = secrets_load(o, "tap", false, &s, &err);
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    close(before);
+    ssize_t n = pread(fd, w->said, sizeof(w->said) - 1, 0);
+    close(fd);
+    assert_int_equal(r, 0);
+    assert_true(n >= 0);
+    w->said[n] = '\0';
+    secrets_done(&s);
+}
+
+static void assert_warns(struct world *w, struct secret_options *o)
+{
+    char want[256];
+    snprintf(want, sizeof(want),
+             "farspan tap: warning: others may read %s; chmod 600 keeps it secret\n", w->path);
+    static const mode_t open_to_others[] = {0644, 0640, 0604, 0660};
+    for (size_t i = 0; i < ARRAY_SIZE(open_to_others); i++) {
+        load(w, o, open_to_others[i]);
+        assert_string_equal(w->said, want);
+    }
+    load(w, o, 0600);
+    assert_string_equal(w->said, "");
+    load(w, o, 0400);
+    assert_string_equal(w->said, "");
+}
+
+static void a_key_file_that_others_may_read(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, "a passphrase\n");
+    struct secret_options o = {.key_file = w.path};
+    assert_warns(&w, &o);
+    end(&w);
+}
+
+static void an_identity_that_others_may_read(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t priv[KEY_LEN], pub[KEY_LEN];
+    char priv_text[KEY_TEXT_LEN + 1], pub_text[KEY_TEXT_LEN + 1];
+    assert_int_equal(key_generate(priv), 0);
+    key_public(priv, pub);
+    key_format(priv, priv_text);
+    key_format(pub, pub_text);
+    begin(&w, priv_text);
+    struct secret_options o = {.identity = w.path, .peer = pub_text};
+    assert_warns(&w, &o);
+    end(&w);
+}
+
+int main(void)
+{
+    struct error err = {""};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_file_that_others_may_read),
+        cmocka_unit_test(an_identity_that_others_may_read),
+    };
+    return crypto_init(&err) < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
