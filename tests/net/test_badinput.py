@@ -176,7 +176,8 @@ def test_a_dash_in_a_filter(lab, key):
     fails(lab.tap, tap_words(key, "udp[4:2]", "-", "8", ">", "100", interface="nosuch0"), "nosuch0")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["tap", "-h"], ["collector", "--help"], ["keygen", "-h"], ["status", "-h"], ["--version"]])
+@pytest.mark.parametrize("words", [["--help"], ["tap", "-h"], ["collector", "--help"], ["keygen", "-h"], ["status", "-h"], ["--version"],
+                                   ["tap", "-V"], ["keygen", "--version"]])
 def test_help_is_no_error(lab, words):
     done = run([farspan(), *words])
     assert done.stdout.strip() and done.stderr == ""

@@ -242,6 +242,7 @@ def test_status(lab):
     for gone in (name, f"collector-{port}"):
         done = run([farspan(), "status", gone], check=False)
         assert done.returncode == 1 and gone in done.stderr and done.stdout == ""
+        assert "sudo" not in done.stderr, "root is told of no programs that only root sees"
 
 
 def test_status_of_another_user(lab):
