@@ -114,7 +114,7 @@ bool outputs_alive(struct outputs *o)
     for (unsigned i = 0; i < o->n; i++) {
         struct error err = {""};
         int r = o->output[i]->ops->check(o->output[i], &err);
-        if (r == 0 || r == -ENETDOWN) { /* a device that is away may come back */
+        if (r >= 0 || r == -ENETDOWN) { /* a device that is away may come back */
             alive++;
         } else {
             failed(o, i, r, &err);

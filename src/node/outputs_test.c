@@ -189,6 +189,26 @@ static void the_end_tells_too(void **state)
     end(&w);
 }
 
+/* An output that has no room for a tap's interface takes those of others: it is told once, and the
+ * collector goes on, also where there is no other output. */
+static void an_output_without_room_is_no_failure(void **state)
+{
+    (void)state;
+    struct world w;
+    const struct point_offer p = {.index = 1, .tap = "web1", .ifname = "eth0", .fresh = true};
+    begin(&w);
+    use_fakes(&w, 1);
+    struct sink *s = w.outputs.output[0];
+    fake_sink_room(s, 0);
+    assert_int_equal(s->ops->point_add(s, &p, NULL), -ENOSPC);
+    assert_true(outputs_alive(&w.outputs));
+    assert_told(&w, "a: no room for 1 interface of taps, whose frames are dropped there\n");
+    assert_true(outputs_alive(&w.outputs));
+    assert_told(&w, "");
+    assert_false(w.outputs.failed);
+    end(&w);
+}
+
 static void a_device_that_is_down_is_no_failure(void **state)
 {
     (void)state;
@@ -232,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_file_has_one_collector),
         cmocka_unit_test(a_failed_output_is_told_once),
         cmocka_unit_test(the_end_tells_too),
+        cmocka_unit_test(an_output_without_room_is_no_failure),
         cmocka_unit_test(a_device_that_is_down_is_no_failure),
         cmocka_unit_test(a_reader_that_goes_is_no_failure),
     };
