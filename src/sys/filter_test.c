@@ -98,6 +98,9 @@ static void on_raw_ip(void **state)
     close(tun);
     assert_int_equal(filter_compile("udp", "u0", NETIF_RAW_IP, 0, &p, NULL), 0);
     filter_done(&p);
+    assert_null(p.insns); /* as if nothing had been compiled, … */
+    assert_int_equal(p.n, 0);
+    filter_done(&p); /* … and once more does no harm */
 }
 
 static void passes_the_message_on(void **state)

@@ -9,6 +9,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/netlink.h>
+#include <sys/wait.h>
 
 #include "sys/ifwatch.h"
 #include "sys/test_net.h"
@@ -134,6 +138,69 @@ static void says_when_it_missed_something(void **state)
     sh("ip link set va up");
 }
 
+/* The sysctl's value. */
+static int sysctl_of(const char *path)
+{
+    char text[32] = "";
+    _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+    return (int)strtol(text, NULL, 10);
+}
+
+/* The socket's buffer as the kernel counts it: twice what was asked for. */
+static int room_of(void)
+{
+    _cleanup_(closep) int fd = -1;
+    int n = 0;
+    socklen_t size = sizeof(n);
+    return ifwatch_open(&fd, NULL) == 0 && getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &n, &size) == 0
+               ? n
+               : -1;
+}
+
+/* 8 MiB where the watch may have them, beyond the sysctl's limit, else as much as that allows. */
+static void has_room(void **state)
+{
+    (void)state;
+    const int room = 8 << 20, limit = sysctl_of("/proc/sys/net/core/rmem_max");
+    assert_int_equal(room_of(), 2 * room);
+    pid_t child = fork();
+    if (child == 0) {
+        bool unprivileged = setgroups(0, NULL) == 0 && setgid(65534) == 0 && setuid(65534) == 0;
+        _exit(unprivileged && room_of() == 2 * MIN(room, limit) ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* Messages that the kernel sends seldom, in one go: an empty one, a list that changed while it was
+ * told, an error, and the end of a list. */
+static void rare_messages(void **state)
+{
+    (void)state;
+    static const struct nlmsghdr messages[] = {
+        {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_DUMP_INTR},
+        {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = NLMSG_ERROR},
+        {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = NLMSG_DONE},
+    };
+    const unsigned lost[] = {1, 2, 2}, all[] = {0, 0, 1};
+    int fd[2];
+    struct heard h = {""};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fd), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
+        assert_int_equal(send(fd[1], "", 0, 0), 0);
+        assert_int_equal(send(fd[1], &messages[i], sizeof(messages[i]), 0), sizeof(messages[i]));
+        errno = EIO; /* of whatever was before */
+        assert_int_equal(ifwatch_read(fd[0], hear, &h), 0);
+        assert_int_equal(h.lost, lost[i]);
+        assert_int_equal(h.all, all[i]);
+    }
+    assert_string_equal(h.text, "");
+    close(fd[0]);
+    close(fd[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +208,8 @@ int main(void)
         cmocka_unit_test(tells_what_happens),
         cmocka_unit_test(bridge_ports_do_not_go),
         cmocka_unit_test(says_when_it_missed_something),
+        cmocka_unit_test(has_room),
+        cmocka_unit_test(rare_messages),
     };
     return cmocka_run_group_tests(tests, own_namespace, NULL);
 }

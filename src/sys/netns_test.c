@@ -70,6 +70,48 @@ static void by_name(void **state)
     netns_free(NULL);
 }
 
+/* A program without its standard files: the namespace gets the first of their numbers. */
+static void by_the_lowest_descriptor(void **state)
+{
+    (void)state;
+    struct netns *n = NULL;
+    ip_netns("add");
+    assert_int_equal(netns_open(name(), &n, NULL), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(0);
+        _exit(netns_enter(n, NULL) == 0 && here() == netns_id(n) ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    ip_netns("delete");
+    netns_free(n);
+}
+
+/* There is no way back, so the program ends rather than to go on in the wrong namespace. */
+static void the_way_back_is_lost(void **state)
+{
+    (void)state;
+    enum { LOST = 70 };
+    struct netns *n = NULL;
+    ip_netns("add");
+    assert_int_equal(netns_open(name(), &n, NULL), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (netns_enter(n, NULL) == 0 && close_range(3, ~0U, 0) == 0) {
+            netns_leave(n);
+        }
+        _exit(99);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), LOST);
+    ip_netns("delete");
+    netns_free(n);
+}
+
 /* A file and a link in the folder are no namespaces. */
 static void only_namespaces(void **state)
 {
@@ -135,6 +177,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_name),
+        cmocka_unit_test(by_the_lowest_descriptor),
+        cmocka_unit_test(the_way_back_is_lost),
         cmocka_unit_test(only_namespaces),
         cmocka_unit_test(by_process),
     };

@@ -262,11 +262,13 @@ static void a_persistent_device_is_taken(void **state)
 static void a_device_is_kept(void **state)
 {
     (void)state;
-    struct error heard = {""};
+    struct error heard = {""}, err = {""};
     struct tapdev d = {.fd = -1};
     assert_int_equal(tapdev_open("ntap0", true, &d, NULL), 0);
     assert_false(d.taken);
-    assert_int_equal(tapdev_set_up(&d, &heard, NULL), 0);
+    errno = EIO; /* of whatever was before */
+    assert_int_equal(tapdev_set_up(&d, &heard, &err), 0);
+    assert_string_equal(err.text, "");
     int index = index_of("ntap0");
     close(d.fd);
     assert_int_equal(index_of("ntap0"), index);

@@ -285,6 +285,13 @@ static void order_and_sizes_are_checked(void **state)
         assert_int_equal(aead_seal_begin(a, nonce, NULL, 0), 0);
         assert_int_equal(aead_seal(a, nonce, NULL, 0, buf, 8, tag), 0); /* drops the record */
         assert_int_equal(aead_seal_end(a, tag), -EINVAL);
+        assert_int_equal(aead_seal_begin(a, nonce, NULL, 0), 0);
+        assert_int_equal(aead_open(a, nonce, NULL, 0, buf, 8, tag), 0); /* as does this */
+        assert_int_equal(aead_seal_end(a, tag), -EINVAL);
+        assert_int_equal(aead_seal_begin(a, nonce, NULL, 0), 0);
+        assert_int_equal(aead_seal_end(a, tag), 0);
+        assert_int_equal(aead_seal_piece(a, buf, buf, 8), -EINVAL); /* it has ended */
+        assert_int_equal(aead_seal_end(a, tag), -EINVAL);
         size_t much = (size_t)AEAD_RECORD_MAX + 1;
         assert_int_equal(aead_seal(a, nonce, NULL, 0, buf, much, tag), -EMSGSIZE);
         assert_int_equal(aead_open(a, nonce, NULL, 0, buf, much, tag), -EMSGSIZE);
