@@ -70,6 +70,37 @@ static void frame_copy_inserts(void **state)
     }
 }
 
+/* Each error has its words, and a longer sentence is cut where its room ends. */
+static void errors_in_words(void **state)
+{
+    (void)state;
+    struct {
+        struct error err;
+        char behind[sizeof(struct error)];
+    } e = {.behind = {'b'}};
+    assert_int_equal(error_set(&e.err, EINVAL, "%d is no %s", 7, "port"), -EINVAL);
+    assert_string_equal(e.err.text, "7 is no port");
+    error_prefix(&e.err, "--port %d", 7);
+    assert_string_equal(e.err.text, "--port 7: 7 is no port");
+    assert_int_equal(error_sys(&e.err, ENOENT, "cannot open %s", "x"), -ENOENT);
+    assert_string_equal(e.err.text, "cannot open x: No such file or directory");
+
+    int most = (int)sizeof(e.err.text) - 1;
+    error_set(&e.err, EINVAL, "%*s", most, "end");
+    error_prefix(&e.err, "%s", "start");
+    assert_int_equal(strlen(e.err.text), most);
+    assert_memory_equal(e.err.text, "start:     ", 11);
+    error_set(&e.err, EINVAL, "why");
+    error_prefix(&e.err, "%*s", most - 3, "long");
+    assert_int_equal(strlen(e.err.text), most);
+    assert_string_equal(e.err.text + most - 7, "long: w");
+    assert_int_equal(e.behind[0], 'b');
+
+    assert_int_equal(error_set(NULL, EINVAL, "nobody reads it"), -EINVAL);
+    assert_int_equal(error_sys(NULL, ENOENT, "nobody reads it"), -ENOENT);
+    error_prefix(NULL, "nobody reads it");
+}
+
 static void numbers(void **state)
 {
     (void)state;
@@ -353,6 +384,7 @@ int main(void)
         cmocka_unit_test(reader_is_sticky),
         cmocka_unit_test(writer_is_sticky),
         cmocka_unit_test(frame_copy_inserts),
+        cmocka_unit_test(errors_in_words),
         cmocka_unit_test(numbers),
         cmocka_unit_test(sizes),
         cmocka_unit_test(sizes_and_times),

@@ -157,6 +157,28 @@ static void sessions(void **state)
     assert_int_equal(worked, 2 * ADMISSION_FREE_BURST);
 }
 
+/* Right after the machine's boot, too, when the clock has nothing to refill the budgets with. */
+static void full_from_the_first(void **state)
+{
+    (void)state;
+    const struct mono boot = {0};
+    uint8_t a[16];
+    unsigned live = 0, anybody = 0, real = 0;
+    v4(0xc0000201, a);
+    admission_init(&l, 7, boot);
+    for (unsigned i = 0; i < 2 * ADMISSION_LIVE_BURST; i++) {
+        live += admission_hello(&l, a, ADMISSION_LIVE, boot) == ADMISSION_WORK;
+        anybody += admission_hello(&l, a, ADMISSION_ANYBODY, boot) == ADMISSION_WORK;
+    }
+    assert_int_equal(live, ADMISSION_LIVE_BURST);
+    assert_int_equal(anybody, ADMISSION_FREE_BURST);
+    for (uint32_t i = 0; i < 2 * ADMISSION_BURST; i++) {
+        v4(0x0a000000 + i, a); /* each takes of its own share */
+        real += admission_hello(&l, a, ADMISSION_REAL, boot) == ADMISSION_WORK;
+    }
+    assert_int_equal(real, ADMISSION_BURST);
+}
+
 /* The set of an address is full of others: the one that was seen longest ago gives its place, and
  * one that is still there has the same share as before. */
 static void the_longest_unseen_gives_way(void **state)
@@ -250,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_network_is_one),
         cmocka_unit_test(stuck_answers),
         cmocka_unit_test(sessions),
+        cmocka_unit_test(full_from_the_first),
         cmocka_unit_test(the_longest_unseen_gives_way),
         cmocka_unit_test(sources),
         cmocka_unit_test(a_tap_at_a_flooded_address),

@@ -60,6 +60,26 @@ static void hello_layout(void **state)
     assert_int_equal(link_hs_encode(&m, out, sizeof(out) - 1), -ENOBUFS);
 }
 
+/* The longest data of a handshake message, and a byte more, which is there. */
+static void handshake_data_is_bounded(void **state)
+{
+    (void)state;
+    static uint8_t data[LINK_HS_DATA_MAX + 1], out[2 * LINK_HELLO_LEN];
+    const enum link_type types[] = {LINK_HELLO, LINK_ANSWER};
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        struct link_hs m = {.type = types[i], .version = LINK_VERSION, .data = data}, d;
+        m.data_len = LINK_HS_DATA_MAX;
+        int n = link_hs_encode(&m, out, sizeof(out));
+        assert_true(n > 0);
+        assert_int_equal(link_hs_decode(out, (size_t)n, &d), 0);
+        assert_int_equal(d.data_len, LINK_HS_DATA_MAX);
+        m.data_len++;
+        n = link_hs_encode(&m, out, sizeof(out));
+        assert_true(n > 0);
+        assert_int_equal(link_hs_decode(out, (size_t)n, &d), -EBADMSG);
+    }
+}
+
 static void other_versions_are_told(void **state)
 {
     (void)state;
@@ -469,10 +489,36 @@ static void cookies(void **state)
     assert_int_equal(link_hs_decode(out, (size_t)n - 1, &d), -EBADMSG);
 }
 
+/* Streams have numbers from 1 to LINK_STREAM_MAX, and names of some length. */
+static void streams_are_bounded(void **state)
+{
+    (void)state;
+    static const char name[LINK_NAME_MAX + 2] = {[0 ... LINK_NAME_MAX] = 'e'};
+    static const struct {
+        uint16_t stream, name_len;
+        int want;
+    } cases[] = {
+        {1, 1, 0},        {LINK_STREAM_MAX, LINK_NAME_MAX, 0},
+        {0, 1, -EBADMSG}, {LINK_STREAM_MAX + 1, 1, -EBADMSG},
+        {1, 0, -EBADMSG}, {1, LINK_NAME_MAX + 1, -EBADMSG},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        uint8_t out[LINK_CONTROL_MAX];
+        struct link_control c = {.type = LINK_STREAM}, d;
+        c.stream.stream = cases[i].stream;
+        c.stream.ifname = (struct link_text){name, cases[i].name_len};
+        c.stream.filter = (struct link_text){"", 0};
+        int n = link_control_encode(&c, out, sizeof(out));
+        assert_true(n > 0);
+        assert_int_equal(link_control_decode(out, (size_t)n, &d), cases[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hello_layout),
+        cmocka_unit_test(handshake_data_is_bounded),
         cmocka_unit_test(other_versions_are_told),
         cmocka_unit_test(knows_its_own),
         cmocka_unit_test(is_not_fooled_by_chance),
@@ -487,6 +533,7 @@ int main(void)
         cmocka_unit_test(cookies),
         cmocka_unit_test(probe_layout),
         cmocka_unit_test(stream_end_round_trip),
+        cmocka_unit_test(streams_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
