@@ -118,6 +118,67 @@ static enum link_type answer_with(struct world *w, int fd, const uint8_t *cookie
     return m.type;
 }
 
+/* HELLOs with a good cookie from one port, more than it may send: each is taken on or counted. */
+static bool each_counted(struct world *w)
+{
+    struct listener_counters c;
+    listener_counters(w->listener, &c);
+    return c.handshakes + c.receiver.too_many >= w->n;
+}
+
+static void what_is_too_many_is_counted(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_CPACE);
+    struct handshake_tap h = {0};
+    struct listener_counters c;
+    uint8_t cookie[LINK_COOKIE_LEN], d[HANDSHAKE_MESSAGE_MAX];
+    world_start_collector(w);
+    use_up(w->listener);
+    int fd = attacker(w);
+    assert_int_equal(answer_with(w, fd, NULL, cookie), LINK_COOKIE);
+    int n = handshake_tap_hello(&h, &w->tap_secret, 1, d);
+    link_hello_set_cookie(d, cookie);
+    for (w->n = 1; w->n < 1 + 10 * ADMISSION_REAL_BURST; w->n++) {
+        assert_int_equal(send(fd, d, (size_t)n, 0), n);
+    }
+    world_must(w, each_counted, 5000);
+    world_run(w, never, 10);
+    listener_counters(w->listener, &c);
+    assert_int_equal(c.receiver.datagrams, w->n);
+    assert_true(c.receiver.too_many > 0);
+    assert_int_equal(c.handshakes + c.receiver.too_many, w->n);
+    handshake_tap_done(&h);
+    close(fd);
+    world_free(w);
+}
+
+/* Taps with a key that is not in the list, and with another method. */
+static void refusals_are_counted_by_their_reason(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_NOISE);
+    struct allow_list list = {0};
+    keys_of(w, &list);
+    world_start_collector(w);
+    int fd = attacker(w);
+    w->tap_secret.identity[0] = 9;
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(answer_with(w, fd, NULL, NULL), LINK_REJECT);
+        assert_int_equal(w->listener->counters.wrong_key, i);
+        assert_int_equal(w->listener->counters.wrong_method, 0);
+    }
+    w->tap_secret.method = LINK_PLAIN;
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(answer_with(w, fd, NULL, NULL), LINK_REJECT);
+        assert_int_equal(w->listener->counters.wrong_key, 3);
+        assert_int_equal(w->listener->counters.wrong_method, i);
+    }
+    close(fd);
+    world_free(w);
+    allow_done(&list);
+}
+
 static void turn(struct world *w)
 {
     w->listener->cookies.made.ns -= COOKIE_ROTATE_MS * NSEC_PER_MSEC;
@@ -524,6 +585,8 @@ int main(void)
         cmocka_unit_test(a_tap_brings_a_cookie),
         cmocka_unit_test(a_session_needs_no_cookie),
         cmocka_unit_test(a_cookie_is_good_for_a_while),
+        cmocka_unit_test(what_is_too_many_is_counted),
+        cmocka_unit_test(refusals_are_counted_by_their_reason),
         cmocka_unit_test(planted_cookies),
         cmocka_unit_test(nothing_is_kept),
         cmocka_unit_test(half_open_is_bounded),

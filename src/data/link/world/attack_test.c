@@ -217,6 +217,22 @@ static void guesses_from_a_sessions_address(void **state)
     world_free(w);
 }
 
+/* Where an address's counts are kept is nobody's to foresee, and the budgets begin full. */
+static void budgets_are_seeded_and_full(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_CPACE);
+    world_start_collector(w);
+    const struct listener *s = w->listener;
+    assert_true(s->guard.key != 0);
+    assert_true(s->admission.key != 0);
+    assert_int_equal(s->guard.tokens, GUARD_BURST);
+    assert_int_equal(s->admission.free.milli, 1000 * ADMISSION_FREE_BURST);
+    assert_int_equal(s->admission.all.milli, 1000 * ADMISSION_BURST);
+    assert_int_equal(s->admission.live.milli, 1000 * ADMISSION_LIVE_BURST);
+    world_free(w);
+}
+
 static bool no_session(struct world *w)
 {
     return w->listener->n_sessions == 0;
@@ -358,6 +374,7 @@ int main(void)
         cmocka_unit_test(guesses_side_by_side),
         cmocka_unit_test(foreign_methods_keep_nobody_out),
         cmocka_unit_test(a_neighbour_guesses),
+        cmocka_unit_test(budgets_are_seeded_and_full),
         cmocka_unit_test(guesses_from_a_sessions_address),
         cmocka_unit_test(guesses_from_a_former_sessions_address),
         cmocka_unit_test(flood_of_hellos),

@@ -117,6 +117,59 @@ static void an_overloaded_path_stays_wide(void **state)
     world_free(w);
 }
 
+static unsigned times(const char *text, const char *words)
+{
+    unsigned n = 0;
+    while ((text = strstr(text, words))) {
+        text += strlen(words);
+        n++;
+    }
+    return n;
+}
+
+/* A path that was too narrow for everything carries something again: that is said once, and not
+ * when the same width is found the next time. */
+static void a_path_that_works_again_is_told_once(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_PLAIN, NULL);
+    struct dialer *c = w->tap[0].dialer;
+    world_must(w, found, 3000);
+    assert_int_equal(times(w->said, "now carries packets of"), 0);
+    c->too_narrow = true;
+    for (unsigned i = 0; i < 2; i++) {
+        dialer_path_begin(c);
+        assert_false(found(w));
+        world_must(w, found, 3000);
+        assert_false(c->too_narrow);
+        assert_int_equal(times(w->said, "now carries packets of"), 1);
+    }
+    world_free(w);
+}
+
+/* Reports of full datagrams: where few of the frames arrived, the path's width is in doubt, and
+ * where a quarter did, it is not. */
+static void a_quarter_must_arrive(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_PLAIN, NULL);
+    struct dialer *c = w->tap[0].dialer;
+    world_must(w, found, 3000);
+    for (unsigned arrived = 249; arrived <= 250; arrived++) {
+        struct ledger *l = &w->tap[0].sender.plain.ledger;
+        dialer_path_reported(c, false); /* as of now */
+        c->pmtu.checked = (struct mono){0};
+        c->pmtu.probe = 0;
+        c->stream[0].told[0] += 1000;
+        c->stream[0].accounted += arrived;
+        ledger_add(l, LEDGER_TX_DATAGRAMS, 10);
+        ledger_add(l, LEDGER_TX_WIRE_BYTES, 10 * (uint64_t)c->status.datagram);
+        dialer_path_reported(c, true);
+        assert_int_equal(c->pmtu.probe, arrived < 250 ? c->pmtu.size : 0);
+    }
+    world_free(w);
+}
+
 /* A collector of before: it does not say that it answers, and does not. */
 static unsigned knows_no_probes(struct world *w, struct relay *r, bool to_collector,
                                 const uint8_t *d, size_t len)
@@ -359,14 +412,27 @@ static bool proven(struct world *w)
     return w->listener->peer[0]->moves > 0 && !w->listener->peer[0]->session->key->proof.wanted;
 }
 
+/* The session is known by its tap's address of now, not by the one before, nor once it closes. */
+static void found_where_it_is(struct world *w, const struct udp_addr *before)
+{
+    struct session *ss = w->listener->peer[0]->session;
+    assert_ptr_equal(listener_session_at(w->listener, &ss->key->from), ss);
+    assert_null(listener_session_at(w->listener, before));
+    ss->closing = true;
+    assert_null(listener_session_at(w->listener, &ss->key->from));
+    ss->closing = false;
+}
+
 /* A tap that has moved shows it with its second report, and is not asked twice. */
 static void a_moved_tap_is_believed(void **state)
 {
     (void)state;
     struct world *w = world_up(LINK_CPACE, NULL);
     world_must(w, found, 3000);
+    const struct udp_addr before = w->listener->peer[0]->session->key->from;
     world_new_source(&w->tap[0].relay);
     world_must(w, proven, 4000);
+    found_where_it_is(w, &before);
     world_frames(&w->tap[0], 100);
     world_must(w, all_written, 2000);
     world_run(w, never, 1200);
@@ -510,6 +576,8 @@ int main(void)
         cmocka_unit_test(a_stranger_gets_what_came),
         cmocka_unit_test(what_proves_an_address),
         cmocka_unit_test(a_moved_tap_is_believed),
+        cmocka_unit_test(a_path_that_works_again_is_told_once),
+        cmocka_unit_test(a_quarter_must_arrive),
         cmocka_unit_test(the_tap_moves),
         cmocka_unit_test(silence_alone_moves_nothing),
         cmocka_unit_test(an_hour_of_silence),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * More taps than a collector remembers.
+ * More taps than a collector remembers, and two of one name.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,10 +107,38 @@ static void old_taps_are_forgotten(void **state)
     world_free(w);
 }
 
+/* A second tap of the same name at the same host: the first one lives if it was heard after the
+ * second one asked, and until then that is not known. */
+static void the_first_tap_lives_or_not(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_PLAIN, NULL);
+    struct session *ss = w->listener->peer[0]->session;
+    const struct link_info info = {.name = {"web1", 4}};
+    struct key k = {.from = ss->peer->last_addr};
+    bool wait = false;
+    k.asked = ss->heard = mono_add_ms(mono_now(), 60000); /* however slow this is */
+    assert_null(listener_peer_for(w->listener, &info, &k, &wait));
+    assert_true(wait);
+    k.asked.ns++;
+    assert_null(listener_peer_for(w->listener, &info, &k, &wait));
+    assert_true(wait);
+    k.asked.ns -= 2;
+    const struct peer *t = listener_peer_for(w->listener, &info, &k, &wait);
+    assert_false(wait);
+    assert_string_equal(t->name, "web1-2");
+    ss->heard = mono_add_ms(mono_now(), -LISTENER_ALIVE_MS - 1);
+    t = listener_peer_for(w->listener, &info, &k, &wait);
+    assert_false(wait);
+    assert_ptr_equal(t, ss->peer);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(old_taps_are_forgotten),
+        cmocka_unit_test(the_first_tap_lives_or_not),
     };
     return cmocka_run_group_tests_name("data/link_taps", tests, NULL, NULL);
 }
