@@ -322,6 +322,26 @@ static void begins_modestly(void **state)
     end(&w);
 }
 
+/* Datagrams that a full socket did not take leave at the end, when it takes them. */
+static void what_was_sealed_leaves_at_the_end(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 4 << 20);
+    session(&w);
+    frames(&w, 4000); /* nobody reads */
+    uint64_t out = of(&w, LEDGER_TX_OUT);
+    receive(&w);
+    assert_true(w.got < out);
+    link_tx_give_up(w.tx);
+    receive(&w);
+    assert_int_equal(w.got, out);
+    assert_int_equal(of(&w, LEDGER_TX_LEFT), 4000 - out);
+    assert_int_equal(of(&w, LEDGER_TX_UNSENT), 0);
+    assert_int_equal(in_flight(&w), 0);
+    end(&w);
+}
+
 static void what_is_left_is_counted(void **state)
 {
     (void)state;
@@ -474,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_session_ends_with_a_full_socket),
         cmocka_unit_test(a_key_changes_while_frames_wait),
         cmocka_unit_test(begins_modestly),
+        cmocka_unit_test(what_was_sealed_leaves_at_the_end),
         cmocka_unit_test(what_is_left_is_counted),
         cmocka_unit_test(what_nobody_confirmed_is_counted),
         cmocka_unit_test(bytes_and_datagrams_are_exact),

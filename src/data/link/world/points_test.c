@@ -140,6 +140,30 @@ static void reports_count_the_last_frames(void **state)
     world_free(w);
 }
 
+/* What the collector had not accounted for when a doubt ended is no reason for the next one. */
+static void a_doubt_forgives_what_was_sent(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_CPACE);
+    world_start_collector(w);
+    w->fate = lose_frames;
+    world_start_tap(w, 0, "web1");
+    world_must(w, up0, 5000);
+    w->n = 1;
+    world_frames(&w->tap[0], 200);
+    struct dialer *c = w->tap[0].dialer;
+    const struct mono before = mono_now();
+    assert_false(dialer_doubt_tick(c, before));
+    assert_true(c->arrival.n > 0);
+    dialer_doubt_changed(c, true);
+    assert_true(c->arrival.n > 0);
+    dialer_doubt_changed(c, false);
+    assert_int_equal(c->arrival.forgiven, 200);
+    assert_int_equal(c->arrival.n, 0);
+    assert_true(c->arrival.grown.ns >= before.ns);
+    world_free(w);
+}
+
 static struct peer *tap_named(struct listener *s, const char *fmt, unsigned n)
 {
     char name[16];
@@ -244,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_point_is_counted),
         cmocka_unit_test(reports_count_the_last_frames),
+        cmocka_unit_test(a_doubt_forgives_what_was_sent),
         cmocka_unit_test(each_tap_has_a_share),
         cmocka_unit_test(names_have_a_rate),
     };

@@ -49,6 +49,7 @@ static void refused_points_are_counted_and_come_back(void **state)
     gated_until(has_room, &w, 0);
     gated_write(w.queue, 9, 100, 50, 60);
     gated_until(gated_passed, &w, 50);
+    assert_string_equal(fake_sink_point(w.fake, 9)->tap, "x");
     /* one that goes while it is refused, and comes back */
     gated_add(w.queue, 8, "y", 0);
     gated_write(w.queue, 8, 0, 10, 60);
