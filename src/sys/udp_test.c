@@ -82,7 +82,7 @@ static unsigned receive(struct udp_io *io, size_t total, size_t seg, struct udp_
     while (at < total) {
         struct udp_packet p[BUFS];
         for (int i = 0; i < BUFS; i++) {
-            p[i] = (struct udp_packet){.data = store[i], .size = UDP_BUFFER};
+            p[i] = (struct udp_packet){.data = store[i], .size = UDP_BUFFER, .local.len = 1};
         }
         int n = udp_recv(io, p, BUFS);
         assert_true(n >= 0);
@@ -534,6 +534,22 @@ static void answers_are_told(void **state)
     }
 }
 
+static void each_goes_where_it_is_sent(void **state)
+{
+    (void)state;
+    struct udp_io s = server("127.0.0.1"), c[2] = {client("127.0.0.1"), client("127.0.0.1")};
+    struct udp_addr to[2];
+    s.plain = true;
+    for (int i = 0; i < 4; i++) {
+        struct udp_packet p;
+        size_t sent = 0;
+        assert_int_equal(udp_local(c[i % 2].fd, &to[i % 2]), 0);
+        udp_send_segments(&s, &to[i % 2], NULL, pattern(), 3000, 1400, 0, &sent);
+        receive(&c[i % 2], 3000, 1400, &p);
+    }
+    end(&s), end(&c[0]), end(&c[1]);
+}
+
 static void errors_in_words(void **state)
 {
     (void)state;
@@ -574,6 +590,7 @@ int main(void)
         cmocka_unit_test(addresses_in_words),
         cmocka_unit_test(link_local_needs_its_interface),
         cmocka_unit_test(answers_are_told),
+        cmocka_unit_test(each_goes_where_it_is_sent),
         cmocka_unit_test(errors_in_words),
     };
     return cmocka_run_group_tests(tests, own_namespace, NULL);
