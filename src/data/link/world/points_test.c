@@ -140,7 +140,7 @@ static void reports_count_the_last_frames(void **state)
     world_free(w);
 }
 
-/* What the collector had not accounted for when a doubt ended is no reason for the next one. */
+/* Frames that the collector had not accounted for when a doubt ended are no reason for the next. */
 static void a_doubt_forgives_what_was_sent(void **state)
 {
     (void)state;

@@ -12,7 +12,7 @@
 #include "data/sink/file/stats.h"
 #include "proto/pcapng.h"
 
-/* What a reader finds of these statistics. */
+/* The statistics as a reader finds them. */
 static struct pcapng_isb read_back(const struct file_point *point, struct wall end, uint8_t *buf,
                                    size_t size)
 {
