@@ -107,11 +107,7 @@ static bool numbered(struct world *w)
 static void reports_count_the_last_frames(void **state)
 {
     (void)state;
-    struct world *w = world_new(LINK_CPACE);
-    world_start_collector(w);
-    w->fate = lose_frames;
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
+    struct world *w = world_up(LINK_CPACE, lose_frames);
     world_frames(&w->tap[0], 1000);
     world_must(w, all_written, 5000);
     ledger_set(&w->tap[0].sender.plain.ledger, LEDGER_RING_IN, 1234);
@@ -144,11 +140,7 @@ static void reports_count_the_last_frames(void **state)
 static void a_doubt_forgives_what_was_sent(void **state)
 {
     (void)state;
-    struct world *w = world_new(LINK_CPACE);
-    world_start_collector(w);
-    w->fate = lose_frames;
-    world_start_tap(w, 0, "web1");
-    world_must(w, up0, 5000);
+    struct world *w = world_up(LINK_CPACE, lose_frames);
     w->n = 1;
     world_frames(&w->tap[0], 200);
     struct dialer *c = w->tap[0].dialer;
