@@ -34,7 +34,7 @@ static void set_way(json_t *o, const struct taps *t, const struct ledger *rx,
 
 static void set_past(json_t *o, const struct taps *t, const struct listener_past *past)
 {
-    const struct ledger *out[RECEIVER_OUTPUTS] = {0};
+    const struct ledger *out[FAN_SINKS] = {0};
     for (unsigned i = 0; i < t->n_outputs; i++) {
         out[i] = &past->out[i];
     }
@@ -54,7 +54,7 @@ static json_t *forgotten_report(const struct listener_forgotten *f, const struct
 
 static json_t *point_report(const struct taps *t, const struct point *p)
 {
-    const struct ledger *out[RECEIVER_OUTPUTS] = {0};
+    const struct ledger *out[FAN_SINKS] = {0};
     json_t *o = json_object();
     for (unsigned i = 0; i < t->n_outputs; i++) {
         out[i] = point_output(p, t->outputs[i]);

@@ -279,9 +279,9 @@ static int start(struct listener *s, struct error *err)
 int listener_new(struct loop *loop, const struct listener_conf *conf, struct listener **ret,
                  struct error *err)
 {
-    struct listener *s = conf->n_outputs <= RECEIVER_OUTPUTS ? calloc(1, sizeof(*s)) : NULL;
+    struct listener *s = conf->n_outputs <= FAN_SINKS ? calloc(1, sizeof(*s)) : NULL;
     if (!s) {
-        return error_sys(err, conf->n_outputs > RECEIVER_OUTPUTS ? EINVAL : ENOMEM,
+        return error_sys(err, conf->n_outputs > FAN_SINKS ? EINVAL : ENOMEM,
                          "cannot start the link");
     }
     history_init(&s->history, HISTORY_MAX);

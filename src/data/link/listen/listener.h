@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/history.h"
+#include "data/fan.h"
 #include "data/link/handshake.h"
 #include "data/link/receive/receiver.h"
 
@@ -41,7 +42,7 @@ struct listener_conf {
     void *user;
 };
 
-/* -EINVAL: more outputs than RECEIVER_OUTPUTS. */
+/* -EINVAL: more outputs than FAN_SINKS. */
 int listener_new(struct loop *loop, const struct listener_conf *conf, struct listener **ret,
                  struct error *err);
 /* Tells the taps, closes all books and ends the data threads; outputs can be finished then, and
@@ -64,7 +65,7 @@ void listener_set_allow(struct listener *s, struct allow_list *list, struct list
  * place: the sums still hold. */
 struct listener_past {
     uint64_t n; /* of points */
-    struct ledger rx, reported, out[RECEIVER_OUTPUTS];
+    struct ledger rx, reported, out[FAN_SINKS];
 };
 
 /* One tap, live or gone, for people and programs. */

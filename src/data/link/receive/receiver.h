@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include "data/fan.h"
 #include "data/link/cookie.h"
 #include "data/point.h"
 #include "data/sink.h"
@@ -21,7 +20,6 @@ enum {
     RECEIVER_THREADS = 16,  /* at most; which one gets a record: its session index modulo all */
     RECEIVER_SLOTS = 16384, /* keys in use; the low bits of a session index are its slot */
     RECEIVER_SESSIONS = 4096,
-    RECEIVER_OUTPUTS = FAN_SINKS,
     /* Bytes for what cannot be given on yet (struct reasm_room): of a session, and of all; each
      * data thread has its part of this. */
     RECEIVER_ROOM = 16 << 20,
