@@ -110,15 +110,14 @@ void ledger_add_up(struct ledger *to, const struct ledger *from)
     }
 }
 
-/* The stage before it on the way, or LEDGER_STAGE_COUNT. */
-static enum ledger_stage before(const struct ledger_way *way, enum ledger_stage stage)
+int ledger_way_place(const struct ledger_way *way, enum ledger_stage stage)
 {
-    for (unsigned k = 1; k < way->n; k++) {
+    for (int k = 0; k < way->n; k++) {
         if (way->at[k] == stage) {
-            return (enum ledger_stage)way->at[k - 1];
+            return k;
         }
     }
-    return LEDGER_STAGE_COUNT;
+    return -1;
 }
 
 static uint64_t out_of(const struct ledger *l, enum ledger_stage stage)
@@ -155,7 +154,8 @@ struct ledger_sum ledger_sum(const struct ledger *l, const struct ledger_way *wa
     }
     if (!in) {
         const struct ledger_way usual = way ? *way : ledger_way_tap(l);
-        s.in = out_of(l, before(&usual, stage));
+        const int place = ledger_way_place(&usual, stage);
+        s.in = place > 0 ? out_of(l, (enum ledger_stage)usual.at[place - 1]) : 0;
     }
     s.in_flight = (int64_t)(s.in + s.made - s.out - s.dropped);
     return s;

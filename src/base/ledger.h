@@ -162,6 +162,8 @@ struct ledger_way {
  * that a pipeline need not have are in it where they have counted something. */
 struct ledger_way ledger_way_tap(const struct ledger *l);
 struct ledger_way ledger_way_collector(const struct ledger *l);
+/* The stage's place on the way, from 0 on; -1: it is not on it. */
+int ledger_way_place(const struct ledger_way *way, enum ledger_stage stage);
 
 static inline uint64_t ledger_get(const struct ledger *l, enum ledger_id id)
 {

@@ -164,16 +164,6 @@ void dialer_send_streams(struct dialer *c)
     }
 }
 
-static bool on_way(const struct ledger_way *way, enum ledger_stage stage)
-{
-    for (unsigned k = 0; k < way->n; k++) {
-        if (way->at[k] == stage) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void fill_report_stream(const struct stream *s, const struct link_sender_progress *p,
                                struct link_report_stream *ret)
 {
@@ -182,7 +172,7 @@ static void fill_report_stream(const struct stream *s, const struct link_sender_
     *ret = (struct link_report_stream){
         .stream = s->id, .frames = p->frames, .datagrams = p->datagrams};
     for (unsigned k = 0; k < LEDGER_COUNT; k++) {
-        ret->has[k] = on_way(way, ledger_info((enum ledger_id)k)->stage);
+        ret->has[k] = ledger_way_place(way, ledger_info((enum ledger_id)k)->stage) >= 0;
         ret->n[k] = ledger_get(l, (enum ledger_id)k);
     }
 }
