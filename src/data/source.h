@@ -2,13 +2,17 @@
  *
  * A source is where a pipeline begins: a capture ring, the link from taps. It is an ops table
  * behind `struct source`, and pushes: when the pipeline (data/pipeline.h) lets it run, it fills the
- * batch and pushes it onwards, as often as it has frames.
+ * batch and pushes it onwards, as often as it has frames. The functions below call its table, and
+ * do nothing where a source has no entry.
  */
 #pragma once
 
 #include "base/batch.h"
 #include "base/ledger.h"
 #include "base/time.h"
+
+struct filter_prog;
+struct ring;
 
 /* The way onwards from a source. push() takes the batch through the stages into the sink; then it
  * is empty, and the memory of its frames belongs to the source again. */
@@ -37,4 +41,28 @@ struct source_ops {
     /* To poll for POLLIN; -1: there is none now. */
     int (*fd)(const struct source *s);
     void (*free)(struct source *s);
+    /* These may be NULL. */
+    void (*swap)(struct source *s, struct ring *ring);
+    int (*filter)(struct source *s, const struct filter_prog *prog);
+    void (*stop)(struct source *s);
+    bool (*drained)(struct source *s);
+    void (*count)(struct source *s);
+    uint64_t (*room)(const struct source *s);
+    int (*error)(struct source *s);
 };
+
+/* The interface has another ring now, which is taken over; NULL: it has none. The frames of the one
+ * before are to be read before; what cannot be is counted. */
+void source_swap(struct source *s, struct ring *ring);
+/* Frames that it refuses come in no more. 0 or -errno: then the program before stays. */
+int source_filter(struct source *s, const struct filter_prog *prog);
+/* Takes nothing new from now on; what was taken before can still be read. */
+void source_stop(struct source *s);
+/* After source_stop(): true once all of that was read. */
+bool source_drained(struct source *s);
+/* Asks the kernel for its counts; after a run, so that they include what was read. */
+void source_count(struct source *s);
+/* Bytes of memory for frames that wait to be read; 0: it has none of its own. */
+uint64_t source_room(const struct source *s);
+/* Takes the error that its descriptor tells of: 0 or -errno. */
+int source_error(struct source *s);

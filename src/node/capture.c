@@ -10,15 +10,15 @@
 #include "base/time.h"
 #include "data/link/send/tx.h"
 #include "data/pipeline.h"
-#include "data/source/ring.h"
+#include "data/sources.h"
 #include "data/stage/tunnel.h"
 #include "data/thread.h"
 #include "model/amplify.h"
 
 enum {
-    IDLE_MS = 500,  /* how often an idle thread looks after its counts */
-    DRAIN_MS = 20,  /* poll while the ring is emptied at the end */
-    RING_MS = 3000, /* for that */
+    IDLE_MS = 500,    /* how often an idle thread looks after its counts */
+    DRAIN_MS = 20,    /* poll while the source is emptied at the end */
+    SOURCE_MS = 3000, /* for that */
     COMMANDS = 64,
     EVENTS = 16,      /* that the control thread has not taken yet */
     TEST_MS = 2,      /* poll in an experiment: within a bin of the model's */
@@ -41,10 +41,10 @@ struct capture {
     struct thread *thread;
     bool stopping; /* takes no more frames, and ends when it has sent what it has */
     bool paused;   /* nothing is read or sent, so that it can be told whether frames fall away */
-    bool swapping; /* the ring is emptied, and `next` comes after it */
+    bool swapping; /* the source is emptied, and the ring `next` comes after it */
     struct ring *next;
-    struct mono ring_end, backlog_end; /* not waited for longer */
-    bool held;                         /* as the sink was told */
+    struct mono source_end, backlog_end; /* not waited for longer */
+    bool held;                           /* as the sink was told */
     uint32_t reports_seen;
     struct awake ran;    /* when the thread last woke */
     uint32_t stood_told; /* the control thread's: how often, as it was told */
@@ -68,7 +68,7 @@ struct capture {
 
 static void publish(struct capture *cap)
 {
-    ring_source_count(cap->pipeline.source);
+    source_count(cap->pipeline.source);
     ledger_publish(&cap->ledger, &cap->counting, &cap->pipeline.way);
     struct link_sender_progress p = link_tx_progress(cap->pipeline.sink);
     atomic_store_explicit(&cap->frames, p.frames, memory_order_relaxed);
@@ -76,21 +76,23 @@ static void publish(struct capture *cap)
     atomic_store_explicit(&cap->published_serial, cap->serial, memory_order_release);
 }
 
-/* From now on nothing new comes into the ring. */
-static void close_ring(struct capture *cap)
+/* From now on the source takes nothing new. */
+static void close_source(struct capture *cap)
 {
-    struct ring *ring = ring_source_ring(cap->pipeline.source);
-    cap->ring_end = mono_add_ms(mono_now(), RING_MS);
-    if (ring) {
-        ring_stop(ring);
-    }
+    cap->source_end = mono_add_ms(mono_now(), SOURCE_MS);
+    source_stop(cap->pipeline.source);
 }
 
 /* True once all that was accepted is read, or will never be. */
-static bool ring_emptied(struct capture *cap)
+static bool source_emptied(struct capture *cap)
 {
-    struct ring *ring = ring_source_ring(cap->pipeline.source);
-    return !ring || ring_drained(ring) || mono_due(mono_now(), cap->ring_end);
+    return source_drained(cap->pipeline.source) || mono_due(mono_now(), cap->source_end);
+}
+
+static void fail(struct capture *cap, int e)
+{
+    atomic_store(&cap->error, e);
+    wake_signal(cap->control);
 }
 
 /* ---- commands, in the thread ---- */
@@ -132,11 +134,9 @@ static void take_filter(void *owner, void *arg)
 {
     struct capture *cap = owner;
     struct command *c = arg;
-    struct ring *ring = ring_source_ring(cap->pipeline.source);
-    int r = ring ? ring_set_filter(ring, c->prog.insns, c->prog.n, NULL) : 0;
+    int r = source_filter(cap->pipeline.source, &c->prog);
     if (r < 0) {
-        atomic_store(&cap->error, -r);
-        wake_signal(cap->control);
+        fail(cap, -r);
     }
     cap->tunnel.has_flow = c->has_flow;
     cap->tunnel.flow = c->flow;
@@ -146,7 +146,7 @@ static void take_filter(void *owner, void *arg)
 static void take_ring(void *owner, void *arg)
 {
     struct capture *cap = owner;
-    close_ring(cap);
+    close_source(cap);
     cap->next = TAKE_PTR(((struct command *)arg)->ring);
     cap->swapping = true;
 }
@@ -157,7 +157,7 @@ static void carry_out_all(struct capture *cap)
     while (!cap->swapping && thread_next(cap->thread)) {
     }
     if (!cap->swapping && !cap->stopping && thread_stopping(cap->thread)) {
-        close_ring(cap);
+        close_source(cap);
         cap->stopping = true;
         cap->backlog_end = mono_add_ms(mono_now(), LINK_SENDER_DRAIN_MS);
     }
@@ -200,13 +200,13 @@ static void tell(void *user, enum history_kind kind, const char *words)
     }
 }
 
-/* Half of the ring is full, about. */
+/* Half of the room for frames that wait is full, about. */
 static bool is_pressed(struct capture *cap, uint64_t waiting)
 {
-    struct ring *ring = ring_source_ring(cap->pipeline.source);
+    uint64_t room = source_room(cap->pipeline.source);
     uint64_t frames = ledger_get(&cap->counting, LEDGER_RING_OUT);
     uint64_t each = frames ? ledger_get(&cap->counting, LEDGER_RING_BYTES) / frames : 0;
-    return ring && waiting * (each + ENTRY_HEAD) > ring_size(ring) / 2;
+    return room > 0 && waiting * (each + ENTRY_HEAD) > room / 2;
 }
 
 /* Do frames come because frames were sent? True when nothing is to be read or sent, so that it can
@@ -216,7 +216,7 @@ static bool pauses(struct capture *cap)
     struct amplify *a = &cap->amplify;
     const struct ledger *l = &cap->counting;
     if (amplify_testing(a)) { /* else as counted after the last run */
-        ring_source_count(cap->pipeline.source);
+        source_count(cap->pipeline.source);
     }
     struct amplify_seen seen = {
         .frames = ledger_get(l, LEDGER_RING_IN),
@@ -246,7 +246,7 @@ static bool pauses(struct capture *cap)
 /* When stopping: is the ring empty, and what waits gone or past hope? */
 static bool finished(struct capture *cap)
 {
-    return ring_emptied(cap) &&
+    return source_emptied(cap) &&
            (!link_tx_may_send(cap->pipeline.sink) || mono_due(mono_now(), cap->backlog_end));
 }
 
@@ -264,7 +264,11 @@ static int move(struct capture *cap, bool *ret_more)
 {
     look(cap);
     unsigned most = amplify_testing(&cap->amplify) ? TEST_BATCHES : PIPELINE_BATCHES;
-    *ret_more = pipeline_run(&cap->pipeline, most, mono_now()) == SOURCE_MORE;
+    int r = pipeline_run(&cap->pipeline, most, mono_now());
+    if (r < 0) {
+        fail(cap, -r);
+    }
+    *ret_more = r == SOURCE_MORE;
     pipeline_flush(&cap->pipeline);
     int drain = link_tx_waits(cap->pipeline.sink) ? link_tx_drain(cap->pipeline.sink) : -1;
     publish(cap);
@@ -293,9 +297,7 @@ static int capture_fd(const void *owner)
 static void look_at_error(struct capture *cap, short revents)
 {
     if (revents & (POLLERR | POLLHUP)) {
-        int e = ring_error(ring_source_ring(cap->pipeline.source));
-        atomic_store(&cap->error, -e);
-        wake_signal(cap->control);
+        fail(cap, -source_error(cap->pipeline.source));
     }
 }
 
@@ -312,8 +314,8 @@ static int capture_run(void *owner, short revents)
         return TEST_MS;
     }
     int drain = move(cap, &more);
-    if (cap->swapping && !more && ring_emptied(cap)) {
-        ring_source_swap(cap->pipeline.source, TAKE_PTR(cap->next));
+    if (cap->swapping && !more && source_emptied(cap)) {
+        source_swap(cap->pipeline.source, TAKE_PTR(cap->next));
         cap->swapping = false;
         publish(cap);
         carry_out_all(cap);
@@ -329,10 +331,9 @@ static void capture_end(void *owner, int error)
     (void)error; /* what follows is the same */
     link_tx_give_up(cap->pipeline.sink);
     publish(cap);
-    struct ring *ring = ring_source_ring(cap->pipeline.source);
-    if (ring &&
-        ring_drained(ring)) { /* closing takes the kernel a while: here, many do it at once */
-        ring_source_swap(cap->pipeline.source, NULL);
+    if (source_drained(cap->pipeline.source)) { /* closing takes the kernel a while: here, many do
+                                                 * it at once */
+        source_swap(cap->pipeline.source, NULL);
     }
     atomic_store_explicit(&cap->done, true, memory_order_release);
     wake_signal(cap->control);
@@ -484,9 +485,10 @@ static const struct link_sender_ops sender_ops = {
 
 /* ---- its life ---- */
 
-static int build(struct capture *cap, struct ring *ring, const struct capture_conf *conf)
+static int build(struct capture *cap, const struct capture_conf *conf)
 {
-    int r = ring_source_new(ring, &cap->counting, &cap->pipeline.source);
+    const struct source_wishes interface = {.name = conf->name, .ledger = &cap->counting};
+    int r = source_make(&interface, &cap->pipeline.source);
     if (r == 0) {
         r = link_tx_new(conf->stream, &cap->counting, conf->backlog, &cap->pipeline.sink);
     }
@@ -500,19 +502,17 @@ static int build(struct capture *cap, struct ring *ring, const struct capture_co
     return r;
 }
 
-int capture_start(struct ring *ring, const struct capture_conf *conf, struct capture **ret,
-                  struct error *err)
+int capture_start(const struct capture_conf *conf, struct capture **ret, struct error *err)
 {
     struct capture *cap = calloc(1, sizeof(*cap));
     if (!cap) {
-        ring_free(ring);
         return error_sys(err, ENOMEM, "cannot watch %s", conf->name);
     }
     cap->sender.ops = &sender_ops;
     cap->control = conf->control;
     amplify_init(&cap->amplify, conf->seed, mono_now());
     cap->told = queue_new(EVENTS);
-    int r = build(cap, ring, conf);
+    int r = build(cap, conf);
     r = r == 0 && !cap->told ? -ENOMEM : r;
     if (r == 0) {
         char name[16];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A tap's data thread: one for each interface, running ring -> stages -> link. It sleeps
- * in poll until the kernel hands a block over, the control thread wants something, or some of the
- * backlog may go, and never spins. The two threads share a queue of commands and what is published
- * below, nothing else.
+ * A tap's data thread: one for each interface, running source -> stages -> link, where the source
+ * is the interface's (data/sources.h). It sleeps in poll until the source has frames, the control
+ * thread wants something, or some of the backlog may go, and never spins. The two threads share a
+ * queue of commands and what is published below, nothing else.
  */
 #pragma once
 
@@ -29,9 +29,8 @@ struct capture_conf {
     struct backlog_pool *backlog; /* the budget of all captures' backlogs; NULL: they have none */
 };
 
-/* Starts the thread; takes `ring` over, also on failure; NULL: there is none yet. */
-int capture_start(struct ring *ring, const struct capture_conf *conf, struct capture **ret,
-                  struct error *err);
+/* Starts the thread, without a ring. */
+int capture_start(const struct capture_conf *conf, struct capture **ret, struct error *err);
 /* Ends the thread, if capture_stop did not, and frees everything. Takes NULL. */
 void capture_free(struct capture *cap);
 
@@ -56,5 +55,5 @@ const struct ledger_way *capture_way(const struct capture *cap);
 /* The oldest event that it has told and that was not taken yet, without number and time, or NULL;
  * the caller frees it. The interface gives what was sent, or a stage tells something. */
 struct history_event *capture_take_event(struct capture *cap);
-/* Takes the ring's last error: 0, or a positive errno. */
+/* Takes the source's last error: 0, or a positive errno. */
 int capture_take_error(struct capture *cap);

@@ -53,7 +53,7 @@ static int start(void *user, struct interface *i, const struct interface_kind *k
                          "%s is not tapped: too many interfaces came and went in a few minutes",
                          i->name);
     }
-    int r = capture_start(NULL, &cc, &i->capture, err);
+    int r = capture_start(&cc, &i->capture, err);
     if (r < 0) {
         return r;
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage and an output are each one file and one row: a copy of the source gets some, and they run in the programs."""
+"""A stage, an output and a source are each one file and one row: a copy of the tree gets some, and they run in the programs."""
 
 import json
 import shutil
@@ -149,6 +149,107 @@ int tally_output(const struct output_wishes *w, struct sink **ret, struct error 
 """
 OUTPUT_ROW = "X(TALLY, tally)"
 
+SOURCE = """/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Interfaces whose names begin with "pattern" give frames of this file's own: as many as it says,
+ * from the first filter on, which the tap sets once it has a session.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "data/sources.h"
+
+enum {
+    LEN = 100,
+    EACH = 10, /* in a batch, every EVERY_MS */
+    EVERY_MS = 5,
+};
+
+struct pattern_source {
+    struct source source;
+    struct ledger *ledger;
+    unsigned left;
+    struct mono next;
+    uint8_t frame[LEN];
+};
+
+static int pattern_run(struct source *s, struct batch_out *o, unsigned batches, struct mono now)
+{
+    struct pattern_source *p = (struct pattern_source *)s;
+    (void)batches;
+    if (!mono_due(now, p->next)) {
+        return SOURCE_DRY;
+    }
+    while (p->left > 0 && o->batch->n < EACH) {
+        o->batch->f[o->batch->n++] =
+            (struct frame){.data = p->frame, .datalen = LEN, .caplen = LEN, .origlen = LEN};
+        p->left--;
+    }
+    ledger_add(p->ledger, LEDGER_RING_IN, o->batch->n);
+    ledger_add(p->ledger, LEDGER_RING_OUT, o->batch->n);
+    o->push(o);
+    p->next = p->left > 0 ? mono_add_ms(now, EVERY_MS) : (struct mono){0};
+    return SOURCE_DRY;
+}
+
+static struct mono pattern_due(const struct source *s)
+{
+    return ((const struct pattern_source *)s)->next;
+}
+
+static int pattern_fd(const struct source *s)
+{
+    (void)s;
+    return -1;
+}
+
+static int pattern_filter(struct source *s, const struct filter_prog *prog)
+{
+    struct pattern_source *p = (struct pattern_source *)s;
+    (void)prog; /* it takes all */
+    if (p->left > 0 && p->next.ns == 0) {
+        p->next = mono_now();
+    }
+    return 0;
+}
+
+static void pattern_free(struct source *s)
+{
+    free(s);
+}
+
+static const struct source_ops ops = {
+    .kind = "pattern",
+    .counts = LEDGER_RING,
+    .run = pattern_run,
+    .due = pattern_due,
+    .fd = pattern_fd,
+    .free = pattern_free,
+    .filter = pattern_filter,
+};
+
+int pattern_source(const struct source_wishes *w, struct source **ret)
+{
+    if (strncmp(w->name, "pattern", 7) != 0) {
+        return 0;
+    }
+    struct pattern_source *p = calloc(1, sizeof(*p));
+    if (!p) {
+        return -ENOMEM;
+    }
+    p->source.ops = &ops;
+    p->ledger = w->ledger;
+    p->left = 1000;
+    memset(p->frame, 0xff, 6);
+    memcpy(p->frame + 6, "\\2\\0\\0\\0\\0\\1\\x88\\xb5 a pattern", 18);
+    *ret = &p->source;
+    return 0;
+}
+"""
+SOURCE_ROW = "X(PATTERN, pattern)"
+
 
 def insert(path, after, text):
     """Puts a line behind the one that has `after` in it, in a file of the copy."""
@@ -165,11 +266,17 @@ def add_row(path, last, row):
     path.write_text(path.read_text().replace(f"{last}\n", f"{last} \\\n"))
 
 
-def add(tree, name, text, beside, table, last, row):
-    """A file beside another one of the same kind, and a row."""
+def put_before(path, first, row):
+    """Puts the row before the one that has to be the last."""
+    text = path.read_text()
+    assert text.count(first) == 1, (path, first)
+    path.write_text(text.replace(first, f"{row} {first}"))
+
+
+def add(tree, name, text, beside):
+    """A file beside another one of the same kind."""
     (tree / "src/data" / name).write_text(text)
     insert(tree / "src/data/meson.build", f"'{beside}'", f"  '{name}',")
-    add_row(tree / "src" / table, last, row)
 
 
 @pytest.fixture(scope="module")
@@ -181,8 +288,12 @@ def other_farspan():
         shutil.copytree(ROOT / folder, tree / folder)
     for name in ("meson.build", "meson_options.txt"):
         shutil.copy2(ROOT / name, tree / name)
-    add(tree, "stage/odd.c", STAGE, "stage/cut.c", "base/stages.h", "OWN(CUT, cut, TAP, CUT)", STAGE_ROW)
-    add(tree, "sink/tally.c", OUTPUT, "sink/device.c", "data/outputs.h", "X(FILE, file)", OUTPUT_ROW)
+    add(tree, "stage/odd.c", STAGE, "stage/cut.c")
+    add_row(tree / "src/base/stages.h", "OWN(CUT, cut, TAP, CUT)", STAGE_ROW)
+    add(tree, "sink/tally.c", OUTPUT, "sink/device.c")
+    add_row(tree / "src/data/outputs.h", "X(FILE, file)", OUTPUT_ROW)
+    add(tree, "source/pattern.c", SOURCE, "source/ring.c")
+    put_before(tree / "src/data/sources.h", "X(RING, ring)", SOURCE_ROW)
     for argv in (["meson", "setup", "-Dtests=false", "--werror", tree / "build", tree], ["ninja", "-C", tree / "build", "farspan"]):
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
@@ -250,3 +361,29 @@ def test_an_output_stands_beside_the_others(lab, other_farspan, monkeypatch):
     assert (written["in"], written["in_flight"]) == (FRAMES // 4, 0)
     assert 0 < written["drops"]["too_long"] == written["in"] - written["out"] < written["in"]
     assert one(ledger["outputs"], "tally")["state"] == "ok"
+
+
+def test_a_source_stands_beside_the_ring(lab, other_farspan, monkeypatch):
+    """The interface that it takes gives its frames, and the other one what its ring has; either is carried and counted as usual."""
+    monkeypatch.setenv("FARSPAN", str(other_farspan))
+    name, port = own_name("pattern"), own_port()
+    lab.ip(lab.tap, "link", "add", "pattern0", "type", "veth", "peer", "name", "other0")
+    lab.ip(lab.tap, "link", "set", "pattern0", "up")
+    written = lab.folder / "collector.pcapng"
+    collector = Collector(lab, key=None, port=port, device=None, file=written)
+    tap = Tap(lab, key=None, name=name, to=f"10.77.0.2:{port}", interfaces=["pattern0", "mon0"])
+    framegen(lab, FRAMES, pps=5000)
+
+    def arrived():
+        interfaces = one(status(f"collector-{port}")["taps"])["interfaces"]
+        return [i["stages"]["link_rx"]["out"] for i in interfaces] == [FRAMES // 2] * 2
+
+    wait_until(arrived, 20, lambda: status(name)["interfaces"])
+    ledger, there = tap.finish(), one(collector.finish()["taps"])
+    for interface in ("pattern0", "mon0"):
+        here = one(ledger["interfaces"], interface)["stages"]
+        assert (here["ring"]["in"], here["ring"]["out"], drops(here["ring"])) == (FRAMES, FRAMES, 0), here
+        assert (here["link_tx"]["in"], here["link_tx"]["out"]) == (FRAMES // 2, FRAMES // 2), here
+        file = one([o for o in one(there["interfaces"], interface)["outputs"] if o["kind"] == "file"])
+        assert (file["in"], file["out"]) == (FRAMES // 4, FRAMES // 4), file
+    assert written.read_bytes().count(b"\x88\xb5 a pattern") == FRAMES // 4

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "data/sources.h"
+#include "sys/filter.h"
 
 struct ring_source {
     struct source source;
@@ -72,28 +74,6 @@ static void ring_source_free(struct source *s)
     free(s);
 }
 
-static const struct source_ops ops = {
-    .kind = "ring",
-    .counts = LEDGER_RING,
-    .run = ring_source_run,
-    .fd = ring_source_fd,
-    .free = ring_source_free,
-};
-
-int ring_source_new(struct ring *ring, struct ledger *ledger, struct source **ret)
-{
-    struct ring_source *rs = calloc(1, sizeof(*rs));
-    if (!rs) {
-        ring_free(ring);
-        return -ENOMEM;
-    }
-    rs->source.ops = &ops;
-    rs->ring = ring;
-    rs->ledger = ledger;
-    *ret = &rs->source;
-    return 0;
-}
-
 /* To the kernel, room that it took for nothing is dropped as well. */
 static void show(struct ring_source *rs, uint64_t seen, uint64_t dropped)
 {
@@ -103,7 +83,7 @@ static void show(struct ring_source *rs, uint64_t seen, uint64_t dropped)
     ledger_set(rs->ledger, LEDGER_RING_OFFLOAD, unfilled);
 }
 
-void ring_source_count(struct source *s)
+static void ring_source_count(struct source *s)
 {
     struct ring_source *rs = of(s);
     uint64_t seen = 0, dropped = 0;
@@ -112,7 +92,7 @@ void ring_source_count(struct source *s)
     }
 }
 
-void ring_source_swap(struct source *s, struct ring *ring)
+static void ring_source_swap(struct source *s, struct ring *ring)
 {
     struct ring_source *rs = of(s);
     uint64_t seen = 0, dropped = 0;
@@ -127,6 +107,65 @@ void ring_source_swap(struct source *s, struct ring *ring)
     ring_free(rs->ring);
     rs->ring = ring;
     rs->read = 0;
+}
+
+static int ring_source_filter(struct source *s, const struct filter_prog *prog)
+{
+    struct ring *ring = of(s)->ring;
+    return ring ? ring_set_filter(ring, prog->insns, prog->n, NULL) : 0;
+}
+
+static void ring_source_stop(struct source *s)
+{
+    struct ring *ring = of(s)->ring;
+    if (ring) {
+        (void)ring_stop(ring);
+    }
+}
+
+static bool ring_source_drained(struct source *s)
+{
+    struct ring *ring = of(s)->ring;
+    return !ring || ring_drained(ring);
+}
+
+static uint64_t ring_source_room(const struct source *s)
+{
+    const struct ring *ring = ((const struct ring_source *)s)->ring;
+    return ring ? ring_size(ring) : 0;
+}
+
+static int ring_source_error(struct source *s)
+{
+    struct ring *ring = of(s)->ring;
+    return ring ? ring_error(ring) : 0;
+}
+
+static const struct source_ops ops = {
+    .kind = "ring",
+    .counts = LEDGER_RING,
+    .run = ring_source_run,
+    .fd = ring_source_fd,
+    .free = ring_source_free,
+    .swap = ring_source_swap,
+    .filter = ring_source_filter,
+    .stop = ring_source_stop,
+    .drained = ring_source_drained,
+    .count = ring_source_count,
+    .room = ring_source_room,
+    .error = ring_source_error,
+};
+
+int ring_source(const struct source_wishes *w, struct source **ret)
+{
+    struct ring_source *rs = calloc(1, sizeof(*rs));
+    if (!rs) {
+        return -ENOMEM;
+    }
+    rs->source.ops = &ops;
+    rs->ledger = w->ledger;
+    *ret = &rs->source;
+    return 0;
 }
 
 struct ring *ring_source_ring(struct source *s)

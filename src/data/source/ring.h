@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The capture ring (sys/ring.h) as a pipeline's source, with its part of the ledger: what the
- * kernel saw and dropped, what was taken, and what cannot be carried.
+ * The capture ring (sys/ring.h) as a pipeline's source, with its part of the ledger (RING, SELECT):
+ * what the kernel saw and dropped, what was taken, and what cannot be carried. Captures know it as
+ * a row of data/sources.h; its tests look at the ring behind it.
  */
 #pragma once
 
-#include "base/ledger.h"
 #include "data/source.h"
 #include "sys/ring.h"
 
-/* Takes `ring` over, also on failure. The ledger (RING, SELECT) must outlive the source. -ENOMEM.
- */
-int ring_source_new(struct ring *ring, struct ledger *ledger, struct source **ret);
-
-/* Asks the kernel for its counts; after a run, so that they include what was read. */
-void ring_source_count(struct source *s);
-
-/* The ring behind it, for its filter and its end. */
-/* Frames come from another ring now, which is taken over (NULL: from none). What the old one has is
- * to be read before; what cannot be is counted. */
-void ring_source_swap(struct source *s, struct ring *ring);
+/* The ring behind the source, borrowed, or NULL. */
 struct ring *ring_source_ring(struct source *s);

@@ -4,6 +4,7 @@
  * gives.
  */
 #include "data/source/ring.h"
+#include "data/sources.h"
 #include "sys/ring_testing.h"
 
 enum {
@@ -43,7 +44,10 @@ static void set_up(struct bench *b, uint32_t bytes, uint32_t block)
     memset(b, 0, sizeof(*b));
     b->out = (struct batch_out){&b->batch, count_frames};
     b->tap = tun_device("t0", IFF_TAP | IFF_VNET_HDR);
-    assert_int_equal(ring_source_new(ring_of("t0", bytes, block), &b->ledger, &b->source), 0);
+    const struct source_wishes w = {.name = "t0", .ledger = &b->ledger};
+    assert_int_equal(source_make(&w, &b->source), 0);
+    assert_string_equal(b->source->ops->kind, "ring");
+    source_swap(b->source, ring_of("t0", bytes, block));
 }
 
 static void tear_down(struct bench *b)
@@ -78,7 +82,7 @@ static void read_until(struct bench *b, uint64_t n)
             wait_readable(ring_source_ring(b->source), 20);
         }
     }
-    ring_source_count(b->source);
+    source_count(b->source);
 }
 
 static uint64_t count(const struct bench *b, enum ledger_id id)
@@ -136,7 +140,7 @@ static uint64_t overfill(struct bench *b)
     put_plain(b, FRAMES);
     uint64_t dropped = wait_seen(b, FRAMES);
     assert_true(dropped > 0);
-    assert_int_equal(ring_stop(ring_source_ring(b->source)), 0);
+    source_stop(b->source);
     return dropped;
 }
 
@@ -164,14 +168,14 @@ static void another_ring(void **state)
     read_until(&b, 4);
     put_plain(&b, 10);
     assert_int_equal(wait_seen(&b, 14), 0);
-    ring_source_swap(b.source, NULL);
+    source_swap(b.source, NULL);
     assert_null(ring_source_ring(b.source));
     assert_int_equal(b.source->ops->run(b.source, &b.out, 1, mono_now()), SOURCE_DRY);
     assert_int_equal(b.source->ops->fd(b.source), -1);
     assert_int_equal(count(&b, LEDGER_RING_IN), 14);
     assert_int_equal(count(&b, LEDGER_RING_GONE), 10);
     assert_int_equal(ledger_sum(&b.ledger, NULL, LEDGER_RING).in_flight, 0);
-    ring_source_swap(b.source, ring_of("t0", 0, 0));
+    source_swap(b.source, ring_of("t0", 0, 0));
     put_plain(&b, 3);
     read_until(&b, 7);
     assert_int_equal(count(&b, LEDGER_RING_IN), 17);
@@ -192,7 +196,7 @@ static void a_full_ring_is_given_up(void **state)
         assert_in_range(b.source->ops->run(b.source, &b.out, 1, mono_now()), 0, 1);
         not_after(end);
     }
-    ring_source_swap(b.source, NULL);
+    source_swap(b.source, NULL);
     assert_int_equal(count(&b, LEDGER_RING_FULL), dropped);
     assert_int_equal(count(&b, LEDGER_RING_GONE), FRAMES - dropped - b.frames);
     assert_int_equal(ledger_sum(&b.ledger, NULL, LEDGER_RING).in_flight, 0);
