@@ -302,7 +302,7 @@ def check_help(run, tree):
         files = {
             "man/farspan.1.scd": MAN,
             "man/farspan-go.1.scd": MAN_GO,
-            "completion/farspan.bash": BASH,
+            "completion/farspan": BASH,
             "completion/_farspan": ZSH,
         }
         files.update({name.replace("__", "/"): text for name, text in changed.items()})
@@ -341,7 +341,7 @@ def test_help_knows_less(check_help):
 def test_help_new_command(check_help):
     done = check_help({"": HELP[""] + "  stop    end it\n"})
     assert done.returncode == 1
-    for place in ("man/farspan.1.scd", "completion/farspan.bash", "completion/_farspan", "pages"):
+    for place in ("man/farspan.1.scd", "completion/farspan", "completion/_farspan", "pages"):
         assert any(place in line and "stop" in line for line in done.stdout.splitlines())
 
 

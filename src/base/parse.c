@@ -42,7 +42,7 @@ int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, ui
     return 0;
 }
 
-static void size_words(uint64_t v, char ret[24])
+void parse_size_words(uint64_t v, char ret[24])
 {
     static const char *const unit[] = {"", "K", "M", "G"};
     unsigned i = 0;
@@ -70,8 +70,8 @@ int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint
     }
     if (r < 0 || v > max / unit || (v * unit < min && !(zero && v == 0))) {
         char from[24], to[24];
-        size_words(min, from);
-        size_words(max, to);
+        parse_size_words(min, from);
+        parse_size_words(max, to);
         return error_set(err, ERANGE, "%s: %s is not between %s and %s%s", what, text, from, to,
                          zero ? ", nor 0" : "");
     }

@@ -19,6 +19,9 @@ int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, ui
 int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint64_t max,
                uint64_t *ret, struct error *err);
 
+/* The size as parse_size reads it, with the largest unit that does. */
+void parse_size_words(uint64_t v, char ret[24]);
+
 /* A time in milliseconds: a whole number with "ms" or "s" after it, in [min, max] milliseconds.
  * -EINVAL, -ERANGE with a sentence. */
 int parse_ms(const char *text, const char *what, uint32_t min, uint32_t max, uint32_t *ret,

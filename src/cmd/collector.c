@@ -107,7 +107,7 @@ static int engine(struct command *c, struct error *err)
     collector_stop(c->collector);
     collector_summary(c->collector);
     ok = ok && !collector_outputs(c->collector)->failed;
-    r = c->line.json ? program_print(collector_document(c->collector), err) : 0;
+    r = c->line.common.json ? program_print(collector_document(c->collector), err) : 0;
     return r < 0 ? r : ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -145,6 +145,6 @@ int cmd_collector(int argc, char **argv)
         say("collector", "%s", err.text);
     }
     secrets_done(&c.secrets);
-    free(c.line.secret.passphrase);
+    collector_line_done(&c.line);
     return r < 0 ? EXIT_FAILURE : r;
 }

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The command line of `farspan collector` in its parts: rows (collector_options.c) and options
- * whose value has a form (collector_values.c).
+ * The command line of `farspan collector` in its parts: rows (collector_rows.c), their table
+ * (collector_options.c), and options whose value has a form (collector_values.c).
  */
 #pragma once
 
-#include "cmd/options_row.h"
+#include "cmd/common_options.h"
 #include "cmd/secret_options.h"
 #include "node/collector.h"
 
 struct collector_line {
-    struct collector_conf conf; /* is first: rows of options without an offset write there */
-    bool json;
+    struct collector_conf conf;   /* is first: rows of options without an offset write there */
     struct secret_options secret; /* its list of taps is conf.allow, too */
+    struct common_options common;
+    char *text; /* of the configuration file; owned */
 };
 
 /* Reads argv; EXIT_SUCCESS to go on, else -1 - exit status. */
 int collector_parse(struct collector_line *l, int argc, char **argv);
+void collector_line_done(struct collector_line *l);
 
 /* ---- among the parts ---- */
 
-/* The setters of rows; each writes to a struct collector_conf. */
-option_set collector_set_port, collector_set_threads, collector_set_device, collector_set_order,
-    collector_set_queue;
+/* The setter of a row, which writes to a struct collector_conf. */
+conf_set collector_set_device;
+
+extern const struct conf_group collector_from_group, collector_to_group;

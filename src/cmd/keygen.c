@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/tables.h"
 #include "sys/crypto/kdf.h"
 #include "sys/crypto/keys.h"
 
@@ -24,11 +26,17 @@ struct keygen {
     const char *path;
 };
 
-static const struct option_row rows[] = {
-    {'o', "output", "FILE", "where the private key goes", OPTION_TEXT(struct keygen, path)},
+static const struct conf_row rows[] = {
+    {'o', "output", "FILE", "where the private key goes", CONF_TEXT_AT(struct keygen, path),
+     .offer = CONF_FILE,
+     .manual = "Write the private key to _FILE_, which gets mode 0600. A file that exists is\n"
+               "not overwritten."},
 };
 
-static const struct option_table table = {"keygen", intro, 24, false, rows, ARRAY_SIZE(rows)};
+static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
+static const struct conf_part part = {&group, 0};
+static const struct conf_table table = {"keygen", &part, 1};
+const struct options keygen_options = {&table, intro, 24, NULL, NULL, CONF_NOTHING};
 
 static int write_key(const char *path, const char *text)
 {
@@ -84,7 +92,7 @@ static int generate(const char *path)
 int cmd_keygen(int argc, char **argv)
 {
     struct keygen k = {NULL};
-    int r = options_parse(&table, &k, argc, argv);
+    int r = options_parse(&keygen_options, &k, argc, argv, NULL);
     if (r != 0) {
         return -1 - r;
     }

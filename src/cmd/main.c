@@ -8,17 +8,8 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/commands.h"
 #include "sys/crypto/kdf.h"
-
-static const struct {
-    const char *name, *help;
-    int (*run)(int argc, char **argv);
-} commands[] = {
-    {"tap", "capture from interfaces and send the frames to a collector", cmd_tap},
-    {"collector", "receive from taps; to a virtual interface, a file, a pipe", cmd_collector},
-    {"keygen", "make a key pair for a tap or a collector", cmd_keygen},
-    {"status", "show the ledger of the taps and collectors on this host", cmd_status},
-};
 
 static void print_help(void)
 {
@@ -30,7 +21,7 @@ static void print_help(void)
         "makes them appear at home as a SPAN port would.\n"
         "\n"
         "Commands:");
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+    for (size_t i = 0; i < commands_n; i++) {
         printf("  %-12s %s\n", commands[i].name, commands[i].help);
     }
     puts("\n"
@@ -51,7 +42,7 @@ int main(int argc, char **argv)
         puts("farspan " FARSPAN_VERSION);
         return EXIT_SUCCESS;
     }
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+    for (size_t i = 0; i < commands_n; i++) {
         if (strcmp(word, commands[i].name) == 0) {
             signal(SIGPIPE, SIG_IGN);
             if (crypto_init(&err) < 0) {
@@ -61,6 +52,7 @@ int main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
         }
     }
-    return argc > 1 ? usage_error("", "there is no command \"%s\"", word)
-                    : usage_error("", "a command is needed: tap, collector, keygen or status");
+    return argc > 1
+               ? usage_error("", "there is no command \"%s\"", word)
+               : usage_error("", "a command is needed: tap, collector, keygen, status or check");
 }

@@ -1,74 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/options.h"
 
-#include <getopt.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
-#include "cmd/options_help.h"
+#include "cmd/config.h"
+#include "cmd/options_getopt.h"
 
-/* A row's value for getopt_long, where it has no letter: this and the row's number. */
-enum {
-    LONG_ONLY = 256,
+/* A line of options that is being read. */
+struct line {
+    const struct options *o;
+    struct getopt_strings strings;
+    int argc;
+    char **argv;
+    bool seen[CONF_ROWS];
 };
 
-struct getopt_strings {
-    char letters[2 + 2 * OPTION_ROWS + 1];
-    struct option names[OPTION_ROWS + 1];
-};
-
-int option_flag(void *to, const struct option_given *given)
+/* The number of the next option's row; CONF_ROWS: there is no other; -1: it cannot be read, as
+ * *ret_opt says ('?' or ':'). */
+static int next_row(const struct line *l, int *ret_opt)
 {
-    (void)given;
-    *(bool *)to = true;
-    return 0;
-}
-
-int option_text(void *to, const struct option_given *given)
-{
-    *(const char **)to = given->arg;
-    return 0;
-}
-
-int option_parsed(const struct option_given *given, int r, const struct error *err)
-{
-    return r < 0 ? usage_error(given->command, "%s", err->text) : 0;
-}
-
-static int row_value(const struct option_row *row, size_t i)
-{
-    return row->letter ? row->letter : LONG_ONLY + (int)i;
-}
-
-static void make_strings(const struct option_table *t, struct getopt_strings *ret)
-{
-    const struct option_row *row;
-    struct option *name = ret->names;
-    char *p = ret->letters;
-    if (t->options_first) {
-        *p++ = '+';
-    }
-    *p++ = ':'; /* getopt_long prints nothing; refuse() does */
-    for (size_t i = 0; (row = option_row_at(t, i)); i++) {
-        if (row->letter) {
-            *p++ = row->letter;
-        }
-        if (row->letter && row->arg) {
-            *p++ = ':';
-        }
-        if (row->name) {
-            *name++ = (struct option){row->name, row->arg ? required_argument : no_argument, NULL,
-                                      row_value(row, i)};
-        }
-    }
-    *p = '\0';
-    *name = (struct option){0};
+    *ret_opt = getopt_long(l->argc, l->argv, l->strings.letters, l->strings.names, NULL);
+    return *ret_opt == -1 ? CONF_ROWS : getopt_row(l->o, *ret_opt);
 }
 
 /* getopt_long's '?' and ':' in words. */
-static int refuse(const char *command, char **argv, int opt)
+static int refuse(const struct line *l, int opt)
 {
-    const char *word = argv[optind > 0 ? optind - 1 : 0];
+    const char *command = l->o->table->name, *word = l->argv[optind > 0 ? optind - 1 : 0];
     if (optopt > ' ' && optopt < 127 && strncmp(word, "--", 2) != 0) {
         return usage_error(
             command, opt == ':' ? "option -%c needs a value" : "there is no option -%c", optopt);
@@ -77,48 +36,85 @@ static int refuse(const char *command, char **argv, int opt)
                        word);
 }
 
-static void print_common(const struct option_table *t, int letter)
+static void print_common(const struct options *o, const struct conf_row *row)
 {
-    if (letter == 'h') {
-        options_help(t, stdout);
+    if (row->letter == 'h') {
+        options_help(o, stdout);
     } else {
         puts("farspan " FARSPAN_VERSION);
     }
 }
 
-/* 0, or an exit status. `seen`: the option had an argument before. */
-static int take(const char *command, const struct option_row *row, bool seen, void *conf, char *arg)
+/* 0, or an exit status. */
+static int take(struct line *l, size_t i, void *conf, char *arg)
 {
-    struct option_given given = {command, {'-', row->letter}, arg};
+    const struct conf_row *row = options_row_at(l->o->table, i);
+    const char *command = l->o->table->name;
+    struct error err = {""};
+    char label[CONF_LABEL] = {'-', row->letter};
     if (!row->letter) {
-        snprintf(given.label, sizeof(given.label), "--%s", row->name);
+        snprintf(label, sizeof(label), "--%s", row->name);
     }
-    if (arg && !row->repeat && seen) {
-        return usage_error(command, "%s is given twice", given.label);
+    if (arg && !(row->flags & CONF_REPEAT) && l->seen[i]) {
+        return usage_error(command, "%s is given twice", label);
     }
-    return row->set((char *)conf + row->to, &given);
+    l->seen[i] = true;
+    return conf_put(l->o->table, i, conf, label, arg, &err) < 0
+               ? usage_error(command, "%s", err.text)
+               : 0;
 }
 
-int options_parse(const struct option_table *t, void *conf, int argc, char **argv)
+/* Which rows the line has, and the file that it names; NULL: none, or it is wrong or asks for help,
+ * which is told when it is carried out. */
+static const char *look_ahead(const struct line *l, bool seen[CONF_ROWS])
 {
-    struct getopt_strings s = {0};
-    bool seen[OPTION_ROWS] = {0};
-    int opt, r = 0;
-    make_strings(t, &s);
-    while (r == 0 && (opt = getopt_long(argc, argv, s.letters, s.names, NULL)) != -1) {
-        size_t i = 0;
-        if (opt == '?' || opt == ':') {
-            return -1 - refuse(t->command, argv, opt);
+    const size_t config = conf_find(l->o->table, "config");
+    const char *path = NULL;
+    int i, opt;
+    if (config == CONF_ROWS) {
+        return NULL;
+    }
+    while ((i = next_row(l, &opt)) >= 0 && i < CONF_ROWS) {
+        if (!options_row_at(l->o->table, (size_t)i)->set) {
+            return NULL;
         }
-        while (row_value(option_row_at(t, i), i) != opt) {
-            i++;
+        seen[i] = true;
+        path = (size_t)i == config ? optarg : path;
+    }
+    if (l->o->rest && optind < l->argc) {
+        seen[conf_find(l->o->table, l->o->rest)] = true;
+    }
+    return i < 0 ? NULL : path;
+}
+
+static int carry_out(struct line *l, void *conf)
+{
+    int i, opt, r = 0;
+    while (r == 0 && (i = next_row(l, &opt)) != CONF_ROWS) {
+        if (i < 0) {
+            return -1 - refuse(l, opt);
         }
-        if (!option_row_at(t, i)->set) {
-            print_common(t, opt);
+        const struct conf_row *row = options_row_at(l->o->table, (size_t)i);
+        if (!row->set) {
+            print_common(l->o, row);
             return -1 - EXIT_SUCCESS;
         }
-        r = take(t->command, option_row_at(t, i), seen[i], conf, optarg);
-        seen[i] = true;
+        r = take(l, (size_t)i, conf, optarg);
     }
     return r == 0 ? 0 : -1 - r;
+}
+
+int options_parse(const struct options *o, void *conf, int argc, char **argv, char **ret_text)
+{
+    struct line l = {.o = o, .argc = argc, .argv = argv};
+    bool seen[CONF_ROWS] = {0};
+    getopt_strings(o, &l.strings);
+    conf_defaults(o->table, conf);
+    const char *path = look_ahead(&l, seen);
+    int r = path ? config_load(o->table, o->sections, path, seen, conf, ret_text) : 0;
+    if (r != 0) {
+        return -1 - r;
+    }
+    optind = 0; /* glibc's way to begin again */
+    return carry_out(&l, conf);
 }

@@ -3,50 +3,63 @@
 
 #include <string.h>
 
-#include "base/cleanup.h"
-
 /* The rows of every command, at the end of its help. */
-static const struct option_row common[] = {
-    {'h', "help", NULL, "print this help"},
-    {'V', "version", NULL, "print the version"},
+static const struct conf_row common[] = {
+    {'h', "help", NULL, "print this help", .flags = CONF_LINE, .manual = "Print the options."},
+    {'V', "version", NULL, "print the version", .flags = CONF_LINE, .manual = "Print the version."},
 };
 
-const struct option_row *option_row_at(const struct option_table *t, size_t i)
+const struct conf_row *options_row_at(const struct conf_table *t, size_t i)
 {
-    if (i >= OPTION_ROWS || i >= t->n + ARRAY_SIZE(common)) {
-        return NULL;
+    const struct conf_row *row = conf_row_at(t, i, NULL);
+    for (size_t k = 0; !row && k < ARRAY_SIZE(common); k++) {
+        row = i > k && conf_row_at(t, i - k - 1, NULL) ? &common[k] : NULL;
     }
-    return i < t->n ? &t->rows[i] : &common[i - t->n];
+    return row;
 }
 
-static void print_row(const struct option_row *row, int column, FILE *to)
+/* The lines of the help, of which the first begins in column `at`. */
+static void print_lines(const struct conf_row *row, int at, int column, FILE *to)
 {
-    char head[128], letter[] = {'-', row->letter, '\0'};
-    int n = snprintf(head, sizeof(head), "  %s%s%s%s%s%s", row->letter ? letter : "    ",
-                     row->letter && row->name ? ", " : "", row->name ? "--" : "",
-                     row->name ? row->name : "", row->arg ? " " : "", row->arg ? row->arg : "");
+    for (const char *line = row->help; *line;) {
+        int len = (int)strcspn(line, "\n");
+        const bool last = line[len] == '\0';
+        fprintf(to, "%*s%.*s", column - at, "", len, line);
+        if (last && row->dflt) {
+            fprintf(to, " (default %s)", row->dflt);
+        }
+        fputc('\n', to);
+        line += len + !last;
+        at = 0;
+    }
+}
+
+static void print_row(const struct conf_row *row, int column, FILE *to)
+{
+    char head[128], letter[] = {'-', row->letter, ',', '\0'};
+    int n = snprintf(head, sizeof(head), "  %s --%s%s%s", row->letter ? letter : "   ", row->name,
+                     row->arg ? " " : "", row->arg ? row->arg : "");
     fputs(head, to);
     if (n >= column) {
         fputc('\n', to);
         n = 0;
     }
-    for (const char *line = row->help; *line;) {
-        int len = (int)strcspn(line, "\n");
-        fprintf(to, "%*s%.*s\n", column - n, "", len, line);
-        line += len + (line[len] == '\n');
-        n = 0;
-    }
+    print_lines(row, n, column, to);
 }
 
-void options_help(const struct option_table *t, FILE *to)
+void options_help(const struct options *o, FILE *to)
 {
-    const struct option_row *row = option_row_at(t, 0);
-    fprintf(to, "%s%s", t->intro, row->group ? "" : "\n");
-    for (size_t i = 0; (row = option_row_at(t, i)); i++) {
-        if (row->group) {
-            fprintf(to, "\n%s\n", row->group);
-        } else {
-            print_row(row, t->column, to);
+    fputs(o->intro, to);
+    for (size_t k = 0; k < o->table->n; k++) {
+        const struct conf_group *group = o->table->parts[k].group;
+        if (group->title || k == 0) {
+            fprintf(to, group->title ? "\n%s\n" : "\n", group->title);
         }
+        for (size_t i = 0; i < group->n; i++) {
+            print_row(&group->rows[i], o->column, to);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
+        print_row(&common[i], o->column, to);
     }
 }

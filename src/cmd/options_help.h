@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A command's help, printed from its table of options, for options.c.
+ * A command's options: its table of settings with what stands around it, and the help that is
+ * printed from both.
  */
 #pragma once
 
 #include <stdio.h>
 
-#include "cmd/options_row.h"
+#include "base/conf.h"
 
-/* The row of that number: the table's, then -h and -V, which all commands have; NULL: none. */
-const struct option_row *option_row_at(const struct option_table *t, size_t i);
-void options_help(const struct option_table *t, FILE *to);
+struct options {
+    const struct conf_table *table; /* a row "config" names a file of settings */
+    const char *intro;              /* the help above the options */
+    int column;                     /* of the help at which explanations begin */
+    const char *rest; /* the first word that is no option ends them, and it and those behind it
+                       * stand for this row; NULL: options may stand anywhere */
+    const struct conf_table *const *sections; /* of the file that --config names, to a NULL */
+    enum conf_offer words; /* what a completion offers for words that are no options */
+};
+
+/* The help, as --help prints it. */
+void options_help(const struct options *o, FILE *to);
+
+/* The row of that number: the table's, and then those that every command has, -h and -V. NULL
+ * behind the last. */
+const struct conf_row *options_row_at(const struct conf_table *t, size_t i);

@@ -14,50 +14,55 @@
 
 #include "cmd/cmd.h"
 #include "cmd/options.h"
-#include "cmd/options_help.h"
 
 /* The options of a command that is none. */
 struct conf {
     const char *file, *from;
     bool list, quick;
     unsigned n_words;
+    uint32_t number;
     char words[64];
 };
 
-static int add_word(void *to, const struct option_given *given)
+static int add_word(void *to, const struct conf_given *given, struct error *err)
 {
     struct conf *c = to;
     size_t used = strlen(c->words);
-    assert_string_equal(given->command, "try");
-    snprintf(c->words + used, sizeof(c->words) - used, "%s=%s ", given->label, given->arg);
+    snprintf(c->words + used, sizeof(c->words) - used, "%s=%s ", given->label, given->text);
     c->n_words++;
-    return strcmp(given->arg, "bad") == 0 ? usage_error("try", "no such word") : 0;
+    return strcmp(given->text, "bad") == 0 ? error_set(err, 22, "no such word") : 0;
 }
 
-static int check_from(void *to, const struct option_given *given)
+static int check_from(void *to, const struct conf_given *given, struct error *err)
 {
-    struct error err = {""};
-    *(const char **)to = given->arg;
-    int r = strcmp(given->arg, "here") == 0
-                ? 0
-                : error_set(&err, 22, "%s is not %s", given->label, given->arg);
-    return option_parsed(given, r, &err);
+    *(const char **)to = given->text;
+    return strcmp(given->text, "here") == 0
+               ? 0
+               : error_set(err, 22, "%s is not %s", given->label, given->text);
 }
 
-static const struct option_row rows[] = {
-    {.group = "One way:"},
-    {'w', NULL, "WORD", "a word", add_word, .repeat = true},
-    {'f', "file", "FILE", "first line\nsecond line", OPTION_TEXT(struct conf, file)},
-    {.group = "Another way:"},
-    {0, "from", "PLACE", "from there", check_from, OPTION_AT(struct conf, from, const char *)},
-    {'l', "list", NULL, "list", OPTION_FLAG(struct conf, list)},
-    {0, "longer-than-all-of-them", NULL, "on its own line", OPTION_FLAG(struct conf, quick)},
+static const struct conf_row one[] = {
+    {'w', "word", "WORD", "a word", add_word, .flags = CONF_REPEAT},
+    {'f', "file", "FILE", "first line\nsecond line", CONF_TEXT_AT(struct conf, file)},
 };
-static const struct option_table table = {"try", "Usage: try\n", 22, false, rows, ARRAY_SIZE(rows)};
-static const struct option_table first = {"try", "Usage: try\n", 22, true, rows, ARRAY_SIZE(rows)};
-static const struct option_table plain = {"try", "Usage: try\n", 22, false, rows + 5, 1};
+static const struct conf_row another[] = {
+    {0, "from", "PLACE", "from there", check_from, CONF_AT(struct conf, from, const char *)},
+    {'l', "list", NULL, "list", CONF_FLAG_AT(struct conf, list)},
+    {0, "longer-than-all-of-them", NULL, "on its own line", CONF_FLAG_AT(struct conf, quick)},
+};
+static const struct conf_row more[] = {
+    {0, "number", "N", "a number", CONF_U32_AT(struct conf, number), .max = 9, .dflt = "7"},
+};
+static const struct conf_group groups[] = {{"One way:", one, ARRAY_SIZE(one)},
+                                           {"Another way:", another, ARRAY_SIZE(another)},
+                                           {NULL, more, ARRAY_SIZE(more)}};
+static const struct conf_part parts[] = {{&groups[0], 0}, {&groups[1], 0}, {&groups[2], 0}};
+static const struct conf_table all = {"try", parts, 3}, only_more = {"try", &parts[2], 1};
+static const struct options table = {&all, "Usage: try\n", 22, NULL, NULL, CONF_NOTHING};
+static const struct options first = {&all, "Usage: try\n", 22, "file", NULL, CONF_NOTHING};
+static const struct options plain = {&only_more, "Usage: try\n", 22, NULL, NULL, CONF_NOTHING};
 
-static void assert_help(const struct option_table *t, const char *want)
+static void assert_help(const struct options *t, const char *want)
 {
     char *text = NULL;
     size_t len = 0;
@@ -74,7 +79,7 @@ static void help_has_columns(void **state)
     assert_help(&table, "Usage: try\n"
                         "\n"
                         "One way:\n"
-                        "  -w WORD             a word\n"
+                        "  -w, --word WORD     a word\n"
                         "  -f, --file FILE     first line\n"
                         "                      second line\n"
                         "\n"
@@ -83,11 +88,12 @@ static void help_has_columns(void **state)
                         "  -l, --list          list\n"
                         "      --longer-than-all-of-them\n"
                         "                      on its own line\n"
+                        "      --number N      a number (default 7)\n"
                         "  -h, --help          print this help\n"
                         "  -V, --version       print the version\n");
     assert_help(&plain, "Usage: try\n"
                         "\n"
-                        "  -l, --list          list\n"
+                        "      --number N      a number (default 7)\n"
                         "  -h, --help          print this help\n"
                         "  -V, --version       print the version\n");
 }
@@ -100,7 +106,7 @@ struct run {
     int argc, first; /* the first word that is no option */
 };
 
-static int parse(const struct option_table *t, const char *line, struct run *ret)
+static int parse(const struct options *t, const char *line, struct run *ret)
 {
     FILE *const out = stdout, *const error = stderr;
     char name[] = "try", *argv[16] = {name}, *rest = ret->line, *text = NULL;
@@ -112,7 +118,7 @@ static int parse(const struct option_table *t, const char *line, struct run *ret
     }
     stdout = stderr = open_memstream(&text, &len);
     optind = 0; /* glibc's way to begin again */
-    int r = options_parse(t, &ret->conf, ret->argc, argv);
+    int r = options_parse(t, &ret->conf, ret->argc, argv, NULL);
     ret->first = optind;
     fclose(stderr);
     stdout = out;
@@ -132,6 +138,7 @@ static void rows_are_carried_out(void **state)
     assert_string_equal(r.conf.file, "x");
     assert_string_equal(r.conf.from, "here");
     assert_true(r.conf.list && r.conf.quick);
+    assert_int_equal(r.conf.number, 7);
     assert_int_equal(r.first, r.argc - 1);
     assert_int_equal(parse(&table, "-f -l", &r), 0);
     assert_string_equal(r.conf.file, "-l");
@@ -169,6 +176,7 @@ static void wrong_lines_are_refused(void **state)
         {"--from here -l --from here", "--from is given twice"},
         {"--from there", "--from is not there"},
         {"-w bad -x", "no such word"},
+        {"--number 10", "--number: 10 is not between 0 and 9"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         struct run r = {0};
@@ -187,8 +195,8 @@ static void help_and_version(void **state)
     struct run r = {0};
     assert_int_equal(parse(&table, "-l --version -x", &r), -1 - EXIT_SUCCESS);
     assert_string_equal(r.said, "farspan " FARSPAN_VERSION "\n");
-    assert_int_equal(parse(&plain, "-lh", &r), -1 - EXIT_SUCCESS);
-    assert_non_null(strstr(r.said, "  -l, --list          list\n"));
+    assert_int_equal(parse(&plain, "-h", &r), -1 - EXIT_SUCCESS);
+    assert_non_null(strstr(r.said, "      --number N      a number (default 7)\n"));
     assert_int_equal(parse(&table, "-x --help", &r), -1 - EXIT_USAGE);
 }
 

@@ -2,6 +2,7 @@
  *
  * `farspan status`: what the programs on this host say of themselves, printed.
  */
+#include <getopt.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@
 #include "cmd/options.h"
 #include "cmd/print.h"
 #include "cmd/status_ask.h"
+#include "cmd/tables.h"
 #include "node/document.h"
 
 static const char intro[] =
@@ -25,13 +27,22 @@ struct status {
     bool json, watch;
 };
 
-static const struct option_row rows[] = {
-    {0, "json", NULL, "print one JSON array", OPTION_FLAG(struct status, json)},
+static const struct conf_row rows[] = {
+    {0, "json", NULL, "print one JSON array", CONF_FLAG_AT(struct status, json),
+     .manual = "Print one JSON array, with an object for each tap and collector, on a single\n"
+               "line with *--watch*. The counters are named by stage and reason, as in the\n"
+               "table below; they go up to 2^64-1, as plain numbers. In names of interfaces,\n"
+               "which are bytes, what is no printable ASCII, and the backslash, is \\\\xNN, here\n"
+               "and in all that is shown; *-i* wants the name itself."},
     {'w', "watch", NULL, "print again every second, until interrupted",
-     OPTION_FLAG(struct status, watch)},
+     CONF_FLAG_AT(struct status, watch),
+     .manual = "Print again every second, until interrupted or until what was asked has ended."},
 };
 
-static const struct option_table table = {"status", intro, 24, false, rows, ARRAY_SIZE(rows)};
+static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
+static const struct conf_part part = {&group, 0};
+static const struct conf_table table = {"status", &part, 1};
+const struct options status_options = {&table, intro, 24, NULL, NULL, CONF_STATUS};
 
 static void show(const struct status *s, const json_t *all)
 {
@@ -76,7 +87,7 @@ static int run(const struct status *s)
 int cmd_status(int argc, char **argv)
 {
     struct status s = {0};
-    int r = options_parse(&table, &s, argc, argv);
+    int r = options_parse(&status_options, &s, argc, argv, NULL);
     if (r != 0) {
         return -1 - r;
     }

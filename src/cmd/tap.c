@@ -90,7 +90,7 @@ static int engine(struct command *c, struct error *err)
     tap_start(c->tap);
     bool ok = loop_run(c->program.loop) == EXIT_SUCCESS;
     int status = tap_summary(c->tap, c->line.conf.collector_text, c->line.strict);
-    r = c->line.json ? program_print(tap_document(c->tap), err) : 0;
+    r = c->line.common.json ? program_print(tap_document(c->tap), err) : 0;
     return r < 0 ? r : ok ? status : EXIT_FAILURE;
 }
 
@@ -105,7 +105,7 @@ static int run(struct command *c, struct error *err)
 
 int cmd_tap(int argc, char **argv)
 {
-    static struct command c = {.line.conf.backlog_bytes = 64 << 20, .program.control.fd = -1};
+    static struct command c = {.program.control.fd = -1};
     struct error err = {""};
     int r = tap_parse(&c.line, argc, argv);
     if (r != EXIT_SUCCESS) {
@@ -119,7 +119,6 @@ int cmd_tap(int argc, char **argv)
     program_done(&c.program);
     netns_free(c.grants.netns);
     secrets_done(&c.secrets);
-    tap_conf_done(&c.line.conf);
-    free(c.line.secret.passphrase);
+    tap_line_done(&c.line);
     return r < 0 ? EXIT_FAILURE : r;
 }

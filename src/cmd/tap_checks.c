@@ -2,48 +2,65 @@
  *
  * The checks of `farspan tap` that concern several options together; tap_options.c calls them.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/cmd.h"
+#include "cmd/tables.h"
 #include "cmd/tap_line.h"
 
 /* Options end where the filter begins. A word of a filter does not begin with a dash and a letter;
  * where an expression has to, it stands in quotes, with others. */
-static int check_filter_words(int n, char **words)
+static int check_filter_words(int n, char **words, struct error *err)
 {
     for (int i = 0; i < n; i++) {
         const char *w = words[i] + strspn(words[i], "-");
         if (w > words[i] && ((*w | 0x20) >= 'a' && (*w | 0x20) <= 'z')) {
-            return usage_error("tap",
-                               "\"%s\" stands behind the filter, where no option is read: options "
-                               "come first, the filter is the end",
-                               words[i]);
+            return error_set(err, EINVAL,
+                             "\"%s\" stands behind the filter, where no option is read: options "
+                             "come first, the filter is the end",
+                             words[i]);
         }
     }
     return 0;
 }
 
-int tap_check(struct tap_line *l, int n, char **words)
+static int needs_interface(const void *line, struct error *err)
+{
+    const struct tap_line *l = line;
+    return l->conf.select.n_words > 0
+               ? 0
+               : error_set(err, EINVAL, "an interface is needed: -i INTERFACE (--list shows them)");
+}
+
+static int needs_collector(const void *line, struct error *err)
+{
+    const struct tap_line *l = line;
+    return l->conf.collector_text ? 0
+                                  : error_set(err, EINVAL, "a collector is needed: -c HOST:PORT");
+}
+
+static int needs_key(const void *line, struct error *err)
+{
+    return secret_check(&((const struct tap_line *)line)->secret, false, err);
+}
+
+conf_check *const tap_checks[] = {needs_interface, needs_collector, needs_key, NULL};
+
+int tap_check(struct tap_line *l, int n, char **words, struct error *err)
 {
     struct tap_conf *c = &l->conf;
-    int r = check_filter_words(n, words);
-    if (r != 0) {
+    int r = check_filter_words(n, words, err);
+    r = r < 0 ? r : conf_check_all(tap_checks, l, err);
+    if (r == 0 && l->filter_option && n > 0) {
+        r = error_set(err, EINVAL, "the filter stands either behind -f or in the last words");
+    }
+    if (r < 0) {
         return r;
     }
-    if (c->select.n_words == 0) {
-        return usage_error("tap", "an interface is needed: -i INTERFACE (--list shows them)");
-    }
-    if (!c->collector_text) {
-        return usage_error("tap", "a collector is needed: -c HOST:PORT");
-    }
-    if (l->filter_option && n > 0) {
-        return usage_error("tap", "the filter stands either behind -f or in the last words");
-    }
-    if (l->filter_option) {
-        c->select.filter = strdup(l->filter_option);
-    } else if (n > 0) {
-        c->select.filter = filter_join(words, n);
-    }
-    return secret_check(&l->secret, "tap", false);
+    c->user = l->common.user;
+    c->select.filter = l->filter_option ? strdup(l->filter_option)
+                       : n > 0          ? filter_join(words, n)
+                                        : NULL;
+    return 0;
 }

@@ -1,33 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The command line of `farspan tap` in its parts: rows (tap_options.c), options whose value has a
- * form (tap_values.c), what is checked across options (tap_checks.c), and --list (tap_list.c).
+ * The command line of `farspan tap` in its parts: rows (tap_rows_select.c, tap_rows_link.c), their
+ * table (tap_options.c), options whose value has a form (tap_values.c), what is checked across
+ * options (tap_checks.c), and --list (tap_list.c).
  */
 #pragma once
 
-#include "cmd/options_row.h"
+#include "cmd/common_options.h"
 #include "cmd/secret_options.h"
 #include "node/tap.h"
 
 struct tap_line {
     struct tap_conf conf;      /* is first: rows of options without an offset write there */
     const char *filter_option; /* -f */
-    bool list, json, strict;
+    bool list, strict;
     struct secret_options secret;
+    struct common_options common;
+    char *text; /* of the configuration file; owned */
 };
 
 /* Reads argv; EXIT_SUCCESS to go on, else -1 - exit status. */
 int tap_parse(struct tap_line *l, int argc, char **argv);
+void tap_line_done(struct tap_line *l);
 
 /* ---- among the parts ---- */
 
 /* The setters of rows; each writes to a struct tap_conf. */
-option_set tap_set_interface, tap_set_direction, tap_set_vlans, tap_set_snaplen, tap_set_ring,
-    tap_set_collector, tap_set_backlog, tap_set_mtu, tap_set_name;
+conf_set tap_set_interface, tap_set_direction, tap_set_vlans, tap_set_ring, tap_set_collector,
+    tap_set_name;
+
+extern const struct conf_group tap_select_group, tap_link_group;
 
 /* Looks at the options together and takes the filter from them or from the `n` words behind them:
- * 0, or an exit status after a message. */
-int tap_check(struct tap_line *l, int n, char **words);
+ * 0, or -EINVAL with a sentence. */
+int tap_check(struct tap_line *l, int n, char **words, struct error *err);
 
 /* Prints the interfaces of the namespace that --netns names; NULL: of this one. An exit status. */
 int tap_list(const char *netns);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/conf_file.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/text.h"
+
+enum {
+    SECTIONS = 16,
+};
+
+struct reading {
+    const struct conf_table *const *tables;
+    size_t n; /* of the tables that are looked at, SECTIONS at most */
+    const struct conf_reader *reader;
+    const struct conf_table *section; /* NULL: none yet, or one that there is not */
+    bool begun;                       /* a section line was there */
+    unsigned line;
+    uint16_t set_at[SECTIONS][CONF_ROWS]; /* the line of each setting; 0: none yet */
+};
+
+static void _printf_(2, 3) mistake(const struct reading *r, const char *fmt, ...)
+{
+    struct error err = {""};
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(err.text, sizeof(err.text), fmt, ap);
+    va_end(ap);
+    r->reader->mistake(r->reader->user, r->line, err.text);
+}
+
+/* A word of the file for a sentence: names are short, and what is longer is cut. */
+struct quoted {
+    char text[4 * CONF_WORD + 8];
+};
+
+static struct quoted quoted(const char *word)
+{
+    struct quoted q;
+    char name[4 * CONF_WORD + 1];
+    const size_t n = strlen(word);
+    text_name(name, sizeof(name), word, MIN(n, (size_t)CONF_WORD));
+    snprintf(q.text, sizeof(q.text), "%s%s", name, n > CONF_WORD ? "..." : "");
+    return q;
+}
+
+static char *trimmed(char *s, char *end)
+{
+    while (s < end && (*s == ' ' || *s == '\t')) {
+        s++;
+    }
+    while (end > s && (end[-1] == ' ' || end[-1] == '\t')) {
+        end--;
+    }
+    *end = '\0';
+    return s;
+}
+
+static void take_section(struct reading *r, char *line, char *end)
+{
+    const char *names[SECTIONS + 1] = {NULL};
+    r->begun = true;
+    r->section = NULL;
+    if (end[-1] != ']') {
+        mistake(r, "a section ends with ']', as in [%s]", r->tables[0]->name);
+        return;
+    }
+    char *name = trimmed(line + 1, end - 1);
+    for (size_t i = 0; i < r->n; i++) {
+        names[i] = r->tables[i]->name;
+        if (strcmp(name, names[i]) == 0) {
+            r->section = r->tables[i];
+            return;
+        }
+    }
+    const char *nearest = conf_nearest_word(name, names);
+    mistake(r, "there is no section [%s]%s%s%s", quoted(name).text,
+            nearest ? ": did you mean [" : "", nearest ? nearest : "", nearest ? "]?" : "");
+}
+
+static void unknown(const struct reading *r, const char *name)
+{
+    const char *nearest = conf_nearest(r->section, name, true);
+    mistake(r, "there is no setting \"%s\" in [%s]%s%s%s", quoted(name).text, r->section->name,
+            nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
+static uint16_t *place_of(struct reading *r, size_t row)
+{
+    size_t i = 0;
+    while (r->tables[i] != r->section) {
+        i++;
+    }
+    return &r->set_at[i][row];
+}
+
+static void take_setting(struct reading *r, char *line, char *end)
+{
+    char *equals = memchr(line, '=', (size_t)(end - line));
+    if (!equals) {
+        mistake(r, "\"%s\" is no setting: a line is \"name = value\"", quoted(line).text);
+        return;
+    }
+    char *name = trimmed(line, equals), *value = trimmed(equals + 1, end);
+    size_t i = r->section ? conf_find(r->section, name) : CONF_ROWS;
+    const struct conf_row *row = i < CONF_ROWS ? conf_row_at(r->section, i, NULL) : NULL;
+    if (!r->section) {
+        if (!r->begun) { /* of an unknown section that was told already */
+            mistake(r, "\"%s\" stands in no section: [%s] has to stand above it", quoted(name).text,
+                    r->tables[0]->name);
+        }
+    } else if (!row) {
+        unknown(r, name);
+    } else if (row->flags & CONF_LINE) {
+        mistake(r, "\"%s\" is for the command line only", name);
+    } else if (value[0] == '\0') {
+        mistake(r, "\"%s\" has no value: \"%s = %s\"", name, name, row->arg ? row->arg : "yes");
+    } else if (!text_is_clean(value)) {
+        mistake(r, "the value of \"%s\" has control characters, or is not UTF-8", name);
+    } else if (*place_of(r, i) != 0 && !(row->flags & CONF_REPEAT)) {
+        mistake(r, "\"%s\" is set a second time, first in line %u", name, *place_of(r, i));
+    } else {
+        *place_of(r, i) = (uint16_t)MIN(r->line, (unsigned)UINT16_MAX);
+        r->reader->setting(r->reader->user, r->section, i, value, r->line);
+    }
+}
+
+static void take_line(struct reading *r, char *line, char *end)
+{
+    if (end > line && end[-1] == '\r') {
+        end--;
+    }
+    if (end - line > CONF_LINE_MAX) {
+        mistake(r, "the line is longer than %d bytes", CONF_LINE_MAX);
+        return;
+    }
+    if (memchr(line, '\0', (size_t)(end - line))) {
+        mistake(r, "the line has a zero byte: this is no text file");
+        return;
+    }
+    line = trimmed(line, end);
+    end = line + strlen(line);
+    if (line[0] == '\0' || line[0] == '#' || line[0] == ';') {
+        return;
+    }
+    if (line[0] == '[') {
+        take_section(r, line, end);
+    } else {
+        take_setting(r, line, end);
+    }
+}
+
+void conf_file_read(const struct conf_table *const *tables, char *text, size_t len,
+                    const struct conf_reader *reader)
+{
+    struct reading r = {.tables = tables, .reader = reader};
+    static const char mark[] = "\xef\xbb\xbf"; /* that some editors begin with (RFC 3629, 6) */
+    while (r.n < SECTIONS && tables[r.n]) {
+        r.n++;
+    }
+    char *const end = text + len;
+    char *begin = len >= 3 && memcmp(text, mark, 3) == 0 ? text + 3 : text;
+    for (char *line = begin; line < end;) {
+        char *newline = memchr(line, '\n', (size_t)(end - line));
+        char *stop = newline ? newline : end;
+        r.line++;
+        take_line(&r, line, stop);
+        line = stop + 1;
+    }
+}

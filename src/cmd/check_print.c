@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/check_print.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cmd/tables.h"
+
+int check_settings_add(struct check_settings *s, const struct conf_table *t, size_t row,
+                       const char *value, struct error *err)
+{
+    struct check_setting *of = reallocarray(s->of, s->n + 1, sizeof(*of));
+    if (!of) {
+        return error_sys(err, ENOMEM, "too many settings");
+    }
+    of[s->n++] = (struct check_setting){t, row, value};
+    s->of = of;
+    return 0;
+}
+
+bool check_settings_has(const struct check_settings *s, const struct conf_table *t)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->of[i].table == t) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The values of a row, in the order of the file; how many. */
+static unsigned print_values(const struct check_settings *s, const struct conf_table *t, size_t row,
+                             FILE *to)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->of[i].table == t && s->of[i].row == row) {
+            fprintf(to, "%s = %s\n", conf_row_at(t, row, NULL)->name, s->of[i].value);
+            n++;
+        }
+    }
+    return n;
+}
+
+static void print_section(const struct check_settings *s, const struct conf_table *t, FILE *to)
+{
+    const struct conf_row *row;
+    fprintf(to, "[%s]\n", t->name);
+    for (size_t i = 0; (row = conf_row_at(t, i, NULL)); i++) {
+        if (print_values(s, t, i, to) == 0 && row->dflt) {
+            fprintf(to, "%s = %s\n", row->name, row->dflt);
+        }
+    }
+}
+
+void check_settings_print(const struct check_settings *s, FILE *to)
+{
+    for (size_t k = 0; config_tables[k]; k++) {
+        if (check_settings_has(s, config_tables[k])) {
+            print_section(s, config_tables[k], to);
+        }
+    }
+}
+
+void check_settings_done(struct check_settings *s)
+{
+    free(s->of);
+}

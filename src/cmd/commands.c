@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/commands.h"
+
+#include "cmd/cmd.h"
+#include "cmd/tables.h"
+
+const struct command commands[] = {
+    {"tap", "capture from interfaces and send the frames to a collector", cmd_tap, &tap_options},
+    {"collector", "receive from taps; to a virtual interface, a file, a pipe", cmd_collector,
+     &collector_options},
+    {"keygen", "make a key pair for a tap or a collector", cmd_keygen, &keygen_options},
+    {"status", "show the ledger of the taps and collectors on this host", cmd_status,
+     &status_options},
+    {"check", "tell the mistakes of a configuration file", cmd_check, &check_options},
+};
+const size_t commands_n = ARRAY_SIZE(commands);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The program that the build runs to write down the commands' options: the completions, and the
+ * lists in the manual pages. It is not installed.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "cmd/commands.h"
+
+void describe_bash(FILE *to);
+void describe_zsh(FILE *to);
+/* Copies a page in scdoc(5)'s language, with the command's options in place of a line @OPTIONS@. */
+void describe_manual(const struct command *c, FILE *from, FILE *to);
