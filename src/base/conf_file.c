@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/conf_file.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -156,6 +157,7 @@ void conf_file_read(const struct conf_table *const *tables, char *text, size_t l
 {
     struct reading r = {.tables = tables, .reader = reader};
     static const char mark[] = "\xef\xbb\xbf"; /* that some editors begin with (RFC 3629, 6) */
+    assert(tables[0]);
     while (r.n < SECTIONS && tables[r.n]) {
         r.n++;
     }

@@ -23,6 +23,7 @@ struct conf_reader {
 };
 
 /* Reads `len` bytes, which it changes; text[len] is a byte that it may write. Names have to be of
- * one of the tables, to a NULL, each of which is a section. Values are not looked at. */
+ * one of the tables, one at least and then a NULL, each of which is a section. Values are not
+ * looked at. */
 void conf_file_read(const struct conf_table *const *tables, char *text, size_t len,
                     const struct conf_reader *reader);
