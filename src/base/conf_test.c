@@ -130,6 +130,9 @@ static void nearest_names(void **state)
     (void)state;
     assert_string_equal(conf_nearest(&one, "prot", true), "port");
     assert_string_equal(conf_nearest(&one, "nmber", true), "number");
+    assert_string_equal(conf_nearest(&one, "onmebr", true),
+                        "number");                   /* three away, which it may */
+    assert_null(conf_nearest(&one, "onmxbr", true)); /* four */
     assert_string_equal(conf_nearest(&one, "numbers", true), "number");
     assert_string_equal(conf_nearest(&one, "sizes", true), "size");
     assert_string_equal(conf_nearest(&one, "secrt", false), "secret");

@@ -129,7 +129,7 @@ static int check(struct check *c)
 
 int cmd_check(int argc, char **argv)
 {
-    static struct check c;
+    struct check c = {0};
     int r = options_parse(&check_options, &c, argc, argv, NULL);
     if (r != 0) {
         return -1 - r;

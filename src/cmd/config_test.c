@@ -65,9 +65,7 @@ static int tap(const char *file, const char *words, struct tap_line *l, struct r
 
 static void tap_done(struct tap_line *l, struct run *r)
 {
-    tap_conf_done(&l->conf);
-    free(l->secret.passphrase);
-    free(l->text);
+    tap_line_done(l);
     free(r->said);
 }
 
@@ -194,18 +192,31 @@ static void a_line_that_is_wrong_comes_first(void **state)
     tap_done(&l, &r);
 }
 
+static int collector(const char *file, const char *words, struct collector_line *l, struct run *r)
+{
+    *l = (struct collector_line){0};
+    begin(r, "collector", file, words);
+    int status = collector_parse(l, r->argc, r->argv);
+    end(r);
+    return status;
+}
+
+static void collector_done(struct collector_line *l, struct run *r)
+{
+    collector_line_done(l);
+    free(r->said);
+}
+
 static void collectors_read_their_section(void **state)
 {
     (void)state;
     static struct collector_line l;
     struct run r;
-    begin(&r, "collector",
-          "[tap]\ninterface = x\n[collector]\nport = 5\nthreads = 2\ndevice = ntap-%t\n"
-          "order = 50ms\noutput-queue = 4M\nidentity = a\nallow = b\n",
-          "-w f -p 6");
-    int status = collector_parse(&l, r.argc, r.argv);
-    end(&r);
-    assert_int_equal(status, 0);
+    assert_int_equal(
+        collector("[tap]\ninterface = x\n[collector]\nport = 5\nthreads = 2\ndevice = ntap-%t\n"
+                  "order = 50ms\noutput-queue = 4M\nidentity = a\nallow = b\nuser = me\n",
+                  "-w f -p 6", &l, &r),
+        0);
     assert_string_equal(r.said, "");
     assert_int_equal(l.conf.port, 6);
     assert_int_equal(l.conf.threads, 2);
@@ -214,8 +225,40 @@ static void collectors_read_their_section(void **state)
     assert_int_equal(l.conf.order_ms, 50);
     assert_int_equal(l.conf.output_queue, 4 << 20);
     assert_string_equal(l.conf.allow, "b");
-    free(l.text);
-    free(r.said);
+    assert_string_equal(l.conf.user, "me");
+    collector_done(&l, &r);
+}
+
+/* Settings that do not go together, or lack another one. */
+static void settings_together(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *says;
+    } taps[] = {{"-c h:1 -K", "an interface is needed"},
+                {"-i eth0 -K", "a collector is needed"},
+                {"-i eth0 -c h:1 --identity a", "--identity FILE and --peer KEY go together"},
+                {"-i eth0 -c h:1 -K -f tcp udp", "either behind -f or in the last words"},
+                {"-i eth0 -c h:1 -K tcp -s 5", "\"-s\" stands behind the filter"}},
+      collectors[] = {{"-i d -K", "a port to listen on is needed"},
+                      {"-p 1 -K", "an output is needed"},
+                      {"-p 1 -w f -K --keep-device", "--keep-device is for the device"},
+                      {"-p 1 -w - -K --json", "both want standard output"},
+                      {"-p 1 -w f --identity a", "--identity FILE and --allow FILE go together"},
+                      {"-p 1 -w f -K more", "there is nothing to do with \"more\""}};
+    struct run r;
+    for (size_t i = 0; i < ARRAY_SIZE(taps); i++) {
+        struct tap_line l;
+        assert_int_equal(tap("", taps[i].words, &l, &r), -1 - EXIT_USAGE);
+        assert_non_null(strstr(r.said, taps[i].says));
+        tap_done(&l, &r);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(collectors); i++) {
+        static struct collector_line l;
+        assert_int_equal(collector("", collectors[i].words, &l, &r), -1 - EXIT_USAGE);
+        assert_non_null(strstr(r.said, collectors[i].says));
+        collector_done(&l, &r);
+    }
 }
 
 /* Settings are printed as a file that says the same. */
@@ -272,6 +315,7 @@ int main(void)
         cmocka_unit_test(a_bad_file_is_refused),
         cmocka_unit_test(a_line_that_is_wrong_comes_first),
         cmocka_unit_test(collectors_read_their_section),
+        cmocka_unit_test(settings_together),
         cmocka_unit_test(settings_are_printed),
         cmocka_unit_test(rows_are_whole),
     };

@@ -49,6 +49,7 @@ static const struct conf_row another[] = {
     {0, "from", "PLACE", "from there", check_from, CONF_AT(struct conf, from, const char *)},
     {'l', "list", NULL, "list", CONF_FLAG_AT(struct conf, list)},
     {0, "longer-than-all-of-them", NULL, "on its own line", CONF_FLAG_AT(struct conf, quick)},
+    {0, "as-long-as-one", NULL, "too", CONF_FLAG_AT(struct conf, quick)},
 };
 static const struct conf_row more[] = {
     {0, "number", "N", "a number", CONF_U32_AT(struct conf, number), .max = 9, .dflt = "7"},
@@ -88,6 +89,8 @@ static void help_has_columns(void **state)
                         "  -l, --list          list\n"
                         "      --longer-than-all-of-them\n"
                         "                      on its own line\n"
+                        "      --as-long-as-one\n"
+                        "                      too\n"
                         "      --number N      a number (default 7)\n"
                         "  -h, --help          print this help\n"
                         "  -V, --version       print the version\n");
@@ -177,6 +180,7 @@ static void wrong_lines_are_refused(void **state)
         {"--from there", "--from is not there"},
         {"-w bad -x", "no such word"},
         {"--number 10", "--number: 10 is not between 0 and 9"},
+        {"--number 1 -l --number 1", "--number is given twice"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         struct run r = {0};

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `farspan check` of files of the test's own: its status, and what it prints on either side.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+
+/* A check of a file, and what came of it. */
+struct run {
+    char path[32], *out, *said;
+    int status;
+};
+
+static void check(const char *file, const char *option, struct run *r)
+{
+    FILE *const out = stdout, *const error = stderr;
+    size_t n = 0, m = 0;
+    char name[] = "check", word[16];
+    *r = (struct run){.path = "/tmp/check-test-XXXXXX"};
+    int fd = mkstemp(r->path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, file, strlen(file)), strlen(file));
+    close(fd);
+    snprintf(word, sizeof(word), "%s", option);
+    stdout = open_memstream(&r->out, &n);
+    stderr = open_memstream(&r->said, &m);
+    optind = 0; /* glibc's way to begin again */
+    r->status = cmd_check(*option ? 3 : 2, (char *[]){name, r->path, word, NULL});
+    fclose(stdout);
+    fclose(stderr);
+    stdout = out;
+    stderr = error;
+    unlink(r->path);
+}
+
+static void done(struct run *r)
+{
+    free(r->out);
+    free(r->said);
+}
+
+/* The lines of standard error, each with the file's name before it. */
+static void assert_said(const char *file, const char *const *lines)
+{
+    struct run r;
+    char want[2048] = "";
+    size_t used = 0;
+    check(file, "--print", &r);
+    for (; *lines; lines++) {
+        used += (size_t)snprintf(want + used, sizeof(want) - used, "%s:%s\n", r.path, *lines);
+    }
+    assert_string_equal(r.said, want);
+    assert_string_equal(r.out, "");
+    assert_int_equal(r.status, EXIT_FAILURE);
+    done(&r);
+}
+
+#define SAID(file, ...) assert_said(file, (const char *const[]){__VA_ARGS__, NULL})
+
+static const char branch[] = "[tap]\ninterface = a\ninterface = b\ncollector = h:1\n"
+                             "no-encryption = yes\nfilter = tcp\n[collector]\nport = 5\n"
+                             "write = -\nno-encryption = yes\n";
+
+static void good_files(void **state)
+{
+    (void)state;
+    struct run r;
+    check(branch, "", &r);
+    assert_int_equal(r.status, EXIT_SUCCESS);
+    assert_string_equal(r.said, "");
+    assert_string_equal(r.out, "");
+    done(&r);
+    check(branch, "--print", &r);
+    assert_int_equal(r.status, EXIT_SUCCESS);
+    assert_string_equal(r.said, "");
+    assert_string_equal(r.out,
+                        "[tap]\ninterface = a\ninterface = b\nfilter = tcp\ndirection = both\n"
+                        "collector = h:1\nbacklog = 64M\nno-encryption = yes\n"
+                        "[collector]\nport = 5\nthreads = 1\nwrite = -\nno-encryption = yes\n");
+    done(&r);
+}
+
+static void each_mistake_is_told(void **state)
+{
+    (void)state;
+    SAID("", " nothing is set in it");
+    SAID("[tap]\n", " nothing is set in it");
+    SAID("[tapp]\n", "1: there is no section [tapp]: did you mean [tap]?");
+    SAID("[tap]\nmtu = 600\nno-encryption = yes\n",
+         " [tap]: an interface is needed: -i INTERFACE (--list shows them)",
+         " [tap]: a collector is needed: -c HOST:PORT");
+    SAID("[collector]\nport = 0\nno-encryption = yes\njson = yes\nwrite = -\n",
+         "2: port: 0 is not between 1 and 65535",
+         " [collector]: a port to listen on is needed: -p PORT",
+         " [collector]: --json and -w - both want standard output");
+    SAID("[tap]\ninterface = a\ninterface = a\ncollector = h:1\nfilter = tcp prt 5\n"
+         "identity = x\n",
+         "3: interface a is given twice",
+         "5: filter \"tcp prt 5\": can't parse filter expression: syntax error",
+         " [tap]: --identity FILE and --peer KEY go together");
+}
+
+static void wrong_usage(void **state)
+{
+    (void)state;
+    struct run r;
+    check(branch, "--nothing", &r);
+    assert_int_equal(r.status, EXIT_USAGE);
+    assert_non_null(strstr(r.said, "there is no option --nothing"));
+    done(&r);
+    check(branch, "more", &r);
+    assert_int_equal(r.status, EXIT_USAGE);
+    assert_non_null(strstr(r.said, "one file at a time: \"more\" is too much"));
+    done(&r);
+    check(branch, "--help", &r);
+    assert_int_equal(r.status, EXIT_SUCCESS);
+    assert_non_null(strstr(r.out, "Usage: farspan check FILE"));
+    done(&r);
+}
+
+/* Without a file, and with one that is not there. */
+static void no_file(void **state)
+{
+    (void)state;
+    FILE *const error = stderr;
+    char name[] = "check", path[] = "/nosuch/file", *said = NULL;
+    size_t n = 0;
+    stderr = open_memstream(&said, &n);
+    optind = 0;
+    int without = cmd_check(1, (char *[]){name, NULL});
+    optind = 0;
+    int with = cmd_check(2, (char *[]){name, path, NULL});
+    fclose(stderr);
+    stderr = error;
+    assert_int_equal(without, EXIT_USAGE);
+    assert_int_equal(with, EXIT_FAILURE);
+    assert_string_equal(said,
+                        "farspan check: a file is needed: farspan check FILE\n"
+                        "Try \"farspan check --help\".\n"
+                        "farspan check: cannot read /nosuch/file: No such file or directory\n");
+    free(said);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_files),
+        cmocka_unit_test(each_mistake_is_told),
+        cmocka_unit_test(wrong_usage),
+        cmocka_unit_test(no_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
