@@ -125,7 +125,6 @@ static size_t distance(const char *a, const char *b)
     size_t *two = row[0], *one = row[1], *now = row[2];
     for (size_t j = 0; j <= m; j++) {
         one[j] = j;
-        two[j] = j;
     }
     for (size_t i = 1; i <= n; i++) {
         now[0] = i;

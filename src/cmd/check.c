@@ -111,8 +111,6 @@ static int check(struct check *c)
         say("check", "%s", err.text);
         return EXIT_FAILURE;
     }
-    conf_defaults(&tap_table, &c->tap);
-    conf_defaults(&collector_table, &c->collector);
     conf_file_read(config_tables, text, len, &(struct conf_reader){on_setting, on_mistake, c});
     if (c->mistakes == 0 && c->settings.n == 0) {
         tell(c, "", "nothing is set in it");

@@ -245,6 +245,7 @@ static void settings_together(void **state)
                       {"-p 1 -w f -K --keep-device", "--keep-device is for the device"},
                       {"-p 1 -w - -K --json", "both want standard output"},
                       {"-p 1 -w f --identity a", "--identity FILE and --allow FILE go together"},
+                      {"-p 1 -w f -k x --key-file y", "choose one"},
                       {"-p 1 -w f -K more", "there is nothing to do with \"more\""}};
     struct run r;
     for (size_t i = 0; i < ARRAY_SIZE(taps); i++) {
