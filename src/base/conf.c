@@ -97,8 +97,10 @@ void conf_limits(const struct conf_row *row, char *ret, size_t cap)
         snprintf(from, sizeof(from), "%" PRIu64, row->min);
         snprintf(to, sizeof(to), "%" PRIu64, row->max);
     }
-    snprintf(ret, cap, from[0] ? "from %s to %s%s" : "", from, to,
-             row->flags & CONF_ZERO ? ", or 0" : "");
+    ret[0] = '\0';
+    if (from[0]) {
+        snprintf(ret, cap, "from %s to %s%s", from, to, row->flags & CONF_ZERO ? ", or 0" : "");
+    }
 }
 
 size_t conf_find(const struct conf_table *t, const char *name)

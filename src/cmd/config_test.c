@@ -23,12 +23,12 @@
 struct run {
     char path[32], words[256], *argv[24], *said;
     int argc;
+    size_t len; /* of `said` */
     FILE *out, *error;
 };
 
 static void begin(struct run *r, const char *command, const char *file, const char *words)
 {
-    size_t len = 0;
     *r = (struct run){.path = "/tmp/config-test-XXXXXX"};
     int fd = mkstemp(r->path);
     assert_true(fd >= 0);
@@ -42,7 +42,7 @@ static void begin(struct run *r, const char *command, const char *file, const ch
     }
     r->out = stdout;
     r->error = stderr;
-    stdout = stderr = open_memstream(&r->said, &len);
+    stdout = stderr = open_memstream(&r->said, &r->len);
     optind = 0; /* glibc's way to begin again */
 }
 
