@@ -64,6 +64,7 @@ struct conf_group {
     const char *title; /* a heading of the help; NULL: none, as it goes on with the one before */
     const struct conf_row *rows;
     size_t n;
+    bool one_choice; /* one on the command line replaces all of a file, with all such groups */
 };
 
 /* A group in a table, which may share it with others. */

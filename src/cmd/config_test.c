@@ -132,6 +132,14 @@ static void the_line_wins(void **state)
     assert_true(l.common.json && l.conf.select.keep_super);
     assert_string_equal(l.conf.user, "me");
     tap_done(&l, &r);
+    assert_int_equal(tap(good(file), "-k secret", &l, &r), 0);
+    assert_string_equal(l.secret.passphrase, "secret");
+    assert_null(l.secret.key_file);
+    tap_done(&l, &r);
+    assert_int_equal(tap(good(file), "--identity a --peer b", &l, &r), 0);
+    assert_string_equal(l.secret.peer, "b");
+    assert_null(l.secret.key_file);
+    tap_done(&l, &r);
     assert_int_equal(tap(good(file), "-f icmp", &l, &r), 0);
     assert_string_equal(l.conf.select.filter, "icmp");
     tap_done(&l, &r);

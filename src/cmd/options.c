@@ -64,6 +64,19 @@ static int take(struct line *l, size_t i, void *conf, char *arg)
                : 0;
 }
 
+/* A choice that the line has leaves nothing of the file's choice. */
+static void see_choice(const struct conf_table *t, bool seen[CONF_ROWS])
+{
+    const struct conf_part *part;
+    bool chosen = false;
+    for (size_t i = 0; conf_row_at(t, i, &part); i++) {
+        chosen |= seen[i] && part->group->one_choice;
+    }
+    for (size_t i = 0; conf_row_at(t, i, &part); i++) {
+        seen[i] |= chosen && part->group->one_choice;
+    }
+}
+
 /* Which rows the line has, and the file that it names; NULL: none, or it is wrong or asks for help,
  * which is told when it is carried out. */
 static const char *look_ahead(const struct line *l, bool seen[CONF_ROWS])
@@ -84,6 +97,7 @@ static const char *look_ahead(const struct line *l, bool seen[CONF_ROWS])
     if (l->o->rest && optind < l->argc) {
         seen[conf_find(l->o->table, l->o->rest)] = true;
     }
+    see_choice(l->o->table, seen);
     return i < 0 ? NULL : path;
 }
 

@@ -26,14 +26,16 @@ static const struct conf_row secret_rows[] = {
                "collector *--allow*."},
 };
 
-const struct conf_group secret_group = {"Keys, one of:", secret_rows, ARRAY_SIZE(secret_rows)};
+const struct conf_group secret_group = {"Keys, one of:", secret_rows, ARRAY_SIZE(secret_rows),
+                                        true};
 
 static const struct conf_row secret_peer_rows[] = {
     {0, "peer", "KEY", "the collector's public key", CONF_TEXT_AT(struct secret_options, peer),
      .manual = "The public key of the collector's identity, as *farspan-keygen*(1) printed it."},
 };
 
-const struct conf_group secret_peer_group = {NULL, secret_peer_rows, ARRAY_SIZE(secret_peer_rows)};
+const struct conf_group secret_peer_group = {NULL, secret_peer_rows, ARRAY_SIZE(secret_peer_rows),
+                                             true};
 
 static const struct conf_row secret_allow_rows[] = {
     {0, "allow", "FILE", "the public keys of the taps that may connect, with their names",
@@ -43,4 +45,4 @@ static const struct conf_row secret_allow_rows[] = {
 };
 
 const struct conf_group secret_allow_group = {NULL, secret_allow_rows,
-                                              ARRAY_SIZE(secret_allow_rows)};
+                                              ARRAY_SIZE(secret_allow_rows), true};
