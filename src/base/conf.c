@@ -33,21 +33,26 @@ int conf_text(void *to, const struct conf_given *given, struct error *err)
     return 0;
 }
 
+/* A number within the row's limits; `before` stays where it is none. */
+static int number(const struct conf_given *given, uint64_t before, uint64_t *ret, struct error *err)
+{
+    *ret = before;
+    return parse_u64(given->text, given->label, given->row->min, given->row->max, ret, err);
+}
+
 int conf_u16(void *to, const struct conf_given *given, struct error *err)
 {
-    const struct conf_row *row = given->row;
-    uint64_t v = 0;
-    int r = parse_u64(given->text, given->label, row->min, row->max, &v, err);
-    *(uint16_t *)to = r < 0 ? *(uint16_t *)to : (uint16_t)v;
+    uint64_t v;
+    int r = number(given, *(uint16_t *)to, &v, err);
+    *(uint16_t *)to = (uint16_t)v;
     return r;
 }
 
 int conf_u32(void *to, const struct conf_given *given, struct error *err)
 {
-    const struct conf_row *row = given->row;
-    uint64_t v = 0;
-    int r = parse_u64(given->text, given->label, row->min, row->max, &v, err);
-    *(uint32_t *)to = r < 0 ? *(uint32_t *)to : (uint32_t)v;
+    uint64_t v;
+    int r = number(given, *(uint32_t *)to, &v, err);
+    *(uint32_t *)to = (uint32_t)v;
     return r;
 }
 
@@ -80,6 +85,15 @@ const struct conf_row *conf_row_at(const struct conf_table *t, size_t i,
         i -= group->n;
     }
     return NULL;
+}
+
+size_t conf_count(const struct conf_table *t)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < t->n; k++) {
+        n += t->parts[k].group->n;
+    }
+    return n;
 }
 
 void conf_limits(const struct conf_row *row, char *ret, size_t cap)
@@ -145,38 +159,31 @@ static size_t distance(const char *a, const char *b)
     return one[m];
 }
 
-/* Is it nearer to the word than the one before, and near at all: a third of its letters? */
-static bool is_nearer(const char *word, const char *name, size_t *best)
-{
-    size_t d = distance(word, name);
-    if (d >= *best || d > 1 + strlen(name) / 3) {
-        return false;
-    }
-    *best = d;
-    return true;
-}
-
-const char *conf_nearest(const struct conf_table *t, const char *word, bool in_file)
-{
-    const struct conf_row *row;
-    const char *found = NULL;
-    size_t best = CONF_WORD;
-    for (size_t i = 0; (row = conf_row_at(t, i, NULL)); i++) {
-        if (!(in_file && (row->flags & CONF_LINE)) && is_nearer(word, row->name, &best)) {
-            found = row->name;
-        }
-    }
-    return found;
-}
-
 const char *conf_nearest_word(const char *word, const char *const *words)
 {
     const char *found = NULL;
     size_t best = CONF_WORD;
     for (; *words; words++) {
-        found = is_nearer(word, *words, &best) ? *words : found;
+        size_t d = distance(word, *words);
+        if (d < best && d <= 1 + strlen(*words) / 3) { /* near: a third of its letters */
+            found = *words;
+            best = d;
+        }
     }
     return found;
+}
+
+const char *conf_nearest(const struct conf_table *t, const char *word, bool in_file)
+{
+    const struct conf_row *row;
+    const char *names[CONF_ROWS + 1] = {NULL};
+    size_t n = 0;
+    for (size_t i = 0; n < CONF_ROWS && (row = conf_row_at(t, i, NULL)); i++) {
+        if (!(in_file && (row->flags & CONF_LINE))) {
+            names[n++] = row->name;
+        }
+    }
+    return conf_nearest_word(word, names);
 }
 
 /* ---- values ---- */

@@ -97,6 +97,8 @@ conf_set conf_flag, conf_text, conf_u16, conf_u32, conf_size, conf_ms;
 /* The row of that number, over all groups; NULL behind the last. *ret_part may be NULL. */
 const struct conf_row *conf_row_at(const struct conf_table *t, size_t i,
                                    const struct conf_part **ret_part);
+/* How many rows there are. */
+size_t conf_count(const struct conf_table *t);
 /* "from 1 to 65535": the limits of a number, size or time as a user would write them; "": none. */
 void conf_limits(const struct conf_row *row, char *ret, size_t cap);
 /* The number of the row of that name, or CONF_ROWS. */

@@ -16,6 +16,7 @@ struct reading {
     size_t n; /* of the tables that are looked at, SECTIONS at most */
     const struct conf_reader *reader;
     const struct conf_table *section; /* NULL: none yet, or one that there is not */
+    size_t at;                        /* its number */
     bool begun;                       /* a section line was there */
     unsigned line;
     uint16_t set_at[SECTIONS][CONF_ROWS]; /* the line of each setting; 0: none yet */
@@ -72,6 +73,7 @@ static void take_section(struct reading *r, char *line, char *end)
         names[i] = r->tables[i]->name;
         if (strcmp(name, names[i]) == 0) {
             r->section = r->tables[i];
+            r->at = i;
             return;
         }
     }
@@ -85,15 +87,6 @@ static void unknown(const struct reading *r, const char *name)
     const char *nearest = conf_nearest(r->section, name, true);
     mistake(r, "there is no setting \"%s\" in [%s]%s%s%s", quoted(name).text, r->section->name,
             nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-}
-
-static uint16_t *place_of(struct reading *r, size_t row)
-{
-    size_t i = 0;
-    while (r->tables[i] != r->section) {
-        i++;
-    }
-    return &r->set_at[i][row];
 }
 
 static void take_setting(struct reading *r, char *line, char *end)
@@ -119,10 +112,10 @@ static void take_setting(struct reading *r, char *line, char *end)
         mistake(r, "\"%s\" has no value: \"%s = %s\"", name, name, row->arg ? row->arg : "yes");
     } else if (!text_is_clean(value)) {
         mistake(r, "the value of \"%s\" has control characters, or is not UTF-8", name);
-    } else if (*place_of(r, i) != 0 && !(row->flags & CONF_REPEAT)) {
-        mistake(r, "\"%s\" is set a second time, first in line %u", name, *place_of(r, i));
+    } else if (r->set_at[r->at][i] != 0 && !(row->flags & CONF_REPEAT)) {
+        mistake(r, "\"%s\" is set a second time, first in line %u", name, r->set_at[r->at][i]);
     } else {
-        *place_of(r, i) = (uint16_t)MIN(r->line, (unsigned)UINT16_MAX);
+        r->set_at[r->at][i] = (uint16_t)MIN(r->line, (unsigned)UINT16_MAX);
         r->reader->setting(r->reader->user, r->section, i, value, r->line);
     }
 }

@@ -11,11 +11,8 @@ static const struct conf_row common[] = {
 
 const struct conf_row *options_row_at(const struct conf_table *t, size_t i)
 {
-    const struct conf_row *row = conf_row_at(t, i, NULL);
-    for (size_t k = 0; !row && k < ARRAY_SIZE(common); k++) {
-        row = i > k && conf_row_at(t, i - k - 1, NULL) ? &common[k] : NULL;
-    }
-    return row;
+    const size_t n = conf_count(t);
+    return i < n ? conf_row_at(t, i, NULL) : i - n < ARRAY_SIZE(common) ? &common[i - n] : NULL;
 }
 
 /* The lines of the help, of which the first begins in column `at`. */

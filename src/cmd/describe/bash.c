@@ -80,9 +80,7 @@ static void print_case(const char *command, const struct conf_row *row, FILE *to
     }
     if (row->words) {
         fputs(") mapfile -t COMPREPLY < <(compgen -W \"", to);
-        for (const char *p = row->words; *p; p++) {
-            fputc(*p == '|' ? ' ' : *p, to);
-        }
+        describe_words(row, to);
         fputs("\" -- \"$cur\") ;;\n", to);
     } else if (of) {
         fprintf(to, ") mapfile -t COMPREPLY < <(compgen %s -- \"$cur\") ;;\n", of);

@@ -9,6 +9,8 @@
 
 #include "cmd/commands.h"
 
+/* The only values that the row has, with blanks between them. */
+void describe_words(const struct conf_row *row, FILE *to);
 void describe_bash(FILE *to);
 void describe_zsh(FILE *to);
 /* Copies a page in scdoc(5)'s language, with the command's options in place of a line @OPTIONS@. */

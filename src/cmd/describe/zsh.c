@@ -62,9 +62,7 @@ static void print_value(const struct conf_row *row, FILE *to)
         return;
     }
     fputs(":(", to);
-    for (const char *p = row->words; *p; p++) {
-        fputc(*p == '|' ? ' ' : *p, to);
-    }
+    describe_words(row, to);
     fputc(')', to);
 }
 
