@@ -198,6 +198,9 @@ static void a_line_that_is_wrong_comes_first(void **state)
     assert_int_equal(tap("", "--config /nosuch", &l, &r), -1 - EXIT_USAGE);
     assert_non_null(strstr(r.said, "/nosuch: No such file or directory"));
     tap_done(&l, &r);
+    assert_int_equal(tap("", "--config /dev/zero", &l, &r), -1 - EXIT_USAGE);
+    assert_non_null(strstr(r.said, "larger than 1048576 bytes: not a file of keys or settings"));
+    tap_done(&l, &r);
 }
 
 static int collector(const char *file, const char *words, struct collector_line *l, struct run *r)

@@ -23,7 +23,8 @@ int read_open_file(int fd, const char *path, size_t max, char **ret, size_t *ret
             secure_wipe(buf, len);
         }
         free(buf);
-        return len > max ? error_set(err, EFBIG, "%s is larger than %zu bytes: not a file of keys",
+        return len > max ? error_set(err, EFBIG,
+                                     "%s is larger than %zu bytes: not a file of keys or settings",
                                      path, max)
                          : error_sys(err, buf ? e : ENOMEM, "cannot read %s", path);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Small files of keys, read whole and within bounds: by a command before privileges are given up
- * (cmd/secrets.c), and by the engine from a descriptor that its broker opened (node/collector.c).
+ * Small files of keys or settings, read whole and within bounds: by a command before privileges are
+ * given up (cmd/secrets.c, cmd/config.c), and by the engine from a descriptor that its broker
+ * opened (node/collector.c).
  */
 #pragma once
 
