@@ -187,6 +187,8 @@ static void ledger_balances(void **state)
     ledger_add(&l, LEDGER_SEL_OUT, 6);
     assert_string_equal(ledger_stage_name(LEDGER_SINK), "sink");
     assert_string_equal(ledger_stage_name(LEDGER_STAGE_COUNT), "?"); /* as a peer might say it */
+    assert_string_equal(ledger_stage_words("link_tx"), "link, sent");
+    assert_string_equal(ledger_stage_words("later_stage"), "later_stage");
     assert_int_equal(ledger_sum(&l, NULL, LEDGER_RING).in_flight, 0);
     assert_int_equal(ledger_sum(&l, NULL, LEDGER_SELECT).in, 8);
     assert_int_equal(ledger_sum(&l, NULL, LEDGER_SELECT).in_flight, 1);
@@ -271,7 +273,60 @@ static void queue_is_bounded(void **state)
     assert_ptr_equal(queue_pop(q), &x);
     assert_true(queue_push(q, &x));
     queue_free(q);
+    q = queue_new(SIZE_MAX); /* a wish without bounds has one, too */
+    assert_non_null(q);
+    for (unsigned i = 0; i < 1u << 20; i++) {
+        assert_true(queue_push(q, &x));
+    }
+    assert_false(queue_push(q, &x));
+    queue_free(q);
     queue_free(NULL);
+}
+
+static void rates(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    const uint64_t min = 64000, max = UINT64_C(100000000000);
+    static const struct {
+        const char *text;
+        uint64_t bits;
+        const char *words;
+    } good[] = {{"64000", 64000, "64kbit"},
+                {"64001", 64001, "64001"},
+                {"500kbit", 500000, "500kbit"},
+                {"4.8mbit", 4800000, "4800kbit"},
+                {"10mbit", 10000000, "10mbit"},
+                {"0.064mbit", 64000, "64kbit"},
+                {"1.0000000009gbit", 1000000000, "1gbit"},
+                {"1.23456789gbit", 1234567890, "1234567890"},
+                {"100gbit", max, "100gbit"}};
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        uint64_t v = 0;
+        char words[32];
+        assert_int_equal(parse_rate(good[i].text, "--rate", min, max, &v, &err), 0);
+        assert_int_equal(v, good[i].bits);
+        parse_rate_words(v, words);
+        assert_string_equal(words, good[i].words);
+    }
+    uint64_t v = 7;
+    static const char *const far[] = {"0",       "63999",           "0.06mbit",
+                                      "101gbit", "100.1gbit",       "18446744073709551616",
+                                      "0mbit",   "18446744074gbit", "18446744073709551615gbit"};
+    for (size_t i = 0; i < ARRAY_SIZE(far); i++) {
+        assert_int_equal(parse_rate(far[i], "--rate", min, max, &v, &err), -ERANGE);
+    }
+    assert_string_equal(err.text,
+                        "--rate: 18446744073709551615gbit is not between 64kbit and 100gbit");
+    static const char *const bad[] = {"",       "kbit",      "-1mbit", "1.5",     "1.mbit",
+                                      ".5mbit", "1e6",       "10Mbit", "10 mbit", "10mbps",
+                                      "10m",    "1.2.3mbit", "10mbitx"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_int_equal(parse_rate(bad[i], "--rate", min, max, &v, &err), -EINVAL);
+    }
+    assert_string_equal(err.text, "--rate: \"10mbitx\" is not a rate in bits a second such as "
+                                  "500kbit, 4.8mbit or 64000");
+    assert_int_equal(v, 7);
 }
 
 static void sizes(void **state)
@@ -386,6 +441,7 @@ int main(void)
         cmocka_unit_test(frame_copy_inserts),
         cmocka_unit_test(errors_in_words),
         cmocka_unit_test(numbers),
+        cmocka_unit_test(rates),
         cmocka_unit_test(sizes),
         cmocka_unit_test(sizes_and_times),
         cmocka_unit_test(host_ports),

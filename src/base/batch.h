@@ -32,21 +32,34 @@ struct frame {
     uint32_t caplen;  /* bytes that frame_copy() gives: at most datalen + ins_len, less if sliced */
     uint32_t origlen; /* bytes the frame had on the wire, inserted ones included, without FCS */
     uint32_t lost;    /* frames known to be lost between the frame before and this one */
+    uint32_t more;    /* frames that it stands for beside itself: those that a sample left out */
     int64_t ts_ns;    /* struct wall of the capture */
     uint32_t point;   /* where it was seen: an index that source and sink agree on */
     uint8_t dir;      /* enum frame_dir */
+    uint8_t rung;     /* the step of the tap's limit that begins with it (data/limit.h); 0: none */
     uint8_t ins_len;  /* 0: nothing to insert */
+    uint8_t clock;    /* ALIGN_… (data/align.h): the last two hold from this frame on; 0: they say
+                       * nothing */
     uint16_t ins_off; /* <= datalen */
     uint8_t ins[FRAME_INS_MAX];
     /* The kernel's words on offloads (struct virtio_net_hdr); gso_type 0: an ordinary frame. */
     uint8_t gso_type, vnet_flags;
     uint16_t gso_size, csum_start, csum_offset;
+    uint32_t clock_bound_us;
+    int64_t clock_offset; /* ns that were taken off the tap's times, … and the bound of the error */
 };
 
 struct batch {
     uint32_t n;
     struct frame f[BATCH_MAX];
 };
+
+/* The frame stands for `n` times as many frames as before, up to what the link carries. */
+static inline void frame_multiply(struct frame *f, uint32_t n)
+{
+    uint64_t weight = ((uint64_t)f->more + 1) * n;
+    f->more = weight > UINT32_MAX ? UINT32_MAX - 1 : (uint32_t)(weight - 1);
+}
 
 /* Copies the frame's bytes [from, from + n) as they were on the wire to `to`.
  * The caller keeps from + n <= f->caplen. */
@@ -73,4 +86,19 @@ static inline void frame_copy(const struct frame *f, uint32_t from, uint8_t *to,
     if (from < end) {
         memcpy(to, f->data + (from - f->ins_len), end - from);
     }
+}
+
+/* The frame's first bytes as they were on the wire, *ret_len of them: all, in place, where nothing
+ * is inserted; else at most `cap`, copied to `room`. */
+static inline const uint8_t *frame_head(const struct frame *f, uint8_t *room, uint32_t cap,
+                                        size_t *ret_len)
+{
+    if (f->ins_len == 0) {
+        *ret_len = f->caplen;
+        return f->data;
+    }
+    uint32_t n = f->caplen < cap ? f->caplen : cap;
+    frame_copy(f, 0, room, n);
+    *ret_len = n;
+    return room;
 }

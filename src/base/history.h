@@ -46,7 +46,19 @@ enum {
     X(OUTPUT_GONE, 23, "output-gone")                                                              \
     X(OUTPUT_BACK, 24, "output-back")                                                              \
     X(MEMORY_SHORT, 25, "memory-short")                                                            \
-    X(STAGE, 26, "stage")
+    X(STAGE, 26, "stage")                                                                          \
+    X(TAP_STOPPED, 28, "tap-stopped")                                                              \
+    X(REOPENED, 29, "capture-reopened")                                                            \
+    X(CAPTURE_DEAD, 30, "capture-dead")                                                            \
+    X(LIMIT_RUNG, 31, "limit-rung")                                                                \
+    X(OUTPUT_NARROW, 32, "output-too-narrow")                                                      \
+    X(CLOCK_JUMP, 33, "clock-jump")                                                                \
+    X(SENDER_NEW, 34, "sender-new")                                                                \
+    X(SENDER_STATE, 35, "sender-state")                                                            \
+    X(OUTPUT_READERS, 36, "output-readers")                                                        \
+    X(OUTPUT_ADDED, 37, "output-added")                                                            \
+    X(OUTPUT_REMOVED, 38, "output-removed")                                                        \
+    X(LIMIT_BREACH, 39, "limit-breach")
 
 enum history_kind {
     HISTORY_NONE = 0,

@@ -98,6 +98,68 @@ int parse_ms(const char *text, const char *what, uint32_t min, uint32_t max, uin
     return 0;
 }
 
+static const struct {
+    const char *word;
+    uint64_t bits;
+} rate_units[] = {{"", 1}, {"kbit", 1000}, {"mbit", 1000000}, {"gbit", 1000000000}};
+
+void parse_rate_words(uint64_t v, char ret[32])
+{
+    unsigned i = 0;
+    for (; i + 1 < ARRAY_SIZE(rate_units) && v > 0 && v % rate_units[i + 1].bits == 0; i++) {
+    }
+    snprintf(ret, 32, "%" PRIu64 "%s", v / rate_units[i].bits, rate_units[i].word);
+}
+
+/* The digits behind a decimal point, in billionths; those that are too many count as 0. */
+static int take_fraction(const char **p, uint64_t *ret)
+{
+    uint64_t v = 0, digit = 100000000;
+    const char *s = *p;
+    if (*s < '0' || *s > '9') {
+        return -EINVAL;
+    }
+    for (; *s >= '0' && *s <= '9'; s++, digit /= 10) {
+        v += digit * (uint64_t)(*s - '0');
+    }
+    *p = s;
+    *ret = v;
+    return 0;
+}
+
+int parse_rate(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *ret,
+               struct error *err)
+{
+    uint64_t whole = 0, part = 0, unit = 0;
+    const char *p = text;
+    int r = take_number(&p, UINT64_MAX, &whole);
+    bool has_part = r == 0 && *p == '.';
+    if (has_part) {
+        p++;
+        r = take_fraction(&p, &part);
+    }
+    for (size_t i = 0; r != -EINVAL && i < ARRAY_SIZE(rate_units); i++) {
+        unit = strcmp(p, rate_units[i].word) == 0 ? rate_units[i].bits : unit;
+    }
+    bool known = r == -ERANGE || (unit > 0 && !(has_part && unit == 1));
+    if (r == -EINVAL || !known) {
+        return error_set(err, EINVAL,
+                         "%s: \"%s\" is not a rate in bits a second such as 500kbit, 4.8mbit or "
+                         "64000",
+                         what, text);
+    }
+    bool fits = r == 0 && whole <= max / unit;
+    uint64_t v = fits ? whole * unit + part * unit / 1000000000 : 0;
+    if (!fits || v < min || v > max) {
+        char from[32], to[32];
+        parse_rate_words(min, from);
+        parse_rate_words(max, to);
+        return error_set(err, ERANGE, "%s: %s is not between %s and %s", what, text, from, to);
+    }
+    *ret = v;
+    return 0;
+}
+
 int parse_host_port(const char *text, struct host_port *ret, struct error *err)
 {
     const char *host = text, *end, *colon;

@@ -27,6 +27,15 @@ void parse_size_words(uint64_t v, char ret[24]);
 int parse_ms(const char *text, const char *what, uint32_t min, uint32_t max, uint32_t *ret,
              struct error *err);
 
+/* A rate in bits a second: a whole number, or one with "kbit", "mbit" or "gbit" (10^3, 10^6, 10^9)
+ * after it, which may have a decimal fraction then ("4.8mbit"); in [min, max]. -EINVAL, -ERANGE
+ * with a sentence. */
+int parse_rate(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *ret,
+               struct error *err);
+
+/* The rate as parse_rate reads it, with the largest unit that does. */
+void parse_rate_words(uint64_t v, char ret[32]);
+
 struct host_port {
     char host[256]; /* name or address, without brackets */
     uint16_t port;

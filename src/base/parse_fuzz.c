@@ -47,6 +47,21 @@ static void bytes(const char *text)
     must(parse_size(plain, "it", true, 1 << 20, most, &again, NULL) == 0 && again == v);
 }
 
+static void rate(const char *text)
+{
+    struct error err = {""};
+    char plain[32];
+    uint64_t v = 0, again = 0;
+    const uint64_t most = UINT64_C(100000000000);
+    if (parse_rate(text, "it", 64000, most, &v, &err) < 0) {
+        must(err.text[0] != '\0');
+        return;
+    }
+    must(v >= 64000 && v <= most);
+    parse_rate_words(v, plain);
+    must(parse_rate(plain, "it", v, v, &again, NULL) == 0 && again == v);
+}
+
 static void duration(const char *text)
 {
     struct error err = {""};
@@ -107,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size] = '\0';
     number(text);
     bytes(text);
+    rate(text);
     duration(text);
     host(text);
     vlans(text);

@@ -61,6 +61,31 @@ static inline struct mono mono_add_ms(struct mono t, int64_t ms)
     return (struct mono){t.ns + ms * NSEC_PER_MSEC};
 }
 
+enum {
+    TIME_PAIR_NS = 20000, /* between two clocks that are read together */
+    TIME_PAIR_TRIES = 8,
+};
+
+/* Both clocks at one time. */
+struct time_pair {
+    struct mono mono; /* not read after `wall`, … */
+    struct wall wall;
+    int64_t apart; /* … but up to so many ns before */
+};
+
+/* Not further apart than TIME_PAIR_NS, unless the thread was held up in between each time. */
+static inline struct time_pair time_pair(void)
+{
+    struct time_pair best = {.apart = INT64_MAX};
+    for (unsigned i = 0; best.apart > TIME_PAIR_NS && i < TIME_PAIR_TRIES; i++) {
+        struct time_pair p = {.mono = mono_now()};
+        p.wall = wall_now();
+        p.apart = mono_now().ns - p.mono.ns;
+        best = p.apart < best.apart ? p : best;
+    }
+    return best;
+}
+
 /* Nanoseconds from `from` to `to`; negative when `to` is earlier. */
 static inline int64_t mono_diff(struct mono to, struct mono from)
 {

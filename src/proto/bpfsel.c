@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/sockmark.h"
 #include "proto/bpfjumbo.h"
 #include "proto/link.h"
 
@@ -503,6 +504,10 @@ int bpfsel_make(const struct bpfsel_conf *conf, struct sock_filter ret[BPFSEL_MA
     }
     struct code c = {.insn = ret};
     emit_dir(&c, conf->dir);
+    if (conf->no_outputs) {
+        load_aux(&c, SKF_AD_MARK);
+        need_not(&c, BPF_JEQ, SOCKMARK_OUTPUT, L_REJECT);
+    }
     if (conf->vlans) {
         emit_vlans(&c, conf->vlans);
     }

@@ -36,7 +36,9 @@ struct bpfsel_conf {
     bool raw_ip;                  /* frames start with the IP header: no Ethernet, no VLANs */
     enum frame_dir dir;           /* FRAME_DIR_UNKNOWN: both */
     const struct vlan_set *vlans; /* NULL: all, untagged ones too */
-    bool no_links; /* refuse the datagrams of every link, which are known by link_is_datagram */
+    bool
+        no_outputs; /* refuse what a collector of this host gives out of a port (base/sockmark.h) */
+    bool no_links;  /* refuse the datagrams of every link, which are known by link_is_datagram */
     const struct bpfsel_flow *flows; /* to refuse as well */
     unsigned n_flows;
     const struct sock_filter *user; /* NULL: accept `snaplen` bytes of what is left */

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/bytes.h"
+#include "base/sockmark.h"
 #include "proto/bpfsel.h"
 #include "proto/link.h"
 
@@ -22,6 +23,7 @@ struct seen { /* a frame as a packet socket sees it */
     bool tagged;   /* the kernel took a tag out */
     uint16_t tci;
     bool outgoing;
+    uint32_t mark;
 };
 
 static inline bool oracle_is_tag(uint16_t type)
@@ -124,7 +126,8 @@ static inline bool oracle_tunnel(const struct bpfsel_conf *conf, const struct se
 static inline bool oracle_accepts(const struct bpfsel_conf *conf, const struct seen *s)
 {
     if ((conf->dir == FRAME_DIR_OUT && !s->outgoing) ||
-        (conf->dir == FRAME_DIR_IN && s->outgoing)) {
+        (conf->dir == FRAME_DIR_IN && s->outgoing) ||
+        (conf->no_outputs && s->mark == SOCKMARK_OUTPUT)) {
         return false;
     }
     if (conf->vlans) {
@@ -244,6 +247,7 @@ static inline void make_frame(struct seen *s, const struct bpfsel_flow *f, bool 
     }
     s->len = s->len < min_len ? min_len : s->len;
     s->outgoing = dice(seed, 2);
+    s->mark = dice(seed, 8) == 0 ? SOCKMARK_OUTPUT : dice(seed, 8) == 0 ? SOCKMARK_OUTPUT ^ 1 : 0;
     s->tagged = !raw_ip && dice(seed, 3) == 0;
     s->tci = (uint16_t)(s->tagged ? dice(seed, 8) << 13 | ids[dice(seed, 13)] : 0);
 }

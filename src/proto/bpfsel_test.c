@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "proto/bpfjumbo.h"
 #include "proto/bpfsel_oracle.h"
 
 static const struct bpfsel_flow v4 = {AF_INET, {10, 0, 0, 1}, {10, 0, 0, 2}, 40000, 1234};
@@ -45,6 +46,9 @@ static uint32_t vm_load(struct vm *vm, const struct seen *s, uint32_t at, uint16
 {
     if (at == (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)) {
         return s->outgoing ? 4 : 0;
+    }
+    if (at == (uint32_t)(SKF_AD_OFF + SKF_AD_MARK)) {
+        return s->mark;
     }
     if (at == (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT)) {
         return s->tagged;
@@ -205,6 +209,7 @@ static void decides_as_the_oracle(void **state)
                                    .n_flows = 1,
                                    .vlans = sets[i / 5 % 4],
                                    .dir = (enum frame_dir)(i / 20),
+                                   .no_outputs = i % 2 == 0,
                                    .snaplen = 100};
         compare(&conf, f->family == AF_INET ? &v4 : &v6);
         conf.no_links = true;
@@ -343,6 +348,45 @@ static void sees_no_jumbo_option(void **state)
     assert_true(rewritten > 15000 && different > 200);
 }
 
+#define LOAD(at) BPF_STMT(BPF_LD | BPF_B | BPF_ABS, at)
+#define END BPF_STMT(BPF_RET | BPF_K, 1)
+#define TEST(jt, jf) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, jt, jf)
+#define SKIP(n) BPF_JUMP(BPF_JMP | BPF_JA, n, 0, 0)
+
+/* Loads of each kind make a difference by themselves, or none; ways lead where they led, and none
+ * out of the program. */
+static void rewrites_for_the_jumbo_option(void **state)
+{
+    (void)state;
+    enum { IP = 14, AT_MOST = 8 };
+    static const struct {
+        struct sock_filter user[5];
+        unsigned n, room, want; /* instructions; want 0: it is not rewritten */
+        uint32_t k;             /* of the one at this place then */
+        unsigned at;
+    } cases[] = {
+        {{LOAD(12), END}, 2, AT_MOST, 0, 0, 0},
+        {{LOAD(53), END}, 2, AT_MOST, 0, 0, 0}, /* the last byte of the IPv6 header */
+        {{LOAD(54), END}, 2, AT_MOST, 2, 54 + BPFJUMBO_BYTES, 0},
+        {{LOAD(54), END}, 2, 2, 2, 54 + BPFJUMBO_BYTES, 0},
+        {{LOAD(54), END}, 2, 1, 0, 0, 0},
+        {{LOAD(20), END}, 2, AT_MOST, 2, 54, 0}, /* "next header" is the option's */
+        {{LOAD(54), SKIP(1), TEST(0, 1), END, END}, 5, AT_MOST, 7, 3, 1},
+        {{LOAD(54), SKIP(2), TEST(0, 1), END, END}, 5, AT_MOST, 7, 4, 1},
+        {{LOAD(54), SKIP(3), TEST(0, 1), END, END}, 5, AT_MOST, 0, 0, 0},
+        {{LOAD(54), TEST(1, 0), END, END}, 4, AT_MOST, 6, 54 + BPFJUMBO_BYTES, 0},
+        {{LOAD(54), TEST(1, 0), END}, 3, AT_MOST, 0, 0, 0},
+        {{LOAD(54), TEST(0, 1), END}, 3, AT_MOST, 0, 0, 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct sock_filter to[AT_MOST] = {0};
+        unsigned n = bpfjumbo_make(cases[i].user, cases[i].n, IP, to, cases[i].room);
+        if (n != cases[i].want || (n > 0 && to[cases[i].at].k != cases[i].k)) {
+            fail_msg("case %zu: %u instructions, that one has %u", i, n, to[cases[i].at].k);
+        }
+    }
+}
+
 static void refuses_what_cannot_be(void **state)
 {
     (void)state;
@@ -372,8 +416,11 @@ static void refuses_what_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decides_as_the_oracle),   cmocka_unit_test(flow_itself_and_its_neighbours),
-        cmocka_unit_test(keeps_the_users_program), cmocka_unit_test(sees_no_jumbo_option),
+        cmocka_unit_test(decides_as_the_oracle),
+        cmocka_unit_test(flow_itself_and_its_neighbours),
+        cmocka_unit_test(keeps_the_users_program),
+        cmocka_unit_test(sees_no_jumbo_option),
+        cmocka_unit_test(rewrites_for_the_jumbo_option),
         cmocka_unit_test(refuses_what_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

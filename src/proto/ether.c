@@ -13,13 +13,7 @@ enum {
      * inserted bytes is not copied to look for a UDP header. */
     LOOK_MAX = 512,
     FRAG_OFFSET_V4 = 0x1fff,
-    FRAG_OFFSET_V6 = 0xfff8,
 };
-
-static bool is_tag(uint16_t type)
-{
-    return type == ETHER_TYPE_8021Q || type == ETHER_TYPE_8021AD || type == ETHER_TYPE_QINQ_OLD;
-}
 
 int ether_walk(const uint8_t *data, size_t len, struct ether_net *ret)
 {
@@ -27,7 +21,7 @@ int ether_walk(const uint8_t *data, size_t len, struct ether_net *ret)
     struct ether_net net = {0};
     rd_skip(&r, 12);
     net.type = rd_u16(&r);
-    while (is_tag(net.type) && net.tags < ETHER_TAGS_MAX) {
+    while (ether_is_tag(net.type) && net.tags < ETHER_TAGS_MAX) {
         net.tci[net.tags++] = rd_u16(&r);
         net.type = rd_u16(&r);
     }
@@ -61,23 +55,7 @@ static int walk_ipv4(struct rd *r, struct ether_udp *udp, uint8_t *ret_proto)
     return 0;
 }
 
-/* RFC 8200 section 4 and RFC 4302: the length of one extension header is 8 + 8 * its second byte,
- * but for the authentication header (units of 4) and the fragment header (always 8). */
-static int skip_extension(struct rd *r, uint8_t *next)
-{
-    uint8_t kind = *next;
-    *next = rd_u8(r);
-    uint8_t units = rd_u8(r);
-    if (kind == IPPROTO_FRAGMENT) {
-        uint16_t frag = rd_u16(r);
-        rd_skip(r, 4);
-        return (frag & FRAG_OFFSET_V6) != 0 ? -ENOMSG : 0;
-    }
-    rd_skip(r, kind == IPPROTO_AH ? (size_t)units * 4 + 6 : (size_t)units * 8 + 6);
-    return 0;
-}
-
-static bool is_extension(uint8_t next)
+bool ether_is_extension(uint8_t next)
 {
     switch (next) {
     case IPPROTO_HOPOPTS:
@@ -94,6 +72,22 @@ static bool is_extension(uint8_t next)
     }
 }
 
+/* RFC 8200 section 4 and RFC 4302: the length of one extension header is 8 + 8 * its second byte,
+ * but for the authentication header (units of 4) and the fragment header (always 8). */
+uint16_t ether_skip_extension(struct rd *r, uint8_t *next)
+{
+    uint8_t kind = *next;
+    *next = rd_u8(r);
+    uint8_t units = rd_u8(r);
+    if (kind == IPPROTO_FRAGMENT) {
+        uint16_t frag = rd_u16(r);
+        rd_skip(r, 4);
+        return frag;
+    }
+    rd_skip(r, kind == IPPROTO_AH ? (size_t)units * 4 + 6 : (size_t)units * 8 + 6);
+    return 0;
+}
+
 static int walk_ipv6(struct rd *r, struct ether_udp *udp, uint8_t *ret_proto)
 {
     rd_skip(r, 6);
@@ -101,10 +95,9 @@ static int walk_ipv6(struct rd *r, struct ether_udp *udp, uint8_t *ret_proto)
     rd_skip(r, 1);
     udp->addr[0] = rd_take(r, 16);
     udp->addr[1] = rd_take(r, 16);
-    for (unsigned i = 0; rd_ok(r) && is_extension(next); i++) {
-        int err = i < ETHER_EXT_MAX ? skip_extension(r, &next) : -ENOMSG;
-        if (err < 0) {
-            return rd_ok(r) ? err : -ENODATA;
+    for (unsigned i = 0; rd_ok(r) && ether_is_extension(next); i++) {
+        if (i == ETHER_EXT_MAX || ether_skip_extension(r, &next) & ETHER_FRAG6_OFFSET) {
+            return rd_ok(r) ? -ENOMSG : -ENODATA;
         }
     }
     if (!rd_ok(r)) {
@@ -222,24 +215,11 @@ bool ether_is_flow(const uint8_t *data, size_t len, const struct ether_flow *flo
            ether_ip_is_flow(data + net.off, len - net.off, flow);
 }
 
-/* The frame's first bytes with what is inserted: in place, or copied to `room`. */
-static const uint8_t *frame_head(const struct frame *f, uint8_t room[LOOK_MAX], size_t *ret_len)
-{
-    if (f->ins_len == 0) {
-        *ret_len = f->caplen;
-        return f->data;
-    }
-    uint32_t n = f->caplen < LOOK_MAX ? f->caplen : LOOK_MAX;
-    frame_copy(f, 0, room, n);
-    *ret_len = n;
-    return room;
-}
-
 bool ether_frame_is_flow(const struct frame *f, const struct ether_flow *flow)
 {
     uint8_t room[LOOK_MAX];
     size_t len = 0;
-    const uint8_t *head = frame_head(f, room, &len);
+    const uint8_t *head = frame_head(f, room, sizeof(room), &len);
     return ether_is_flow(head, len, flow);
 }
 
@@ -247,7 +227,7 @@ bool ether_frame_is_flow(const struct frame *f, const struct ether_flow *flow)
 static bool may_be_udp(const uint8_t *pkt, size_t len)
 {
     return len >= 20 && (pkt[0] >> 4 == 4 ? pkt[9] == IPPROTO_UDP
-                                          : pkt[6] == IPPROTO_UDP || is_extension(pkt[6]));
+                                          : pkt[6] == IPPROTO_UDP || ether_is_extension(pkt[6]));
 }
 
 bool ether_ip_is_link(const uint8_t *pkt, size_t len)
@@ -262,7 +242,7 @@ bool ether_frame_is_link(const struct frame *f)
     uint8_t room[LOOK_MAX];
     struct ether_net net;
     size_t len = 0;
-    const uint8_t *head = frame_head(f, room, &len);
+    const uint8_t *head = frame_head(f, room, sizeof(room), &len);
     return ether_walk(head, len, &net) == 0 &&
            (net.type == ETHER_TYPE_IPV4 || net.type == ETHER_TYPE_IPV6) &&
            ether_ip_is_link(head + net.off, len - net.off);

@@ -17,6 +17,7 @@
 
 #include "base/batch.h"
 
+struct rd;
 struct sockaddr;
 
 enum {
@@ -25,12 +26,20 @@ enum {
     ETHER_TAGS_MAX = 4,
     ETHER_EXT_MAX = 16, /* IPv6 extension headers that are walked */
 
+    ETHER_FRAG6_MORE = 0x0001, /* of a fragment header's second word */
+    ETHER_FRAG6_OFFSET = 0xfff8,
+
     ETHER_TYPE_IPV4 = 0x0800,
     ETHER_TYPE_IPV6 = 0x86dd,
     ETHER_TYPE_8021Q = 0x8100,
     ETHER_TYPE_8021AD = 0x88a8,
     ETHER_TYPE_QINQ_OLD = 0x9100,
 };
+
+static inline bool ether_is_tag(uint16_t type)
+{
+    return type == ETHER_TYPE_8021Q || type == ETHER_TYPE_8021AD || type == ETHER_TYPE_QINQ_OLD;
+}
 
 struct ether_net {
     uint16_t type;                /* EtherType behind the tags, or an 802.3 length below 0x600 */
@@ -42,6 +51,13 @@ struct ether_net {
 /* Walks Ethernet and up to ETHER_TAGS_MAX VLAN tags. A further tag is left in place: its own type
  * is then the result's type. -ENODATA when the frame ends before that. */
 int ether_walk(const uint8_t *data, size_t len, struct ether_net *ret);
+
+/* Is it the number of an IPv6 extension header that is walked? */
+bool ether_is_extension(uint8_t next);
+/* Walks one extension header of the kind *next (RFC 8200, section 4) and makes *next the number
+ * behind it. Gives the fragment field of a fragment header, else 0. A header that is cut short
+ * leaves the cursor bad. */
+uint16_t ether_skip_extension(struct rd *r, uint8_t *next);
 
 struct ether_udp {
     uint8_t family;         /* AF_INET, AF_INET6 */

@@ -174,7 +174,8 @@ uint8_t *pcapng_epb_begin(struct wr *w, const struct pcapng_epb *v)
     if (v->lost) {
         put_u64(&tail, OPT_EPB_DROPCOUNT, v->lost);
     }
-    if (v->dir || v->lost) {
+    put_text(&tail, OPT_COMMENT, v->comment);
+    if (v->dir || v->lost || v->comment.p) {
         put_option(&tail, OPT_END, NULL, 0);
     }
     wr_u32le(&tail, len);

@@ -32,7 +32,8 @@ enum {
     PCAPNG_BLOCK_MAX = 16 << 20, /* a longer block is taken for damage */
     PCAPNG_TEXT_MAX = 8192,      /* longer texts are cut when written */
     PCAPNG_META_MAX = 48 << 10,  /* room that any SHB, IDB or ISB of ours fits in */
-    PCAPNG_IFS_MAX = 4096,       /* interfaces of a section that the reader knows */
+    PCAPNG_IFS_MAX = 8192,       /* interfaces of a section that the reader knows */
+    PCAPNG_EPB_IFID = 8,         /* bytes before the interface's number in an EPB */
     PCAPNG_LINKTYPE_ETHERNET = 1,
     PCAPNG_LINKTYPE_RAW = 101,       /* an IPv4 or IPv6 header comes first */
     PCAPNG_LINKTYPE_LINUX_SLL = 113, /* "Linux cooked" */
@@ -69,6 +70,7 @@ struct pcapng_epb {
     int64_t ts_ns; /* since 1970; negative is written as 0, what does not fit is read as the most */
     uint64_t lost; /* frames lost since the one before on this interface */
     uint8_t dir;   /* enum frame_dir */
+    struct pcapng_text comment;
 };
 
 /* Which of an ISB's figures are known */
@@ -96,10 +98,12 @@ void pcapng_put_shb(struct wr *w, const struct pcapng_shb *v);
 void pcapng_put_idb(struct wr *w, const struct pcapng_idb *v);
 void pcapng_put_isb(struct wr *w, const struct pcapng_isb *v);
 
-/* Bytes of the whole block, from caplen, dir and lost. */
+/* Bytes of the whole block, from caplen, dir, lost and the comment, which is up to PCAPNG_TEXT_MAX
+ * bytes long. */
 static inline size_t pcapng_epb_len(const struct pcapng_epb *v)
 {
-    size_t options = (v->dir ? 8u : 0u) + (v->lost ? 12u : 0u);
+    size_t options = (v->dir ? 8u : 0u) + (v->lost ? 12u : 0u) +
+                     (v->comment.p ? 4 + ((v->comment.len + 3) & ~(size_t)3) : 0u);
     return 32 + (((size_t)v->caplen + 3) & ~(size_t)3) + (options ? options + 4 : 0);
 }
 

@@ -175,6 +175,8 @@ static int read_enhanced(const struct pcapng_reader *r, struct body *b, struct p
             e->dir = dir <= 2 ? (uint8_t)dir : 0;
         } else if (o.code == OPT_EPB_DROPCOUNT) {
             e->lost = option_u64(&o, b->big);
+        } else if (o.code == OPT_COMMENT) {
+            e->comment = option_text(&o);
         }
     }
     ret->kind = PCAPNG_FRAME;

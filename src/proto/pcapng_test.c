@@ -331,6 +331,7 @@ static void other_blocks(void **state)
     assert_int_equal(it.epb.caplen, 3);
     assert_int_equal(it.epb.origlen, 9);
     assert_memory_equal(it.data, "abc", 3);
+    assert_int_equal(it.linktype, PCAPNG_LINKTYPE_ETHERNET);
     at += read_one(buf + at, wr_len(&w) - at, &it, PCAPNG_OTHER);
     at += read_one(buf + at, wr_len(&w) - at, &it, PCAPNG_OTHER);
     assert_int_equal(reader.n_ifs, 1);

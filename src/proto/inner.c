@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/inner.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "proto/ether.h"
+
+enum {
+    TYPE_ARP = 0x0806,
+    TYPE_TEB = 0x6558, /* transparent Ethernet bridging: Ethernet inside GRE or Geneve */
+    TYPE_ERSPAN = 0x88be,
+    TYPE_ERSPAN3 = 0x22eb,
+    IPV4_LEN = 20,
+    IPV6_LEN = 40,
+    IPV4_FRAGMENT = 0x3fff, /* more fragments, and the offset */
+    IPV4_OFFSET = 0x1fff,
+    ARP_LEN = 28, /* RFC 826, for IPv4 over Ethernet */
+    UDP_LEN = 8,
+    VXLAN_PORT = 4789,
+    VXLAN_PORT_OLD = 8472,
+    VXLAN_LEN = 8,
+    VXLAN_VALID = 0x08, /* the flag that there is a VNI: all others are reserved, and ignored */
+    GENEVE_PORT = 6081,
+    GENEVE_LEN = 8,
+    GRE_LEN = 4,
+    GRE_CSUM = 0x8000,
+    GRE_KEY = 0x2000,
+    GRE_SEQ = 0x1000,
+    GRE_UNKNOWN = 0x4007, /* RFC 1701's routes and other versions, which are laid out otherwise */
+    ERSPAN2_LEN = 8,
+    ERSPAN2_TAG_TAKEN = 2, /* the frame had a tag, which is in this header alone */
+    ERSPAN3_LEN = 12,
+    ERSPAN3_SUB_LEN = 8,
+    ERSPAN3_ETHERNET = 0,
+    ERSPAN3_IP = 2,
+};
+
+/* The kind of header at the cursor. */
+enum layer {
+    LAYER_NONE, /* none that is walked */
+    LAYER_ETHER,
+    LAYER_IPV4,
+    LAYER_IPV6,
+};
+
+struct walk {
+    const uint8_t *frame;
+    struct rd r; /* ends where the frame or a packet around the cursor does */
+    enum layer layer;
+    unsigned levels; /* IP headers behind the cursor */
+    int tunnel;      /* the kind that has just been passed (enum inner_tunnel), -1: none */
+    uint16_t tag;    /* with ERSPAN: the VLAN tag that was taken off */
+    bool tagged;
+    size_t end; /* where the packet ends by its own account, also beyond the frame */
+    struct inner *in;
+};
+
+static uint16_t u16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static enum layer layer_of(uint16_t type)
+{
+    return type == ETHER_TYPE_IPV4 ? LAYER_IPV4 : type == ETHER_TYPE_IPV6 ? LAYER_IPV6 : LAYER_NONE;
+}
+
+/* ---- one header after the other ---- */
+
+static void walk_ether(struct walk *w)
+{
+    const uint8_t *p = rd_take(&w->r, ETHER_HDR_LEN);
+    uint16_t type = p ? u16(p + 12) : 0;
+    w->layer = layer_of(type);
+    if (!p) {
+        return;
+    }
+    if (ether_is_tag(type)) {
+        struct ether_net net;
+        w->r.bad = ether_walk(p, ETHER_HDR_LEN + rd_left(&w->r), &net) < 0;
+        if (w->r.bad) {
+            return;
+        }
+        type = net.type;
+        w->layer = layer_of(type);
+        w->r.p = p + net.off;
+    }
+    w->in->mac[0] = p;
+    w->in->mac[1] = p + 6;
+    if (type == TYPE_ARP) {
+        rd_skip(&w->r, ARP_LEN);
+    }
+}
+
+static bool has_ports(uint8_t proto)
+{
+    return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+           proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
+}
+
+/* The length of the transport header at the cursor, the least it has where it is cut short. */
+static size_t transport_len(const struct walk *w)
+{
+    const uint8_t *p = w->r.p;
+    size_t left = rd_left(&w->r);
+    switch (w->in->proto) {
+    case IPPROTO_TCP: /* RFC 9293, section 3.1: the data offset */
+        return left > 12 ? MAX(20u, (p[12] >> 4) * 4u) : 20;
+    case IPPROTO_DCCP: /* RFC 4340, section 5.1: the same */
+        return left > 4 ? MAX(12u, p[4] * 4u) : 12;
+    case IPPROTO_SCTP:
+        return 12;
+    case IPPROTO_UDP:
+    case IPPROTO_UDPLITE:
+    case IPPROTO_ICMP:
+    case IPPROTO_ICMPV6:
+    case IPPROTO_IGMP:
+    case IPPROTO_ESP:
+        return 8;
+    default:
+        return 0;
+    }
+}
+
+/* VXLAN (RFC 7348) behind the UDP header. Without its flag it is some other use of the port. */
+static void walk_vxlan(struct walk *w)
+{
+    const uint8_t *h = rd_take(&w->r, VXLAN_LEN);
+    if (h && h[0] & VXLAN_VALID) {
+        w->layer = LAYER_ETHER;
+        w->tunnel = INNER_VXLAN;
+    } else if (h) {
+        w->r.p = h;
+    }
+}
+
+/* Geneve (RFC 8926, section 3.4), version 0. */
+static void walk_geneve(struct walk *w)
+{
+    const uint8_t *h = rd_take(&w->r, GENEVE_LEN);
+    enum layer layer = !h                       ? LAYER_NONE
+                       : u16(h + 2) == TYPE_TEB ? LAYER_ETHER
+                                                : layer_of(u16(h + 2));
+    if (h && (layer == LAYER_NONE || h[0] >> 6 != 0)) {
+        w->r.p = h;
+    } else if (h) {
+        rd_skip(&w->r, (h[0] & 0x3fu) * 4);
+        w->layer = layer;
+    }
+}
+
+/* ERSPAN I is Ethernet right behind GRE; II, told apart by GRE's sequence number alone, has a
+ * header. */
+static void walk_erspan(struct walk *w, bool second)
+{
+    const uint8_t *h = second ? rd_take(&w->r, ERSPAN2_LEN) : NULL;
+    w->layer = LAYER_ETHER;
+    w->tunnel = INNER_ERSPAN;
+    w->tagged = h && (h[2] >> 3 & 3) == ERSPAN2_TAG_TAKEN;
+    if (w->tagged) { /* version (4 bits), VLAN (12), class of service (3) to class, 0, VLAN */
+        w->tag = (uint16_t)((u16(h) & 0x0fff) | (h[2] & 0xe0) << 8);
+    }
+}
+
+/* ERSPAN III: its frame type counts; the P bit beside it is left unset by senders. */
+static void walk_erspan3(struct walk *w)
+{
+    const uint8_t *h = rd_take(&w->r, ERSPAN3_LEN);
+    if (h && h[11] & 1) {
+        rd_skip(&w->r, ERSPAN3_SUB_LEN);
+    }
+    uint8_t type = h ? h[10] >> 2 & 0x1f : 0;
+    if (!rd_left(&w->r)) {
+        w->r.bad = true;
+    } else if (type == ERSPAN3_ETHERNET) {
+        w->layer = LAYER_ETHER;
+        w->tunnel = INNER_ERSPAN;
+    } else if (type == ERSPAN3_IP) {
+        uint8_t version = w->r.p[0] >> 4;
+        w->layer = version == 4 ? LAYER_IPV4 : version == 6 ? LAYER_IPV6 : LAYER_NONE;
+        w->tunnel = w->layer != LAYER_NONE ? INNER_ERSPAN : -1;
+    }
+}
+
+/* RFC 2784 and RFC 2890. */
+static void walk_gre(struct walk *w)
+{
+    const uint8_t *h = rd_take(&w->r, GRE_LEN);
+    uint16_t flags = h ? u16(h) : 0, type = h ? u16(h + 2) : 0;
+    if (flags & GRE_UNKNOWN) {
+        w->r.p = h;
+        return;
+    }
+    rd_skip(&w->r,
+            (flags & GRE_CSUM ? 4u : 0) + (flags & GRE_KEY ? 4u : 0) + (flags & GRE_SEQ ? 4u : 0));
+    if (type == TYPE_ERSPAN) {
+        walk_erspan(w, flags & GRE_SEQ);
+    } else if (type == TYPE_ERSPAN3) {
+        walk_erspan3(w);
+    } else {
+        w->layer = type == TYPE_TEB ? LAYER_ETHER : layer_of(type);
+        w->tunnel = w->layer != LAYER_NONE ? INNER_GRE : -1;
+    }
+}
+
+/* Behind an IP header and its extensions: a transport header, or the way into a tunnel. */
+static void walk_payload(struct walk *w)
+{
+    struct inner *in = w->in;
+    bool deeper = !in->fragment && w->levels < INNER_LEVELS;
+    if (deeper && in->proto == IPPROTO_IPIP) {
+        w->layer = LAYER_IPV4;
+    } else if (deeper && in->proto == IPPROTO_IPV6) {
+        w->layer = LAYER_IPV6;
+    } else if (deeper && in->proto == IPPROTO_GRE) {
+        walk_gre(w);
+    } else {
+        const uint8_t *p = w->r.p;
+        if (!in->fragment && has_ports(in->proto) && rd_left(&w->r) >= 4) {
+            in->port[0] = u16(p);
+            in->port[1] = u16(p + 2);
+        }
+        rd_skip(&w->r, transport_len(w));
+        if (deeper && in->proto == IPPROTO_UDP) {
+            if (in->port[1] == VXLAN_PORT || in->port[1] == VXLAN_PORT_OLD) {
+                walk_vxlan(w);
+            } else if (in->port[1] == GENEVE_PORT) {
+                walk_geneve(w);
+            }
+        }
+    }
+}
+
+/* The packet ends `n` bytes behind the cursor, or where the frame does. */
+static void bound(struct walk *w, size_t n)
+{
+    w->end = MIN(w->end, (size_t)(w->r.p - w->frame) + n);
+    if (n < rd_left(&w->r)) {
+        w->r.end = w->r.p + n;
+    }
+}
+
+/* RFC 791, with an authentication header (RFC 4302) if there is one. */
+static void walk_ipv4(struct walk *w)
+{
+    const uint8_t *ip = rd_take(&w->r, IPV4_LEN);
+    w->layer = LAYER_NONE;
+    if (!ip || ip[0] >> 4 != 4 || (ip[0] & 15) < 5) {
+        w->r.p = ip ? ip : w->r.p;
+        return;
+    }
+    uint16_t total = u16(ip + 2), frag = u16(ip + 6), options = (uint16_t)((ip[0] & 15) * 4 - 20);
+    if (total != 0) {
+        bound(w, MAX(total, IPV4_LEN + options) - IPV4_LEN);
+    }
+    w->in->family = AF_INET;
+    w->in->proto = ip[9];
+    w->in->fragment = frag & IPV4_FRAGMENT;
+    w->in->addr[0] = ip + 12;
+    w->in->addr[1] = ip + 16;
+    w->in->port[0] = w->in->port[1] = 0;
+    w->levels++;
+    rd_skip(&w->r, options);
+    if (frag & IPV4_OFFSET) {
+        return;
+    }
+    if (w->in->proto == IPPROTO_AH) {
+        (void)ether_skip_extension(&w->r, &w->in->proto);
+    }
+    walk_payload(w);
+}
+
+static void walk_ipv6(struct walk *w)
+{
+    const uint8_t *ip = rd_take(&w->r, IPV6_LEN);
+    uint16_t frag = 0;
+    w->layer = LAYER_NONE;
+    if (!ip || ip[0] >> 4 != 6) {
+        w->r.p = ip ? ip : w->r.p;
+        return;
+    }
+    if (u16(ip + 4) != 0) {
+        bound(w, u16(ip + 4));
+    }
+    w->in->family = AF_INET6;
+    w->in->proto = ip[6];
+    w->in->fragment = false;
+    w->in->addr[0] = ip + 8;
+    w->in->addr[1] = ip + 24;
+    w->in->port[0] = w->in->port[1] = 0;
+    w->levels++;
+    for (unsigned i = 0; rd_ok(&w->r) && ether_is_extension(w->in->proto); i++) {
+        if (i == ETHER_EXT_MAX || frag & ETHER_FRAG6_OFFSET) {
+            return;
+        }
+        frag = ether_skip_extension(&w->r, &w->in->proto);
+        /* An atomic fragment (RFC 6946) is a whole packet. */
+        w->in->fragment |= (frag & (ETHER_FRAG6_OFFSET | ETHER_FRAG6_MORE)) != 0;
+    }
+    if (!(frag & ETHER_FRAG6_OFFSET)) {
+        walk_payload(w);
+    }
+}
+
+/* Walks on until a tunnel has been passed, or to the end. */
+static bool walk_on(struct walk *w)
+{
+    w->tunnel = -1;
+    while (w->tunnel < 0 && rd_ok(&w->r)) {
+        switch (w->layer) {
+        case LAYER_ETHER:
+            walk_ether(w);
+            break;
+        case LAYER_IPV4:
+            walk_ipv4(w);
+            break;
+        case LAYER_IPV6:
+            walk_ipv6(w);
+            break;
+        case LAYER_NONE:
+            return false;
+        }
+    }
+    return rd_ok(&w->r);
+}
+
+static struct walk walk_make(const uint8_t *frame, size_t len, struct inner *in)
+{
+    *in = (struct inner){0};
+    return (struct walk){.frame = frame,
+                         .r = rd_make(frame, len),
+                         .layer = LAYER_ETHER,
+                         .end = UINT32_MAX,
+                         .in = in};
+}
+
+void inner_walk(const uint8_t *frame, size_t len, struct inner *ret)
+{
+    struct walk w = walk_make(frame, len, ret);
+    while (walk_on(&w)) {
+    }
+    ret->headers = (uint32_t)((rd_ok(&w.r) ? w.r.p : w.r.end) - frame);
+}
+
+/* ---- the flow ---- */
+
+enum {
+    KEY_MAC = 1, /* an IP header's first byte is its version */
+    MAC_LEN = 6,
+};
+
+static uint64_t u64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof(v));
+    return __builtin_bswap64(v);
+}
+
+/* Is the first end of the flow the lower one? */
+static bool in_order(const struct inner *in)
+{
+    const uint8_t *a = in->addr[0], *b = in->addr[1];
+    if (in->family == AF_INET) {
+        uint64_t x = (uint64_t)u16(a) << 32 | (uint64_t)u16(a + 2) << 16 | in->port[0];
+        uint64_t y = (uint64_t)u16(b) << 32 | (uint64_t)u16(b + 2) << 16 | in->port[1];
+        return x <= y;
+    }
+    uint64_t high[2] = {u64(a), u64(b)}, low[2] = {u64(a + 8), u64(b + 8)};
+    if (high[0] != high[1]) {
+        return high[0] < high[1];
+    }
+    return low[0] != low[1] ? low[0] < low[1] : in->port[0] <= in->port[1];
+}
+
+size_t inner_key(const struct inner *in, uint8_t ret[INNER_KEY_MAX])
+{
+    uint8_t *p = ret + 2;
+    ret[0] = ret[1] = 0;
+    if (in->family != 0) {
+        size_t n = in->family == AF_INET ? 4 : 16;
+        unsigned first = in_order(in) ? 0 : 1;
+        ret[0] = in->family == AF_INET ? 4 : 6;
+        ret[1] = in->fragment ? 0 : in->proto;
+        memcpy(p, in->addr[first], n);
+        memcpy(p + n, in->addr[!first], n);
+        st_u16(p + 2 * n, in->port[first]);
+        st_u16(p + 2 * n + 2, in->port[!first]);
+        return 2 + 2 * n + 4;
+    }
+    if (!in->mac[0]) {
+        return 2;
+    }
+    unsigned first = memcmp(in->mac[0], in->mac[1], MAC_LEN) <= 0 ? 0 : 1;
+    ret[0] = KEY_MAC;
+    memcpy(p, in->mac[first], MAC_LEN);
+    memcpy(p + MAC_LEN, in->mac[!first], MAC_LEN);
+    return 2 + 2 * MAC_LEN;
+}
+
+/* ---- without the tunnel ---- */
+
+static int strip_vlan(const uint8_t *frame, size_t len, struct inner_strip *ret)
+{
+    struct ether_net net;
+    if (ether_walk(frame, len, &net) < 0 || net.tags == 0) {
+        return -ENOENT;
+    }
+    /* The type behind the tags follows the addresses. */
+    *ret = (struct inner_strip){.off = (uint32_t)net.off - 2, .end = UINT32_MAX, .ins_len = 12};
+    memcpy(ret->ins, frame, 12);
+    return 0;
+}
+
+int inner_strip(const uint8_t *frame, size_t len, enum inner_tunnel kind, struct inner_strip *ret)
+{
+    struct inner in;
+    if (kind == INNER_VLAN) {
+        return strip_vlan(frame, len, ret);
+    }
+    struct walk w = walk_make(frame, len, &in);
+    do {
+        if (!walk_on(&w)) {
+            return -ENOENT;
+        }
+    } while (w.tunnel != (int)kind);
+    size_t need = w.layer == LAYER_ETHER  ? ETHER_HDR_LEN
+                  : w.layer == LAYER_IPV4 ? IPV4_LEN
+                                          : IPV6_LEN;
+    if (rd_left(&w.r) < need) {
+        return -ENOENT;
+    }
+    struct inner_strip s = {.off = (uint32_t)(w.r.p - frame), .end = (uint32_t)w.end};
+    if (w.layer != LAYER_ETHER) {
+        struct wr to = wr_make(s.ins, sizeof(s.ins));
+        wr_copy(&to, in.mac[0], 12); /* destination and source */
+        wr_u16(&to, w.layer == LAYER_IPV4 ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6);
+        s.ins_len = (uint8_t)wr_len(&to);
+    } else if (w.tagged) {
+        struct wr to = wr_make(s.ins, sizeof(s.ins));
+        wr_u16(&to, ETHER_TYPE_8021Q);
+        wr_u16(&to, w.tag);
+        s.ins_off = 12;
+        s.ins_len = (uint8_t)wr_len(&to);
+    }
+    *ret = s;
+    return 0;
+}
+
+int inner_strip_frame(struct frame *f, enum inner_tunnel kind)
+{
+    uint8_t scratch[INNER_SCRATCH];
+    struct inner_strip s;
+    size_t len = 0;
+    const uint8_t *head = inner_bytes(f, scratch, &len);
+    uint32_t before = (uint32_t)f->ins_off + f->ins_len;
+    if (inner_strip(head, len, kind, &s) < 0 || (f->ins_len > 0 && s.off < before)) {
+        return -ENOENT; /* a frame has one place for bytes to be inserted */
+    }
+    uint32_t gone = s.off - f->ins_len; /* of `data` */
+    f->data += gone;
+    f->datalen -= gone;
+    f->caplen = MIN(f->caplen, s.end) - s.off + s.ins_len;
+    f->origlen = MIN(f->origlen, s.end) - s.off + s.ins_len;
+    f->ins_off = s.ins_off;
+    f->ins_len = s.ins_len;
+    memcpy(f->ins, s.ins, sizeof(f->ins));
+    return 0;
+}
