@@ -15,6 +15,7 @@
 
 static const struct mono t0 = {1000 * NSEC_PER_SEC};
 static struct admission l;
+static struct admission_sources ls;
 
 static void v4(uint32_t a, uint8_t ret[16])
 {
@@ -177,6 +178,13 @@ static void full_from_the_first(void **state)
         real += admission_hello(&l, a, ADMISSION_REAL, boot) == ADMISSION_WORK;
     }
     assert_int_equal(real, ADMISSION_BURST);
+    admission_sources_init(&ls, 7, boot);
+    for (unsigned i = real = anybody = 0; i < 2 * ADMISSION_SOURCE_BURST; i++) {
+        anybody += admission_source(&ls, a, 1234, false, boot);
+        real += admission_source(&ls, a, 1234, true, boot);
+    }
+    assert_int_equal(anybody, ADMISSION_PORT_BURST + ADMISSION_SOURCE_BURST);
+    assert_int_equal(real, ADMISSION_REAL_BURST);
 }
 
 /* The set of an address is full of others: the one that was seen longest ago gives its place, and
@@ -210,8 +218,6 @@ static void the_longest_unseen_gives_way(void **state)
     assert_true(admission_answer(&l, a[1], mono_add_ms(t0, 120)));
     assert_false(admission_answer(&l, a[1], mono_add_ms(t0, 120)));
 }
-
-static struct admission_sources ls;
 
 /* One address after another: who sends too much is not passed on, others are. */
 static void sources(void **state)

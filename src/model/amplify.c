@@ -6,7 +6,6 @@
 #include "base/cleanup.h"
 
 #define BIN_NS (AMPLIFY_BIN_US * INT64_C(1000))
-#define SLOT_NS (AMPLIFY_SLOT_BINS * BIN_NS)
 
 /* Of the bet: what is put each time; the least effect that counts, as (with - without) / both; and
  * how much of it may show the other way round at a delay near. */
@@ -53,9 +52,21 @@ static bool is_pause(const struct amplify *a, uint64_t slot)
     return coin(a, slot) && !forced(a, slot);
 }
 
+/* In an experiment bins and slots are a->wide times as long. */
+static uint64_t bin_at(const struct amplify *a, struct mono now)
+{
+    return (uint64_t)(now.ns / (BIN_NS * a->wide));
+}
+
+static uint64_t slot_at(const struct amplify *a, struct mono now)
+{
+    return bin_at(a, now) / AMPLIFY_SLOT_BINS;
+}
+
 void amplify_init(struct amplify *a, uint64_t seed, struct mono now)
 {
     *a = (struct amplify){.seed = seed,
+                          .wide = 1,
                           .at = now,
                           .window_at = now,
                           .rest = now,
@@ -87,18 +98,20 @@ static void arrive(struct amplify *a, uint64_t frames, struct mono now)
 static double arrived(const struct amplify *a, uint64_t bin, unsigned n)
 {
     double sum = 0;
-    for (unsigned i = 0; i < n; i++) {
-        sum += a->in[(bin - i) % AMPLIFY_BINS];
+    uint64_t last = (bin + 1) * a->wide - 1;
+    for (unsigned i = 0; i < n * a->wide; i++) {
+        sum += a->in[(last - i) % AMPLIFY_BINS];
     }
     return sum;
 }
 
 /* ---- the experiment ---- */
 
-static void begin(struct amplify *a, struct mono now)
+static void begin(struct amplify *a, bool limited, struct mono now)
 {
     a->state = AMPLIFY_TEST;
-    a->first = (uint64_t)(now.ns / SLOT_NS) + 1;
+    a->wide = a->unproven % 3 == 2 && !limited ? AMPLIFY_WIDE : 1;
+    a->first = slot_at(a, now) + 1;
     a->slot = a->first - 1;
     a->done = a->first * AMPLIFY_SLOT_BINS - 1;
     memset(a->lag, 0, sizeof(a->lag));
@@ -113,6 +126,7 @@ static void rest(struct amplify *a, struct mono now)
 {
     double part = (double)(mix(~a->seed + a->slot) >> 11) / (double)(UINT64_C(1) << 53);
     a->state = AMPLIFY_WATCH;
+    a->unproven++;
     a->rest = mono_add_ms(now, AMPLIFY_AGAIN_MS);
     a->again = mono_add_ms(now, (int64_t)((double)a->rest_ms * (0.2 + 1.6 * part)));
     a->rest_ms = MIN(a->rest_ms * 2, (int64_t)AMPLIFY_REST_MAX_MS);
@@ -209,18 +223,18 @@ static void judge(struct amplify *a, struct mono now)
         prove(a, now);
     } else if ((slots >= AMPLIFY_SLOTS_MIN + AMPLIFY_LAGS / AMPLIFY_SLOT_BINS && is_clear(a)) ||
                (slots > AMPLIFY_SLOTS_MAX && w < LOOKS) || slots > AMPLIFY_SLOTS_END) {
-        a->cleared =
-            MAX(a->cleared, arrived(a, a->done, AMPLIFY_WINDOW_MS * 1000 / AMPLIFY_BIN_US));
+        unsigned window = AMPLIFY_WINDOW_MS * 1000 / AMPLIFY_BIN_US / a->wide;
+        a->cleared = MAX(a->cleared, arrived(a, a->done, window));
         rest(a, now);
     }
 }
 
 static void test(struct amplify *a, uint64_t waiting, struct mono now)
 {
-    for (; a->done + 1 < (uint64_t)(now.ns / BIN_NS); a->done++) {
+    for (; a->done + 1 < bin_at(a, now); a->done++) {
         evaluate(a, a->done + 1);
     }
-    uint64_t slot = (uint64_t)(now.ns / SLOT_NS);
+    uint64_t slot = slot_at(a, now);
     if (slot != a->slot) {
         while (++a->slot < slot) { /* its begin was not seen */
             a->weight[a->slot % AMPLIFY_WEIGHTS] = 0;
@@ -236,17 +250,18 @@ static void test(struct amplify *a, uint64_t waiting, struct mono now)
 static void suspect(struct amplify *a, const struct amplify_seen *w, struct mono now)
 {
     double in = (double)w->long_bytes, out = (double)w->sent_bytes;
-    bool could = w->frames >= AMPLIFY_FRAMES && w->datagrams >= AMPLIFY_FRAMES &&
-                 in >= about * out && out >= about * in;
+    bool could = a->long_from > 0 && w->frames >= AMPLIFY_FRAMES &&
+                 w->datagrams >= AMPLIFY_FRAMES && in >= about * out && out >= about * in;
     a->long_from = w->datagrams ? (uint32_t)(w->sent_bytes / w->datagrams / 2) : a->long_from;
     a->overflows = w->dropped > 0;
     a->cleared *= fading;
     if (a->cleared < AMPLIFY_FRAMES && mono_due(now, a->again)) {
         a->rest_ms = AMPLIFY_REST_MS;
+        a->unproven = 0;
     }
     if (could && mono_due(now, a->rest) &&
         ((double)w->frames > 2 * a->cleared || mono_due(now, a->again))) {
-        begin(a, now);
+        begin(a, w->limited, now);
     }
 }
 
@@ -263,7 +278,8 @@ static void watch(struct amplify *a, const struct amplify_seen *seen, struct mon
                                        .dropped = seen->dropped - from->dropped,
                                        .long_bytes = seen->long_bytes - from->long_bytes,
                                        .datagrams = seen->datagrams - from->datagrams,
-                                       .sent_bytes = seen->sent_bytes - from->sent_bytes},
+                                       .sent_bytes = seen->sent_bytes - from->sent_bytes,
+                                       .limited = seen->limited},
                 now);
         a->window = *seen;
         a->window_at = now;
@@ -319,7 +335,7 @@ bool amplify_testing(const struct amplify *a)
 bool amplify_pauses(const struct amplify *a)
 {
     return a->state == AMPLIFY_TEST && (a->overflows || !a->pressed) &&
-           is_pause(a, (uint64_t)(a->at.ns / SLOT_NS));
+           is_pause(a, slot_at(a, a->at));
 }
 
 bool amplify_drops(const struct amplify *a)

@@ -25,11 +25,14 @@
  * A loop is found from AMPLIFY_FRAMES in a window on, where it makes a third of the interface's
  * frames. Within a second if the way from sending to seeing takes 10 ms at most, but for one in 25
  * where an experiment began too early: then two or three. Over a wide area, where a loop also grows
- * more slowly, it takes some seconds, seldom half a minute, and beyond AMPLIFY_LAG_MAX_MS it is not
- * found. Nor is one behind a queue that does not run empty in a pause: of a slow shaped link,
- * or of another tap on the way that is at its limit. One that a snaplen makes die out is none. An
- * interface on which traffic was found to be no loop's is looked at again when it doubles, and at
- * growing intervals.
+ * more slowly, it takes some seconds, seldom half a minute, and beyond AMPLIFY_LAG_MAX_MS it is
+ * seldom found. A loop grows until something on its way is at its limit, behind a full queue that
+ * no slot of AMPLIFY_SLOT_MS empties. So each third experiment has bins and slots that are
+ * AMPLIFY_WIDE times as long, and finds it within 15 seconds; but not where the tap's rate holds
+ * frames back, which bounds a loop, and could not make up for such pauses. A loop behind a queue
+ * longer than these slots is not found: that of a slow shaped link, or of another tap on the way
+ * that is at its limit. One that a snaplen makes die out is none. An interface on which traffic was
+ * found to be no loop's is looked at again when it doubles, and at growing intervals.
  */
 #pragma once
 
@@ -46,7 +49,8 @@ enum {
     AMPLIFY_LAGS = 96, /* delays that are looked at, a bin apart */
     AMPLIFY_LAG_MAX_MS = AMPLIFY_LAGS * AMPLIFY_BIN_US / 1000,
     AMPLIFY_REF_BINS = 64, /* "lately" */
-    AMPLIFY_BINS = 256,    /* kept; a power of two, more than lags, slot and REF_BINS */
+    AMPLIFY_WIDE = 8,      /* each third experiment has bins and slots so many times as long */
+    AMPLIFY_BINS = 1024, /* kept; a power of two, more than AMPLIFY_WIDE times slot and REF_BINS */
 
     AMPLIFY_WEIGHTS = 64, /* slots kept; more than delays and a missed step take */
 
@@ -75,6 +79,7 @@ struct amplify_seen {
     uint64_t long_bytes;            /* of frames of amplify_long_from() bytes or more on the wire */
     uint64_t datagrams, sent_bytes; /* to the collector */
     bool pressed;                   /* not a total: the ring is half full */
+    bool limited;                   /* nor is this: frames wait for the tap's rate */
 };
 
 enum amplify_state {
@@ -94,6 +99,8 @@ struct amplify {
     uint32_t long_from;
     double in[AMPLIFY_BINS]; /* frames by bin */
 
+    unsigned unproven;              /* experiments that found no loop, since there was no reason */
+    unsigned wide;                  /* of the present experiment: 1 or AMPLIFY_WIDE */
     struct mono rest;               /* no experiment before */
     struct mono again;              /* none without a reason before */
     int64_t rest_ms;                /* the next time between two without a reason */

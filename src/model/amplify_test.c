@@ -56,6 +56,8 @@ struct story {
     double rate, most; /* frames a tick: the user's, and what the tap can send */
     double phase, period_ms, duty;
     double delay_ms, jitter_ms, gain; /* of the loop; gain 0: there is none */
+    double narrow, queue_ms, queued;  /* frames a tick that pass its narrowest place, 0: all; the
+                                       * queue before that, at most, and now in frames */
     struct tap tap;
     double sent[DELAYS]; /* by tick */
     double debt, window;
@@ -173,6 +175,18 @@ static double work(struct story *s, struct tap *t)
     return n;
 }
 
+/* The frames that get through the narrowest place on the way round, in this tick. */
+static double pass(struct story *s, double frames)
+{
+    if (s->narrow == 0) {
+        return frames;
+    }
+    s->queued = MIN(s->queued + frames, s->narrow * s->queue_ms * PER_MS);
+    double passed = MIN(s->queued, s->narrow);
+    s->queued -= passed;
+    return passed;
+}
+
 static void tick(struct story *s)
 {
     struct tap *t = &s->tap;
@@ -183,7 +197,7 @@ static void tick(struct story *s)
     *way = 0;
     double sent = work(s, t), ms = s->delay_ms + s->jitter_ms * draw(s);
     s->sent[s->tick % DELAYS] = sent;
-    t->way[(s->tick + 1 + (unsigned)(ms * PER_MS)) % DELAYS] += sent * s->gain;
+    t->way[(s->tick + 1 + (unsigned)(ms * PER_MS)) % DELAYS] += pass(s, sent * s->gain);
     s->tick++;
 }
 
@@ -298,6 +312,60 @@ static void loops_are_found(void **state)
     assert_true(quick > 15 * slow); /* in an experiment that the loop's growth did not spoil */
 }
 
+/* The loop has grown until a place on its way is at its limit, behind a full queue. */
+static void loops_behind_a_queue_are_found(void **state)
+{
+    (void)state;
+    static struct story s;
+    static const double queues[] = {2, 5, 10, 20, 40};
+    uint64_t first = option("FARSPAN_AMPLIFY_SEED", 1), n = option("FARSPAN_AMPLIFY_STORIES", 60);
+    unsigned late = 0;
+    for (uint64_t seed = first; seed < first + n * 5; seed++) {
+        begin(&s, seed);
+        s.traffic = QUIET;
+        s.delay_ms = between(&s, 0.2, 5);
+        s.gain = between(&s, 1.05, 2);
+        s.narrow = between(&s, 5, 50);
+        s.queue_ms = queues[seed % 5];
+        unsigned took = found_after(&s, 40000);
+        if (took > 15000) {
+            printf("seed %" PRIu64 ", a queue of %g ms: found after %u ms\n", seed, s.queue_ms,
+                   took);
+            late++;
+        }
+    }
+    assert_int_equal(late, 0);
+}
+
+/* The longest pause of a loop that is not found, in ms. */
+static unsigned longest_pause(uint64_t seed, bool limited)
+{
+    static struct story s;
+    unsigned longest = 0, now = 0;
+    begin(&s, seed);
+    s.traffic = QUIET;
+    s.delay_ms = 1;
+    s.gain = 1.5;
+    s.narrow = 20;
+    s.queue_ms = 100;
+    s.tap.seen.limited = limited;
+    for (unsigned i = 0; i < 10000 * PER_MS && !amplify_told(&s.tap.model); i++) {
+        tick(&s);
+        now = amplify_pauses(&s.tap.model) ? now + 1 : 0;
+        longest = MAX(longest, now);
+    }
+    return longest / PER_MS;
+}
+
+static void pauses_are_short_where_a_rate_holds(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 10; seed++) {
+        assert_in_range(longest_pause(seed, true), 1, AMPLIFY_RUN * AMPLIFY_SLOT_MS + 1);
+        assert_true(longest_pause(seed, false) > AMPLIFY_RUN * AMPLIFY_SLOT_MS + 1);
+    }
+}
+
 /* Dropped for a pause, tried, dropped for a longer one; and after the loop is gone it is over. */
 static void pauses_grow_and_end(void **state)
 {
@@ -339,6 +407,8 @@ int main(void)
         cmocka_unit_test(no_loop_no_alarm),
         cmocka_unit_test(moved_is_not_made),
         cmocka_unit_test(loops_are_found),
+        cmocka_unit_test(loops_behind_a_queue_are_found),
+        cmocka_unit_test(pauses_are_short_where_a_rate_holds),
         cmocka_unit_test(pauses_grow_and_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
