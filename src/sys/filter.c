@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <pcap/pcap.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/bytes.h"
 
 enum {
     SNAP_MAX = 262144,
@@ -54,7 +57,7 @@ static pcap_t *live_on_any(enum netif_framing framing, uint32_t snaplen)
     return NULL;
 }
 
-static int compile(pcap_t *p, const char *expr, struct filter_prog *ret, struct error *err)
+static int compile_now(pcap_t *p, const char *expr, struct filter_prog *ret, struct error *err)
 {
     /* Without its option -f tcpdump gives netmask 0 too; only "ip broadcast" asks for it. */
     struct bpf_program prog;
@@ -78,8 +81,85 @@ static int compile(pcap_t *p, const char *expr, struct filter_prog *ret, struct 
     return r;
 }
 
-int filter_compile(const char *expr, const char *ifname, enum netif_framing framing,
-                   uint32_t snaplen, struct filter_prog *ret, struct error *err)
+/* ---- tapes ---- */
+
+static struct filter_tape *tape;
+
+void filter_tape_use(struct filter_tape *t)
+{
+    tape = t;
+}
+
+void filter_tape_done(struct filter_tape *t)
+{
+    free(t->bytes);
+    *t = (struct filter_tape){0};
+}
+
+/* The result of a call goes behind what was recorded: it, the words of a failure, the program. */
+static int record(int result, const struct filter_prog *p, const struct error *why)
+{
+    const uint32_t n = result == 0 ? p->n : 0;
+    const size_t words = result == 0 ? 0 : sizeof(why->text), insns = n * sizeof(*p->insns);
+    const size_t more = sizeof(int32_t) + sizeof(n) + words + insns;
+    uint8_t *bytes =
+        more <= FILTER_TAPE_MAX - tape->len ? realloc(tape->bytes, tape->len + more) : NULL;
+    if (!bytes) {
+        return -ENOMEM;
+    }
+    struct wr w = wr_make(bytes + tape->len, more);
+    wr_u32(&w, (uint32_t)result);
+    wr_u32(&w, n);
+    wr_copy(&w, why->text, words);
+    wr_copy(&w, p->insns, insns);
+    tape->bytes = bytes;
+    tape->len += more;
+    return 0;
+}
+
+static int play(struct filter_prog *ret, struct error *err)
+{
+    struct rd r = rd_make(tape->bytes + tape->at, tape->len - tape->at);
+    const int32_t result = (int32_t)rd_u32(&r);
+    const uint32_t n = rd_u32(&r);
+    const uint8_t *words = result == 0 ? NULL : rd_take(&r, sizeof(err->text));
+    const uint8_t *insns =
+        n <= BPF_MAXINSNS && result == 0 ? rd_take(&r, n * sizeof(*ret->insns)) : NULL;
+    if (!rd_ok(&r) || result > 0 || (result == 0 && !insns) || n > BPF_MAXINSNS) {
+        return error_set(err, EBADMSG, "the broker's programs do not fit the settings");
+    }
+    tape->at = tape->len - rd_left(&r);
+    if (result < 0) {
+        return error_set(err, -result, "%.*s", (int)sizeof(err->text) - 1, (const char *)words);
+    }
+    ret->insns = reallocarray(NULL, n > 0 ? n : 1, sizeof(*ret->insns));
+    if (!ret->insns) {
+        return error_sys(err, ENOMEM, "filter");
+    }
+    memcpy(ret->insns, insns, n * sizeof(*ret->insns));
+    ret->n = n;
+    return 0;
+}
+
+static bool plays(void)
+{
+    return tape && tape->mode == FILTER_TAPE_PLAY;
+}
+
+static int recorded(int result, struct filter_prog *p, struct error *err)
+{
+    const struct error none = {""};
+    if (tape && tape->mode == FILTER_TAPE_RECORD && record(result, p, err ? err : &none) < 0) {
+        filter_done(p);
+        return error_sys(err, ENOMEM, "filter");
+    }
+    return result;
+}
+
+/* ---- compiling ---- */
+
+static int compile_live(const char *expr, const char *ifname, enum netif_framing framing,
+                        uint32_t snaplen, struct filter_prog *ret, struct error *err)
 {
     snaplen = snaplen && snaplen < SNAP_MAX ? snaplen : SNAP_MAX;
     _cleanup_(pcap_closep) pcap_t *p = ifname ? live(ifname, framing, snaplen) : NULL;
@@ -94,7 +174,54 @@ int filter_compile(const char *expr, const char *ifname, enum netif_framing fram
                          "no interface can be opened to compile the filter for: it needs the right "
                          "to capture, and one that is up, such as lo");
     }
-    return compile(p, expr ? expr : "", ret, err);
+    return compile_now(p, expr ? expr : "", ret, err);
+}
+
+int filter_compile(const char *expr, const char *ifname, enum netif_framing framing,
+                   uint32_t snaplen, struct filter_prog *ret, struct error *err)
+{
+    return plays() ? play(ret, err)
+                   : recorded(compile_live(expr, ifname, framing, snaplen, ret, err), ret, err);
+}
+
+/* Loads from where the kernel keeps what it knows of a frame beside its bytes (SKF_AD_OFF). */
+static bool asks_kernel(const struct filter_prog *p)
+{
+    for (unsigned i = 0; i < p->n; i++) {
+        if (BPF_CLASS(p->insns[i].code) == BPF_LD && BPF_MODE(p->insns[i].code) == BPF_ABS &&
+            p->insns[i].k >= (uint32_t)SKF_AD_OFF) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int compile_plain(const char *expr, struct filter_prog *ret, struct error *err)
+{
+    _cleanup_(pcap_closep) pcap_t *p = pcap_open_dead(DLT_EN10MB, SNAP_MAX);
+    int r = p ? compile_now(p, expr, ret, err) : error_sys(err, ENOMEM, "filter \"%.120s\"", expr);
+    if (r == 0 && asks_kernel(ret)) {
+        filter_done(ret);
+        return error_set(err, EINVAL,
+                         "filter \"%.120s\" asks for what is not in a frame's bytes, such as its "
+                         "direction",
+                         expr);
+    }
+    return r;
+}
+
+int filter_compile_plain(const char *expr, struct filter_prog *ret, struct error *err)
+{
+    return plays() ? play(ret, err) : recorded(compile_plain(expr, ret, err), ret, err);
+}
+
+/* The kernel's instructions and libpcap's are the same structure under two names. */
+_Static_assert(sizeof(struct sock_filter) == sizeof(struct bpf_insn), "one form of instructions");
+
+bool filter_matches(const struct filter_prog *p, const uint8_t *bytes, uint32_t caplen,
+                    uint32_t origlen)
+{
+    return bpf_filter((const struct bpf_insn *)(const void *)p->insns, bytes, origlen, caplen) > 0;
 }
 
 void filter_done(struct filter_prog *p)

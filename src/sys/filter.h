@@ -23,7 +23,37 @@ struct filter_prog {
  * -EINVAL with libpcap's own words; -ENETDOWN when no interface is up to compile for. */
 int filter_compile(const char *expr, const char *ifname, enum netif_framing framing,
                    uint32_t snaplen, struct filter_prog *ret, struct error *err);
+/* The same for Ethernet frames in memory, whose tags are in their places and whose direction is in
+ * none: needs no privileges, but files where the expression has names. -EINVAL. */
+int filter_compile_plain(const char *expr, struct filter_prog *ret, struct error *err);
+/* Does a frame of `origlen` bytes, of which `caplen` are there, match? */
+bool filter_matches(const struct filter_prog *p, const uint8_t *bytes, uint32_t caplen,
+                    uint32_t origlen);
 void filter_done(struct filter_prog *p);
+
+/* Programs that one process has compiled, for another that may not open what that takes: the first
+ * records them as it reads its settings, the second reads the same settings and plays them. */
+enum filter_tape_mode {
+    FILTER_TAPE_NONE,
+    FILTER_TAPE_RECORD,
+    FILTER_TAPE_PLAY,
+};
+
+enum {
+    FILTER_TAPE_MAX = 4 << 20, /* bytes */
+};
+
+struct filter_tape {
+    enum filter_tape_mode mode;
+    uint8_t *bytes; /* owned; of FILTER_TAPE_PLAY: what was recorded */
+    size_t len, at;
+};
+
+/* From now on all that is compiled here is recorded, or comes from the tape, which is borrowed;
+ * NULL: neither. One thread compiles. What cannot be played, as the tape ends or is none, is
+ * -EBADMSG. */
+void filter_tape_use(struct filter_tape *t);
+void filter_tape_done(struct filter_tape *t);
 
 /* The words of a command line as one expression, as tcpdump joins them: by blanks. "" for none;
  * the caller frees it; NULL when memory is short. */

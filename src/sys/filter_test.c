@@ -132,12 +132,55 @@ static void joins_words(void **state)
     assert_string_equal(one, "tcp");
 }
 
+/* One process compiles, and another that cannot gets the same, failures too; a tape that is cut
+ * anywhere gives no program that is not whole. */
+static void tapes(void **state)
+{
+    (void)state;
+    struct filter_tape t = {.mode = FILTER_TAPE_RECORD};
+    struct filter_prog made[2] = {{0}}, played[2] = {{0}};
+    struct error err = {""}, words = {""};
+    filter_tape_use(&t);
+    assert_int_equal(filter_compile("udp port 53", "va", NETIF_RAW_IP, 60, &made[0], NULL), 0);
+    assert_int_equal(filter_compile_plain("no such thing", &made[1], &err), -EINVAL);
+    assert_int_equal(filter_compile_plain("vlan 5", &made[1], NULL), 0);
+    t.mode = FILTER_TAPE_PLAY;
+    assert_int_equal(filter_compile("udp port 53", "va", NETIF_RAW_IP, 60, &played[0], NULL), 0);
+    assert_int_equal(filter_compile_plain("no such thing", &played[1], &words), -EINVAL);
+    assert_string_equal(words.text, err.text);
+    assert_int_equal(filter_compile_plain("vlan 5", &played[1], NULL), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(played[i].n, made[i].n);
+        assert_memory_equal(played[i].insns, made[i].insns, made[i].n * sizeof(*made[i].insns));
+        filter_done(&made[i]);
+        filter_done(&played[i]);
+    }
+    assert_int_equal(filter_compile_plain("tcp", &played[0], &err),
+                     -EBADMSG); /* it is at its end */
+    for (size_t len = 0; len < t.len; len++) {
+        _cleanup_(freep) uint8_t *part = malloc(len + 1);
+        memcpy(part, t.bytes, len);
+        struct filter_tape cut = {.mode = FILTER_TAPE_PLAY, .bytes = part, .len = len};
+        filter_tape_use(&cut);
+        bool whole = true;
+        for (unsigned i = 0; i < 3 && whole; i++) {
+            int r = filter_compile_plain("", &played[0], NULL);
+            whole = r == 0 || r == -EINVAL;
+            filter_done(&played[0]);
+        }
+        assert_false(whole);
+    }
+    filter_tape_use(NULL);
+    filter_tape_done(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_tcpdump_would),
         cmocka_unit_test(for_an_interface_that_cannot_be_opened),
         cmocka_unit_test(on_raw_ip),
+        cmocka_unit_test(tapes),
         cmocka_unit_test(passes_the_message_on),
         cmocka_unit_test(joins_words),
     };

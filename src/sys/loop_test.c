@@ -71,16 +71,16 @@ static void timers_run_in_order(void **state)
     _cleanup_(loop_freep) struct loop *l = make_loop();
     struct note note = {.n = 0};
     struct loop_timer *never, *moved;
-    assert_int_equal(loop_add_timer(l, in_ms(6), 0, on_end, &note, NULL), 0);
-    assert_int_equal(loop_add_timer(l, in_ms(4), 0, on_b, &note, NULL), 0);
-    assert_int_equal(loop_add_timer(l, in_ms(2), 0, on_a, &note, NULL), 0);
+    const struct mono start = mono_now(); /* of all times, however long it takes to set them */
+    assert_int_equal(loop_add_timer(l, mono_add_ms(start, 6), 0, on_end, &note, NULL), 0);
+    assert_int_equal(loop_add_timer(l, mono_add_ms(start, 4), 0, on_b, &note, NULL), 0);
+    assert_int_equal(loop_add_timer(l, mono_add_ms(start, 2), 0, on_a, &note, NULL), 0);
     assert_int_equal(loop_add_timer(l, (struct mono){0}, 0, on_a, &note, &never), 0);
-    assert_int_equal(loop_add_timer(l, in_ms(1), 0, on_b, &note, &moved), 0);
-    loop_set_timer(l, moved, in_ms(5), 0);
-    struct mono start = mono_now();
+    assert_int_equal(loop_add_timer(l, mono_add_ms(start, 1), 0, on_b, &note, &moved), 0);
+    loop_set_timer(l, moved, mono_add_ms(start, 5), 0);
     assert_int_equal(loop_run(l), 7);
     assert_string_equal(note.order, "abb.");
-    assert_true(mono_diff(mono_now(), start) >= 5 * NSEC_PER_MSEC);
+    assert_true(mono_diff(mono_now(), start) >= 6 * NSEC_PER_MSEC);
 }
 
 struct many {

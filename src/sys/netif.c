@@ -56,6 +56,12 @@ int netif_ask(struct nlmsghdr *req)
     return talk(req, NULL, NULL);
 }
 
+int netif_ask_for(struct nlmsghdr *req, int (*each)(const struct nlmsghdr *m, void *user),
+                  void *user)
+{
+    return talk(req, each, user);
+}
+
 /* A dump that changed under way is marked and must be asked for again (EINTR of mnl_cb_run). */
 static int dump(uint16_t type, uint8_t family, size_t header, mnl_cb_t each, void *arg,
                 void (*restart)(void *arg))

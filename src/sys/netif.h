@@ -58,6 +58,9 @@ int netif_get(const char *name, struct netif *ret, struct error *err);
 struct nlmsghdr;
 /* Sends a request that wants an answer (NLM_F_ACK) and no data. 0 or -errno, the kernel's own. */
 int netif_ask(struct nlmsghdr *req);
+/* Sends one that wants data: `each` gets each message, as libmnl has it (MNL_CB_STOP: the last). */
+int netif_ask_for(struct nlmsghdr *req, int (*each)(const struct nlmsghdr *m, void *user),
+                  void *user);
 
 /* Decodes an RTM_NEWLINK or RTM_DELLINK message of the kernel's, but for addresses. */
 void netif_decode(const struct nlmsghdr *h, struct netif *ret);

@@ -8,10 +8,16 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "sys/netns.h"
 #include "sys/test_net.h"
@@ -173,6 +179,32 @@ static void by_process(void **state)
     close(ready[1]);
 }
 
+/* More names than a sentence has room for, in a /run/netns of this test's own. */
+static void many_names(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct netns *n = NULL;
+        struct error err = {""};
+        char path[64];
+        bool good = unshare(CLONE_NEWNS) == 0 &&
+                    mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                    mount("none", "/run/netns", "tmpfs", 0, NULL) == 0;
+        for (unsigned i = 0; good && i < 200; i++) {
+            snprintf(path, sizeof(path), "/run/netns/%u", 100 + i);
+            good = close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0;
+        }
+        good = good && netns_open("other", &n, &err) == -ENOENT &&
+               strstr(err.text, "in /run/netns; there are ") && strlen(err.text) < 250;
+        const char *last = strrchr(err.text, ' '); /* a whole name, the end of a list */
+        _exit(good && last && strlen(last + 1) == 3 ? 0 : 1);
+    }
+    int status = 1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +213,7 @@ int main(void)
         cmocka_unit_test(the_way_back_is_lost),
         cmocka_unit_test(only_namespaces),
         cmocka_unit_test(by_process),
+        cmocka_unit_test(many_names),
     };
     return cmocka_run_group_tests(tests, own_namespace, NULL);
 }

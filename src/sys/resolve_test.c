@@ -16,6 +16,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
@@ -222,7 +223,7 @@ static void the_deadline_holds(void **state)
 }
 
 /* The child tells by the address that it gives what it is: without privileges, nobody, without our
- * descriptors. */
+ * descriptors, and without a core file when it crashes. */
 static int what_am_i(const char *host, struct sockaddr_storage ret[RESOLVE_MAX], size_t *ret_n)
 {
     char text[4096] = "";
@@ -233,9 +234,11 @@ static int what_am_i(const char *host, struct sockaddr_storage ret[RESOLVE_MAX],
     bool nothing = strstr(text, "CapEff:\t0000000000000000\n") && strstr(text, "NoNewPrivs:\t1\n");
     bool somebody = strstr(text, "Uid:\t65534\t65534\t65534\t65534\n") != NULL;
     bool closed = fcntl(known, F_GETFD) < 0 && errno == EBADF;
+    struct rlimit core = {1, 1};
+    bool mute = getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur == 0 && core.rlim_max == 0;
     struct sockaddr_in *four = (struct sockaddr_in *)&ret[0];
     four->sin_family = AF_INET;
-    four->sin_addr.s_addr = htonl((uint32_t)(nothing | somebody << 1 | closed << 2));
+    four->sin_addr.s_addr = htonl((uint32_t)(nothing | somebody << 1 | closed << 2 | mute << 3));
     *ret_n = 1;
     return 0;
 }
@@ -251,7 +254,7 @@ static void the_child_has_nothing(void **state)
     snprintf(host, sizeof(host), "%d.fd.example", fd);
     assert_int_equal(resolve(what_am_i, host, 10000, ss, &n, NULL), 0);
     assert_string_equal(show(&ss[0]),
-                        geteuid() == 0 || geteuid() == NOBODY ? "0.0.0.7 1234" : "0.0.0.5 1234");
+                        geteuid() == 0 || geteuid() == NOBODY ? "0.0.0.15 1234" : "0.0.0.13 1234");
     close(fd);
 }
 
@@ -303,6 +306,12 @@ static void hostile_answers(void **state)
         memcpy(bad, ok, sizeof(ok));
         bad[cases[i].at] = cases[i].value;
         assert_int_equal(resolve_answer_get(bad, sizeof(ok), &got), -EBADMSG);
+    }
+    static const int errors[] = {ENFILE, -1, INT32_MIN, INT32_MAX}; /* the first is one */
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+        a = (struct resolve_answer){.gai = EAI_SYSTEM, .code = errors[i]};
+        resolve_answer_put(ok, &a);
+        assert_int_equal(resolve_answer_get(ok, sizeof(ok), &got), i == 0 ? 0 : -EBADMSG);
     }
 }
 

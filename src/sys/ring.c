@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "sys/sockopt.h"
 
 enum {
     FRAME_SIZE = 2048, /* no meaning in version 3, but the kernel checks it */
@@ -69,11 +70,6 @@ static int geometry(const struct ring_conf *c, uint32_t *ret_blocks, struct erro
     return 0;
 }
 
-static int set_int(int fd, int level, int name, int value)
-{
-    return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
-}
-
 static int attach(int fd, const struct sock_filter *insns, unsigned n)
 {
     struct sock_fprog prog = {(unsigned short)n, (struct sock_filter *)insns};
@@ -90,16 +86,16 @@ static int set_options(int fd, const struct ring_conf *c, struct error *err)
 {
     int r = attach_reject_all(fd);
     if (r == 0) {
-        r = set_int(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V3);
+        r = sockopt_int(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V3);
     }
     if (r == 0 && !c->cooked) {
-        r = set_int(fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+        r = sockopt_int(fd, SOL_PACKET, PACKET_VNET_HDR, 1);
     }
     if (r == 0 && c->ignore_outgoing) {
-        r = set_int(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+        r = sockopt_int(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
     }
     if (r == 0) { /* frames are stamped once, where they come in, for every socket alike */
-        r = set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+        r = sockopt_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
     }
     return r < 0 ? error_sys(err, -r, "cannot set up a packet socket") : 0;
 }

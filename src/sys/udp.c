@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 
 #include "base/time.h"
+#include "sys/sockopt.h"
 
 enum {
     ICMP_TRIES = 4, /* each takes one pending ICMP message off the socket */
@@ -105,24 +106,19 @@ bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b)
            memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, 16) == 0;
 }
 
-static int set_int(int fd, int level, int name, int value)
-{
-    return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
-}
-
 /* "Don't fragment" for both families: an IPv6 socket may carry IPv4. And what ICMP told the kernel
  * of the path, which anyone may have forged, does not limit what is sent (ip(7)). */
 static int set_options(int fd, int family)
 {
-    int r = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    int r = sockopt_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     if (r == 0 && family == AF_INET6) {
-        r = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+        r = sockopt_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
     }
     if (r == 0) {
-        r = set_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+        r = sockopt_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
     }
     if (r == 0) {
-        (void)set_int(fd, SOL_UDP, UDP_GRO, 1); /* older kernels: then one datagram a buffer */
+        (void)sockopt_int(fd, SOL_UDP, UDP_GRO, 1); /* older kernels: then one datagram a buffer */
     }
     return r;
 }
@@ -146,16 +142,16 @@ static int bind_to(const struct udp_addr *a, bool shared, int *ret_fd)
     _cleanup_(closep) int fd = -1;
     int r = open_socket(a->sa.sa_family, &fd);
     if (r == 0 && v6) {
-        r = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY,
-                    !IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr) &&
-                        !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr));
+        r = sockopt_int(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+                        !IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr) &&
+                            !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr));
     }
     if (r == 0 && shared) {
-        r = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+        r = sockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     }
     if (r == 0) {
-        r = v6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
-               : set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+        r = v6 ? sockopt_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+               : sockopt_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
     }
     if (r < 0) {
         return r;
@@ -242,7 +238,7 @@ int udp_bind_group(const struct udp_addr *addr, uint16_t port, unsigned n, int r
     if (r < 0 || n == 1) {
         return r;
     }
-    r = set_int(ret_fd[0], SOL_SOCKET, SO_REUSEPORT, 1);
+    r = sockopt_int(ret_fd[0], SOL_SOCKET, SO_REUSEPORT, 1);
     if (r == 0) {
         r = udp_local(ret_fd[0], &a);
     }
@@ -263,8 +259,8 @@ int udp_bind_group(const struct udp_addr *addr, uint16_t port, unsigned n, int r
 /* ICMP's answers to datagrams that were sent are kept for udp_answered(). */
 static int keep_answers(int fd, int family)
 {
-    int r = set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
-    return r == 0 && family == AF_INET6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1) : r;
+    int r = sockopt_int(fd, IPPROTO_IP, IP_RECVERR, 1);
+    return r == 0 && family == AF_INET6 ? sockopt_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1) : r;
 }
 
 int udp_connect(const struct udp_addr *peer, int *ret_fd, struct error *err)
@@ -284,8 +280,8 @@ int udp_connect(const struct udp_addr *peer, int *ret_fd, struct error *err)
 
 static int set_buffer(int fd, int force, int plain, int bytes, int *ret)
 {
-    if (bytes > 0 && set_int(fd, SOL_SOCKET, force, bytes) < 0) {
-        int r = set_int(fd, SOL_SOCKET, plain, bytes);
+    if (bytes > 0 && sockopt_int(fd, SOL_SOCKET, force, bytes) < 0) {
+        int r = sockopt_int(fd, SOL_SOCKET, plain, bytes);
         if (r < 0) {
             return r;
         }

@@ -20,6 +20,10 @@ int crypto_init(struct error *err)
     return 0;
 }
 
+_Static_assert((int)crypto_shorthash_KEYBYTES == KEYED_HASH_KEY_LEN &&
+                   crypto_shorthash_BYTES == sizeof(uint64_t),
+               "SipHash-2-4");
+
 void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[KDF_HASH_LEN])
 {
@@ -60,6 +64,15 @@ int hkdf_expand(const uint8_t prk[KDF_HASH_LEN], const void *info, size_t info_l
     secure_wipe(&s, sizeof(s));
     secure_wipe(t, sizeof(t));
     return 0;
+}
+
+uint64_t keyed_hash(const uint8_t key[KEYED_HASH_KEY_LEN], const void *data, size_t len)
+{
+    uint8_t out[crypto_shorthash_BYTES];
+    uint64_t hash;
+    crypto_shorthash(out, len ? data : (const uint8_t *)"", len, key);
+    memcpy(&hash, out, sizeof(hash)); /* little-endian, as bytes.h has the host */
+    return hash;
 }
 
 void secure_wipe(void *p, size_t n)

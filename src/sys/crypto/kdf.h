@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The small tools that every user of a secret needs: deriving keys from it (HMAC-SHA256, RFC 2104;
- * HKDF, RFC 5869), wiping it, comparing it without telling by the time taken where it differs, and
- * getting it from the kernel's random number generator in the first place.
+ * HKDF, RFC 5869), hashing short things under it, wiping it, comparing it without telling by the
+ * time taken where it differs, and getting it from the kernel's random number generator in the
+ * first place.
  */
 #pragma once
 
@@ -15,6 +16,7 @@
 enum {
     KDF_HASH_LEN = 32,                 /* SHA-256 */
     HKDF_OUT_MAX = 255 * KDF_HASH_LEN, /* RFC 5869 section 2.3 */
+    KEYED_HASH_KEY_LEN = 16,
 };
 
 /* Makes the libraries under src/sys/crypto ready: once a process, before it gives up the right to
@@ -34,6 +36,11 @@ void hkdf_extract(const void *salt, size_t salt_len, const void *ikm, size_t ikm
 /* HKDF-Expand with SHA-256. -EINVAL when more than HKDF_OUT_MAX bytes are wanted. */
 int hkdf_expand(const uint8_t prk[KDF_HASH_LEN], const void *info, size_t info_len, uint8_t *ret,
                 size_t ret_len);
+
+/* SipHash-2-4 of `len` bytes, some nanoseconds for a few: for a choice among things that others
+ * name (flows, by their addresses), which must be even, and which nobody without the key foresees.
+ */
+uint64_t keyed_hash(const uint8_t key[KEYED_HASH_KEY_LEN], const void *data, size_t len);
 
 /* Overwrites with zeros, also where a compiler sees that nobody reads them. */
 void secure_wipe(void *p, size_t n);

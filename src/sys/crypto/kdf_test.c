@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HKDF against the vectors of RFC 5869 appendix A (1 to 3), HMAC against RFC 4231.
+ * HKDF against the vectors of RFC 5869 appendix A (1 to 3), HMAC against RFC 4231, SipHash-2-4
+ * against those of its authors.
  */
 #include "sys/crypto/kdf.h"
 
@@ -87,6 +88,26 @@ static void test_hmac_vectors(void **state)
     assert_memory_equal(mac, want, sizeof(mac));
 }
 
+/* Aumasson, Bernstein: "SipHash: a fast short-input PRF", appendix A, and the list of their
+ * reference implementation: key 00 01 … 0f, as many bytes 00 01 …. */
+static void test_siphash_vectors(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t len;
+        uint64_t hash;
+    } vectors[] = {{0, 0x726fdb47dd0e0e31}, {1, 0x74f839c593dc67fd},  {7, 0xab0200f58b01d137},
+                   {8, 0x93f5f5799a932462}, {15, 0xa129ca6149be45e5}, {63, 0x958a324ceb064572}};
+    uint8_t bytes[64];
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)i;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(vectors); i++) {
+        size_t len = vectors[i].len;
+        assert_int_equal(keyed_hash(bytes, len ? bytes : NULL, len), vectors[i].hash);
+    }
+}
+
 static void test_tools(void **state)
 {
     (void)state;
@@ -111,9 +132,8 @@ static void test_tools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hkdf_vectors),
-        cmocka_unit_test(test_hkdf_bounds),
-        cmocka_unit_test(test_hmac_vectors),
+        cmocka_unit_test(test_hkdf_vectors), cmocka_unit_test(test_hkdf_bounds),
+        cmocka_unit_test(test_hmac_vectors), cmocka_unit_test(test_siphash_vectors),
         cmocka_unit_test(test_tools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
