@@ -63,6 +63,12 @@ int conf_size(void *to, const struct conf_given *given, struct error *err)
                       to, err);
 }
 
+int conf_rate(void *to, const struct conf_given *given, struct error *err)
+{
+    const struct conf_row *row = given->row;
+    return parse_rate(given->text, given->label, row->min, row->max, to, err);
+}
+
 int conf_ms(void *to, const struct conf_given *given, struct error *err)
 {
     const struct conf_row *row = given->row;
@@ -98,11 +104,14 @@ size_t conf_count(const struct conf_table *t)
 
 void conf_limits(const struct conf_row *row, char *ret, size_t cap)
 {
-    char from[24] = "", to[24] = "";
+    char from[32] = "", to[32] = "";
     const bool seconds = row->max % 1000 == 0;
     if (row->set == conf_size) {
         parse_size_words(row->min, from);
         parse_size_words(row->max, to);
+    } else if (row->set == conf_rate) {
+        parse_rate_words(row->min, from);
+        parse_rate_words(row->max, to);
     } else if (row->set == conf_ms) {
         snprintf(from, sizeof(from), "%" PRIu64 "ms", row->min);
         snprintf(to, sizeof(to), "%" PRIu64 "%s", row->max / (seconds ? 1000 : 1),

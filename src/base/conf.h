@@ -32,6 +32,7 @@ enum conf_flags {
     CONF_REPEAT = 1, /* may be given several times */
     CONF_LINE = 2,   /* on the command line only: it acts at once, or would be a secret in a file */
     CONF_ZERO = 4,   /* of a size: 0 is a value too */
+    CONF_LIVE = 8,   /* another value of a file that is read again applies, without a restart */
 };
 
 /* The values that a completion offers. */
@@ -52,7 +53,7 @@ struct conf_row {
     const char *help;  /* its lines have '\n' between them */
     conf_set *set;     /* NULL: the program acts on it and ends */
     size_t to;         /* where `set` writes, from the start of the group's structure */
-    uint64_t min, max; /* of a number, size or time */
+    uint64_t min, max; /* of a number, size, rate or time */
     unsigned flags;    /* enum conf_flags */
     const char *dflt;  /* the value where none is given; NULL: none */
     const char *words; /* the only values there are, "in|out"; NULL: others */
@@ -73,10 +74,19 @@ struct conf_part {
     size_t at; /* of the structure that the group's rows write to, in that of the table */
 };
 
+/* Puts a line of a section whose settings have names of the user's own where it belongs: 0, or
+ * -errno with a sentence. Both texts live as long as the file's. */
+typedef int conf_own(void *to, const char *name, const char *value, struct error *err);
+
 struct conf_table {
     const char *name; /* of the command, and of its section in a file */
     const struct conf_part *parts;
     size_t n;
+    bool named; /* its sections have a name each, "[output probe]", and there may be several */
+    /* Of a section only: a handler of its lines, instead of rows, and the table of the command
+     * whose structure it writes to. What it says applies when a file is read again. */
+    conf_own *own;
+    const struct conf_table *of;
 };
 
 /* The row's end for a member of that type: a setter and the place. */
@@ -85,21 +95,23 @@ struct conf_table {
 #define CONF_U16_AT(type, member) conf_u16, CONF_AT(type, member, uint16_t)
 #define CONF_U32_AT(type, member) conf_u32, CONF_AT(type, member, uint32_t)
 #define CONF_SIZE_AT(type, member) conf_size, CONF_AT(type, member, uint64_t)
+#define CONF_RATE_AT(type, member) conf_rate, CONF_AT(type, member, uint64_t)
 #define CONF_MS_AT(type, member) conf_ms, CONF_AT(type, member, uint32_t)
 /* The offset of a member, which has to be of that type. */
 #define CONF_AT(type, member, of)                                                                  \
     (offsetof(type, member) + 0 * sizeof(char[_Generic(((type *)NULL)->member, of : 1)]))
 
 /* A switch, which a file may also turn off ("no"); a text, which stays where it was given; numbers,
- * sizes (parse_size) and times (parse_ms) within the row's limits. */
-conf_set conf_flag, conf_text, conf_u16, conf_u32, conf_size, conf_ms;
+ * sizes (parse_size), rates (parse_rate) and times (parse_ms) within the row's limits. */
+conf_set conf_flag, conf_text, conf_u16, conf_u32, conf_size, conf_rate, conf_ms;
 
 /* The row of that number, over all groups; NULL behind the last. *ret_part may be NULL. */
 const struct conf_row *conf_row_at(const struct conf_table *t, size_t i,
                                    const struct conf_part **ret_part);
 /* How many rows there are. */
 size_t conf_count(const struct conf_table *t);
-/* "from 1 to 65535": the limits of a number, size or time as a user would write them; "": none. */
+/* "from 1 to 65535": the limits of a number, size, rate or time as a user would write them; "":
+ * none. */
 void conf_limits(const struct conf_row *row, char *ret, size_t cap);
 /* The number of the row of that name, or CONF_ROWS. */
 size_t conf_find(const struct conf_table *t, const char *name);

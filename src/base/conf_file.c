@@ -59,6 +59,28 @@ static char *trimmed(char *s, char *end)
     return s;
 }
 
+static void begin_section(struct reading *r, size_t i, char *name)
+{
+    const struct conf_table *t = r->tables[i];
+    if (t->named != (name[0] != '\0')) {
+        mistake(r,
+                t->named ? "the section [%s] needs a name, as in [%s NAME]"
+                         : "the section [%s] has no name",
+                t->name, t->name);
+        return;
+    }
+    if (t->named && !text_is_clean(name)) {
+        mistake(r, "the name of [%s] has control characters, or is not UTF-8", t->name);
+        return;
+    }
+    r->section = t;
+    r->at = i;
+    if (t->named) {
+        memset(r->set_at[i], 0, sizeof(r->set_at[i]));
+        r->reader->section(r->reader->user, t, name, r->line);
+    }
+}
+
 static void take_section(struct reading *r, char *line, char *end)
 {
     const char *names[SECTIONS + 1] = {NULL};
@@ -68,17 +90,20 @@ static void take_section(struct reading *r, char *line, char *end)
         mistake(r, "a section ends with ']', as in [%s]", r->tables[0]->name);
         return;
     }
-    char *name = trimmed(line + 1, end - 1);
+    char *word = trimmed(line + 1, end - 1), *name = word + strcspn(word, " \t");
+    if (*name) {
+        *name++ = '\0';
+        name = trimmed(name, name + strlen(name));
+    }
     for (size_t i = 0; i < r->n; i++) {
         names[i] = r->tables[i]->name;
-        if (strcmp(name, names[i]) == 0) {
-            r->section = r->tables[i];
-            r->at = i;
+        if (strcmp(word, names[i]) == 0) {
+            begin_section(r, i, name);
             return;
         }
     }
-    const char *nearest = conf_nearest_word(name, names);
-    mistake(r, "there is no section [%s]%s%s%s", quoted(name).text,
+    const char *nearest = conf_nearest_word(word, names);
+    mistake(r, "there is no section [%s]%s%s%s", quoted(word).text,
             nearest ? ": did you mean [" : "", nearest ? nearest : "", nearest ? "]?" : "");
 }
 
@@ -89,6 +114,49 @@ static void unknown(const struct reading *r, const char *name)
             nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 }
 
+/* Has the name a value that can be one? */
+static bool value_ok(const struct reading *r, const char *name, const char *value, const char *arg)
+{
+    if (value[0] == '\0') {
+        mistake(r, "\"%s\" has no value: \"%s = %s\"", quoted(name).text, quoted(name).text, arg);
+    } else if (!text_is_clean(value)) {
+        mistake(r, "the value of \"%s\" has control characters, or is not UTF-8",
+                quoted(name).text);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* A line of a section with a handler. */
+static void take_own(struct reading *r, char *name, char *value)
+{
+    if (name[0] == '\0' || !text_is_clean(name)) {
+        mistake(r, "\"%s\" is no name", quoted(name).text);
+    } else if (value_ok(r, name, value, "TEXT")) {
+        r->reader->own(r->reader->user, r->section, name, value, r->line);
+    }
+}
+
+/* A setting that is a row of its section's table. */
+static void take_row(struct reading *r, char *name, char *value)
+{
+    size_t i = conf_find(r->section, name);
+    const struct conf_row *row = i < CONF_ROWS ? conf_row_at(r->section, i, NULL) : NULL;
+    if (!row) {
+        unknown(r, name);
+    } else if (row->flags & CONF_LINE) {
+        mistake(r, "\"%s\" is for the command line only", name);
+    } else if (!value_ok(r, name, value, row->arg ? row->arg : "yes")) {
+        return;
+    } else if (r->set_at[r->at][i] != 0 && !(row->flags & CONF_REPEAT)) {
+        mistake(r, "\"%s\" is set a second time, first in line %u", name, r->set_at[r->at][i]);
+    } else {
+        r->set_at[r->at][i] = (uint16_t)MIN(r->line, (unsigned)UINT16_MAX);
+        r->reader->setting(r->reader->user, r->section, i, value, r->line);
+    }
+}
+
 static void take_setting(struct reading *r, char *line, char *end)
 {
     char *equals = memchr(line, '=', (size_t)(end - line));
@@ -97,26 +165,11 @@ static void take_setting(struct reading *r, char *line, char *end)
         return;
     }
     char *name = trimmed(line, equals), *value = trimmed(equals + 1, end);
-    size_t i = r->section ? conf_find(r->section, name) : CONF_ROWS;
-    const struct conf_row *row = i < CONF_ROWS ? conf_row_at(r->section, i, NULL) : NULL;
-    if (!r->section) {
-        if (!r->begun) { /* of an unknown section that was told already */
-            mistake(r, "\"%s\" stands in no section: [%s] has to stand above it", quoted(name).text,
-                    r->tables[0]->name);
-        }
-    } else if (!row) {
-        unknown(r, name);
-    } else if (row->flags & CONF_LINE) {
-        mistake(r, "\"%s\" is for the command line only", name);
-    } else if (value[0] == '\0') {
-        mistake(r, "\"%s\" has no value: \"%s = %s\"", name, name, row->arg ? row->arg : "yes");
-    } else if (!text_is_clean(value)) {
-        mistake(r, "the value of \"%s\" has control characters, or is not UTF-8", name);
-    } else if (r->set_at[r->at][i] != 0 && !(row->flags & CONF_REPEAT)) {
-        mistake(r, "\"%s\" is set a second time, first in line %u", name, r->set_at[r->at][i]);
-    } else {
-        r->set_at[r->at][i] = (uint16_t)MIN(r->line, (unsigned)UINT16_MAX);
-        r->reader->setting(r->reader->user, r->section, i, value, r->line);
+    if (r->section) {
+        (r->section->own ? take_own : take_row)(r, name, value);
+    } else if (!r->begun) { /* of an unknown section that was told already */
+        mistake(r, "\"%s\" stands in no section: [%s] has to stand above it", quoted(name).text,
+                r->tables[0]->name);
     }
 }
 

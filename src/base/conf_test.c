@@ -19,7 +19,7 @@ struct conf {
     const char *text;
     uint16_t port;
     uint32_t number, ms;
-    uint64_t size;
+    uint64_t size, rate;
 };
 
 static const struct conf_row rows[] = {
@@ -30,12 +30,23 @@ static const struct conf_row rows[] = {
     {0, "time", "TIME", "", CONF_MS_AT(struct conf, ms), .min = 1, .max = 60000, .dflt = "2s"},
     {0, "size", "SIZE", "", CONF_SIZE_AT(struct conf, size), .min = 1 << 20, .max = 1 << 30,
      .flags = CONF_ZERO},
+    {0, "rate", "RATE", "", CONF_RATE_AT(struct conf, rate), .min = 64000, .max = 2000000},
     {0, "secret", "WORD", "", CONF_TEXT_AT(struct conf, text), .flags = CONF_LINE},
 };
 static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part part = {&group, 0};
-static const struct conf_table one = {"one", &part, 1}, other = {"other", &part, 1};
-static const struct conf_table *const tables[] = {&one, &other, NULL};
+static int no_own(void *to, const char *name, const char *value, struct error *err)
+{
+    (void)to;
+    (void)name;
+    (void)value;
+    return error_set(err, EINVAL, "the reader does not call it");
+}
+
+static const struct conf_table one = {"one", &part, 1}, other = {"other", &part, 1},
+                               named = {"named", &part, 1, .named = true},
+                               names = {.name = "names", .own = no_own, .of = &one};
+static const struct conf_table *const tables[] = {&one, &other, &named, &names, NULL};
 
 static int put(struct conf *c, const char *name, char *text, struct error *err)
 {
@@ -64,7 +75,8 @@ static void values_are_set(void **state)
         assert_int_equal(put(&c, "flag", word, &err), 0);
         assert_int_equal(c.flag, words[i].is);
     }
-    char text[] = "a text", port[] = "65535", number[] = "0", ms[] = "50ms", size[] = "0";
+    char text[] = "a text", port[] = "65535", number[] = "0", ms[] = "50ms", size[] = "0",
+         rate[] = "1.5mbit";
     assert_int_equal(put(&c, "text", text, &err), 0);
     assert_ptr_equal(c.text, text);
     assert_int_equal(put(&c, "port", port, &err), 0);
@@ -76,6 +88,8 @@ static void values_are_set(void **state)
     c.size = 5;
     assert_int_equal(put(&c, "size", size, &err), 0);
     assert_int_equal(c.size, 0);
+    assert_int_equal(put(&c, "rate", rate, &err), 0);
+    assert_int_equal(c.rate, 1500000);
 }
 
 /* A value that is refused changes nothing. */
@@ -92,6 +106,7 @@ static void wrong_values_are_refused(void **state)
         {"number", "10", "number: 10 is not between 0 and 9"},
         {"time", "0ms", "time: 0ms is not between 1ms and 60000ms"},
         {"size", "5K", "size: 5K is not between 1M and 1G, nor 0"},
+        {"rate", "0", "rate: 0 is not between 64kbit and 2mbit"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         struct conf c = {true, "", 1, 2, 3, 4}, before = c;
@@ -115,6 +130,7 @@ static void limits_in_words(void **state)
         {"number", "from 0 to 9"},
         {"time", "from 1ms to 60s"},
         {"size", "from 1M to 1G, or 0"},
+        {"rate", "from 64kbit to 2mbit"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
         char words[64];
@@ -143,6 +159,9 @@ static void nearest_names(void **state)
     assert_null(conf_nearest_word("x", (const char *const[]){"one", "other", NULL}));
     assert_string_equal(conf_nearest_word("othr", (const char *const[]){"one", "other", NULL}),
                         "other");
+    assert_string_equal(
+        conf_nearest_word("portss", (const char *const[]){"ports", "sports", "import", NULL}),
+        "ports"); /* the nearest, not the last that is near */
 }
 
 /* ---- files ---- */
@@ -160,6 +179,20 @@ static void on_setting(void *user, const struct conf_table *t, size_t row, char 
     note(user, line, what, value);
 }
 
+static void on_section(void *user, const struct conf_table *t, char *name, unsigned line)
+{
+    char what[64];
+    snprintf(what, sizeof(what), "%s ", t->name);
+    note(user, line, what, name);
+}
+
+static void on_own(void *user, const struct conf_table *t, char *name, char *value, unsigned line)
+{
+    char what[64];
+    snprintf(what, sizeof(what), "%s:%s=", t->name, name);
+    note(user, line, what, value);
+}
+
 static void on_mistake(void *user, unsigned line, const char *sentence)
 {
     note(user, line, "! ", sentence);
@@ -172,7 +205,8 @@ static void assert_told_of(const char *file, size_t len, const char *want)
     size_t n = 0;
     FILE *to = open_memstream(&told, &n);
     memcpy(text, file, len);
-    conf_file_read(tables, text, len, &(struct conf_reader){on_setting, on_mistake, to});
+    conf_file_read(tables, text, len,
+                   &(struct conf_reader){on_section, on_setting, on_mistake, to, on_own});
     fclose(to);
     assert_string_equal(told, want);
     free(told);
@@ -194,6 +228,8 @@ static void files_are_read(void **state)
     assert_told("\xef\xbb\xbf[one]\r\nport = 1\r\n\r\n[ other ]\r\nflag = no\r\n[one]\nflag = yes",
                 "2 one.port=1\n5 other.flag=no\n7 one.flag=yes\n");
     assert_told("[one]\ntext = \xc3\xa9", "2 one.text=\xc3\xa9\n");
+    assert_told("[names]\nport = x\n2001:db8::1 =\ta = \"b\"\nport = y\n[one]\nport = 1",
+                "2 names:port=x\n3 names:2001:db8::1=a = \"b\"\n4 names:port=y\n6 one.port=1\n");
 }
 
 static void mistakes_are_told(void **state)
@@ -206,6 +242,14 @@ static void mistakes_are_told(void **state)
         {"[othr]\nport = 1\n[one]\nport = 2",
          "1 ! there is no section [othr]: did you mean [other]?\n4 one.port=2\n"},
         {"[something]", "1 ! there is no section [something]\n"},
+        {"[named a]\nport = 1\n[one]\nport = 2\n[named\tb c ]\nport = 3",
+         "1 named a\n2 named.port=1\n4 one.port=2\n5 named b c\n6 named.port=3\n"},
+        {"[named a]\nport = 1\nport = 2\n",
+         "1 named a\n2 named.port=1\n3 ! \"port\" is set a second time, first in line 2\n"},
+        {"[named]\nport = 1", "1 ! the section [named] needs a name, as in [named NAME]\n"},
+        {"[one x]\nport = 1", "1 ! the section [one] has no name\n"},
+        {"[named \x01]\nport = 1",
+         "1 ! the name of [named] has control characters, or is not UTF-8\n"},
         {"[one", "1 ! a section ends with ']', as in [one]\n"},
         {"[", "1 ! a section ends with ']', as in [one]\n"},
         {"[one]\nprot = 1", "2 ! there is no setting \"prot\" in [one]: did you mean \"port\"?\n"},
@@ -221,6 +265,11 @@ static void mistakes_are_told(void **state)
          "2 ! the value of \"text\" has control characters, or is not UTF-8\n"},
         {"[one]\ntext = \xff",
          "2 ! the value of \"text\" has control characters, or is not UTF-8\n"},
+        {"[names]\nweb1 =", "2 ! \"web1\" has no value: \"web1 = TEXT\"\n"},
+        {"[names]\n= x", "2 ! \"\" is no name\n"},
+        {"[names]\na\033 = x", "2 ! \"a\\x1b\" is no name\n"},
+        {"[names]\na = \xff", "2 ! the value of \"a\" has control characters, or is not UTF-8\n"},
+        {"[names]\na", "2 ! \"a\" is no setting: a line is \"name = value\"\n"},
         {"[one]\nabcdefghijklmnopqrstuvwxyzabcdefghijklmn = 1",
          "2 ! there is no setting \"abcdefghijklmnopqrstuvwxyzabcdef...\" in [one]\n"},
     };
@@ -244,7 +293,8 @@ static void long_lines_are_refused(void **state)
     char *told = NULL;
     size_t len = 0;
     FILE *to = open_memstream(&told, &len);
-    conf_file_read(tables, file, strlen(file), &(struct conf_reader){on_setting, on_mistake, to});
+    conf_file_read(tables, file, strlen(file),
+                   &(struct conf_reader){on_section, on_setting, on_mistake, to, on_own});
     fclose(to);
     assert_int_equal(len,
                      strlen("2 one.text=\n3 one.port=1\n") + CONF_LINE_MAX - strlen("text = "));

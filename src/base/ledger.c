@@ -64,17 +64,30 @@ struct ledger_way ledger_way_tap(const struct ledger *l)
     if (has_counted(l, LEDGER_STAGES)) {
         way_add(&way, LEDGER_STAGES);
     }
+    if (has_counted(l, LEDGER_LIMIT)) {
+        way_add(&way, LEDGER_LIMIT);
+    }
     way_add(&way, LEDGER_LINK_TX);
+    return way;
+}
+
+static struct ledger_way way_from(const struct ledger *l, enum ledger_stage first)
+{
+    struct ledger_way way = {1, {(uint8_t)first}};
+    if (has_counted(l, LEDGER_STAGES_RX)) {
+        way_add(&way, LEDGER_STAGES_RX);
+    }
     return way;
 }
 
 struct ledger_way ledger_way_collector(const struct ledger *l)
 {
-    struct ledger_way way = {1, {LEDGER_LINK_RX}};
-    if (has_counted(l, LEDGER_STAGES_RX)) {
-        way_add(&way, LEDGER_STAGES_RX);
-    }
-    return way;
+    return way_from(l, LEDGER_LINK_RX);
+}
+
+struct ledger_way ledger_way_mirror(const struct ledger *l)
+{
+    return way_from(l, LEDGER_MIRROR);
 }
 
 static void publish_stage(struct ledger *to, const struct ledger *from, unsigned stage)

@@ -22,16 +22,19 @@
  *
  * tap: RING, from the kernel's capture hook to the ring's walk; SELECT, where the kernel's filter
  * could not decide; CUT, super-packets into frames of the wire's size; STAGES, those without a
- * ledger's stage of their own; LINK_TX, into numbered records.
- * collector: LINK_RX, from the tap's numbering to whole frames; STAGES_RX, as STAGES; SINK, one
- * output. */
+ * ledger's stage of their own; LIMIT, where something is taken off for the rate; LINK_TX, into
+ * numbered records.
+ * collector: LINK_RX, from the tap's numbering to whole frames; MIRROR, from packets in which
+ * others send frames; STAGES_RX, as STAGES; SINK, one output. */
 #define LEDGER_STAGE_TABLE(X)                                                                      \
     X(RING, "ring", "kernel ring", FAULT)                                                          \
     X(SELECT, "select", "selection", WISH)                                                         \
     X(CUT, "cut", "cutting", FAULT)                                                                \
     X(STAGES, "stages", "stages", WISH)                                                            \
+    X(LIMIT, "limit", "limit", FAULT)                                                              \
     X(LINK_TX, "link_tx", "link, sent", FAULT)                                                     \
     X(LINK_RX, "link_rx", "link, received", FAULT)                                                 \
+    X(MIRROR, "mirror", "mirrored", FAULT)                                                         \
     X(STAGES_RX, "stages_rx", "stages, collector", WISH)                                           \
     X(SINK, "sink", "output", FAULT)
 
@@ -56,9 +59,10 @@ enum ledger_kind {
 };
 
 /* The rows of stages without a ledger's stage of their own (base/stages.h). */
-#define LEDGER_NO_ROWS(ID, name, ends, counts)
-#define LEDGER_ST_ROW(X, ID, name, ends, code, words) X(ST_##ID, STAGES, DROP, #name, words)
-#define LEDGER_SR_ROW(X, ID, name, ends, code, words) X(SR_##ID, STAGES_RX, DROP, #name, words)
+#define LEDGER_ST_ROW(X, ID, name, kind, code, key, words, form, help)                             \
+    X(ST_##ID, STAGES, kind, key, words)
+#define LEDGER_SR_ROW(X, ID, name, kind, code, key, words, form, help)                             \
+    X(SR_##ID, STAGES_RX, kind, key, words)
 
 /* id, stage, kind, key (JSON), words (people) */
 #define LEDGER_TABLE(X)                                                                            \
@@ -70,6 +74,8 @@ enum ledger_kind {
     X(RING_BYTES, RING, INFO, "bytes", "bytes captured")                                           \
     X(RING_SUPER, RING, INFO, "super_packets", "super-packets (segmentation offload)")             \
     X(RING_CLAMPED, RING, INFO, "clamped", "longer than the capture ring takes, cut short")        \
+    X(RING_REOPENED, RING, INFO, "reopened",                                                       \
+      "times that the ring was opened anew, as it was idle")                                       \
     X(SEL_TUNNEL, SELECT, DROP, "own_tunnel", "our own tunnel's datagrams")                        \
     X(SEL_FOREIGN, SELECT, DROP, "foreign_tunnel", "datagrams of other taps' and collectors'")     \
     X(SEL_AMPLIFIED, SELECT, DROP, "amplified", "came because frames were sent")                   \
@@ -82,8 +88,13 @@ enum ledger_kind {
     X(CUT_SUMMED, CUT, INFO, "checksums_finished", "checksums finished")                           \
     X(CUT_NOSUM, CUT, INFO, "checksums_unfinished", "checksums that could not be finished")        \
     X(CUT_SLICED, CUT, INFO, "sliced", "cut to the snaplen")                                       \
-    STAGE_LIST(LEDGER_NO_ROWS, LEDGER_ST_ROW, X)                                                   \
+    STAGE_LIST(STAGE_NO_OWN, LEDGER_ST_ROW, X)                                                     \
     X(ST_OUT, STAGES, OUT, "out", "passed by the stages")                                          \
+    X(LIM_SAMPLED, LIMIT, DROP, "limit_sampled", "of flows that are not kept")                     \
+    X(LIM_COUNTED, LIMIT, DROP, "limit_counted", "only counted")                                   \
+    X(LIM_FULL, LIMIT, DROP, "limit_full", "newest, as the rate's queue was full")                 \
+    X(LIM_OUT, LIMIT, OUT, "out", "within the limit")                                              \
+    X(LIM_SLICED, LIMIT, INFO, "limit_sliced", "cut to their headers")                             \
     X(TX_NOSESSION, LINK_TX, DROP, "no_session", "no session with the collector")                  \
     X(TX_BACKLOG_FULL, LINK_TX, DROP, "backlog_full", "oldest in a full backlog")                  \
     X(TX_LEFT, LINK_TX, DROP, "backlog_left", "left in the backlog at the end")                    \
@@ -110,7 +121,21 @@ enum ledger_kind {
       "datagrams not kept for their turn, for want of memory")                                     \
     X(RX_IMPLAUSIBLE, LINK_RX, INFO, "implausible",                                                \
       "records and reports with numbers that cannot be")                                           \
-    STAGE_LIST(LEDGER_NO_ROWS, LEDGER_SR_ROW, X)                                                   \
+    X(MIR_IN, MIRROR, IN, "in", "mirrored packets")                                                \
+    X(MIR_FULL, MIRROR, DROP, "socket_full", "dropped by the kernel, socket full")                 \
+    X(MIR_FROM, MIRROR, DROP, "not_allowed", "of addresses that are not allowed")                  \
+    X(MIR_SHORT, MIRROR, DROP, "cut_short", "cut short within the headers")                        \
+    X(MIR_VERSION, MIRROR, DROP, "bad_version", "of an unknown version or kind")                   \
+    X(MIR_OTHER, MIRROR, DROP, "not_ethernet", "with something else than an Ethernet frame")       \
+    X(MIR_NO_ROOM, MIRROR, DROP, "no_room", "of senders for which there was no room")              \
+    X(MIR_OUT, MIRROR, OUT, "out", "frames received")                                              \
+    X(MIR_BYTES, MIRROR, INFO, "bytes", "frame bytes received")                                    \
+    X(MIR_GAPS, MIRROR, INFO, "seq_gaps", "numbers missing in GRE's sequence")                     \
+    X(MIR_CUT, MIRROR, INFO, "cut_by_sender", "cut by their senders")                              \
+    X(MIR_FCS, MIRROR, INFO, "fcs_removed", "freed of a frame check sequence")                     \
+    X(MIR_TAGGED, MIRROR, INFO, "tag_restored",                                                    \
+      "given back the VLAN tag that the sender took off")                                          \
+    STAGE_LIST(STAGE_NO_OWN, LEDGER_SR_ROW, X)                                                     \
     X(SR_OUT, STAGES_RX, OUT, "out", "passed by the stages")                                       \
     X(SINK_IN, SINK, IN, "in", "given to the output")                                              \
     X(SINK_FULL, SINK, DROP, "queue_full", "output's queue was full")                              \
@@ -120,8 +145,15 @@ enum ledger_kind {
     X(SINK_ERROR, SINK, DROP, "write_error", "refused by the device or file")                      \
     X(SINK_NOSPACE, SINK, DROP, "disk_full", "no space left on the disk")                          \
     X(SINK_CLOSED, SINK, DROP, "closed", "the output was closed")                                  \
+    X(SINK_CARRIER, SINK, DROP, "no_carrier", "on a port that was down or had no carrier")         \
+    X(SINK_GONE, SINK, DROP, "port_gone", "on a port that was not there")                          \
+    X(SINK_NO_READER, SINK, DROP, "no_reader", "with no reader connected")                         \
+    X(SINK_READERS_FULL, SINK, DROP, "readers_full", "no reader had room")                         \
     X(SINK_OUT, SINK, OUT, "out", "written")                                                       \
     X(SINK_BYTES, SINK, INFO, "bytes", "frame bytes written")                                      \
+    X(SINK_CUT, SINK, INFO, "cut_to_fit", "cut to fit the path")                                   \
+    X(SINK_FRAGMENTED, SINK, INFO, "fragmented", "sent in fragments, as the path is too narrow")   \
+    X(SINK_MISSED, SINK, INFO, "reader_missed", "missed by a reader without room, each by each")   \
     X(SINK_LATE, SINK, INFO, "late", "too late to be put in order")                                \
     X(SINK_AHEAD, SINK, INFO, "clock_ahead", "not put in order, from a clock far ahead")           \
     X(SINK_EARLY, SINK, INFO, "early", "given out before the window's end for want of room")
@@ -162,6 +194,8 @@ struct ledger_way {
  * that a pipeline need not have are in it where they have counted something. */
 struct ledger_way ledger_way_tap(const struct ledger *l);
 struct ledger_way ledger_way_collector(const struct ledger *l);
+/* The same of mirrored frames. */
+struct ledger_way ledger_way_mirror(const struct ledger *l);
 /* The stage's place on the way, from 0 on; -1: it is not on it. */
 int ledger_way_place(const struct ledger_way *way, enum ledger_stage stage);
 

@@ -10,7 +10,8 @@
 
 struct check_setting {
     const struct conf_table *table;
-    size_t row;
+    size_t row;        /* CONF_ROWS: a section with a name begins, which is the value */
+    const char *name;  /* of a section with a handler, which has no rows, else NULL; borrowed */
     const char *value; /* borrowed */
 };
 
@@ -22,6 +23,9 @@ struct check_settings {
 /* -ENOMEM with a sentence. */
 int check_settings_add(struct check_settings *s, const struct conf_table *t, size_t row,
                        const char *value, struct error *err);
+/* The same of a section with a handler. */
+int check_settings_add_own(struct check_settings *s, const struct conf_table *t, const char *name,
+                           const char *value, struct error *err);
 /* Is anything of the table's section set? */
 bool check_settings_has(const struct check_settings *s, const struct conf_table *t);
 /* As a file that says the same, with the defaults. */

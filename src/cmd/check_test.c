@@ -83,11 +83,32 @@ static void good_files(void **state)
     check(branch, "--print", &r);
     assert_int_equal(r.status, EXIT_SUCCESS);
     assert_string_equal(r.said, "");
-    assert_string_equal(r.out,
-                        "[tap]\ninterface = a\ninterface = b\nfilter = tcp\ndirection = both\n"
-                        "collector = h:1\nbacklog = 64M\nno-encryption = yes\n"
-                        "[collector]\nport = 5\nthreads = 1\nwrite = -\nno-encryption = yes\n");
+    assert_string_equal(
+        r.out, "[tap]\ninterface = a\ninterface = b\nfilter = tcp\ndirection = both\n"
+               "collector = h:1\nbacklog = 64M\nburst = 10ms\nlimit-queue = 200ms\n"
+               "on-limit = headers,sample,count\ncheck-interval = 10s\nbreach-intervals = 6\n"
+               "max-restarts = 3\n"
+               "business-hours = mon-sun\nno-encryption = yes\n"
+               "[collector]\nport = 5\nthreads = 1\nwrite = -\nno-encryption = yes\n");
     done(&r);
+}
+
+static void descriptions(void **state)
+{
+    (void)state;
+    static const char file[] = "[collector]\nport = 5\nwrite = -\nno-encryption = yes\n"
+                               "[describe]\nweb2 = \"rack 4\"\nweb1 = a = b\n";
+    struct run r;
+    check(file, "--print", &r);
+    assert_int_equal(r.status, EXIT_SUCCESS);
+    assert_string_equal(r.out,
+                        "[collector]\nport = 5\nthreads = 1\nwrite = -\nno-encryption = yes\n"
+                        "[describe]\nweb2 = \"rack 4\"\nweb1 = a = b\n");
+    done(&r);
+    SAID("[describ]\nweb1 = x\n[describe]\nweb 1 = x\nweb1 = x\nweb1 = y\nweb2 =\n",
+         "1: there is no section [describ]: did you mean [describe]?",
+         "4: neither a tap's name (1 to 32 of A-Z a-z 0-9 . _ -) nor an IP address",
+         "6: web1 is described a second time", "7: \"web2\" has no value: \"web2 = TEXT\"");
 }
 
 static void each_mistake_is_told(void **state)
@@ -108,6 +129,31 @@ static void each_mistake_is_told(void **state)
          "3: interface a is given twice",
          "5: filter \"tcp prt 5\": can't parse filter expression: syntax error",
          " [tap]: --identity FILE and --peer KEY go together");
+}
+
+static const char named[] = "[collector]\nport = 5\nno-encryption = yes\n"
+                            "[output probe]\nto = eth1,force\nqueue = 4M\n"
+                            "[output cloud]\nto = vxlan://192.0.2.9/77\n";
+
+static void outputs_with_names(void **state)
+{
+    (void)state;
+    struct run r;
+    check(named, "--print", &r);
+    assert_int_equal(r.status, EXIT_SUCCESS);
+    assert_string_equal(r.said, "");
+    assert_string_equal(r.out, "[collector]\nport = 5\nthreads = 1\nno-encryption = yes\n"
+                               "[output probe]\nto = eth1,force\nqueue = 4M\n"
+                               "[output cloud]\nto = vxlan://192.0.2.9/77\n");
+    done(&r);
+    SAID("[output]\nto = eth1\n", "1: the section [output] needs a name, as in [output NAME]");
+    SAID("[output a]\nqueue = 4M\n[output b]\nto = eth1\n",
+         "1: [output a] has no output: \"to = OUTPUT\"");
+    SAID("[output a]\nto = eth1\n[output a]\nto = eth2\n", "3: there is an output \"a\" already");
+    SAID("[output a]\nto = vxlan://192.0.2.9\nqueue = 1\n", "3: queue: 1 is not between 2M and 1G",
+         "1: to \"vxlan://192.0.2.9\": the VNI is missing "
+         "(vxlan://HOST[:PORT]/VNI[,oversize=slice|drop|fragment])");
+    SAID("[output a]\nto = eth1\nport = 3\n", "3: there is no setting \"port\" in [output]");
 }
 
 static void wrong_usage(void **state)
@@ -154,10 +200,9 @@ static void no_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_files),
-        cmocka_unit_test(each_mistake_is_told),
-        cmocka_unit_test(wrong_usage),
-        cmocka_unit_test(no_file),
+        cmocka_unit_test(good_files),   cmocka_unit_test(each_mistake_is_told),
+        cmocka_unit_test(descriptions), cmocka_unit_test(outputs_with_names),
+        cmocka_unit_test(wrong_usage),  cmocka_unit_test(no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,8 @@
 
 enum {
     EXIT_USAGE = 2,
+    EXIT_LIMIT = 3, /* a tap ended by itself: at its limit, … */
+    EXIT_IDLE = 4,  /* … as nothing came any more */
 };
 
 int cmd_tap(int argc, char **argv);
@@ -17,6 +19,7 @@ int cmd_collector(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 
 /* One line to standard error, "farspan tap: …". */
 void say(const char *command, const char *fmt, ...) _printf_(2, 3);

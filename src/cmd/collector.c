@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `farspan collector`: the command line becomes one collector (node/collector.h) in one program
- * (node/program.h).
+ * `farspan collector`: the command line becomes one collector (node/collector.h) in one program.
  */
 #include <linux/capability.h>
 #include <signal.h>
 
 #include "cmd/cmd.h"
-#include "cmd/collector_line.h"
+#include "cmd/collector_reload.h"
 #include "cmd/collector_summary.h"
-#include "cmd/secrets.h"
 #include "node/program.h"
 
 struct command {
@@ -19,6 +17,7 @@ struct command {
     struct collector_grants grants;
     struct program program;
     struct collector *collector;
+    struct reload reload;
     char name[64];
 };
 
@@ -34,9 +33,7 @@ static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {
     struct command *c = user;
     if (sig->number == SIGHUP && !sig->from_kernel) {
-        if (collector_reload(c->collector)) {
-            allow_done(&c->secrets.allow); /* the one from the start, if this is the first time */
-        }
+        collector_reread(&c->reload, c->program.broker, c->collector, &c->secrets);
     } else if (!sig->ignored) { /* a terminal that goes away ends us, but for nohup */
         loop_stop(l, EXIT_SUCCESS);
     }
@@ -58,13 +55,12 @@ static void on_alone(void *ctx)
 /* In the broker when the engine has ended. */
 static void on_end(void *ctx)
 {
-    const struct command *c = ctx;
-    owndev_remove(c->grants.own);
+    owndev_remove(((const struct command *)ctx)->grants.own);
 }
 
 static int split(struct command *c, struct error *err)
 {
-    static const int caps[] = {CAP_NET_ADMIN};
+    static const int caps[] = {CAP_NET_ADMIN, CAP_NET_RAW}; /* the latter for ports */
     const struct program_conf pc = {.command = "collector",
                                     .name = c->name,
                                     .user = c->line.conf.user,
@@ -72,7 +68,8 @@ static int split(struct command *c, struct error *err)
                                     .n_requests = COLLECTOR_REQUESTS,
                                     .grants = &c->grants,
                                     .caps = caps,
-                                    .n_caps = ARRAY_SIZE(caps),
+                                    .n_caps = collector_has_outputs(&c->line.conf) ? 2 : 1,
+                                    .sends = collector_sends(&c->line.conf),
                                     .max_files = c->grants.one_each ? COLLECTOR_DEVICE_FILES : 0,
                                     .alone = on_alone,
                                     .over = on_end,
@@ -118,6 +115,7 @@ static int run(struct command *c, struct error *err)
         return r;
     }
     r = collector_prepare(&c->line.conf, &teller, &c->opened, &c->grants, err);
+    reload_grant(&c->reload, &c->grants.reload, &c->grants);
     if (r < 0) {
         owndev_remove(c->grants.own);
         owndev_free(TAKE_PTR(c->grants.own));
@@ -135,6 +133,7 @@ int cmd_collector(int argc, char **argv)
 {
     static struct command c = {.program.control.fd = -1};
     struct error err = {""};
+    c.reload = (struct reload){&collector_reload_ops, argc, argv, .line = &c.line};
     int r = collector_parse(&c.line, argc, argv);
     if (r != EXIT_SUCCESS) {
         return -1 - r;
@@ -145,6 +144,7 @@ int cmd_collector(int argc, char **argv)
         say("collector", "%s", err.text);
     }
     secrets_done(&c.secrets);
+    reload_done(&c.reload);
     collector_line_done(&c.line);
     return r < 0 ? EXIT_FAILURE : r;
 }

@@ -9,30 +9,36 @@
 
 #include "cmd/cmd.h"
 #include "cmd/collector_line.h"
+#include "cmd/mirror_rows.h"
 #include "cmd/options.h"
 #include "cmd/passphrase.h"
+#include "cmd/stage_rows.h"
 #include "cmd/tables.h"
+#include "data/sink/port.h"
 
 /* Rows without an offset write to the conf. */
 _Static_assert(offsetof(struct collector_line, conf) == 0, "the conf is first");
 
 static const char intro[] =
-    "Usage: farspan collector -p PORT [-i DEVICE] [-w FILE] [OPTION...]\n"
+    "Usage: farspan collector -p PORT [-i DEVICE] [-w FILE] [-o OUTPUT] [OPTION...]\n"
     "\n"
-    "Receives the frames of taps and makes them appear on a virtual interface, in a file, or "
-    "both.\n";
+    "Receives the frames of taps and makes them appear on a virtual or existing interface, in a\n"
+    "file, or on several of these.\n";
 
 static const struct conf_part parts[] = {
     {&collector_from_group, 0},
+    {&stage_group, offsetof(struct collector_line, conf.stages)},
+    {&mirror_group, offsetof(struct collector_line, conf.mirrors)},
     {&collector_to_group, 0},
+    {&collector_view_group, 0},
     {&secret_group, offsetof(struct collector_line, secret)},
     {&secret_allow_group, offsetof(struct collector_line, secret)},
     {&common_group, offsetof(struct collector_line, common)},
 };
 
 const struct conf_table collector_table = {"collector", parts, ARRAY_SIZE(parts)};
-const struct options collector_options = {&collector_table, intro,       26, NULL,
-                                          config_tables,    CONF_NOTHING};
+const struct options collector_options = {&collector_table, intro,       26, NULL, config_tables,
+                                          &output_sections, CONF_NOTHING};
 
 static int needs_port(const void *line, struct error *err)
 {
@@ -43,9 +49,39 @@ static int needs_port(const void *line, struct error *err)
 static int needs_output(const void *line, struct error *err)
 {
     const struct collector_conf *c = &((const struct collector_line *)line)->conf;
-    return c->device || c->file
+    return c->device || c->file || c->outputs.n > 0
                ? 0
-               : error_set(err, EINVAL, "an output is needed: -i DEVICE, -w FILE, or both");
+               : error_set(err, EINVAL,
+                           "an output is needed: -i DEVICE, -w FILE, -o OUTPUT, or several");
+}
+
+static int has_few_outputs(const void *line, struct error *err)
+{
+    const struct collector_conf *c = &((const struct collector_line *)line)->conf;
+    unsigned n = c->outputs.n + (c->device ? 1 : 0) + (c->file ? 1 : 0);
+    return n <= OUTPUTS_MAX
+               ? 0
+               : error_set(err, EINVAL, "at most %d outputs: -i, -w and -o together", OUTPUTS_MAX);
+}
+
+/* A port is neither the collector's own device nor the interface that its link is bound to. */
+static int has_other_ports(const void *line, struct error *err)
+{
+    const struct collector_conf *c = &((const struct collector_line *)line)->conf;
+    const char *bound = c->bind ? strchr(c->bind, '%') : NULL;
+    for (unsigned i = 0; i < c->outputs.n; i++) {
+        const struct output_spec *s = &c->outputs.spec[i];
+        const char *name = s->kind == OUTPUT_PORT ? ((const struct port_wish *)s->own)->name : "";
+        if (c->device && strcmp(c->device, name) == 0) {
+            return error_set(err, EINVAL, "-o %s is the device of -i, which frames come out of",
+                             name);
+        }
+        if (bound && strcmp(bound + 1, name) == 0) {
+            return error_set(err, EINVAL, "-o %s is the interface of --bind, by which taps come",
+                             name);
+        }
+    }
+    return 0;
 }
 
 static int keeps_a_device(const void *line, struct error *err)
@@ -69,13 +105,15 @@ static int needs_key(const void *line, struct error *err)
     return secret_check(&((const struct collector_line *)line)->secret, true, err);
 }
 
-conf_check *const collector_checks[] = {needs_port,       needs_output, keeps_a_device,
-                                        shares_no_output, needs_key,    NULL};
+conf_check *const collector_start_checks[] = {mirror_allows, NULL};
+conf_check *const collector_checks[] = {needs_port,      needs_output,   has_few_outputs,
+                                        has_other_ports, keeps_a_device, shares_no_output,
+                                        needs_key,       mirror_check,   NULL};
 
 int collector_parse(struct collector_line *l, int argc, char **argv)
 {
     struct error err = {""};
-    int r = options_parse(&collector_options, l, argc, argv, &l->text);
+    int r = options_parse(&collector_options, l, argc, argv, &l->file);
     if (r != 0) {
         return r;
     }
@@ -84,12 +122,17 @@ int collector_parse(struct collector_line *l, int argc, char **argv)
     }
     l->conf.allow = l->secret.allow;
     l->conf.user = l->common.user;
+    l->conf.reread = l->common.config != NULL; /* which may be read again */
     r = conf_check_all(collector_checks, l, &err);
     return r < 0 ? -1 - usage_error("collector", "%s", err.text) : 0;
 }
 
 void collector_line_done(struct collector_line *l)
 {
+    stage_list_done(&l->conf.stages);
+    output_list_done(&l->conf.outputs);
+    describe_done(&l->conf.describe);
     passphrase_free(l->secret.passphrase);
-    free(l->text);
+    free(l->file.text);
+    free(l->file.fixed);
 }

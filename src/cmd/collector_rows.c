@@ -28,6 +28,19 @@ static const struct conf_row collector_from_rows[] = {
 const struct conf_group collector_from_group = {"Where from:", collector_from_rows,
                                                 ARRAY_SIZE(collector_from_rows)};
 
+/* The forms of all outputs of -o, a line each, and for the manual an item each. */
+#define USER(X, ID, name, scheme, form, help) "\n  " scheme form
+static const char output_help[] =
+    "give the frames to this output too; several, up to 8 with -i and -w:" OUTPUT_LIST(
+        OUTPUT_NO_OWN, USER, );
+#undef USER
+#define USER(X, ID, name, scheme, form, help) "\n- *" scheme form "*: " help "."
+static const char output_manual[] =
+    "Give the frames to this output, beside *-i*, *-w* and other *-o*, each with a\n"
+    "queue of its own; up to 8 in all. See *PORTS*, *TUNNELS* and *PCAP OVER\n"
+    "IP*.\n" OUTPUT_LIST(OUTPUT_NO_OWN, USER, );
+#undef USER
+
 static const struct conf_row collector_to_rows[] = {
     {'i', "device", "DEVICE",
      "make this TAP device, or take a persistent one that is not in use;\n"
@@ -58,6 +71,8 @@ static const struct conf_row collector_to_rows[] = {
                "the first interface of the file has that link type too: libpcap reads no file\n"
                "with several. Otherwise they are Ethernet with addresses of zero, as always on\n"
                "a device."},
+    {'o', "output", "OUTPUT", output_help, collector_add_output, .flags = CONF_REPEAT | CONF_LIVE,
+     .manual = output_manual},
     {0, "order", "TIME",
      "put frames in order of their timestamps, within this window,\n"
      "such as 50ms (default: in order of arrival)",
@@ -69,8 +84,8 @@ static const struct conf_row collector_to_rows[] = {
                "later frame is out already is given out at once and counted as _late_. Where\n"
                "the output's queue is too small for what arrives in that time, frames go out\n"
                "before it is over, and are counted as _early_. The clocks are the taps' own,\n"
-               "and nothing corrects them: a tap's frames are shifted against another's by as\n"
-               "much as the clocks differ. Where one is ahead of most others by more than\n"
+               "unless *--align* corrects them: a tap's frames are shifted against another's by\n"
+               "as much as the clocks differ. Where one is ahead of most others by more than\n"
                "_TIME_, its frames get the places of their arrival and are counted as\n"
                "_clock_ahead_; where one is behind by that much, they are late."},
     {0, "output-queue", "SIZE",

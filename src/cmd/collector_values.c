@@ -26,3 +26,13 @@ int collector_set_device(void *to, const struct conf_given *given, struct error 
     c->device = given->text;
     return 0;
 }
+
+int collector_add_output(void *to, const struct conf_given *given, struct error *err)
+{
+    struct collector_conf *c = to;
+    int r = output_list_add(&c->outputs, given->text, err);
+    if (r < 0) {
+        error_prefix(err, "%s \"%.60s\"", given->label, given->text);
+    }
+    return r;
+}

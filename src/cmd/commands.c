@@ -12,5 +12,7 @@ const struct command commands[] = {
     {"status", "show the ledger of the taps and collectors on this host", cmd_status,
      &status_options},
     {"check", "tell the mistakes of a configuration file", cmd_check, &check_options},
+    {"import", "print a configuration file made of another program's settings", cmd_import,
+     &import_options},
 };
 const size_t commands_n = ARRAY_SIZE(commands);

@@ -4,11 +4,23 @@
  */
 #pragma once
 
-#include "base/conf.h"
+#include "cmd/config_section.h"
+#include "cmd/options_help.h"
 
-/* Sets in `conf` what the table's section of the file says, but for rows that are `given`
- * elsewhere: 0; or an exit status, after a message for each mistake of the file, whatever its
- * section. `sections`: those that there may be, to a NULL. *ret_text is the file's text, which
- * `conf` points into; the caller frees it, also on failure. */
-int config_load(const struct conf_table *t, const struct conf_table *const *sections,
-                const char *path, const bool given[CONF_ROWS], void *conf, char **ret_text);
+/* The file of --config, as it was read; freed by the caller, all of it. */
+struct options_file {
+    char *text;  /* into which the structure points; changed in reading */
+    size_t len;  /* text[len] may be written */
+    char *fixed; /* what it says of rows that are not CONF_LIVE */
+};
+
+/* Sets in `conf` what the file says in the section of the command's table, but for rows that are
+ * `given` elsewhere: 0; or an exit status, after a message for each mistake of the file, whatever
+ * its section. `file` is as for options_parse: its text is read from `path` unless it has one. */
+int config_load(const struct options *o, const char *path, const bool given[CONF_ROWS], void *conf,
+                struct options_file *file);
+
+/* Do two readings of a file say the same of rows that are not CONF_LIVE? -EBUSY with a sentence
+ * that names the first setting that differs. */
+int config_same_fixed(const struct options_file *from, const struct options_file *to,
+                      struct error *err);

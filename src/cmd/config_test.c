@@ -225,7 +225,8 @@ static void collectors_read_their_section(void **state)
     struct run r;
     assert_int_equal(
         collector("[tap]\ninterface = x\n[collector]\nport = 5\nthreads = 2\ndevice = ntap-%t\n"
-                  "order = 50ms\noutput-queue = 4M\nidentity = a\nallow = b\nuser = me\n",
+                  "order = 50ms\noutput-queue = 4M\nidentity = a\nallow = b\nuser = me\n"
+                  "log-interval = 300s\nalign = yes\n[describe]\nweb1 = rack 4\n192.0.2.7 = far\n",
                   "-w f -p 6", &l, &r),
         0);
     assert_string_equal(r.said, "");
@@ -237,6 +238,14 @@ static void collectors_read_their_section(void **state)
     assert_int_equal(l.conf.output_queue, 4 << 20);
     assert_string_equal(l.conf.allow, "b");
     assert_string_equal(l.conf.user, "me");
+    assert_int_equal(l.conf.log_ms, 300000);
+    assert_true(l.conf.align);
+    assert_string_equal(describe_find(&l.conf.describe, "web1", ""), "rack 4");
+    assert_string_equal(describe_find(&l.conf.describe, "x", "192.0.2.7:1"), "far");
+    /* Settings that apply when they are read again need no restart. */
+    assert_null(strstr(l.file.fixed, "log-interval"));
+    assert_null(strstr(l.file.fixed, "rack 4"));
+    assert_non_null(strstr(l.file.fixed, "align = yes"));
     collector_done(&l, &r);
 }
 
@@ -292,7 +301,11 @@ static void settings_are_printed(void **state)
     check_settings_print(&s, to);
     fclose(to);
     assert_string_equal(text,
-                        "[tap]\ninterface = b\ninterface = a\ndirection = both\nbacklog = 2M\n");
+                        "[tap]\ninterface = b\ninterface = a\ndirection = both\nbacklog = 2M\n"
+                        "burst = 10ms\nlimit-queue = 200ms\n"
+                        "on-limit = headers,sample,count\ncheck-interval = 10s\n"
+                        "breach-intervals = 6\nmax-restarts = 3\n"
+                        "business-hours = mon-sun\n");
     free(text);
     check_settings_done(&s);
 }

@@ -36,7 +36,7 @@ static const struct conf_row rows[] = {
 static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part part = {&group, 0};
 static const struct conf_table table = {"keygen", &part, 1};
-const struct options keygen_options = {&table, intro, 24, NULL, NULL, CONF_NOTHING};
+const struct options keygen_options = {&table, intro, 24, NULL, NULL, NULL, CONF_NOTHING};
 
 static int write_key(const char *path, const char *text)
 {

@@ -54,5 +54,6 @@ int main(int argc, char **argv)
     }
     return argc > 1
                ? usage_error("", "there is no command \"%s\"", word)
-               : usage_error("", "a command is needed: tap, collector, keygen, status or check");
+               : usage_error(
+                     "", "a command is needed: tap, collector, keygen, status, check or import");
 }

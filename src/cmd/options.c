@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
-#include "cmd/config.h"
 #include "cmd/options_getopt.h"
 
 /* A line of options that is being read. */
@@ -118,17 +117,16 @@ static int carry_out(struct line *l, void *conf)
     return r == 0 ? 0 : -1 - r;
 }
 
-int options_parse(const struct options *o, void *conf, int argc, char **argv, char **ret_text)
+int options_parse(const struct options *o, void *conf, int argc, char **argv,
+                  struct options_file *file)
 {
     struct line l = {.o = o, .argc = argc, .argv = argv};
     bool seen[CONF_ROWS] = {0};
     getopt_strings(o, &l.strings);
     conf_defaults(o->table, conf);
+    optind = 0; /* glibc's way to begin again, here and below */
     const char *path = look_ahead(&l, seen);
-    int r = path ? config_load(o->table, o->sections, path, seen, conf, ret_text) : 0;
-    if (r != 0) {
-        return -1 - r;
-    }
-    optind = 0; /* glibc's way to begin again */
-    return carry_out(&l, conf);
+    int r = path && file ? config_load(o, path, seen, conf, file) : 0;
+    optind = 0;
+    return r != 0 ? -1 - r : carry_out(&l, conf);
 }

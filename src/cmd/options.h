@@ -6,11 +6,13 @@
  */
 #pragma once
 
-#include "cmd/options_help.h"
+#include "cmd/config.h"
 
 /* Sets the defaults in `conf`, then what the file of --config says of this table, then what argv
  * says: 0, with the words that are no options from `optind` on; or -1 - exit status, after a
  * message or after what -h and -V print. What the line gives replaces what the file gives; no
- * option with a value replaces an earlier one of the line silently. *ret_text is the file's text,
- * into which `conf` points, and which the caller frees; NULL: there is no row "config". */
-int options_parse(const struct options *o, void *conf, int argc, char **argv, char **ret_text);
+ * option with a value replaces an earlier one of the line silently. `file` may be NULL where there
+ * is no row "config". Where it has a text already, that is the file, as it is now: the line may be
+ * read several times. */
+int options_parse(const struct options *o, void *conf, int argc, char **argv,
+                  struct options_file *file);

@@ -59,9 +59,10 @@ static const struct conf_group groups[] = {{"One way:", one, ARRAY_SIZE(one)},
                                            {NULL, more, ARRAY_SIZE(more)}};
 static const struct conf_part parts[] = {{&groups[0], 0}, {&groups[1], 0}, {&groups[2], 0}};
 static const struct conf_table all = {"try", parts, 3}, only_more = {"try", &parts[2], 1};
-static const struct options table = {&all, "Usage: try\n", 22, NULL, NULL, CONF_NOTHING};
-static const struct options first = {&all, "Usage: try\n", 22, "file", NULL, CONF_NOTHING};
-static const struct options plain = {&only_more, "Usage: try\n", 22, NULL, NULL, CONF_NOTHING};
+static const struct options table = {&all, "Usage: try\n", 22, NULL, NULL, NULL, CONF_NOTHING};
+static const struct options first = {&all, "Usage: try\n", 22, "file", NULL, NULL, CONF_NOTHING};
+static const struct options plain = {&only_more, "Usage: try\n", 22,          NULL,
+                                     NULL,       NULL,           CONF_NOTHING};
 
 static void assert_help(const struct options *t, const char *want)
 {

@@ -6,19 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/ledger.h"
 #include "cmd/print_parts.h"
-
-/* The frames that --order could not put in order. */
-static void print_order(FILE *to, const json_t *out)
-{
-    for (unsigned i = LEDGER_SINK_LATE; i <= LEDGER_SINK_EARLY; i++) {
-        const struct ledger_info *info = ledger_info((enum ledger_id)i);
-        if (num(out, info->key) != 0) {
-            fprintf(to, "  %-22s %14" PRIu64 " %s\n", "", num(out, info->key), info->words);
-        }
-    }
-}
 
 static void print_point(FILE *to, const json_t *o)
 {
@@ -28,10 +16,7 @@ static void print_point(FILE *to, const json_t *o)
     print_stages(to, json_object_get(o, "stages"));
     json_array_foreach(json_object_get(o, "outputs"), i, out)
     {
-        char label[80];
-        snprintf(label, sizeof(label), "output %s", str(out, "name"));
-        print_stage(to, label, "sink", out);
-        print_order(to, out);
+        print_output(to, out);
     }
 }
 
@@ -75,6 +60,22 @@ static void print_device(FILE *to, const json_t *tap)
     }
 }
 
+static void print_output_state(FILE *to, const json_t *o)
+{
+    const uint64_t readers = num(o, "readers"), refused = num(o, "readers_refused");
+    if (strcmp(str(o, "state"), "ok") != 0) {
+        fprintf(to, "  output %s: %s\n", str(o, "name"), str(o, "state"));
+    }
+    if (json_object_get(o, "readers")) {
+        fprintf(to, "  output %s: %" PRIu64 " reader%s", str(o, "name"), readers,
+                readers == 1 ? "" : "s");
+        if (refused > 0) {
+            fprintf(to, ", %" PRIu64 " turned away as there were 8", refused);
+        }
+        fputc('\n', to);
+    }
+}
+
 void print_collector(const json_t *doc, FILE *to)
 {
     size_t i, k;
@@ -85,9 +86,7 @@ void print_collector(const json_t *doc, FILE *to)
     print_link(to, json_object_get(doc, "link"));
     json_array_foreach(json_object_get(doc, "outputs"), i, o)
     {
-        if (strcmp(str(o, "state"), "ok") != 0) {
-            fprintf(to, "  output %s: %s\n", str(o, "name"), str(o, "state"));
-        }
+        print_output_state(to, o);
     }
     json_array_foreach(taps, i, tap)
     {
@@ -95,6 +94,7 @@ void print_collector(const json_t *doc, FILE *to)
         print_clock(to, tap);
         print_device(to, tap);
         fputc('\n', to);
+        print_tap_view(to, tap);
         if (num(tap, "sessions_without_close") != 0) {
             fprintf(to,
                     "  %" PRIu64
@@ -117,6 +117,10 @@ void print_collector(const json_t *doc, FILE *to)
             print_point(to, o);
         }
         print_history(tap, to);
+    }
+    o = json_object_get(doc, "mirrored");
+    if (o) {
+        print_mirrored(o, to);
     }
     o = json_object_get(doc, "forgotten");
     if (o) {

@@ -49,6 +49,25 @@ void print_stage(FILE *to, const char *label, const char *stage, const json_t *o
     }
 }
 
+/* Frames that were cut to fit, or missed by one of several readers, or not put in order. */
+static void print_figures(FILE *to, const json_t *out)
+{
+    for (unsigned i = LEDGER_SINK_CUT; i <= LEDGER_SINK_EARLY; i++) {
+        const struct ledger_info *info = ledger_info((enum ledger_id)i);
+        if (num(out, info->key) != 0) {
+            fprintf(to, "  %-22s %14" PRIu64 " %s\n", "", num(out, info->key), info->words);
+        }
+    }
+}
+
+void print_output(FILE *to, const json_t *out)
+{
+    char label[80];
+    snprintf(label, sizeof(label), "output %s", str(out, "name"));
+    print_stage(to, label, "sink", out);
+    print_figures(to, out);
+}
+
 static void print_backlog(FILE *to, const json_t *tx)
 {
     if (num(tx, "backlogged") != 0) {

@@ -33,10 +33,17 @@ void print_stage(FILE *to, const char *label, const char *stage, const json_t *o
 void print_tap_stages(FILE *to, const json_t *stages);
 /* A line a stage, and one a drop, in the order of the document. */
 void print_stages(FILE *to, const json_t *stages);
+/* The counts of an output. */
+void print_output(FILE *to, const json_t *out);
 /* The end of a line: the round trip, where it is known. */
 void print_clock(FILE *to, const json_t *o);
 /* The last events; all that are kept are in --json. */
 void print_history(const json_t *doc, FILE *to);
 
+/* The lines about a tap as a whole, of a collector's document. */
+void print_tap_view(FILE *to, const json_t *tap);
+
 void print_tap(const json_t *doc, FILE *to);
 void print_collector(const json_t *doc, FILE *to);
+/* Of a collector's document, the member "mirrored". */
+void print_mirrored(const json_t *m, FILE *to);

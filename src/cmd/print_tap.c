@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "cmd/print_parts.h"
 
 static void print_path(FILE *to, const json_t *s)
@@ -17,6 +18,26 @@ static void print_path(FILE *to, const json_t *s)
         fprintf(to, ", path MTU %" PRIu64 "%s", num(s, "path_mtu"),
                 strcmp(state, "being found out") == 0 ? " or more" : "");
     }
+}
+
+static void print_limit(FILE *to, const json_t *o)
+{
+    char rate[32];
+    const char *step = str(o, "step");
+    if (o && step[0] && strcmp(step, "full") != 0) {
+        fprintf(to, " limited to: %s\n", step);
+    }
+    if (!json_object_get(o, "rate_bps")) {
+        return;
+    }
+    parse_rate_words(num(o, "rate_bps"), rate);
+    fprintf(to, " rate %s: %.3f Mbit/s sent, %.3f wished", rate, (double)num(o, "sent_bps") / 1e6,
+            (double)num(o, "wish_bps") / 1e6);
+    if (num(o, "waiting_bytes") != 0) {
+        fprintf(to, "; %.1f kB wait, the oldest for %" PRIu64 " ms",
+                (double)num(o, "waiting_bytes") / 1e3, num(o, "oldest_ms"));
+    }
+    fputc('\n', to);
 }
 
 void print_tap(const json_t *doc, FILE *to)
@@ -33,6 +54,7 @@ void print_tap(const json_t *doc, FILE *to)
         print_clock(to, s);
     }
     fputc('\n', to);
+    print_limit(to, json_object_get(doc, "limit"));
     json_array_foreach(json_object_get(doc, "interfaces"), i, o)
     {
         const json_t *stages = json_object_get(o, "stages");

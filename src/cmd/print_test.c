@@ -60,6 +60,18 @@ static void prints_what_it_gets(void **state)
                   "2 sent, but not confirmed by the collector");
 }
 
+static void prints_the_rate(void **state)
+{
+    (void)state;
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"limit\": {\"rate_bps\": 4800000, "
+                  "\"sent_bps\": 4700000, \"wish_bps\": 11400000, \"waiting_bytes\": 120000, "
+                  "\"oldest_ms\": 180}}",
+                  " rate 4800kbit: 4.700 Mbit/s sent, 11.400 wished; 120.0 kB wait, the oldest for "
+                  "180 ms\n");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"limit\": {\"rate_bps\": 10000000}}",
+                  " rate 10mbit: 0.000 Mbit/s sent, 0.000 wished\n");
+}
+
 /* A stage ends its line, whatever it has to say besides. */
 static void prints_a_line_a_stage(void **state)
 {
@@ -114,13 +126,32 @@ static void prints_the_history(void **state)
                   "  oslo: is not on the list\n");
 }
 
+static void prints_a_tap_as_a_whole(void **state)
+{
+    (void)state;
+    static const char tap[] =
+        "{\"role\": \"collector\", \"taps\": [{\"name\": \"web1\", \"last_seen_ns\": 5, "
+        "\"condition\": \"stopped-by-limit\", \"description\": \"rack 4\", \"rung\": "
+        "\"headers\", \"restarts\": 2, \"frames_sent\": 12, \"frames_received\": 11, "
+        "\"frames_missing\": 1, \"frames_missing_most\": 7, \"clock_offset_ns\": -1500000, "
+        "\"clock_bound_ns\": 250000, \"clock_drift_ppm\": 12.5, \"clock_drift_bound_ppm\": 0.5, "
+        "\"clock_jumps\": 3}]}";
+    assert_prints(tap, "  rack 4\n");
+    assert_prints(tap, ", stopped by its limit\n");
+    assert_prints(tap, "12 sent           11 received  1 missing, 7 at most\n");
+    assert_prints(tap, "0 sent            0 received\n");
+    assert_prints(tap, "  clock -1.500 ms, wrong by 0.250 ms at most, gains 12.500 ppm, wrong by "
+                       "0.500\n");
+    assert_prints(tap, "  its clock jumped 3 times\n");
+    assert_prints(tap, "  limited to: headers\n  2 captures were opened anew, as nothing came\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prints_what_it_gets),
-        cmocka_unit_test(prints_a_line_a_stage),
-        cmocka_unit_test(prints_large_numbers),
-        cmocka_unit_test(prints_the_history),
+        cmocka_unit_test(prints_what_it_gets),  cmocka_unit_test(prints_a_line_a_stage),
+        cmocka_unit_test(prints_large_numbers), cmocka_unit_test(prints_the_rate),
+        cmocka_unit_test(prints_the_history),   cmocka_unit_test(prints_a_tap_as_a_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

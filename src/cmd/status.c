@@ -42,7 +42,7 @@ static const struct conf_row rows[] = {
 static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part part = {&group, 0};
 static const struct conf_table table = {"status", &part, 1};
-const struct options status_options = {&table, intro, 24, NULL, NULL, CONF_STATUS};
+const struct options status_options = {&table, intro, 24, NULL, NULL, NULL, CONF_STATUS};
 
 static void show(const struct status *s, const json_t *all)
 {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tables.h"
 
-const struct conf_table *const config_tables[] = {&tap_table, &collector_table, NULL};
+#include "cmd/output_rows.h"
+
+const struct conf_table *const config_tables[] = {&tap_table, &collector_table, &output_table,
+                                                  &describe_table, NULL};
 
 int conf_check_all(conf_check *const *checks, const void *line, struct error *err)
 {

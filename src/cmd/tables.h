@@ -15,8 +15,10 @@ extern const struct conf_table *const config_tables[];
  * tells all. */
 typedef int conf_check(const void *line, struct error *err);
 extern conf_check *const tap_checks[], *const collector_checks[];
+/* Those that a collector asks when it starts, so that its command line may be right without. */
+extern conf_check *const collector_start_checks[];
 int conf_check_all(conf_check *const *checks, const void *line, struct error *err);
 
 extern const struct options tap_options, collector_options, keygen_options, status_options,
-    check_options;
-extern const struct conf_table tap_table, collector_table;
+    check_options, import_options;
+extern const struct conf_table tap_table, collector_table, describe_table;

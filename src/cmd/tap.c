@@ -3,10 +3,12 @@
  * `farspan tap`: the command line becomes one tap (node/tap.h) in one program (node/program.h).
  */
 #include <linux/capability.h>
+#include <signal.h>
 
 #include "cmd/cmd.h"
 #include "cmd/secrets.h"
 #include "cmd/tap_line.h"
+#include "cmd/tap_reload.h"
 #include "cmd/tap_summary.h"
 #include "node/program.h"
 
@@ -16,6 +18,7 @@ struct command {
     struct tap_grants grants;
     struct program program;
     struct tap *tap;
+    struct reload reload;
 };
 
 static void tell(void *user, const char *text)
@@ -30,7 +33,9 @@ static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {
     (void)l;
     struct command *c = user;
-    if (!sig->ignored) {
+    if (sig->number == SIGHUP && !sig->from_kernel && reload_can(&c->reload)) {
+        reload_ask(&c->reload, c->program.broker, c->tap);
+    } else if (!sig->ignored) {
         tap_stop(c->tap);
     }
 }
@@ -61,13 +66,20 @@ static int split(struct command *c, struct error *err)
                                     .grants = &c->grants,
                                     .caps = caps,
                                     .n_caps = ARRAY_SIZE(caps) - (c->grants.netns ? 0 : 1),
-                                    .no_addresses = true,
+                                    .sends = SANDBOX_SENDS_CONNECTED,
                                     .alone = on_alone,
                                     .ctx = c,
                                     .teller = &teller};
     int r = program_split(&c->program, &pc, err);
     netns_free(TAKE_PTR(c->grants.netns)); /* the broker's copy is the one that is used */
     return r;
+}
+
+/* Of a tap that has ended by itself; `asked`: else. */
+static int exit_status(const struct tap *t, int asked)
+{
+    enum link_close why = tap_ended(t);
+    return why == LINK_CLOSE_LIMIT ? EXIT_LIMIT : why == LINK_CLOSE_IDLE ? EXIT_IDLE : asked;
 }
 
 static int engine(struct command *c, struct error *err)
@@ -91,12 +103,13 @@ static int engine(struct command *c, struct error *err)
     bool ok = loop_run(c->program.loop) == EXIT_SUCCESS;
     int status = tap_summary(c->tap, c->line.conf.collector_text, c->line.strict);
     r = c->line.common.json ? program_print(tap_document(c->tap), err) : 0;
-    return r < 0 ? r : ok ? status : EXIT_FAILURE;
+    return r < 0 ? r : ok ? exit_status(c->tap, status) : EXIT_FAILURE;
 }
 
 static int run(struct command *c, struct error *err)
 {
     int r = tap_prepare(&c->line.conf, &c->grants, err);
+    reload_grant(&c->reload, &c->grants.reload, &c->grants);
     r = r < 0 ? r : secrets_load(&c->line.secret, "tap", false, &c->secrets, err);
     r = r < 0 ? r : split(c, err);
     r = r < 0 ? r : program_wall_in(&c->program, on_signal, c, err);
@@ -107,6 +120,7 @@ int cmd_tap(int argc, char **argv)
 {
     static struct command c = {.program.control.fd = -1};
     struct error err = {""};
+    c.reload = (struct reload){&tap_reload_ops, argc, argv, .line = &c.line};
     int r = tap_parse(&c.line, argc, argv);
     if (r != EXIT_SUCCESS) {
         return -1 - r;
@@ -119,6 +133,7 @@ int cmd_tap(int argc, char **argv)
     program_done(&c.program);
     netns_free(c.grants.netns);
     secrets_done(&c.secrets);
+    reload_done(&c.reload);
     tap_line_done(&c.line);
     return r < 0 ? EXIT_FAILURE : r;
 }

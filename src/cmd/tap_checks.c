@@ -45,7 +45,23 @@ static int needs_key(const void *line, struct error *err)
     return secret_check(&((const struct tap_line *)line)->secret, false, err);
 }
 
-conf_check *const tap_checks[] = {needs_interface, needs_collector, needs_key, NULL};
+static int limits_something(const void *line, struct error *err)
+{
+    const struct tap_conf *c = &((const struct tap_line *)line)->conf;
+    if (c->limiter.keep.insns && !limiter_limits(&c->limiter, &c->limit)) {
+        return error_set(err, EINVAL, "--keep is for a tap with --rate or --cpu-limit");
+    }
+    if (c->limiter.mode == LIMITER_STOP && c->limit.rate.bits == 0) {
+        return error_set(err, EINVAL, "--on-limit stop needs --rate");
+    }
+    return c->limiter.cpu_permille > 0 && c->limiter.mode != LIMITER_LADDER
+               ? error_set(err, EINVAL,
+                           "--cpu-limit needs a ladder: headers, sample or count in --on-limit")
+               : 0;
+}
+
+conf_check *const tap_checks[] = {needs_interface, needs_collector, needs_key, limits_something,
+                                  NULL};
 
 int tap_check(struct tap_line *l, int n, char **words, struct error *err)
 {
@@ -59,6 +75,7 @@ int tap_check(struct tap_line *l, int n, char **words, struct error *err)
         return r;
     }
     c->user = l->common.user;
+    c->select.restage = l->common.config != NULL; /* which may be read again */
     c->select.filter = l->filter_option ? strdup(l->filter_option)
                        : n > 0          ? filter_join(words, n)
                                         : NULL;

@@ -8,6 +8,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "cmd/passphrase.h"
+#include "cmd/stage_rows.h"
 #include "cmd/tables.h"
 #include "cmd/tap_line.h"
 
@@ -23,20 +24,24 @@ static const char intro[] =
 
 static const struct conf_part parts[] = {
     {&tap_select_group, 0},
+    {&stage_group, offsetof(struct tap_line, conf.select.stages)},
     {&tap_link_group, 0},
+    {&tap_limit_group, 0},
+    {&tap_safe_group, 0},
     {&secret_group, offsetof(struct tap_line, secret)},
     {&secret_peer_group, offsetof(struct tap_line, secret)},
     {&common_group, offsetof(struct tap_line, common)},
 };
 
 const struct conf_table tap_table = {"tap", parts, ARRAY_SIZE(parts)};
-const struct options tap_options = {&tap_table, intro, 26, "filter", config_tables, CONF_NOTHING};
+const struct options tap_options = {&tap_table,    intro, 26,          "filter",
+                                    config_tables, NULL,  CONF_NOTHING};
 
 int tap_parse(struct tap_line *l, int argc, char **argv)
 {
     struct error err = {""};
     host_name(l->conf.name);
-    int r = options_parse(&tap_options, l, argc, argv, &l->text);
+    int r = options_parse(&tap_options, l, argc, argv, &l->file);
     if (r != 0) {
         return r;
     }
@@ -51,5 +56,6 @@ void tap_line_done(struct tap_line *l)
 {
     tap_conf_done(&l->conf);
     passphrase_free(l->secret.passphrase);
-    free(l->text);
+    free(l->file.text);
+    free(l->file.fixed);
 }

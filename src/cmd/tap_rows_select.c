@@ -9,7 +9,7 @@ static const struct conf_row tap_select_rows[] = {
     {'i', "interface", "INTERFACE",
      "tap this interface; may be given several times; \"any\": all;\n"
      "a pattern, such as 'veth*': each that matches, as they come and go",
-     tap_set_interface, .flags = CONF_REPEAT, .offer = CONF_INTERFACE,
+     tap_set_interface, .flags = CONF_REPEAT | CONF_LIVE, .offer = CONF_INTERFACE,
      .manual = "The interface to tap; or a pattern of the shell with \\*, ? or [], for each\n"
                "interface whose name matches; or *any*, which is the pattern \\*. May be given\n"
                "several times, with different names. See *INTERFACES THAT COME AND GO*."},
@@ -24,15 +24,15 @@ static const struct conf_row tap_select_rows[] = {
      .manual = "List the interfaces, with their state, MTU and addresses, and say which cannot\n"
                "be tapped; then exit. With *--netns* those of that namespace."},
     {'f', "filter", "FILTER", "the filter as an option",
-     CONF_TEXT_AT(struct tap_line, filter_option),
+     CONF_TEXT_AT(struct tap_line, filter_option), .flags = CONF_LIVE,
      .manual = "Send only the frames that match a *pcap-filter*(7) expression. It may also be\n"
                "given as the last words of the command line."},
     {0, "direction", "DIR", "in, out, or both", tap_set_direction, .dflt = "both",
-     .words = "in|out|both",
+     .words = "in|out|both", .flags = CONF_LIVE,
      .manual = "Only the frames that come in to the host, only those that leave it, or both.\n"
                "What is on the loopback interface leaves and arrives there: it is taken once,\n"
                "as it arrives, and with *out* as it leaves."},
-    {0, "vlan", "LIST", "only these VLANs, such as 100,200-210", tap_set_vlans,
+    {0, "vlan", "LIST", "only these VLANs, such as 100,200-210", tap_set_vlans, .flags = CONF_LIVE,
      .manual = "Only the frames of these VLANs, such as _100,200-210_; with several tags the\n"
                "outermost counts."},
     {'s', "snaplen", "SNAPLEN", "send only the first SNAPLEN bytes of a frame (default: all)",

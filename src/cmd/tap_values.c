@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The options of `farspan tap` whose value has a form; rows of tap_rows_select.c and
- * tap_rows_link.c name them.
+ * The options of `farspan tap` whose value has a form; rows of tap_rows_select.c,
+ * tap_rows_link.c and tap_rows_safe.c name them.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "cmd/tap_line.h"
+#include "sys/zone.h"
 
 int tap_set_interface(void *to, const struct conf_given *given, struct error *err)
 {
@@ -81,4 +82,17 @@ int tap_set_name(void *to, const struct conf_given *given, struct error *err)
     }
     snprintf(c->name, sizeof(c->name), "%s", given->text);
     return 0;
+}
+
+int tap_set_hours(void *to, const struct conf_given *given, struct error *err)
+{
+    struct tap_conf *c = to;
+    return calendar_parse(given->text, given->label, &c->watch.hours, err);
+}
+
+int tap_set_zone(void *to, const struct conf_given *given, struct error *err)
+{
+    struct tap_conf *c = to;
+    c->zone = given->text;
+    return zone_check(given->text, given->label, err);
 }

@@ -12,11 +12,14 @@
 #include "data/sink.h"
 
 enum {
-    FAN_SINKS = 8, /* at most */
+    FAN_SINKS = 16, /* places, of which some may be free */
 };
 
-/* `sinks` are borrowed. What an offer (struct point_offer) points to must stay until its point is
- * removed. -EINVAL: more than FAN_SINKS; -ENOMEM. */
+/* `sinks` are borrowed, by their places: NULL, one that is free. What an offer (struct point_offer)
+ * points to must stay until its point is removed. -EINVAL: more than FAN_SINKS; -ENOMEM. */
 int fan_new(struct sink *const *sinks, unsigned n, struct sink **ret);
+/* Another sink in that place: all points leave the one before, and are offered to this one. NULL:
+ * the place is free. Its own thread, between two batches. */
+void fan_set(struct sink *fan, unsigned place, struct sink *s);
 /* How many points wait for room in a sink. Its own thread, or when that has ended. */
 unsigned fan_refused(const struct sink *s);

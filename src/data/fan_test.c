@@ -167,6 +167,75 @@ static void a_refused_point_that_goes_is_not_offered(void **state)
     tear_down(&b);
 }
 
+/* A sink that comes gets all points that are there, one that goes loses them, and the others do not
+ * notice. */
+static void sinks_come_and_go(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sink *more = NULL;
+    set_up(&b);
+    assert_int_equal(fake_sink_new("more", &more), 0);
+    assert_int_equal(add(&b, 1, "eth0", true), 0);
+    assert_int_equal(add(&b, 2, "eth1", true), 0);
+    put(&b, 1, 3);
+    fan_set(b.fan, FAN_SINKS - 1, more);
+    put(&b, 1, 4);
+    put(&b, 2, 5);
+    assert_int_equal(fake_sink_point(more, 1)->adds, 1);
+    assert_int_equal(ledger_get(sink_ledger(more, 1), LEDGER_SINK_OUT), 4);
+    fan_set(b.fan, 1, NULL);
+    assert_int_equal(fake_sink_point(b.sink[1], 1)->removes, 1);
+    assert_int_equal(fake_sink_point(b.sink[1], 2)->removes, 1);
+    assert_true(fake_sink_flushes(b.sink[1]) > 0);
+    put(&b, 2, 6);
+    assert_int_equal(add(&b, 3, "eth2", true), 0);
+    put(&b, 3, 7);
+    b.fan->ops->point_remove(b.fan, 3);
+    assert_null(sink_ledger(b.sink[1], 3));
+    assert_int_equal(count(&b, 1, 2, LEDGER_SINK_OUT), 5);
+    for (unsigned i = 0; i < SINKS; i += 2) {
+        assert_int_equal(count(&b, i, 1, LEDGER_SINK_OUT), 7);
+        assert_int_equal(count(&b, i, 2, LEDGER_SINK_OUT), 11);
+        assert_int_equal(count(&b, i, 3, LEDGER_SINK_OUT), 7);
+        assert_int_equal(fake_sink_point(b.sink[i], 1)->adds, 1);
+    }
+    struct ledger total = {0};
+    sink_total(more, &total);
+    assert_int_equal(ledger_get(&total, LEDGER_SINK_OUT), 4 + 5 + 6 + 7);
+    fan_set(b.fan, FAN_SINKS - 1, NULL);
+    put(&b, 1, 1);
+    assert_int_equal(ledger_get(sink_ledger(more, 1), LEDGER_SINK_OUT), 4);
+    sink_free(more);
+    tear_down(&b);
+}
+
+/* Points that a sink had no room for are offered to it no longer when it goes, and to the next one
+ * in its place at once. */
+static void a_place_without_room_is_left(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sink *more = NULL;
+    set_up(&b);
+    assert_int_equal(fake_sink_new("more", &more), 0);
+    fake_sink_room(b.sink[2], 0);
+    fake_sink_room(more, 1);
+    assert_int_equal(add(&b, 1, "eth0", true), 0);
+    assert_int_equal(add(&b, 2, "eth1", true), 0);
+    assert_int_equal(fan_refused(b.fan), 2);
+    fan_set(b.fan, 2, NULL);
+    assert_int_equal(fan_refused(b.fan), 0);
+    fan_set(b.fan, 2, more);
+    assert_int_equal(fan_refused(b.fan), 1);
+    put(&b, 2, 2);
+    assert_int_equal(ledger_get(sink_ledger(more, 2), LEDGER_SINK_REFUSED), 2);
+    fan_set(b.fan, 2, NULL);
+    assert_int_equal(fan_refused(b.fan), 0);
+    sink_free(more);
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +243,8 @@ int main(void)
         cmocka_unit_test(an_index_is_one_point),
         cmocka_unit_test(one_without_room_is_asked_again),
         cmocka_unit_test(a_refused_point_that_goes_is_not_offered),
+        cmocka_unit_test(sinks_come_and_go),
+        cmocka_unit_test(a_place_without_room_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,25 +8,20 @@
 /* ---- the list of stages ---- */
 
 struct row {
-    unsigned ends;
+    unsigned ends; /* 0: where the user wants it */
     int (*make)(const struct stage_conf *conf, struct stage **ret);
-    bool own;                 /* it counts in a stage of the ledger of its own, … */
-    enum ledger_stage counts; /* … this one; else in: */
-    enum ledger_id dropped[2];
+    enum ledger_stage counts;
+    enum ledger_id row[2]; /* of one of these, at a tap and at a collector */
 };
 
 static const struct row rows[STAGE_KINDS] = {
 #define OWN(ID, name, ends, counts)                                                                \
-    [STAGE_##ID] = {STAGE_AT_##ends, name##_stage_new, true, LEDGER_##counts, {0}},
-#define DROPS(X, ID, name, ends, code, words)                                                      \
-    [STAGE_##ID] = {STAGE_AT_##ends,                                                               \
-                    name##_stage_new,                                                              \
-                    false,                                                                         \
-                    LEDGER_STAGES,                                                                 \
-                    {LEDGER_ST_##ID, LEDGER_SR_##ID}},
-    STAGE_LIST(OWN, DROPS, )
+    [STAGE_##ID] = {STAGE_AT_##ends, name##_stage_new, LEDGER_##counts, {0}},
+#define USER(X, ID, name, kind, code, key, words, form, help)                                      \
+    [STAGE_##ID] = {0, NULL, LEDGER_STAGES, {LEDGER_ST_##ID, LEDGER_SR_##ID}},
+    STAGE_LIST(OWN, USER, )
 #undef OWN
-#undef DROPS
+#undef USER
 };
 
 static void add_to_way(struct pipeline *p, enum ledger_stage stage)
@@ -36,34 +31,101 @@ static void add_to_way(struct pipeline *p, enum ledger_stage stage)
     }
 }
 
-static int add_stage(struct pipeline *p, enum stage_end end, enum stage_kind kind,
-                     const struct stage_conf *conf)
+static void add_stage(struct pipeline *p, enum stage_kind kind, struct stage *s)
 {
-    const struct row *row = &rows[kind];
-    const bool tap = end == STAGE_AT_TAP;
-    if (p->n_stages == PIPELINE_STAGES) {
-        return -ENOMEM;
+    s->kind = kind;
+    p->stage[p->n_stages++] = s;
+}
+
+static int add_own(struct pipeline *p, enum stage_kind kind, const struct stage_conf *conf)
+{
+    struct stage *s = NULL;
+    int r = p->n_stages < PIPELINE_STAGES ? rows[kind].make(conf, &s) : -ENOMEM;
+    if (s) {
+        add_stage(p, kind, s);
+        add_to_way(p, rows[kind].counts);
     }
-    int r = row->make(conf, &p->stage[p->n_stages]);
+    return r;
+}
+
+static void free_stages(struct stage **s, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        s[i]->ops->free(s[i]);
+    }
+}
+
+/* Makes the user's stages, in the user's order; none on failure. */
+static int make_users(enum stage_end end, const struct stage_list *list,
+                      struct stage *ret[STAGE_LIST_MAX])
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        const struct row *row = &rows[list->spec[i].kind];
+        int r = stage_list_make(&list->spec[i], &ret[i]);
+        if (r < 0) {
+            free_stages(ret, i);
+            return r;
+        }
+        ret[i]->kind = list->spec[i].kind;
+        ret[i]->counts = row->row[end == STAGE_AT_TAP ? 0 : 1];
+    }
+    return 0;
+}
+
+/* Their place is behind the stages that there are now. */
+static int add_users(struct pipeline *p, enum stage_end end, const struct stage_conf *conf)
+{
+    static const struct stage_list none;
+    const struct stage_list *list = conf->list ? conf->list : &none;
+    const bool tap = end == STAGE_AT_TAP;
+    int r = make_users(end, list, &p->stage[p->n_stages]);
     if (r < 0) {
         return r;
     }
-    struct stage *s = p->stage[p->n_stages++];
-    s->kind = kind;
-    s->dropped = row->dropped[tap ? 0 : 1];
-    if (!row->own) {
-        p->passed_at = p->n_stages;
-        p->passed_row = tap ? LEDGER_ST_OUT : LEDGER_SR_OUT;
+    p->users_at = p->n_stages;
+    p->n_users = list->n;
+    p->n_stages += list->n;
+    p->counts_passed = list->n > 0 || conf->restage;
+    p->passed_row = tap ? LEDGER_ST_OUT : LEDGER_SR_OUT;
+    if (p->counts_passed) {
+        add_to_way(p, tap ? LEDGER_STAGES : LEDGER_STAGES_RX);
     }
-    add_to_way(p, row->own ? row->counts : tap ? LEDGER_STAGES : LEDGER_STAGES_RX);
+    return 0;
+}
+
+int pipeline_restage(struct pipeline *p, enum stage_end end, const struct stage_list *list)
+{
+    struct stage *made[STAGE_LIST_MAX];
+    int r = make_users(end, list, made);
+    if (r < 0) {
+        return r;
+    }
+    struct stage *behind[PIPELINE_STAGES];
+    unsigned n = 0;
+    free_stages(&p->stage[p->users_at], p->n_users);
+    for (unsigned i = p->users_at + p->n_users; i < p->n_stages; i++) {
+        behind[n++] = p->stage[i];
+    }
+    p->n_stages = p->users_at;
+    p->n_users = list->n;
+    for (unsigned i = 0; i < list->n; i++) {
+        p->stage[p->n_stages++] = made[i];
+    }
+    for (unsigned i = 0; i < n; i++) {
+        p->stage[p->n_stages++] = behind[i];
+    }
     return 0;
 }
 
 /* ---- batches ---- */
 
-/* Frames that stages without a ledger's stage of their own have let through. */
+/* Frames that the user's stages have let through. */
 static void count_passed(const struct pipeline *p, const struct batch *b)
 {
+    if (p->pass.n == 0) {
+        ledger_add(p->pass.common, p->passed_row, b->n);
+        return;
+    }
     for (uint32_t i = 0; i < b->n; i++) {
         ledger_add(pass_ledger(&p->pass, &b->f[i]), p->passed_row, 1);
     }
@@ -72,7 +134,13 @@ static void count_passed(const struct pipeline *p, const struct batch *b)
 /* The stages from number `i` on, then the sink. */
 static void through(struct pipeline *p, unsigned i, struct batch *b)
 {
-    for (; i < p->n_stages; i++) {
+    for (;; i++) {
+        if (p->counts_passed && i == p->users_at + p->n_users) {
+            count_passed(p, b);
+        }
+        if (i == p->n_stages) {
+            break;
+        }
         struct stage *s = p->stage[i];
         if (s->ops->expand) {
             bool more = true;
@@ -84,9 +152,6 @@ static void through(struct pipeline *p, unsigned i, struct batch *b)
             return;
         }
         s->ops->run(s, b, &p->pass);
-        if (i + 1 == p->passed_at) {
-            count_passed(p, b);
-        }
     }
     p->sink->ops->write(p->sink, b);
 }
@@ -148,8 +213,14 @@ int pipeline_init(struct pipeline *p, enum stage_end end, const struct stage_con
     p->out = (struct batch_out){&p->batch, push};
     p->pass = *ledgers;
     add_to_way(p, p->source->ops->counts);
+    bool users = false;
     for (unsigned kind = 0; r == 0 && kind < STAGE_KINDS; kind++) {
-        r = rows[kind].ends & end ? add_stage(p, end, (enum stage_kind)kind, conf) : 0;
+        if (rows[kind].ends & end) {
+            r = add_own(p, (enum stage_kind)kind, conf);
+        } else if (rows[kind].ends == 0 && !users) {
+            r = add_users(p, end, conf);
+            users = true;
+        }
     }
     add_to_way(p, p->sink->ops->counts);
     return r;
@@ -179,9 +250,7 @@ void pipeline_done(struct pipeline *p)
     if (p->source) {
         p->source->ops->free(p->source);
     }
-    for (unsigned i = 0; i < p->n_stages; i++) {
-        p->stage[i]->ops->free(p->stage[i]);
-    }
+    free_stages(p->stage, p->n_stages);
     sink_free(p->sink);
     *p = (struct pipeline){0};
 }

@@ -12,9 +12,10 @@
 #include "data/sink.h"
 #include "data/source.h"
 #include "data/stage.h"
+#include "data/stage_list.h"
 
 enum {
-    PIPELINE_STAGES = 8,
+    PIPELINE_STAGES = STAGE_LIST_MAX + 8,
     PIPELINE_BATCHES = 256, /* in one run, so that commands are not kept waiting */
 };
 
@@ -27,8 +28,9 @@ struct pipeline {
     struct pass pass;      /* of the batch under way */
     struct batch_out out;  /* for the source */
     struct batch batch, expanded;
-    unsigned passed_at;        /* behind so many stages frames count … */
-    enum ledger_id passed_row; /* … here, as let through by those that have rows of one stage */
+    unsigned users_at, n_users; /* of the stages, the user's */
+    bool counts_passed;         /* behind them frames count … */
+    enum ledger_id passed_row;  /* … here */
 };
 
 /* Makes the stages that stand at this end, between a source and a sink that are plugged in and that
@@ -37,6 +39,10 @@ struct pipeline {
  * pipeline_done is due all the same. */
 int pipeline_init(struct pipeline *p, enum stage_end end, const struct stage_conf *conf,
                   const struct pass *ledgers);
+
+/* Has the user's stages replaced, between two runs, where the wishes said that this may come
+ * (stage_conf.restage). -ENOMEM: they stay as they were. The list outlives its use here. */
+int pipeline_restage(struct pipeline *p, enum stage_end end, const struct stage_list *list);
 
 /* Lets the source run once, for `batches` batches at most, and then stages whose time has come. The
  * source's result: an enum source_result or -errno. */

@@ -198,3 +198,13 @@ struct ledger *sink_ledger(const struct sink *s, uint32_t index)
     struct sink_entry *p = atomic_load_explicit(&s->ledgers->by_index[index], memory_order_acquire);
     return p ? p->ledger : NULL;
 }
+
+void sink_total(const struct sink *s, struct ledger *add)
+{
+    const struct sink_ledgers *l = s->ledgers;
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (l->points[i].ledger) {
+            ledger_add_up(add, l->points[i].ledger);
+        }
+    }
+}

@@ -28,7 +28,7 @@
 #include "base/ledger.h"
 
 enum {
-    POINT_MAX = 4096,    /* indices of observation points */
+    POINT_MAX = 5120,    /* indices of observation points */
     POINT_NAME_MAX = 63, /* of a tap or an interface: longer names are cut */
     SINK_RETRY_MS = 200, /* between two questions whether there is room for a point now */
 };
@@ -47,6 +47,12 @@ struct point_offer {
     bool fresh;
     int device; /* its own TAP device, borrowed until point_remove; 0 or less: it has none */
     struct ledger *ledger; /* from a queue before the sink, which counts there too; else NULL */
+};
+
+/* The programs that read an output. */
+struct sink_readers {
+    uint32_t now;
+    uint64_t refused; /* turned away so far, as there were too many */
 };
 
 struct sink;
@@ -72,6 +78,11 @@ struct sink_ops {
      * with a sentence: -EPIPE, the reader is gone; -ENOSPC, the disk is full. A sink that failed
      * stays failed and counts its frames as dropped. */
     int (*check)(struct sink *s, struct error *err);
+    /* Any thread: the largest MTU that a frame wanted in vain since the last call, 0: none did.
+     * NULL: an output without one. */
+    uint32_t (*missed_mtu)(struct sink *s);
+    /* Any thread: who reads it. NULL: an output to which nobody connects. */
+    void (*readers)(const struct sink *s, struct sink_readers *ret);
     /* Writes out what is buffered, within a bounded time, then the files' ends. Afterwards only
      * check(), sink_ledger() and free() may be called. 0, or the -errno that check() returns. */
     int (*finish)(struct sink *s, struct error *err);
@@ -94,6 +105,9 @@ struct sink {
  * that it counts on when a tap comes back, and an index that goes to another tap shows the other's.
  * Any thread. */
 struct ledger *sink_ledger(const struct sink *s, uint32_t index);
+
+/* Adds the ledgers of all points up, those that are closed too. No thread may write to the sink. */
+void sink_total(const struct sink *s, struct ledger *add);
 
 static inline void sink_free(struct sink *s)
 {

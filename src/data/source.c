@@ -30,6 +30,15 @@ void source_swap(struct source *s, struct ring *ring)
     }
 }
 
+void source_renew(struct source *s, struct ring *ring, uint64_t known, struct mono now)
+{
+    if (s->ops->renew) {
+        s->ops->renew(s, ring, known, now);
+    } else {
+        ring_free(ring);
+    }
+}
+
 int source_filter(struct source *s, const struct filter_prog *prog)
 {
     return s->ops->filter ? s->ops->filter(s, prog) : 0;

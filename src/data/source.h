@@ -43,6 +43,7 @@ struct source_ops {
     void (*free)(struct source *s);
     /* These may be NULL. */
     void (*swap)(struct source *s, struct ring *ring);
+    void (*renew)(struct source *s, struct ring *ring, uint64_t known, struct mono now);
     int (*filter)(struct source *s, const struct filter_prog *prog);
     void (*stop)(struct source *s);
     bool (*drained)(struct source *s);
@@ -54,6 +55,10 @@ struct source_ops {
 /* The interface has another ring now, which is taken over; NULL: it has none. The frames of the one
  * before are to be read before; what cannot be is counted. */
 void source_swap(struct source *s, struct ring *ring);
+/* The interface has a second ring, which is taken over. It captures already, and takes the place of
+ * the one in use, a moment later, if that has still accepted no more than `known` frames
+ * (LEDGER_RING_IN); else it is given up. No frame is taken twice or lost by that. */
+void source_renew(struct source *s, struct ring *ring, uint64_t known, struct mono now);
 /* Frames that it refuses come in no more. 0 or -errno: then the program before stays. */
 int source_filter(struct source *s, const struct filter_prog *prog);
 /* Takes nothing new from now on; what was taken before can still be read. */

@@ -8,12 +8,15 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "base/batch.h"
+#include "base/error.h"
 #include "base/history.h"
 #include "base/ledger.h"
 #include "base/stages.h"
 #include "base/time.h"
+#include "data/limit.h"
 
 enum stage_end {
     STAGE_AT_TAP = 1,
@@ -23,12 +26,14 @@ enum stage_end {
 
 enum stage_kind {
 #define OWN(ID, name, ends, counts) STAGE_##ID,
-#define DROPS(X, ID, name, ends, code, words) STAGE_##ID,
-    STAGE_LIST(OWN, DROPS, )
+#define USER(X, ID, name, kind, code, key, words, form, help) STAGE_##ID,
+    STAGE_LIST(OWN, USER, )
 #undef OWN
-#undef DROPS
+#undef USER
         STAGE_KINDS
 };
+
+struct align_point;
 
 /* A batch's way through the stages. */
 struct pass {
@@ -40,6 +45,7 @@ struct pass {
      * and not for each frame. */
     void (*event)(void *user, enum history_kind kind, const char *words);
     void *user;
+    struct align_point *const *align; /* by frame.point, as `ledger`; NULL: there are none */
 };
 
 /* The ledger in which a frame counts. */
@@ -52,8 +58,10 @@ static inline struct ledger *pass_ledger(const struct pass *p, const struct fram
 struct stage {
     const struct stage_ops *ops;
     enum stage_kind kind;
-    enum ledger_id dropped; /* its row at this end, where the list says that it has one */
+    enum ledger_id counts; /* its row at this end, where it is one of USER */
 };
+
+struct stage_list;
 
 struct stage_ops {
     /* Takes frames out of the batch or changes them; counts each that it drops. */
@@ -73,25 +81,52 @@ struct stage_ops {
 
 /* The wishes of whoever builds a pipeline; each stage takes those that concern it. */
 struct stage_conf {
-    bool take_links;  /* other links' datagrams are captured */
-    bool keep_super;  /* super-packets are not cut */
-    uint32_t snaplen; /* 0: whole frames */
+    bool take_links;               /* other links' datagrams are captured */
+    bool keep_super;               /* super-packets are not cut */
+    uint32_t snaplen;              /* 0: whole frames */
+    const struct stage_list *list; /* of the user's stages; NULL: none */
+    bool restage;                  /* they may be replaced later */
+    bool align;                    /* times are to be those of the collector's clock */
+    struct limit_view *limit;      /* of the sending end behind the stages; NULL: there is none */
 };
 
-/* Makes a stage, whose head the pipeline fills. -ENOMEM. */
+/* NAME_stage_new: makes a stage, whose head the pipeline fills. -ENOMEM. A stage of USER is made of
+ * what NAME_stage_read has read, which outlives it: of a block for free(), out of the words behind
+ * the stage's name ("": none). -EINVAL with a sentence that says what they have to be; -ENOMEM. One
+ * of OWN leaves *ret NULL where the wishes need none. */
 #define OWN(ID, name, ends, counts)                                                                \
     int name##_stage_new(const struct stage_conf *conf, struct stage **ret);
-#define DROPS(X, ID, name, ends, code, words)                                                      \
-    int name##_stage_new(const struct stage_conf *conf, struct stage **ret);
-STAGE_LIST(OWN, DROPS, )
+#define USER(X, ID, name, kind, code, key, words, form, help)                                      \
+    int name##_stage_read(const char *text, void **ret, struct error *err);                        \
+    int name##_stage_new(const void *wish, struct stage **ret);
+STAGE_LIST(OWN, USER, )
 #undef OWN
-#undef DROPS
+#undef USER
 
-/* Counts a frame that the stage drops, where the list gives it a row. */
-static inline void stage_count_drop(const struct stage *s, const struct pass *p,
-                                    const struct frame *f)
+/* Counts the frames of a batch that a stage of USER drops or changes, most of which count in one
+ * ledger: zeros to begin with, and stage_tally_end after the batch. */
+struct stage_tally {
+    struct ledger *ledger;
+    uint64_t n;
+};
+
+static inline void stage_tally_end(struct stage_tally *t, const struct stage *s)
 {
-    ledger_add(pass_ledger(p, f), s->dropped, 1);
+    if (t->n > 0) {
+        ledger_add(t->ledger, s->counts, t->n);
+    }
+    *t = (struct stage_tally){0};
+}
+
+static inline void stage_tally(struct stage_tally *t, const struct stage *s, const struct pass *p,
+                               const struct frame *f)
+{
+    struct ledger *l = pass_ledger(p, f);
+    if (l != t->ledger) {
+        stage_tally_end(t, s);
+        t->ledger = l;
+    }
+    t->n++;
 }
 
 /* Keeps the frames for which `keep` is true, in order; returns how many went. For stages. */
@@ -110,4 +145,38 @@ static inline uint32_t batch_filter(struct batch *b, bool (*keep)(const struct f
     uint32_t gone = b->n - kept;
     b->n = kept;
     return gone;
+}
+
+/* A batch on its way through stage_filter. */
+struct stage_sieve {
+    struct stage *stage;
+    const struct pass *pass;
+    bool (*keep)(const struct frame *, void *stage);
+    struct stage_tally tally;
+};
+
+static inline bool stage_sieve_keep(const struct frame *f, void *sieve)
+{
+    struct stage_sieve *v = sieve;
+    const bool kept = v->keep(f, v->stage);
+    if (!kept) {
+        stage_tally(&v->tally, v->stage, v->pass, f);
+    }
+    return kept;
+}
+
+/* The run() of a stage of USER that only drops: keeps the frames for which `keep` is true of the
+ * stage, in order, and counts the others. */
+static inline void stage_filter(struct stage *s, struct batch *b, const struct pass *p,
+                                bool (*keep)(const struct frame *, void *stage))
+{
+    struct stage_sieve v = {.stage = s, .pass = p, .keep = keep};
+    (void)batch_filter(b, stage_sieve_keep, &v);
+    stage_tally_end(&v.tally, s);
+}
+
+/* The free() of a stage that is one block of memory and owns no other. */
+static inline void stage_free(struct stage *s)
+{
+    free(s);
 }

@@ -9,11 +9,8 @@
 #include "base/queue.h"
 #include "base/time.h"
 #include "data/link/send/tx.h"
-#include "data/pipeline.h"
 #include "data/sources.h"
-#include "data/stage/tunnel.h"
-#include "data/thread.h"
-#include "model/amplify.h"
+#include "node/capture_impl.h"
 
 enum {
     IDLE_MS = 500,    /* how often an idle thread looks after its counts */
@@ -24,46 +21,6 @@ enum {
     TEST_MS = 2,      /* poll in an experiment: within a bin of the model's */
     TEST_BATCHES = 8, /* in one run then, so that a slot's end is not missed */
     ENTRY_HEAD = 128, /* bytes that the kernel writes beside a frame, about */
-};
-
-struct command {
-    struct link_sender_key key;
-    uint32_t serial, datagram;
-    uint64_t accounted;
-    struct filter_prog prog;
-    struct ring *ring;
-    bool has_flow;
-    struct ether_flow flow;
-};
-
-struct capture {
-    struct link_sender sender; /* first: the dialer has only that */
-    struct thread *thread;
-    bool stopping; /* takes no more frames, and ends when it has sent what it has */
-    bool paused;   /* nothing is read or sent, so that it can be told whether frames fall away */
-    bool swapping; /* the source is emptied, and the ring `next` comes after it */
-    struct ring *next;
-    struct mono source_end, backlog_end; /* not waited for longer */
-    bool held;                           /* as the sink was told */
-    uint32_t reports_seen;
-    struct awake ran;    /* when the thread last woke */
-    uint32_t stood_told; /* the control thread's: how often, as it was told */
-    const struct wake *control;
-    struct pipeline pipeline;
-    struct tunnel_conf tunnel; /* as that stage is set */
-    struct ledger counting;    /* the thread's own; published after each run */
-    struct ledger ledger;
-    uint32_t serial; /* of the thread's session */
-    _Atomic uint32_t published_serial;
-    _Atomic uint64_t frames, datagrams;
-    _Atomic int error;
-    _Atomic bool done;
-    _Atomic bool wants_hold, refused;
-    _Atomic uint32_t stood, stood_known; /* how often it stood still; how much of it is known */
-    struct amplify amplify;
-    struct queue *told; /* events for the control thread */
-    _Atomic uint64_t accounted, lost;
-    _Atomic uint32_t reports;
 };
 
 static void publish(struct capture *cap)
@@ -97,43 +54,10 @@ static void fail(struct capture *cap, int e)
 
 /* ---- commands, in the thread ---- */
 
-static void take_session(void *owner, void *arg)
-{
-    struct capture *cap = owner;
-    struct command *c = arg;
-    atomic_store_explicit(&cap->published_serial, 0, memory_order_relaxed);
-    link_tx_session(cap->pipeline.sink, &c->key);
-    link_tx_settle(cap->pipeline.sink, c->accounted);
-    c->key = (struct link_sender_key){.fd = -1};
-    cap->serial = c->serial;
-}
-
-static void take_key(void *owner, void *arg)
-{
-    struct capture *cap = owner;
-    struct command *c = arg;
-    link_tx_rekey(cap->pipeline.sink, &c->key);
-    c->key = (struct link_sender_key){.fd = -1};
-}
-
-static void take_size(void *owner, void *arg)
-{
-    struct capture *cap = owner;
-    link_tx_size(cap->pipeline.sink, ((const struct command *)arg)->datagram);
-}
-
-static void go_down(void *owner, void *arg)
-{
-    struct capture *cap = owner;
-    link_tx_down(cap->pipeline.sink);
-    link_tx_settle(cap->pipeline.sink, ((const struct command *)arg)->accounted);
-    cap->serial = 0;
-}
-
 static void take_filter(void *owner, void *arg)
 {
     struct capture *cap = owner;
-    struct command *c = arg;
+    struct capture_command *c = arg;
     int r = source_filter(cap->pipeline.source, &c->prog);
     if (r < 0) {
         fail(cap, -r);
@@ -147,8 +71,15 @@ static void take_ring(void *owner, void *arg)
 {
     struct capture *cap = owner;
     close_source(cap);
-    cap->next = TAKE_PTR(((struct command *)arg)->ring);
+    cap->next = TAKE_PTR(((struct capture_command *)arg)->ring);
     cap->swapping = true;
+}
+
+static void take_renewal(void *owner, void *arg)
+{
+    struct capture *cap = owner;
+    struct capture_command *c = arg;
+    source_renew(cap->pipeline.source, TAKE_PTR(c->ring), c->known, mono_now());
 }
 
 /* A command that follows a ring's waits until that is in use. */
@@ -226,6 +157,8 @@ static bool pauses(struct capture *cap)
         .datagrams = ledger_get(l, LEDGER_TX_DATAGRAMS),
         .sent_bytes = ledger_get(l, LEDGER_TX_WIRE_BYTES),
     };
+    const struct limit_view *limit = link_tx_limit(cap->pipeline.sink);
+    seen.limited = limit && limit->waiting > 0;
     seen.pressed = is_pressed(cap, seen.frames - seen.dropped - seen.read);
     bool was = amplify_told(a);
     cap->tunnel.long_from = amplify_long_from(a);
@@ -345,144 +278,6 @@ static const struct thread_ops thread_ops = {
     .end = capture_end,
 };
 
-/* ---- from the control thread ---- */
-
-static void command_free(void *arg)
-{
-    struct command *c = arg;
-    link_sender_key_done(&c->key);
-    filter_done(&c->prog);
-    ring_free(c->ring);
-    free(c);
-}
-
-static int command(struct capture *cap, void (*fn)(void *owner, void *arg), struct command from)
-{
-    struct command *c = malloc(sizeof(*c));
-    if (!c) {
-        link_sender_key_done(&from.key);
-        filter_done(&from.prog);
-        ring_free(from.ring);
-        return -ENOMEM;
-    }
-    *c = from;
-    return thread_post(cap->thread, fn, c, command_free);
-}
-
-/* ---- the same for the dialer ---- */
-
-static struct capture *of(struct link_sender *s)
-{
-    return (struct capture *)s;
-}
-
-static int sender_session(struct link_sender *s, const struct link_sender_key *key, uint32_t serial,
-                          uint64_t accounted)
-{
-    return command(of(s), take_session,
-                   (struct command){.key = *key, .serial = serial, .accounted = accounted});
-}
-
-static int sender_rekey(struct link_sender *s, const struct link_sender_key *key)
-{
-    return command(of(s), take_key, (struct command){.key = *key});
-}
-
-static int sender_size(struct link_sender *s, uint32_t datagram)
-{
-    return command(of(s), take_size, (struct command){.key.fd = -1, .datagram = datagram});
-}
-
-static int sender_down(struct link_sender *s, uint64_t accounted)
-{
-    return command(of(s), go_down, (struct command){.key.fd = -1, .accounted = accounted});
-}
-
-static void sender_hold(struct link_sender *s, bool held)
-{
-    struct capture *cap = of(s);
-    atomic_store_explicit(&cap->wants_hold, held, memory_order_relaxed);
-    thread_wake(cap->thread);
-}
-
-static void sender_reported(struct link_sender *s, uint64_t accounted, uint64_t lost)
-{
-    struct capture *cap = of(s);
-    atomic_store_explicit(&cap->accounted, accounted, memory_order_relaxed);
-    atomic_store_explicit(&cap->lost, lost, memory_order_relaxed);
-    atomic_fetch_add_explicit(&cap->reports, 1, memory_order_release);
-}
-
-static void sender_stop(struct link_sender *s)
-{
-    capture_stop(of(s));
-}
-
-static bool sender_done(const struct link_sender *s)
-{
-    const struct capture *cap = (const struct capture *)s;
-    return atomic_load_explicit(&cap->done, memory_order_acquire);
-}
-
-static bool sender_progress(const struct link_sender *s, uint32_t serial,
-                            struct link_sender_progress *ret)
-{
-    const struct capture *cap = (const struct capture *)s;
-    if (atomic_load_explicit(&cap->published_serial, memory_order_acquire) != serial) {
-        return false;
-    }
-    ret->frames = atomic_load_explicit(&cap->frames, memory_order_relaxed);
-    ret->datagrams = atomic_load_explicit(&cap->datagrams, memory_order_relaxed);
-    return true;
-}
-
-static bool sender_take_refused(struct link_sender *s)
-{
-    return atomic_exchange_explicit(&of(s)->refused, false, memory_order_relaxed);
-}
-
-static bool sender_take_stood(struct link_sender *s)
-{
-    struct capture *cap = of(s);
-    uint32_t before = cap->stood_told;
-    cap->stood_told = atomic_load_explicit(&cap->stood, memory_order_relaxed);
-    return cap->stood_told != before;
-}
-
-static void sender_stood_known(struct link_sender *s)
-{
-    struct capture *cap = of(s);
-    atomic_store_explicit(&cap->stood_known, cap->stood_told, memory_order_release);
-    thread_wake(cap->thread);
-}
-
-static const struct ledger *sender_ledger(const struct link_sender *s)
-{
-    return capture_ledger((const struct capture *)s);
-}
-
-static const struct ledger_way *sender_way(const struct link_sender *s)
-{
-    return capture_way((const struct capture *)s);
-}
-
-static const struct link_sender_ops sender_ops = {
-    .session = sender_session,
-    .rekey = sender_rekey,
-    .size = sender_size,
-    .down = sender_down,
-    .hold = sender_hold,
-    .reported = sender_reported,
-    .stop = sender_stop,
-    .done = sender_done,
-    .progress = sender_progress,
-    .ledger = sender_ledger,
-    .way = sender_way,
-    .take_refused = sender_take_refused,
-    .take_stood = sender_take_stood,
-    .stood_known = sender_stood_known,
-};
-
 /* ---- its life ---- */
 
 static int build(struct capture *cap, const struct capture_conf *conf)
@@ -490,12 +285,15 @@ static int build(struct capture *cap, const struct capture_conf *conf)
     const struct source_wishes interface = {.name = conf->name, .ledger = &cap->counting};
     int r = source_make(&interface, &cap->pipeline.source);
     if (r == 0) {
-        r = link_tx_new(conf->stream, &cap->counting, conf->backlog, &cap->pipeline.sink);
+        r = link_tx_new(conf->stream, &cap->counting, conf->shared, &cap->pipeline.sink);
     }
     if (r == 0) {
         const struct stage_conf wishes = {.take_links = conf->take_links,
                                           .keep_super = conf->keep_super,
-                                          .snaplen = conf->snaplen};
+                                          .snaplen = conf->snaplen,
+                                          .list = conf->stages,
+                                          .restage = conf->restage,
+                                          .limit = link_tx_limit(cap->pipeline.sink)};
         r = pipeline_init(&cap->pipeline, STAGE_AT_TAP, &wishes,
                           &(struct pass){.common = &cap->counting, .event = tell, .user = cap});
     }
@@ -508,7 +306,7 @@ int capture_start(const struct capture_conf *conf, struct capture **ret, struct 
     if (!cap) {
         return error_sys(err, ENOMEM, "cannot watch %s", conf->name);
     }
-    cap->sender.ops = &sender_ops;
+    cap->sender.ops = &capture_sender_ops;
     cap->control = conf->control;
     amplify_init(&cap->amplify, conf->seed, mono_now());
     cap->told = queue_new(EVENTS);
@@ -550,17 +348,29 @@ void capture_free(struct capture *cap)
 
 int capture_filter(struct capture *cap, struct filter_prog *prog, const struct ether_flow *flow)
 {
-    struct command c = {.key.fd = -1, .prog = *prog, .has_flow = flow != NULL};
+    struct capture_command c = {.key.fd = -1, .prog = *prog, .has_flow = flow != NULL};
     if (flow) {
         c.flow = *flow;
     }
     *prog = (struct filter_prog){0};
-    return command(cap, take_filter, c);
+    return capture_command(cap, take_filter, c);
 }
 
 int capture_ring(struct capture *cap, struct ring *ring)
 {
-    return command(cap, take_ring, (struct command){.key.fd = -1, .ring = ring});
+    return capture_command(cap, take_ring, (struct capture_command){.key.fd = -1, .ring = ring});
+}
+
+int capture_renew(struct capture *cap, struct ring *ring, uint64_t known)
+{
+    return capture_command(cap, take_renewal,
+                           (struct capture_command){.key.fd = -1, .ring = ring, .known = known});
+}
+
+int capture_stages(struct capture *cap, const struct stage_list *stages)
+{
+    return capture_command(cap, capture_take_stages,
+                           (struct capture_command){.key.fd = -1, .stages = stages});
 }
 
 void capture_stop(struct capture *cap)

@@ -9,8 +9,9 @@
 
 #include "base/history.h"
 #include "base/ledger.h"
-#include "data/link/send/backlog.h"
+#include "data/link/send/tx.h"
 #include "data/link/sender.h"
+#include "data/stage_list.h"
 #include "proto/ether.h"
 #include "sys/filter.h"
 #include "sys/loop.h"
@@ -20,13 +21,15 @@ struct capture;
 
 struct capture_conf {
     uint16_t stream;
-    bool take_links;              /* other links' datagrams are captured */
-    bool keep_super;              /* super-packets are not cut */
-    uint32_t snaplen;             /* 0: whole frames */
-    uint64_t seed;                /* random, the same for all of a tap: see model/amplify.h */
-    const char *name;             /* of the interface, for the thread's name */
-    const struct wake *control;   /* signalled when something was published that cannot wait */
-    struct backlog_pool *backlog; /* the budget of all captures' backlogs; NULL: they have none */
+    bool take_links;                 /* other links' datagrams are captured */
+    bool keep_super;                 /* super-packets are not cut */
+    uint32_t snaplen;                /* 0: whole frames */
+    const struct stage_list *stages; /* the user's; borrowed, and kept */
+    bool restage;                    /* which capture_stages may replace */
+    uint64_t seed;                   /* random, the same for all of a tap: see model/amplify.h */
+    const char *name;                /* of the interface, for the thread's name */
+    const struct wake *control;      /* signalled when something was published that cannot wait */
+    const struct link_tx_shared *shared; /* what the sending ends of all captures share */
 };
 
 /* Starts the thread, without a ring. */
@@ -44,6 +47,12 @@ int capture_filter(struct capture *cap, struct filter_prog *prog, const struct e
 /* The interface is another one now, or gone (NULL). What the old ring has is sent and counted
  * first; commands that follow wait for that. `ring` has its filter. */
 int capture_ring(struct capture *cap, struct ring *ring);
+/* The interface, which is the same, gets another ring if the one in use has accepted no more than
+ * `known` frames until then (source_renew); LEDGER_RING_REOPENED counts it. `ring` has its filter,
+ * and captures. */
+int capture_renew(struct capture *cap, struct ring *ring, uint64_t known);
+/* The user's stages are these from now on; the list outlives the capture. */
+int capture_stages(struct capture *cap, const struct stage_list *stages);
 /* Takes no more frames, sends what it has (see link/sender.h), and ends. */
 void capture_stop(struct capture *cap);
 /* It looks after its backlog, which memory may be wanted of. No command: it needs no room. */

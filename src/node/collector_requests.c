@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/bytes.h"
+#include "node/outputs.h"
 #include "proto/link.h"
 #include "sys/tapdev.h"
 #include "sys/unixsock.h"
@@ -123,9 +124,29 @@ static int open_allow(void *ctx, const void *args, size_t len, struct broker_rep
     return 0;
 }
 
+static int open_output(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    const struct collector_grants *g = ctx;
+    struct rd rd = rd_make(args, len);
+    unsigned i = rd_u8(&rd);
+    return g->outputs && i < g->outputs->n
+               ? outputs_open_one(&g->outputs->spec[i], g->user, &reply->fd, &reply->err)
+               : error_set(&reply->err, EINVAL, "there is no such output");
+}
+
+static int reload(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    (void)args;
+    (void)len;
+    const struct collector_grants *g = ctx;
+    return reload_serve(&g->reload, reply);
+}
+
 const struct broker_request collector_requests[COLLECTOR_REQUESTS] = {
     [COLLECTOR_DEVICE] = {"make a device", make_device, 0, LINK_NAME_MAX},
     [COLLECTOR_ALLOW] = {"open the list of taps", open_allow, 0, 0},
+    [COLLECTOR_OUTPUT] = {"open an output", open_output, 1, 1},
+    [COLLECTOR_RELOAD] = {"read the configuration file again", reload, 0, 0},
 };
 
 /* ---- in the engine ---- */
@@ -151,4 +172,15 @@ int collector_request_device(struct broker *b, const char *tap, struct listener_
 int collector_request_allow(struct broker *b, int *ret_fd, struct error *err)
 {
     return broker_call(b, COLLECTOR_ALLOW, NULL, 0, NULL, NULL, ret_fd, err);
+}
+
+int collector_request_output(struct broker *b, unsigned i, int *ret_fd, struct error *err)
+{
+    uint8_t place = (uint8_t)i;
+    return broker_call(b, COLLECTOR_OUTPUT, &place, 1, NULL, NULL, ret_fd, err);
+}
+
+int collector_request_reload(struct broker *b, int *ret_fd, struct error *err)
+{
+    return broker_call(b, COLLECTOR_RELOAD, NULL, 0, NULL, NULL, ret_fd, err);
 }

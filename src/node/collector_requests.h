@@ -7,6 +7,8 @@
 #pragma once
 
 #include "data/link/listen/listener.h"
+#include "data/output_list.h"
+#include "node/reload_grant.h"
 #include "node/teller.h"
 #include "sys/broker.h"
 #include "sys/owndev.h"
@@ -15,18 +17,23 @@ enum collector_request {
     COLLECTOR_DEVICE, /* a tap's name, or nothing where one device serves all: makes or takes the
                        * device; gives it, u8: its name does not hold the tap's whole, its name */
     COLLECTOR_ALLOW,  /* the list of taps, open for reading */
+    COLLECTOR_OUTPUT, /* u8, a place in the list of -o: what that output needs, opened again */
+    COLLECTOR_RELOAD, /* gives the configuration file as it is now (node/reload_grant.h) */
     COLLECTOR_REQUESTS,
 };
 
 /* The ctx of the table's handlers. */
 struct collector_grants {
-    const char *device; /* a device's name, or a pattern with %t; NULL: none */
-    bool one_each;      /* it is a pattern: each tap has a device of its own */
-    bool keep_device;   /* leave it when the collector ends */
-    const char *allow;  /* the path of the list of taps; NULL: none */
+    const char *device;                /* a device's name, or a pattern with %t; NULL: none */
+    bool one_each;                     /* it is a pattern: each tap has a device of its own */
+    bool keep_device;                  /* leave it when the collector ends */
+    const char *allow;                 /* the path of the list of taps; NULL: none */
+    const struct output_list *outputs; /* of -o */
+    const char *user;                  /* as whom names of hosts are looked up; NULL: the default */
     const struct teller *teller;
     struct owndev *own; /* the list of devices; NULL in the engine, and where none could be made */
-    bool told_heard;    /* that the host's network stack hears what is on a device */
+    struct reload_grant reload; /* no other grant changes with it */
+    bool told_heard;            /* that the host's network stack hears what is on a device */
 };
 
 extern const struct broker_request collector_requests[COLLECTOR_REQUESTS];
@@ -42,3 +49,6 @@ int collector_open_devices(struct collector_grants *g, struct listener_device *r
 int collector_request_device(struct broker *b, const char *tap, struct listener_device *ret,
                              struct error *err);
 int collector_request_allow(struct broker *b, int *ret_fd, struct error *err);
+/* `i`: of the list. */
+int collector_request_output(struct broker *b, unsigned i, int *ret_fd, struct error *err);
+reload_request collector_request_reload;

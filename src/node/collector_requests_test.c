@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "node/collector_requests.h"
 
@@ -55,11 +56,47 @@ static void no_list_but_the_one_that_was_named(void **state)
     assert_int_equal(reply.fd, -1);
 }
 
+static int ask_output(struct collector_grants *g, uint8_t place, struct broker_reply *reply)
+{
+    const struct broker_request *q = &collector_requests[COLLECTOR_OUTPUT];
+    *reply = (struct broker_reply){.fd = -1};
+    assert_int_equal(q->args_min, 1);
+    return q->handle(g, &place, 1, reply);
+}
+
+/* An output is opened again as it was wished for; its host's name is looked up again. */
+static void no_output_but_those_of_the_list(void **state)
+{
+    (void)state;
+    struct output_list list = {0};
+    struct collector_grants g = {.outputs = &list, .user = "no-such-user"};
+    struct broker_reply reply;
+    struct error err = {""};
+    assert_int_equal(ask_output(&g, 0, &reply), -EINVAL);
+    assert_int_equal(output_list_add(&list, "gre://localhost", &err), 0);
+    assert_int_equal(output_list_add(&list, "gre://no-such-host.invalid", &err), 0);
+    assert_int_equal(ask_output(&g, 2, &reply), -EINVAL);
+    assert_string_equal(reply.err.text, "there is no such output");
+    if (geteuid() == 0) {
+        assert_true(ask_output(&g, 0, &reply) < 0);
+        assert_non_null(strstr(reply.err.text, "no-such-user"));
+        g.user = "nobody";
+        assert_int_equal(ask_output(&g, 0, &reply), 0);
+        assert_true(reply.fd >= 0);
+        close(reply.fd);
+        assert_true(ask_output(&g, 1, &reply) < 0);
+        assert_non_null(strstr(reply.err.text, "cannot resolve \"no-such-host.invalid\""));
+        assert_int_equal(reply.fd, -1);
+    }
+    output_list_done(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_device_but_those_of_the_command_line),
         cmocka_unit_test(no_list_but_the_one_that_was_named),
+        cmocka_unit_test(no_output_but_those_of_the_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,26 @@ static void reads_its_list_again(void **state)
     end(&w);
 }
 
+/* A start that goes no further leaves no descriptor open. */
+static void gives_back_what_it_opened(void **state)
+{
+    (void)state;
+    struct teller teller = {on_tell, NULL};
+    struct collector_opened opened;
+    struct collector_grants others;
+    struct error err = {""};
+    assert_int_equal(collector_prepare(&conf, &teller, &opened, &others, &err), 0);
+    const int fd[] = {opened.fd[0], opened.outputs.file, opened.outputs.lock};
+    for (unsigned done = 0; done < 2; done++) {
+        for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+            assert_true(fd[i] >= 0);
+            assert_int_equal(fcntl(fd[i], F_GETFD), done ? -1 : FD_CLOEXEC);
+        }
+        collector_opened_done(&opened);
+    }
+    assert_int_equal(unlink(file), 0);
+}
+
 int main(void)
 {
     static const struct broker_conf bc = {
@@ -136,6 +156,7 @@ int main(void)
     struct error err = {""};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_its_list_again),
+        cmocka_unit_test(gives_back_what_it_opened),
     };
     int fd = mkstemp(list);
     if (fd < 0 || crypto_init(&err) < 0 || broker_start(&bc, &broker, &err) < 0) {

@@ -34,8 +34,7 @@ int devices_for_tap(struct devices *all, const char *tap, struct listener_device
 static void event(const struct devices *all, const struct listener_device *d,
                   enum history_kind kind, const char *words)
 {
-    listener_event(all->listener, kind, d->name, words);
-    teller_tell(all->teller, "%s %s", d->name, words);
+    outputs_event(all->outputs, all->listener, kind, d->name, words);
 }
 
 static void make_again(struct devices *all, const char *tap, struct listener_device *d)
@@ -116,7 +115,7 @@ void devices_look(struct devices *all)
     } else if (t.n > 1) {
         snprintf(words, sizeof(words), "%s, and %u more are not there either", t.first, t.n - 1);
     }
-    bool alone = !all->outputs->conf.one_each && all->outputs->n == 1;
+    bool alone = !all->outputs->conf.one_each && outputs_count(all->outputs) == 1;
     device_sink_trouble(all->outputs->device, t.n > 0 ? words : NULL,
                         alone && all->one->gone && all->one->tries >= TRIES);
 }

@@ -125,7 +125,6 @@ int interface_bring_up(struct interface_room *room, struct interface *i, struct 
     _cleanup_(ring_freep) struct ring *ring = NULL;
     unsigned n = 0;
     struct tapped before = i->now;
-    i->retry = (struct mono){0};
     int r = room->ops->open(room->user, i, &i->now, &ring, err);
     if (r == 0 && i->there && i->now.index == before.index) {
         return -EALREADY; /* what was told is older than what is known */
@@ -139,10 +138,26 @@ int interface_bring_up(struct interface_room *room, struct interface *i, struct 
         return r;
     }
     i->there = i->seen = true;
+    i->idle = (struct idle){0};
     const struct interface_kind k = kind_of(&i->now);
     room->ops->kind(room->user, i, &k);
     (void)set_filter(room, i, NULL); /* the same once more, with the flow for what follows it */
     return 0;
+}
+
+int interface_renew(struct interface_room *room, struct interface *i, uint64_t known,
+                    struct error *err)
+{
+    _cleanup_(ring_freep) struct ring *ring = NULL;
+    unsigned n = 0;
+    struct tapped now;
+    int r = room->ops->open(room->user, i, &now, &ring, err);
+    if (r == 0 && (now.index != i->now.index || now.arphrd != i->now.arphrd)) {
+        return error_set(err, ENODEV, "%s is another one now", i->name);
+    }
+    r = r < 0 ? r : make_program(room, i, &n, err);
+    return r < 0 ? r
+                 : room->ops->renew(room->user, i, TAKE_PTR(ring), room->program, n, known, err);
 }
 
 void interface_let_go(struct interface_room *room, struct interface *i, struct mono now)

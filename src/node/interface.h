@@ -12,6 +12,7 @@
 
 #include "base/history.h"
 #include "data/link/dial/dialer.h"
+#include "model/idle.h"
 #include "node/capture.h"
 #include "node/selection.h"
 
@@ -26,6 +27,9 @@ struct interface {
     struct mono retry; /* it could not be opened: the next try */
     struct capture *capture;
     uint16_t stream;
+    struct idle idle;  /* the watchdog's; see node/watchdog.h for these three */
+    uint64_t reopened; /* times that the ring was opened anew, as they were told */
+    unsigned restart;  /* which of those in a row the last one was */
 };
 
 /* How it announces itself: the link type that its frames have in a capture file, and its kind. */
@@ -53,6 +57,10 @@ struct interface_ops {
     /* The capture gets this ring, which is taken, with its program; NULL: none. */
     int (*ring)(void *user, struct interface *i, struct ring *ring,
                 const struct sock_filter *program, unsigned n, struct error *err);
+    /* The capture gets a second ring, which is taken, in place of the one in use if that accepts no
+     * more than `known` frames (capture_renew). */
+    int (*renew)(void *user, struct interface *i, struct ring *ring,
+                 const struct sock_filter *program, unsigned n, uint64_t known, struct error *err);
     /* The ring gets another program, which is taken; `flow` is the tunnel's (NULL: none). */
     int (*filter)(void *user, struct interface *i, struct filter_prog *program,
                   const struct ether_flow *flow);
@@ -96,6 +104,11 @@ int interface_bring_up(struct interface_room *room, struct interface *i, struct 
                        struct error *err);
 /* The same with an event that says what came of it. */
 void interface_take(struct interface_room *room, struct interface *i, struct mono now);
+/* Nothing comes: its capture is opened anew, unless its ring accepts more than `known` frames until
+ * then. -EAGAIN: its former rings have not been given up yet; -ENODEV: it is another one now, of
+ * which the kernel will tell. */
+int interface_renew(struct interface_room *room, struct interface *i, uint64_t known,
+                    struct error *err);
 /* It has no ring from now on; what is in the old one is sent and counted. */
 void interface_let_go(struct interface_room *room, struct interface *i, struct mono now);
 /* It is the one that is tapped, and is like `link` now. -errno: it cannot be tapped any more. */

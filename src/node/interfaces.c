@@ -416,6 +416,26 @@ void interfaces_tick(struct interfaces *all, struct mono now)
     forget_gone(all, now);
 }
 
+void interfaces_select(struct interfaces *all, const struct selection *select, struct mono now)
+{
+    all->room.select = select;
+    for (unsigned k = 0; k < all->n; k++) {
+        struct interface *i = all->at[k];
+        const struct selection_word *word = selection_word_for(select, i->name);
+        if (word) {
+            i->word = word;
+            interface_set_filter(&all->room, i);
+        } else if (!i->ending) {
+            interface_event(&all->room, HISTORY_IF_REFUSED, i->name,
+                            "is not selected any more: it is not tapped");
+            interface_let_go(&all->room, i, now);
+            interface_end(&all->room, i);
+        }
+    }
+    all->n_refused = 0;
+    all->lost = true; /* each that there is, is looked at again */
+}
+
 void interfaces_flow(struct interfaces *all, const struct ether_flow *flow)
 {
     struct interface_room *room = &all->room;

@@ -77,6 +77,11 @@ void interfaces_say_waiting(const struct interfaces *all);
 /* Every second at least: what has to be tried again, and whether the namespace is still there. */
 void interfaces_tick(struct interfaces *all, struct mono now);
 
+/* Another selection from now on, whose words are others: what none of them names is let go once
+ * what it has is sent, what they name is taken up, and the others get their filter. The selection
+ * before has to live on. */
+void interfaces_select(struct interfaces *all, const struct selection *select, struct mono now);
+
 /* The kernel tells something. `link` is not looked at with IFWATCH_ALL and IFWATCH_LOST. */
 void interfaces_hear(struct interfaces *all, enum ifwatch_kind kind, const struct netif *link,
                      struct mono now);

@@ -59,16 +59,17 @@ static void assert_told(struct world *w, const char *text)
 static void make_file(struct world *w, unsigned threads, uint32_t order_ms)
 {
     struct error err = {""};
-    int file = -1, lock = -1;
+    struct outputs_opened opened;
     const struct outputs_conf conf = {
         .file = w->path, .threads = threads, .order_ms = order_ms, .teller = &w->teller};
-    assert_int_equal(outputs_open_file(w->path, &file, &lock, &err), 0);
-    assert_int_equal(outputs_make(&conf, -1, &file, &w->outputs, &err), 0);
+    outputs_opened_none(&opened);
+    assert_int_equal(outputs_open_file(w->path, &opened.file, &opened.lock, &err), 0);
+    assert_int_equal(outputs_make(&conf, -1, &opened, &w->outputs, &err), 0);
     assert_string_equal(err.text, "");
-    assert_int_equal(file, -1); /* taken */
+    assert_int_equal(opened.file, -1); /* taken */
     assert_int_equal(w->outputs.n, 1);
     assert_null(w->outputs.device);
-    closep(&lock);
+    outputs_opened_done(&opened);
 }
 
 static void a_file_is_written_to_its_end(void **state)
@@ -96,8 +97,8 @@ static void several_threads_have_a_queue_between(void **state)
     begin(&w);
     make_file(&w, 3, 0);
     for (unsigned t = 1; t < 3; t++) {
-        assert_non_null(w.outputs.writer[t]);
-        assert_ptr_not_equal(w.outputs.writer[t], w.outputs.writer[t - 1]);
+        assert_non_null(w.outputs.writer[t][0]);
+        assert_ptr_not_equal(w.outputs.writer[t][0], w.outputs.writer[t - 1][0]);
     }
     assert_true(outputs_alive(&w.outputs));
     outputs_finish(&w.outputs);
@@ -110,10 +111,11 @@ static void no_output_is_none(void **state)
     (void)state;
     struct world w;
     struct error err = {""};
-    int file = -1;
+    struct outputs_opened opened;
     begin(&w);
     const struct outputs_conf conf = {.threads = 2, .order_ms = 50, .teller = &w.teller};
-    assert_int_equal(outputs_make(&conf, -1, &file, &w.outputs, &err), 0);
+    outputs_opened_none(&opened);
+    assert_int_equal(outputs_make(&conf, -1, &opened, &w.outputs, &err), 0);
     assert_int_equal(w.outputs.n, 0);
     assert_false(outputs_alive(&w.outputs));
     outputs_finish(&w.outputs);
@@ -236,7 +238,7 @@ static void a_reader_that_goes_is_no_failure(void **state)
     assert_false(w.outputs.failed);
     assert_told(&w, "the program that read standard output has ended\n");
     w.outputs.conf.file = w.path;
-    w.outputs.told[0] = false;
+    w.outputs.place[0].told = false;
     assert_false(outputs_alive(&w.outputs));
     assert_true(w.outputs.failed);
     assert_told(&w, "a: Broken pipe\n");

@@ -64,7 +64,7 @@ int program_wall_in(struct program *p, loop_signal_fn *fn, void *user, struct er
         return error_sys(err, -r, "cannot start");
     }
     broker_sandbox(p->broker, &sc);
-    sc.no_addresses = p->conf.no_addresses;
+    sc.sends = p->conf.sends;
     sc.max_files = p->conf.max_files;
     if (sandbox_does_without(&sc, err)) {
         teller_tell(p->conf.teller, "%s", err->text);

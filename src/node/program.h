@@ -10,6 +10,7 @@
 #include "node/teller.h"
 #include "sys/broker.h"
 #include "sys/loop.h"
+#include "sys/sandbox.h"
 
 struct program_conf {
     const char *command; /* "tap", for sentences */
@@ -19,8 +20,8 @@ struct program_conf {
     size_t n_requests;
     void *grants; /* the requests' ctx */
     const int *caps;
-    size_t n_caps;     /* that the broker keeps */
-    bool no_addresses; /* see struct sandbox_conf */
+    size_t n_caps; /* that the broker keeps */
+    enum sandbox_sends sends;
     unsigned max_files;
     /* In the broker, once it is on its own: to wipe what only the engine needs. */
     void (*alone)(void *ctx);

@@ -157,11 +157,31 @@ static void tells_of_an_engine_that_was_killed(void **state)
     munmap(s, sizeof(*s));
 }
 
+/* A document goes to standard output as text. */
+static void prints_a_document(void **state)
+{
+    (void)state;
+    char text[TEXT] = "";
+    struct error err = {""};
+    int before = dup(STDOUT_FILENO), fd = memfd_create("stdout", MFD_CLOEXEC);
+    assert_true(before >= 0 && fd >= 0);
+    assert_int_equal(fflush(stdout), 0);
+    assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
+    int r = program_print(json_pack("{s:i}", "frames", 7), &err);
+    assert_int_equal(dup2(before, STDOUT_FILENO), STDOUT_FILENO);
+    assert_int_equal(r, 0);
+    assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+    assert_string_equal(text, "{\n  \"frames\": 7\n}\n");
+    close(before);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(splits_and_ends),
         cmocka_unit_test(tells_of_an_engine_that_was_killed),
+        cmocka_unit_test(prints_a_document),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,10 @@
 #include "base/ledger.h"
 #include "data/link/dial/dialer.h"
 #include "data/link/listen/listener.h"
+#include "model/idle.h"
 #include "node/capture.h"
+#include "node/describe.h"
+#include "node/limiter.h"
 
 /* {"in":…,"out":…,"drops":{…},"in_flight":…, further figures}. NULL: no memory. */
 json_t *report_stage(const struct ledger *l, const struct ledger_way *way, enum ledger_stage stage);
@@ -20,6 +23,7 @@ struct report_tap_interface {
     const char *name, *state;
     uint16_t stream;
     const struct capture *capture;
+    const struct idle *idle; /* NULL: it is not watched */
 };
 
 /* Interfaces that are gone for good, and what they had counted. */
@@ -29,8 +33,18 @@ struct report_gone {
     struct dialer_stream_status said;
 };
 
-json_t *report_tap(const char *name, const struct dialer *c,
-                   const struct report_tap_interface *interfaces, unsigned n,
-                   const struct report_gone *gone, const struct history *history);
-json_t *report_collector(const char *name, const struct listener *s, struct sink *const *outputs,
+struct report_tap_parts {
+    const char *name;
+    const struct dialer *dialer;
+    struct budget *budget;         /* NULL: there is no rate */
+    const struct limiter *limiter; /* NULL: nothing is limited */
+    const struct report_tap_interface *interfaces;
+    unsigned n;
+    const struct report_gone *gone;
+    const struct history *history;
+};
+
+json_t *report_tap(const struct report_tap_parts *t);
+json_t *report_collector(const char *name, const struct listener *s,
+                         const struct describe_list *describe, struct sink *const *outputs,
                          unsigned n_outputs);

@@ -5,11 +5,13 @@
 #include "node/document.h"
 #include "node/report.h"
 #include "node/report_parts.h"
+#include "node/report_tap_view.h"
 
 struct taps {
     json_t *list;
     struct sink *const *outputs;
     unsigned n_outputs;
+    const struct describe_list *describe;
 };
 
 /* The counts of the whole way, of one interface or of several that are added up. `out` gives the
@@ -17,26 +19,17 @@ struct taps {
 static void set_way(json_t *o, const struct taps *t, const struct ledger *rx,
                     const struct ledger *reported, const struct ledger *const out[])
 {
-    json_t *outputs = json_array();
     const struct ledger_way here = ledger_way_collector(rx), there = ledger_way_tap(reported);
     (void)json_object_set_new(o, "stages", report_stages(rx, &here));
     (void)json_object_set_new(o, "tap_stages", report_tap_stages(reported, &there, NULL));
-    for (unsigned i = 0; i < t->n_outputs; i++) {
-        if (out[i]) {
-            json_t *v = report_stage(out[i], NULL, LEDGER_SINK);
-            report_set_str(v, "name", t->outputs[i]->name);
-            report_set_str(v, "kind", t->outputs[i]->ops->kind);
-            (void)json_array_append_new(outputs, v);
-        }
-    }
-    (void)json_object_set_new(o, "outputs", outputs);
+    report_set_outputs(o, t->outputs, t->n_outputs, out);
 }
 
 static void set_past(json_t *o, const struct taps *t, const struct listener_past *past)
 {
     const struct ledger *out[FAN_SINKS] = {0};
     for (unsigned i = 0; i < t->n_outputs; i++) {
-        out[i] = &past->out[i];
+        out[i] = t->outputs[i] ? &past->out[i] : NULL;
     }
     set_way(o, t, &past->rx, &past->reported, out);
 }
@@ -100,6 +93,7 @@ static void tap_report(void *user, const struct listener_peer *tap)
     report_set_int(o, "sessions_without_close", tap->unclosed);
     report_set_int(o, "interfaces_refused", tap->refused);
     report_set_clock(o, tap->rtt_ns, tap->clock_offset_ns);
+    report_tap_view(o, tap, describe_find(t->describe, tap->name, tap->address));
     set_device(o, tap->device);
     for (unsigned i = 0; i < tap->n_points; i++) {
         (void)json_array_append_new(points, point_report(t, tap->points[i]));
@@ -145,11 +139,29 @@ static json_t *link_report(const struct listener *s)
     return o;
 }
 
-json_t *report_collector(const char *name, const struct listener *s, struct sink *const *outputs,
+static json_t *output_report(struct sink *output)
+{
+    struct error err = {""};
+    json_t *o = json_object();
+    int r = output->ops->check(output, &err);
+    report_set_str(o, "name", output->name);
+    report_set_str(o, "kind", output->ops->kind);
+    report_set_str(o, "state", r == 0 ? "ok" : err.text);
+    if (output->ops->readers) {
+        struct sink_readers readers;
+        output->ops->readers(output, &readers);
+        document_set(o, "readers", readers.now);
+        document_set(o, "readers_refused", readers.refused);
+    }
+    return o;
+}
+
+json_t *report_collector(const char *name, const struct listener *s,
+                         const struct describe_list *describe, struct sink *const *outputs,
                          unsigned n_outputs)
 {
     json_t *doc = report_head("collector", name), *outs = json_array();
-    struct taps t = {json_array(), outputs, n_outputs};
+    struct taps t = {json_array(), outputs, n_outputs, describe};
     (void)json_object_set_new(doc, "link", link_report(s));
     listener_each(s, tap_report, &t);
     (void)json_object_set_new(doc, "taps", t.list);
@@ -158,13 +170,9 @@ json_t *report_collector(const char *name, const struct listener *s, struct sink
     }
     report_set_history(doc, listener_history(s));
     for (unsigned i = 0; i < n_outputs; i++) {
-        struct error err = {""};
-        json_t *o = json_object();
-        int r = outputs[i]->ops->check(outputs[i], &err);
-        report_set_str(o, "name", outputs[i]->name);
-        report_set_str(o, "kind", outputs[i]->ops->kind);
-        report_set_str(o, "state", r == 0 ? "ok" : err.text);
-        (void)json_array_append_new(outs, o);
+        if (outputs[i]) {
+            (void)json_array_append_new(outs, output_report(outputs[i]));
+        }
     }
     (void)json_object_set_new(doc, "outputs", outs);
     return doc;

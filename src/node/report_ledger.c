@@ -60,3 +60,18 @@ json_t *report_tap_stages(const struct ledger *l, const struct ledger_way *way,
     }
     return o;
 }
+
+void report_set_outputs(json_t *o, struct sink *const outputs[], unsigned n,
+                        const struct ledger *const ledger[])
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < n; i++) {
+        if (ledger[i]) {
+            json_t *v = report_stage(ledger[i], NULL, LEDGER_SINK);
+            report_set_str(v, "name", outputs[i]->name);
+            report_set_str(v, "kind", outputs[i]->ops->kind);
+            (void)json_array_append_new(list, v);
+        }
+    }
+    (void)json_object_set_new(o, "outputs", list);
+}

@@ -12,6 +12,7 @@
 #include "base/ledger.h"
 #include "base/time.h"
 #include "data/link/dial/dialer.h"
+#include "data/sink.h"
 
 void report_set_int(json_t *o, const char *key, int64_t v);
 /* A text of any bytes, cleaned; NULL: null. */
@@ -27,6 +28,9 @@ json_t *report_head(const char *role, const char *name);
  * no count of the data thread's; NULL at the collector, whose own figures are better. */
 json_t *report_tap_stages(const struct ledger *l, const struct ledger_way *way,
                           const struct dialer_stream_status *said);
+/* Puts "outputs" into `o`: the counts of each that has a ledger. */
+void report_set_outputs(json_t *o, struct sink *const outputs[], unsigned n,
+                        const struct ledger *const ledger[]);
 /* The stages on the way, in its order. */
 json_t *report_stages(const struct ledger *l, const struct ledger_way *way);
 

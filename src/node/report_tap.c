@@ -37,22 +37,58 @@ static json_t *tap_session(const struct dialer *c)
     return o;
 }
 
-json_t *report_tap(const char *name, const struct dialer *c,
-                   const struct report_tap_interface *interfaces, unsigned n,
-                   const struct report_gone *gone, const struct history *history)
+static void set_rate(json_t *o, struct budget *b)
 {
-    json_t *doc = report_head("tap", name), *list = json_array();
-    (void)json_object_set_new(doc, "session", tap_session(c));
-    for (unsigned i = 0; i < n; i++) {
-        struct dialer_stream_status st;
-        json_t *o = json_object();
-        dialer_stream_status(c, interfaces[i].stream, &st);
-        set_ifname(o, "name", interfaces[i].name);
-        report_set_str(o, "state", interfaces[i].state);
-        (void)json_object_set_new(o, "stages",
-                                  report_tap_stages(capture_ledger(interfaces[i].capture),
-                                                    capture_way(interfaces[i].capture), &st));
-        (void)json_array_append_new(list, o);
+    struct budget_figures f;
+    budget_figures(b, &f);
+    report_set_int(o, "rate_bps", (int64_t)f.rate_bps);
+    report_set_int(o, "sent_bps", (int64_t)f.sent_bps);
+    report_set_int(o, "wish_bps", (int64_t)f.wish_bps);
+    report_set_int(o, "sent_bytes", (int64_t)f.sent);
+    report_set_int(o, "waiting_bytes", (int64_t)f.waiting);
+    report_set_int(o, "oldest_ms", budget_waited(&f));
+}
+
+static json_t *tap_limit(const struct report_tap_parts *t)
+{
+    char words[48];
+    json_t *o = json_object();
+    if (t->budget) {
+        set_rate(o, t->budget);
+    }
+    if (t->limiter->conf.mode == LIMITER_LADDER) {
+        ladder_words(ladder_at(&t->limiter->ladder), words);
+        report_set_str(o, "step", words);
+    }
+    return o;
+}
+
+static json_t *tap_interface(const struct dialer *c, const struct report_tap_interface *i)
+{
+    struct dialer_stream_status st;
+    json_t *o = json_object();
+    dialer_stream_status(c, i->stream, &st);
+    set_ifname(o, "name", i->name);
+    report_set_str(o, "state", i->state);
+    if (i->idle) {
+        report_set_int(o, "idle_ms", i->idle->ns / NSEC_PER_MSEC);
+        report_set_int(o, "restarts", i->idle->restarts);
+    }
+    (void)json_object_set_new(
+        o, "stages", report_tap_stages(capture_ledger(i->capture), capture_way(i->capture), &st));
+    return o;
+}
+
+json_t *report_tap(const struct report_tap_parts *t)
+{
+    const struct report_gone *gone = t->gone;
+    json_t *doc = report_head("tap", t->name), *list = json_array();
+    (void)json_object_set_new(doc, "session", tap_session(t->dialer));
+    if (t->limiter) {
+        (void)json_object_set_new(doc, "limit", tap_limit(t));
+    }
+    for (unsigned i = 0; i < t->n; i++) {
+        (void)json_array_append_new(list, tap_interface(t->dialer, &t->interfaces[i]));
     }
     (void)json_object_set_new(doc, "interfaces", list);
     if (gone->n > 0) {
@@ -62,6 +98,6 @@ json_t *report_tap(const char *name, const struct dialer *c,
         (void)json_object_set_new(o, "stages", report_tap_stages(&gone->ledger, &way, &gone->said));
         (void)json_object_set_new(doc, "gone_interfaces", o);
     }
-    report_set_history(doc, history);
+    report_set_history(doc, t->history);
     return doc;
 }

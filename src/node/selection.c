@@ -52,6 +52,7 @@ void selection_done(struct selection *s)
     for (unsigned i = 0; i < ARRAY_SIZE(s->program); i++) {
         filter_done(&s->program[i]);
     }
+    stage_list_done(&s->stages);
     free(TAKE_PTR(s->filter));
 }
 
@@ -130,6 +131,7 @@ int selection_program(const struct selection *s, const struct tapped *of,
         .raw_ip = raw_ip,
         .dir = selection_direction(s, of->arphrd),
         .vlans = s->has_vlans ? &s->vlans : NULL,
+        .no_outputs = true,
         .no_links = !s->take_links,
         .flows = flows,
         .n_flows = s->take_links ? n_flows : 0, /* else they are among the links */

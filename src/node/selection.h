@@ -9,6 +9,7 @@
 
 #include "base/batch.h"
 #include "base/parse.h"
+#include "data/stage_list.h"
 #include "proto/bpfsel.h"
 #include "sys/filter.h"
 #include "sys/netns.h"
@@ -41,6 +42,8 @@ struct selection {
     uint32_t snaplen;    /* 0: whole frames */
     uint32_t ring_bytes; /* 0: the default, or a pattern's share */
     bool not_promiscuous, keep_super, take_links;
+    struct stage_list stages; /* that the frames pass */
+    bool restage;             /* they may be others later */
 };
 
 /* An interface as it was when its ring was opened. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -184,6 +185,31 @@ static void waits_without_a_spare_one(void **state)
     end(&w);
 }
 
+static unsigned open_files(void)
+{
+    unsigned n = 0;
+    for (int fd = 0; fd < FILES; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+/* The server's end leaves the loop as it was, so that another can begin. */
+static void leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 10);
+    unsigned n = open_files();
+    status_socket_free(w.server);
+    assert_int_equal(status_socket_serve(w.loop, &w.control, document, &w, &w.server), 0);
+    assert_int_equal(open_files(), n);
+    w.reader = ask(&w, true);
+    assert_true(run(&w, 15000));
+    assert_int_equal(w.asked, 1);
+    end(&w);
+}
+
 /* A second program of that name has its number behind it, and each removes what is its own. */
 static void listens_under_its_name(void **state)
 {
@@ -225,6 +251,7 @@ int main(void)
         cmocka_unit_test(listens_under_its_name),
         cmocka_unit_test(answers_without_descriptors),
         cmocka_unit_test(waits_without_a_spare_one),
+        cmocka_unit_test(leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,11 +12,15 @@
 #include "node/report.h"
 #include "node/tap_edges.h"
 #include "sys/crypto/kdf.h"
+#include "sys/zone.h"
 
 enum {
     TICK_MS = 500,
     SETTLE_MS = 3000, /* for the first answer, before the link is begun */
+    QUEUES = 4,       /* the memory of what waits for a rate, as so many of its queues, … */
 };
+
+#define QUEUE_MOST (UINT64_C(64) << 20) /* … and at most that */
 
 struct tap {
     struct tap_around around;
@@ -25,9 +29,14 @@ struct tap {
     struct loop_fd *wake_event;
     struct loop_timer *timer;
     struct dialer *dialer;
-    struct backlog_pool *backlog; /* NULL: none */
+    struct link_tx_shared shared; /* among the captures; owned */
     struct memory memory;
     struct history history;
+    struct limiter *limiter; /* owned; NULL: nothing is limited */
+    struct loop_timer *limit_timer;
+    struct watchdog_conf watch;
+    bool ending;
+    enum link_close ended; /* why by itself */
 };
 
 /* ---- before the split ---- */
@@ -37,6 +46,7 @@ int tap_prepare(struct tap_conf *c, struct tap_grants *ret, struct error *err)
     *ret = (struct tap_grants){.select = &c->select, .collector = &c->collector, .user = c->user};
     int r = ring_may_capture(err);
     r = r < 0 ? r : selection_compile(&c->select, err);
+    r = r < 0 ? r : zone_load(c->zone, err);
     if (r == 0 && c->select.netns) {
         r = netns_open(c->select.netns, &ret->netns, err);
         r = r < 0 ? r : netns_enter(ret->netns, err);
@@ -53,6 +63,7 @@ int tap_prepare(struct tap_conf *c, struct tap_grants *ret, struct error *err)
 void tap_conf_done(struct tap_conf *c)
 {
     selection_done(&c->select);
+    filter_done(&c->limiter.keep);
 }
 
 /* ---- what the link asks for ---- */
@@ -114,7 +125,7 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
 static void look_at_memory(struct tap *t, struct mono now)
 {
     char words[HISTORY_WORDS + 1];
-    const struct memory_look m = memory_look(&t->memory, t->backlog, now);
+    const struct memory_look m = memory_look(&t->memory, t->shared.backlog, now);
     for (unsigned k = 0; m.shrunk && k < t->edges.interfaces.n; k++) {
         capture_look(t->edges.interfaces.at[k]->capture);
     }
@@ -127,12 +138,53 @@ static void look_at_memory(struct tap *t, struct mono now)
     }
 }
 
+/* Does anything come? */
+static void look_at_idle(struct tap *t)
+{
+    const struct zone_time z = zone_local(wall_now());
+    bool expected = calendar_is_open(&t->watch.hours, z.weekday, z.second);
+    if (t->watch.idle.max_ms > 0 && !t->ending &&
+        watchdog_look(&t->edges.interfaces, &t->watch, expected, mono_now())) {
+        tap_end(t, LINK_CLOSE_IDLE,
+                "no frame comes to any interface any more (--max-idle): the tap ends");
+    }
+}
+
+/* How much detail is sent, and is it too much? */
+static void on_limit(struct loop *l, struct mono now, void *user)
+{
+    (void)l;
+    struct tap *t = user;
+    struct budget_figures f = {0};
+    struct timespec cpu = {0};
+    if (t->shared.budget) {
+        budget_figures(t->shared.budget, &f);
+    }
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    const uint32_t waited = (uint32_t)MIN(budget_waited(&f), (int64_t)UINT32_MAX);
+    if (!t->ending &&
+        limiter_tick(t->limiter, t->shared.budget ? &f : NULL, waited,
+                     (uint64_t)cpu.tv_sec * NSEC_PER_SEC + (uint64_t)cpu.tv_nsec, now)) {
+        tap_end(t, LINK_CLOSE_LIMIT, NULL);
+    }
+}
+
+static void on_limit_event(void *user, enum history_kind kind, const char *words)
+{
+    const struct tap *t = user;
+    tap_edges_event(&t->edges, kind, "limit", words);
+}
+
 static void on_timer(struct loop *l, struct mono now, void *user)
 {
     (void)l;
     struct tap *t = user;
     interfaces_tick(&t->edges.interfaces, mono_now());
     look_at_memory(t, now);
+    look_at_idle(t);
+    if (t->shared.budget) {
+        budget_tick(t->shared.budget);
+    }
 }
 
 /* ---- start and end ---- */
@@ -146,6 +198,7 @@ static int make_dialer(struct tap *t, struct error *err)
                              .software = "farspan " FARSPAN_VERSION,
                              .collector = c->collector_text,
                              .mtu = c->mtu,
+                             .budget = t->shared.budget,
                              .history = &t->history,
                              .ops = &dialer_ops,
                              .user = t};
@@ -154,11 +207,35 @@ static int make_dialer(struct tap *t, struct error *err)
     return r;
 }
 
-static int make_backlog(struct tap *t, struct error *err)
+static int make_limiter(struct tap *t)
 {
-    uint64_t bytes = t->around.conf->backlog_bytes;
-    t->backlog = bytes > 0 ? backlog_pool_new(bytes) : NULL;
-    if (bytes > 0 && !t->backlog) {
+    const struct tap_conf *c = t->around.conf;
+    if (!limiter_limits(&c->limiter, &c->limit)) {
+        return 0;
+    }
+    t->limiter = calloc(1, sizeof(*t->limiter));
+    int r =
+        t->limiter ? limiter_init(t->limiter, &c->limiter, &c->limit, on_limit_event, t) : -ENOMEM;
+    if (r == 0) {
+        t->shared.plan = &t->limiter->plan;
+        r = loop_add_timer(t->around.loop, mono_add_ms(mono_now(), LADDER_TICK_MS),
+                           LADDER_TICK_MS * NSEC_PER_MSEC, on_limit, t, &t->limit_timer);
+    }
+    return r;
+}
+
+static int make_shared(struct tap *t, struct error *err)
+{
+    const struct tap_conf *c = t->around.conf;
+    struct link_tx_shared *s = &t->shared;
+    bool has_rate = c->limit.rate.bits > 0;
+    s->backlog = c->backlog_bytes > 0 ? backlog_pool_new(c->backlog_bytes) : NULL;
+    int r = has_rate ? budget_new(&c->limit, &s->budget) : 0;
+    r = r < 0 ? r : make_limiter(t);
+    if (r == 0 && has_rate && !s->backlog) {
+        s->queue = backlog_pool_new(MIN(budget_queue(s->budget) * QUEUES, QUEUE_MOST));
+    }
+    if (r < 0 || (c->backlog_bytes > 0 && !s->backlog) || (has_rate && !s->backlog && !s->queue)) {
         return error_sys(err, ENOMEM, "cannot start");
     }
     return random_bytes(&t->edges.seed, sizeof(t->edges.seed)) < 0
@@ -201,10 +278,10 @@ static int begin(struct tap *t, struct error *err)
     if (r < 0) {
         return error_sys(err, -r, "cannot start");
     }
-    r = make_dialer(t, err);
-    r = r < 0 ? r : make_backlog(t, err);
+    r = make_shared(t, err);
+    r = r < 0 ? r : make_dialer(t, err);
     t->edges.dialer = t->dialer;
-    t->edges.backlog = t->backlog;
+    t->edges.shared = t->shared;
     r = r < 0 ? r : take_interfaces(t, err);
     if (r == 0) {
         r = loop_add_timer(l, mono_add_ms(mono_now(), TICK_MS), TICK_MS * NSEC_PER_MSEC, on_timer,
@@ -222,6 +299,7 @@ int tap_new(const struct tap_around *around, struct tap **ret, struct error *err
     }
     t->around = *around;
     t->wake.fd = -1;
+    t->watch = around->conf->watch;
     history_init(&t->history, HISTORY_MAX);
     tap_edges_init(&t->edges, &around->conf->select);
     t->edges.loop = around->loop;
@@ -246,8 +324,12 @@ void tap_free(struct tap *t)
     }
     dialer_free(t->dialer);
     tap_edges_done(&t->edges);
-    backlog_pool_free(t->backlog);
+    budget_free(t->shared.budget);
+    free(t->limiter);
+    backlog_pool_free(t->shared.backlog);
+    backlog_pool_free(t->shared.queue);
     loop_del_timer(t->around.loop, t->timer);
+    loop_del_timer(t->around.loop, t->limit_timer);
     loop_del_fd(t->around.loop, t->wake_event);
     wake_done(&t->wake);
     history_done(&t->history);
@@ -261,7 +343,66 @@ void tap_start(struct tap *t)
 
 void tap_stop(struct tap *t)
 {
+    t->ending = true;
     dialer_stop(t->dialer);
+}
+
+void tap_end(struct tap *t, enum link_close why, const char *words)
+{
+    if (!t->ending) {
+        t->ending = true;
+        t->ended = why;
+        if (words) {
+            tap_edges_event(&t->edges, HISTORY_TAP_STOPPED, t->around.conf->name, words);
+        }
+        dialer_end(t->dialer, why);
+    }
+}
+
+static void set_watch(struct tap *t, const struct watchdog_conf *conf)
+{
+    t->watch = *conf;
+    if (conf->idle.max_ms == 0) { /* nothing is idle or dead then */
+        (void)watchdog_look(&t->edges.interfaces, conf, false, mono_now());
+    }
+}
+
+int tap_may_become(const struct tap_conf *from, const struct tap_conf *to, struct error *err)
+{
+    if ((from->limit.rate.bits > 0) != (to->limit.rate.bits > 0)) {
+        return error_set(err, EBUSY,
+                         "rate where there was none, or none any more, needs a restart");
+    }
+    return limiter_limits(&from->limiter, &from->limit) != limiter_limits(&to->limiter, &to->limit)
+               ? error_set(err, EBUSY,
+                           "cpu-limit where nothing was limited, or nothing any more, needs a "
+                           "restart")
+               : 0;
+}
+
+void tap_become(struct tap *t, const struct tap_conf *conf)
+{
+    t->around.conf = conf;
+    t->edges.select = &conf->select;
+    for (unsigned k = 0; k < t->edges.interfaces.n; k++) {
+        struct interface *i = t->edges.interfaces.at[k];
+        if (capture_stages(i->capture, &conf->select.stages) < 0) {
+            teller_tell(t->around.teller, "%s: its stages stay, as its thread is stuck", i->name);
+        }
+    }
+    if (t->shared.budget) {
+        budget_set(t->shared.budget, &conf->limit);
+    }
+    if (t->limiter) {
+        limiter_set(t->limiter, &conf->limiter, &conf->limit);
+    }
+    set_watch(t, &conf->watch);
+    interfaces_select(&t->edges.interfaces, &conf->select, mono_now());
+}
+
+enum link_close tap_ended(const struct tap *t)
+{
+    return t->ended;
 }
 
 /* ---- told of it ---- */
@@ -279,7 +420,7 @@ const struct dialer *tap_dialer(const struct tap *t)
 static const char *state_of(const struct interface *i)
 {
     bool down = i->now.index != 0 && !(i->now.flags & IFF_UP);
-    return !i->there ? "gone" : down ? "down" : "up";
+    return !i->there ? "gone" : down ? "down" : i->idle.dead ? "dead" : "up";
 }
 
 json_t *tap_document(void *tap)
@@ -290,8 +431,21 @@ json_t *tap_document(void *tap)
     struct report_tap_interface list[INTERFACES_MAX];
     for (unsigned k = 0; k < t->edges.interfaces.n; k++) {
         const struct interface *i = t->edges.interfaces.at[k];
-        list[k] = (struct report_tap_interface){i->name, state_of(i), i->stream, i->capture};
+        list[k] = (struct report_tap_interface){
+            .name = i->name,
+            .state = state_of(i),
+            .stream = i->stream,
+            .capture = i->capture,
+            .idle = t->watch.idle.max_ms > 0 ? &i->idle : NULL,
+        };
     }
-    return report_tap(t->around.conf->name, t->dialer, list, t->edges.interfaces.n, &gone,
-                      &t->history);
+    const struct report_tap_parts parts = {.name = t->around.conf->name,
+                                           .dialer = t->dialer,
+                                           .budget = t->shared.budget,
+                                           .limiter = t->limiter,
+                                           .interfaces = list,
+                                           .n = t->edges.interfaces.n,
+                                           .gone = &gone,
+                                           .history = &t->history};
+    return report_tap(&parts);
 }

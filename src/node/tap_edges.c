@@ -44,10 +44,12 @@ static int start(void *user, struct interface *i, const struct interface_kind *k
                                     .take_links = s->take_links,
                                     .keep_super = s->keep_super,
                                     .snaplen = s->snaplen,
+                                    .stages = &s->stages,
+                                    .restage = s->restage,
                                     .seed = e->seed,
                                     .name = i->name,
                                     .control = e->wake,
-                                    .backlog = e->backlog};
+                                    .shared = &e->shared};
     if (cc.stream == 0) {
         return error_set(err, ENOSPC,
                          "%s is not tapped: too many interfaces came and went in a few minutes",
@@ -99,6 +101,20 @@ static int give_ring(void *user, struct interface *i, struct ring *ring,
     return r < 0 ? error_sys(err, -r, "%s", i->name) : 0;
 }
 
+static int give_second_ring(void *user, struct interface *i, struct ring *ring,
+                            const struct sock_filter *program, unsigned n, uint64_t known,
+                            struct error *err)
+{
+    _cleanup_(ring_freep) struct ring *own = ring;
+    (void)user;
+    int r = ring_set_filter(own, program, n, err);
+    if (r < 0) {
+        return r;
+    }
+    r = capture_renew(i->capture, TAKE_PTR(own), known);
+    return r < 0 ? error_sys(err, -r, "%s", i->name) : 0;
+}
+
 static int give_filter(void *user, struct interface *i, struct filter_prog *program,
                        const struct ether_flow *flow)
 {
@@ -144,6 +160,7 @@ static const struct interface_ops interface_ops = {
     .start = start,
     .open = open_ring,
     .ring = give_ring,
+    .renew = give_second_ring,
     .filter = give_filter,
     .kind = is_of_kind,
     .end = end,

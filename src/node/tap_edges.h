@@ -18,7 +18,7 @@ struct tap_edges {
     const struct teller *teller;
     const struct wake *wake; /* signalled by captures */
     struct dialer *dialer;
-    struct backlog_pool *backlog; /* NULL: none */
+    struct link_tx_shared shared; /* among the captures */
     uint64_t seed;                /* of the captures' experiments */
     struct history *history;
     struct interfaces interfaces; /* owned, by tap_edges_init and _done */

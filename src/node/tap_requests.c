@@ -220,12 +220,21 @@ static int connect_collector(void *ctx, const void *args, size_t len, struct bro
     return r < 0 ? r : connect_to_one(g, found, n, where == DIALER_WHERE_NEXT, reply);
 }
 
+static int reload(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    (void)args;
+    (void)len;
+    const struct tap_grants *g = ctx;
+    return reload_serve(&g->reload, reply);
+}
+
 const struct broker_request tap_requests[TAP_REQUESTS] = {
     [TAP_OPEN_RING] = {"open the ring", open_ring, NAME_LEN, NAME_LEN},
     [TAP_CONNECT] = {"reach the collector", connect_collector, 1, 1},
     [TAP_WATCH] = {"watch the interfaces", watch, 0, 0},
     [TAP_NETNS] = {"look for the namespace", which_netns, 0, 0},
     [TAP_OWN] = {"look for a collector's device", whether_own, 4, 4},
+    [TAP_RELOAD] = {"read the configuration file again", reload, 0, 0},
 };
 
 /* ---- in the engine ---- */
@@ -292,4 +301,9 @@ bool tap_request_own(struct broker *b, int index)
     st_u32(arg, (uint32_t)index);
     int r = broker_call(b, TAP_OWN, arg, sizeof(arg), &own, &len, NULL, NULL);
     return r == 0 && len == sizeof(own) && own;
+}
+
+int tap_request_reload(struct broker *b, int *ret_fd, struct error *err)
+{
+    return broker_call(b, TAP_RELOAD, NULL, 0, NULL, NULL, ret_fd, err);
 }

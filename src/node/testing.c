@@ -94,6 +94,22 @@ static int fake_ring(void *user, struct interface *i, struct ring *ring,
     return 0;
 }
 
+static int fake_renew(void *user, struct interface *i, struct ring *ring,
+                      const struct sock_filter *program, unsigned n, uint64_t known,
+                      struct error *err)
+{
+    const struct fake *f = user;
+    struct fake_stream *s = fake_stream(user, i);
+    assert_null(ring);
+    assert_true(s->ring && program && n > 0);
+    if (f->renew_error < 0) {
+        return error_set(err, -f->renew_error, "%s takes no second ring", i->name);
+    }
+    s->renewals++;
+    s->known = known;
+    return 0;
+}
+
 static int fake_filter(void *user, struct interface *i, struct filter_prog *program,
                        const struct ether_flow *flow)
 {
@@ -137,6 +153,7 @@ static void fake_counts(void *user, const struct interface *i, struct interface_
     const struct fake_stream *s = fake_stream(user, i);
     *ret = (struct interface_counts){.said = s->said};
     ledger_set(&ret->ledger, LEDGER_RING_IN, s->frames);
+    ledger_set(&ret->ledger, LEDGER_RING_REOPENED, s->reopened);
 }
 
 static void fake_free(void *user, struct interface *i)
@@ -145,8 +162,8 @@ static void fake_free(void *user, struct interface *i)
 }
 
 static const struct interface_ops fake_interface_ops = {
-    fake_event, fake_say, fake_start,    fake_open,   fake_ring, fake_filter,
-    fake_kind,  fake_end, fake_event_of, fake_counts, fake_free};
+    fake_event,  fake_say,  fake_start, fake_open,     fake_ring,   fake_renew,
+    fake_filter, fake_kind, fake_end,   fake_event_of, fake_counts, fake_free};
 
 /* ---- the table of all ---- */
 

@@ -30,7 +30,9 @@ struct fake_stream {
     unsigned rings, filters; /* given so far */
     uint16_t linktype, arphrd;
     struct history_event told; /* words: the capture tells this once */
-    uint64_t frames;           /* to be counted */
+    uint64_t frames, reopened; /* to be counted */
+    unsigned renewals;         /* second rings given */
+    uint64_t known;            /* with the last of them */
     struct dialer_stream_status said;
 };
 
@@ -41,7 +43,7 @@ struct fake {
     struct netif link[FAKE_LINKS]; /* in the namespace; index 0: none */
     struct fake_stream stream[FAKE_STREAMS];
     unsigned streams, max_streams;
-    int open_error, ring_error, watch_error, ask_error, netns_error; /* -errno */
+    int open_error, ring_error, renew_error, watch_error, ask_error, netns_error; /* -errno */
     unsigned opens, asks, watches;
     bool watching, session;
     int own; /* index of a collector's device */

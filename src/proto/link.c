@@ -325,6 +325,19 @@ unsigned link_frame_encode(const struct link_frame *f, int64_t base_ts,
     return (unsigned)wr_len(&w);
 }
 
+uint8_t link_frame_rung(const struct link_frame *f)
+{
+    struct rd r = rd_make(f->ext, f->ext_len);
+    while (rd_left(&r) > 0) {
+        uint8_t type = rd_u8(&r), len = rd_u8(&r);
+        const uint8_t *value = rd_take(&r, len);
+        if (value && type == LINK_EXT_RUNG && len > 0) {
+            return value[0];
+        }
+    }
+    return 0;
+}
+
 bool link_name_ok(const char *p, size_t len)
 {
     if (len == 0 || len > LINK_NAME_MAX || p[0] == '.' || p[0] == '-') {

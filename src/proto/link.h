@@ -74,6 +74,8 @@ enum link_close {
     LINK_CLOSE_END = 0,     /* who sends it ends */
     LINK_CLOSE_REVOKED = 1, /* collector: the tap's key is not allowed any more */
     LINK_CLOSE_CHANGED = 2, /* collector: its name or pre-shared key is another now: come again */
+    LINK_CLOSE_LIMIT = 3,   /* tap: more was to be sent than its limit allows */
+    LINK_CLOSE_IDLE = 4,    /* tap: nothing comes to its interfaces any more */
 };
 
 /* A handshake message of any type. `data` points into the datagram: what the method put there. */
@@ -153,6 +155,13 @@ struct link_frame {
     const uint8_t *ext;
     uint8_t ext_len;
 };
+
+enum {
+    LINK_EXT_RUNG = 1, /* u8: the step of the tap's limit that begins with the frame; not 0 */
+};
+
+/* That step, out of the extension; 0: there is none in it. */
+uint8_t link_frame_rung(const struct link_frame *f);
 
 /* Length of the header in [7, LINK_FRAME_HEADER_MAX], as far as its first `have` bytes (at least 1)
  * tell: more than `have` while there is more to come, and it is known once it is not. -EBADMSG. */
@@ -250,6 +259,8 @@ struct link_report {
     int64_t now;       /* sender's wall time, ns */
     int64_t echo;      /* `now` of the last report received, 0: none */
     uint64_t echo_age; /* ns since that was received */
+    int64_t steady;    /* a clock of the sender's that is never set, as it showed `now`, ns; 0: it
+                        * is of an older version, or could not tell */
     uint16_t count;
     struct link_report_stream stream[LINK_REPORT_STREAMS];
 };

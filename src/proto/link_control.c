@@ -21,14 +21,16 @@ static const struct {
     {18, LEDGER_CUT_MADE},        {19, LEDGER_CUT_OUT},       {20, LEDGER_CUT_SUPER},
     {21, LEDGER_CUT_UNCUT},       {22, LEDGER_CUT_SUMMED},    {23, LEDGER_CUT_NOSUM},
     {24, LEDGER_TX_BACKLOG_FULL}, {25, LEDGER_TX_BACKLOGGED}, {26, LEDGER_TX_LEFT},
-    {27, LEDGER_RING_GONE},       {30, LEDGER_RING_OFFLOAD},  {31, LEDGER_RING_CLAMPED},
-    {32, LEDGER_SEL_FOREIGN},     {33, LEDGER_SEL_AMPLIFIED}, {34, LEDGER_TX_UNCONFIRMED},
-    {35, LEDGER_ST_OUT},
+    {27, LEDGER_RING_GONE},       {28, LEDGER_RING_REOPENED}, {30, LEDGER_RING_OFFLOAD},
+    {31, LEDGER_RING_CLAMPED},    {32, LEDGER_SEL_FOREIGN},   {33, LEDGER_SEL_AMPLIFIED},
+    {34, LEDGER_TX_UNCONFIRMED},  {35, LEDGER_ST_OUT},        {40, LEDGER_LIM_SAMPLED},
+    {41, LEDGER_LIM_COUNTED},     {42, LEDGER_LIM_FULL},      {43, LEDGER_LIM_OUT},
+    {44, LEDGER_LIM_SLICED},
 #define OWN(ID, name, ends, counts)
-#define DROPS(X, ID, name, ends, code, words) {code, LEDGER_ST_##ID},
-    STAGE_LIST(OWN, DROPS, )
+#define USER(X, ID, name, kind, code, ...) {code, LEDGER_ST_##ID},
+    STAGE_LIST(OWN, USER, )
 #undef OWN
-#undef DROPS
+#undef USER
 };
 
 static int code_to_id(uint8_t code)
@@ -88,6 +90,7 @@ static void get_report(struct rd *r, struct link_report *p)
     for (unsigned i = 0; i < p->count; i++) {
         get_report_stream(r, &p->stream[i]);
     }
+    p->steady = rd_left(r) >= sizeof(p->steady) ? (int64_t)rd_u64(r) : 0;
 }
 
 static void put_report(struct wr *w, const struct link_report *p)
@@ -115,6 +118,7 @@ static void put_report(struct wr *w, const struct link_report *p)
             }
         }
     }
+    wr_u64(w, (uint64_t)p->steady);
 }
 
 static void get_info_ack(struct rd *r, struct link_info_ack *a)

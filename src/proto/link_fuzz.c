@@ -58,6 +58,7 @@ static void frames(const uint8_t *data, size_t size)
     size_t len = link_frame_encode(&f, s.base_ts, out);
     check(link_frame_decode(out, len, s.base_ts, &again) == 0);
     check(again.weight == f.weight && again.ext_len == f.ext_len);
+    check(link_frame_rung(&again) == link_frame_rung(&f));
     check(again.caplen == f.caplen && again.origlen == f.origlen && again.ts_ns == f.ts_ns);
 }
 

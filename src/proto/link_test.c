@@ -319,6 +319,30 @@ static void segment_bounds(void **state)
     assert_int_equal(link_segment_decode(d, LINK_SEGMENT_HEADER, &got), -EBADMSG);
 }
 
+/* The step of a limit in a frame's extension, among types that are passed over; what is cut short
+ * ends the list. */
+static void extensions(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t len, bytes[8], rung;
+    } lists[] = {{3, {1, 1, 0x92}, 0x92},
+                 {0, {0}, 0},
+                 {7, {9, 2, 1, 1, 1, 1, 7}, 7},
+                 {2, {1, 1}, 0},
+                 {1, {1}, 0},
+                 {5, {9, 4, 1, 1, 7}, 0},
+                 {5, {1, 0, 1, 1, 7}, 7},
+                 {4, {1, 2, 0x81, 0xff}, 0x81},
+                 {6, {1, 1, 0x80, 1, 1, 9}, 0x80},
+                 {3, {1, 255, 7}, 0}};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        const struct link_frame f = {.ext = lists[i].len ? lists[i].bytes : NULL,
+                                     .ext_len = lists[i].len};
+        assert_int_equal(link_frame_rung(&f), lists[i].rung);
+    }
+}
+
 static void text_equal(struct link_text a, const char *b)
 {
     assert_int_equal(a.len, strlen(b));
@@ -439,9 +463,9 @@ static void report_round_trip(void **state)
     (void)state;
     uint8_t out[LINK_CONTROL_MAX];
     struct link_control c = {.type = LINK_REPORT}, d;
-    c.report = (struct link_report){
-        .final = true, .now = 10, .echo = 9, .echo_age = 8, .count = LINK_REPORT_STREAMS};
-    for (unsigned i = 0; i < LINK_REPORT_STREAMS; i++) {
+    c.report = (struct link_report){.final = true, .now = 10, .echo = 9, .echo_age = 8, .count = 2};
+    c.report.steady = 7;
+    for (unsigned i = 0; i < c.report.count; i++) {
         c.report.stream[i] = (struct link_report_stream){
             .stream = (uint16_t)(i + 1), .frames = rnd(), .lost = rnd(), .datagrams = rnd()};
         for (unsigned k = 0; k <= LEDGER_TX_UNSENT; k++) {
@@ -449,14 +473,17 @@ static void report_round_trip(void **state)
             c.report.stream[i].n[k] = rnd();
         }
     }
-    int n =
-        link_control_encode(&c, out, sizeof(out)); /* the largest report fits a control record */
+    int n = link_control_encode(&c, out, sizeof(out));
     assert_true(n > 0);
     assert_int_equal(link_control_decode(out, (size_t)n, &d), 0);
-    assert_true(d.report.final);
+    assert_true(d.report.final && d.report.steady == 7);
+    assert_int_equal(link_control_decode(out, (size_t)n - 8, &d), 0); /* of an older version */
+    assert_true(d.report.final && d.report.steady == 0);
     assert_memory_equal(d.report.stream, c.report.stream, sizeof(c.report.stream));
     out[1 + 1 + 24 + 1] = LINK_REPORT_STREAMS + 1;
     assert_int_equal(link_control_decode(out, (size_t)n, &d), -EBADMSG);
+    c.report.count = 1; /* one stream with all there is fits the narrowest path */
+    assert_true(link_control_encode(&c, out, LINK_CONTROL_FIT) > 0);
 }
 
 static void cookies(void **state)
@@ -517,6 +544,7 @@ static void streams_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(extensions),
         cmocka_unit_test(hello_layout),
         cmocka_unit_test(handshake_data_is_bounded),
         cmocka_unit_test(other_versions_are_told),

@@ -15,6 +15,9 @@
 #include "sys/sandbox_filter.h"
 
 enum {
+    FIRM_MAX = 1 << 15,
+    FIRM_MIN = 256,
+    FIRM_ROOM = 64, /* descriptors that may be firm */
     FILES_DEFAULT = 4096,
     TASKS_MAX = 4096, /* of the account as a whole: many engines may share it */
 };
@@ -139,13 +142,48 @@ static void lower_limit(int resource, rlim_t to)
     }
 }
 
-static void set_limits(const struct sandbox_conf *conf)
+/* `firm`: where firm descriptors begin, 0: there are none. */
+static void set_limits(const struct sandbox_conf *conf, unsigned firm)
 {
+    unsigned files = conf->max_files ? conf->max_files : FILES_DEFAULT;
     lower_limit(RLIMIT_CORE, 0); /* a core file would hold keys and traffic */
-    lower_limit(RLIMIT_NOFILE, conf->max_files ? conf->max_files : FILES_DEFAULT);
+    lower_limit(RLIMIT_NOFILE, firm > 0 ? MIN(files, firm) : files);
     if (conf->change_ids && conf->uid != 0) {
         lower_limit(RLIMIT_NPROC, TASKS_MAX); /* not for a person's account with a desktop in it */
     }
+}
+
+unsigned sandbox_firm_from(void)
+{
+    struct rlimit now;
+    unsigned from = FIRM_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &now) < 0) {
+        return 0;
+    }
+    while (from > 0 && from + FIRM_ROOM > now.rlim_max) {
+        from /= 2;
+    }
+    return from;
+}
+
+int sandbox_firm(int *fd, struct error *err)
+{
+    struct rlimit now;
+    unsigned from = sandbox_firm_from();
+    if (getrlimit(RLIMIT_NOFILE, &now) < 0 || from < FIRM_MIN) {
+        return error_set(err, EMFILE,
+                         "more files must be allowed to be open: %d at least (ulimit -Hn)",
+                         FIRM_MIN + FIRM_ROOM);
+    }
+    (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){now.rlim_max, now.rlim_max});
+    int firm = fcntl(*fd, F_DUPFD_CLOEXEC, (int)from);
+    int r = firm < 0 ? error_sys(err, errno, "cannot give a socket another number") : 0;
+    (void)setrlimit(RLIMIT_NOFILE, &now);
+    if (r == 0) {
+        close(*fd);
+        *fd = firm;
+    }
+    return r;
 }
 
 /* Changing the identity forgets the wish, so this comes after it. */
@@ -211,8 +249,9 @@ int sandbox_enter(const struct sandbox_conf *conf, struct error *err)
         r = die_with(conf->parent, SIGTERM, err);
     }
     if (r >= 0) {
-        set_limits(conf);
-        r = sandbox_filter_engine(conf->no_addresses, err);
+        unsigned firm = conf->sends == SANDBOX_SENDS_FIRM ? sandbox_firm_from() : 0;
+        set_limits(conf, firm);
+        r = sandbox_filter_engine(conf->sends, firm, err);
     }
     return r;
 }

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "sys/sandbox_sends.h"
 
 struct sandbox_conf {
     bool change_ids; /* become uid and gid, with no other groups; needs root */
@@ -23,8 +24,7 @@ struct sandbox_conf {
     gid_t gid;
     pid_t parent;       /* get SIGTERM when this process, our parent, ends; 0: do not */
     unsigned max_files; /* RLIMIT_NOFILE, as far as the hard limit allows; 0: 4096 */
-    bool no_addresses;  /* it sends by connected sockets only: no call that could carry an address,
-                         * which is in memory, where the list of system calls sees nothing of it */
+    enum sandbox_sends sends;
 };
 
 /* Whether the process has the capabilities for `change_ids`. Root in a container often has not. */
@@ -33,6 +33,14 @@ bool sandbox_may_change_ids(void);
 /* A sentence on the walls that sandbox_enter() will do without, as root has fewer capabilities than
  * root has; false: there are none. For root only: others do without as they are. */
 bool sandbox_does_without(const struct sandbox_conf *conf, struct error *ret);
+
+/* Firm descriptors have numbers from here to twice that, a power of two: half the hard limit of
+ * open files or more, 32768 at most. Behind the walls none of them can be closed, replaced or made,
+ * as no file can have so high a number there. */
+unsigned sandbox_firm_from(void);
+/* Before the walls: gives the descriptor a firm number. 0, or -errno with a sentence, and *fd is as
+ * before: the hard limit of open files may be too low. */
+int sandbox_firm(int *fd, struct error *err);
 
 /* Puts the calling process (all its threads) behind the wall, for good. Threads may be started
  * afterwards; before, only when conf->change_ids is false, as capabilities belong to a thread.

@@ -62,10 +62,7 @@ static const int COMMON[] = {
     SCMP_SYS(timerfd_create),
     SCMP_SYS(timerfd_settime),
     SCMP_SYS(timerfd_gettime),
-    SCMP_SYS(close),
     SCMP_SYS(dup),
-    SCMP_SYS(dup2),
-    SCMP_SYS(dup3),
     SCMP_SYS(fstat),
     SCMP_SYS(lseek),
     SCMP_SYS(ftruncate),
@@ -124,6 +121,13 @@ static const int SEND_ANYWHERE[] = {
     SCMP_SYS(sendto),
     SCMP_SYS(sendmsg),
     SCMP_SYS(sendmmsg),
+};
+
+/* Of any descriptor: for the broker, and for an engine that has no firm ones. */
+static const int CLOSE_ANY[] = {
+    SCMP_SYS(close),
+    SCMP_SYS(dup2),
+    SCMP_SYS(dup3),
 };
 
 /* The engine: a library may try these by itself (a time zone, a locale, the number of processors),
@@ -244,6 +248,13 @@ static const struct {
     {IPPROTO_TCP, TCP_NODELAY},
 };
 
+/* The kind of process, on which its list depends. */
+struct kind {
+    enum sandbox_sends sends;
+    unsigned firm; /* where firm descriptors begin */
+    bool netns;
+};
+
 /* One rule a list entry. A call that this architecture does not have is left out by libseccomp. */
 static int add_all(scmp_filter_ctx f, uint32_t action, const int calls[], size_t n)
 {
@@ -321,19 +332,67 @@ static int add_engine_self(scmp_filter_ctx f)
 }
 
 /* Without addresses only send() is left, as the C library makes it: sendto with no address, which
- * goes where the socket was connected to, and that was the broker's doing. */
-static int add_engine_sends(scmp_filter_ctx f, bool no_addresses)
+ * goes where the socket was connected to or bound, and that was the broker's doing. */
+static int add_sends_connected(scmp_filter_ctx f)
 {
-    return no_addresses ? seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2,
-                                           SCMP_A4(SCMP_CMP_EQ, 0), SCMP_A5(SCMP_CMP_EQ, 0))
-                        : add_all(f, SCMP_ACT_ALLOW, SEND_ANYWHERE, ARRAY_SIZE(SEND_ANYWHERE));
+    return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2, SCMP_A4(SCMP_CMP_EQ, 0),
+                            SCMP_A5(SCMP_CMP_EQ, 0));
 }
 
-static int build_engine(scmp_filter_ctx f, bool no_addresses)
+/* Calls of the list for which the argument is a descriptor that is firm, or is not. The kernel
+ * takes the lower half of the argument, and so does the mask. */
+static int add_firm(scmp_filter_ctx f, uint32_t action, const int calls[], size_t n,
+                    const unsigned arg[], unsigned from, bool firm)
+{
+    const scmp_datum_t mask = UINT32_MAX & ~((scmp_datum_t)from - 1);
+    for (size_t i = 0; i < n; i++) {
+        int r = seccomp_rule_add(
+            f, action, calls[i], 1,
+            SCMP_CMP(arg[i], SCMP_CMP_MASKED_EQ, mask, firm ? (scmp_datum_t)from : 0));
+        if (r < 0 && r != -EDOM) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* A firm descriptor stays what it is: else its number could become another socket's. */
+static int add_sends_firm(scmp_filter_ctx f, unsigned from)
+{
+    static const unsigned of_send[] = {0, 0, 0}, of_close[] = {0, 1, 1};
+    int r = add_sends_connected(f);
+    if (r >= 0) {
+        r = add_firm(f, SCMP_ACT_ALLOW, SEND_ANYWHERE, ARRAY_SIZE(SEND_ANYWHERE), of_send, from,
+                     true);
+    }
+    if (r >= 0) {
+        r = add_firm(f, SCMP_ACT_ALLOW, CLOSE_ANY, ARRAY_SIZE(CLOSE_ANY), of_close, from, false);
+    }
+    if (r >= 0 && !SANDBOX_LENIENT) { /* the end of the program tries it */
+        r = add_firm(f, SCMP_ACT_ERRNO(EPERM), CLOSE_ANY, 1, of_close, from, true);
+    }
+    return r;
+}
+
+static int add_engine_sends(scmp_filter_ctx f, const struct kind *k)
+{
+    if (k->sends == SANDBOX_SENDS_FIRM) {
+        return add_sends_firm(f, k->firm);
+    }
+    int r = add_all(f, SCMP_ACT_ALLOW, CLOSE_ANY, ARRAY_SIZE(CLOSE_ANY));
+    if (r < 0) {
+        return r;
+    }
+    return k->sends == SANDBOX_SENDS_CONNECTED
+               ? add_sends_connected(f)
+               : add_all(f, SCMP_ACT_ALLOW, SEND_ANYWHERE, ARRAY_SIZE(SEND_ANYWHERE));
+}
+
+static int build_engine(scmp_filter_ctx f, const struct kind *k)
 {
     int r = add_all(f, SCMP_ACT_ALLOW, COMMON, ARRAY_SIZE(COMMON));
     if (r >= 0) {
-        r = add_engine_sends(f, no_addresses);
+        r = add_engine_sends(f, k);
     }
     if (r >= 0) {
         r = add_engine_lists(f);
@@ -371,9 +430,12 @@ static int add_setns(scmp_filter_ctx f, bool netns)
     return r;
 }
 
-static int build_broker(scmp_filter_ctx f, bool netns)
+static int build_broker(scmp_filter_ctx f, const struct kind *k)
 {
     int r = add_all(f, SCMP_ACT_ALLOW, COMMON, ARRAY_SIZE(COMMON));
+    if (r >= 0) {
+        r = add_all(f, SCMP_ACT_ALLOW, CLOSE_ANY, ARRAY_SIZE(CLOSE_ANY));
+    }
     if (r >= 0) {
         r = add_all(f, SCMP_ACT_ALLOW, SEND_ANYWHERE, ARRAY_SIZE(SEND_ANYWHERE));
     }
@@ -381,7 +443,7 @@ static int build_broker(scmp_filter_ctx f, bool netns)
         r = add_all(f, SCMP_ACT_ALLOW, BROKER_MORE, ARRAY_SIZE(BROKER_MORE));
     }
     if (r >= 0) {
-        r = add_setns(f, netns);
+        r = add_setns(f, k->netns);
     }
     if (r >= 0 && !SANDBOX_LENIENT) {
         r = add_all(f, ACT_DEADLY, BROKER_DEADLY, ARRAY_SIZE(BROKER_DEADLY));
@@ -399,9 +461,8 @@ static int build_broker(scmp_filter_ctx f, bool netns)
     return r;
 }
 
-/* `how` is what the list depends on. */
-static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, bool), bool how,
-                   struct error *err)
+static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, const struct kind *),
+                   const struct kind *k, struct error *err)
 {
     scmp_filter_ctx f = seccomp_init(otherwise);
     if (!f) {
@@ -415,7 +476,7 @@ static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, bool), bool
         r = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     }
     if (r >= 0) {
-        r = build(f, how);
+        r = build(f, k);
     }
     if (r >= 0) {
         r = seccomp_load(f);
@@ -424,12 +485,14 @@ static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, bool), bool
     return r < 0 ? error_sys(err, -r, "cannot install the system call filter") : 0;
 }
 
-int sandbox_filter_engine(bool no_addresses, struct error *err)
+int sandbox_filter_engine(enum sandbox_sends sends, unsigned firm, struct error *err)
 {
-    return install(ACT_DEADLY, build_engine, no_addresses, err);
+    const struct kind k = {.sends = sends, .firm = firm};
+    return install(ACT_DEADLY, build_engine, &k, err);
 }
 
 int sandbox_filter_broker(bool netns, struct error *err)
 {
-    return install(SCMP_ACT_ERRNO(EPERM), build_broker, netns, err);
+    const struct kind k = {.netns = netns};
+    return install(SCMP_ACT_ERRNO(EPERM), build_broker, &k, err);
 }

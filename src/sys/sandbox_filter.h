@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "sys/sandbox_sends.h"
 
 /* Built with a sanitizer, whose reports need system calls of their own: what would end the process
  * fails with EPERM instead. */
@@ -23,8 +24,8 @@
 #define SANDBOX_LENIENT 0
 #endif
 
-/* Installs the engine's list in all threads of the process; `no_addresses` as in struct
- * sandbox_conf. 0, or -errno with a sentence. */
-int sandbox_filter_engine(bool no_addresses, struct error *err);
+/* Installs the engine's list in all threads of the process; `firm`: where firm descriptors begin.
+ * 0, or -errno with a sentence. */
+int sandbox_filter_engine(enum sandbox_sends sends, unsigned firm, struct error *err);
 /* The same for the broker; `netns`: which may enter other network namespaces. */
 int sandbox_filter_broker(bool netns, struct error *err);

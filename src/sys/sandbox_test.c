@@ -239,146 +239,6 @@ static void attacks_are_deadly(void **state)
     }
 }
 
-/* -- sending ------------------------------------------------------------------------------------
- */
-
-enum { WITNESSES = 2 };
-
-/* UDP sockets of the loopback interface: what is to be reached, and what is not; and one connected
- * to the first. */
-static struct udp_world {
-    int witness[WITNESSES], link;
-    struct sockaddr_in addr[WITNESSES];
-} udp_world;
-
-static int send_null(void)
-{
-    return said(send(udp_world.link, "null", 4, MSG_DONTWAIT));
-}
-
-static int send_by_write(void)
-{
-    return said(write(udp_world.link, "null", 4));
-}
-
-static int send_segments(void)
-{
-    int seg = 2;
-    return setsockopt(udp_world.link, SOL_UDP, UDP_SEGMENT, &seg, sizeof(seg)) < 0 ? OTHER
-                                                                                   : send_null();
-}
-
-static int try_sendto(void)
-{
-    return said(sendto(udp_world.link, "x", 1, 0, (struct sockaddr *)&udp_world.addr[1],
-                       sizeof(udp_world.addr[1])));
-}
-
-static int try_sendto_half(void)
-{
-    return said(syscall(SYS_sendto, udp_world.link, "x", 1, 0, NULL, sizeof(struct sockaddr_in)));
-}
-
-static int try_sendto_other_half(void)
-{
-    return said(syscall(SYS_sendto, udp_world.link, "x", 1, 0, &udp_world.addr[1], 0));
-}
-
-static int try_sendmsg(void)
-{
-    struct iovec iov = {(char[]){"x"}, 1};
-    struct msghdr m = {.msg_name = &udp_world.addr[1],
-                       .msg_namelen = sizeof(udp_world.addr[1]),
-                       .msg_iov = &iov,
-                       .msg_iovlen = 1};
-    return said(sendmsg(udp_world.link, &m, 0));
-}
-
-static int try_sendmmsg(void)
-{
-    struct iovec iov = {(char[]){"x"}, 1};
-    struct mmsghdr m = {.msg_hdr = {.msg_name = &udp_world.addr[1],
-                                    .msg_namelen = sizeof(udp_world.addr[1]),
-                                    .msg_iov = &iov,
-                                    .msg_iovlen = 1}};
-    return said(sendmmsg(udp_world.link, &m, 1, 0));
-}
-
-static int try_reconnect(void)
-{
-    return said(
-        connect(udp_world.link, (struct sockaddr *)&udp_world.addr[1], sizeof(udp_world.addr[1])));
-}
-
-static int run_sending(bool no_addresses, int (*what)(void))
-{
-    int status = 0;
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        enter_with(AS_ROOT, no_addresses);
-        _exit(what());
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return status;
-}
-
-static void udp_world_open(void)
-{
-    struct udp_world *w = &udp_world;
-    for (int i = 0; i < WITNESSES; i++) {
-        socklen_t len = sizeof(w->addr[i]);
-        w->addr[i] =
-            (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-        w->witness[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(bind(w->witness[i], (struct sockaddr *)&w->addr[i], len), 0);
-        assert_int_equal(getsockname(w->witness[i], (struct sockaddr *)&w->addr[i], &len), 0);
-    }
-    w->link = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(w->link, (struct sockaddr *)&w->addr[0], sizeof(w->addr[0])), 0);
-}
-
-static unsigned arrived(int i)
-{
-    char d[16];
-    unsigned n = 0;
-    while (recv(udp_world.witness[i], d, sizeof(d), MSG_DONTWAIT) > 0) {
-        n++;
-    }
-    return n;
-}
-
-/* An engine that needs no addresses can send to whom its sockets were connected, segments too, and
- * to nobody else by any call. One that needs them reaches the stranger: the tests would see it. */
-static void sending_without_addresses(void **state)
-{
-    (void)state;
-    static int (*const may[])(void) = {send_null, send_by_write, send_segments};
-    static int (*const may_not[])(void) = {try_sendto,  try_sendto_half, try_sendto_other_half,
-                                           try_sendmsg, try_sendmmsg,    try_reconnect};
-    udp_world_open();
-    for (size_t i = 0; i < ARRAY_SIZE(may); i++) {
-        int status = run_sending(true, may[i]);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), DID_IT);
-    }
-    assert_int_equal(arrived(0), 4);
-    for (size_t i = 0; i < ARRAY_SIZE(may_not); i++) {
-        int status = run_sending(true, may_not[i]);
-        if (!stopped(status) || (!SANDBOX_LENIENT && !WIFSIGNALED(status))) {
-            fail_msg("case %zu: status %#x", i, status);
-        }
-    }
-    assert_int_equal(arrived(0) + arrived(1), 0);
-    assert_int_equal(WEXITSTATUS(run_sending(false, try_sendto)), DID_IT);
-    assert_int_equal(WEXITSTATUS(run_sending(false, try_sendmsg)), DID_IT);
-    assert_int_equal(WEXITSTATUS(run_sending(false, try_sendmmsg)), DID_IT);
-    assert_int_equal(arrived(1), 3);
-    close(udp_world.link);
-    close(udp_world.witness[0]);
-    close(udp_world.witness[1]);
-}
-
 /* -- what the engine needs --------------------------------------------------------------------- */
 
 static void *in_thread(void *user)
@@ -532,8 +392,9 @@ static void handed_descriptors_work(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forbidden_things_end_or_fail), cmocka_unit_test(attacks_are_deadly),
-        cmocka_unit_test(sending_without_addresses),    cmocka_unit_test(allowed_things_work),
+        cmocka_unit_test(forbidden_things_end_or_fail),
+        cmocka_unit_test(attacks_are_deadly),
+        cmocka_unit_test(allowed_things_work),
         cmocka_unit_test(handed_descriptors_work),
     };
     if (geteuid() != 0) {

@@ -29,9 +29,9 @@ enum mode {
     MODES,
 };
 
-static inline void enter_with(enum mode mode, bool no_addresses)
+static inline void enter_with(enum mode mode, enum sandbox_sends sends)
 {
-    struct sandbox_conf conf = {.parent = getppid(), .no_addresses = no_addresses};
+    struct sandbox_conf conf = {.parent = getppid(), .sends = sends};
     struct error err = {""};
     gid_t some[] = {1, 2};
     if (mode == AS_ROOT) {
@@ -52,7 +52,7 @@ static inline void enter_with(enum mode mode, bool no_addresses)
 
 static inline void enter(enum mode mode)
 {
-    enter_with(mode, false);
+    enter_with(mode, SANDBOX_SENDS_ANYWHERE);
 }
 
 /* The result of a system call as a status of the child: a forbidden call must not succeed. */

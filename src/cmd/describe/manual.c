@@ -38,6 +38,9 @@ static void print_row(const struct conf_row *row, FILE *to)
     if (row->dflt) {
         fprintf(to, "\n\tBy default it is _%s_.", row->dflt);
     }
+    if (row->flags & CONF_LIVE) {
+        fputs("\n\tIt is read again on SIGHUP.", to);
+    }
     fputs("\n\n", to);
 }
 

@@ -27,6 +27,8 @@ struct link_sender_key {
     struct aead *aead;
     uint32_t receiver;
     uint32_t datagram; /* bytes of UDP payload that the path carries */
+    bool weights;      /* the collector understands them, … */
+    bool extensions;   /* … and passes these over */
 };
 
 /* For a key that came to nothing: closes and frees what it owns. */

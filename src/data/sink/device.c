@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "data/outputs.h"
+#include "data/sink/plain.h"
 #include "sys/tapdev.h"
 
 struct device_point {
@@ -59,13 +60,6 @@ static void device_point_remove(struct sink *s, uint32_t index)
     }
 }
 
-static void device_point_stats(struct sink *s, uint32_t index, const struct ledger *figures)
-{
-    (void)s;
-    (void)index;
-    (void)figures; /* a device has no place for them */
-}
-
 static enum ledger_id reason(int r)
 {
     switch (r) {
@@ -101,11 +95,6 @@ static void device_write(struct sink *s, const struct batch *b)
             ledger_add(p->ledger, LEDGER_SINK_BYTES, f->caplen);
         }
     }
-}
-
-static void device_flush(struct sink *s)
-{
-    (void)s;
 }
 
 static int device_check(struct sink *s, struct error *err)
@@ -160,10 +149,10 @@ static const struct sink_ops ops = {
     .counts = LEDGER_SINK,
     .waits = true,
     .point_add = device_point_add,
-    .point_stats = device_point_stats,
+    .point_stats = plain_point_stats,
     .point_remove = device_point_remove,
     .write = device_write,
-    .flush = device_flush,
+    .flush = plain_flush,
     .check = device_check,
     .finish = device_check,
     .free = device_free,
@@ -182,9 +171,8 @@ int device_sink_new(const char *name, int fd, struct sink **ret)
     return 0;
 }
 
-int device_output(const struct output_wishes *w, struct sink **ret, struct error *err)
+int device_output(const struct output_wish *w, struct sink **ret, struct error *err)
 {
-    *ret = NULL;
-    int r = w->device ? device_sink_new(w->device, w->device_fd, ret) : 0;
-    return r < 0 ? error_sys(err, -r, "%s", w->device) : 0;
+    int r = device_sink_new(w->name, w->fd, ret);
+    return r < 0 ? error_sys(err, -r, "%s", w->name) : 0;
 }

@@ -76,7 +76,7 @@ static bool keep(struct fake_sink *fs, const struct frame *f)
     }
     struct fake_frame *to = &fs->frames[fs->n];
     *to = (struct fake_frame){
-        malloc(f->caplen + 1), f->caplen, f->origlen, f->lost, f->point, f->ts_ns, f->dir};
+        malloc(f->caplen + 1), f->caplen, f->origlen, f->lost, f->more, f->point, f->ts_ns, f->dir};
     if (!to->data) {
         return false;
     }

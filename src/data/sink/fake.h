@@ -11,7 +11,7 @@
 
 struct fake_frame {
     uint8_t *data; /* caplen bytes, insertions included */
-    uint32_t caplen, origlen, lost, point;
+    uint32_t caplen, origlen, lost, more, point;
     int64_t ts_ns;
     uint8_t dir;
 };

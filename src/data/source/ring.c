@@ -9,9 +9,16 @@
 #include "data/sources.h"
 #include "sys/filter.h"
 
+enum {
+    RIPE_MS = RING_RETIRE_DEFAULT_MS, /* a frame that is on its way to a ring is in it by then */
+};
+
 struct ring_source {
     struct source source;
     struct ring *ring;
+    struct ring *next; /* captures already, and waits to be the ring; NULL: none */
+    uint64_t known;    /* frames that the ring may have seen then */
+    struct mono ripe;
     struct ledger *ledger;
     struct ring_skips skips;
     uint64_t past_seen, past_dropped; /* of the rings before this one */
@@ -44,11 +51,52 @@ static unsigned fill(struct ring_source *rs, struct batch *b)
     return n;
 }
 
+/* To the kernel, room that it took for nothing is dropped as well. */
+static void show(struct ring_source *rs, uint64_t seen, uint64_t dropped)
+{
+    uint64_t unfilled = MIN(rs->skips.unfilled, dropped);
+    ledger_set(rs->ledger, LEDGER_RING_IN, seen);
+    ledger_set(rs->ledger, LEDGER_RING_FULL, dropped - unfilled);
+    ledger_set(rs->ledger, LEDGER_RING_OFFLOAD, unfilled);
+}
+
+/* The ring, which has seen and dropped so many, gives way to another. */
+static void replace(struct ring_source *rs, uint64_t seen, uint64_t dropped, struct ring *by)
+{
+    rs->past_seen += seen;
+    rs->past_dropped += dropped;
+    show(rs, rs->past_seen, rs->past_dropped);
+    if (seen > dropped + rs->read) {
+        ledger_add(rs->ledger, LEDGER_RING_GONE, seen - dropped - rs->read);
+    }
+    ring_free(rs->ring);
+    rs->ring = by;
+    rs->read = 0;
+}
+
+/* The ring that waits is of the same interface and has captured for a moment; `known` is from
+ * before that. Where nothing has come to the ring in use since, the new one takes over: it has all
+ * that comes from here on, and the other is closed unread. Else the one in use has all that has
+ * come, and the new one is given up. So no frame is taken twice, and none is lost. */
+static void settle(struct ring_source *rs)
+{
+    uint64_t seen = 0, dropped = 0;
+    struct ring *next = TAKE_PTR(rs->next);
+    if (next && rs->ring && ring_stats(rs->ring, &seen, &dropped) == 0 &&
+        rs->past_seen + seen == rs->known) {
+        replace(rs, seen, dropped, TAKE_PTR(next));
+        ledger_add(rs->ledger, LEDGER_RING_REOPENED, 1);
+    }
+    ring_free(next);
+}
+
 static int ring_source_run(struct source *s, struct batch_out *o, unsigned batches, struct mono now)
 {
     struct ring_source *rs = of(s);
     unsigned n = 1;
-    (void)now;
+    if (rs->next && mono_due(now, rs->ripe)) {
+        settle(rs);
+    }
     if (!rs->ring) {
         return SOURCE_DRY;
     }
@@ -68,19 +116,17 @@ static int ring_source_fd(const struct source *s)
     return ring ? ring_fd(ring) : -1;
 }
 
+static struct mono ring_source_due(const struct source *s)
+{
+    const struct ring_source *rs = (const struct ring_source *)s;
+    return rs->next ? rs->ripe : (struct mono){0};
+}
+
 static void ring_source_free(struct source *s)
 {
     ring_free(of(s)->ring);
+    ring_free(of(s)->next);
     free(s);
-}
-
-/* To the kernel, room that it took for nothing is dropped as well. */
-static void show(struct ring_source *rs, uint64_t seen, uint64_t dropped)
-{
-    uint64_t unfilled = MIN(rs->skips.unfilled, dropped);
-    ledger_set(rs->ledger, LEDGER_RING_IN, seen);
-    ledger_set(rs->ledger, LEDGER_RING_FULL, dropped - unfilled);
-    ledger_set(rs->ledger, LEDGER_RING_OFFLOAD, unfilled);
 }
 
 static void ring_source_count(struct source *s)
@@ -96,30 +142,38 @@ static void ring_source_swap(struct source *s, struct ring *ring)
 {
     struct ring_source *rs = of(s);
     uint64_t seen = 0, dropped = 0;
+    ring_free(TAKE_PTR(rs->next));
     if (rs->ring && ring_stats(rs->ring, &seen, &dropped) == 0) {
-        rs->past_seen += seen;
-        rs->past_dropped += dropped;
-        show(rs, rs->past_seen, rs->past_dropped);
-        if (seen > dropped + rs->read) {
-            ledger_add(rs->ledger, LEDGER_RING_GONE, seen - dropped - rs->read);
-        }
+        replace(rs, seen, dropped, ring);
+    } else {
+        ring_free(rs->ring);
+        rs->ring = ring;
+        rs->read = 0;
     }
-    ring_free(rs->ring);
-    rs->ring = ring;
-    rs->read = 0;
+}
+
+static void ring_source_renew(struct source *s, struct ring *ring, uint64_t known, struct mono now)
+{
+    struct ring_source *rs = of(s);
+    ring_free(rs->next);
+    rs->next = ring;
+    rs->known = known;
+    rs->ripe = mono_add_ms(now, RIPE_MS);
 }
 
 static int ring_source_filter(struct source *s, const struct filter_prog *prog)
 {
-    struct ring *ring = of(s)->ring;
-    return ring ? ring_set_filter(ring, prog->insns, prog->n, NULL) : 0;
+    struct ring_source *rs = of(s);
+    int r = rs->next ? ring_set_filter(rs->next, prog->insns, prog->n, NULL) : 0;
+    return r < 0 || !rs->ring ? r : ring_set_filter(rs->ring, prog->insns, prog->n, NULL);
 }
 
 static void ring_source_stop(struct source *s)
 {
-    struct ring *ring = of(s)->ring;
-    if (ring) {
-        (void)ring_stop(ring);
+    struct ring_source *rs = of(s);
+    settle(rs);
+    if (rs->ring) {
+        (void)ring_stop(rs->ring);
     }
 }
 
@@ -145,9 +199,11 @@ static const struct source_ops ops = {
     .kind = "ring",
     .counts = LEDGER_RING,
     .run = ring_source_run,
+    .due = ring_source_due,
     .fd = ring_source_fd,
     .free = ring_source_free,
     .swap = ring_source_swap,
+    .renew = ring_source_renew,
     .filter = ring_source_filter,
     .stop = ring_source_stop,
     .drained = ring_source_drained,

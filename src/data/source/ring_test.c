@@ -5,6 +5,7 @@
  */
 #include "data/source/ring.h"
 #include "data/sources.h"
+#include "sys/filter.h"
 #include "sys/ring_testing.h"
 
 enum {
@@ -203,6 +204,105 @@ static void a_full_ring_is_given_up(void **state)
     tear_down(&b);
 }
 
+/* Runs without a wish for frames, until the second ring was taken or given up. */
+static void settle(struct bench *b)
+{
+    const struct mono end = deadline_s(5);
+    while (b->source->ops->due(b->source).ns != 0) {
+        assert_in_range(b->source->ops->run(b->source, &b->out, 1, mono_now()), 0, 1);
+        not_after(end);
+    }
+}
+
+/* The kernel gives it nothing any more, without a word. */
+static void make_deaf(const struct bench *b)
+{
+    const struct sockaddr_ll nothing = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(0xffff), .sll_ifindex = (int)index_of("t0")};
+    const int fd = ring_fd(ring_source_ring(b->source));
+    assert_int_equal(bind(fd, (const struct sockaddr *)&nothing, sizeof(nothing)), 0);
+}
+
+/* A second ring takes the place of one to which nothing comes, with what has come to itself. */
+static void a_deaf_ring_is_replaced(void **state)
+{
+    (void)state;
+    static struct bench b;
+    set_up(&b, 0, 0);
+    put_plain(&b, 4);
+    read_until(&b, 4);
+    make_deaf(&b);
+    put_plain(&b, 5); /* which nobody hears */
+    struct ring *const first = ring_source_ring(b.source), *const second = ring_of("t0", 0, 0);
+    source_renew(b.source, second, 4, mono_now());
+    put_plain(&b, 3);
+    assert_ptr_equal(ring_source_ring(b.source), first); /* a moment */
+    settle(&b);
+    assert_ptr_equal(ring_source_ring(b.source), second);
+    put_plain(&b, 2);
+    read_until(&b, 9);
+    assert_int_equal(b.frames, 9);
+    assert_int_equal(count(&b, LEDGER_RING_IN), 9);
+    assert_int_equal(count(&b, LEDGER_RING_GONE), 0);
+    assert_int_equal(count(&b, LEDGER_RING_REOPENED), 1);
+    assert_int_equal(ledger_sum(&b.ledger, NULL, LEDGER_RING).in_flight, 0);
+    tear_down(&b);
+}
+
+/* One that hears stays, and what came to both is taken once. */
+static void a_ring_that_hears_stays(void **state)
+{
+    (void)state;
+    static struct bench b;
+    set_up(&b, 0, 0);
+    put_plain(&b, 4);
+    read_until(&b, 4);
+    struct ring *const first = ring_source_ring(b.source);
+    source_renew(b.source, ring_of("t0", 0, 0), 4, mono_now());
+    put_plain(&b, 3);
+    settle(&b);
+    assert_ptr_equal(ring_source_ring(b.source), first);
+    put_plain(&b, 2);
+    read_until(&b, 9);
+    assert_int_equal(b.frames, 9);
+    assert_int_equal(count(&b, LEDGER_RING_IN), 9);
+    assert_int_equal(count(&b, LEDGER_RING_REOPENED), 0);
+    assert_int_equal(ledger_sum(&b.ledger, NULL, LEDGER_RING).in_flight, 0);
+    tear_down(&b);
+}
+
+/* Both get another filter, and at the end what came to the second one is not lost. */
+static void a_second_ring_at_the_end(void **state)
+{
+    (void)state;
+    static struct bench b;
+    struct sock_filter none = {BPF_RET | BPF_K, 0, 0, 0};
+    const struct filter_prog nothing = {&none, 1};
+    set_up(&b, 0, 0);
+    make_deaf(&b);
+    struct ring *const second = ring_of("t0", 0, 0);
+    source_renew(b.source, second, 0, mono_now());
+    put_plain(&b, 3);
+    assert_int_equal(source_filter(b.source, &nothing), 0);
+    put_plain(&b, 5);
+    source_stop(b.source);
+    assert_ptr_equal(ring_source_ring(b.source), second);
+    read_until(&b, 3);
+    assert_int_equal(count(&b, LEDGER_RING_IN), 3);
+    assert_int_equal(count(&b, LEDGER_RING_REOPENED), 1);
+    tear_down(&b);
+    set_up(&b, 0, 0); /* what waits is given up with the rest */
+    source_renew(b.source, ring_of("t0", 0, 0), 0, mono_now());
+    source_renew(b.source, ring_of("t0", 0, 0), 0, mono_now());
+    source_swap(b.source, NULL);
+    assert_int_equal(b.source->ops->due(b.source).ns, 0);
+    source_renew(b.source, ring_of("t0", 0, 0), 0, mono_now()); /* and is none for no ring */
+    settle(&b);
+    assert_null(ring_source_ring(b.source));
+    source_renew(b.source, ring_of("t0", 0, 0), 0, mono_now());
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +310,9 @@ int main(void)
         cmocka_unit_test(a_full_ring),
         cmocka_unit_test(another_ring),
         cmocka_unit_test(a_full_ring_is_given_up),
+        cmocka_unit_test(a_deaf_ring_is_replaced),
+        cmocka_unit_test(a_ring_that_hears_stays),
+        cmocka_unit_test(a_second_ring_at_the_end),
     };
     return cmocka_run_group_tests(tests, own_namespace, NULL);
 }

@@ -120,14 +120,9 @@ static bool cut_expand(struct stage *s, struct batch *in, struct batch *out, con
     return false;
 }
 
-static void cut_free(struct stage *s)
-{
-    free(s);
-}
-
 static const struct stage_ops ops = {
     .expand = cut_expand,
-    .free = cut_free,
+    .free = stage_free,
 };
 
 int cut_stage_new(const struct stage_conf *conf, struct stage **ret)

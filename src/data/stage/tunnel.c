@@ -61,15 +61,10 @@ static int tunnel_set(struct stage *s, const void *conf)
     return 0;
 }
 
-static void tunnel_free(struct stage *s)
-{
-    free(s);
-}
-
 static const struct stage_ops ops = {
     .run = tunnel_run,
     .set = tunnel_set,
-    .free = tunnel_free,
+    .free = stage_free,
 };
 
 int tunnel_stage_new(const struct stage_conf *conf, struct stage **ret)

@@ -206,10 +206,16 @@ void dialer_start(struct dialer *c)
 
 void dialer_stop(struct dialer *c)
 {
+    dialer_end(c, LINK_CLOSE_END);
+}
+
+void dialer_end(struct dialer *c, enum link_close why)
+{
     if (c->closing != OPEN) {
         return;
     }
     c->closing = DRAINING;
+    c->close_reason = why;
     c->close_deadline = mono_add_ms(mono_now(), DIALER_DRAIN_MS);
     for (uint16_t i = 0; i < c->n_streams; i++) {
         c->stream[i].conf.sender->ops->stop(c->stream[i].conf.sender);

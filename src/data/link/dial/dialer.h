@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/history.h"
+#include "data/link/budget.h"
 #include "data/link/handshake.h"
 #include "data/link/sender.h"
 #include "model/uplink.h"
@@ -42,6 +43,7 @@ struct dialer_conf {
     const char *name, *host, *software;
     const char *collector; /* as the user wrote it, for sentences */
     uint32_t mtu;          /* packets to it have at most so many bytes; 0: as many as pass */
+    struct budget *budget; /* borrowed: what is sent counts there; NULL: there is no rate */
     /* Borrowed, and used by the control thread only: the dialer adds what happens to sessions, and
      * tells the collector of all that is in it. */
     struct history *history;
@@ -75,6 +77,8 @@ void dialer_end_stream(struct dialer *c, uint16_t id);
 void dialer_start(struct dialer *c);
 /* Data threads stop taking frames, what they took is sent, the collector is told. */
 void dialer_stop(struct dialer *c);
+/* The same, and the collector is told that it is for this reason. */
+void dialer_end(struct dialer *c, enum link_close why);
 /* A sender has published something: call it when their wake was signalled. */
 void dialer_senders_changed(struct dialer *c);
 

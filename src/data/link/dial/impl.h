@@ -81,7 +81,8 @@ struct dialer {
     bool tried;            /* the address in use has led to no session yet */
     bool unsendable;       /* the socket does not send any more */
     bool looked_up;        /* in this silence */
-    bool probes;           /* the collector answers them */
+    bool probes, weights;  /* the collector answers those, understands these, … */
+    bool extensions;       /* … and passes these over */
     bool too_narrow;       /* it was said that not even the smallest passes */
     struct mono next_move; /* not before then */
     struct pmtu pmtu;
@@ -106,6 +107,7 @@ struct dialer {
     uint16_t n_streams, last_id;
     uint32_t retired[LINK_STREAM_MAX + 1]; /* by id: re-keyings before its stream ended, + 1 */
     enum closing closing;
+    enum link_close close_reason;
     int64_t last_now; /* the collector's wall time in its last REPORT, and when that came */
     struct mono last_at;
     struct link_clock clock;

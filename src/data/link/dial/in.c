@@ -167,6 +167,8 @@ static void control(struct dialer *c, struct epoch *e, const struct link_control
     case LINK_INFO_ACK:
         if (e == &c->pending) {
             c->probes = ctl->ack.probes;
+            c->weights = ctl->ack.weights;
+            c->extensions = ctl->ack.extensions;
             dialer_event(c, ctl->ack.resumed ? UPLINK_ACK_RESUMED : UPLINK_ACK_NEW);
         }
         break;

@@ -36,14 +36,24 @@ static void note_sent(struct dialer *c, int r)
     }
 }
 
+/* Sends one datagram, at once whatever the rate: what data threads send next pays for it. */
+static int transmit(struct dialer *c, const uint8_t *d, size_t len)
+{
+    size_t sent = 0;
+    int r = udp_send_segments(&c->io, NULL, NULL, d, len, len, 0, &sent);
+    if (c->conf.budget && sent > 0) {
+        budget_charge(c->conf.budget, sent + c->headers);
+    }
+    note_sent(c, r);
+    return r;
+}
+
 /* ---- handshakes ---- */
 
 static void send_message(struct dialer *c, const uint8_t *d, int len)
 {
-    size_t sent = 0;
     if (len > 0) {
-        int r = udp_send_segments(&c->io, NULL, NULL, d, (size_t)len, (size_t)len, 0, &sent);
-        note_sent(c, r);
+        (void)transmit(c, d, (size_t)len);
     }
 }
 
@@ -93,10 +103,7 @@ static int seal_and_send(struct dialer *c, struct epoch *e, uint8_t *d, size_t n
     if (r < 0) {
         return r;
     }
-    size_t len = LINK_RECORD_HEADER + n + aead_tag_len(e->tx), sent = 0;
-    r = udp_send_segments(&c->io, NULL, NULL, d, len, len, 0, &sent);
-    note_sent(c, r);
-    return r;
+    return transmit(c, d, LINK_RECORD_HEADER + n + aead_tag_len(e->tx));
 }
 
 /* Nothing tells whether it went: it is repeated if it matters. */
@@ -179,9 +186,11 @@ static void fill_report_stream(const struct stream *s, const struct link_sender_
 
 static void begin_report(struct dialer *c, bool final, struct link_control *ret)
 {
-    struct mono now = mono_now();
+    const struct time_pair t = time_pair();
+    const struct mono now = t.mono;
     *ret = (struct link_control){.type = LINK_REPORT};
-    ret->report = (struct link_report){.final = final, .now = wall_now().ns, .echo = c->last_now};
+    ret->report = (struct link_report){.final = final, .now = t.wall.ns, .echo = c->last_now};
+    ret->report.steady = t.apart <= TIME_PAIR_NS ? now.ns : 0;
     ret->report.echo_age = c->last_now ? (uint64_t)mono_diff(now, c->last_at) : 0;
     link_clock_sent(&c->clock, ret->report.now, now);
 }
@@ -263,5 +272,6 @@ void dialer_send_event(struct dialer *c)
 void dialer_send_close(struct dialer *c)
 {
     dialer_send_report(c, true);
-    send_control(c, &c->current, &(struct link_control){.type = LINK_CLOSE});
+    send_control(c, &c->current,
+                 &(struct link_control){.type = LINK_CLOSE, .reason = (uint8_t)c->close_reason});
 }

@@ -15,7 +15,9 @@ static int sender_key(struct dialer *c, struct link_sender_key *ret)
     struct link_sender_key key = {.fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3),
                                   .shared = udp_shared_ref(c->io.shared),
                                   .receiver = c->current.keys.remote,
-                                  .datagram = c->status.datagram};
+                                  .datagram = c->status.datagram,
+                                  .weights = c->weights,
+                                  .extensions = c->extensions};
     int r =
         key.fd < 0 ? -errno : aead_new(c->current.keys.alg, c->current.keys.send, &key.aead, NULL);
     if (r < 0) {

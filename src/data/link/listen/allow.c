@@ -45,6 +45,7 @@ static void cut_off(struct listener *s, struct session *ss, enum link_close why)
     }
     listener_event(s, HISTORY_REVOKED, ss->peer->name,
                    why == LINK_CLOSE_REVOKED ? "not on the list any more" : "changed on the list");
+    ss->peer->end = LISTENER_REVOKED;
     listener_session_end(s, ss);
     s->counters.revoked++;
 }

@@ -8,6 +8,8 @@
  *   keys.c      half-open keys and those of sessions
  *   out.c       what is sent: answers to handshakes and control records
  *   move.c      the taps' addresses
+ *   clocks.c    the taps' clocks against ours
+ *   figures.c   what is told of a tap as a whole
  *   peers.c     the taps and their observation points
  *   admit.c     the verdict on a handshake message
  *   session.c   the control records that come
@@ -22,6 +24,7 @@
 #include "data/link/listen/listener.h"
 #include "data/link/proof.h"
 #include "model/admission.h"
+#include "model/clock.h"
 #include "model/guard.h"
 
 enum {
@@ -50,7 +53,9 @@ enum {
     LISTENER_HINTS = 32,  /* REJECTs that no handshake stands behind, in a tick */
     LISTENER_GUESSES =
         3, /* wrong passphrases from a live session's address that the guard forgives */
-    LISTENER_WORDS = 4,       /* sentences about handshakes that come to nothing in a second */
+    LISTENER_WORDS = 4,        /* sentences about handshakes that come to nothing in a second */
+    LISTENER_ALIGN_MS = 10000, /* between two frames of a point that tell of its tap's clock, …
+                                * … unless it has jumped */
     LISTENER_TOLD = 24,       /* sentences about a tap in the log, and events in the history, … */
     LISTENER_TOLD_MS = 60000, /* in so long */
     LISTENER_BEGINS = 1,      /* sessions of a tap in a second, … */
@@ -120,6 +125,11 @@ struct peer {
     const char *cipher;
     struct mono since, heard;
     int64_t rtt_ns, clock_offset_ns;
+    unsigned clock_jumps;
+    enum listener_state end; /* without a session: how the last one ended */
+    uint64_t frames_missing_most, bytes_missing_most;
+    char rung[48];         /* the step of its limit, as its last event has it, … */
+    uint64_t breaches;     /* … and the intervals at its rate, with --on-limit stop */
     struct bucket begins;  /* sessions */
     struct bucket streams; /* that it begins in them */
     struct listener_told said, events;
@@ -152,6 +162,13 @@ struct session {
     int64_t last_now; /* the tap's wall time in its last REPORT, and when that came */
     struct mono last_at;
     struct link_clock clock;
+    struct clock_model model; /* of the tap's clock */
+    struct {
+        struct mono of;        /* the exchange from which it is; {0}: none was given yet */
+        unsigned era;          /* of our own clock */
+        int64_t offset, bound; /* as frames last told it, … */
+        struct mono told;      /* … at that time */
+    } aligned;                 /* what the data thread corrects by */
 };
 
 struct half_list {
@@ -162,6 +179,7 @@ struct half_list {
 struct listener {
     struct loop *loop;
     struct listener_conf conf;
+    struct sink *output[FAN_SINKS]; /* in which points have ledgers; NULL: a free place */
     struct receiver *receiver[RECEIVER_THREADS];
     unsigned keys_of[RECEIVER_THREADS]; /* of each: those of sessions, and half-open ones */
     struct wake wake;
@@ -187,6 +205,8 @@ struct listener {
     bool point_used[POINT_COUNT + 1]; /* by index, from 1 on */
     struct listener_forgotten forgotten;
     unsigned hints, words;
+    unsigned era;          /* our own clock was set so often */
+    int64_t ahead;         /* our wall clock less our monotonic one, when it was last looked at */
     struct bucket devices; /* made for taps */
     unsigned untold; /* times that something was left out about a tap and is yet to be counted */
     struct allow_list allow; /* NOISE: the newest list, once the first was replaced */
@@ -258,6 +278,25 @@ void listener_follow(struct listener *s, struct key *k, const struct receiver_ev
 /* The tap repeats the time of a REPORT: was that sent to where it is now? `k`: its newest key, or
  * NULL. */
 void listener_proved(struct key *k, const struct link_report *r);
+
+/* clocks.c */
+/* The tap's REPORT tells of its clock. `now`: it has come. */
+void listener_clock_report(struct listener *s, struct session *ss, const struct link_report *r,
+                           struct mono now);
+/* Gives the data thread what is known of the tap's clock, where that is new. */
+void listener_clock_align(struct listener *s, struct session *ss);
+/* Has our own clock been set? */
+void listener_clock_tick(struct listener *s);
+/* The tap's clock now; false where it is not known. */
+bool listener_clock(const struct session *ss, struct clock_estimate *ret);
+
+/* figures.c */
+void listener_traffic(const struct peer *t, struct listener_traffic *ret);
+/* Notes the largest differences; to be called now and then. */
+void listener_traffic_note(struct peer *t);
+/* The newest event of the tap may be that of a step. */
+void listener_limit_note(struct peer *t);
+enum listener_state listener_state(const struct peer *t, struct mono now);
 
 /* peers.c */
 /* NULL: no more are remembered, or, with *ret_wait, its name is taken by a session of which it is

@@ -218,6 +218,7 @@ static void on_tick(struct loop *l, struct mono now, void *user)
     }
     s->hints = 0;
     listener_tell_tick(s, now);
+    listener_clock_tick(s);
     turn_cookies(s, now);
     tick_keys(s, now);
     for (unsigned i = 0; i < RECEIVER_SESSIONS; i++) {
@@ -229,8 +230,13 @@ static void on_tick(struct loop *l, struct mono now, void *user)
 
 static int start_receiver(struct listener *s, unsigned t, struct error *err)
 {
-    struct receiver_conf rc = {
-        .fd = s->conf.fd[t], .thread = t, .n_threads = s->conf.n_threads, .control = &s->wake};
+    struct receiver_conf rc = {.fd = s->conf.fd[t],
+                               .thread = t,
+                               .n_threads = s->conf.n_threads,
+                               .stages = s->conf.stages,
+                               .restage = s->conf.restage,
+                               .align = s->conf.align,
+                               .control = &s->wake};
     int r = fan_new(s->conf.outputs + (size_t)t * s->conf.n_outputs, s->conf.n_outputs, &rc.sink);
     return r < 0 ? error_sys(err, -r, "cannot start receiving")
                  : receiver_start(&rc, &s->receiver[t], err);
@@ -276,6 +282,22 @@ static int start(struct listener *s, struct error *err)
     return r;
 }
 
+int listener_output(struct listener *s, unsigned thread, unsigned place, struct sink *output,
+                    _Atomic unsigned *done)
+{
+    return receiver_output(s->receiver[thread], place, output, done);
+}
+
+int listener_stages(struct listener *s, const struct stage_list *stages)
+{
+    int r = 0;
+    for (unsigned t = 0; t < s->conf.n_threads; t++) {
+        int e = receiver_stages(s->receiver[t], stages);
+        r = e < 0 ? e : r;
+    }
+    return r;
+}
+
 int listener_new(struct loop *loop, const struct listener_conf *conf, struct listener **ret,
                  struct error *err)
 {
@@ -288,6 +310,9 @@ int listener_new(struct loop *loop, const struct listener_conf *conf, struct lis
     s->history.share = HISTORY_SHARE;
     s->loop = loop;
     s->conf = *conf;
+    for (unsigned i = 0; i < conf->n_outputs; i++) {
+        s->output[i] = conf->outputs[i];
+    }
     s->wake.fd = -1;
     s->io = (struct udp_io){.fd = conf->fd[0]};
     int r = start(s, err);

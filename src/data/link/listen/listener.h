@@ -10,6 +10,8 @@
 #include "data/fan.h"
 #include "data/link/handshake.h"
 #include "data/link/receive/receiver.h"
+#include "data/stage_list.h"
+#include "model/clock.h"
 
 struct listener;
 
@@ -36,8 +38,11 @@ struct listener_conf {
     struct handshake_conf handshake; /* borrowed strings and lists */
     const int *fd;                   /* a socket for each data thread (udp_bind); borrowed */
     unsigned n_threads;              /* in [1, RECEIVER_THREADS] */
+    const struct stage_list *stages; /* that frames pass; borrowed, and kept; NULL: none */
+    bool restage;                    /* they may be replaced later */
+    bool align;                      /* times of frames become those of our clock */
     struct sink *const *outputs;     /* those of each data thread, one after the other; borrowed */
-    unsigned n_outputs;              /* of one data thread */
+    unsigned n_outputs;              /* places of one data thread: NULL, where one is free */
     const struct listener_ops *ops;
     void *user;
 };
@@ -61,12 +66,46 @@ struct listener_allowed {
  * notice. `list` is taken (and left empty), and the one before is not used any more. */
 void listener_set_allow(struct listener *s, struct allow_list *list, struct listener_allowed *ret);
 
+/* Frames pass these stages from now on; the list outlives the listener. -EAGAIN, -ENOMEM: not in
+ * each data thread. */
+int listener_stages(struct listener *s, const struct stage_list *stages);
+
+/* The output in that place, which is free, or no longer is: its ledgers are those of the points
+ * from now on. NULL: there is none any more; no data thread has it by then. */
+void listener_place(struct listener *s, unsigned place, struct sink *output);
+/* Has one data thread give frames to its sink of the output in that place, NULL: to none. `done`
+ * counts up when that is so. -EAGAIN, -ENOMEM: it does not come to that. */
+int listener_output(struct listener *s, unsigned thread, unsigned place, struct sink *output,
+                    _Atomic unsigned *done);
+
 /* The counts of observation points that are not in the list any more, because others needed the
  * place: the sums still hold. */
 struct listener_past {
     uint64_t n; /* of points */
     struct ledger rx, reported, out[FAN_SINKS];
 };
+
+/* The traffic of a tap, sent and received, over all its interfaces and sessions. */
+struct listener_traffic {
+    uint64_t frames_sent, frames_received;            /* numbered by the tap, and given on here */
+    uint64_t bytes_sent, bytes_received;              /* of frames; sent: as its last REPORTs say */
+    uint64_t frames_missing, bytes_missing;           /* the difference: lost, or under way, … */
+    uint64_t frames_missing_most, bytes_missing_most; /* … and the largest that it was */
+    bool bytes_known;  /* the tap sent nothing before this collector knew it: bytes compare */
+    uint64_t restarts; /* of captures to which nothing came */
+};
+
+enum listener_state {
+    LISTENER_SILENT, /* nothing is heard of it, and it did not say that it ends */
+    LISTENER_UP,
+    LISTENER_LIMITED, /* it has stopped: more was to be sent than its limit allows */
+    LISTENER_IDLE,    /* it has stopped: nothing came to its interfaces */
+    LISTENER_REVOKED, /* it is not on the list any more, or is another there */
+    LISTENER_ENDED,   /* by itself, in order */
+};
+
+/* "stopped-by-limit" */
+const char *listener_state_word(enum listener_state state);
 
 /* One tap, live or gone, for people and programs. */
 struct listener_peer {
@@ -83,6 +122,14 @@ struct listener_peer {
     unsigned unclosed;
     unsigned refused;                /* interfaces that it announces and that are not taken */
     int64_t rtt_ns, clock_offset_ns; /* the tap's wall clock minus ours; valid with rtt_ns > 0 */
+    enum listener_state state;
+    struct listener_traffic traffic;
+    const char *rung;  /* the step of its limit, by its events; "": it told of none */
+    uint64_t breaches; /* intervals at its rate, by its events (--on-limit stop) */
+    bool has_clock;    /* the tap is live and its clock is known: */
+    struct clock_estimate clock;
+    bool aligned;         /* times of its frames are corrected by then */
+    unsigned clock_jumps; /* how often it was set, or the like */
     struct point *const *points;
     unsigned n_points;
     const struct listener_device *device;

@@ -76,9 +76,12 @@ void listener_send_control(struct listener *s, struct key *k, const struct link_
 void listener_send_report(struct listener *s, struct session *ss)
 {
     struct link_control ctl = {.type = LINK_REPORT};
-    ctl.report = (struct link_report){.now = wall_now().ns, .echo = ss->last_now};
-    ctl.report.echo_age = ss->last_now ? (uint64_t)mono_diff(mono_now(), ss->last_at) : 0;
-    link_clock_sent(&ss->clock, ctl.report.now, mono_now());
+    const struct time_pair t = time_pair();
+    const struct mono now = t.mono;
+    ctl.report = (struct link_report){.now = t.wall.ns, .echo = ss->last_now};
+    ctl.report.echo_age = ss->last_now ? (uint64_t)mono_diff(now, ss->last_at) : 0;
+    ctl.report.steady = t.apart <= TIME_PAIR_NS ? now.ns : 0;
+    link_clock_sent(&ss->clock, ctl.report.now, now);
     link_proof_told(&ss->key->proof, ctl.report.now);
     for (unsigned i = 0; i < ss->n_streams; i++) {
         struct link_report_stream *rs = &ctl.report.stream[ctl.report.count++];

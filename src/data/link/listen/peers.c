@@ -37,8 +37,8 @@ static bool settled(const struct listener *s, const struct point *p)
     if (ledger_sum(&p->ledger, NULL, LEDGER_LINK_RX).in_flight != 0) {
         return false;
     }
-    for (unsigned k = 0; k < s->conf.n_outputs; k++) {
-        const struct ledger *l = point_output(p, s->conf.outputs[k]);
+    for (unsigned k = 0; k < FAN_SINKS; k++) {
+        const struct ledger *l = point_output(p, s->output[k]);
         if (l && ledger_sum(l, NULL, LEDGER_SINK).in_flight != 0) {
             return false;
         }
@@ -69,8 +69,8 @@ static bool forget_point(struct listener *s, struct peer *t, unsigned at)
     t->past->n++;
     add_up(&t->past->rx, &p->ledger);
     add_up(&t->past->reported, &p->reported);
-    for (unsigned k = 0; k < s->conf.n_outputs; k++) {
-        add_up(&t->past->out[k], point_output(p, s->conf.outputs[k]));
+    for (unsigned k = 0; k < FAN_SINKS; k++) {
+        add_up(&t->past->out[k], point_output(p, s->output[k]));
     }
     s->point_used[p->index] = false;
     s->n_points--;
@@ -96,7 +96,7 @@ static bool forget_tap(struct listener *s, unsigned at)
         f->past.n += t->past->n;
         add_up(&f->past.rx, &t->past->rx);
         add_up(&f->past.reported, &t->past->reported);
-        for (unsigned k = 0; k < s->conf.n_outputs; k++) {
+        for (unsigned k = 0; k < FAN_SINKS; k++) {
             add_up(&f->past.out[k], &t->past->out[k]);
         }
     }
@@ -355,12 +355,19 @@ void listener_each(const struct listener *s, listener_peer_fn *fn, void *user)
             .refused = t->session ? t->session->n_refused : 0,
             .rtt_ns = t->rtt_ns,
             .clock_offset_ns = t->clock_offset_ns,
+            .clock_jumps = t->clock_jumps,
             .points = t->point,
             .n_points = t->n_points,
             .device = &t->device,
             .history = &t->history,
             .past = t->past,
         };
+        view.aligned = t->session && t->session->aligned.of.ns != 0;
+        view.state = listener_state(t, now);
+        view.rung = t->rung;
+        view.breaches = t->breaches;
+        listener_traffic(t, &view.traffic);
+        view.has_clock = t->session && listener_clock(t->session, &view.clock);
         udp_addr_text(&t->last_addr, view.address);
         fn(user, &view);
     }
@@ -371,6 +378,19 @@ void listener_each_device(struct listener *s, listener_device_fn *fn, void *user
     for (unsigned i = 0; i < s->n_peers; i++) {
         if (s->peer[i]->device.fd >= 0) {
             fn(user, s->peer[i]->name, &s->peer[i]->device);
+        }
+    }
+}
+
+/* A place's sums are those of the output that has it. */
+void listener_place(struct listener *s, unsigned place, struct sink *output)
+{
+    static const struct ledger zeros;
+    s->output[place] = output;
+    ledger_copy(&s->forgotten.past.out[place], &zeros);
+    for (unsigned i = 0; i < s->n_peers; i++) {
+        if (s->peer[i]->past) {
+            ledger_copy(&s->peer[i]->past->out[place], &zeros);
         }
     }
 }

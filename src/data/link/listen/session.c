@@ -41,6 +41,7 @@ void listener_session_closed(struct listener *s, uint32_t id)
     }
     struct peer *t = ss->peer;
     t->unclosed += ss->wants_ack ? 0 : 1;
+    listener_traffic_note(t);
     listener_tell_event(s, t, HISTORY_SESSION_OVER,
                         ss->wants_ack ? "session closed by the tap"
                                       : "session ended without the tap's last word");
@@ -85,11 +86,13 @@ static struct session *session_make(struct listener *s, struct key *k, const str
     ss->thread = k->index % s->conf.n_threads;
     ss->peer = t;
     ss->entry = k->handshake.entry;
+    ss->aligned.era = s->era;
     listener_session_add(s, ss);
     /* not all at once, where all came at once */
     ss->next_report = mono_add_ms(mono_now(), 1000 + ss->id % LISTENER_SPREAD * LISTENER_TICK_MS);
     (void)bucket_take(&t->begins, LISTENER_BEGINS, LISTENER_BEGINS_BURST, mono_now());
     t->session = ss;
+    t->end = LISTENER_SILENT;
     t->sessions++;
     t->since = mono_now();
     t->cipher = aead_alg_name(k->alg);
@@ -183,9 +186,11 @@ static void on_info(struct listener *s, struct key *k, const struct link_info *i
         }
         return;
     }
-    listener_send_control(s, k,
-                          &(struct link_control){.type = LINK_INFO_ACK,
-                                                 .ack = {.resumed = k->proven, .probes = true}});
+    listener_send_control(
+        s, k,
+        &(struct link_control){
+            .type = LINK_INFO_ACK,
+            .ack = {.resumed = k->proven, .probes = true, .weights = true, .extensions = true}});
 }
 
 void listener_info_waits(struct listener *s, struct key *k)
@@ -364,6 +369,7 @@ static void on_report(struct listener *s, struct session *ss, const struct link_
     ss->last_now = r->now;
     ss->last_at = now;
     (void)link_clock(&ss->clock, r, wall_now().ns, now, &t->rtt_ns, &t->clock_offset_ns);
+    listener_clock_report(s, ss, r, now);
     for (unsigned i = 0; i < r->count; i++) {
         const struct link_report_stream *rs = &r->stream[i];
         unsigned at = stream_at(ss, rs->stream);
@@ -434,16 +440,36 @@ static void on_tap_event(struct listener *s, struct key *k, struct peer *t,
     const struct history_event head = {.number = e->number, .at = {e->at}, .kind = e->kind};
     if (t->life != e->life) {
         t->life = e->life;
+        t->rung[0] = '\0';
+        t->breaches = 0;
         history_restart(&t->history);
     }
-    (void)history_take(&t->history, &head, e->subject.p, e->subject.len, e->words.p, e->words.len);
+    if (history_take(&t->history, &head, e->subject.p, e->subject.len, e->words.p, e->words.len)) {
+        listener_limit_note(t);
+    }
     struct link_control known = {.type = LINK_EVENT};
     known.event = (struct link_event){.life = t->life, .number = t->history.last};
     known.event.subject.p = known.event.words.p = "";
     listener_send_control(s, k, &known);
 }
 
-static void on_close(struct listener *s, struct session *ss)
+/* A tap that ends by itself says why. */
+static void tell_close(struct listener *s, struct peer *t, uint8_t reason)
+{
+    const char *why = reason == LINK_CLOSE_LIMIT ? "more was to be sent than its limit allows"
+                      : reason == LINK_CLOSE_IDLE
+                          ? "nothing comes to its interfaces any more (--max-idle)"
+                          : NULL;
+    listener_tell(s, t, why != NULL, ": session closed by the tap%s%s",
+                  why ? ", which has stopped: " : "", why ? why : "");
+    if (why) {
+        char words[HISTORY_WORDS + 1];
+        snprintf(words, sizeof(words), "the tap has stopped: %s", why);
+        listener_tell_event(s, t, HISTORY_TAP_STOPPED, words);
+    }
+}
+
+static void on_close(struct listener *s, struct session *ss, uint8_t reason)
 {
     for (unsigned i = 0; i < ss->n_streams; i++) {
         if (!ss->final[i]) {
@@ -451,7 +477,10 @@ static void on_close(struct listener *s, struct session *ss)
         }
     }
     if (!ss->closing) {
-        listener_tell(s, ss->peer, false, ": session closed by the tap");
+        tell_close(s, ss->peer, reason);
+        ss->peer->end = reason == LINK_CLOSE_LIMIT  ? LISTENER_LIMITED
+                        : reason == LINK_CLOSE_IDLE ? LISTENER_IDLE
+                                                    : LISTENER_ENDED;
     }
     ss->wants_ack = true;
     listener_session_end(s, ss);
@@ -497,7 +526,7 @@ void listener_control(struct listener *s, const struct receiver_event *e)
         on_tap_event(s, k, ss->peer, &c.event);
         break;
     case LINK_CLOSE:
-        on_close(s, ss);
+        on_close(s, ss, c.reason);
         break;
     default: /* nothing else is for a collector */
         break;
@@ -510,12 +539,14 @@ void listener_session_tick(struct listener *s, struct session *ss, struct mono n
         listener_session_end(s, ss);
         return;
     }
+    listener_clock_align(s, ss);
     if (mono_due(now, mono_add_ms(ss->heard, LISTENER_GONE_MS))) {
         listener_tell(s, ss->peer, true, ": not heard for %d s, its session is closed",
                       LISTENER_GONE_MS / 1000);
         listener_session_end(s, ss);
     } else if (mono_due(now, ss->next_report)) {
         ss->next_report = mono_add_ms(now, LISTENER_REPORT_MS);
+        listener_traffic_note(ss->peer);
         listener_send_report(s, ss);
     }
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/fan.h"
 #include "data/link/receive/impl.h"
 #include "sys/crypto/kdf.h"
 
@@ -19,8 +20,13 @@ struct command {
     int device;
     struct receiver_report report;
     struct udp_addr from;
+    const struct stage_list *stages;
+    unsigned place;
+    struct sink *output;
+    _Atomic unsigned *done;
     union {
         struct cookie_jar cookies;
+        struct align align;
         uint8_t tag[CPACE_TAG_LEN];
     };
 };
@@ -79,6 +85,31 @@ static void stream_end(void *r, void *arg)
     rx_stream_end(r, c->session, c->stream, c->keep);
 }
 
+static void set_align(void *r, void *arg)
+{
+    const struct command *c = arg;
+    rx_align(r, c->session, &c->align);
+}
+
+/* Frames that came before go through the stages of before. */
+static void set_stages(void *r, void *arg)
+{
+    struct receiver *of = r;
+    rx_deliver(of);
+    (void)pipeline_restage(&of->pipeline, STAGE_AT_COLLECTOR,
+                           ((const struct command *)arg)->stages); /* -ENOMEM: those before stay */
+}
+
+/* So do frames that came before. */
+static void set_output(void *r, void *arg)
+{
+    struct receiver *of = r;
+    const struct command *c = arg;
+    rx_deliver(of);
+    fan_set(of->pipeline.sink, c->place, c->output);
+    atomic_fetch_add_explicit(c->done, 1, memory_order_release);
+}
+
 static void session_close(void *r, void *arg)
 {
     rx_session_close(r, ((const struct command *)arg)->session);
@@ -103,6 +134,18 @@ static int command(struct receiver *r, void (*fn)(void *r, void *arg), const str
     }
     *c = *from;
     return thread_post(r->thread, fn, c, command_free);
+}
+
+int receiver_stages(struct receiver *r, const struct stage_list *stages)
+{
+    const struct command c = {.stages = stages};
+    return command(r, set_stages, &c);
+}
+
+int receiver_output(struct receiver *r, unsigned place, struct sink *output, _Atomic unsigned *done)
+{
+    const struct command c = {.place = place, .output = output, .done = done};
+    return command(r, set_output, &c);
 }
 
 int receiver_cookies(struct receiver *r, const struct cookie_jar *jar)
@@ -167,6 +210,11 @@ int receiver_stream_end(struct receiver *r, uint32_t session, uint16_t stream, b
 {
     return command(r, stream_end,
                    &(struct command){.session = session, .stream = stream, .keep = keep});
+}
+
+int receiver_align(struct receiver *r, uint32_t session, const struct align *to)
+{
+    return command(r, set_align, &(struct command){.session = session, .align = *to});
 }
 
 int receiver_close(struct receiver *r, uint32_t session)

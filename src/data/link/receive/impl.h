@@ -43,6 +43,8 @@ struct rx_session {
     struct rx_key *keys;   /* bound to it */
     struct bucket control; /* records of stream 0 that are passed on, under whichever key */
     struct reasm_room room;
+    bool aligned; /* what is known of the tap's clock: */
+    struct align align;
 };
 
 struct rx_key {
@@ -79,8 +81,9 @@ struct receiver {
     struct udp_io io;
     struct udp_packet packet[RECEIVER_PACKETS];
     uint8_t *buffers;
-    struct ledger *ledger[POINT_MAX]; /* of the points that the sink has, by index */
-    struct ledger nobodys;            /* of frames of other points: there are none */
+    struct ledger *ledger[POINT_MAX];     /* of the points that the sink has, by index */
+    struct align_point *align[POINT_MAX]; /* the same, with receiver_conf.align */
+    struct ledger nobodys;                /* of frames of other points: there are none */
     struct batch_out out;      /* of the streams: the pipeline's, which rx_deliver goes through */
     struct mono now, asked;    /* after and before the socket was last read */
     struct mono tick;          /* when a stream wants its tick; {0}: none does */
@@ -129,6 +132,7 @@ void rx_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint16_t 
                 struct point *point, int device);
 void rx_report(struct receiver *r, uint32_t session, uint16_t stream,
                const struct receiver_report *said);
+void rx_align(struct receiver *r, uint32_t session, const struct align *to);
 void rx_stream_end(struct receiver *r, uint32_t session, uint16_t stream, bool keep);
 /* Ends the session, if there is such a one, closes its books, and tells the control thread. */
 void rx_session_close(struct receiver *r, uint32_t id);

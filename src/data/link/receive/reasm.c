@@ -263,10 +263,12 @@ static void give(struct reasm *r, const struct link_frame *f, const uint8_t *bod
     to->datalen = to->caplen = f->caplen;
     to->origlen = f->origlen;
     to->lost = r->lost_before;
+    to->more = f->weight - 1;
     to->ts_ns = f->ts_ns;
     to->point = point ? point : r->point;
     to->dir = f->dir;
-    to->ins_len = 0;
+    to->rung = link_frame_rung(f);
+    to->clock = to->ins_len = 0;
     to->ins_off = 0;
     to->gso_type = to->vnet_flags = 0;
     r->lost_before = 0;

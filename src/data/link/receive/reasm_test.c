@@ -29,7 +29,7 @@ struct tap {
     struct batch batch;
     struct batch_out out;
     struct mono now;
-    uint64_t got;
+    uint64_t got, stands_for;
     unsigned n;
     struct reasm *reasm[STREAMS];
 };
@@ -38,6 +38,9 @@ static void deliver(struct batch_out *o)
 {
     struct tap *t = CONTAINER_OF(o, struct tap, out);
     t->got += t->batch.n;
+    for (uint32_t i = 0; i < t->batch.n; i++) {
+        t->stands_for += t->batch.f[i].more + 1;
+    }
     t->batch.n = 0;
 }
 
@@ -380,8 +383,8 @@ static void nonsense_between(void **state)
     end(&t);
 }
 
-/* Headers with a weight and an extension, cut at each of their bytes: what they say is not used,
- * and their frames are. */
+/* Headers with a weight and an extension, cut at each of their bytes: the weight is the frame's,
+ * the extension is passed over. */
 static void headers_are_cut_anywhere(void **state)
 {
     (void)state;
@@ -405,6 +408,7 @@ static void headers_are_cut_anywhere(void **state)
         small(&t, 0, 2, 1);
         finish(&t);
         assert_int_equal(t.got, 2);
+        assert_int_equal(t.stands_for, 7 + 1);
         assert_int_equal(count(&t, LEDGER_RX_MALFORMED), 0);
         end(&t);
     }

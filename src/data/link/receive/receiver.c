@@ -379,8 +379,11 @@ int receiver_start(const struct receiver_conf *conf, struct receiver **ret, stru
             (struct udp_packet){.data = r->buffers + (size_t)i * UDP_BUFFER, .size = UDP_BUFFER};
     }
     if (e == 0) {
-        e = pipeline_init(&r->pipeline, STAGE_AT_COLLECTOR, &(struct stage_conf){0},
-                          &(struct pass){r->now, r->ledger, POINT_MAX, &r->nobodys, tell_stage, r});
+        e = pipeline_init(
+            &r->pipeline, STAGE_AT_COLLECTOR,
+            &(struct stage_conf){
+                .list = conf->stages, .restage = conf->restage, .align = conf->align},
+            &(struct pass){r->now, r->ledger, POINT_MAX, &r->nobodys, tell_stage, r, r->align});
     }
     if (e == 0) {
         e = start_thread(r);

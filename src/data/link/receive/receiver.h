@@ -11,6 +11,7 @@
 #include "data/link/cookie.h"
 #include "data/point.h"
 #include "data/sink.h"
+#include "data/stage_list.h"
 #include "sys/crypto/aead.h"
 #include "sys/crypto/cpace.h"
 #include "sys/loop.h"
@@ -75,10 +76,13 @@ struct receiver_report {
 struct receiver;
 
 struct receiver_conf {
-    int fd;                     /* borrowed */
-    unsigned thread, n_threads; /* its number, for its name; of how many */
-    struct sink *sink;          /* where frames go; taken over, also on failure */
-    const struct wake *control; /* signalled when there are events */
+    int fd;                          /* borrowed */
+    unsigned thread, n_threads;      /* its number, for its name; of how many */
+    const struct stage_list *stages; /* that frames pass; borrowed, and kept; NULL: none */
+    bool restage;                    /* they may be replaced later */
+    bool align;                      /* times become those of our clock, by receiver_align */
+    struct sink *sink;               /* where frames go; taken over, also on failure */
+    const struct wake *control;      /* signalled when there are events */
 };
 
 int receiver_start(const struct receiver_conf *conf, struct receiver **ret, struct error *err);
@@ -93,6 +97,12 @@ void receiver_figures(const struct receiver *r, struct receiver_figures *add);
 /* Commands, carried out in order. -EAGAIN when the thread has not kept up, -ENOMEM; what is passed
  * belongs to the thread, also on failure. */
 
+/* Frames pass these stages from now on; the list outlives the receiver. */
+int receiver_stages(struct receiver *r, const struct stage_list *stages);
+/* Frames go to this output in that place of the fan (data/fan.h), NULL: to none. `done` counts up
+ * when that is so. */
+int receiver_output(struct receiver *r, unsigned place, struct sink *output,
+                    _Atomic unsigned *done);
 /* Cookies are good that one of these secrets has made. */
 int receiver_cookies(struct receiver *r, const struct cookie_jar *jar);
 /* A handshake is under way: its CONFIRM comes from there and has this tag. The slot must be free.
@@ -113,6 +123,8 @@ int receiver_sub_add(struct receiver *r, uint32_t session, uint16_t stream, uint
                      struct point *point, int device);
 int receiver_report(struct receiver *r, uint32_t session, uint16_t stream,
                     const struct receiver_report *report);
+/* The clock of the session's tap is so from now on. */
+int receiver_align(struct receiver *r, uint32_t session, const struct align *to);
 /* The stream is over: what was announced and did not come is lost. RECEIVER_ENDED follows. `keep`:
  * frames of another stream still come under its point. */
 int receiver_stream_end(struct receiver *r, uint32_t session, uint16_t stream, bool keep);

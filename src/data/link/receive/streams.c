@@ -15,6 +15,7 @@
 void rx_deliver(struct receiver *r)
 {
     if (r->pipeline.batch.n > 0) {
+        r->pipeline.pass.now = r->now; /* all of it has come by then */
         r->pipeline.out.push(&r->pipeline.out);
     }
     for (unsigned i = 0; i < r->n_touched; i++) {
@@ -201,6 +202,10 @@ static void add_point(struct receiver *r, struct rx_session *s, struct point *p,
     };
     s->point[s->n_points++] = p;
     r->ledger[p->index] = &p->ledger;
+    r->align[p->index] = r->conf.align ? &p->align : NULL;
+    if (r->conf.align && s->aligned) {
+        align_point_set(&p->align, &s->align);
+    }
     (void)sink->ops->point_add(sink, &offer, NULL);
     atomic_store_explicit(&p->in_outputs, true, memory_order_release);
 }
@@ -258,6 +263,21 @@ void rx_report(struct receiver *r, uint32_t session, uint16_t stream,
     }
 }
 
+/* Frames that came before have what was known before. */
+void rx_align(struct receiver *r, uint32_t session, const struct align *to)
+{
+    struct rx_session *s = session_of(r, session);
+    if (!s) {
+        return;
+    }
+    rx_deliver(r);
+    s->aligned = true;
+    s->align = *to;
+    for (unsigned i = 0; i < s->n_points; i++) {
+        align_point_set(&s->point[i]->align, to);
+    }
+}
+
 static void remove_point(struct receiver *r, const struct point *point)
 {
     struct sink *sink = r->pipeline.sink;
@@ -267,6 +287,7 @@ static void remove_point(struct receiver *r, const struct point *point)
     sink->ops->point_stats(sink, point->index, &all);
     sink->ops->point_remove(sink, point->index);
     r->ledger[point->index] = NULL;
+    r->align[point->index] = NULL;
 }
 
 static void forget_point(struct receiver *r, struct rx_session *s, const struct point *point)

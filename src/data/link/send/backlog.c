@@ -31,8 +31,8 @@ struct chunk {
 /* The head that stands before each frame's bytes. */
 struct entry {
     int64_t ts_ns;
-    uint32_t len, origlen, point;
-    uint8_t dir;
+    uint32_t len, origlen, point, more;
+    uint8_t dir, rung;
 };
 
 struct backlog {
@@ -248,7 +248,7 @@ static uint8_t *bytes_of(struct chunk *c)
 
 uint64_t backlog_put(struct backlog *b, const struct frame *f)
 {
-    const struct entry e = {f->ts_ns, f->caplen, f->origlen, f->point, f->dir};
+    const struct entry e = {f->ts_ns, f->caplen, f->origlen, f->point, f->more, f->dir, f->rung};
     uint64_t dropped = backlog_yield(b);
     uint32_t need = (uint32_t)sizeof(e) + f->caplen;
     if (!b->tail || b->tail->size - b->tail->end < need) {
@@ -283,7 +283,9 @@ const struct frame *backlog_front(struct backlog *b)
                               .origlen = e.origlen,
                               .ts_ns = e.ts_ns,
                               .point = e.point,
-                              .dir = e.dir};
+                              .more = e.more,
+                              .dir = e.dir,
+                              .rung = e.rung};
     return &b->front;
 }
 
@@ -349,4 +351,9 @@ uint64_t backlog_frames(const struct backlog *b)
 uint64_t backlog_bytes(const struct backlog *b)
 {
     return b->bytes;
+}
+
+uint64_t backlog_share(const struct backlog *b)
+{
+    return share(b->pool);
 }

@@ -63,3 +63,5 @@ bool backlog_empty(const struct backlog *b);
 uint64_t backlog_frames(const struct backlog *b);
 /* Of the frames, without what it takes to keep them. */
 uint64_t backlog_bytes(const struct backlog *b);
+/* The bytes of the budget that are this one's where all want theirs. */
+uint64_t backlog_share(const struct backlog *b);

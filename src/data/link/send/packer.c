@@ -15,9 +15,9 @@ struct packer {
     uint16_t stream;
     struct packer_out out;
     struct packer_key key;
-    uint32_t size;    /* of a datagram */
-    uint32_t tag_len; /* of the key's cipher */
-    uint32_t max_segments;
+    uint32_t size;               /* of a datagram */
+    uint32_t tag_len;            /* of the key's cipher */
+    uint32_t max_segments, most; /* side by side; at most that, as the owner wants it */
     /* The segment being filled: at buf + sealed * size. */
     uint32_t pos, end; /* next byte of its payload and where that ends, from its start */
     struct link_segment seg;
@@ -34,6 +34,12 @@ static void segment_begin(struct packer *p)
     p->seg = (struct link_segment){.first = LINK_NO_FRAME, .frame_no = p->frame_no};
 }
 
+static void set_max(struct packer *p)
+{
+    p->max_segments =
+        MIN(MIN((uint32_t)PACKER_BYTES / p->size, (uint32_t)PACKER_SEGMENTS), MAX(p->most, 1U));
+}
+
 struct packer *packer_new(uint16_t stream, const struct packer_out *out)
 {
     struct packer *p = calloc(1, sizeof(*p));
@@ -41,7 +47,8 @@ struct packer *packer_new(uint16_t stream, const struct packer_out *out)
         p->stream = stream;
         p->out = *out;
         p->size = LINK_DATAGRAM_MIN;
-        p->max_segments = MIN(PACKER_BYTES / p->size, PACKER_SEGMENTS);
+        p->most = PACKER_SEGMENTS;
+        set_max(p);
         segment_begin(p);
     }
     return p;
@@ -100,6 +107,25 @@ void packer_flush(struct packer *p)
     }
 }
 
+void packer_push(struct packer *p)
+{
+    if (p->sealed > 0) { /* the segment being filled comes to where the first of them was */
+        uint32_t at = p->sealed * p->size;
+        send_sealed(p, p->size);
+        memmove(p->buf, p->buf + at, p->pos);
+    }
+}
+
+unsigned packer_full(const struct packer *p)
+{
+    return p->sealed;
+}
+
+bool packer_has_rest(const struct packer *p)
+{
+    return p->pos > HEADERS;
+}
+
 static void use_key(struct packer *p, const struct packer_key *key)
 {
     p->key = *key;
@@ -127,8 +153,17 @@ void packer_set_size(struct packer *p, uint32_t datagram)
         packer_flush(p);
     }
     p->size = MAX(LINK_DATAGRAM_MIN, MIN(datagram, (uint32_t)LINK_DATAGRAM_MAX));
-    p->max_segments = MIN(PACKER_BYTES / p->size, PACKER_SEGMENTS);
+    set_max(p);
     segment_begin(p);
+}
+
+void packer_set_most(struct packer *p, unsigned datagrams)
+{
+    p->most = datagrams;
+    if (p->key.aead && p->sealed >= MAX(p->most, 1U)) {
+        packer_push(p);
+    }
+    set_max(p);
 }
 
 /* Room for the next bytes of the stream: at most `want`, at least 1. */
@@ -151,7 +186,13 @@ void packer_frame(struct packer *p, const struct frame *f)
                            .ts_ns = f->ts_ns,
                            .dir = f->dir,
                            .has_port = f->point != 0,
-                           .port = (uint16_t)f->point};
+                           .port = (uint16_t)f->point,
+                           .weight = p->key.weights ? f->more + 1 : 1};
+    const uint8_t ext[] = {LINK_EXT_RUNG, 1, f->rung};
+    if (f->rung && p->key.extensions) {
+        h.ext = ext;
+        h.ext_len = sizeof(ext);
+    }
     if (p->pos == p->end) {
         segment_seal(p); /* so that the frame is said to start where it does */
     }

@@ -28,6 +28,8 @@ struct packer_out {
 struct packer_key {
     struct aead *aead; /* used, not owned: must outlive its use here */
     uint32_t receiver; /* the collector's index of this key */
+    bool weights;      /* frames are sent with them, … */
+    bool extensions;   /* … and with these, where they have something to say */
 };
 
 struct packer_stats {
@@ -48,9 +50,17 @@ void packer_rekey(struct packer *p, const struct packer_key *key);
 /* Size of a datagram (UDP payload) in [LINK_DATAGRAM_MIN, LINK_DATAGRAM_MAX]; flushes first. */
 void packer_set_size(struct packer *p, uint32_t datagram);
 
+/* So many datagrams are sent at once, at most, from now on; flushes first where it is less. */
+void packer_set_most(struct packer *p, unsigned datagrams);
+
 /* Copies the frame in; sends when enough has come together. */
 void packer_frame(struct packer *p, const struct frame *f);
 /* Sends what is there, the last datagram as short as it comes. */
 void packer_flush(struct packer *p);
+/* Sends the full datagrams only. */
+void packer_push(struct packer *p);
+/* The full datagrams that have not been sent, and whether there is anything else. */
+unsigned packer_full(const struct packer *p);
+bool packer_has_rest(const struct packer *p);
 
 struct packer_stats packer_stats(const struct packer *p);

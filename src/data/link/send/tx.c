@@ -2,10 +2,12 @@
 #include "data/link/send/tx.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "data/link/send/packer.h"
+#include "data/link/send/unsent.h"
 #include "model/pace.h"
 #include "proto/link.h"
 #include "sys/udp.h"
@@ -18,14 +20,8 @@ enum {
     TX_STEP_MS = 2,       /* between two steps of that */
     TX_STUCK_MS = 10,     /* between two tries of what the system does not take */
     TX_NARROW = 1232,     /* where the device has become too narrow: what nearly all carry */
-};
-
-/* Sealed datagrams that the system did not take. They have their numbers and keep them: the same
- * bytes are sent again, under the key that they were sealed with. */
-struct unsent {
-    size_t at, len; /* bytes of `data` sent, and in all; at == len: none */
-    uint32_t datagram;
-    uint8_t data[PACKER_BYTES];
+    TX_END_MS = 1000,     /* with a rate, at the end, for what is sealed */
+    TX_UNSENT = PACKER_BYTES + (640 << 10), /* with a rate: the longest frame there is, and more */
 };
 
 struct link_tx {
@@ -33,16 +29,27 @@ struct link_tx {
     struct packer *packer;
     struct ledger *ledger;
     struct link_sender_key key; /* aead NULL: no session */
-    uint32_t size; /* of a datagram, as the packer has it: key.datagram sooner or later */
-    bool direct;   /* frames are sent as they come; follows from what is below */
+    uint32_t size;    /* of a datagram, as the packer has it: key.datagram sooner or later */
+    uint32_t headers; /* IP's and UDP's, of each */
+    bool direct;      /* frames are sent as they come; follows from what is below */
     bool held;
-    bool stuck;              /* the socket was full for TX_WAIT_MS; with a backlog: see `unsent` */
+    bool stuck; /* the socket was full for TX_WAIT_MS, or did not take what is in `unsent` */
+    bool out;   /* frames wait, or waited just now, for more than the rate */
+    bool keeps; /* frames without a session wait too */
     struct backlog *backlog; /* NULL: none */
+    struct unsent *unsent;   /* NULL: none */
     struct pace pace;
     struct packer_stats counted;
     uint64_t abandoned; /* datagrams of `unsent` that were given up */
     struct udp_io io;
-    struct unsent unsent;
+    /* With a rate. */
+    struct budget *budget; /* NULL: none */
+    struct budget_seat seat;
+    struct limit_view view;
+    unsigned may;      /* full datagrams that may leave now, as far as is known */
+    int wait_ms;       /* for more of them */
+    int64_t sealed_ns; /* when what is in `unsent` came there; wall time */
+    uint64_t told[2];  /* what was last published */
 };
 
 static struct link_tx *of(struct sink *s)
@@ -50,30 +57,34 @@ static struct link_tx *of(struct sink *s)
     return (struct link_tx *)s;
 }
 
+/* Are there frames or datagrams that wait? What the packer has begun does not count. */
+static bool has_waiting(const struct link_tx *t)
+{
+    return !unsent_empty(t->unsent) || !backlog_empty(t->backlog);
+}
+
 /* Decides anew whether frames have to wait. */
 static void update(struct link_tx *t)
 {
-    bool was = t->direct;
-    t->direct =
-        t->key.aead && (!t->backlog || (!t->held && !t->stuck && backlog_empty(t->backlog)));
-    if (was && !t->direct) {
+    if (!t->backlog) {
+        t->direct = t->key.aead;
+        return;
+    }
+    bool was = t->out, now = !t->key.aead || t->held || t->stuck;
+    /* Behind an outage, what waits leaves at its own pace until it is no more than may wait for the
+     * rate. */
+    bool calm = !has_waiting(t) || (t->budget && t->view.waiting <= t->view.room);
+    t->out = now || (t->out && !calm);
+    t->view.out = now && t->keeps;
+    if (t->out && !was) {
         pace_begin(&t->pace, packer_stats(t->packer).frames, mono_now());
     }
+    t->direct = t->key.aead && !now && !has_waiting(t);
 }
 
 static unsigned datagrams(size_t bytes, uint32_t datagram)
 {
     return (unsigned)((bytes + datagram - 1) / datagram);
-}
-
-static void keep_unsent(struct link_tx *t, const uint8_t *data, size_t len, uint32_t datagram)
-{
-    memcpy(t->unsent.data, data, len);
-    t->unsent.at = 0;
-    t->unsent.len = len;
-    t->unsent.datagram = datagram;
-    t->stuck = true;
-    update(t);
 }
 
 /* A path that is too narrow for a datagram stays so; every other refusal may pass. */
@@ -82,56 +93,104 @@ static bool may_pass(int error)
     return error != -EMSGSIZE;
 }
 
+/* ---- sending ---- */
+
+static uint64_t on_wire(const struct link_tx *t, size_t len, uint32_t datagram)
+{
+    return len + (uint64_t)datagrams(len, datagram) * t->headers;
+}
+
+/* As udp_send_segments, within the rate: -EDQUOT where that lets no more pass now. */
+static int transmit(struct link_tx *t, const uint8_t *data, size_t len, uint32_t datagram, int wait,
+                    size_t *ret_sent)
+{
+    if (!t->budget) {
+        return udp_send_segments(&t->io, NULL, NULL, data, len, datagram, wait, ret_sent);
+    }
+    int r = 0;
+    *ret_sent = 0;
+    while (*ret_sent < len && r == 0) {
+        uint32_t whole = datagram + t->headers;
+        unsigned n = budget_take(t->budget, &t->seat, whole, datagrams(len - *ret_sent, datagram),
+                                 &t->wait_ms);
+        if (n == 0) {
+            t->may = 0;
+            return -EDQUOT;
+        }
+        size_t part = MIN((size_t)n * datagram, len - *ret_sent), sent = 0;
+        r = udp_send_segments(&t->io, NULL, NULL, data + *ret_sent, part, datagram, wait, &sent);
+        budget_left(t->budget, &t->seat, (uint64_t)n * whole, on_wire(t, sent, datagram));
+        t->view.left += on_wire(t, sent, datagram);
+        t->may -= MIN(t->may, n);
+        *ret_sent += sent;
+    }
+    return r;
+}
+
+/* Keeps what was not sent; false where there is no room. */
+static bool keep_unsent(struct link_tx *t, const uint8_t *data, size_t len, uint32_t datagram)
+{
+    if (t->budget && unsent_empty(t->unsent)) {
+        t->sealed_ns = wall_now().ns;
+    }
+    bool kept = unsent_put(t->unsent, data, len, datagram);
+    update(t);
+    return kept;
+}
+
 static unsigned tx_send(void *user, const uint8_t *data, size_t len, uint32_t datagram)
 {
     struct link_tx *t = user;
     size_t sent = 0;
-    int wait = !t->direct ? TX_DRAIN_WAIT_MS : TX_WAIT_MS;
-    if (t->stuck) {
-        if (t->backlog) {
-            return datagrams(len, datagram); /* behind others that wait there is no room */
-        }
-        wait = 0;
+    if (t->unsent && !unsent_empty(t->unsent)) { /* behind others */
+        return keep_unsent(t, data, len, datagram) ? 0 : datagrams(len, datagram);
     }
-    int r = udp_send_segments(&t->io, NULL, NULL, data, len, datagram, wait, &sent);
+    int wait = t->stuck ? 0 : !t->direct ? TX_DRAIN_WAIT_MS : TX_WAIT_MS;
+    int r = transmit(t, data, len, datagram, wait, &sent);
     t->stuck = r == -EAGAIN;
     if (r ==
         -EMSGSIZE) { /* the device has become narrower; the control thread finds out how much */
         t->key.datagram = t->key.datagram > TX_NARROW ? TX_NARROW : LINK_DATAGRAM_MIN;
     }
-    if (r < 0 && t->backlog && may_pass(r)) {
-        keep_unsent(t, data + sent, len - sent, datagram);
-        return 0;
+    if (r < 0 && t->unsent && may_pass(r)) {
+        t->stuck = r != -EDQUOT;
+        return keep_unsent(t, data + sent, len - sent, datagram) ? 0
+                                                                 : datagrams(len - sent, datagram);
     }
     return datagrams(len - sent, datagram);
 }
 
 static void abandon_unsent(struct link_tx *t)
 {
-    if (t->unsent.at < t->unsent.len) {
-        t->abandoned += datagrams(t->unsent.len - t->unsent.at, t->unsent.datagram);
-    }
-    t->unsent.at = t->unsent.len = 0;
+    t->abandoned += t->unsent ? unsent_clear(t->unsent) : 0;
     t->stuck = false;
 }
 
-/* Tries what the system did not take; true when nothing of it is left. */
+/* Tries what has not left; true when nothing of it waits any more. */
 static bool send_unsent(struct link_tx *t)
 {
-    struct unsent *u = &t->unsent;
-    size_t sent = 0;
-    if (u->at < u->len) {
-        int r = udp_send_segments(&t->io, NULL, NULL, u->data + u->at, u->len - u->at, u->datagram,
-                                  0, &sent);
-        u->at += sent;
+    if (!t->unsent) {
+        return true;
+    }
+    while (!unsent_empty(t->unsent)) {
+        size_t len = 0, sent = 0;
+        uint32_t datagram = 0;
+        const uint8_t *data = unsent_front(t->unsent, &len, &datagram);
+        int r = transmit(t, data, len, datagram, 0, &sent);
+        unsent_pop(t->unsent, sent);
+        t->stuck = r < 0 && r != -EDQUOT;
         if (r < 0 && may_pass(r)) {
             return false;
         }
-        abandon_unsent(t);
+        if (r < 0) {
+            abandon_unsent(t);
+        }
     }
     t->stuck = false;
     return true;
 }
+
+/* ---- counting ---- */
 
 /* Brings the ledger up to what the packer and the backlog have done. */
 static void count(struct link_tx *t)
@@ -143,10 +202,39 @@ static void count(struct link_tx *t)
     t->counted = now;
 }
 
+/* All that waits, in bytes of the link. */
+static uint64_t waiting_bytes(const struct link_tx *t)
+{
+    uint64_t frames = backlog_bytes(t->backlog) + LIMIT_FRAME * backlog_frames(t->backlog);
+    return frames * t->view.scale / LIMIT_UNIT + unsent_bytes(t->unsent) +
+           (uint64_t)unsent_datagrams(t->unsent) * t->headers;
+}
+
+/* Brings what is published of the limit up to date. */
+static void publish_limit(struct link_tx *t)
+{
+    struct limit_view *v = &t->view;
+    v->waiting = waiting_bytes(t);
+    if (v->waiting == 0 && t->told[0] == 0 && v->dropped == t->told[1]) {
+        return;
+    }
+    const struct frame *f = backlog_front(t->backlog);
+    int64_t oldest = !unsent_empty(t->unsent) ? t->sealed_ns : f ? f->ts_ns : 0;
+    v->room = budget_tell(t->budget, &t->seat, v->waiting, oldest, v->dropped);
+    /* It lives on the backlog's memory, of which a frame takes up to twice its bytes. */
+    v->room = MIN(v->room, backlog_share(t->backlog) / 2);
+    t->told[0] = v->waiting;
+    t->told[1] = v->dropped;
+}
+
 static void count_waiting(struct link_tx *t)
 {
-    if (t->backlog) {
-        ledger_set(t->ledger, LEDGER_TX_BACKLOG_BYTES, backlog_bytes(t->backlog));
+    if (!t->backlog) {
+        return;
+    }
+    ledger_set(t->ledger, LEDGER_TX_BACKLOG_BYTES, t->out ? backlog_bytes(t->backlog) : 0);
+    if (t->budget) {
+        publish_limit(t);
     }
 }
 
@@ -158,16 +246,16 @@ static void wait_for(struct link_tx *t, const struct batch *b, uint32_t from)
         dropped += backlog_put(t->backlog, &b->f[i]);
         bytes += b->f[i].caplen;
     }
-    ledger_add(t->ledger, LEDGER_TX_BACKLOG_FULL, dropped);
-    ledger_add(t->ledger, LEDGER_TX_BACKLOGGED, b->n - from);
     pace_came(&t->pace, bytes);
     update(t);
+    ledger_add(t->ledger, LEDGER_TX_BACKLOG_FULL, dropped);
+    ledger_add(t->ledger, LEDGER_TX_BACKLOGGED, t->out ? b->n - from : 0);
 }
 
 static void tx_write(struct sink *s, const struct batch *b)
 {
     struct link_tx *t = of(s);
-    if (!t->key.aead && !t->backlog) {
+    if (!t->key.aead && !t->keeps) {
         ledger_add(t->ledger, LEDGER_TX_NOSESSION, b->n);
         return;
     }
@@ -189,19 +277,38 @@ static void tx_write(struct sink *s, const struct batch *b)
 /* Sealed datagrams wait: nothing else may be sealed, as it would have to wait behind them. */
 static bool waits_sealed(const struct link_tx *t)
 {
-    return t->backlog && t->stuck;
+    return t->unsent && !unsent_empty(t->unsent);
 }
 
 static void set_size(struct link_tx *t)
 {
     t->size = t->key.datagram;
     packer_set_size(t->packer, t->size);
+    if (t->budget) {
+        uint32_t around = LINK_RECORD_HEADER + LINK_SEGMENT_HEADER + AEAD_TAG_MAX;
+        t->view.scale = LIMIT_UNIT * (t->size + t->headers) / (t->size - around);
+        packer_set_most(t->packer, budget_burst(t->budget, t->size + t->headers));
+    }
 }
 
-/* Sends the packed bytes, unless the system takes nothing now. */
+/* May the packed bytes leave, the last datagram as short as it is? */
+static bool may_flush(struct link_tx *t)
+{
+    if (!t->budget) {
+        return true;
+    }
+    if (!backlog_empty(t->backlog)) { /* more comes behind: full ones only */
+        packer_push(t->packer);
+        return false;
+    }
+    return !packer_has_rest(t->packer) ||
+           budget_room(t->budget, &t->seat, t->size + t->headers, 1, &t->wait_ms) > 0;
+}
+
+/* Sends the packed bytes, unless they have to wait. */
 static void flush(struct link_tx *t)
 {
-    if (!t->key.aead || waits_sealed(t)) {
+    if (!t->key.aead || waits_sealed(t) || !may_flush(t)) {
         return;
     }
     packer_flush(t->packer);
@@ -221,7 +328,9 @@ static void tx_flush(struct sink *s)
 bool link_tx_waits(const struct sink *s)
 {
     const struct link_tx *t = (const struct link_tx *)s;
-    return t->backlog && (t->stuck || !backlog_empty(t->backlog));
+    bool packed =
+        t->budget && t->key.aead && (packer_has_rest(t->packer) || packer_full(t->packer));
+    return packed || (t->backlog && (t->stuck || has_waiting(t)));
 }
 
 bool link_tx_may_send(const struct sink *s)
@@ -229,12 +338,26 @@ bool link_tx_may_send(const struct sink *s)
     return ((const struct link_tx *)s)->key.aead && link_tx_waits(s);
 }
 
+/* Does the rate let another full datagram leave? What is packed and may leave does. */
+static bool may_pack(struct link_tx *t)
+{
+    if (t->budget && packer_full(t->packer) >= t->may) {
+        packer_push(t->packer);
+        t->may = waits_sealed(t) ? 0
+                                 : budget_room(t->budget, &t->seat, t->size + t->headers,
+                                               PACKER_SEGMENTS, &t->wait_ms);
+    }
+    return !t->budget || t->may > 0;
+}
+
 static void drain_some(struct link_tx *t)
 {
     const struct frame *f;
     uint64_t frames = 0, bytes = 0;
     struct mono now = mono_now();
-    while (!t->stuck && pace_may(&t->pace, now) && (f = backlog_front(t->backlog)) != NULL) {
+    t->may = 0;
+    while (!waits_sealed(t) && (!t->out || pace_may(&t->pace, now)) &&
+           (f = backlog_front(t->backlog)) != NULL && may_pack(t)) {
         packer_frame(t->packer, f);
         pace_sent(&t->pace, f->caplen);
         bytes += f->caplen;
@@ -245,6 +368,18 @@ static void drain_some(struct link_tx *t)
     ledger_add(t->ledger, LEDGER_TX_BYTES, bytes);
 }
 
+/* Milliseconds to the next step, -1: there is none. */
+static int next_step(const struct link_tx *t)
+{
+    if (t->stuck) {
+        return TX_STUCK_MS;
+    }
+    if (!link_tx_waits(&t->sink)) {
+        return -1;
+    }
+    return t->budget && (t->wait_ms > 0 || !t->out) ? MAX(t->wait_ms, 1) : TX_STEP_MS;
+}
+
 int link_tx_drain(struct sink *s)
 {
     struct link_tx *t = of(s);
@@ -253,16 +388,17 @@ int link_tx_drain(struct sink *s)
     }
     ledger_add(t->ledger, LEDGER_TX_BACKLOG_FULL, backlog_yield(t->backlog));
     int again = -1;
+    t->wait_ms = 0;
     if (t->key.aead && !t->held) {
         if (send_unsent(t)) {
             drain_some(t);
             flush(t);
         }
-        again = t->stuck ? TX_STUCK_MS : backlog_empty(t->backlog) ? -1 : TX_STEP_MS;
+        again = next_step(t);
     }
-    update(t);
     count(t);
     count_waiting(t);
+    update(t);
     return again;
 }
 
@@ -274,12 +410,25 @@ bool link_tx_take_refused(struct sink *s)
     return refused;
 }
 
+/* Waits for the rate, so that what is sealed or packed can leave; it is a burst at most. */
+static void send_rest(struct link_tx *t)
+{
+    struct mono end = mono_add_ms(mono_now(), TX_END_MS);
+    while (link_tx_may_send(&t->sink) && !t->stuck && !mono_due(mono_now(), end)) {
+        int ms = link_tx_drain(&t->sink);
+        (void)poll(NULL, 0, MAX(ms, 0));
+    }
+}
+
 void link_tx_give_up(struct sink *s)
 {
     struct link_tx *t = of(s);
     if (t->backlog) {
         ledger_add(t->ledger, t->key.aead ? LEDGER_TX_LEFT : LEDGER_TX_NOSESSION,
                    backlog_clear(t->backlog));
+        if (t->budget) {
+            send_rest(t);
+        }
         (void)send_unsent(t);
         abandon_unsent(t);
         update(t);
@@ -293,7 +442,7 @@ void link_tx_hold(struct sink *s, bool held)
     if (t->held && !held) {
         pace_begin(&t->pace, packer_stats(t->packer).frames, mono_now());
     }
-    t->held = held;
+    t->held = held && t->keeps;
     update(t);
 }
 
@@ -321,6 +470,9 @@ void link_tx_down(struct sink *s)
     count(t);
     link_sender_key_done(&t->key);
     t->held = false;
+    if (t->backlog && !t->keeps) {
+        ledger_add(t->ledger, LEDGER_TX_NOSESSION, backlog_clear(t->backlog));
+    }
     update(t);
 }
 
@@ -330,7 +482,9 @@ void link_tx_session(struct sink *s, const struct link_sender_key *key)
     link_tx_down(s);
     t->key = *key;
     t->io = (struct udp_io){.fd = key->fd, .shared = key->shared};
-    packer_reset(t->packer, &(struct packer_key){key->aead, key->receiver});
+    t->headers = t->budget ? udp_headers(key->fd) : 0;
+    packer_reset(t->packer,
+                 &(struct packer_key){key->aead, key->receiver, key->weights, key->extensions});
     t->counted = packer_stats(t->packer);
     set_size(t);
     t->pace = (struct pace){0};
@@ -349,8 +503,10 @@ void link_tx_rekey(struct sink *s, const struct link_sender_key *key)
     struct link_sender_key old = t->key;
     t->key = *key;
     t->io = (struct udp_io){.fd = key->fd, .shared = key->shared};
+    t->headers = t->budget ? udp_headers(key->fd) : 0;
     (void)send_unsent(t); /* the old socket may have been why it waits */
-    packer_rekey(t->packer, &(struct packer_key){key->aead, key->receiver});
+    packer_rekey(t->packer,
+                 &(struct packer_key){key->aead, key->receiver, key->weights, key->extensions});
     set_size(t);
     update(t);
     link_sender_key_done(&old);
@@ -374,8 +530,12 @@ struct link_sender_progress link_tx_progress(const struct sink *s)
 static void tx_free(struct sink *s)
 {
     struct link_tx *t = of(s);
+    if (t->budget) {
+        budget_leave(t->budget, &t->seat);
+    }
     link_sender_key_done(&t->key);
     backlog_free(t->backlog);
+    unsent_free(t->unsent);
     packer_free(t->packer);
     sink_done(s);
     free(t);
@@ -389,7 +549,16 @@ static const struct sink_ops ops = {
     .free = tx_free,
 };
 
-int link_tx_new(uint16_t stream, struct ledger *ledger, struct backlog_pool *pool,
+static bool make_parts(struct link_tx *t, uint16_t stream, struct backlog_pool *pool)
+{
+    t->packer = packer_new(stream, &(struct packer_out){tx_send, t});
+    t->backlog = pool ? backlog_new(pool) : NULL;
+    t->unsent = pool ? unsent_new(t->budget ? TX_UNSENT : PACKER_BYTES) : NULL;
+    return t->packer && (!pool || (t->backlog && t->unsent)) &&
+           sink_init(&t->sink, &ops, "link") == 0;
+}
+
+int link_tx_new(uint16_t stream, struct ledger *ledger, const struct link_tx_shared *shared,
                 struct sink **ret)
 {
     struct link_tx *t = calloc(1, sizeof(*t));
@@ -398,14 +567,26 @@ int link_tx_new(uint16_t stream, struct ledger *ledger, struct backlog_pool *poo
     }
     t->ledger = ledger;
     t->key.fd = -1;
-    t->packer = packer_new(stream, &(struct packer_out){tx_send, t});
-    t->backlog = pool ? backlog_new(pool) : NULL;
-    if (!t->packer || (pool && !t->backlog) || sink_init(&t->sink, &ops, "link") < 0) {
+    t->budget = shared->budget;
+    t->keeps = shared->backlog != NULL;
+    t->view = (struct limit_view){.plan = shared->plan, .scale = LIMIT_UNIT, .room = UINT64_MAX};
+    if (!make_parts(t, stream, t->keeps ? shared->backlog : shared->queue)) {
         backlog_free(t->backlog);
+        unsent_free(t->unsent);
         packer_free(t->packer);
         free(t);
         return -ENOMEM;
     }
+    if (t->budget) {
+        budget_join(t->budget, &t->seat);
+        t->view.room = MIN(budget_queue(t->budget), backlog_share(t->backlog) / 2);
+    }
     *ret = &t->sink;
     return 0;
+}
+
+struct limit_view *link_tx_limit(struct sink *s)
+{
+    struct link_tx *t = of(s);
+    return t->budget || t->view.plan ? &t->view : NULL;
 }

@@ -5,18 +5,34 @@
  * held, or while the system takes no datagrams; and those that come behind them, until it is empty.
  * Without a backlog frames are dropped for want of a session, and datagrams that the system does
  * not take are lost. Belongs to one data thread.
+ *
+ * With a rate (link/budget.h), datagrams leave as the budget lets them, and frames wait for that in
+ * the same place, in order; only full datagrams leave while some wait. How much may wait is for the
+ * stage `degrade` to see to, by data/limit.h: here nothing is dropped for the rate.
  */
 #pragma once
 
 #include "base/time.h"
+#include "data/limit.h"
+#include "data/link/budget.h"
 #include "data/link/send/backlog.h"
 #include "data/link/sender.h"
 #include "data/sink.h"
 
-/* The ledger (LINK_TX) and the budget of the backlog (NULL: there is none) must outlive the sink.
- * -ENOMEM. */
-int link_tx_new(uint16_t stream, struct ledger *ledger, struct backlog_pool *pool,
+/* Parts that a tap's senders share; all of them must outlive them. */
+struct link_tx_shared {
+    struct backlog_pool *backlog; /* the memory of the backlogs; NULL: there are none */
+    struct budget *budget;        /* the rate; NULL: none */
+    struct backlog_pool *queue;   /* with a rate and no backlog: the memory of what waits for it */
+    struct limit_plan *plan;      /* of the limit; NULL: none */
+};
+
+/* The ledger (LINK_TX) must outlive the sink. -ENOMEM. */
+int link_tx_new(uint16_t stream, struct ledger *ledger, const struct link_tx_shared *shared,
                 struct sink **ret);
+/* How the limit stands, for the stage before it; NULL without a limit. It lives as the sink does.
+ */
+struct limit_view *link_tx_limit(struct sink *s);
 /* Begins a session: frames are numbered from 0. The key is taken over, here and below; it must
  * never have sealed anything, as counters begin at 0 too. */
 void link_tx_session(struct sink *s, const struct link_sender_key *key);

@@ -144,6 +144,10 @@ static void a_path_that_works_again_is_told_once(void **state)
         assert_false(c->too_narrow);
         assert_int_equal(times(w->said, "now carries packets of"), 1);
     }
+    const struct history *h = &w->tap[0].history;
+    assert_true(h->n > 0);
+    assert_int_equal(history_at(h, h->n - 1)->kind, HISTORY_PATH_MTU);
+    assert_non_null(strstr(history_at(h, h->n - 1)->words, " bytes pass"));
     world_free(w);
 }
 

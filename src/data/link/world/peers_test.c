@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * More taps than a collector remembers, and two of one name.
+ * More taps than a collector remembers, two of one name, and one that ends by itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -134,11 +134,113 @@ static void the_first_tap_lives_or_not(void **state)
     world_free(w);
 }
 
+static unsigned told_of(const struct history *h, enum history_kind kind)
+{
+    unsigned n = 0;
+    for (unsigned k = 0; k < h->n; k++) {
+        n += history_at(h, k)->kind == kind;
+    }
+    return n;
+}
+
+/* The collector says the reason, and tells the event, once each. */
+static void a_tap_ends_by_itself(void **state)
+{
+    (void)state;
+    static const struct {
+        enum link_close why;
+        const char *said;
+    } cases[] = {
+        {LINK_CLOSE_END, ": session closed by the tap\n"},
+        {LINK_CLOSE_LIMIT, ": session closed by the tap, which has stopped: more was to be sent "
+                           "than its limit allows\n"},
+        {LINK_CLOSE_IDLE, ": session closed by the tap, which has stopped: nothing comes to its "
+                          "interfaces any more (--max-idle)\n"},
+        {(enum link_close)200, ": session closed by the tap\n"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct world *w = world_up(LINK_PLAIN, NULL);
+        dialer_end(w->tap[0].dialer, cases[i].why);
+        dialer_senders_changed(w->tap[0].dialer);
+        dialer_stop(w->tap[0].dialer); /* changes nothing */
+        world_must(w, stopped0, 3000);
+        const char *at = strstr(w->collector_said, ": session closed");
+        assert_non_null(at);
+        assert_memory_equal(at, cases[i].said, strlen(cases[i].said));
+        assert_null(strstr(at + 1, ": session closed"));
+        assert_int_equal(told_of(listener_history(w->listener), HISTORY_TAP_STOPPED),
+                         strstr(cases[i].said, "stopped") != NULL);
+        world_free(w);
+    }
+}
+
+/* A list that was read anew has the tap as it was: its session goes on with that list's entry, the
+ * list before is gone, and one without it ends the session. */
+static void lists_follow_each_other(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_NOISE);
+    struct allow_list first = {0}, next = {0}, none = {0};
+    struct listener_allowed told;
+    uint8_t key[KEY_LEN];
+    char text[KEY_TEXT_LEN + 1], line[160];
+    world_use_keys(w, &first);
+    world_start(w);
+    key_public(w->tap_secret.identity, key);
+    key_format(key, text);
+    for (unsigned i = 0; i < 3; i++) {
+        int n = snprintf(line, sizeof(line), "%s branch\n", text);
+        assert_int_equal(allow_parse(line, (size_t)n, "list", &next, NULL), 0);
+        listener_set_allow(w->listener, &next, &told);
+        assert_int_equal(told.sessions, 0);
+        allow_done(&first); /* nothing may point there any more */
+        assert_ptr_equal(w->listener->peer[0]->session->entry, w->listener->allow.entries);
+    }
+    listener_set_allow(w->listener, &none, &told);
+    assert_int_equal(told.removed, 1);
+    assert_int_equal(told.sessions, 1);
+    world_must(w, nobody_there, 2000);
+    world_free(w);
+}
+
+static unsigned refuse_all(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                           size_t len)
+{
+    uint8_t out[HANDSHAKE_MESSAGE_MAX];
+    struct link_hs m;
+    (void)w;
+    if (to_collector && link_hs_decode(d, len, &m) == 0) {
+        int n = handshake_reject(200, m.sender, out);
+        world_inject(r, false, out, (size_t)n);
+    }
+    return 0;
+}
+
+static bool reason_said(struct world *w)
+{
+    return strstr(w->said, " refuses (reason 200)") != NULL;
+}
+
+/* A collector of a later release has reasons that this tap does not know. */
+static void an_unknown_reason_has_its_number(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LINK_CPACE);
+    w->fate = refuse_all;
+    world_start_collector(w);
+    world_start_tap(w, 0, "web1");
+    world_must(w, reason_said, 5000);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(old_taps_are_forgotten),
         cmocka_unit_test(the_first_tap_lives_or_not),
+        cmocka_unit_test(a_tap_ends_by_itself),
+        cmocka_unit_test(lists_follow_each_other),
+        cmocka_unit_test(an_unknown_reason_has_its_number),
     };
     return cmocka_run_group_tests_name("data/link_taps", tests, NULL, NULL);
 }

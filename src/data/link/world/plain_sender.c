@@ -118,7 +118,7 @@ const struct link_sender_ops plain_sender_ops = {
 int plain_sender_init(struct plain_sender *p, uint16_t stream, struct backlog_pool *pool)
 {
     *p = (struct plain_sender){.head.ops = &plain_sender_ops};
-    return link_tx_new(stream, &p->ledger, pool, &p->tx);
+    return link_tx_new(stream, &p->ledger, &(struct link_tx_shared){.backlog = pool}, &p->tx);
 }
 
 void plain_sender_done(struct plain_sender *p)

@@ -156,6 +156,31 @@ static void a_doubt_forgives_what_was_sent(void **state)
     world_free(w);
 }
 
+/* A question may be lost: while the session is held, each tick asks again, and nothing else. */
+static void a_held_session_asks_until_it_is_answered(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    struct dialer *c = w->tap[0].dialer;
+    assert_true(c->probes);
+    uint64_t asked = c->current.counter;
+    assert_false(dialer_doubt_tick(c, mono_now()));
+    assert_int_equal(c->current.counter, asked); /* nothing is in doubt */
+    c->uplink.held = true;
+    dialer_doubt_changed(c, true);
+    assert_int_equal(c->current.counter, asked + 1);
+    for (unsigned i = 2; i < 5; i++) {
+        assert_false(dialer_doubt_tick(c, mono_now()));
+        assert_int_equal(c->current.counter, asked + i);
+    }
+    const struct link_probe stale = {.token = c->proof - 1}, right = {.token = c->proof};
+    assert_false(dialer_doubt_acked(c, &stale));
+    assert_true(dialer_doubt_acked(c, &right));
+    c->uplink.held = false;
+    assert_false(dialer_doubt_acked(c, &right));
+    world_free(w);
+}
+
 static struct peer *tap_named(struct listener *s, const char *fmt, unsigned n)
 {
     char name[16];
@@ -261,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_refused_point_is_counted),
         cmocka_unit_test(reports_count_the_last_frames),
         cmocka_unit_test(a_doubt_forgives_what_was_sent),
+        cmocka_unit_test(a_held_session_asks_until_it_is_answered),
         cmocka_unit_test(each_tap_has_a_share),
         cmocka_unit_test(names_have_a_rate),
     };

@@ -22,7 +22,7 @@ enum {
 };
 
 struct sent {
-    uint32_t off, caplen, origlen;
+    uint32_t off, caplen, origlen, more;
     int64_t ts;
     uint8_t dir;
 };
@@ -41,6 +41,7 @@ struct world {
     struct batch batch;
     struct batch_out out;
     struct mono now;
+    bool weights;             /* of the key in use */
     unsigned loss, dup, swap; /* per thousand datagrams */
     uint8_t *delayed;         /* one that is overtaken */
     size_t delayed_len;
@@ -73,6 +74,7 @@ static void on_deliver(struct batch_out *o)
         assert_int_equal(f->origlen, s->origlen);
         assert_true(f->ts_ns == s->ts);
         assert_int_equal(f->dir, s->dir);
+        assert_int_equal(f->more, s->more);
         assert_memory_equal(f->data + 4, w->pool + s->off + 4, s->caplen - 4);
         assert_int_equal(f->point, 5);
         w->next_index = index + 1;
@@ -163,7 +165,8 @@ static void world_init(struct world *w, uint64_t seed, enum aead_alg alg)
     assert_int_equal(aead_new(alg, key, &w->rx, NULL), 0);
     w->out = (struct batch_out){&w->batch, on_deliver};
     w->packer = packer_new(3, &(struct packer_out){on_send, w});
-    packer_reset(w->packer, &(struct packer_key){w->tx, 0xabcd});
+    packer_reset(w->packer, &(struct packer_key){w->tx, 0xabcd, true});
+    w->weights = true;
     begin_stream(w);
 }
 
@@ -190,6 +193,8 @@ static void send_frame(struct world *w, uint32_t caplen)
         s->ts += 10 * NSEC_PER_SEC; /* a clock that steps */
     }
     s->dir = (uint8_t)rnd(w, 3);
+    uint32_t more = rnd(w, 8) == 0 ? rnd(w, UINT32_MAX) : 0;
+    s->more = w->weights ? more : 0;
     static uint8_t whole[FRAME_LEN_MAX];
     memcpy(whole, w->pool + s->off, caplen);
     memcpy(whole, &w->n_sent, 4);
@@ -198,6 +203,7 @@ static void send_frame(struct world *w, uint32_t caplen)
                       .caplen = caplen,
                       .origlen = s->origlen,
                       .ts_ns = s->ts,
+                      .more = more,
                       .dir = s->dir};
     if (caplen > 24 && rnd(w, 5) == 0) { /* bytes that lie beside the frame */
         f.ins_off = 12;
@@ -340,7 +346,8 @@ static void rekeying_loses_nothing(void **state)
     struct aead *tx2 = NULL, *rx2 = NULL;
     assert_int_equal(aead_new(AEAD_CHACHA20POLY1305, key2, &tx2, NULL), 0);
     assert_int_equal(aead_new(AEAD_CHACHA20POLY1305, key2, &rx2, NULL), 0);
-    packer_rekey(w.packer, &(struct packer_key){tx2, 0xabcd});
+    packer_rekey(w.packer, &(struct packer_key){tx2, 0xabcd, false});
+    w.weights = false;
     aead_free(w.tx);
     aead_free(w.rx);
     w.tx = tx2;

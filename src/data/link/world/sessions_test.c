@@ -74,6 +74,7 @@ static void end_with_frames(struct world *w, unsigned lost)
     if (w->tap[0].dialer->status.sessions == 1) {
         assert_int_equal(ss.confirmed + ss.reported_lost, out);
     }
+    assert_int_equal(listener_state(w->listener->peer[0], mono_now()), LISTENER_ENDED);
     world_stop_collector(w);
     size_t n = 0;
     const struct fake_frame *f = fake_sink_frames(w->out, &n);
@@ -451,7 +452,8 @@ static void full_socket(void **state)
     struct tap_end t = {0};
     int fd[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
-    assert_int_equal(link_tx_new(1, &t.sender.plain.ledger, NULL, &t.sender.plain.tx), 0);
+    assert_int_equal(
+        link_tx_new(1, &t.sender.plain.ledger, &(struct link_tx_shared){0}, &t.sender.plain.tx), 0);
     struct link_sender_key key = {.fd = fd[0], .datagram = 1400};
     assert_int_equal(aead_new(AEAD_NULL, (uint8_t[AEAD_KEY_LEN]){0}, &key.aead, NULL), 0);
     link_tx_session(t.sender.plain.tx, &key);
@@ -502,6 +504,16 @@ static void tells_its_history(void **state)
     for (unsigned i = 0; i < h->n; i++) {
         assert_string_equal(history_at(h, i)->words, history_at(&w->tap[0].history, i)->words);
     }
+    history_add(&w->tap[0].history, (struct wall){9}, HISTORY_LIMIT_RUNG, "limit",
+                "from \"full\" to \"headers, 1 flow in 4\": why");
+    world_must(w, events_told, 10000);
+    assert_string_equal(w->listener->peer[0]->rung, "headers, 1 flow in 4");
+    history_add(&w->tap[0].history, (struct wall){9}, HISTORY_LIMIT_BREACH, "limit",
+                "as much as --rate carries, or more, was wished in 2 of 6 intervals in a row, 17 "
+                "in all");
+    world_must(w, events_told, 10000);
+    assert_int_equal(w->listener->peer[0]->breaches, 17);
+    assert_string_equal(w->listener->peer[0]->rung, "headers, 1 flow in 4");
     w->fate = NULL;
     for (int i = 0; i < 2 * HISTORY_MAX;
          i++) { /* more than the tap keeps: a gap, and it is known */

@@ -190,6 +190,68 @@ static void a_stream_ends(void **state)
     finish(w);
 }
 
+static bool one_ended(struct world *w)
+{
+    return w->tap[0].dialer->n_streams == n_extras;
+}
+
+/* The first of several ends: what the others count goes on to their own points. */
+static void the_others_keep_their_points(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    n_extras = 3;
+    for (unsigned i = 0; i < n_extras; i++) {
+        add(w, &extras[i], "veth%u", i);
+    }
+    world_must(w, all_begun, 3000);
+    end(w, &extras[0]);
+    world_must(w, one_ended, 5000);
+    frames(&extras[1], 10);
+    frames(&extras[2], 20);
+    end(w, &extras[1]);
+    end(w, &extras[2]);
+    world_must(w, all_ended, 5000);
+    for (unsigned i = 0; i < n_extras; i++) {
+        const struct point *p = point_of(w, extras[i].ifname);
+        if (!p) {
+            fail_msg("%s has no point", extras[i].ifname);
+            return;
+        }
+        assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_OUT), 10 * i);
+        assert_int_equal(ledger_get(&p->reported, LEDGER_RING_IN), 10 * i);
+        assert_false(p->has_stream);
+        sink_free(extras[i].sender.tx);
+    }
+    finish(w);
+}
+
+static bool second_session(struct world *w)
+{
+    return w->tap[0].dialer->status.sessions == 2 && up0(w);
+}
+
+/* An interface has become one of another kind: the next session's collector hears of it. */
+static void another_kind_is_announced(void **state)
+{
+    (void)state;
+    enum { RAW = 101, TUNNEL = 65534 };
+    struct world *w = world_up(LINK_CPACE, NULL);
+    dialer_stream_kind(w->tap[0].dialer, 1, RAW, TUNNEL);
+    dialer_stream_kind(w->tap[0].dialer, 7, 0, 0); /* there is none */
+    world_stop_collector(w);
+    world_forget_collector(w);
+    world_start_collector(w);
+    world_must(w, second_session, 5000);
+    world_frames(&w->tap[0], 1);
+    w->tap[0].sender.made = 1;
+    world_must(w, all_written, 3000);
+    const struct point *p = w->listener->peer[0]->point[0];
+    assert_int_equal(p->linktype, RAW);
+    assert_int_equal(p->arphrd, TUNNEL);
+    world_free(w);
+}
+
 /* An id is used again under a key of its own only. */
 static void ids_wait_for_new_keys(void **state)
 {
@@ -356,9 +418,14 @@ static void the_last_frames_are_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stream_ends),         cmocka_unit_test(a_stream_ends_with_a_loss),
-        cmocka_unit_test(ids_wait_for_new_keys), cmocka_unit_test(new_names_have_a_rate),
-        cmocka_unit_test(a_thousand_names),      cmocka_unit_test(the_last_frames_are_lost),
+        cmocka_unit_test(a_stream_ends),
+        cmocka_unit_test(a_stream_ends_with_a_loss),
+        cmocka_unit_test(the_others_keep_their_points),
+        cmocka_unit_test(another_kind_is_announced),
+        cmocka_unit_test(ids_wait_for_new_keys),
+        cmocka_unit_test(new_names_have_a_rate),
+        cmocka_unit_test(a_thousand_names),
+        cmocka_unit_test(the_last_frames_are_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "data/outputs.h"
+#include "data/sink/file/describe.h"
 #include "data/sink/file/tail.h"
 #include "data/sink/file/writer.h"
 #include "proto/pcapng.h"
@@ -24,7 +25,7 @@ enum {
     PORTS_CROWDED = POINT_MAX / 4 * 3,
 };
 
-_Static_assert(FILE_SINK_CHUNK >= FRAME_LEN_MAX + PCAPNG_META_MAX + 64,
+_Static_assert(FILE_SINK_CHUNK >= FRAME_LEN_MAX + PCAPNG_META_MAX + 64 + DESCRIBE_COMMENT,
                "an interface's description and the longest frame fit a chunk");
 
 struct file_sink {
@@ -136,6 +137,8 @@ static void write_frame(struct file_sink *fs, struct file_point *of_link, const 
     epb.ts_ns = f->ts_ns;
     epb.dir = f->dir;
     epb.lost = point->lost + f->lost;
+    char words[DESCRIBE_COMMENT];
+    epb.comment = describe_frame(f, words);
     if (!has_room(fs, point, pcapng_epb_len(&epb))) {
         drop(point, f, LEDGER_SINK_FULL);
         return;
@@ -238,40 +241,6 @@ static void file_flush(struct sink *s)
     }
 }
 
-/* The point's description as it stands in the file. Shortened texts are no matter to anyone. */
-static int encode_point(const struct point_offer *point, uint32_t snaplen, uint16_t linktype,
-                        uint8_t **ret, uint32_t *ret_len)
-{
-    char name[256], description[256];
-    _cleanup_(freep) uint8_t *room = malloc(PCAPNG_META_MAX);
-    if (!room) {
-        return -ENOMEM;
-    }
-    snprintf(name, sizeof(name), "%s:%s", point->tap, point->ifname);
-    int n = snprintf(description, sizeof(description), "%s on tap %s", point->ifname, point->tap);
-    if (point->snaplen > 0 && n > 0 && (size_t)n < sizeof(description)) {
-        snprintf(description + n, sizeof(description) - (size_t)n, ", cut to %u bytes",
-                 point->snaplen);
-    }
-    struct pcapng_idb idb = {.linktype = linktype,
-                             .snaplen = snaplen,
-                             .speed = point->speed_bps,
-                             .name = pcapng_text(name),
-                             .description = pcapng_text(description),
-                             .filter = pcapng_text(point->filter),
-                             .os = pcapng_text(point->os)};
-    struct wr w = wr_make(room, PCAPNG_META_MAX);
-    pcapng_put_idb(&w, &idb);
-    uint8_t *exact = malloc(wr_len(&w));
-    if (!exact) {
-        return -ENOMEM;
-    }
-    memcpy(exact, room, wr_len(&w));
-    *ret = exact;
-    *ret_len = (uint32_t)wr_len(&w);
-    return 0;
-}
-
 /* An interface that a tap brings back is the same interface of the section. */
 static struct file_point *find_same(struct file_sink *fs, const struct ledger *ledger, bool spare,
                                     const uint8_t *idb, uint32_t idb_len)
@@ -310,7 +279,7 @@ static struct file_point *open_interface(struct file_sink *fs, const struct poin
 {
     _cleanup_(freep) uint8_t *idb = NULL;
     uint32_t idb_len = 0;
-    if (encode_point(point, fs->snaplen, linktype, &idb, &idb_len) < 0) {
+    if (describe_point(point, fs->snaplen, linktype, &idb, &idb_len) < 0) {
         return NULL;
     }
     struct file_point *p = find_same(fs, ledger, spare, idb, idb_len);
@@ -541,13 +510,12 @@ int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf
     return 0;
 }
 
-int file_output(const struct output_wishes *w, struct sink **ret, struct error *err)
+int file_output(const struct output_wish *w, struct sink **ret, struct error *err)
 {
     const struct file_sink_conf conf = {
-        .path = w->file,
+        .path = w->name,
         .os = w->os,
         .app = "farspan " FARSPAN_VERSION,
         .chunks = w->bytes > 0 ? MAX((uint32_t)(w->bytes / FILE_SINK_CHUNK), CHUNKS_OF_OUTPUT) : 0};
-    *ret = NULL;
-    return w->file ? file_sink_new(w->file_fd, true, &conf, ret, err) : 0;
+    return file_sink_new(w->fd, true, &conf, ret, err);
 }

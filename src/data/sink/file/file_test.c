@@ -21,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "data/align.h"
 #include "data/sink/fake.h"
 #include "data/sink/file/testing.h"
 #include "proto/pcapng.h"
@@ -84,6 +85,9 @@ static void all_sizes_arrive(void **state)
 static void insertions_and_loss(void **state)
 {
     (void)state;
+    static const char words[] =
+        "stands for 10 frames; clock: -3600.250000 s against the collector's, taken off, wrong by "
+        "0.001250 s at most; times before are its own";
     char path[32];
     struct batch b = {.n = 2};
     uint8_t data[60], got[1024];
@@ -101,6 +105,10 @@ static void insertions_and_loss(void **state)
     b.f[1] = b.f[0];
     b.f[1].caplen = 14; /* sliced in the midst of the tag */
     b.f[1].lost = 0;
+    b.f[1].more = 9;
+    b.f[1].clock = ALIGN_TELLS | ALIGN_FIRST;
+    b.f[1].clock_offset = -3600250000000;
+    b.f[1].clock_bound_us = 1250;
     s->ops->write(s, &b);
     finish(s);
     sink_free(s);
@@ -114,6 +122,8 @@ static void insertions_and_loss(void **state)
         if (it.kind == PCAPNG_FRAME) {
             assert_int_equal(it.epb.caplen, frames ? 14 : 64);
             assert_int_equal(it.epb.lost, frames ? 0 : 3);
+            assert_int_equal(it.epb.comment.len, frames ? strlen(words) : 0);
+            assert_memory_equal(it.epb.comment.p, words, it.epb.comment.len);
             assert_memory_equal(it.data + 12, "\x81\0\0\x05", frames ? 2 : 4);
             assert_int_equal(it.data[frames ? 11 : 63], 0xaa);
             frames++;

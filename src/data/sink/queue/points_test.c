@@ -66,6 +66,33 @@ static void refused_points_are_counted_and_come_back(void **state)
     sink_free(w.queue);
 }
 
+/* Points that were refused one after the other are all there when there is room again. */
+static void several_refused_points_come_back(void **state)
+{
+    (void)state;
+    enum { POINTS = 3 };
+    struct gated w;
+    gated_begin(&w, 1, (struct queue_sink_conf){0});
+    fake_sink_room(w.fake, 0);
+    for (uint32_t i = 0; i < POINTS; i++) {
+        gated_add(w.queue, 9 - i, "x", 0);
+    }
+    gated_write(w.queue, 9, 0, 10, 60);
+    gated_until(is_refused, &w, 10);
+    fake_sink_room(w.fake, POINTS);
+    gated_until(has_room, &w, 0);
+    for (uint32_t i = 0; i < POINTS; i++) {
+        gated_write(w.queue, 9 - i, 100, 1, 60);
+    }
+    gated_until(gated_passed, &w, POINTS);
+    gated_finish(&w);
+    for (uint32_t i = 0; i < POINTS; i++) {
+        assert_non_null(fake_sink_point(w.fake, 9 - i));
+        assert_int_equal(gated_count(&w, 9 - i, LEDGER_SINK_OUT), 1);
+    }
+    sink_free(w.queue);
+}
+
 /* No descriptor is left for the point's device: it is refused here, and added when there is one. */
 static void a_device_finds_no_descriptor(void **state)
 {
@@ -253,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_points_are_counted_and_come_back),
+        cmocka_unit_test(several_refused_points_come_back),
         cmocka_unit_test(a_device_finds_no_descriptor),
         cmocka_unit_test(removal_waits_for_the_last_frame),
         cmocka_unit_test(a_lane_goes_with_its_last_point),

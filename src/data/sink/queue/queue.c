@@ -327,6 +327,12 @@ static void queue_sink_free(struct sink *s)
     sink_free(inner);
 }
 
+static void queue_readers(const struct sink *s, struct sink_readers *ret)
+{
+    const struct queue_sink *q = ((const struct queue_producer *)s)->queue;
+    q->inner->ops->readers(q->inner, ret);
+}
+
 /* ---- making ---- */
 
 static const struct sink_ops queue_ops = {
@@ -405,6 +411,7 @@ int queue_sink_new(struct sink *inner, unsigned producers, const struct queue_si
     q->conf.finish_ms = conf->finish_ms ? conf->finish_ms : FINISH_MS_DEFAULT;
     q->ops = queue_ops;
     q->ops.kind = inner->ops->kind;
+    q->ops.readers = inner->ops->readers ? queue_readers : NULL;
     make_sync(q);
     int r = make_producers(q, producers);
     r = r < 0 ? r : wake_init(&q->wake);

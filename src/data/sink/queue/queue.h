@@ -19,7 +19,7 @@
 #include "data/sink.h"
 
 enum {
-    QUEUE_PRODUCERS = 16,
+    QUEUE_PRODUCERS = 17,   /* receiving threads, and one for mirrored frames */
     QUEUE_BYTES = 32 << 20, /* default */
     QUEUE_BYTES_MIN = 2 << 20,
     QUEUE_BYTES_MAX = 1 << 30,

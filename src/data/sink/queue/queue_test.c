@@ -75,6 +75,7 @@ static void odd_frames_pass(void **state)
                             .ins = {0x81, 0, 0, 9}};
     b.f[1] = (struct frame){.data = data, .datalen = FRAME_LEN_MAX, .caplen = FRAME_LEN_MAX};
     b.f[2] = (struct frame){.data = data, .datalen = sizeof(data), .caplen = sizeof(data)};
+    b.f[1].more = 6;
     for (unsigned i = 1; i <= 5; i++) {
         w.queue->ops->write(w.queue, &b);
         gated_until(gated_passed, &w, 2 * i);
@@ -87,6 +88,8 @@ static void odd_frames_pass(void **state)
     assert_memory_equal(f[2].data + 10, "\7\7\x81\0\0\x9\7\7", 8);
     assert_int_equal(f[9].caplen, FRAME_LEN_MAX);
     assert_int_equal(f[2].lost, 1); /* that which was too long */
+    assert_int_equal(f[2].more, 0);
+    assert_int_equal(f[3].more, 6);
     assert_int_equal(gated_count(&w, 0, LEDGER_SINK_FULL), 5);
     gated_balanced(&w, 0, 15);
     sink_free(w.queue);

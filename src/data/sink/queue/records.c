@@ -58,9 +58,16 @@ bool records_put_frame(struct records *r, const struct frame *f, uint64_t lost)
     }
     h->is_command = false;
     h->dir = f->dir;
+    h->rung = f->rung;
+    h->clock = f->clock;
+    if (f->clock) {
+        h->clock_bound_us = f->clock_bound_us;
+        h->clock_offset = f->clock_offset;
+    }
     h->caplen = f->caplen;
     h->origlen = f->origlen;
     h->lost = (uint32_t)(lost < UINT32_MAX ? lost : UINT32_MAX);
+    h->more = f->more;
     h->point = f->point;
     h->ts_ns = f->ts_ns;
     frame_copy(f, 0, (uint8_t *)(h + 1), f->caplen);
@@ -85,9 +92,14 @@ void records_frame(const struct records_head *h, struct frame *ret)
     ret->datalen = ret->caplen = h->caplen;
     ret->origlen = h->origlen;
     ret->lost = h->lost;
+    ret->more = h->more;
     ret->ts_ns = h->ts_ns;
     ret->point = h->point;
     ret->dir = h->dir;
+    ret->rung = h->rung;
+    ret->clock = h->clock;
+    ret->clock_bound_us = h->clock ? h->clock_bound_us : 0;
+    ret->clock_offset = h->clock ? h->clock_offset : 0;
     ret->ins_len = 0;
     ret->ins_off = 0;
     ret->gso_type = ret->vnet_flags = 0;

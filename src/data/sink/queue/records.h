@@ -20,9 +20,10 @@
 struct records_head {
     uint32_t size; /* of the record, a multiple of 8 */
     bool is_command;
-    uint8_t dir;
-    uint32_t caplen, origlen, lost, point;
-    int64_t ts_ns;
+    uint8_t dir, rung, clock;
+    uint32_t caplen, origlen, lost, more, point;
+    uint32_t clock_bound_us; /* this and clock_offset: only where `clock` is set */
+    int64_t ts_ns, clock_offset;
     /* `caplen` bytes of the frame follow, or a pointer */
 };
 
