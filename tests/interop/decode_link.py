@@ -131,6 +131,15 @@ def frame_header_len(flags):
     return sum(sizes) + (4 if flags & 64 else 0) + (1 if flags & 128 else 0)
 
 
+def rung(extension):
+    """The step of the tap's limit that begins with a frame: (flows are halved so often, headers only, counts only), or None."""
+    while len(extension) > 1 and len(extension) >= 2 + extension[1]:
+        kind, value, extension = extension[0], extension[2:2 + extension[1]], extension[2 + extension[1]:]
+        if kind == 1 and value:
+            return value[0] & 15, bool(value[0] & 16), bool(value[0] & 32)
+    return None
+
+
 def decode_frame_header(header, base_ts):
     r = Reader(header)
     flags = r.number(1)
@@ -170,6 +179,7 @@ def decode_control(plain):
         c["final"] = bool(r.number(1) & 1)
         c |= {"now": r.number(8, signed=True), "echo": r.number(8, signed=True), "echo_age": r.number(8)}
         c["streams"] = [report_stream(r) for _ in range(r.number(2))]
+        c["steady"] = r.number(8, signed=True) if len(r.data) - r.at >= 8 else 0
     elif kind == STREAM_END:
         c |= {"stream": r.number(2), "frames": r.number(8), "lost": r.number(8)}
     elif kind == EVENT:

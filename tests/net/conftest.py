@@ -23,7 +23,8 @@ def pytest_configure(config):
     for line in ("harness: proves the tests' own instruments, without the product",
                  "product: runs farspan (FARSPAN names it, else the build folder's)",
                  "big: sends a million frames (FARSPAN_NET_FRAMES changes that)",
-                 "background(begin): begin(lab) is called at the start of the run, and the test, which comes last, judges "
+                 "xdist_group(name): for pytest-xdist: tests of a group follow each other",
+                 "background(begin, **options of Lab): begin(lab) is called at the start of the run, and the test, which comes last, judges "
                  "what became of it while the others ran"):
         config.addinivalue_line("markers", line)
 
@@ -39,6 +40,7 @@ def pytest_sessionstart(session):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # a polite request to end is an interrupt too, so that everything is taken away
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    labs.own_folders()
     labs.remove_leftovers()
     atexit.register(labs.close_all)
 
@@ -102,7 +104,7 @@ def in_background(request):
         if not marker:
             continue
         try:
-            lab = labs.Lab(make_folder(item))
+            lab = labs.Lab(make_folder(item), **marker.kwargs)
             begun[item.nodeid] = lab, marker.args[0](lab, **(item.callspec.params if hasattr(item, "callspec") else {})), None
         except Exception as error:  # the test itself tells it
             begun[item.nodeid] = None, None, error

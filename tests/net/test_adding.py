@@ -7,11 +7,14 @@ import subprocess
 
 import pytest
 
-from lib.farspan import Collector, Tap, drops, farspan, one, own_name, own_port, status, tap_stages
+from lib.farspan import Collector, Tap, counts, drops, farspan, one, own_name, own_port, status, tap_stages
 from lib.proc import run, wait_until
 from lib.tools import BUILD, ROOT, framegen
 
 FRAMES = 1000
+
+# where tests run side by side, these have the built program in common
+pytestmark = pytest.mark.xdist_group("adding")
 
 STAGE = """/* SPDX-License-Identifier: Apache-2.0
  *
@@ -24,41 +27,37 @@ STAGE = """/* SPDX-License-Identifier: Apache-2.0
 
 struct odd_stage {
     struct stage stage;
-    const struct pass *pass;
     uint32_t n;
 };
 
-static bool keep(const struct frame *f, void *user)
+static bool keep(const struct frame *f, void *stage)
 {
-    struct odd_stage *o = user;
-    if (o->n++ % 2 == 0) {
-        return true;
-    }
-    if (o->n == 2) {
-        o->pass->event(o->pass->user, HISTORY_STAGE, "the first one is dropped");
-    }
-    stage_count_drop(&o->stage, o->pass, f);
-    return false;
+    (void)f;
+    return ((struct odd_stage *)stage)->n++ % 2 == 0;
 }
 
 static void odd_run(struct stage *s, struct batch *b, const struct pass *p)
 {
-    struct odd_stage *o = (struct odd_stage *)s;
-    o->pass = p;
-    (void)batch_filter(b, keep, o);
+    const struct odd_stage *o = (const struct odd_stage *)s;
+    const bool whole = o->n < 2;
+    stage_filter(s, b, p, keep);
+    if (whole && o->n >= 2) {
+        p->event(p->user, HISTORY_STAGE, "the first one is dropped");
+    }
 }
 
-static void odd_free(struct stage *s)
+static const struct stage_ops ops = {.run = odd_run, .free = stage_free};
+
+int odd_stage_read(const char *text, void **ret, struct error *err)
 {
-    free(s);
+    *ret = NULL;
+    return text[0] ? error_set(err, EINVAL, "nothing is wanted here") : 0;
 }
 
-static const struct stage_ops ops = {.run = odd_run, .free = odd_free};
-
-int odd_stage_new(const struct stage_conf *conf, struct stage **ret)
+int odd_stage_new(const void *wish, struct stage **ret)
 {
     struct odd_stage *o = calloc(1, sizeof(*o));
-    (void)conf;
+    (void)wish;
     if (!o) {
         return -ENOMEM;
     }
@@ -67,7 +66,7 @@ int odd_stage_new(const struct stage_conf *conf, struct stage **ret)
     return 0;
 }
 """
-STAGE_ROW = 'DROPS(X, ODD, odd, BOTH, 200, "every other frame")'
+STAGE_ROW = 'USER(X, ODD, odd, DROP, 200, "odd", "every other frame", "odd", "drops every other frame")'
 
 OUTPUT = """/* SPDX-License-Identifier: Apache-2.0
  *
@@ -135,9 +134,24 @@ static const struct sink_ops ops = {
     .free = tally_free,
 };
 
-int tally_output(const struct output_wishes *w, struct sink **ret, struct error *err)
+int tally_output_read(const char *text, void **ret, struct error *err)
 {
-    (void)w; /* it is always there */
+    *ret = NULL;
+    return text[0] == 0 ? 0 : error_set(err, EINVAL, "it counts, and has no settings");
+}
+
+int tally_output_open(const void *own, const struct resolve_conf *names, int *ret_fd, struct error *err)
+{
+    (void)own;
+    (void)names;
+    (void)ret_fd;
+    (void)err;
+    return 0;
+}
+
+int tally_output(const struct output_wish *w, struct sink **ret, struct error *err)
+{
+    (void)w;
     struct sink *s = calloc(1, sizeof(*s));
     if (!s || sink_init(s, &ops, "tally") < 0) {
         free(s);
@@ -147,7 +161,7 @@ int tally_output(const struct output_wishes *w, struct sink **ret, struct error 
     return 0;
 }
 """
-OUTPUT_ROW = "X(TALLY, tally)"
+OUTPUT_ROW = 'USER(X, TALLY, tally, "tally:", "", "counts frames")'
 
 SOURCE = """/* SPDX-License-Identifier: Apache-2.0
  *
@@ -260,12 +274,6 @@ def insert(path, after, text):
     path.write_text("\n".join(lines))
 
 
-def add_row(path, last, row):
-    """Puts the row behind the last one of a list, whose lines end in a backslash but for the last."""
-    insert(path, last, f"    {row}")
-    path.write_text(path.read_text().replace(f"{last}\n", f"{last} \\\n"))
-
-
 def put_before(path, first, row):
     """Puts the row before the one that has to be the last."""
     text = path.read_text()
@@ -289,9 +297,9 @@ def other_farspan():
     for name in ("meson.build", "meson_options.txt"):
         shutil.copy2(ROOT / name, tree / name)
     add(tree, "stage/odd.c", STAGE, "stage/cut.c")
-    add_row(tree / "src/base/stages.h", "OWN(CUT, cut, TAP, CUT)", STAGE_ROW)
+    put_before(tree / "src/base/stages.h", "USER(X, SLICE, slice,", STAGE_ROW)
     add(tree, "sink/tally.c", OUTPUT, "sink/device.c")
-    add_row(tree / "src/data/outputs.h", "X(FILE, file)", OUTPUT_ROW)
+    put_before(tree / "src/data/outputs.h", 'USER(X, PORT, port, "",', OUTPUT_ROW)
     add(tree, "source/pattern.c", SOURCE, "source/ring.c")
     put_before(tree / "src/data/sources.h", "X(RING, ring)", SOURCE_ROW)
     for argv in (["meson", "setup", "-Dtests=false", "--werror", tree / "build", tree], ["ninja", "-C", tree / "build", "farspan"]):
@@ -305,8 +313,11 @@ def test_a_stage_runs_at_both_ends(lab, other_farspan, monkeypatch):
     """The tap drops every other frame and the collector every other one of these, and both tell so while they run."""
     monkeypatch.setenv("FARSPAN", str(other_farspan))
     name, port = own_name("odd"), own_port()
-    collector = Collector(lab, key=None, port=port, device=None, file=lab.folder / "collector.pcapng")
-    tap = Tap(lab, key=None, name=name, to=f"10.77.0.2:{port}")
+    for command in ("tap", "collector"):
+        assert "\n                            odd\n" in run([farspan(), command, "--help"]).stdout
+    odd = ("--stage", "odd")
+    collector = Collector(lab, *odd, key=None, port=port, device=None, file=lab.folder / "collector.pcapng")
+    tap = Tap(lab, *odd, key=None, name=name, to=f"10.77.0.2:{port}")
     framegen(lab, FRAMES, pps=5000)
     half, quarter = FRAMES // 2, FRAMES // 4
 
@@ -327,12 +338,11 @@ def test_a_stage_runs_at_both_ends(lab, other_farspan, monkeypatch):
 
     here = tap_stages(tap_ledger)
     assert list(here) == ["ring", "select", "cut", "stages", "link_tx"]
-    expected = {"in": FRAMES, "drops": {"odd": half}, "out": half, "in_flight": 0}
-    assert here["stages"] == expected
+    assert counts(here["stages"]) == {"in": FRAMES, "odd": half, "out": half}
     assert (here["link_tx"]["in"], here["link_tx"]["out"]) == (half, half)
     there = one(one(collector_ledger["taps"])["interfaces"])
-    assert there["tap_stages"]["stages"] == expected
-    assert there["stages"]["stages_rx"] == {"in": half, "drops": {"odd": half - quarter}, "out": quarter, "in_flight": 0}
+    assert there["tap_stages"]["stages"] == here["stages"]
+    assert counts(there["stages"]["stages_rx"]) == {"in": half, "odd": half - quarter, "out": quarter}
     written = one([o for o in there["outputs"] if o["kind"] == "file"])
     assert (written["in"], written["out"], drops(written)) == (quarter, quarter, 0), json.dumps(written)
 
@@ -341,13 +351,13 @@ def test_an_output_stands_beside_the_others(lab, other_farspan, monkeypatch):
     """It gets what the others get, counts its drops by reason, and is in the ledger and in what `status` prints."""
     monkeypatch.setenv("FARSPAN", str(other_farspan))
     name, port = own_name("tally"), own_port()
-    collector = Collector(lab, key=None, port=port)
+    collector = Collector(lab, "-o", "tally:", key=None, port=port)
     tap = Tap(lab, key=None, name=name, to=f"10.77.0.2:{port}")
     framegen(lab, FRAMES, pps=5000)
 
     def counted():
         outputs = one(one(status(f"collector-{port}")["taps"])["interfaces"])["outputs"]
-        return all(o["in"] == FRAMES // 4 for o in outputs) and len(outputs) == 2
+        return all(o["in"] == FRAMES for o in outputs) and len(outputs) == 2
 
     wait_until(counted, 20)
     told = run([farspan(), "status", f"collector-{port}"]).stdout
@@ -357,8 +367,8 @@ def test_an_output_stands_beside_the_others(lab, other_farspan, monkeypatch):
     there = one(one(ledger["taps"])["interfaces"])
     written = one([o for o in there["outputs"] if o["kind"] == "tally"])
     device = one([o for o in there["outputs"] if o["kind"] == "tap-device"])
-    assert (device["in"], device["out"]) == (FRAMES // 4, FRAMES // 4)
-    assert (written["in"], written["in_flight"]) == (FRAMES // 4, 0)
+    assert (device["in"], device["out"]) == (FRAMES, FRAMES)
+    assert (written["in"], written["in_flight"]) == (FRAMES, 0)
     assert 0 < written["drops"]["too_long"] == written["in"] - written["out"] < written["in"]
     assert one(ledger["outputs"], "tally")["state"] == "ok"
 
@@ -376,14 +386,14 @@ def test_a_source_stands_beside_the_ring(lab, other_farspan, monkeypatch):
 
     def arrived():
         interfaces = one(status(f"collector-{port}")["taps"])["interfaces"]
-        return [i["stages"]["link_rx"]["out"] for i in interfaces] == [FRAMES // 2] * 2
+        return [i["stages"]["link_rx"]["out"] for i in interfaces] == [FRAMES] * 2
 
     wait_until(arrived, 20, lambda: status(name)["interfaces"])
     ledger, there = tap.finish(), one(collector.finish()["taps"])
     for interface in ("pattern0", "mon0"):
         here = one(ledger["interfaces"], interface)["stages"]
         assert (here["ring"]["in"], here["ring"]["out"], drops(here["ring"])) == (FRAMES, FRAMES, 0), here
-        assert (here["link_tx"]["in"], here["link_tx"]["out"]) == (FRAMES // 2, FRAMES // 2), here
+        assert (here["link_tx"]["in"], here["link_tx"]["out"]) == (FRAMES, FRAMES), here
         file = one([o for o in one(there["interfaces"], interface)["outputs"] if o["kind"] == "file"])
-        assert (file["in"], file["out"]) == (FRAMES // 4, FRAMES // 4), file
-    assert written.read_bytes().count(b"\x88\xb5 a pattern") == FRAMES // 4
+        assert (file["in"], file["out"]) == (FRAMES, FRAMES), file
+    assert written.read_bytes().count(b"\x88\xb5 a pattern") == FRAMES

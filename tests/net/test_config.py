@@ -122,6 +122,32 @@ MISTAKES = [
     ("name", "a b", 'name "a b": 1 to 32 letters, digits, dots, dashes and underscores'),
     ("json", "maybe", 'json is yes or no, not "maybe"'),
     ("port", "5", 'there is no setting "port" in [tap]'),
+    ("max-idle", "10ms", "max-idle: 10ms is not between 1000ms and 604800000ms"),
+    ("max-restarts", "three", 'max-restarts: "three" is not a whole number'),
+    ("business-hours", "mon-fri 8-18", 'business-hours: at character 9, "8-18": times are HH:MM-HH:MM'),
+    ("business-hour", "mon-fri", 'there is no setting "business-hour" in [tap]: did you mean "business-hours"?'),
+    ("timezone", "Europe/Atlantis", 'timezone: there is no time zone "Europe/Atlantis" in /usr/share/zoneinfo: a name is like Europe/Berlin'),
+]
+
+# Each in a file of its own, as some are of one setting.
+MORE_MISTAKES = [
+    ("rate", "0", "rate: 0 is not between 64kbit and 100gbit"),
+    ("rate", "10mb", 'rate: "10mb"'),
+    ("burst", "0ms", "burst: 0ms is not between 1ms and 100ms"),
+    ("limit-queue", "200", 'limit-queue: "200"'),
+    ("on-limit", "headers,headers", 'on-limit: headers stands twice in "headers,headers"'),
+    ("on-limit", "drop,stop", 'on-limit: drop and stop stand alone, not in "drop,stop"'),
+    ("on-limit", "smaple", 'on-limit: there is no "smaple": did you mean sample'),
+    ("on-limit", "headers,", 'on-limit: there is no ""'),
+    ("keep", "no such thing", 'keep: filter "no such thing": can\'t parse filter expression'),
+    ("keep", "inbound", 'keep: filter "inbound" asks for what is not in a frame\'s bytes'),
+    ("cpu-limit", "30", 'cpu-limit is a share of one core, such as 30%, not "30"'),
+    ("cpu-limit", "0%", "cpu-limit: 0 is not between 1 and 6400"),
+    ("check-interval", "10ms", "check-interval: 10ms is not between 1000ms and 3600000ms"),
+    ("breach-intervals", "0", "breach-intervals: 0 is not between 1 and 100000"),
+    ("stage", "sample flow 1/0", 'stage "sample flow 1/0": N: 0 is not between 1 and 1000000 (sample packet|flow 1/N)'),
+    ("stage", "slize 5", 'stage "slize 5": there is no stage "slize"; did you mean slice?'),
+    ("stage", "strip mpls", 'stage "strip mpls": vlan, vxlan, gre or erspan is taken off, not "mpls"'),
 ]
 
 
@@ -137,3 +163,14 @@ def test_check_names_each_mistake(lab):
     for number, (name, _, words) in enumerate(MISTAKES, first):
         assert said.pop(f"{conf}:{number}").startswith(words), (name, done.stderr)
     assert said == {}
+
+
+def test_check_names_each_mistake_alone(lab):
+    """One mistake of a file is told by its line, and nothing else is."""
+    assert len(MISTAKES) + len(MORE_MISTAKES) >= 40
+    key = write(lab, "key", PASS + "\n")
+    for name, value, words in MORE_MISTAKES:
+        conf = write(lab, "bad.conf", f"[tap]\ninterface = mon0\ncollector = h:1\nkey-file = {key}\n{name} = {value}\n")
+        done = run([farspan(), "check", conf], check=False)
+        assert done.returncode == 1 and done.stdout == "", (name, value, done)
+        assert done.stderr.startswith(f"{conf}:5: {words}") and done.stderr.count("\n") == 1, (name, value, done.stderr)

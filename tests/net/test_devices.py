@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The collector's devices when somebody else removes them or sets them down, and which tap is on which."""
 
+import os
+import signal
+
 import pytest
 
 from lib.farspan import Collector, Tap, assert_balanced, drops, farspan, one, own_port, status
@@ -46,13 +49,23 @@ def test_a_removed_device_is_made_again(lab):
     assert [len(events(theirs, kind)) for kind in ("output-gone", "output-back")] == [1, 1], theirs["history"]
 
 
+def replace_device(lab, proc):
+    """The name becomes another interface's; the collector stands still meanwhile, as it would make its device again."""
+    family = proc.tree()
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    run(["ip", "-n", lab.collector, "-batch", "-"], input="link del ntap0\nlink add ntap0 type veth peer name other0\n")
+    for pid in family:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_frames_for_a_missing_device_are_counted(lab):
     """While it cannot be made, as its name is another's, and the file goes on."""
     port = own_port()
     file = lab.folder / "x.pcapng"
     collector = Collector(lab, port=port, file=file)
     tap = Tap(lab, to=f"10.77.0.2:{port}")
-    run(["ip", "-n", lab.collector, "-batch", "-"], input="link del ntap0\nlink add ntap0 type veth peer name other0\n")
+    replace_device(lab, collector.proc)
     collector.proc.wait_line("ntap0 cannot be made again: ntap0 is an interface of this host, and no TAP device")
     assert output_of(port)["state"] == "ntap0 was removed"
     framegen(lab, 700, pps=5000)
@@ -66,7 +79,7 @@ def test_frames_for_a_missing_device_are_counted(lab):
 
 def test_the_only_output_is_gone_for_good(lab):
     collector = Collector(lab, json=False)
-    run(["ip", "-n", lab.collector, "-batch", "-"], input="link del ntap0\nlink add ntap0 type veth peer name other0\n")
+    replace_device(lab, collector.proc)
     assert collector.proc.wait(10) == 1, collector.proc
     assert "ntap0 cannot be made again" in collector.proc.err()
 

@@ -52,6 +52,14 @@ class Ends:
         framegen(self.lab, n, pps=pps, max_len=9000)
         self.sent += n
 
+    def arrived(self):
+        """Until the collector has all that was sent: nothing is on the way."""
+        def received():
+            taps = status("collector-1234")["taps"]
+            return sum(i["stages"]["link_rx"]["out"] for t in taps for i in t["interfaces"])
+
+        wait_until(lambda: received() == self.sent, 20, lambda: f"{self.sent} frames, of which {received()} are there")
+
     def finish(self, lossless=True):
         """The ledgers, which balance with the file."""
         self.source.wait_count(self.sent)
@@ -264,6 +272,7 @@ def test_collector_gets_another_address(make_lab):
     ends = Ends(lab, to="collector.test:1234")
     ends.frames()
     until_found(ends.name, 1500)
+    ends.arrived()  # the address leads nowhere from now on
     lab.ip(lab.collector, "addr", "del", f"{COLLECTOR4}/24", "dev", "link0")
     lab.ip(lab.collector, "addr", "add", "10.78.0.7/24", "dev", "link0")
     lab.ip(lab.collector, "route", "replace", "default", "via", "10.78.0.254")

@@ -57,13 +57,22 @@ def test_weight_and_extension():
         dl.Stream.one(1000, header[:7] + bytes(4) + header[11:] + data)
 
 
+def test_steps_of_a_limit():
+    """An extension is a list; types that are not known are passed over, and one that is cut short ends it."""
+    assert dl.rung(b"\x01\x01\x92") == (2, True, False)
+    assert dl.rung(b"\x09\x02ab\x01\x01\xaa") == (10, False, True)
+    assert dl.rung(b"") is None and dl.rung(b"\x01\x02\x80") is None and dl.rung(b"ab") is None
+
+
 def test_table_of_counters():
     """The codes of REPORT in the document are those of the program."""
     documented = re.findall(r"^\| (\d+) \| `(\w+)` \| `(\w+)` \|$", SPEC, re.M)
     ledger = {row: (stage.lower(), key) for row, stage, key in
               re.findall(r'X\((\w+), (\w+), \w+, "(\w+)"', (ROOT / "src/base/ledger.h").read_text())}
     coded = re.findall(r"\{(\d+), LEDGER_(\w+)\}", (ROOT / "src/proto/link_control.c").read_text())
-    assert documented and documented == [(code, *ledger[row]) for code, row in coded]
+    stages = re.findall(r'USER\(X, \w+, \w+, \w+, (\d+), "(\w+)"', (ROOT / "src/base/stages.h").read_text())
+    rows = [(code, *ledger[row]) for code, row in coded] + [(code, "stages", key) for code, key in stages]
+    assert len(stages) >= 6 and documented == sorted(rows, key=lambda row: int(row[0]))
 
 
 def test_table_of_events():

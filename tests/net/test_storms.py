@@ -74,7 +74,7 @@ def test_vpn_over_the_tapped_interface(lab):
     name, port = own_name("loop"), own_port()
     collector = Collector(lab, port=port, device=None, file=lab.folder / "collector.pcapng")
     tap = Tap(lab, interfaces=("link0",), to=f"10.5.0.2:{port}", name=name)
-    says(tap.proc, "link0: frames come because frames are sent", 20)
+    says(tap.proc, "link0: frames come because frames are sent", 40)
     wait_until(lambda: all(len(events) == 1 for events in told(lab, port, name, "amplification")), 10, "the event at both ends")
     assert in_a_second(lab, lab.tap) < 500, "it goes on"
     assert not told(lab, port, name, "amplification-over")[0]
@@ -91,7 +91,7 @@ def test_it_is_over_when_the_loop_is(lab):
     name, port = own_name("over"), own_port()
     collector = Collector(lab, port=port, device=None, file=lab.folder / "collector.pcapng")
     tap = Tap(lab, interfaces=("link0", "mon0"), to=f"10.5.0.2:{port}", name=name)
-    says(tap.proc, "link0: frames come because frames are sent", 20)
+    says(tap.proc, "link0: frames come because frames are sent", 40)
     assert "mon0: frames come" not in tap.proc.err(), "of another interface nothing came because of that"
     for ns, dev, mine in ((lab.tap, "mon1", 1), (lab.collector, "way", 2)):
         if mine == 1:

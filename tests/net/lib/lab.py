@@ -20,7 +20,7 @@ from pathlib import Path
 from .proc import Proc, run
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_CLONE_NEWNET = 0x40000000
+_CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x00020000
 PREFIX = "fs-"
 _count = 0
 _open_labs = []
@@ -37,6 +37,20 @@ def inside(ns):
         finally:
             if _libc.setns(home.fileno(), _CLONE_NEWNET) != 0:
                 os._exit(70)  # nothing that follows would be where it thinks it is
+
+
+def own_folders():
+    """The folders of named namespaces and of status sockets are this process's and its children's own.
+
+    What else runs on the machine, other tests among it, neither sees them nor is seen, and nothing of them outlives us.
+    """
+    if _libc.unshare(_CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "cannot have mounts of our own")
+    run(["mount", "--make-rprivate", "/"])
+    for folder in ("/run/netns", "/run/farspan"):
+        Path(folder).mkdir(exist_ok=True)
+        run(["mount", "-t", "tmpfs", "-o", "mode=0755", "none", folder])
+    run(["mount", "--make-shared", "/run/netns"])
 
 
 def namespaces():
@@ -120,10 +134,10 @@ class Lab:
                         self.offloads(ns, dev, gro="off", gso="off", tso="off", tx="off", rx="off")
                     _batch([f"link set {dev} arp off", f"link set {dev} up"], ns)
         for ns in self.names:
-            self._keep_order(ns)
+            self.keep_order(ns)
 
     @staticmethod
-    def _keep_order(ns):
+    def keep_order(ns):
         """A cable keeps the order of what goes through it; veth and lo do so only for one processor's packets.
 
         Each processor has its own queue of received packets, and a sender that is moved to another one overtakes what it left

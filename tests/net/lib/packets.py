@@ -63,3 +63,25 @@ def hello(version=1, method=1, sender=7, low=None, high=None, data=b""):
     head = struct.pack("!BBBBIII", HELLO, version, method, 0, MAGIC, sender, 0)
     body = struct.pack("!BBHH", low or version, high or version, 7, len(data)) + data
     return (head + body).ljust(HELLO_SIZE, b"\0")
+
+
+ENDS = b"\x02\0\0\0\0\x0a", b"\x02\0\0\0\0\x0b"
+
+
+def ipv4(protocol, source, target, payload, number=0):
+    """A packet; its Identification is the number."""
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), number, 0, 64, protocol, 0, source, target)
+    total = sum(struct.unpack("!10H", head))
+    total = (total & 0xFFFF) + (total >> 16)
+    return head[:10] + struct.pack("!H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + head[12:] + payload
+
+
+def udp(source, target, payload):
+    """A datagram without a checksum."""
+    return struct.pack("!HHHH", source, target, 8 + len(payload), 0) + payload
+
+
+def ethernet(payload, kind=0x0800, vlan=None, back=False):
+    """A frame between two addresses of the tests' own; `back`: the other way."""
+    tag = b"" if vlan is None else struct.pack("!HH", 0x8100, vlan)
+    return (ENDS[0] + ENDS[1] if back else ENDS[1] + ENDS[0]) + tag + struct.pack("!H", kind) + payload

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--on-limit: less detail where more is wished than the rate carries; what is left of it is exact, and whoever looks at the file can tell."""
+
+import re
+import socket
+import time
+
+from lib.farspan import Collector, Tap, assert_balanced, one, own_name, status, tap_stages
+from lib.packets import ethernet, ipv4, udp
+from lib.proc import wait_until
+from lib.tools import tshark
+
+RATE = 500_000
+FLOWS = 400
+PAYLOAD = 400
+
+
+class Talk:
+    """Datagrams of many flows, in both directions, each flow numbered on in the IP header."""
+
+    def __init__(self, lab):
+        self.numbers = [0] * FLOWS
+        self.sent = 0
+        self.socket = lab.socket(lab.peer, socket.AF_PACKET, socket.SOCK_RAW)
+        self.socket.bind(("peer0", 0))
+
+    def frame(self, flow, number):
+        back = number % 2 == 1
+        ends = (b"\x0a\x09\0\1", 10000 + flow), (b"\x0a\x09\0\2", 5060 if flow == 0 else 53)
+        (source, from_port), (target, to_port) = reversed(ends) if back else ends
+        return ethernet(ipv4(17, source, target, udp(from_port, to_port, bytes(PAYLOAD)), number), back=back)
+
+    def go(self, pps, done, seconds):
+        """Sends at that pace until done() is true, which it has to be within so many seconds; True if it was."""
+        began, n, flow = time.monotonic(), 0, 0
+        while (now := time.monotonic()) < began + seconds:
+            while n < (now - began) * pps:
+                flow = self.sent % FLOWS
+                self.socket.send(self.frame(flow, self.numbers[flow]))
+                self.numbers[flow] += 1
+                self.sent += 1
+                n += 1
+            if done():
+                return True
+            time.sleep(0.01)
+        return False
+
+    def for_seconds(self, pps, seconds):
+        end = time.monotonic() + seconds
+        assert self.go(pps, lambda: time.monotonic() >= end, seconds + 5)
+
+
+def wish(times):
+    """Frames a second that are so many times the rate."""
+    return int(RATE * times / 8 / (PAYLOAD + 80))
+
+
+def weight(comment):
+    found = re.search(r"stands for (\d+) frames", comment)
+    return int(found[1]) if found else 1
+
+
+def test_detail_goes_before_frames_do(lab):
+    """16 times the rate, then calm: the tap settles on a step, tells it at both ends, and comes back; flows that are kept are whole."""
+    name, file = own_name("ladder"), lab.folder / "collector.pcapng"
+    collector = Collector(lab, key=None, device=None, file=file)
+    tap = Tap(lab, "--rate", str(RATE), "--keep", "udp port 5060", key=None, name=name)
+    talk = Talk(lab)
+
+    def step():
+        return status(name)["limit"]["step"]
+
+    assert talk.go(wish(16), lambda: step() != "full", 20), "no detail is given up"
+    assert talk.go(wish(16), lambda: "1 flow in" in step(), 20), step()
+    talk.for_seconds(wish(16), 5)
+    settled = step()
+    assert talk.go(wish(0.2), lambda: step() == "full", 30), f"it stays at {step()}"
+    history = status(name)["history"]
+    ledger, there = tap.finish(), collector.finish()
+    assert_balanced(ledger, there, sent=talk.sent)
+
+    limit = tap_stages(ledger)["limit"]
+    assert limit["limit_sliced"] > 0 and limit["drops"]["limit_sampled"] > 0 and limit["drops"]["limit_counted"] == 0, limit
+    words = [e["words"] for e in history if e["kind"] == "limit-rung"]
+    assert any(f'to "{settled}": more is wished' in w for w in words) and words[-1].endswith("fitted for some seconds"), words
+    known = one(there["taps"])["history"]
+    assert [e["words"] for e in known if e["kind"] == "limit-rung"] == words, known
+
+    rows = [(comment, int(flow[0]) + int(flow[1]), int(number, 16), int(length)) for comment, *flow, number, length in
+            tshark(file, "frame.comment", "udp.srcport", "udp.dstport", "ip.id", "frame.cap_len")]
+    rungs = [i for i, row in enumerate(rows) if f"limit-rung: {settled}" in row[0]]
+    assert rungs, "no packet of the file says where the step begins"
+    end = next((i for i, row in enumerate(rows) if i > rungs[0] and "limit-rung" in row[0]), len(rows))
+    kept, weights = {}, 0
+    one_in = int(settled.rsplit(" ", 1)[1])
+    for comment, flow, number, length in rows[rungs[0]:end]:
+        whole = flow == 10000 + 5060
+        assert weight(comment) == (1 if whole else one_in), (comment, flow)
+        assert (length > PAYLOAD) == (whole or "headers" not in settled), (length, flow)
+        kept.setdefault(flow, []).append(number)
+        weights += weight(comment)
+    for flow, numbers in kept.items():
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), f"flow {flow} is not whole: {numbers}"
+    assert 10000 + 5060 in kept and len(kept) > 3, kept.keys()
+    most = max(len(numbers) for numbers in kept.values())
+    assert 0.3 < weights / (most * FLOWS) < 1.7, f"the weights say {weights} of about {most * FLOWS} frames"
+
+
+def test_a_tap_may_end_at_its_limit(lab):
+    """--on-limit stop: after so many intervals the tap ends with a status of its own, and its collector knows why."""
+    collector = Collector(lab, key=None, device=None, file=lab.folder / "collector.pcapng")
+    tap = Tap(lab, "--rate", str(RATE), "--on-limit", "stop", "--check-interval", "1s", "--breach-intervals", "2", key=None)
+    talk = Talk(lab)
+    assert talk.go(wish(3), lambda: not tap.proc.running(), 30), "it goes on"
+    assert tap.proc.wait(10) == 3
+    assert "2 intervals in a row" in tap.proc.err(), tap.proc.err()
+    wait_until(lambda: "limit" in collector.proc.err(), 10, "the collector says why")
+    there = one(collector.finish()["taps"])
+    assert any(e["kind"] == "limit-rung" and "the tap ends" in e["words"] for e in there["history"]), there["history"]
+    assert any(e["kind"] == "limit-breach" for e in there["history"]), there["history"]
+    assert there["breaches"] >= 2 and there["condition"] == "stopped-by-limit", there
+
+
+def test_the_processor_has_a_limit(lab):
+    """A tap that may use next to no processor time counts frames only, and says so."""
+    name = own_name("cpu")
+    collector = Collector(lab, key=None, device=None, file=lab.folder / "collector.pcapng")
+    tap = Tap(lab, "--cpu-limit", "1%", "--on-limit", "count", key=None, name=name)
+    talk = Talk(lab)
+    counting = talk.go(4000, lambda: status(name)["limit"].get("step") == "counters only", 30)
+    assert counting, status(name)
+    talk.for_seconds(2000, 1)
+    ledger, there = tap.finish(), collector.finish()
+    assert_balanced(ledger, there, sent=talk.sent)
+    assert tap_stages(ledger)["limit"]["drops"]["limit_counted"] > 0
+    words = [e["words"] for e in one(there["taps"])["history"] if e["kind"] == "limit-rung"]
+    assert 'from "full" to "counters only": the tap uses more than --cpu-limit' in words[0], words
