@@ -33,6 +33,8 @@ struct frame {
     uint32_t origlen; /* bytes the frame had on the wire, inserted ones included, without FCS */
     uint32_t lost;    /* frames known to be lost between the frame before and this one */
     uint32_t more;    /* frames that it stands for beside itself: those that a sample left out */
+    uint32_t full;    /* the caplen that it would have had the stage `cut` made more of it than what
+                       * the stage `degrade` leaves; 0: it made all */
     int64_t ts_ns;    /* struct wall of the capture */
     uint32_t point;   /* where it was seen: an index that source and sink agree on */
     uint8_t dir;      /* enum frame_dir */

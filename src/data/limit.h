@@ -70,6 +70,19 @@ struct limit_view {
     uint64_t dropped; /* bytes that would have come, in all */
 };
 
+/* The step that frames are taken down to. */
+static inline uint32_t limit_step(const struct limit_view *v)
+{
+    return v->plan && atomic_load_explicit(&v->plan->ladder, memory_order_relaxed)
+               ? atomic_load_explicit(&v->plan->step, memory_order_relaxed)
+               : 0;
+}
+
+static inline const struct filter_prog *limit_keep(const struct limit_view *v)
+{
+    return v->plan ? atomic_load_explicit(&v->plan->keep, memory_order_acquire) : NULL;
+}
+
 /* The cost of a frame with so many bytes. */
 static inline uint64_t limit_cost(const struct limit_view *v, uint32_t caplen)
 {

@@ -84,6 +84,7 @@ static int add_users(struct pipeline *p, enum stage_end end, const struct stage_
     }
     p->users_at = p->n_stages;
     p->n_users = list->n;
+    p->pass.plain = list->n == 0;
     p->n_stages += list->n;
     p->counts_passed = list->n > 0 || conf->restage;
     p->passed_row = tap ? LEDGER_ST_OUT : LEDGER_SR_OUT;
@@ -108,6 +109,7 @@ int pipeline_restage(struct pipeline *p, enum stage_end end, const struct stage_
     }
     p->n_stages = p->users_at;
     p->n_users = list->n;
+    p->pass.plain = list->n == 0;
     for (unsigned i = 0; i < list->n; i++) {
         p->stage[p->n_stages++] = made[i];
     }

@@ -46,6 +46,7 @@ struct pass {
     void (*event)(void *user, enum history_kind kind, const char *words);
     void *user;
     struct align_point *const *align; /* by frame.point, as `ledger`; NULL: there are none */
+    bool plain;                       /* none of the user's stages stands in the pipeline */
 };
 
 /* The ledger in which a frame counts. */

@@ -42,21 +42,25 @@ enum {
     GRE_SEQ = 0x1000,
 };
 
+/* Sums of ones' complement, added up: the carry comes back in. */
+static uint64_t sum_add(uint64_t a, uint64_t b)
+{
+    a += b;
+    return a + (a < b);
+}
+
 uint64_t gso_sum(const uint8_t *p, uint32_t len, uint64_t sum)
 {
     while (len >= 8) { /* in the host's order: the fold puts it right */
         uint64_t v;
         memcpy(&v, p, 8);
-        sum += v;
-        sum += sum < v;
+        sum = sum_add(sum, v);
         p += 8;
         len -= 8;
     }
     uint64_t rest = 0;
     memcpy(&rest, p, len);
-    sum += rest;
-    sum += sum < rest;
-    return sum;
+    return sum_add(sum, rest);
 }
 
 uint16_t gso_fold(uint64_t sum)
@@ -345,30 +349,46 @@ static void put_ip(const struct gso_layer *l, uint8_t *h, uint32_t end, uint32_t
     st_u16(ip + 10, checksum(gso_sum(ip, (ip[0] & 15u) * 4, 0)));
 }
 
-/* The transport checksum over [at, end), whose field lies at `field`. */
-static void put_sum(const struct gso_layer *l, uint8_t *h, uint32_t end, uint32_t field,
-                    uint8_t proto)
+/* A frame that is being made. The bytes that it is summed over are those written, and behind them
+ * the rest of the payload, which is not copied. Headers and what is written of the payload are of
+ * even lengths where a rest follows, so that sums add up. */
+struct making {
+    uint8_t *h;       /* `written` bytes, … */
+    uint32_t written; /* … headers included, … */
+    uint32_t caplen;  /* … of the bytes that the capture has, … */
+    uint32_t end;     /* … of those of the frame on the wire */
+    uint64_t rest;    /* the sum of what is not written */
+    bool whole;       /* all of the payload is there to be summed */
+};
+
+static uint64_t sum_from(const struct making *m, uint32_t at, uint64_t sum)
 {
-    st_u16(h + field, 0);
-    uint64_t sum = pseudo(l, h, end - l->l4, proto);
-    uint16_t c = checksum(gso_sum(h + l->l4, end - l->l4, sum));
-    st_u16(h + field, c == 0 && proto == PROTO_UDP ? 0xffff : c);
+    return gso_sum(m->h + at, m->written - at, sum_add(sum, m->rest));
 }
 
-static void put_udp(const struct gso_layer *l, uint8_t *h, uint32_t end, bool whole, bool inner)
+/* The transport checksum from the header on, whose field lies at `field`. */
+static void put_sum(const struct gso_layer *l, const struct making *m, uint32_t field,
+                    uint8_t proto)
 {
-    uint8_t *udp = h + l->l4;
+    st_u16(m->h + field, 0);
+    uint16_t c = checksum(sum_from(m, l->l4, pseudo(l, m->h, m->end - l->l4, proto)));
+    st_u16(m->h + field, c == 0 && proto == PROTO_UDP ? 0xffff : c);
+}
+
+static void put_udp(const struct gso_layer *l, const struct making *m, bool inner)
+{
+    uint8_t *udp = m->h + l->l4;
     bool none = udp[6] == 0 && udp[7] == 0; /* RFC 768: no checksum; tunnels do without one */
-    st_u16(udp + 4, (uint16_t)(end - l->l4));
-    if (whole && (inner || !none)) {
-        put_sum(l, h, end, l->l4 + 6u, PROTO_UDP);
+    st_u16(udp + 4, (uint16_t)(m->end - l->l4));
+    if (m->whole && (inner || !none)) {
+        put_sum(l, m, l->l4 + 6u, PROTO_UDP);
     }
 }
 
-static void put_tcp(const struct gso_plan *p, uint8_t *h, uint32_t end, uint32_t i, bool whole)
+static void put_tcp(const struct gso_plan *p, const struct making *m, uint32_t i)
 {
     const struct gso_layer *l = &p->layer[p->layers - 1];
-    uint8_t *tcp = h + l->l4;
+    uint8_t *tcp = m->h + l->l4;
     struct rd r = rd_make(tcp + 4, 4);
     st_u32(tcp + 4, rd_u32(&r) + i * p->size);
     if (i + 1 < p->frames) {
@@ -377,43 +397,60 @@ static void put_tcp(const struct gso_plan *p, uint8_t *h, uint32_t end, uint32_t
     if (i > 0 && p->cwr_once) {
         tcp[13] &= (uint8_t)~TCP_CWR;
     }
-    if (whole) {
-        put_sum(l, h, end, l->l4 + 16u, PROTO_TCP);
+    if (m->whole) {
+        put_sum(l, m, l->l4 + 16u, PROTO_TCP);
     }
 }
 
-static void put_gre(const struct gso_layer *l, uint8_t *h, uint32_t end, bool whole)
+static void put_gre(const struct gso_layer *l, const struct making *m)
 {
-    if (whole) {
-        st_u16(h + l->gre + 4, 0);
-        st_u16(h + l->gre + 4, checksum(gso_sum(h + l->gre, end - l->gre, 0)));
+    if (m->whole) {
+        st_u16(m->h + l->gre + 4, 0);
+        st_u16(m->h + l->gre + 4, checksum(sum_from(m, l->gre, 0)));
     }
 }
 
-uint32_t gso_frame(const struct gso_plan *p, const struct frame *f, uint32_t i, uint8_t *to,
-                   uint32_t *ret_origlen)
+/* Headers and payload, and the sum of what is not to be written of it. */
+static struct making begin(const struct gso_plan *p, const struct frame *f, uint32_t i,
+                           uint32_t most, uint8_t *to)
 {
-    uint32_t from = p->from + i * p->size;
-    uint32_t n = MIN(p->size, p->payload - i * p->size);
-    uint32_t have = f->caplen > from ? MIN(n, f->caplen - from) : 0;
-    uint32_t end = p->header_len + n;
-    bool whole = have == n;
+    const uint32_t from = p->from + i * p->size;
+    const uint32_t n = MIN(p->size, p->payload - i * p->size);
+    const uint32_t have = f->caplen > from ? MIN(n, f->caplen - from) : 0;
+    uint32_t copied = MIN(have, (most - p->header_len) & ~1u);
+    if (have < n || (f->ins_len > 0 && from + copied < (uint32_t)f->ins_off + f->ins_len)) {
+        copied = have; /* there is nothing to sum, or not in one piece */
+    }
     memcpy(to, p->header, p->header_len);
-    frame_copy(f, whole || have ? from : 0, to + p->header_len, have);
+    frame_copy(f, have > 0 ? from : 0, to + p->header_len, copied);
+    struct making m = {.h = to,
+                       .written = p->header_len + copied,
+                       .caplen = p->header_len + have,
+                       .end = p->header_len + n,
+                       .whole = have == n};
+    if (copied < have) {
+        m.rest = gso_sum(f->data + from + copied - f->ins_len, have - copied, 0);
+    }
+    return m;
+}
+
+struct gso_made gso_frame(const struct gso_plan *p, const struct frame *f, uint32_t i,
+                          uint32_t most, uint8_t *to)
+{
+    const struct making m = begin(p, f, i, most, to);
     for (unsigned k = p->layers; k-- > 0;) { /* inside out: an outer sum covers the inner ones */
         const struct gso_layer *l = &p->layer[k];
         bool inner = k + 1 == p->layers;
-        put_ip(l, to, end, i);
+        put_ip(l, to, m.end, i);
         if (inner && p->tcp) {
-            put_tcp(p, to, end, i, whole);
+            put_tcp(p, &m, i);
         } else if (l->udp) {
-            put_udp(l, to, end, whole, inner);
+            put_udp(l, &m, inner);
         } else if (l->gre) {
-            put_gre(l, to, end, whole);
+            put_gre(l, &m);
         }
     }
-    *ret_origlen = end;
-    return p->header_len + have;
+    return (struct gso_made){.written = m.written, .caplen = m.caplen, .origlen = m.end};
 }
 
 uint32_t gso_crc32c(const uint8_t *p, uint32_t len)

@@ -66,11 +66,19 @@ struct gso_plan {
  * kind that is not cut (fragments of UFO). */
 int gso_plan(const struct frame *f, struct gso_plan *ret);
 
-/* Writes frame number `i` of the plan to `to`, which has room for header_len + size bytes. Gives
- * its length on the wire in *ret_origlen and returns how many bytes were written: fewer where the
- * capture had cut the payload off; its checksum is then left as it was. */
-uint32_t gso_frame(const struct gso_plan *p, const struct frame *f, uint32_t i, uint8_t *to,
-                   uint32_t *ret_origlen);
+/* A frame that was made, in bytes. */
+struct gso_made {
+    uint32_t written; /* these, … */
+    uint32_t caplen;  /* … of which there are so many in the capture … */
+    uint32_t origlen; /* … and were so many on the wire */
+};
+
+/* Makes frame number `i` of the plan, and writes its first `most` bytes, of which its headers are
+ * always some, to `to`, which has room for header_len + size. most >= GSO_HEADERS_MAX; UINT32_MAX:
+ * all. More are written where the payload is not in one piece. The checksums are those of the whole
+ * frame; where the capture had cut the payload off, they are left as they were. */
+struct gso_made gso_frame(const struct gso_plan *p, const struct frame *f, uint32_t i,
+                          uint32_t most, uint8_t *to);
 
 /* Finishes a checksum that was left to the card, in `data` (the frame's `len` bytes, complete):
  * that of RFC 1071, or SCTP's (RFC 9260, appendix A), which alone lies at offset 8 of its header.

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/cleanup.h"
 #include "proto/gso.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -47,13 +48,27 @@ static void check_frame(const struct gso_plan *p, const uint8_t *h, uint32_t hav
     }
 }
 
+/* What is made without the end of its payload is the beginning of the whole frame. */
+static void check_short(const struct gso_plan *p, const struct frame *f, uint32_t i,
+                        const uint8_t *whole, const struct gso_made *made)
+{
+    uint8_t *to = malloc(p->header_len + p->size);
+    if (to) {
+        struct gso_made m = gso_frame(p, f, i, GSO_HEADERS_MAX, to);
+        check(m.caplen == made->caplen && m.origlen == made->origlen && m.written <= m.caplen);
+        check(m.written >= MIN(m.caplen, (uint32_t)GSO_HEADERS_MAX - 1));
+        check(memcmp(to, whole, m.written) == 0);
+    }
+    free(to);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rd r = rd_make(data, size);
     uint8_t kind = rd_u8(&r);
     struct frame f = {.gso_type = kind & 0xbf, .gso_size = rd_u16(&r)};
     f.vnet_flags = kind & 0x40 ? GSO_NEEDS_CSUM : 0;
-    uint32_t beyond = rd_u16(&r), payload = 0, origlen = 0;
+    uint32_t beyond = rd_u16(&r), payload = 0;
     f.csum_start = rd_u16(&r);
     f.csum_offset = rd_u8(&r);
     f.datalen = f.caplen = (uint32_t)rd_left(&r);
@@ -63,10 +78,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (f.caplen > 0 && gso_plan(&f, &p) == 0) {
         uint8_t *to = malloc(p.header_len + p.size);
         for (uint32_t i = 0; to && i < p.frames; i++) {
-            uint32_t n = gso_frame(&p, &f, i, to, &origlen);
-            check(n <= origlen && origlen <= p.header_len + p.size);
-            check_frame(&p, to, n, origlen);
-            payload += origlen - p.header_len;
+            struct gso_made m = gso_frame(&p, &f, i, UINT32_MAX, to);
+            check(m.written == m.caplen && m.caplen <= m.origlen);
+            check(m.origlen <= p.header_len + p.size);
+            check_frame(&p, to, m.caplen, m.origlen);
+            check_short(&p, &f, i, to, &m);
+            payload += m.origlen - p.header_len;
         }
         check(!to || payload == p.payload);
         free(to);

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/bytes.h"
+#include "base/cleanup.h"
 #include "proto/gso.h"
 
 /* The example of RFC 1071, section 3. */
@@ -88,10 +89,11 @@ static void tcp_frames(void **state)
     assert_int_equal(p.header_len, DATA);
     const uint8_t flags[] = {0x80 | 0x10, 0x10, 0x10 | 0x08 | 0x01};
     for (uint32_t i = 0; i < 3; i++) {
-        uint32_t origlen = 0, n = gso_frame(&p, &f, i, out, &origlen);
-        uint32_t part = i < 2 ? 1448 : PAYLOAD - 2 * 1448;
+        const struct gso_made m = gso_frame(&p, &f, i, UINT32_MAX, out);
+        uint32_t n = m.written, part = i < 2 ? 1448 : PAYLOAD - 2 * 1448;
         assert_int_equal(n, DATA + part);
-        assert_int_equal(origlen, n);
+        assert_int_equal(m.caplen, n);
+        assert_int_equal(m.origlen, n);
         assert_int_equal(get16(out + IP + 2), DATA - IP + part);
         assert_int_equal(get16(out + IP + 4), (0xfffe + i) & 0xffff);
         struct rd r = rd_make(out + TCP + 4, 4);
@@ -104,6 +106,30 @@ static void tcp_frames(void **state)
         memcpy(pseudo, out + IP + 12, 8);
         st_u32(pseudo + 8, 6u << 16 | (n - TCP));
         assert_int_equal(gso_fold(gso_sum(out + TCP, n - TCP, gso_sum(pseudo, 12, 0))), 0xffff);
+    }
+}
+
+/* A frame of which only the beginning is written has the checksum of all of it. */
+static void beginnings(void **state)
+{
+    (void)state;
+    uint8_t d[DATA + PAYLOAD], out[DATA + 1448], some[GSO_HEADERS_MAX];
+    make(d);
+    struct frame f = {.data = d,
+                      .datalen = sizeof(d),
+                      .caplen = sizeof(d),
+                      .origlen = sizeof(d),
+                      .gso_type = GSO_TCP4,
+                      .gso_size = 1447}; /* from an odd place */
+    struct gso_plan p;
+    assert_int_equal(gso_plan(&f, &p), 0);
+    for (uint32_t i = 0; i < p.frames; i++) {
+        const struct gso_made whole = gso_frame(&p, &f, i, UINT32_MAX, out);
+        const struct gso_made m = gso_frame(&p, &f, i, GSO_HEADERS_MAX, some);
+        assert_int_equal(m.written, MIN(whole.caplen, (uint32_t)GSO_HEADERS_MAX));
+        assert_int_equal(m.caplen, whole.caplen);
+        assert_int_equal(m.origlen, whole.origlen);
+        assert_memory_equal(some, out, m.written);
     }
 }
 
@@ -122,16 +148,15 @@ static void what_stays(void **state)
                       .gso_type = GSO_TCP4,
                       .gso_size = 1448};
     struct gso_plan p;
-    uint32_t origlen = 0;
     assert_int_equal(gso_plan(&f, &p), 0);
     for (uint32_t i = 0; i < 3; i++) {
-        gso_frame(&p, &f, i, out, &origlen);
+        gso_frame(&p, &f, i, UINT32_MAX, out);
         assert_int_equal(get16(out + IP + 4), 0);
         assert_int_equal(out[TCP + 13] & 0x80, 0x80);
     }
     st_u16(d + IP + 6, 0); /* may be fragmented: each needs an identification of its own */
     assert_int_equal(gso_plan(&f, &p), 0);
-    gso_frame(&p, &f, 2, out, &origlen);
+    gso_frame(&p, &f, 2, UINT32_MAX, out);
     assert_int_equal(get16(out + IP + 4), 2);
 }
 
@@ -170,9 +195,10 @@ static void sliced_capture(void **state)
     assert_int_equal(gso_plan(&f, &p), 0);
     const uint32_t want[] = {DATA + 1448, DATA + 52, DATA};
     for (uint32_t i = 0; i < 3; i++) {
-        uint32_t origlen = 0;
-        assert_int_equal(gso_frame(&p, &f, i, out, &origlen), want[i]);
-        assert_int_equal(origlen, DATA + (i < 2 ? 1448 : PAYLOAD - 2 * 1448));
+        const struct gso_made m = gso_frame(&p, &f, i, GSO_HEADERS_MAX, out);
+        assert_int_equal(m.caplen, want[i]);
+        assert_int_equal(m.written, i == 0 ? GSO_HEADERS_MAX : want[i]);
+        assert_int_equal(m.origlen, DATA + (i < 2 ? 1448 : PAYLOAD - 2 * 1448));
     }
 }
 
@@ -354,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums),
         cmocka_unit_test(tcp_frames),
+        cmocka_unit_test(beginnings),
         cmocka_unit_test(what_stays),
         cmocka_unit_test(misplaced_transport),
         cmocka_unit_test(sliced_capture),

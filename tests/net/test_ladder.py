@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """--on-limit: less detail where more is wished than the rate carries; what is left of it is exact, and whoever looks at the file can tell."""
 
+import bisect
+import itertools
+import random
 import re
 import socket
 import time
 
+from lib.cutting import bridge, frames_of
 from lib.farspan import Collector, Tap, assert_balanced, one, own_name, status, tap_stages
 from lib.packets import ethernet, ipv4, udp
 from lib.proc import wait_until
-from lib.tools import tshark
+from lib.supers import inject, random_super
+from lib.tools import Tcpdump, tshark
 
 RATE = 500_000
 FLOWS = 400
 PAYLOAD = 400
+SENDER = "ether src 02:00:00:00:00:01"
 
 
 class Talk:
@@ -104,6 +110,59 @@ def test_detail_goes_before_frames_do(lab):
     assert 10000 + 5060 in kept and len(kept) > 3, kept.keys()
     most = max(len(numbers) for numbers in kept.values())
     assert 0.3 < weights / (most * FLOWS) < 1.7, f"the weights say {weights} of about {most * FLOWS} frames"
+
+
+def test_headers_may_be_enough(lab):
+    """4 times the rate: the headers of all frames fit, so no flow is left out, and the step stands still until it is calm."""
+    name, file = own_name("ladder"), lab.folder / "collector.pcapng"
+    collector = Collector(lab, key=None, device=None, file=file)
+    tap = Tap(lab, "--rate", str(RATE), key=None, name=name)
+    talk = Talk(lab)
+
+    def step():
+        return status(name)["limit"]["step"]
+
+    assert talk.go(wish(4), lambda: step() == "headers", 20), step()
+    talk.for_seconds(wish(4), 5)
+    assert step() == "headers"
+    assert talk.go(wish(0.2), lambda: step() == "full", 30), f"it stays at {step()}"
+    steps = [e["words"].split(":")[0] for e in status(name)["history"] if e["kind"] == "limit-rung"]
+    assert steps == ['from "full" to "headers"', 'from "headers" to "full"']
+    ledger, there = tap.finish(), collector.finish()
+    assert_balanced(ledger, there, sent=talk.sent)
+    limit = tap_stages(ledger)["limit"]
+    assert limit["limit_sliced"] > 0 and limit["drops"]["limit_sampled"] == limit["drops"]["limit_counted"] == 0, limit
+    assert all(comment.find("stands for") < 0 for (comment,) in tshark(file, "frame.comment"))
+
+
+def test_headers_of_super_packets(lab):
+    """Where headers alone are sent, payload is not copied out of super-packets: the headers are those of the kernel's frames, with the
+    checksum over all of the payload."""
+    name, rng = own_name("ladder"), random.Random(9)
+    bridge(lab, addresses=False)
+    collector = Collector(lab, key=None, device=None, file=lab.folder / "collector.pcapng")
+    witness = Tcpdump(lab, lab.tap, "cut0", "witness", direction="out", expr=SENDER, snaplen=9100, buffer_kib=65536, fast=True)
+    tap = Tap(lab, "--direction", "in", "-f", SENDER, "--rate", "4mbit", "--on-limit", "headers", key=None, name=name)
+    supers = (random_super(rng, i) for i in itertools.count())
+
+    def step():
+        inject(lab.peer, "peer0", itertools.islice(supers, 4))
+        return status(name)["limit"]["step"]
+
+    wait_until(lambda: step() == "headers", 20, step)
+    for _ in range(10):
+        assert step() == "headers"
+    seen = witness.wait_quiet()
+    ledger, there = tap.finish(), collector.finish()
+    assert witness.stop() == seen
+    assert_balanced(ledger, there)
+    cut, limit = tap_stages(ledger)["cut"], tap_stages(ledger)["limit"]
+    assert cut["out"] == seen and cut["uncut"] == 0 and limit["limit_sliced"] > 300, (cut, limit)
+    whole = sorted(frames_of(lab.folder / "witness.pcap"))
+    came = frames_of(lab.folder / "collector.pcapng")
+    short = [frame for frame in came if not whole[bisect.bisect_left(whole, frame)].startswith(frame)]
+    assert not short, f"{len(short)} of {len(came)} are not the beginning of any frame"
+    assert sum(len(frame) <= 192 for frame in came) >= 300
 
 
 def test_a_tap_may_end_at_its_limit(lab):

@@ -5,6 +5,7 @@
  * capture with all offloads off would have seen.
  *
  * An expanding stage: more may come out than went in. Frames that need no work pass without a copy.
+ * While the tap's limit leaves headers only, the payload of super-packets is summed and not copied.
  */
 
 #include <errno.h>
@@ -21,21 +22,31 @@ enum {
 struct cut_stage {
     struct stage stage;
     bool cut;
-    uint32_t snaplen;      /* 0: all */
-    struct ledger *ledger; /* of the pass under way */
-    uint32_t at;           /* in the batch that is being worked on */
-    uint32_t next;         /* frame of the plan that comes next; 0: there is no plan under way */
+    uint32_t snaplen;               /* 0: all */
+    const struct limit_view *limit; /* NULL: there is none */
+    uint32_t most;                  /* bytes that are made of a frame of this batch */
+    struct ledger *ledger;          /* of the pass under way */
+    uint32_t at;                    /* in the batch that is being worked on */
+    uint32_t next; /* frame of the plan that comes next; 0: there is no plan under way */
     struct gso_plan plan;
     uint32_t used;
     uint8_t arena[ARENA];
 };
 
-static void slice(const struct cut_stage *c, struct frame *f)
+static void slice(const struct cut_stage *c, uint32_t *caplen)
 {
-    if (c->snaplen && f->caplen > c->snaplen) {
-        f->caplen = c->snaplen;
+    if (c->snaplen && *caplen > c->snaplen) {
+        *caplen = c->snaplen;
         ledger_add(c->ledger, LEDGER_CUT_SLICED, 1);
     }
+}
+
+/* Payload that goes at the end of the pipeline, and that nothing looks at until then, need not be
+ * copied. */
+static uint32_t most_to_make(const struct cut_stage *c, const struct pass *p)
+{
+    const bool headers = c->limit && p->plain && limit_unpack(limit_step(c->limit)).headers;
+    return headers && !limit_keep(c->limit) ? GSO_HEADERS_MAX : UINT32_MAX;
 }
 
 /* A checksum of which the card was to do the rest. In place: the memory is the ring's or our own,
@@ -64,13 +75,16 @@ static bool emit(struct cut_stage *c, const struct frame *in, struct batch *out)
         struct frame *f = &out->f[out->n++];
         *f = *in;
         f->data = c->arena + c->used;
-        f->caplen = gso_frame(&c->plan, in, c->next, c->arena + c->used, &f->origlen);
-        f->datalen = f->caplen;
+        struct gso_made made = gso_frame(&c->plan, in, c->next, c->most, c->arena + c->used);
+        slice(c, &made.caplen);
+        f->origlen = made.origlen;
+        f->datalen = made.written;
+        f->caplen = MIN(made.caplen, made.written);
+        f->full = made.caplen > made.written ? made.caplen : 0;
         f->ins_len = 0;
         f->ins_off = 0;
         f->gso_type = f->vnet_flags = 0;
-        c->used += f->caplen;
-        slice(c, f);
+        c->used += made.written;
     }
     ledger_add(c->ledger, LEDGER_CUT_SUPER, 1);
     ledger_add(c->ledger, LEDGER_CUT_MADE, c->plan.frames - 1);
@@ -88,7 +102,7 @@ static void pass(struct cut_stage *c, const struct frame *in, struct batch *out)
     } else if (in->gso_type != 0) {
         ledger_add(c->ledger, LEDGER_CUT_UNCUT, 1);
     }
-    slice(c, f);
+    slice(c, &f->caplen);
     ledger_add(c->ledger, LEDGER_CUT_OUT, 1);
 }
 
@@ -97,6 +111,7 @@ static bool cut_expand(struct stage *s, struct batch *in, struct batch *out, con
     struct cut_stage *c = (struct cut_stage *)s;
     c->ledger = p->common;
     c->used = 0;
+    c->most = most_to_make(c, p);
     while (c->at < in->n && out->n < BATCH_MAX) {
         const struct frame *f = &in->f[c->at];
         bool plan = c->next > 0;
@@ -134,6 +149,7 @@ int cut_stage_new(const struct stage_conf *conf, struct stage **ret)
     c->stage.ops = &ops;
     c->cut = !conf->keep_super;
     c->snaplen = conf->snaplen;
+    c->limit = conf->limit;
     *ret = &c->stage;
     return 0;
 }

@@ -31,14 +31,19 @@ struct bench {
     struct batch in, out;
     unsigned given;  /* frames that came out, in all */
     unsigned rounds; /* calls that it took */
+    bool users;      /* stages of the user's stand behind it */
     uint32_t caplen[2 * PIECES], origlen[2 * PIECES];
 };
 
-static void set_up(struct bench *b, bool cut, uint32_t snaplen)
+static void set_up_with(struct bench *b, const struct stage_conf *conf)
 {
     memset(b, 0, sizeof(*b));
-    assert_int_equal(
-        cut_stage_new(&(struct stage_conf){.keep_super = !cut, .snaplen = snaplen}, &b->stage), 0);
+    assert_int_equal(cut_stage_new(conf, &b->stage), 0);
+}
+
+static void set_up(struct bench *b, bool cut, uint32_t snaplen)
+{
+    set_up_with(b, &(struct stage_conf){.keep_super = !cut, .snaplen = snaplen});
 }
 
 static void tear_down(struct bench *b)
@@ -50,11 +55,11 @@ static void tear_down(struct bench *b)
 static void pass(struct bench *b)
 {
     bool more = true;
+    const struct pass p = {.common = &b->ledger, .plain = !b->users};
     b->given = b->rounds = 0;
     while (more) {
         b->out.n = 0;
-        more =
-            b->stage->ops->expand(b->stage, &b->in, &b->out, &(struct pass){.common = &b->ledger});
+        more = b->stage->ops->expand(b->stage, &b->in, &b->out, &p);
         assert_true(b->out.n > 0);
         b->rounds++;
         for (unsigned i = 0; i < b->out.n; i++) {
@@ -263,6 +268,72 @@ static void checksums(void **state)
     tear_down(&b);
 }
 
+/* One packet of two frames comes by; the first of them, and what was cut short in all. */
+static const struct frame *come(struct bench *b, uint64_t *ret_sliced)
+{
+    enum { LONG = 1000 };
+    static uint8_t d[DATA + 2 * LONG];
+    add_super(b, d, 2 * LONG)->gso_size = LONG;
+    pass(b);
+    assert_int_equal(b->given, 2);
+    assert_int_equal(b->out.f[0].origlen, DATA + LONG);
+    *ret_sliced = count(b, LEDGER_CUT_SLICED);
+    return &b->out.f[0];
+}
+
+/* Where the tap's limit leaves the headers only, payload is not copied, unless somebody looks at it
+ * before. */
+static void headers_are_made_alone(void **state)
+{
+    (void)state;
+    static struct bench b;
+    static struct limit_plan plan;
+    struct limit_view view = {.plan = &plan};
+    const struct filter_prog keep = {0};
+    const uint32_t all = DATA + 1000;
+    uint64_t sliced = 0;
+    set_up_with(&b, &(struct stage_conf){.limit = &view});
+    assert_int_equal(come(&b, &sliced)->full, 0); /* not on the ladder */
+    plan.ladder = true;
+    assert_int_equal(come(&b, &sliced)->full, 0); /* nothing is given up */
+    plan.step = LIMIT_HEADERS | 3;
+    const struct frame *f = come(&b, &sliced);
+    assert_int_equal(f->full, all);
+    assert_int_equal(f->caplen, GSO_HEADERS_MAX);
+    assert_int_equal(f->datalen, GSO_HEADERS_MAX);
+    plan.step = 3;
+    assert_int_equal(come(&b, &sliced)->full, 0);
+    plan.step = LIMIT_HEADERS;
+    b.users = true;
+    assert_int_equal(come(&b, &sliced)->full, 0);
+    b.users = false;
+    plan.keep = &keep;
+    f = come(&b, &sliced);
+    assert_int_equal(f->full, 0);
+    assert_int_equal(f->caplen, all);
+    assert_int_equal(sliced, 0);
+    tear_down(&b);
+}
+
+/* What would have been is within the snaplen, and counts as cut short once. */
+static void headers_and_a_snaplen(void **state)
+{
+    (void)state;
+    static struct bench b;
+    static struct limit_plan plan = {.ladder = true, .step = LIMIT_HEADERS};
+    struct limit_view view = {.plan = &plan};
+    const uint32_t snaplens[] = {600, 300};
+    for (unsigned k = 0; k < ARRAY_SIZE(snaplens); k++) {
+        uint64_t sliced = 0;
+        set_up_with(&b, &(struct stage_conf){.limit = &view, .snaplen = snaplens[k]});
+        const struct frame *f = come(&b, &sliced);
+        assert_int_equal(f->full, k == 0 ? 600 : 0);
+        assert_int_equal(f->caplen, k == 0 ? GSO_HEADERS_MAX : 300);
+        assert_int_equal(sliced, 2);
+        tear_down(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +343,8 @@ int main(void)
         cmocka_unit_test(kept_whole),
         cmocka_unit_test(sliced),
         cmocka_unit_test(checksums),
+        cmocka_unit_test(headers_are_made_alone),
+        cmocka_unit_test(headers_and_a_snaplen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

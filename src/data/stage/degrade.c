@@ -94,8 +94,9 @@ static bool degrade(struct degrade_stage *d, struct frame *f, bool kept, uint64_
     if (!kept && d->step.halvings > 0) {
         frame_multiply(f, 1u << d->step.halvings);
     }
-    if (!kept && d->step.headers && f->caplen > headers) {
+    if (!kept && (d->step.headers || f->full > 0) && f->caplen > headers) {
         f->caplen = headers;
+        f->full = 0;
         d->view->dropped += whole - less;
         *cost = less;
         ledger_add(d->ledger, LEDGER_LIM_SLICED, 1);
@@ -105,12 +106,13 @@ static bool degrade(struct degrade_stage *d, struct frame *f, bool kept, uint64_
 
 static bool take(struct degrade_stage *d, struct frame *f)
 {
-    uint64_t cost = limit_cost(d->view, f->caplen);
-    bool kept = d->keep && match_frame(d->keep, f, d->room);
-    if (d->looks && !degrade(d, f, kept, &cost)) {
+    uint64_t cost = limit_cost(d->view, MAX(f->caplen, f->full));
+    bool kept = d->keep && f->full == 0 && match_frame(d->keep, f, d->room);
+    bool looks = d->looks || f->full > 0; /* the step may be another one than at `cut` */
+    if (looks && !degrade(d, f, kept, &cost)) {
         return false;
     }
-    if (!d->looks) {
+    if (!looks) {
         d->came[0][LIMIT_CLASSES - 1] += cost;
         d->came[1][LIMIT_CLASSES - 1] += cost;
     }
@@ -128,8 +130,8 @@ static void begin(struct degrade_stage *d, struct ledger *ledger)
 {
     const struct limit_view *v = d->view;
     const bool ladder = v->plan && atomic_load_explicit(&v->plan->ladder, memory_order_relaxed);
-    const uint32_t packed = ladder ? atomic_load_explicit(&v->plan->step, memory_order_relaxed) : 0;
-    d->keep = v->plan ? atomic_load_explicit(&v->plan->keep, memory_order_acquire) : NULL;
+    const uint32_t packed = limit_step(v);
+    d->keep = limit_keep(v);
     d->credit = v->waiting > v->room ? MIN(d->credit + (v->left - d->left) / 2, v->room) : 0;
     d->left = v->left;
     d->coming = 0;

@@ -251,6 +251,32 @@ static void a_step_holds_for_frames(void **state)
     end_ladder(&w);
 }
 
+/* A frame whose payload was never made counts as it would have been, and goes as its headers,
+ * whatever the step has become in the meantime; of one of another flow nothing is left. */
+static void frames_may_come_without_their_payload(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct limit_plan plan;
+    enum { FULL = LEN + 500 };
+    begin_ladder(&w, &plan, UINT64_MAX);
+    for (unsigned k = 0; k < 2; k++) {
+        atomic_store(&plan.step, k == 0 ? LIMIT_HEADERS : 0);
+        make_flows(&w, 0, 2);
+        w.b.f[0].full = FULL;
+        w.made += 2;
+        w.s->ops->run(w.s, &w.b, &(struct pass){.common = &w.ledger});
+        assert_int_equal(w.b.n, 2);
+        assert_int_equal(w.b.f[0].caplen, HEADERS);
+        assert_int_equal(w.b.f[0].full, 0);
+        assert_int_equal(w.b.f[1].caplen, k == 0 ? HEADERS : LEN);
+        assert_int_equal(ledger_get(&w.ledger, LEDGER_LIM_SLICED), k == 0 ? 2 : 3);
+        assert_int_equal(came(&plan, 0, 0), (k + 1) * (LEN + FULL + 2 * LIMIT_FRAME));
+    }
+    assert_int_equal(w.view.dropped, 2 * (FULL - HEADERS) + LEN - HEADERS);
+    end_ladder(&w);
+}
+
 /* Frames to be kept are whole on each step but the last, and have room where others have none. */
 static void some_frames_are_kept_whole(void **state)
 {
@@ -294,6 +320,7 @@ int main(void)
         cmocka_unit_test(costs_are_the_links),
         cmocka_unit_test(the_cost_of_each_step_is_known),
         cmocka_unit_test(a_step_holds_for_frames),
+        cmocka_unit_test(frames_may_come_without_their_payload),
         cmocka_unit_test(some_frames_are_kept_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
