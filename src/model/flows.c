@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/flows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+enum {
+    NONE = 0, /* no entry: their numbers begin with 1 */
+    BUCKETS_MIN = 64,
+};
+
+/* The state of an entry. */
+enum {
+    FIN_0 = 1, /* end 0 has sent its last, … */
+    FIN_1 = 2, /* … and end 1 */
+    CLOSED = 4,
+};
+
+/* Entries in the order in which they leave: a doubly linked list. */
+struct line {
+    uint32_t oldest, newest;
+};
+
+struct flows {
+    struct flows_conf conf;
+    struct flows_entry *entry; /* [most + 1] */
+    uint32_t *bucket;          /* the first entry of each chain */
+    uint32_t mask;             /* of a hash */
+    uint32_t used;             /* entries that were in use at some time */
+    uint32_t spare;            /* the first of those that are not now; linked by `next` */
+    uint32_t now;
+    struct line open, closed; /* by their last packet; by when they were closed */
+    int64_t time_ns;          /* the latest */
+    int64_t quiet_ns;         /* an open flow leaves after so long; 0: never */
+    int64_t closed_ns;        /* and a closed one */
+    uint64_t evicted;
+};
+
+unsigned flows_key_order(struct flows_key *k)
+{
+    int order = memcmp(k->addr[0], k->addr[1], sizeof(k->addr[0]));
+    if (order < 0 || (order == 0 && k->port[0] <= k->port[1])) {
+        return 0;
+    }
+    const uint16_t port = k->port[0];
+    uint8_t addr[sizeof(k->addr[0])];
+    memcpy(addr, k->addr[0], sizeof(addr));
+    memcpy(k->addr[0], k->addr[1], sizeof(addr));
+    memcpy(k->addr[1], addr, sizeof(addr));
+    k->port[0] = k->port[1];
+    k->port[1] = port;
+    return 1;
+}
+
+/* ---- lists ---- */
+
+static void line_take(struct flows *f, struct line *l, const struct flows_entry *e)
+{
+    uint32_t *before = e->older ? &f->entry[e->older].newer : &l->oldest;
+    uint32_t *behind = e->newer ? &f->entry[e->newer].older : &l->newest;
+    *before = e->newer;
+    *behind = e->older;
+}
+
+static void line_put(struct flows *f, struct line *l, uint32_t i)
+{
+    struct flows_entry *e = &f->entry[i];
+    e->older = l->newest;
+    e->newer = NONE;
+    *(l->newest ? &f->entry[l->newest].newer : &l->oldest) = i;
+    l->newest = i;
+}
+
+static struct line *line_of(struct flows *f, const struct flows_entry *e)
+{
+    return e->state & CLOSED ? &f->closed : &f->open;
+}
+
+/* ---- entries ---- */
+
+static uint32_t find(const struct flows *f, const struct flows_packet *p)
+{
+    uint32_t i = f->bucket[p->hash & f->mask];
+    while (i != NONE && memcmp(&f->entry[i].key, &p->key, sizeof(p->key)) != 0) {
+        i = f->entry[i].next;
+    }
+    return i;
+}
+
+static int64_t first_ns(const struct flows_entry *e)
+{
+    const struct flows_way *w = e->way;
+    return w[0].packets == 0   ? w[1].first_ns
+           : w[1].packets == 0 ? w[0].first_ns
+                               : MIN(w[0].first_ns, w[1].first_ns);
+}
+
+static int64_t last_ns(const struct flows_entry *e)
+{
+    const struct flows_way *w = e->way;
+    return w[0].packets == 0   ? w[1].last_ns
+           : w[1].packets == 0 ? w[0].last_ns
+                               : MAX(w[0].last_ns, w[1].last_ns);
+}
+
+/* The entry leaves. */
+static void end(struct flows *f, uint32_t i, enum flows_end why)
+{
+    struct flows_entry *e = &f->entry[i];
+    uint32_t *at = &f->bucket[e->hash & f->mask];
+    while (*at != i) {
+        at = &f->entry[*at].next;
+    }
+    *at = e->next;
+    line_take(f, line_of(f, e), e);
+    f->conf.record(f->conf.user, e, why);
+    e->next = f->spare;
+    f->spare = i;
+    f->now--;
+}
+
+/* The one that was quiet for longest gives its place away. */
+static void evict(struct flows *f)
+{
+    const uint32_t a = f->open.oldest, b = f->closed.oldest;
+    const bool closed = !a || (b && last_ns(&f->entry[b]) <= last_ns(&f->entry[a]));
+    f->evicted++;
+    end(f, closed ? b : a, FLOWS_EVICTED);
+}
+
+static uint32_t make(struct flows *f, const struct flows_packet *p)
+{
+    if (f->now == f->conf.most) {
+        evict(f);
+    }
+    uint32_t i = f->spare;
+    if (i) {
+        f->spare = f->entry[i].next;
+    } else {
+        i = ++f->used;
+    }
+    uint32_t *chain = &f->bucket[p->hash & f->mask];
+    const bool answer = p->tcp_flags & FLOWS_SYN && p->tcp_flags & FLOWS_ACK;
+    f->entry[i] = (struct flows_entry){.key = p->key,
+                                       .initiator = (uint8_t)(answer ? !p->way : p->way),
+                                       .hash = (uint32_t)p->hash,
+                                       .next = *chain};
+    *chain = i;
+    f->now++;
+    line_put(f, &f->open, i);
+    return i;
+}
+
+/* ---- time ---- */
+
+static bool is_syn(const struct flows_packet *p)
+{
+    return p->tcp_flags & FLOWS_SYN && !(p->tcp_flags & FLOWS_ACK);
+}
+
+/* Why a flow ends that is quiet by now; 0: it is not. Flows stand in the order of their packets,
+ * which is nearly that of time: one that is quiet may stand behind another that is not yet. */
+static int ends_by_now(const struct flows *f, const struct flows_entry *e)
+{
+    const int64_t quiet = f->time_ns - last_ns(e), idle = f->conf.idle_ns;
+    if (e->state & CLOSED) {
+        return quiet >= f->closed_ns ? FLOWS_ENDED : 0;
+    }
+    if (f->quiet_ns == 0 || quiet < f->quiet_ns) {
+        return 0;
+    }
+    return idle && quiet >= idle ? FLOWS_IDLE : FLOWS_ACTIVE;
+}
+
+/* Why the entry's record ends before the packet; 0: the packet is part of it. */
+static int ends_before(const struct flows *f, const struct flows_entry *e,
+                       const struct flows_packet *p)
+{
+    const int64_t active = f->conf.active_ns;
+    if (e->state & CLOSED && is_syn(p)) {
+        return FLOWS_ENDED;
+    }
+    const int why = ends_by_now(f, e);
+    const bool late = p->ts_ns - first_ns(e) >= active || last_ns(e) - p->ts_ns >= active;
+    return why || active == 0 || !late ? why : FLOWS_ACTIVE;
+}
+
+static int64_t due(const struct flows *f, const struct line *l, int64_t quiet_ns)
+{
+    if (!l->oldest || quiet_ns == 0) {
+        return INT64_MAX;
+    }
+    const int64_t last = last_ns(&f->entry[l->oldest]);
+    return last > INT64_MAX - quiet_ns ? INT64_MAX : last + quiet_ns;
+}
+
+int64_t flows_due(const struct flows *f)
+{
+    return MIN(due(f, &f->closed, f->closed_ns), due(f, &f->open, f->quiet_ns));
+}
+
+void flows_end(struct flows *f)
+{
+    while (f->closed.oldest) {
+        end(f, f->closed.oldest, FLOWS_ENDED);
+    }
+    while (f->open.oldest) {
+        end(f, f->open.oldest, FLOWS_FORCED);
+    }
+}
+
+static void end_quiet(struct flows *f, const struct line *l)
+{
+    int why;
+    while (l->oldest && (why = ends_by_now(f, &f->entry[l->oldest])) != 0) {
+        end(f, l->oldest, (enum flows_end)why);
+    }
+}
+
+void flows_until(struct flows *f, int64_t now_ns)
+{
+    if (f->quiet_ns && f->time_ns - now_ns > f->quiet_ns) {
+        flows_end(f);
+        f->time_ns = now_ns;
+    }
+    f->time_ns = MAX(f->time_ns, now_ns);
+    end_quiet(f, &f->closed);
+    end_quiet(f, &f->open);
+}
+
+/* ---- packets ---- */
+
+static void add_up(struct flows_entry *e, const struct flows_packet *p)
+{
+    struct flows_way *w = &e->way[p->way];
+    if (w->packets == 0) {
+        w->first_ns = w->last_ns = p->ts_ns;
+        e->tos[p->way] = p->tos;
+    }
+    w->first_ns = MIN(w->first_ns, p->ts_ns);
+    w->last_ns = MAX(w->last_ns, p->ts_ns);
+    w->packets += p->packets;
+    w->bytes += p->bytes;
+    e->tcp_flags[p->way] |= p->tcp_flags;
+}
+
+/* What the packet's flags say of the connection. */
+static uint8_t state_behind(const struct flows_entry *e, const struct flows_packet *p)
+{
+    uint8_t state = e->state;
+    if (p->tcp_flags & FLOWS_FIN) {
+        state |= p->way == 0 ? FIN_0 : FIN_1;
+    }
+    const bool closed = p->tcp_flags & FLOWS_RST || (state & FIN_0 && state & FIN_1);
+    return closed ? state | CLOSED : state;
+}
+
+void flows_add(struct flows *f, const struct flows_packet *p)
+{
+    uint32_t i = find(f, p);
+    const int why = i ? ends_before(f, &f->entry[i], p) : 0;
+    if (why) {
+        end(f, i, (enum flows_end)why);
+    }
+    if (!i || why) {
+        i = make(f, p);
+    }
+    struct flows_entry *e = &f->entry[i];
+    add_up(e, p);
+    if (is_syn(p)) {
+        e->initiator = (uint8_t)p->way;
+    }
+    line_take(f, line_of(f, e), e);
+    e->state = state_behind(e, p);
+    line_put(f, line_of(f, e), i);
+}
+
+/* ---- its life ---- */
+
+int flows_new(const struct flows_conf *conf, struct flows **ret)
+{
+    struct flows *f = calloc(1, sizeof(*f));
+    uint32_t buckets = BUCKETS_MIN;
+    while (buckets < conf->most) {
+        buckets *= 2;
+    }
+    if (f) {
+        f->entry = calloc((size_t)conf->most + 1, sizeof(*f->entry));
+        f->bucket = calloc(buckets, sizeof(*f->bucket));
+    }
+    if (!f || !f->entry || !f->bucket) {
+        flows_free(f);
+        return -ENOMEM;
+    }
+    f->conf = *conf;
+    f->mask = buckets - 1;
+    f->quiet_ns = !conf->idle_ns     ? conf->active_ns
+                  : !conf->active_ns ? conf->idle_ns
+                                     : MIN(conf->idle_ns, conf->active_ns);
+    f->closed_ns = f->quiet_ns ? MIN(f->quiet_ns, FLOWS_CLOSED_NS) : FLOWS_CLOSED_NS;
+    f->time_ns = INT64_MIN / 2;
+    *ret = f;
+    return 0;
+}
+
+void flows_free(struct flows *f)
+{
+    if (f) {
+        free(f->entry);
+        free(f->bucket);
+        free(f);
+    }
+}
+
+uint32_t flows_now(const struct flows *f)
+{
+    return f->now;
+}
+
+uint64_t flows_evicted(const struct flows *f)
+{
+    return f->evicted;
+}
