@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Flow records as comma-separated values, in the form of nfdump 1.6 (-o csv): 48 columns, times in
+ * milliseconds, six letters for TCP's flags, and at the end three lines with the sums. Programs
+ * that read it take the columns by their names and leave out the last three lines. Columns that say
+ * nothing of the packets (interfaces, routing, MAC addresses, latencies) are 0. Times are UTC.
+ * Pure.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "proto/flowrec.h"
+
+enum {
+    FLOWCSV_ROW = 640, /* bytes that any line has at most, its end and a zero byte included */
+};
+
+/* What the last lines say. Zeros to begin with. */
+struct flowcsv_sums {
+    uint64_t flows, packets, bytes;
+    int64_t first_ns, last_ns; /* of all packets, where there are flows */
+};
+
+/* A line each, with its end; returns its length. */
+size_t flowcsv_head(char ret[FLOWCSV_ROW]);
+/* Adds the record to *sums. */
+size_t flowcsv_row(const struct flowrec *r, struct flowcsv_sums *sums, char ret[FLOWCSV_ROW]);
+/* Three lines. */
+size_t flowcsv_tail(const struct flowcsv_sums *sums, char ret[FLOWCSV_ROW]);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A flow record, as all forms of it (flowcsv.h) are made of it: one direction of a flow, or what
+ * was seen of it since the record before.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum {
+    FLOWREC_VLANS = 4,
+};
+
+struct flowrec {
+    int64_t first_ns, last_ns;    /* of its packets; struct wall, >= 0 */
+    uint64_t packets, bytes;      /* bytes of IP packets, headers included */
+    uint8_t addr[2][16];          /* source, destination; IPv4: 4 bytes, then zeros */
+    uint16_t port[2];             /* the same order; ICMP: {0, type * 256 + code} */
+    uint16_t vlan[FLOWREC_VLANS]; /* identifiers, the outermost first */
+    uint8_t vlans;
+    uint8_t version; /* 4 or 6 */
+    uint8_t proto, tos, tcp_flags;
+    uint8_t end_reason; /* flowEndReason (RFC 5102, section 5.11.3) */
+};
