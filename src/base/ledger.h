@@ -25,8 +25,10 @@
  * ledger's stage of their own; LIMIT, where something is taken off for the rate; LINK_TX, into
  * numbered records.
  * collector: LINK_RX, from the tap's numbering to whole frames; MIRROR, from packets in which
- * others send frames; STAGES_RX, as STAGES; SINK, one output. */
+ * others send frames; STAGES_RX, as STAGES; SINK, one output.
+ * meter: FILE, from a capture file; METER, from frames to flows; EXPORT, records to one exporter. */
 #define LEDGER_STAGE_TABLE(X)                                                                      \
+    X(FILE, "file", "capture file", FAULT)                                                         \
     X(RING, "ring", "kernel ring", FAULT)                                                          \
     X(SELECT, "select", "selection", WISH)                                                         \
     X(CUT, "cut", "cutting", FAULT)                                                                \
@@ -36,7 +38,9 @@
     X(LINK_RX, "link_rx", "link, received", FAULT)                                                 \
     X(MIRROR, "mirror", "mirrored", FAULT)                                                         \
     X(STAGES_RX, "stages_rx", "stages, collector", WISH)                                           \
-    X(SINK, "sink", "output", FAULT)
+    X(SINK, "sink", "output", FAULT)                                                               \
+    X(METER, "meter", "flows", WISH)                                                               \
+    X(EXPORT, "export", "records", FAULT)
 
 enum ledger_stage {
 #define X(id, name, words, drops) LEDGER_##id,
@@ -66,6 +70,12 @@ enum ledger_kind {
 
 /* id, stage, kind, key (JSON), words (people) */
 #define LEDGER_TABLE(X)                                                                            \
+    X(FILE_IN, FILE, IN, "in", "in the file")                                                      \
+    X(FILE_FILTER, FILE, DROP, "filter", "not matched by the filter")                              \
+    X(FILE_LINK_TYPE, FILE, DROP, "link_type", "of a link type that cannot be read")               \
+    X(FILE_DAMAGED, FILE, DROP, "damaged", "of more interfaces than there is room for")            \
+    X(FILE_OUT, FILE, OUT, "out", "read")                                                          \
+    X(FILE_BYTES, FILE, INFO, "bytes", "frame bytes read")                                         \
     X(RING_IN, RING, IN, "in", "received by filter")                                               \
     X(RING_FULL, RING, DROP, "ring_full", "dropped by kernel, ring full")                          \
     X(RING_GONE, RING, DROP, "interface_gone", "left in the ring of an interface that went away")  \
@@ -156,7 +166,15 @@ enum ledger_kind {
     X(SINK_MISSED, SINK, INFO, "reader_missed", "missed by a reader without room, each by each")   \
     X(SINK_LATE, SINK, INFO, "late", "too late to be put in order")                                \
     X(SINK_AHEAD, SINK, INFO, "clock_ahead", "not put in order, from a clock far ahead")           \
-    X(SINK_EARLY, SINK, INFO, "early", "given out before the window's end for want of room")
+    X(SINK_EARLY, SINK, INFO, "early", "given out before the window's end for want of room")       \
+    X(MET_NOT_IP, METER, DROP, "not_ip", "without an IP packet")                                   \
+    X(MET_BAD_IP, METER, DROP, "bad_ip", "whose IP header is broken or cut off")                   \
+    X(MET_OUT, METER, OUT, "out", "in a flow")                                                     \
+    X(MET_FRAGMENTS, METER, INFO, "fragments_unknown",                                             \
+      "fragments whose first one is not known, counted without ports")                             \
+    X(EXPORT_IN, EXPORT, IN, "in", "records")                                                      \
+    X(EXPORT_ERROR, EXPORT, DROP, "write_error", "not written, as the file takes no more")         \
+    X(EXPORT_OUT, EXPORT, OUT, "out", "records written")
 
 enum ledger_id {
 #define X(id, stage, kind, key, words) LEDGER_##id,

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/meter/meter.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "model/flows.h"
+#include "model/fragments.h"
+#include "proto/packet.h"
+#include "sys/crypto/kdf.h"
+
+enum {
+    HEAD = 2048, /* bytes that are looked at of a frame that is not in one piece */
+};
+
+_Static_assert((int)FLOWREC_VLANS == (int)FLOWS_VLANS && (int)PACKET_VLANS == (int)FLOWS_VLANS,
+               "a key has all tags that are looked at");
+_Static_assert(POINT_MAX <= UINT16_MAX, "a key has the point");
+
+struct meter {
+    struct sink sink;
+    struct meter_conf conf;
+    struct flows *flows;
+    struct fragments fragments;
+    uint8_t key[KEYED_HASH_KEY_LEN];
+    uint16_t linktype[POINT_MAX];
+    bool has[POINT_MAX];
+};
+
+static struct meter *of(struct sink *s)
+{
+    return (struct meter *)s;
+}
+
+/* ---- points ---- */
+
+static int meter_point_add(struct sink *s, const struct point_offer *point, struct error *err)
+{
+    struct ledger *l;
+    const uint16_t linktype = point->linktype;
+    if (!packet_knows_link(linktype)) {
+        return error_set(err, ENOTSUP, "%s: link type %u is none that the meter can read",
+                         point->ifname, linktype);
+    }
+    int r = sink_point_open(s, point, &l, err);
+    if (r == 0) {
+        of(s)->linktype[point->index] = linktype;
+        of(s)->has[point->index] = true;
+    }
+    return r;
+}
+
+static void meter_point_remove(struct sink *s, uint32_t index)
+{
+    if (index < POINT_MAX) {
+        of(s)->has[index] = false;
+        sink_point_close(s, index);
+    }
+}
+
+/* ---- records ---- */
+
+static void tell_way(const struct meter *m, const struct flows_entry *e, unsigned way,
+                     enum flows_end why)
+{
+    const struct flows_way *w = &e->way[way];
+    struct flowrec r = {.first_ns = w->first_ns,
+                        .last_ns = w->last_ns,
+                        .packets = w->packets,
+                        .bytes = w->bytes,
+                        .port = {e->key.port[way], e->key.port[!way]},
+                        .version = e->key.version,
+                        .proto = e->key.proto,
+                        .tos = e->tos[way],
+                        .tcp_flags = e->tcp_flags[way],
+                        .end_reason = (uint8_t)why};
+    memcpy(r.addr[0], e->key.addr[way], sizeof(r.addr[0]));
+    memcpy(r.addr[1], e->key.addr[!way], sizeof(r.addr[1]));
+    for (; r.vlans < FLOWS_VLANS && e->key.vlan[r.vlans] & FLOWS_TAGGED; r.vlans++) {
+        r.vlan[r.vlans] = e->key.vlan[r.vlans] & 0x0fff;
+    }
+    for (unsigned k = 0; k < m->conf.n_exporters; k++) {
+        struct exporter *x = m->conf.exporter[k];
+        x->ops->record(x, &r);
+    }
+}
+
+static void on_record(void *user, const struct flows_entry *e, enum flows_end why)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        const unsigned way = k == 0 ? e->initiator : !e->initiator;
+        if (e->way[way].packets > 0) {
+            tell_way(user, e, way, why);
+        }
+    }
+}
+
+/* ---- frames ---- */
+
+static void put_addr(const struct packet *p, uint8_t ret[2][16])
+{
+    const size_t n = p->version == 4 ? 4 : 16;
+    memcpy(ret[0], p->addr[0], n);
+    memcpy(ret[1], p->addr[1], n);
+}
+
+static void put_vlans(const struct packet *p, uint16_t ret[FLOWS_VLANS])
+{
+    for (unsigned i = 0; i < p->vlans; i++) {
+        ret[i] = (uint16_t)(FLOWS_TAGGED | (p->vlan[i] & 0x0fff));
+    }
+}
+
+/* A fragment's ports are those of its packet's first one, as far as that is known. */
+static void find_ports(struct meter *m, const struct packet *p, const struct frame *f,
+                       int64_t ts_ns, uint16_t ret_port[2], struct ledger *l)
+{
+    struct fragments_key k = {
+        .ident = p->ident, .point = (uint16_t)f->point, .proto = p->proto, .version = p->version};
+    put_addr(p, k.addr);
+    put_vlans(p, k.vlan);
+    const uint64_t hash = keyed_hash(m->key, &k, sizeof(k));
+    if (!p->later) {
+        fragments_first(&m->fragments, &k, hash, p->port, ts_ns);
+    } else if (!fragments_later(&m->fragments, &k, hash, ts_ns, ret_port)) {
+        ledger_add(l, LEDGER_MET_FRAGMENTS, 1);
+    }
+}
+
+/* An ICMP packet's ports are no ends of its own, and an answer is no other direction of it. */
+static bool is_paired(const struct packet *p)
+{
+    return p->proto != (p->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+static void count(struct meter *m, const struct packet *p, const struct frame *f, struct ledger *l)
+{
+    struct flows_packet fp = {.key = {.port = {p->port[0], p->port[1]},
+                                      .point = (uint16_t)f->point,
+                                      .proto = p->proto,
+                                      .version = p->version},
+                              .ts_ns = MAX(f->ts_ns, INT64_C(0)),
+                              .packets = 1,
+                              .bytes = p->bytes,
+                              .tcp_flags = p->tcp_flags,
+                              .tos = p->tos};
+    put_addr(p, fp.key.addr);
+    put_vlans(p, fp.key.vlan);
+    if (p->fragment) {
+        find_ports(m, p, f, fp.ts_ns, fp.key.port, l);
+    }
+    fp.way = is_paired(p) ? flows_key_order(&fp.key) : 0;
+    fp.hash = keyed_hash(m->key, &fp.key, sizeof(fp.key));
+    flows_until(m->flows, fp.ts_ns);
+    flows_add(m->flows, &fp);
+    ledger_add(l, LEDGER_MET_OUT, 1);
+}
+
+static void meter_frame(struct meter *m, const struct frame *f)
+{
+    uint8_t room[HEAD];
+    size_t len = 0;
+    struct packet p;
+    struct ledger *l = sink_ledger(&m->sink, f->point);
+    const uint8_t *head = frame_head(f, room, sizeof(room), &len);
+    const int r = packet_read(m->linktype[f->point], head, len, f->origlen, &p);
+    if (r == 0) {
+        count(m, &p, f, l);
+    } else {
+        ledger_add(l, r == -EBADMSG ? LEDGER_MET_BAD_IP : LEDGER_MET_NOT_IP, 1);
+    }
+}
+
+static void meter_write(struct sink *s, const struct batch *b)
+{
+    struct meter *m = of(s);
+    for (uint32_t i = 0; i < b->n; i++) {
+        if (b->f[i].point < POINT_MAX && m->has[b->f[i].point]) {
+            meter_frame(m, &b->f[i]);
+        }
+    }
+}
+
+static void meter_flush(struct sink *s)
+{
+    (void)s;
+}
+
+static int meter_finish(struct sink *s, struct error *err)
+{
+    struct meter *m = of(s);
+    int r = 0;
+    flows_end(m->flows);
+    for (unsigned k = 0; k < m->conf.n_exporters; k++) {
+        struct exporter *x = m->conf.exporter[k];
+        struct error more = {""};
+        int e = x->ops->finish(x, &more);
+        if (e < 0 && r == 0) {
+            r = e;
+            *err = more;
+        }
+    }
+    return r;
+}
+
+static void meter_free(struct sink *s)
+{
+    struct meter *m = of(s);
+    flows_free(m->flows);
+    for (unsigned k = 0; k < m->conf.n_exporters; k++) {
+        exporter_free(m->conf.exporter[k]);
+    }
+    sink_done(s);
+    free(m);
+}
+
+static const struct sink_ops ops = {
+    .kind = "meter",
+    .counts = LEDGER_METER,
+    .point_add = meter_point_add,
+    .point_remove = meter_point_remove,
+    .write = meter_write,
+    .flush = meter_flush,
+    .finish = meter_finish,
+    .free = meter_free,
+};
+
+int meter_sink_new(const struct meter_conf *conf, struct sink **ret)
+{
+    struct meter *m = calloc(1, sizeof(*m));
+    if (!m) {
+        for (unsigned k = 0; k < conf->n_exporters; k++) {
+            exporter_free(conf->exporter[k]);
+        }
+        return -ENOMEM;
+    }
+    m->conf = *conf;
+    const struct flows_conf fc = {conf->flows, conf->idle_ns, conf->active_ns, on_record, m};
+    int r = sink_init(&m->sink, &ops, "meter");
+    r = r < 0 ? r : flows_new(&fc, &m->flows);
+    r = r < 0 ? r : random_bytes(m->key, sizeof(m->key)) < 0 ? -EIO : 0;
+    if (r < 0) {
+        meter_free(&m->sink);
+        return r;
+    }
+    *ret = &m->sink;
+    return 0;
+}
+
+void meter_figures(const struct sink *s, struct meter_figures *ret)
+{
+    const struct meter *m = (const struct meter *)s;
+    *ret = (struct meter_figures){flows_now(m->flows), flows_evicted(m->flows)};
+}
