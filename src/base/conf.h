@@ -22,7 +22,7 @@ enum {
 struct conf_given {
     const struct conf_row *row;
     char label[CONF_LABEL]; /* as the setting was written there: "-s", "--mtu", "snaplen" */
-    char *text;             /* lives as long as the program; NULL: a switch without a value */
+    char *text;             /* lives as long as the program; NULL: given without a value */
 };
 
 /* Puts a value where it belongs. 0, or -errno with a sentence that begins with the label. */
@@ -33,6 +33,7 @@ enum conf_flags {
     CONF_LINE = 2,   /* on the command line only: it acts at once, or would be a secret in a file */
     CONF_ZERO = 4,   /* of a size: 0 is a value too */
     CONF_LIVE = 8,   /* another value of a file that is read again applies, without a restart */
+    CONF_MAYBE = 16, /* on a command line it may be without its value: --name, or --name=VALUE */
 };
 
 /* The values that a completion offers. */

@@ -8,6 +8,7 @@ const struct command commands[] = {
     {"tap", "capture from interfaces and send the frames to a collector", cmd_tap, &tap_options},
     {"collector", "receive from taps; to a virtual interface, a file, a pipe", cmd_collector,
      &collector_options},
+    {"meter", "add the packets of a capture file up to flow records", cmd_meter, &meter_options},
     {"keygen", "make a key pair for a tap or a collector", cmd_keygen, &keygen_options},
     {"status", "show the ledger of the taps and collectors on this host", cmd_status,
      &status_options},

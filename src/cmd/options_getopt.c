@@ -27,8 +27,10 @@ void getopt_strings(const struct options *o, struct getopt_strings *ret)
         if (row->letter && row->arg) {
             *p++ = ':';
         }
-        *name++ = (struct option){row->name, row->arg ? required_argument : no_argument, NULL,
-                                  row_value(row, i)};
+        const int arg = !row->arg                 ? no_argument
+                        : row->flags & CONF_MAYBE ? optional_argument
+                                                  : required_argument;
+        *name++ = (struct option){row->name, arg, NULL, row_value(row, i)};
     }
     *p = '\0';
     *name = (struct option){0};

@@ -34,8 +34,12 @@ static void print_lines(const struct conf_row *row, int at, int column, FILE *to
 static void print_row(const struct conf_row *row, int column, FILE *to)
 {
     char head[128], letter[] = {'-', row->letter, ',', '\0'};
-    int n = snprintf(head, sizeof(head), "  %s --%s%s%s", row->letter ? letter : "   ", row->name,
-                     row->arg ? " " : "", row->arg ? row->arg : "");
+    const bool maybe = row->flags & CONF_MAYBE;
+    int n = snprintf(head, sizeof(head), "  %s --%s%s%s%s", row->letter ? letter : "   ", row->name,
+                     maybe      ? "[="
+                     : row->arg ? " "
+                                : "",
+                     row->arg ? row->arg : "", maybe ? "]" : "");
     fputs(head, to);
     if (n >= column) {
         fputc('\n', to);

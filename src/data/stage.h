@@ -22,6 +22,7 @@ enum stage_end {
     STAGE_AT_TAP = 1,
     STAGE_AT_COLLECTOR = 2,
     STAGE_AT_BOTH = STAGE_AT_TAP | STAGE_AT_COLLECTOR,
+    STAGE_AT_METER = 4, /* has none of its own */
 };
 
 enum stage_kind {

@@ -32,7 +32,7 @@ int program_split(struct program *p, const struct program_conf *conf, struct err
 {
     *p = (struct program){.conf = *conf, .control = {.fd = -1}};
     loop_hold_signals(); /* what is made from here on is taken away in order */
-    if (status_socket_listen(&p->control, conf->name, err) < 0) {
+    if (conf->name && status_socket_listen(&p->control, conf->name, err) < 0) {
         teller_tell(conf->teller, "warning: farspan status will not see this %s: %s", conf->command,
                     err->text);
     }

@@ -14,7 +14,7 @@
 
 struct program_conf {
     const char *command; /* "tap", for sentences */
-    const char *name;    /* of the status socket */
+    const char *name;    /* of the status socket; NULL: it has none */
     const char *user;    /* whom the engine runs as; NULL: the default */
     const struct broker_request *requests;
     size_t n_requests;

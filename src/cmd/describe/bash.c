@@ -94,7 +94,7 @@ static void print_command(const struct command *c, FILE *to)
     const struct conf_row *row;
     const enum conf_offer words = c->options->words;
     for (size_t i = 0; (row = options_row_at(c->options->table, i)); i++) {
-        if (row->arg) {
+        if (row->arg && !(row->flags & CONF_MAYBE)) { /* the next word is none of its */
             print_case(c->name, row, to);
         }
     }

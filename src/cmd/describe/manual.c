@@ -9,11 +9,13 @@
 /* "NAME|PID" with each word underlined; the only words there are stand as they are. */
 static void print_value(const struct conf_row *row, FILE *to)
 {
+    const bool maybe = row->flags & CONF_MAYBE;
     for (const char *p = row->arg; p && !row->words && *p;) {
         size_t n = strcspn(p, "|");
-        fprintf(to, "%s_%.*s_", p == row->arg ? " " : "|", (int)n, p);
+        fprintf(to, "%s_%.*s_", p != row->arg ? "|" : maybe ? "[=" : " ", (int)n, p);
         p += n + (p[n] == '|');
     }
+    fputs(maybe ? "]" : "", to);
     if (row->words) {
         fprintf(to, " %s", row->words);
     }

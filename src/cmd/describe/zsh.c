@@ -80,7 +80,7 @@ static void print_row(const struct conf_row *row, FILE *to)
     }
     print_text(row->help, to);
     fputc(']', to);
-    if (row->arg) {
+    if (row->arg && !(row->flags & CONF_MAYBE)) {
         print_value(row, to);
     }
     fputc('\'', to);

@@ -22,7 +22,7 @@ _Static_assert(POINT_MAX <= UINT16_MAX, "a key has the point");
 
 struct meter {
     struct sink sink;
-    struct meter_conf conf;
+    struct meter_sink_conf conf;
     struct flows *flows;
     struct fragments fragments;
     uint8_t key[KEYED_HASH_KEY_LEN];
@@ -228,7 +228,7 @@ static const struct sink_ops ops = {
     .free = meter_free,
 };
 
-int meter_sink_new(const struct meter_conf *conf, struct sink **ret)
+int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret)
 {
     struct meter *m = calloc(1, sizeof(*m));
     if (!m) {
@@ -250,8 +250,8 @@ int meter_sink_new(const struct meter_conf *conf, struct sink **ret)
     return 0;
 }
 
-void meter_figures(const struct sink *s, struct meter_figures *ret)
+void meter_sink_figures(const struct sink *s, struct meter_sink_figures *ret)
 {
     const struct meter *m = (const struct meter *)s;
-    *ret = (struct meter_figures){flows_now(m->flows), flows_evicted(m->flows)};
+    *ret = (struct meter_sink_figures){flows_now(m->flows), flows_evicted(m->flows)};
 }

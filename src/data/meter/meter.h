@@ -11,7 +11,7 @@
 #include "data/meter/exporter.h"
 #include "data/sink.h"
 
-struct meter_conf {
+struct meter_sink_conf {
     uint32_t flows;             /* pairs of directions that are kept at a time */
     int64_t idle_ns, active_ns; /* 0: never */
     /* Owned from now on, also on failure. */
@@ -19,13 +19,13 @@ struct meter_conf {
     unsigned n_exporters;
 };
 
-struct meter_figures {
+struct meter_sink_figures {
     uint64_t now;     /* flows that are kept */
     uint64_t evicted; /* that left early, for want of an entry */
 };
 
 /* -ENOMEM; -EIO: no random numbers. Its point_add says -ENOTSUP for a link type that nobody can
  * read (proto/packet.h). */
-int meter_sink_new(const struct meter_conf *conf, struct sink **ret);
+int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret);
 /* The thread that writes to it. */
-void meter_figures(const struct sink *s, struct meter_figures *ret);
+void meter_sink_figures(const struct sink *s, struct meter_sink_figures *ret);

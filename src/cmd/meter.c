@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `farspan meter`: reads a capture file and writes its flow records.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+
+#include "cmd/cmd.h"
+#include "cmd/meter_line.h"
+#include "cmd/options.h"
+#include "cmd/print.h"
+#include "cmd/tables.h"
+#include "node/program.h"
+
+struct command {
+    struct meter_line line;
+    struct meter_opened opened;
+    struct program program;
+    struct meter *meter;
+};
+
+static void tell(void *user, const char *text)
+{
+    (void)user;
+    say("meter", "%s", text);
+}
+
+static const struct teller teller = {tell, NULL};
+
+static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
+{
+    (void)sig;
+    (void)user;
+    loop_stop(l, EXIT_SUCCESS);
+}
+
+static void on_over(void *user)
+{
+    loop_stop(((struct command *)user)->program.loop, EXIT_SUCCESS);
+}
+
+/* In the broker, which has no use for the files. */
+static void on_alone(void *ctx)
+{
+    meter_opened_done(&((struct command *)ctx)->opened);
+}
+
+static int run(struct command *c, struct error *err)
+{
+    const struct program_conf pc = {
+        .command = "meter", .user = c->line.user, .alone = on_alone, .ctx = c, .teller = &teller};
+    int r = meter_open(&c->line.conf, &c->opened, err);
+    r = r < 0 ? r : program_split(&c->program, &pc, err);
+    r = r < 0 ? r : program_wall_in(&c->program, on_signal, c, err);
+    if (r < 0) {
+        return r;
+    }
+    const struct meter_around around = {&c->line.conf, &c->opened, c->program.loop, on_over, c};
+    r = meter_new(&around, &c->meter, err);
+    if (r < 0) {
+        return r;
+    }
+    (void)loop_run(c->program.loop);
+    const int result = meter_stop(c->meter, err);
+    json_t *doc = meter_document(c->meter);
+    print_meter(doc, stderr);
+    if (c->line.json) {
+        r = program_print(json_incref(doc), err);
+    }
+    json_decref(doc);
+    return result < 0 ? result : r;
+}
+
+int cmd_meter(int argc, char **argv)
+{
+    static struct command c = {.opened = {-1, -1}, .program.control.fd = -1};
+    struct error err = {""};
+    int r = options_parse(&meter_options, &c.line, argc, argv, NULL);
+    if (r != 0) {
+        return -1 - r;
+    }
+    if (optind < argc || !c.line.conf.file || !c.line.conf.csv) {
+        return optind < argc ? usage_error("meter", "\"%s\" is too much", argv[optind])
+               : !c.line.conf.file
+                   ? usage_error("meter", "a capture file is needed: -r FILE")
+                   : usage_error("meter", "nothing would be written: --csv[=FILE] is needed");
+    }
+    r = run(&c, &err);
+    if (r < 0) {
+        say("meter", "%s", err.text);
+    }
+    meter_free(c.meter);
+    program_done(&c.program);
+    meter_opened_done(&c.opened);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

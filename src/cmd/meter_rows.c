@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The options of `farspan meter`.
+ */
+#include "cmd/meter_line.h"
+#include "cmd/tables.h"
+#include "model/flows.h"
+
+static const char intro[] =
+    "Usage: farspan meter -r FILE --csv[=FILE] [OPTION...]\n"
+    "\n"
+    "Adds the packets of a capture file up to flows, each packet to one, and writes a record for "
+    "each\n"
+    "direction of a flow when it ends: when nothing comes any more, when it has lasted for long, "
+    "or by\n"
+    "TCP's flags. At the end of the file all end.\n";
+
+static int set_csv(void *to, const struct conf_given *given, struct error *err)
+{
+    (void)err;
+    *(const char **)to = given->text ? given->text : "-";
+    return 0;
+}
+
+static const struct conf_row rows[] = {
+    {'r', "read", "FILE", "the capture file, pcap or pcapng; -: standard input",
+     CONF_TEXT_AT(struct meter_line, conf.file), .offer = CONF_FILE,
+     .manual = "Read _FILE_: pcap with microseconds or nanoseconds, of either byte order, or\n"
+               "pcapng. \"-\" is standard input. Of a file that is cut off or damaged all that is\n"
+               "before counts; the byte is named, and the exit status is 1."},
+    {0, "csv", "FILE", "write records as comma-separated values\n(default: standard output)",
+     set_csv, .to = offsetof(struct meter_line, conf.csv), .flags = CONF_MAYBE, .offer = CONF_FILE,
+     .manual = "Write the records as comma-separated values into _FILE_, which must not be there\n"
+               "yet, or to standard output. The form is that of nfdump 1.6; see *RECORDS*."},
+    {0, "idle", "TIME", "a flow ends when no packet came for so long; 0: never",
+     CONF_MS_AT(struct meter_line, conf.idle_ms), .max = 86400000, .dflt = "15s",
+     .manual = "A flow ends when none of its packets has come for so long; 0 is never."},
+    {0, "active", "TIME", "a record lasts for less than that; 0: for as long as the flow",
+     CONF_MS_AT(struct meter_line, conf.active_ms), .max = 86400000, .dflt = "60s",
+     .manual = "A packet that comes so long after the first of a record begins another record,\n"
+               "so that none lasts for longer; 0 is never."},
+    {0, "flows", "N", "flows that are kept at a time", CONF_U32_AT(struct meter_line, conf.flows),
+     .min = 1, .max = FLOWS_MAX, .dflt = "1000000",
+     .manual = "The number of flows, with both directions, that are kept at a time. Beyond it\n"
+               "those that were quiet for longest leave early, and count as _evicted_. Each\n"
+               "takes some 144 bytes."},
+    {0, "user", "USER", "the unprivileged user to run as (default: farspan, else nobody)",
+     CONF_TEXT_AT(struct meter_line, user), .offer = CONF_USER,
+     .manual = "The unprivileged user that the process which reads the file becomes, where\n"
+               "root runs it; by default *farspan* if there is such a user, else *nobody*."},
+    {0, "json", NULL, "print the ledger at the end, as JSON", CONF_FLAG_AT(struct meter_line, json),
+     .manual = "Print the ledger as JSON at the end, to standard output. Not together with\n"
+               "records there."},
+};
+
+static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
+static const struct conf_part part = {&group, 0};
+static const struct conf_table table = {"meter", &part, 1};
+const struct options meter_options = {&table, intro, 22, NULL, NULL, NULL, CONF_NOTHING};

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/meter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "data/meter/csv.h"
+#include "data/meter/meter.h"
+#include "data/pipeline.h"
+#include "data/source/file.h"
+#include "data/thread.h"
+#include "node/document.h"
+#include "node/report.h"
+#include "node/report_parts.h"
+
+enum {
+    BATCHES = 16, /* between two looks at what else there is to do */
+    SLEEP_MS = 1000,
+    NEW_FILE = 0666,
+};
+
+struct meter {
+    struct meter_around around;
+    struct ledger ledger; /* of the file; data thread */
+    struct pipeline pipeline;
+    struct exporter *exporter[EXPORTERS_MAX]; /* borrowed from the sink */
+    unsigned n_exporters;
+    struct thread *thread;
+    struct wake over;
+    struct loop_fd *watch;
+};
+
+/* ---- files ---- */
+
+static int open_file(const char *path, struct error *err)
+{
+    int fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                    : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    return fd < 0 ? error_sys(err, errno, "cannot open %s", path) : fd;
+}
+
+static int create_file(const char *path, struct error *err)
+{
+    if (strcmp(path, "-") == 0) {
+        int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        return fd < 0 ? error_sys(err, errno, "cannot write to standard output") : fd;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, NEW_FILE);
+    if (fd < 0 && errno == EEXIST) {
+        return error_set(err, EEXIST, "%s is there already, and no file is overwritten", path);
+    }
+    return fd < 0 ? error_sys(err, errno, "cannot create %s", path) : fd;
+}
+
+int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct error *err)
+{
+    ret->file = open_file(conf->file, err);
+    if (ret->file >= 0 && conf->csv) {
+        ret->csv = create_file(conf->csv, err);
+    }
+    return ret->file < 0 ? ret->file : conf->csv && ret->csv < 0 ? ret->csv : 0;
+}
+
+void meter_opened_done(struct meter_opened *o)
+{
+    int *const fds[] = {&o->file, &o->csv};
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        if (*fds[i] >= 0) {
+            (void)close(*fds[i]);
+        }
+        *fds[i] = -1;
+    }
+}
+
+/* ---- the data thread ---- */
+
+static int thread_fd(const void *owner)
+{
+    const struct source *s = ((const struct meter *)owner)->pipeline.source;
+    return s->ops->fd(s);
+}
+
+static int thread_run(void *owner, short revents)
+{
+    struct meter *m = owner;
+    (void)revents;
+    if (thread_stopping(m->thread)) {
+        return THREAD_END;
+    }
+    const int r = pipeline_run(&m->pipeline, BATCHES, mono_now());
+    if (file_source_ended(m->pipeline.source)) {
+        return THREAD_END;
+    }
+    return r == SOURCE_MORE ? 0 : SLEEP_MS;
+}
+
+static void thread_end(void *owner, int error)
+{
+    (void)error;
+    wake_signal(&((struct meter *)owner)->over);
+}
+
+static const struct thread_ops thread_ops = {
+    .fd = thread_fd,
+    .run = thread_run,
+    .end = thread_end,
+};
+
+static void on_over(struct loop *l, int fd, uint32_t events, void *user)
+{
+    struct meter *m = user;
+    (void)l;
+    (void)fd;
+    (void)events;
+    (void)wake_clear(&m->over);
+    m->around.over(m->around.user);
+}
+
+/* ---- its life ---- */
+
+static int offer_point(void *user, const struct point_offer *offer)
+{
+    struct sink *s = ((struct meter *)user)->pipeline.sink;
+    struct error err;
+    return s->ops->point_add(s, offer, &err);
+}
+
+static int make_exporters(struct meter *m, struct meter_sink_conf *conf)
+{
+    struct meter_opened *o = m->around.opened;
+    int r = 0;
+    if (o->csv >= 0) {
+        const char *name = m->around.conf->csv;
+        name = strcmp(name, "-") == 0 ? "standard output" : name;
+        r = csv_exporter_new(o->csv, name, &conf->exporter[conf->n_exporters]);
+        o->csv = r == 0 ? -1 : o->csv;
+        conf->n_exporters += r == 0;
+    }
+    memcpy(m->exporter, conf->exporter, sizeof(m->exporter));
+    m->n_exporters = conf->n_exporters;
+    return r;
+}
+
+static int make_pipeline(struct meter *m)
+{
+    const struct meter_conf *c = m->around.conf;
+    struct meter_sink_conf sc = {.flows = c->flows,
+                                 .idle_ns = c->idle_ms * NSEC_PER_MSEC,
+                                 .active_ns = c->active_ms * NSEC_PER_MSEC};
+    const struct file_source_conf fc = {.fd = m->around.opened->file,
+                                        .name =
+                                            strcmp(c->file, "-") == 0 ? "standard input" : c->file,
+                                        .ledger = &m->ledger,
+                                        .point = offer_point,
+                                        .user = m};
+    const struct pass pass = {.common = &m->ledger};
+    int r = make_exporters(m, &sc);
+    r = r < 0 ? r : meter_sink_new(&sc, &m->pipeline.sink);
+    if (r == 0) {
+        m->around.opened->file = -1;
+        r = file_source_new(&fc, &m->pipeline.source);
+    }
+    return r < 0 ? r : pipeline_init(&m->pipeline, STAGE_AT_METER, &(struct stage_conf){0}, &pass);
+}
+
+int meter_new(const struct meter_around *around, struct meter **ret, struct error *err)
+{
+    struct meter *m = calloc(1, sizeof(*m));
+    if (!m) {
+        return error_sys(err, ENOMEM, "cannot start");
+    }
+    m->around = *around;
+    m->over.fd = -1;
+    int r = wake_init(&m->over);
+    r = r < 0 ? r : make_pipeline(m);
+    r = r < 0 ? r : loop_add_fd(around->loop, m->over.fd, EPOLLIN, on_over, m, &m->watch);
+    const struct thread_conf tc = {"meter", &thread_ops, m, .posts = 1};
+    r = r < 0 ? r : thread_start(&tc, &m->thread);
+    if (r < 0) {
+        meter_free(m);
+        return error_sys(err, -r, "cannot start");
+    }
+    *ret = m;
+    return 0;
+}
+
+int meter_stop(struct meter *m, struct error *err)
+{
+    struct error more = {""};
+    thread_stop(m->thread);
+    thread_free(TAKE_PTR(m->thread));
+    const int damage = file_source_check(m->pipeline.source, err);
+    const int failed = m->pipeline.sink->ops->finish(m->pipeline.sink, &more);
+    if (failed < 0 && damage == 0) {
+        *err = more;
+    }
+    return damage < 0 ? damage : failed;
+}
+
+void meter_free(struct meter *m)
+{
+    if (!m) {
+        return;
+    }
+    if (m->thread) {
+        thread_stop(m->thread);
+        thread_free(m->thread);
+    }
+    loop_del_fd(m->around.loop, m->watch);
+    wake_done(&m->over);
+    pipeline_done(&m->pipeline);
+    free(m);
+}
+
+json_t *meter_document(const struct meter *m)
+{
+    json_t *o = report_head("meter", m->around.conf->file), *list = json_array();
+    const struct ledger_way way = {2, {LEDGER_FILE, LEDGER_METER}};
+    struct ledger all = {0};
+    struct meter_sink_figures f;
+    for (enum ledger_id id = 0; id < LEDGER_COUNT; id++) {
+        ledger_set(&all, id, ledger_get(&m->ledger, id));
+    }
+    sink_total(m->pipeline.sink, &all);
+    meter_sink_figures(m->pipeline.sink, &f);
+    (void)json_object_set_new(o, "stages", report_stages(&all, &way));
+    document_set(o, "evicted", f.evicted);
+    for (unsigned k = 0; k < m->n_exporters; k++) {
+        const struct exporter *x = m->exporter[k];
+        json_t *v = report_stage(&x->ledger, NULL, LEDGER_EXPORT);
+        report_set_str(v, "name", x->name);
+        report_set_str(v, "kind", x->ops->kind);
+        (void)json_array_append_new(list, v);
+    }
+    (void)json_object_set_new(o, "exports", list);
+    return o;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A meter of a capture file: a pipeline from the file (data/source/file.h) to the flow table
+ * (data/meter/meter.h) on a data thread of its own, until the file ends. A command (cmd/meter.c)
+ * opens the files before it gives up its privileges, and runs it.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "node/teller.h"
+#include "sys/loop.h"
+
+struct meter_conf {
+    const char *file;            /* that is read; "-": standard input */
+    const char *csv;             /* that records are written to; "-": standard output; NULL: none */
+    uint32_t idle_ms, active_ms; /* 0: never */
+    uint32_t flows;
+};
+
+/* Descriptors, -1: none. */
+struct meter_opened {
+    int file, csv;
+};
+
+struct meter;
+
+/* All is borrowed but the descriptors, which are taken over. */
+struct meter_around {
+    const struct meter_conf *conf;
+    struct meter_opened *opened;
+    struct loop *loop;
+    /* The file was read to its end, or to where it cannot be read. */
+    void (*over)(void *user);
+    void *user;
+};
+
+/* With the caller's privileges: opens what is read and written. No file is overwritten. -errno with
+ * a sentence; what was opened is still to be closed. */
+int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct error *err);
+void meter_opened_done(struct meter_opened *o);
+
+/* Begins. */
+int meter_new(const struct meter_around *around, struct meter **ret, struct error *err);
+/* Ends it, and has all records written: 0, or -errno with a sentence where the file was not whole
+ * or something could not be written. */
+int meter_stop(struct meter *m, struct error *err);
+/* After meter_stop(): the ledger as a document (node/report.h). */
+json_t *meter_document(const struct meter *m);
+/* Takes NULL. */
+void meter_free(struct meter *m);
