@@ -4,6 +4,7 @@
  */
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cmd/cmd.h"
 #include "cmd/meter_line.h"
@@ -71,6 +72,23 @@ static int run(struct command *c, struct error *err)
     return result < 0 ? result : r;
 }
 
+/* 0, or an exit status. `rest`: the first word that is no option. */
+static int check_line(const struct meter_line *l, const char *rest)
+{
+    if (rest) {
+        return usage_error("meter", "\"%s\" is too much (a file for records is --csv=FILE)", rest);
+    }
+    if (!l->conf.file || !l->conf.csv) {
+        return usage_error("meter", l->conf.file
+                                        ? "nothing would be written: --csv[=FILE] is needed"
+                                        : "a capture file is needed: -r FILE");
+    }
+    return l->json && strcmp(l->conf.csv, "-") == 0
+               ? usage_error("meter", "records and --json cannot both go to standard output: "
+                                      "--csv=FILE")
+               : EXIT_SUCCESS;
+}
+
 int cmd_meter(int argc, char **argv)
 {
     static struct command c = {.opened = {-1, -1}, .program.control.fd = -1};
@@ -79,11 +97,9 @@ int cmd_meter(int argc, char **argv)
     if (r != 0) {
         return -1 - r;
     }
-    if (optind < argc || !c.line.conf.file || !c.line.conf.csv) {
-        return optind < argc ? usage_error("meter", "\"%s\" is too much", argv[optind])
-               : !c.line.conf.file
-                   ? usage_error("meter", "a capture file is needed: -r FILE")
-                   : usage_error("meter", "nothing would be written: --csv[=FILE] is needed");
+    r = check_line(&c.line, optind < argc ? argv[optind] : NULL);
+    if (r != EXIT_SUCCESS) {
+        return r;
     }
     r = run(&c, &err);
     if (r < 0) {

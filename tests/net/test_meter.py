@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`farspan meter -r`: each packet in one record. The judges are a plain meter (lib/flows.py), which knows what the test has put into
+the file and not its bytes, and tshark, which reads the bytes and adds up no flows."""
+
+import json
+import os
+import struct
+import subprocess
+
+import pytest
+
+from lib.farspan import farspan
+from lib.flows import Meter, make, read_csv, rows
+from lib.proc import run
+from lib.tools import tshark
+
+MACS = bytes.fromhex("020000000002020000000001")
+FORMS = {"us": ("<", 0xA1B2C3D4, 1000), "ns": ("<", 0xA1B23C4D, 1), "us-big": (">", 0xA1B2C3D4, 1000), "ns-big": (">", 0xA1B23C4D, 1),
+         "old": ("<", 0xA1B2CD34, 1000)}
+
+
+def framed(p):
+    frame = MACS + p.around + p.packet
+    return frame + b"\xee" * (60 - len(frame))  # Ethernet's padding
+
+
+def write(path, frames, form="us", linktype=1, snaplen=0):
+    """A capture file of (ns, bytes)."""
+    order, magic, unit = FORMS[form]
+    with open(path, "wb") as f:
+        f.write(struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 262144, linktype))
+        for ts, frame in frames:
+            part = frame[:snaplen] if snaplen else frame
+            f.write(struct.pack(order + "IIII", ts // 10**9, ts % 10**9 // unit, len(part), len(frame)))
+            f.write(bytes(8) if form == "old" else b"")
+            f.write(part)
+
+
+def meter(source, out, *words, status=0, text=None):
+    """The records, the figures of the last line, and the ledger."""
+    done = run([farspan(), "meter", "-r", source, f"--csv={out}", "--json", *words], check=False, timeout=60, input=text)
+    assert done.returncode == status, done.stderr
+    found, sums = read_csv(out)
+    ledger = json.loads(done.stdout)
+    for stage in ledger["stages"].values():
+        assert stage["in"] == stage["out"] + sum(stage["drops"].values()) and stage["in_flight"] == 0, ledger
+    written, = ledger["exports"]
+    assert written["in"] == written["out"] == sum(found.values()) == sums["flows"] and written["in_flight"] == 0, ledger
+    assert sums["packets"] == ledger["stages"]["meter"]["out"]
+    return found, sums, ledger, done.stderr
+
+
+def judged(packets, idle=15_000, active=60_000):
+    plain = Meter(idle, active)
+    for p in packets:
+        if not p.reason:
+            plain.add(p)
+    return rows(plain.finish())
+
+
+@pytest.mark.parametrize("seed, idle, active", [(1, 15_000, 60_000), (2, 700, 3_000), (3, 5_000, 2_000)])
+def test_each_packet_is_in_one_record(folder, seed, idle, active):
+    packets = make(seed, 6000)
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in packets])
+    found, sums, ledger, _ = meter(folder / "a.pcap", folder / "a.csv", "--idle", f"{idle}ms", "--active", f"{active}ms")
+    want = judged(packets, idle, active)
+    assert found == want, (list((found - want).items())[:3], list((want - found).items())[:3])
+    assert ledger["stages"]["meter"]["drops"] == {r: sum(p.reason == r for p in packets) for r in ("not_ip", "bad_ip")}
+    assert sums["bytes"] == sum(p.size for p in packets if not p.reason)
+    assert ledger["stages"]["file"]["in"] == len(packets)
+
+
+def test_tshark_counts_the_same(folder):
+    """The outermost IP header of each frame, by another decoder."""
+    packets = [p for p in make(4, 4000) if not p.reason]
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in packets])
+    _, sums, _, _ = meter(folder / "a.pcap", folder / "a.csv")
+    fields = tshark(folder / "a.pcap", "ip.len", "ipv6.plen")
+    lengths = [int(four.split(",")[0]) if four else int(six.split(",")[0]) + 40 for four, six in fields]
+    assert (sums["packets"], sums["bytes"]) == (len(lengths), sum(lengths))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_pcap(folder, form):
+    packets = make(5, 1500)
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in packets], form)
+    assert meter(folder / "a.pcap", folder / "a.csv")[0] == judged(packets)
+
+
+def test_pcapng_standard_input_and_a_pipe(folder):
+    packets = make(6, 1500)
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in packets])
+    run(["editcap", "-F", "pcapng", folder / "a.pcap", folder / "a.pcapng"])
+    want = judged(packets)
+    assert meter(folder / "a.pcapng", folder / "ng.csv")[0] == want
+    for kind in ("pcap", "pcapng"):
+        out = folder / f"{kind}.csv"
+        pipe = subprocess.Popen(["cat", folder / f"a.{kind}"], stdout=subprocess.PIPE)
+        with pipe.stdout:
+            done = subprocess.run([farspan(), "meter", "-r", "-", f"--csv={out}"], stdin=pipe.stdout, timeout=60, check=False)
+        assert (pipe.wait(10), done.returncode) == (0, 0)
+        assert read_csv(out)[0] == want
+    done = run([farspan(), "meter", "-r", folder / "a.pcap", "--csv"])
+    (folder / "out.csv").write_text(done.stdout)
+    assert read_csv(folder / "out.csv")[0] == want
+
+
+def nflog(packet, version):
+    return (struct.pack("<BBH", 2 if version == 4 else 10, 0, 0) + struct.pack("<HHI", 8, 1, 0) + struct.pack("<HH", 5, 10) + b"\0" * 4 +
+            struct.pack("<HH", 4 + len(packet), 9) + packet)
+
+
+LINKS = {"raw": (101, lambda p, v: p), "null": (0, lambda p, v: struct.pack("<I", 2 if v == 4 else 30) + p),
+         "loop": (108, lambda p, v: struct.pack(">I", 2 if v == 4 else 24) + p),
+         "sll": (113, lambda p, v: bytes(14) + (b"\x08\x00" if v == 4 else b"\x86\xdd") + p),
+         "sll2": (276, lambda p, v: (b"\x08\x00" if v == 4 else b"\x86\xdd") + bytes(18) + p),
+         "ppp": (9, lambda p, v: b"\xff\x03" + (b"\x00\x21" if v == 4 else b"\x00\x57") + p),
+         "hdlc": (104, lambda p, v: b"\x0f\x00" + (b"\x08\x00" if v == 4 else b"\x86\xdd") + p), "nflog": (239, nflog)}
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_link_types(folder, link):
+    number, put = LINKS[link]
+    packets = [p for p in make(7, 1500) if p.reason != "not_ip"]
+    packets = [p for p in packets if not p.reason]
+    for p in packets:
+        p.tags = ()
+    write(folder / "a.pcap", [(p.ts, put(p.packet, p.packet[0] >> 4)) for p in packets], linktype=number)
+    _, sums, _, _ = meter(folder / "a.pcap", folder / "a.csv")
+    assert sums["bytes"] == sum(p.size for p in packets)
+    assert read_csv(folder / "a.csv")[0] == judged(packets)
+
+
+def test_a_link_type_that_nobody_reads(folder):
+    write(folder / "a.pcap", [(1, b"x" * 60)] * 3, linktype=147)
+    found, _, ledger, _ = meter(folder / "a.pcap", folder / "a.csv")
+    assert not found and ledger["stages"]["file"]["drops"]["link_type"] == 3
+
+
+def test_what_was_captured_does_not_count(folder):
+    """A snaplen takes bytes off the frames, and none off the records."""
+    packets = make(8, 1500)
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in packets], snaplen=110)
+    _, sums, ledger, _ = meter(folder / "a.pcap", folder / "a.csv")
+    assert sums["bytes"] == sum(p.size for p in packets if not p.reason)
+    assert ledger["stages"]["meter"]["drops"]["bad_ip"] == sum(p.reason == "bad_ip" for p in packets)
+
+
+@pytest.mark.parametrize("most", [1, 7, 30])
+def test_flows_that_leave_early_are_whole_in_sum(folder, most):
+    packets = make(9, 3000)
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in packets])
+    found, sums, ledger, said = meter(folder / "a.pcap", folder / "a.csv", "--flows", str(most))
+    good = [p for p in packets if not p.reason]
+    assert (sums["packets"], sums["bytes"]) == (len(good), sum(p.size for p in good))
+    assert ledger["evicted"] > 0 and "left early" in said
+    assert sum(found.values()) > sum(judged(packets).values())
+    again, *_ = meter(folder / "a.pcap", folder / "b.csv", "--flows", str(most))
+    assert again == found and (folder / "a.csv").read_bytes() == (folder / "b.csv").read_bytes()
+
+
+def test_every_cut_file(folder):
+    """All records of what is whole; the byte is named."""
+    packets = [p for p in make(10, 12) if not p.reason]
+    frames = [(p.ts, framed(p)) for p in packets]
+    write(folder / "a.pcap", frames)
+    whole = (folder / "a.pcap").read_bytes()
+    ends = [24]
+    for _, frame in frames:
+        ends.append(ends[-1] + 16 + len(frame))
+    for cut in [*range(24, len(whole), 41), *ends]:
+        (folder / "cut.pcap").write_bytes(whole[:cut])
+        (folder / "cut.csv").unlink(missing_ok=True)
+        n = sum(end <= cut for end in ends) - 1
+        found, _, _, said = meter(folder / "cut.pcap", folder / "cut.csv", status=0 if cut in ends else 1)
+        assert found == judged(packets[:n])
+        assert cut in ends or f"what begins at byte {ends[n]} is not whole" in said
+
+
+@pytest.mark.parametrize("damage, words", [(b"", "is empty"), (b"hello, world, this is no capture", "no capture file"),
+                                           (b"\x0a\x0d\x0d\x0a" + bytes(40), "damaged at byte 0")])
+def test_other_files(folder, damage, words):
+    (folder / "a").write_bytes(damage)
+    *_, said = meter(folder / "a", folder / "a.csv", status=1)
+    assert words in said
+
+
+def test_no_file_is_overwritten(folder):
+    write(folder / "a.pcap", [])
+    (folder / "a.csv").write_text("mine")
+    done = run([farspan(), "meter", "-r", folder / "a.pcap", f"--csv={folder / 'a.csv'}"], check=False)
+    assert done.returncode == 1 and "no file is overwritten" in done.stderr
+    assert (folder / "a.csv").read_text() == "mine"
+
+
+def test_records_that_cannot_be_written(folder):
+    """The reader of the records is gone: told, and counted as not written."""
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in make(11, 4000)])
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([farspan(), "meter", "-r", folder / "a.pcap", "--csv"], stdout=writer, stderr=subprocess.PIPE, text=True,
+                          timeout=60, check=False)
+    os.close(writer)
+    assert done.returncode == 1
+    assert "cannot write to standard output: Broken pipe" in done.stderr and "not written" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--csv"], "-r FILE"), (["-r", "x"], "--csv[=FILE] is needed"), (["-r", "x", "--csv", "y"], "--csv=FILE"),
+    (["-r", "x", "--csv", "--json"], "standard output"), (["-r", "x", "--csv", "--flows", "0"], "--flows"),
+    (["-r", "x", "--csv", "--idle", "soon"], "--idle")])
+def test_wrong_command_lines(words, said):
+    done = run([farspan(), "meter", *words], check=False)
+    assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 2
