@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Frames made by hand go into the meter, and its records come to an exporter of the test's, or as
+ * comma-separated values into a file. Flows themselves are model/flows_test.c's affair.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/time.h"
+#include "data/meter/csv.h"
+#include "data/meter/meter.h"
+#include "proto/packet.h"
+
+enum {
+    RECORDS = 16,
+    ETHER = 14,
+    UDP_LEN = 42,
+};
+
+/* Keeps what it is given. */
+struct keeper {
+    struct exporter exporter;
+    struct flowrec r[RECORDS];
+    unsigned n;
+    bool *ret_freed;
+};
+
+static void keep(struct exporter *e, const struct flowrec *r)
+{
+    struct keeper *k = (struct keeper *)e;
+    assert_true(k->n < RECORDS);
+    k->r[k->n++] = *r;
+}
+
+static int keeper_finish(struct exporter *e, struct error *err)
+{
+    return error_set(err, EIO, "%s", e->name);
+}
+
+static void keeper_free(struct exporter *e)
+{
+    struct keeper *k = (struct keeper *)e;
+    *k->ret_freed = true;
+    free(k);
+}
+
+static const struct exporter_ops keeper_ops = {"test", keep, keeper_finish, keeper_free};
+
+struct world {
+    struct sink *s;
+    struct keeper *k;
+    bool freed;
+    struct batch b;
+    int64_t now_ns;
+};
+
+static void begin(struct world *w, uint32_t flows)
+{
+    *w = (struct world){.k = calloc(1, sizeof(struct keeper)), .now_ns = 1000};
+    assert_non_null(w->k);
+    w->k->exporter = (struct exporter){.ops = &keeper_ops, .name = "kept"};
+    w->k->ret_freed = &w->freed;
+    const struct meter_sink_conf conf = {.flows = flows,
+                                         .idle_ns = 15 * NSEC_PER_SEC,
+                                         .active_ns = 60 * NSEC_PER_SEC,
+                                         .exporter = {&w->k->exporter},
+                                         .n_exporters = 1};
+    struct error err = {""};
+    assert_int_equal(meter_sink_new(&conf, &w->s), 0);
+    const struct point_offer points[] = {
+        {.index = 0, .tap = "", .ifname = "eth0", .linktype = PACKET_ETHERNET},
+        {.index = 5, .tap = "", .ifname = "tun0", .linktype = PACKET_RAW}};
+    for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
+        assert_int_equal(w->s->ops->point_add(w->s, &points[i], &err), 0);
+    }
+}
+
+/* All flows end. */
+static void end(struct world *w)
+{
+    struct error err = {""};
+    assert_int_equal(w->s->ops->finish(w->s, &err), -EIO);
+    assert_string_equal(err.text, "kept");
+}
+
+static void done(struct world *w)
+{
+    sink_free(w->s);
+    assert_true(w->freed);
+}
+
+/* UDP from 10.0.0.1 to 10.0.0.2, or back, in Ethernet; `frag`: IPv4's flags and offset. */
+static void make(uint8_t d[UDP_LEN], bool back, uint8_t proto, uint16_t frag)
+{
+    static const uint8_t head[ETHER] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
+    struct wr w = wr_make(d, UDP_LEN);
+    wr_copy(&w, head, sizeof(head));
+    wr_copy(&w, "\x45\x08\0\x1c\0\7", 6);
+    wr_u16(&w, frag);
+    wr_u8(&w, 64);
+    wr_u8(&w, proto);
+    wr_u16(&w, 0);
+    wr_copy(&w, back ? "\x0a\0\0\2\x0a\0\0\1" : "\x0a\0\0\1\x0a\0\0\2", 8);
+    wr_u16(&w, back ? 53 : 4000);
+    wr_u16(&w, back ? 4000 : 53);
+    wr_u32(&w, 8 << 16);
+    assert_true(wr_ok(&w) && wr_len(&w) == UDP_LEN);
+}
+
+static struct frame *add(struct world *w, const uint8_t *data, uint32_t len, uint32_t point)
+{
+    struct frame *f = &w->b.f[w->b.n++];
+    *f = (struct frame){.data = data,
+                        .datalen = len,
+                        .caplen = len,
+                        .origlen = len,
+                        .point = point,
+                        .ts_ns = w->now_ns++};
+    return f;
+}
+
+static void pass(struct world *w)
+{
+    w->s->ops->write(w->s, &w->b);
+    w->s->ops->flush(w->s);
+    w->b.n = 0;
+}
+
+static uint64_t count(const struct world *w, uint32_t point, enum ledger_id id)
+{
+    return ledger_get(sink_ledger(w->s, point), id);
+}
+
+/* The initiator's record comes first, also where its address is the higher one. */
+static void a_record_for_each_direction(void **state)
+{
+    (void)state;
+    static struct world w;
+    uint8_t there[UDP_LEN], back[UDP_LEN];
+    begin(&w, 100);
+    make(there, false, IPPROTO_UDP, 0);
+    make(back, true, IPPROTO_UDP, 0);
+    add(&w, back, UDP_LEN, 0);
+    add(&w, there, UDP_LEN, 0);
+    add(&w, back, UDP_LEN, 0)->ts_ns = -5; /* before 1970: as if at its beginning */
+    pass(&w);
+    struct meter_sink_figures f;
+    meter_sink_figures(w.s, &f);
+    assert_int_equal(f.now, 1);
+    end(&w);
+    assert_int_equal(w.k->n, 2);
+    const struct flowrec *r = w.k->r;
+    assert_true(r[0].port[0] == 53 && r[0].port[1] == 4000);
+    assert_memory_equal(r[0].addr[0], "\x0a\0\0\2\0", 5);
+    assert_memory_equal(r[0].addr[1], "\x0a\0\0\1\0", 5);
+    assert_true(r[0].packets == 2 && r[0].bytes == 56);
+    assert_true(r[0].first_ns == 0 && r[0].last_ns == 1000);
+    assert_true(r[1].packets == 1 && r[1].port[0] == 4000 && r[1].first_ns == 1001);
+    assert_true(r[1].version == 4 && r[1].proto == IPPROTO_UDP && r[1].tos == 8);
+    assert_int_equal(r[1].end_reason, 4);
+    assert_int_equal(count(&w, 0, LEDGER_MET_OUT), 3);
+    done(&w);
+}
+
+/* The same packets on another interface, or inside another VLAN, are other flows; so is an answer
+ * of ICMP. */
+static void what_makes_a_flow(void **state)
+{
+    (void)state;
+    static struct world w;
+    uint8_t udp[UDP_LEN], ping[2][UDP_LEN];
+    begin(&w, 100);
+    make(udp, false, IPPROTO_UDP, 0);
+    make(ping[0], false, IPPROTO_ICMP, 0);
+    make(ping[1], true, IPPROTO_ICMP, 0);
+    add(&w, udp, UDP_LEN, 0);
+    add(&w, udp + ETHER, UDP_LEN - ETHER, 5);
+    struct frame *f = add(&w, udp, UDP_LEN, 0);
+    f->ins_off = 12;
+    f->ins_len = 4;
+    memcpy(f->ins, "\x81\0\xe0\7", 4);
+    f->caplen += 4;
+    f->origlen += 4;
+    for (unsigned i = 0; i < 2; i++) { /* both say port 0 and the same code */
+        memset(ping[i] + ETHER + 20, 0, 4);
+        add(&w, ping[i], UDP_LEN, 0);
+    }
+    pass(&w);
+    end(&w);
+    assert_int_equal(w.k->n, 5);
+    const struct flowrec *r = w.k->r;
+    assert_true(r[0].vlans == 0 && r[1].vlans == 0 && r[2].vlans == 1 && r[2].vlan[0] == 7);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_true(r[i].packets == 1 && r[i].bytes == 28);
+    }
+    assert_int_equal(r[4].addr[0][3], 2);
+    assert_int_equal(count(&w, 5, LEDGER_MET_OUT), 1);
+    done(&w);
+}
+
+static void fragments_find_their_ports(void **state)
+{
+    (void)state;
+    static struct world w;
+    uint8_t first[UDP_LEN], later[UDP_LEN];
+    begin(&w, 100);
+    make(first, false, IPPROTO_UDP, 0x2000);
+    make(later, false, IPPROTO_UDP, 0x0003);
+    add(&w, later, UDP_LEN, 0);
+    add(&w, first, UDP_LEN, 0);
+    add(&w, later, UDP_LEN, 0);
+    add(&w, later + ETHER, UDP_LEN - ETHER, 5); /* on another interface it is another packet */
+    pass(&w);
+    end(&w);
+    assert_int_equal(w.k->n, 3);
+    const struct flowrec *r = w.k->r;
+    assert_true(r[0].port[0] == 0 && r[0].port[1] == 0 && r[0].packets == 1);
+    assert_true(r[1].port[0] == 4000 && r[1].port[1] == 53 && r[1].packets == 2);
+    assert_true(r[2].port[0] == 0 && r[2].packets == 1);
+    assert_int_equal(count(&w, 0, LEDGER_MET_FRAGMENTS), 1);
+    assert_int_equal(count(&w, 5, LEDGER_MET_FRAGMENTS), 1);
+    done(&w);
+}
+
+static void what_is_in_no_flow(void **state)
+{
+    (void)state;
+    static struct world w;
+    uint8_t udp[UDP_LEN], arp[UDP_LEN], broken[UDP_LEN];
+    struct error err = {""};
+    begin(&w, 100);
+    make(udp, false, IPPROTO_UDP, 0);
+    memcpy(arp, udp, sizeof(arp));
+    memcpy(broken, udp, sizeof(broken));
+    arp[13] = 6;
+    broken[ETHER] = 0x41;
+    add(&w, arp, UDP_LEN, 0);
+    add(&w, broken, UDP_LEN, 0);
+    add(&w, udp, ETHER + 19, 0);
+    add(&w, udp, UDP_LEN, 6); /* of no point */
+    pass(&w);
+    assert_int_equal(count(&w, 0, LEDGER_MET_NOT_IP), 1);
+    assert_int_equal(count(&w, 0, LEDGER_MET_BAD_IP), 2);
+    const struct point_offer usb = {.index = 7, .tap = "", .ifname = "usb0", .linktype = 220};
+    assert_int_equal(w.s->ops->point_add(w.s, &usb, &err), -ENOTSUP);
+    assert_string_equal(err.text, "usb0: link type 220 is none that the meter can read");
+    w.s->ops->point_remove(w.s, 0);
+    add(&w, udp, UDP_LEN, 0);
+    pass(&w);
+    end(&w);
+    assert_int_equal(w.k->n, 0);
+    done(&w);
+}
+
+static void flows_that_leave_early_are_counted(void **state)
+{
+    (void)state;
+    static struct world w;
+    uint8_t udp[3][UDP_LEN];
+    begin(&w, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        make(udp[i], false, IPPROTO_UDP, 0);
+        udp[i][ETHER + 19] = (uint8_t)(9 + i);
+        add(&w, udp[i], UDP_LEN, 0);
+    }
+    pass(&w);
+    struct meter_sink_figures f;
+    meter_sink_figures(w.s, &f);
+    assert_true(f.now == 1 && f.evicted == 2);
+    assert_true(w.k->n == 2 && w.k->r[1].end_reason == 5);
+    end(&w);
+    done(&w);
+}
+
+/* ---- comma-separated values ---- */
+
+static const struct flowrec record = {.packets = 1, .bytes = 28, .version = 4, .proto = 17};
+
+static void records_are_written(void **state)
+{
+    (void)state;
+    enum { N = 1000 }; /* more than are buffered */
+    struct exporter *e;
+    struct error err = {""};
+    char text[64];
+    int fd = memfd_create("csv", MFD_CLOEXEC), own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    assert_true(fd >= 0 && own >= 0);
+    assert_int_equal(csv_exporter_new(own, "FILE", &e), 0);
+    for (unsigned i = 0; i < N; i++) {
+        e->ops->record(e, &record);
+        assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_IN), i + 1);
+        assert_true(ledger_get(&e->ledger, LEDGER_EXPORT_OUT) <= i);
+    }
+    assert_true(ledger_get(&e->ledger, LEDGER_EXPORT_OUT) > 0);
+    assert_int_equal(e->ops->finish(e, &err), 0);
+    assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_OUT), N);
+    assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_ERROR), 0);
+    exporter_free(e);
+    const ssize_t n = pread(fd, text, sizeof(text), lseek(fd, 0, SEEK_END) - 23);
+    assert_int_equal(n, 23);
+    assert_memory_equal(text, "1000,28000,1000,0,0,28\n", 23);
+    assert_int_equal(close(fd), 0);
+}
+
+static void records_that_cannot_be_written(void **state)
+{
+    (void)state;
+    struct exporter *e;
+    struct error err = {""};
+    int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(csv_exporter_new(fd, "FILE", &e), 0);
+    e->ops->record(e, &record);
+    e->ops->record(e, &record);
+    assert_int_equal(e->ops->finish(e, &err), -ENOSPC);
+    assert_string_equal(err.text, "cannot write to FILE: No space left on device");
+    assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_ERROR), 2);
+    assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_OUT), 0);
+    exporter_free(e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_for_each_direction),        cmocka_unit_test(what_makes_a_flow),
+        cmocka_unit_test(fragments_find_their_ports),         cmocka_unit_test(what_is_in_no_flow),
+        cmocka_unit_test(flows_that_leave_early_are_counted), cmocka_unit_test(records_are_written),
+        cmocka_unit_test(records_that_cannot_be_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
