@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The end of a meter's run as people read it.
+ */
 #include <inttypes.h>
 
 #include "cmd/print.h"

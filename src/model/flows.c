@@ -247,7 +247,7 @@ static void add_up(struct flows_entry *e, const struct flows_packet *p)
     e->tcp_flags[p->way] |= p->tcp_flags;
 }
 
-/* What the packet's flags say of the connection. */
+/* The connection's state by the packet's flags. */
 static uint8_t state_behind(const struct flows_entry *e, const struct flows_packet *p)
 {
     uint8_t state = e->state;

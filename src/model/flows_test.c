@@ -312,7 +312,7 @@ static void plain_add(struct story *s, unsigned k, unsigned way, int64_t now, ui
     p->closed[k] |= flags & FLOWS_RST || p->fins[k] == 3;
 }
 
-/* What the table has told of the flow is what the model would. */
+/* The table has told of each flow as often as the model. */
 static void agree(const struct story *s, uint64_t sent)
 {
     uint64_t told[FLOWS] = {0}, packets = 0;

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fragments by hand, and two packets in one place.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

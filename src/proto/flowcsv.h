@@ -16,7 +16,7 @@ enum {
     FLOWCSV_ROW = 640, /* bytes that any line has at most, its end and a zero byte included */
 };
 
-/* What the last lines say. Zeros to begin with. */
+/* Sums for the last lines. Zeros to begin with. */
 struct flowcsv_sums {
     uint64_t flows, packets, bytes;
     int64_t first_ns, last_ns; /* of all packets, where there are flows */

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows as nfdump 1.6 has written them, and sums at their bounds.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -48,7 +48,7 @@ static void check_frame(const struct gso_plan *p, const uint8_t *h, uint32_t hav
     }
 }
 
-/* What is made without the end of its payload is the beginning of the whole frame. */
+/* A frame that is made without the end of its payload is the beginning of the whole one. */
 static void check_short(const struct gso_plan *p, const struct frame *f, uint32_t i,
                         const uint8_t *whole, const struct gso_made *made)
 {

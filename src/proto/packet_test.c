@@ -180,7 +180,7 @@ static void headers_before_ip(void **state)
     finds(&m, PACKET_ETHERNET);
 }
 
-/* What is no IP, or may be none, is not taken for it. */
+/* Bytes that are no IP packet, or may be none, are not taken for one. */
 static void not_ip(void **state)
 {
     (void)state;

@@ -21,8 +21,8 @@ struct exporter;
 struct exporter_ops {
     const char *kind; /* "csv" */
     void (*record)(struct exporter *e, const struct flowrec *r);
-    /* What is buffered leaves, then the end of a file is written; only free() may be called
-     * afterwards. 0, or -errno with a sentence: records are counted as dropped. */
+    /* Writes what is buffered, then the end of a file; only free() may be called afterwards. 0, or
+     * -errno with a sentence: records are counted as dropped. */
     int (*finish)(struct exporter *e, struct error *err);
     void (*free)(struct exporter *e);
 };

@@ -228,7 +228,7 @@ static bool take_one(struct file_source *f, struct batch_out *o)
 
 /* ---- the source ---- */
 
-/* What has been taken moves on before its memory is used again. */
+/* Frames that were taken move on before their memory is used again. */
 static void push(struct batch_out *o)
 {
     if (o->batch->n > 0) {

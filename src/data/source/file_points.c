@@ -17,7 +17,8 @@ enum {
 
 _Static_assert(SLOTS > 2 * POINT_MAX, "there is always a free slot");
 
-/* What makes an interface the same point as another: hashed and compared as bytes. */
+/* An interface is the same point as another where this is the same: hashed and compared as bytes.
+ */
 struct identity {
     char name[NAME]; /* zeros behind it */
     uint32_t linktype;

@@ -159,7 +159,7 @@ static void pcap_is_read(void **state)
     assert_int_equal(ledger_get(&w.ledger, LEDGER_FILE_BYTES), FRAMES * 60);
 }
 
-/* What the file says is behind each frame is none of it. */
+/* A check sequence that the file says is behind each frame is no part of it. */
 static void check_sequences_are_taken_off(void **state)
 {
     (void)state;

@@ -315,7 +315,7 @@ static void headers_are_made_alone(void **state)
     tear_down(&b);
 }
 
-/* What would have been is within the snaplen, and counts as cut short once. */
+/* The length that would have been is within the snaplen, and counts as cut short once. */
 static void headers_and_a_snaplen(void **state)
 {
     (void)state;

@@ -18,7 +18,7 @@ NAMES = {1: "ICMP", 6: "TCP", 17: "UDP", 47: "GRE", 50: "ESP", 58: "ICMP6", 132:
 
 @dataclasses.dataclass
 class Packet:
-    """What the test knows of a frame: `reason` is why it is in no flow."""
+    """A frame, as the test knows it: `reason` is why it is in no flow."""
     ts: int
     packet: bytes  # from the IP header on
     source: tuple = ()  # address, port
