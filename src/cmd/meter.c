@@ -65,7 +65,7 @@ static int run(struct command *c, struct error *err)
     const int result = meter_stop(c->meter, err);
     json_t *doc = meter_document(c->meter);
     print_meter(doc, stderr);
-    if (c->line.json) {
+    if (c->line.ledger) {
         r = program_print(json_incref(doc), err);
     }
     json_decref(doc);
@@ -75,23 +75,27 @@ static int run(struct command *c, struct error *err)
 /* 0, or an exit status. `rest`: the first word that is no option. */
 static int check_line(const struct meter_line *l, const char *rest)
 {
+    unsigned files = 0, outs = l->ledger;
     if (rest) {
         return usage_error("meter", "\"%s\" is too much (a file for records is --csv=FILE)", rest);
     }
-    if (!l->conf.file || !l->conf.csv) {
+    for (size_t i = 0; i < LINES_FORMS; i++) {
+        files += l->conf.lines[i] != NULL;
+        outs += l->conf.lines[i] && strcmp(l->conf.lines[i], "-") == 0;
+    }
+    if (!l->conf.file || files == 0) {
         return usage_error("meter", l->conf.file
-                                        ? "nothing would be written: --csv[=FILE] is needed"
+                                        ? "nothing would be written: --csv, --csv-long or --json"
                                         : "a capture file is needed: -r FILE");
     }
-    return l->json && strcmp(l->conf.csv, "-") == 0
-               ? usage_error("meter", "records and --json cannot both go to standard output: "
-                                      "--csv=FILE")
-               : EXIT_SUCCESS;
+    return outs > 1 ? usage_error("meter", "only one of the forms, or the ledger, can go to "
+                                           "standard output: --csv=FILE")
+                    : EXIT_SUCCESS;
 }
 
 int cmd_meter(int argc, char **argv)
 {
-    static struct command c = {.opened = {-1, -1}, .program.control.fd = -1};
+    static struct command c = {.opened = {-1, {-1, -1, -1}}, .program.control.fd = -1};
     struct error err = {""};
     int r = options_parse(&meter_options, &c.line, argc, argv, NULL);
     if (r != 0) {

@@ -9,5 +9,5 @@
 struct meter_line {
     struct meter_conf conf;
     const char *user;
-    bool json;
+    bool ledger;
 };

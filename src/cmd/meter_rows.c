@@ -7,7 +7,7 @@
 #include "model/flows.h"
 
 static const char intro[] =
-    "Usage: farspan meter -r FILE --csv[=FILE] [OPTION...]\n"
+    "Usage: farspan meter -r FILE {--csv|--csv-long|--json}[=FILE]... [OPTION...]\n"
     "\n"
     "Adds the packets of a capture file up to flows, each packet to one, and writes a record for "
     "each\n"
@@ -15,7 +15,7 @@ static const char intro[] =
     "or by\n"
     "TCP's flags. At the end of the file all end.\n";
 
-static int set_csv(void *to, const struct conf_given *given, struct error *err)
+static int set_file(void *to, const struct conf_given *given, struct error *err)
 {
     (void)err;
     *(const char **)to = given->text ? given->text : "-";
@@ -28,10 +28,19 @@ static const struct conf_row rows[] = {
      .manual = "Read _FILE_: pcap with microseconds or nanoseconds, of either byte order, or\n"
                "pcapng. \"-\" is standard input. Of a file that is cut off or damaged all that is\n"
                "before counts; the byte is named, and the exit status is 1."},
-    {0, "csv", "FILE", "write records as comma-separated values\n(default: standard output)",
-     set_csv, .to = offsetof(struct meter_line, conf.csv), .flags = CONF_MAYBE, .offer = CONF_FILE,
+    {0, "csv", "FILE",
+     "write records as nfdump does, comma-separated\n(without =FILE: standard output)", set_file,
+     .to = offsetof(struct meter_line, conf.lines[LINES_CSV]), .flags = CONF_MAYBE,
+     .offer = CONF_FILE,
      .manual = "Write the records as comma-separated values into _FILE_, which must not be there\n"
                "yet, or to standard output. The form is that of nfdump 1.6; see *RECORDS*."},
+    {0, "csv-long", "FILE", "the same with all fields, and nanoseconds", set_file,
+     .to = offsetof(struct meter_line, conf.lines[LINES_CSV_LONG]), .flags = CONF_MAYBE,
+     .offer = CONF_FILE,
+     .manual = "Write the records as comma-separated values with all fields; see *RECORDS*."},
+    {0, "json", "FILE", "write records as JSON, an object a line", set_file,
+     .to = offsetof(struct meter_line, conf.lines[LINES_JSON]), .flags = CONF_MAYBE,
+     .offer = CONF_FILE, .manual = "Write the records as JSON, an object a line; see *RECORDS*."},
     {0, "idle", "TIME", "a flow ends when no packet came for so long; 0: never",
      CONF_MS_AT(struct meter_line, conf.idle_ms), .max = 86400000, .dflt = "15s",
      .manual = "A flow ends when none of its packets has come for so long; 0 is never."},
@@ -43,12 +52,13 @@ static const struct conf_row rows[] = {
      .min = 1, .max = FLOWS_MAX, .dflt = "1000000",
      .manual = "The number of flows, with both directions, that are kept at a time. Beyond it\n"
                "those that were quiet for longest leave early, and count as _evicted_. Each\n"
-               "takes some 144 bytes."},
+               "takes some 160 bytes."},
     {0, "user", "USER", "the unprivileged user to run as (default: farspan, else nobody)",
      CONF_TEXT_AT(struct meter_line, user), .offer = CONF_USER,
      .manual = "The unprivileged user that the process which reads the file becomes, where\n"
                "root runs it; by default *farspan* if there is such a user, else *nobody*."},
-    {0, "json", NULL, "print the ledger at the end, as JSON", CONF_FLAG_AT(struct meter_line, json),
+    {0, "ledger", NULL, "print the ledger at the end, as JSON",
+     CONF_FLAG_AT(struct meter_line, ledger),
      .manual = "Print the ledger as JSON at the end, to standard output. Not together with\n"
                "records there."},
 };

@@ -146,8 +146,12 @@ static uint32_t make(struct flows *f, const struct flows_packet *p)
     const bool answer = p->tcp_flags & FLOWS_SYN && p->tcp_flags & FLOWS_ACK;
     f->entry[i] = (struct flows_entry){.key = p->key,
                                        .initiator = (uint8_t)(answer ? !p->way : p->way),
+                                       .label = p->label,
                                        .hash = (uint32_t)p->hash,
                                        .next = *chain};
+    for (unsigned k = 0; k < 2 && p->mac[k]; k++) {
+        memcpy(f->entry[i].mac[p->way ^ k], p->mac[k], sizeof(f->entry[i].mac[0]));
+    }
     *chain = i;
     f->now++;
     line_put(f, &f->open, i);

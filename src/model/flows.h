@@ -59,6 +59,8 @@ struct flows_entry {
     struct flows_way way[2]; /* of packets whose source is end 0, and end 1 */
     uint8_t tcp_flags[2];    /* all that were seen, or'ed */
     uint8_t tos[2];          /* of each way's first packet */
+    uint8_t mac[2][6];       /* of the end 0 and 1, by the first packet; zeros: unknown */
+    uint32_t label;          /* of the first packet, with its upper bit set; 0: none */
     uint8_t initiator;       /* the end that began: the sender of a SYN, else of the first packet */
     uint8_t state;           /* the table's own, as what follows */
     uint32_t hash, next, older, newer;
@@ -91,6 +93,8 @@ struct flows_packet {
     int64_t ts_ns;           /* >= 0 */
     uint64_t packets, bytes; /* it counts as so many: a super-packet is several */
     uint8_t tcp_flags, tos;
+    const uint8_t *mac[2]; /* source's and destination's; NULL: unknown */
+    uint32_t label;        /* as in the entry */
 };
 
 /* Memory is taken as it is used. -ENOMEM. */

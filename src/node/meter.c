@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "data/meter/csv.h"
 #include "data/meter/meter.h"
 #include "data/pipeline.h"
 #include "data/source/file.h"
@@ -60,20 +59,21 @@ static int create_file(const char *path, struct error *err)
 int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct error *err)
 {
     ret->file = open_file(conf->file, err);
-    if (ret->file >= 0 && conf->csv) {
-        ret->csv = create_file(conf->csv, err);
+    int r = ret->file < 0 ? ret->file : 0;
+    for (size_t i = 0; i < LINES_FORMS && r == 0; i++) {
+        if (conf->lines[i]) {
+            ret->lines[i] = create_file(conf->lines[i], err);
+            r = ret->lines[i] < 0 ? ret->lines[i] : 0;
+        }
     }
-    return ret->file < 0 ? ret->file : conf->csv && ret->csv < 0 ? ret->csv : 0;
+    return r;
 }
 
 void meter_opened_done(struct meter_opened *o)
 {
-    int *const fds[] = {&o->file, &o->csv};
-    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
-        if (*fds[i] >= 0) {
-            (void)close(*fds[i]);
-        }
-        *fds[i] = -1;
+    closep(&o->file);
+    for (size_t i = 0; i < LINES_FORMS; i++) {
+        closep(&o->lines[i]);
     }
 }
 
@@ -134,12 +134,15 @@ static int make_exporters(struct meter *m, struct meter_sink_conf *conf)
 {
     struct meter_opened *o = m->around.opened;
     int r = 0;
-    if (o->csv >= 0) {
-        const char *name = m->around.conf->csv;
-        name = strcmp(name, "-") == 0 ? "standard output" : name;
-        r = csv_exporter_new(o->csv, name, &conf->exporter[conf->n_exporters]);
-        o->csv = r == 0 ? -1 : o->csv;
-        conf->n_exporters += r == 0;
+    for (size_t i = 0; i < LINES_FORMS && r == 0; i++) {
+        if (o->lines[i] >= 0) {
+            const char *path = m->around.conf->lines[i];
+            const char *name = strcmp(path, "-") == 0 ? "standard output" : path;
+            r = lines_exporter_new((enum lines_form)i, o->lines[i], name,
+                                   &conf->exporter[conf->n_exporters]);
+            o->lines[i] = r == 0 ? -1 : o->lines[i];
+            conf->n_exporters += r == 0;
+        }
     }
     memcpy(m->exporter, conf->exporter, sizeof(m->exporter));
     m->n_exporters = conf->n_exporters;

@@ -9,19 +9,20 @@
 #include <jansson.h>
 
 #include "base/error.h"
-#include "node/teller.h"
+#include "data/meter/lines.h"
 #include "sys/loop.h"
 
 struct meter_conf {
-    const char *file;            /* that is read; "-": standard input */
-    const char *csv;             /* that records are written to; "-": standard output; NULL: none */
+    const char *file; /* that is read; "-": standard input */
+    /* Where records are written to in each form; "-": standard output; NULL: nowhere. */
+    const char *lines[LINES_FORMS];
     uint32_t idle_ms, active_ms; /* 0: never */
     uint32_t flows;
 };
 
 /* Descriptors, -1: none. */
 struct meter_opened {
-    int file, csv;
+    int file, lines[LINES_FORMS];
 };
 
 struct meter;

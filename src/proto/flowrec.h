@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A flow record, as all forms of it (flowcsv.h) are made of it: one direction of a flow, or what
- * was seen of it since the record before.
+ * A flow record, as all forms of it (flowcsv.h, flowtext.h) are made of it: one direction of a
+ * flow, or what was seen of it since the record before.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -21,4 +22,9 @@ struct flowrec {
     uint8_t version; /* 4 or 6 */
     uint8_t proto, tos, tcp_flags;
     uint8_t end_reason; /* flowEndReason (RFC 5102, section 5.11.3) */
+    /* Of the first packet, in either direction. */
+    bool has_mac, has_label;
+    uint8_t mac[2][6]; /* source, destination */
+    uint32_t label;    /* the upper 24 bits of the outermost MPLS label's entry */
+    const char *point; /* the name of the interface on which it was seen; NULL: unknown */
 };

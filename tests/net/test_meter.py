@@ -2,6 +2,8 @@
 """`farspan meter -r`: each packet in one record. The judges are a plain meter (lib/flows.py), which knows what the test has put into
 the file and not its bytes, and tshark, which reads the bytes and adds up no flows."""
 
+import collections
+import csv
 import json
 import os
 import struct
@@ -10,7 +12,7 @@ import subprocess
 import pytest
 
 from lib.farspan import farspan
-from lib.flows import Meter, make, read_csv, rows
+from lib.flows import NAMES, Meter, letters, make, read_csv, rows, to_ms
 from lib.proc import run
 from lib.tools import tshark
 
@@ -38,7 +40,7 @@ def write(path, frames, form="us", linktype=1, snaplen=0):
 
 def meter(source, out, *words, status=0, text=None):
     """The records, the figures of the last line, and the ledger."""
-    done = run([farspan(), "meter", "-r", source, f"--csv={out}", "--json", *words], check=False, timeout=60, input=text)
+    done = run([farspan(), "meter", "-r", source, f"--csv={out}", "--ledger", *words], check=False, timeout=60, input=text)
     assert done.returncode == status, done.stderr
     found, sums = read_csv(out)
     ledger = json.loads(done.stdout)
@@ -185,6 +187,50 @@ def test_other_files(folder, damage, words):
     assert words in said
 
 
+def test_all_forms_say_the_same(folder):
+    """JSON and the long form by parsers that are not ours; what is in each is in the others."""
+    packets = make(12, 3000)
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in packets], "ns")
+    words = [f"--{form}={folder / form}" for form in ("csv", "csv-long", "json")]
+    run([farspan(), "meter", "-r", folder / "a.pcap", *words])
+    lines = [json.loads(line) for line in (folder / "json").read_text().splitlines()]
+    with open(folder / "csv-long", newline="", encoding="ascii") as f:
+        table = list(csv.DictReader(f))
+    assert [{k: v for k, v in row.items() if v} for row in table] == [{k: str(v) for k, v in line.items()} for line in lines]
+    found = collections.Counter()
+    for line in lines:
+        ends = [line.get(f"{end}IPv4Address", line.get(f"{end}IPv6Address")) for end in ("source", "destination")]
+        ports = [line.get(f"{end}TransportPort", 0) for end in ("source", "destination")]
+        ports[1] = line.get("icmpTypeCodeIPv4", line.get("icmpTypeCodeIPv6", ports[1]))
+        times = [line[f"flow{when}Nanoseconds"] for when in ("Start", "End")]
+        found[(ends[0], str(ports[0]), ends[1], str(ports[1]), NAMES.get(line["protocolIdentifier"]), str(line["packetDeltaCount"]),
+               str(line["octetDeltaCount"]), letters(line.get("tcpControlBits", 0)), str(line["ipClassOfService"]),
+               *(to_ms(f"{t[:10]} {t[11:23]}") for t in times), str(line.get("dot1qVlanId", 0)))] += 1
+    assert {row[4] for row in found} == set(NAMES.values()) - {"DCCP"}
+    assert found == read_csv(folder / "csv")[0]
+    assert all(line["interfaceName"] == "if0" and line["sourceMacAddress"] != line["destinationMacAddress"] for line in lines)
+    assert {line.get("mplsTopLabelStackSection") for line in lines} == {None, 100}
+    assert {line["flowEndReason"] for line in lines} <= {1, 2, 3, 4} and any(line["flowEndReason"] == 3 for line in lines)
+
+
+def test_community_ids_are_those_of_tshark(folder):
+    whole = [p for p in make(13, 2000) if not p.reason and (p.packet[0] >> 4 == 6 or p.packet[6:8] == b"\0\0")]
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in whole])
+    by_frame = run(["tshark", "-r", folder / "a.pcap", "--enable-protocol", "communityid", "-T", "fields", "-e", "communityid"]).stdout.split("\n")
+    known = {}
+    for p, name in zip(whole, by_frame):
+        known[(p.source, p.target, p.proto)] = name
+    lines = [json.loads(line) for line in run([farspan(), "meter", "-r", folder / "a.pcap", "--json"]).stdout.splitlines()]
+    seen = set()
+    for line in lines:
+        if line["protocolIdentifier"] in (1, 6, 17, 58, 132):
+            source, target = (line.get(f"{end}IPv4Address", line.get(f"{end}IPv6Address")) for end in ("source", "destination"))
+            ports = line.get("sourceTransportPort", 0), line.get("destinationTransportPort", line.get("icmpTypeCodeIPv4", line.get("icmpTypeCodeIPv6")))
+            assert line["communityId"] == known[((source, ports[0]), (target, ports[1]), line["protocolIdentifier"])], line
+            seen.add(line["protocolIdentifier"])
+    assert seen == {1, 6, 17, 58, 132}
+
+
 def test_no_file_is_overwritten(folder):
     write(folder / "a.pcap", [])
     (folder / "a.csv").write_text("mine")
@@ -206,8 +252,8 @@ def test_records_that_cannot_be_written(folder):
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--csv"], "-r FILE"), (["-r", "x"], "--csv[=FILE] is needed"), (["-r", "x", "--csv", "y"], "--csv=FILE"),
-    (["-r", "x", "--csv", "--json"], "standard output"), (["-r", "x", "--csv", "--flows", "0"], "--flows"),
+    (["--csv"], "-r FILE"), (["-r", "x"], "--csv, --csv-long or --json"), (["-r", "x", "--csv", "y"], "--csv=FILE"),
+    (["-r", "x", "--csv", "--json"], "standard output"), (["-r", "x", "--json", "--ledger"], "standard output"), (["-r", "x", "--csv", "--flows", "0"], "--flows"),
     (["-r", "x", "--csv", "--idle", "soon"], "--idle")])
 def test_wrong_command_lines(words, said):
     done = run([farspan(), "meter", *words], check=False)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@ enum {
     HEAD = 2048, /* bytes that are looked at of a frame that is not in one piece */
 };
 
+#define LABELLED UINT32_C(0x80000000) /* an entry's label is one, also label 0 */
+
 _Static_assert((int)FLOWREC_VLANS == (int)FLOWS_VLANS && (int)PACKET_VLANS == (int)FLOWS_VLANS,
                "a key has all tags that are looked at");
 _Static_assert(POINT_MAX <= UINT16_MAX, "a key has the point");
@@ -28,6 +31,7 @@ struct meter {
     uint8_t key[KEYED_HASH_KEY_LEN];
     uint16_t linktype[POINT_MAX];
     bool has[POINT_MAX];
+    char name[POINT_MAX][POINT_NAME_MAX + 1];
 };
 
 static struct meter *of(struct sink *s)
@@ -49,6 +53,7 @@ static int meter_point_add(struct sink *s, const struct point_offer *point, stru
     if (r == 0) {
         of(s)->linktype[point->index] = linktype;
         of(s)->has[point->index] = true;
+        (void)snprintf(of(s)->name[point->index], POINT_NAME_MAX + 1, "%s", point->ifname);
     }
     return r;
 }
@@ -76,7 +81,14 @@ static void tell_way(const struct meter *m, const struct flows_entry *e, unsigne
                         .proto = e->key.proto,
                         .tos = e->tos[way],
                         .tcp_flags = e->tcp_flags[way],
-                        .end_reason = (uint8_t)why};
+                        .end_reason = (uint8_t)why,
+                        .has_label = e->label != 0,
+                        .label = e->label & ~LABELLED,
+                        .point = m->name[e->key.point]};
+    static const uint8_t no_mac[2][6];
+    r.has_mac = memcmp(e->mac, no_mac, sizeof(no_mac)) != 0;
+    memcpy(r.mac[0], e->mac[way], sizeof(r.mac[0]));
+    memcpy(r.mac[1], e->mac[!way], sizeof(r.mac[1]));
     memcpy(r.addr[0], e->key.addr[way], sizeof(r.addr[0]));
     memcpy(r.addr[1], e->key.addr[!way], sizeof(r.addr[1]));
     for (; r.vlans < FLOWS_VLANS && e->key.vlan[r.vlans] & FLOWS_TAGGED; r.vlans++) {
@@ -146,7 +158,9 @@ static void count(struct meter *m, const struct packet *p, const struct frame *f
                               .packets = 1,
                               .bytes = p->bytes,
                               .tcp_flags = p->tcp_flags,
-                              .tos = p->tos};
+                              .tos = p->tos,
+                              .mac = {p->mac[1], p->mac[0]},
+                              .label = p->labels ? LABELLED | p->label[0] : 0};
     put_addr(p, fp.key.addr);
     put_vlans(p, fp.key.vlan);
     if (p->fragment) {

@@ -20,7 +20,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/time.h"
-#include "data/meter/csv.h"
+#include "data/meter/lines.h"
 #include "data/meter/meter.h"
 #include "proto/packet.h"
 
@@ -298,7 +298,7 @@ static void records_are_written(void **state)
     char text[64];
     int fd = memfd_create("csv", MFD_CLOEXEC), own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     assert_true(fd >= 0 && own >= 0);
-    assert_int_equal(csv_exporter_new(own, "FILE", &e), 0);
+    assert_int_equal(lines_exporter_new(LINES_CSV, own, "FILE", &e), 0);
     for (unsigned i = 0; i < N; i++) {
         e->ops->record(e, &record);
         assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_IN), i + 1);
@@ -322,7 +322,7 @@ static void records_that_cannot_be_written(void **state)
     struct error err = {""};
     int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(csv_exporter_new(fd, "FILE", &e), 0);
+    assert_int_equal(lines_exporter_new(LINES_JSON, fd, "FILE", &e), 0);
     e->ops->record(e, &record);
     e->ops->record(e, &record);
     assert_int_equal(e->ops->finish(e, &err), -ENOSPC);

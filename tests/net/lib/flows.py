@@ -7,6 +7,7 @@ It never looks at a frame's bytes, and looks at every flow for each packet.
 import collections
 import csv
 import dataclasses
+import datetime
 import ipaddress
 import random
 import struct
@@ -188,7 +189,6 @@ def rows(records):
 
 
 def to_ms(text):
-    import datetime
     whole, ms = text.split(".")
     return int(datetime.datetime.strptime(whole + "+0000", "%Y-%m-%d %H:%M:%S%z").timestamp()) * 1000 + int(ms)
 

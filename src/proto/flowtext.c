@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/flowtext.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/time.h"
+
+enum {
+    VALUE = 256, /* bytes of a value */
+    ICMP = 1,
+    ICMPV6 = 58,
+    TCP = 6,
+};
+
+struct record {
+    const struct flowrec *r;
+    const char *community;
+};
+
+/* Puts a value; false: the record has none. */
+typedef bool put_value(const struct record *rec, char ret[VALUE]);
+
+static bool put_u64(uint64_t v, char ret[VALUE])
+{
+    (void)snprintf(ret, VALUE, "%" PRIu64, v);
+    return true;
+}
+
+/* RFC 3339. */
+static bool put_time(int64_t ns, char ret[VALUE])
+{
+    const time_t s = (time_t)(ns / NSEC_PER_SEC);
+    struct tm t;
+    (void)gmtime_r(&s, &t);
+    const size_t n = strftime(ret, VALUE, "%Y-%m-%dT%H:%M:%S", &t);
+    (void)snprintf(ret + n, VALUE - n, ".%09" PRId64 "Z", ns % NSEC_PER_SEC);
+    return true;
+}
+
+static bool put_start(const struct record *rec, char ret[VALUE])
+{
+    return put_time(rec->r->first_ns, ret);
+}
+
+static bool put_end(const struct record *rec, char ret[VALUE])
+{
+    return put_time(rec->r->last_ns, ret);
+}
+
+static bool put_addr(const struct record *rec, unsigned end, uint8_t version, char ret[VALUE])
+{
+    return rec->r->version == version &&
+           inet_ntop(version == 4 ? AF_INET : AF_INET6, rec->r->addr[end], ret, VALUE);
+}
+
+static bool put_source4(const struct record *rec, char ret[VALUE])
+{
+    return put_addr(rec, 0, 4, ret);
+}
+
+static bool put_target4(const struct record *rec, char ret[VALUE])
+{
+    return put_addr(rec, 1, 4, ret);
+}
+
+static bool put_source6(const struct record *rec, char ret[VALUE])
+{
+    return put_addr(rec, 0, 6, ret);
+}
+
+static bool put_target6(const struct record *rec, char ret[VALUE])
+{
+    return put_addr(rec, 1, 6, ret);
+}
+
+static bool put_proto(const struct record *rec, char ret[VALUE])
+{
+    return put_u64(rec->r->proto, ret);
+}
+
+static bool is_icmp(const struct flowrec *r)
+{
+    return r->proto == (r->version == 4 ? ICMP : ICMPV6);
+}
+
+static bool put_port(const struct record *rec, unsigned end, char ret[VALUE])
+{
+    return !is_icmp(rec->r) && put_u64(rec->r->port[end], ret);
+}
+
+static bool put_source_port(const struct record *rec, char ret[VALUE])
+{
+    return put_port(rec, 0, ret);
+}
+
+static bool put_target_port(const struct record *rec, char ret[VALUE])
+{
+    return put_port(rec, 1, ret);
+}
+
+static bool put_icmp4(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->version == 4 && is_icmp(rec->r) && put_u64(rec->r->port[1], ret);
+}
+
+static bool put_icmp6(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->version == 6 && is_icmp(rec->r) && put_u64(rec->r->port[1], ret);
+}
+
+static bool put_packets(const struct record *rec, char ret[VALUE])
+{
+    return put_u64(rec->r->packets, ret);
+}
+
+static bool put_bytes(const struct record *rec, char ret[VALUE])
+{
+    return put_u64(rec->r->bytes, ret);
+}
+
+static bool put_flags(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->proto == TCP && put_u64(rec->r->tcp_flags, ret);
+}
+
+static bool put_tos(const struct record *rec, char ret[VALUE])
+{
+    return put_u64(rec->r->tos, ret);
+}
+
+static bool put_reason(const struct record *rec, char ret[VALUE])
+{
+    return put_u64(rec->r->end_reason, ret);
+}
+
+static bool put_vlan(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->vlans > 0 && put_u64(rec->r->vlan[0], ret);
+}
+
+static bool put_customer_vlan(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->vlans > 1 && put_u64(rec->r->vlan[1], ret);
+}
+
+static bool put_label(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->has_label && put_u64(rec->r->label >> 4, ret);
+}
+
+static bool put_mac(const uint8_t *mac, char ret[VALUE])
+{
+    (void)snprintf(ret, VALUE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+                   mac[4], mac[5]);
+    return true;
+}
+
+static bool put_source_mac(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->has_mac && put_mac(rec->r->mac[0], ret);
+}
+
+static bool put_target_mac(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->has_mac && put_mac(rec->r->mac[1], ret);
+}
+
+/* A name is bytes of any kind: those that JSON or comma-separated values could take for something
+ * else become %NN, as in a URI, so that each can be read back. */
+static bool put_point(const struct record *rec, char ret[VALUE])
+{
+    const char *from = rec->r->point;
+    size_t n = 0;
+    for (const char *p = from; p && *p && n + 4 < VALUE; p++) {
+        const bool plain = *p > ' ' && *p < 0x7f && !strchr("\"\\%,", *p);
+        n += (size_t)snprintf(ret + n, VALUE - n, plain ? "%c" : "%%%02X", (uint8_t)*p);
+    }
+    return n > 0;
+}
+
+static bool put_community(const struct record *rec, char ret[VALUE])
+{
+    if (rec->community) {
+        (void)snprintf(ret, VALUE, "%s", rec->community);
+    }
+    return rec->community;
+}
+
+static const struct field {
+    const char *name;
+    put_value *put;
+    bool text; /* in quotation marks in JSON */
+} fields[] = {
+    {"flowStartNanoseconds", put_start, true},
+    {"flowEndNanoseconds", put_end, true},
+    {"sourceIPv4Address", put_source4, true},
+    {"destinationIPv4Address", put_target4, true},
+    {"sourceIPv6Address", put_source6, true},
+    {"destinationIPv6Address", put_target6, true},
+    {"protocolIdentifier", put_proto, false},
+    {"sourceTransportPort", put_source_port, false},
+    {"destinationTransportPort", put_target_port, false},
+    {"icmpTypeCodeIPv4", put_icmp4, false},
+    {"icmpTypeCodeIPv6", put_icmp6, false},
+    {"packetDeltaCount", put_packets, false},
+    {"octetDeltaCount", put_bytes, false},
+    {"tcpControlBits", put_flags, false},
+    {"ipClassOfService", put_tos, false},
+    {"flowEndReason", put_reason, false},
+    {"dot1qVlanId", put_vlan, false},
+    {"dot1qCustomerVlanId", put_customer_vlan, false},
+    {"mplsTopLabelStackSection", put_label, false},
+    {"sourceMacAddress", put_source_mac, true},
+    {"destinationMacAddress", put_target_mac, true},
+    {"interfaceName", put_point, true},
+    {"communityId", put_community, true},
+};
+
+size_t flowtext_json(const struct flowrec *r, const char *community, char ret[FLOWTEXT_ROW])
+{
+    const struct record rec = {r, community};
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        const struct field *f = &fields[i];
+        char value[VALUE];
+        if (f->put(&rec, value)) {
+            const char *mark = f->text ? "\"" : "";
+            n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s\"%s\":%s%s%s", n ? "," : "{",
+                                  f->name, mark, value, mark);
+        }
+    }
+    return n + (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "}\n");
+}
+
+size_t flowtext_head(char ret[FLOWTEXT_ROW])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s%s", n ? "," : "", fields[i].name);
+    }
+    return n + (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "\n");
+}
+
+size_t flowtext_row(const struct flowrec *r, const char *community, char ret[FLOWTEXT_ROW])
+{
+    const struct record rec = {r, community};
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        char value[VALUE];
+        const bool has = fields[i].put(&rec, value);
+        n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s%s", i ? "," : "", has ? value : "");
+    }
+    return n + (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "\n");
+}
