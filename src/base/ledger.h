@@ -26,7 +26,8 @@
  * numbered records.
  * collector: LINK_RX, from the tap's numbering to whole frames; MIRROR, from packets in which
  * others send frames; STAGES_RX, as STAGES; SINK, one output.
- * meter: FILE, from a capture file; METER, from frames to flows; EXPORT, records to one exporter. */
+ * meter: FILE, from a capture file; METER, from frames to flows; EXPORT, records to one exporter.
+ */
 #define LEDGER_STAGE_TABLE(X)                                                                      \
     X(FILE, "file", "capture file", FAULT)                                                         \
     X(RING, "ring", "kernel ring", FAULT)                                                          \

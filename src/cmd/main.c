@@ -55,5 +55,6 @@ int main(int argc, char **argv)
     return argc > 1
                ? usage_error("", "there is no command \"%s\"", word)
                : usage_error(
-                     "", "a command is needed: tap, collector, meter, keygen, status, check or import");
+                     "",
+                     "a command is needed: tap, collector, meter, keygen, status, check or import");
 }

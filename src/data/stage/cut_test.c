@@ -289,7 +289,7 @@ static void headers_are_made_alone(void **state)
     static struct bench b;
     static struct limit_plan plan;
     struct limit_view view = {.plan = &plan};
-    const struct filter_prog keep = {0};
+    static const struct filter_prog keep = {0};
     const uint32_t all = DATA + 1000;
     uint64_t sliced = 0;
     set_up_with(&b, &(struct stage_conf){.limit = &view});
