@@ -262,6 +262,27 @@ static uint8_t state_behind(const struct flows_entry *e, const struct flows_pack
     return closed ? state | CLOSED : state;
 }
 
+static void fetch(const struct flows_entry *e)
+{
+    __builtin_prefetch(e);
+    __builtin_prefetch((const uint8_t *)e + sizeof(*e) / 2);
+    __builtin_prefetch((const uint8_t *)(e + 1) - 1);
+}
+
+void flows_fetch(const struct flows *f, uint64_t hash, enum flows_fetch step)
+{
+    const uint32_t *chain = &f->bucket[hash & f->mask];
+    if (step == FLOWS_FETCH_CHAIN) {
+        __builtin_prefetch(chain);
+    } else if (step == FLOWS_FETCH_ENTRY) {
+        fetch(&f->entry[*chain]);
+    } else {
+        const struct flows_entry *e = &f->entry[*chain];
+        __builtin_prefetch(&f->entry[e->older].newer);
+        __builtin_prefetch(&f->entry[e->newer].older);
+    }
+}
+
 void flows_add(struct flows *f, const struct flows_packet *p)
 {
     uint32_t i = find(f, p);

@@ -102,6 +102,17 @@ int flows_new(const struct flows_conf *conf, struct flows **ret);
 /* Without a record of what is left. Takes NULL. */
 void flows_free(struct flows *f);
 
+/* Steps of a look-up for several packets at once, before they are added: each has the processor
+ * fetch memory that the next step wants, so that a packet does not wait for it. They change nothing
+ * and may be left out. */
+enum flows_fetch {
+    FLOWS_FETCH_CHAIN,
+    FLOWS_FETCH_ENTRY,
+    FLOWS_FETCH_NEIGHBOURS,
+    FLOWS_FETCHES
+};
+void flows_fetch(const struct flows *f, uint64_t hash, enum flows_fetch step);
+
 /* Adds a packet, after flows_until() of its time. */
 void flows_add(struct flows *f, const struct flows_packet *p);
 /* It is that late, or was already: flows whose time has come leave, those first that were quiet

@@ -32,6 +32,9 @@ struct meter {
     uint16_t linktype[POINT_MAX];
     bool has[POINT_MAX];
     char name[POINT_MAX][POINT_NAME_MAX + 1];
+    /* The packets of the batch under way. */
+    struct flows_packet packet[BATCH_MAX];
+    unsigned n;
 };
 
 static struct meter *of(struct sink *s)
@@ -148,9 +151,11 @@ static bool is_paired(const struct packet *p)
     return p->proto != (p->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
-static void count(struct meter *m, const struct packet *p, const struct frame *f, struct ledger *l)
+/* Takes the packet into those of the batch. */
+static void take(struct meter *m, const struct packet *p, const struct frame *f, struct ledger *l)
 {
-    struct flows_packet fp = {.key = {.port = {p->port[0], p->port[1]},
+    struct flows_packet *fp = &m->packet[m->n++];
+    *fp = (struct flows_packet){.key = {.port = {p->port[0], p->port[1]},
                                       .point = (uint16_t)f->point,
                                       .proto = p->proto,
                                       .version = p->version},
@@ -161,15 +166,13 @@ static void count(struct meter *m, const struct packet *p, const struct frame *f
                               .tos = p->tos,
                               .mac = {p->mac[1], p->mac[0]},
                               .label = p->labels ? LABELLED | p->label[0] : 0};
-    put_addr(p, fp.key.addr);
-    put_vlans(p, fp.key.vlan);
+    put_addr(p, fp->key.addr);
+    put_vlans(p, fp->key.vlan);
     if (p->fragment) {
-        find_ports(m, p, f, fp.ts_ns, fp.key.port, l);
+        find_ports(m, p, f, fp->ts_ns, fp->key.port, l);
     }
-    fp.way = is_paired(p) ? flows_key_order(&fp.key) : 0;
-    fp.hash = keyed_hash(m->key, &fp.key, sizeof(fp.key));
-    flows_until(m->flows, fp.ts_ns);
-    flows_add(m->flows, &fp);
+    fp->way = is_paired(p) ? flows_key_order(&fp->key) : 0;
+    fp->hash = keyed_hash(m->key, &fp->key, sizeof(fp->key));
     ledger_add(l, LEDGER_MET_OUT, 1);
 }
 
@@ -182,7 +185,7 @@ static void meter_frame(struct meter *m, const struct frame *f)
     const uint8_t *head = frame_head(f, room, sizeof(room), &len);
     const int r = packet_read(m->linktype[f->point], head, len, f->origlen, &p);
     if (r == 0) {
-        count(m, &p, f, l);
+        take(m, &p, f, l);
     } else {
         ledger_add(l, r == -EBADMSG ? LEDGER_MET_BAD_IP : LEDGER_MET_NOT_IP, 1);
     }
@@ -191,10 +194,20 @@ static void meter_frame(struct meter *m, const struct frame *f)
 static void meter_write(struct sink *s, const struct batch *b)
 {
     struct meter *m = of(s);
+    m->n = 0;
     for (uint32_t i = 0; i < b->n; i++) {
         if (b->f[i].point < POINT_MAX && m->has[b->f[i].point]) {
             meter_frame(m, &b->f[i]);
         }
+    }
+    for (unsigned step = 0; step < FLOWS_FETCHES; step++) {
+        for (unsigned k = 0; k < m->n; k++) {
+            flows_fetch(m->flows, m->packet[k].hash, (enum flows_fetch)step);
+        }
+    }
+    for (unsigned k = 0; k < m->n; k++) {
+        flows_until(m->flows, m->packet[k].ts_ns);
+        flows_add(m->flows, &m->packet[k]);
     }
 }
 
