@@ -72,36 +72,46 @@ static int run(struct command *c, struct error *err)
     return result < 0 ? result : r;
 }
 
-/* 0, or an exit status. `rest`: the first word that is no option. */
-static int check_line(const struct meter_line *l, const char *rest)
+/* 0, or an exit status. */
+static int check_outputs(const struct meter_line *l)
 {
     unsigned files = 0, outs = l->ledger;
-    if (rest) {
-        return usage_error("meter", "\"%s\" is too much (a file for records is --csv=FILE)", rest);
-    }
     for (size_t i = 0; i < LINES_FORMS; i++) {
         files += l->conf.lines[i] != NULL;
         outs += l->conf.lines[i] && strcmp(l->conf.lines[i], "-") == 0;
     }
-    if (!l->conf.file || files == 0) {
-        return usage_error("meter", l->conf.file
-                                        ? "nothing would be written: --csv, --csv-long or --json"
-                                        : "a capture file is needed: -r FILE");
+    if (files == 0) {
+        return usage_error("meter", "nothing would be written: --csv, --csv-long or --json");
     }
     return outs > 1 ? usage_error("meter", "only one of the forms, or the ledger, can go to "
                                            "standard output: --csv=FILE")
                     : EXIT_SUCCESS;
 }
 
+/* The same, and takes the filter from the `n` words behind the options. */
+static int check_line(struct meter_line *l, int n, char *const *words)
+{
+    if (!l->conf.file) {
+        return usage_error("meter", "a capture file is needed: -r FILE");
+    }
+    if (n > 0 && l->conf.filter) {
+        return usage_error("meter", "the filter is given twice, by -f and behind the options");
+    }
+    if (n > 0) {
+        l->conf.filter = l->words = filter_join(words, n);
+    }
+    return check_outputs(l);
+}
+
 int cmd_meter(int argc, char **argv)
 {
-    static struct command c = {.opened = {-1, {-1, -1, -1}}, .program.control.fd = -1};
+    static struct command c = {.opened = {-1, {-1, -1, -1}, {{0}}, 0}, .program.control.fd = -1};
     struct error err = {""};
     int r = options_parse(&meter_options, &c.line, argc, argv, NULL);
     if (r != 0) {
         return -1 - r;
     }
-    r = check_line(&c.line, optind < argc ? argv[optind] : NULL);
+    r = check_line(&c.line, argc - optind, argv + optind);
     if (r != EXIT_SUCCESS) {
         return r;
     }
@@ -112,5 +122,6 @@ int cmd_meter(int argc, char **argv)
     meter_free(c.meter);
     program_done(&c.program);
     meter_opened_done(&c.opened);
+    free(c.line.words);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

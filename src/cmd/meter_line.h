@@ -10,4 +10,5 @@ struct meter_line {
     struct meter_conf conf;
     const char *user;
     bool ledger;
+    char *words; /* of the filter behind the options, owned */
 };

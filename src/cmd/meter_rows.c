@@ -7,13 +7,13 @@
 #include "model/flows.h"
 
 static const char intro[] =
-    "Usage: farspan meter -r FILE {--csv|--csv-long|--json}[=FILE]... [OPTION...]\n"
+    "Usage: farspan meter -r FILE {--csv|--csv-long|--json}[=FILE]... [OPTION...] [FILTER]\n"
     "\n"
     "Adds the packets of a capture file up to flows, each packet to one, and writes a record for "
     "each\n"
     "direction of a flow when it ends: when nothing comes any more, when it has lasted for long, "
     "or by\n"
-    "TCP's flags. At the end of the file all end.\n";
+    "TCP's flags. At the end of the file all end. FILTER is a pcap-filter(7) expression.\n";
 
 static int set_file(void *to, const struct conf_given *given, struct error *err)
 {
@@ -28,6 +28,12 @@ static const struct conf_row rows[] = {
      .manual = "Read _FILE_: pcap with microseconds or nanoseconds, of either byte order, or\n"
                "pcapng. \"-\" is standard input. Of a file that is cut off or damaged all that is\n"
                "before counts; the byte is named, and the exit status is 1."},
+    {'f', "filter", "FILTER", "the filter as an option",
+     CONF_TEXT_AT(struct meter_line, conf.filter),
+     .manual = "Count only the frames that match a *pcap-filter*(7) expression. It may also be\n"
+               "given as words behind the options, but not both. Where a file has a link type\n"
+               "in which it cannot be looked for, frames of that count as _link_type_, and the\n"
+               "exit status is 1."},
     {0, "csv", "FILE",
      "write records as nfdump does, comma-separated\n(without =FILE: standard output)", set_file,
      .to = offsetof(struct meter_line, conf.lines[LINES_CSV]), .flags = CONF_MAYBE,
@@ -66,4 +72,4 @@ static const struct conf_row rows[] = {
 static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part part = {&group, 0};
 static const struct conf_table table = {"meter", &part, 1};
-const struct options meter_options = {&table, intro, 22, NULL, NULL, NULL, CONF_NOTHING};
+const struct options meter_options = {&table, intro, 22, "filter", NULL, NULL, CONF_NOTHING};

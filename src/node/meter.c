@@ -16,6 +16,7 @@
 #include "node/document.h"
 #include "node/report.h"
 #include "node/report_parts.h"
+#include "proto/packet.h"
 
 enum {
     BATCHES = 16, /* between two looks at what else there is to do */
@@ -29,6 +30,7 @@ struct meter {
     struct pipeline pipeline;
     struct exporter *exporter[EXPORTERS_MAX]; /* borrowed from the sink */
     unsigned n_exporters;
+    const struct meter_filter *unfit; /* the last whose link type the filter does not know */
     struct thread *thread;
     struct wake over;
     struct loop_fd *watch;
@@ -56,7 +58,7 @@ static int create_file(const char *path, struct error *err)
     return fd < 0 ? error_sys(err, errno, "cannot create %s", path) : fd;
 }
 
-int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct error *err)
+static int open_files(const struct meter_conf *conf, struct meter_opened *ret, struct error *err)
 {
     ret->file = open_file(conf->file, err);
     int r = ret->file < 0 ? ret->file : 0;
@@ -69,11 +71,38 @@ int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct e
     return r;
 }
 
+/* For every link type, as the file's is not known yet. An expression that Ethernet does not take is
+ * none: others take less. */
+static int compile(const char *expr, struct meter_opened *ret, struct error *err)
+{
+    size_t n = 0;
+    const uint16_t *links = packet_links(&n);
+    for (size_t i = 0; i < n && i < METER_LINKS; i++) {
+        struct meter_filter *f = &ret->filter[ret->n_filters++];
+        *f = (struct meter_filter){.linktype = links[i]};
+        const int r = filter_compile_linktype(expr, links[i], &f->prog, &f->why);
+        if (r < 0 && links[i] == PACKET_ETHERNET) {
+            *err = f->why;
+            return r;
+        }
+    }
+    return 0;
+}
+
+int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct error *err)
+{
+    const int r = conf->filter ? compile(conf->filter, ret, err) : 0;
+    return r < 0 ? r : open_files(conf, ret, err);
+}
+
 void meter_opened_done(struct meter_opened *o)
 {
     closep(&o->file);
     for (size_t i = 0; i < LINES_FORMS; i++) {
         closep(&o->lines[i]);
+    }
+    for (; o->n_filters > 0; o->n_filters--) {
+        filter_done(&o->filter[o->n_filters - 1].prog);
     }
 }
 
@@ -130,6 +159,26 @@ static int offer_point(void *user, const struct point_offer *offer)
     return s->ops->point_add(s, offer, &err);
 }
 
+/* The filter for frames of that link type; without one, none of them counts. */
+static int take_filter(void *user, uint16_t linktype, struct filter_prog *ret)
+{
+    struct meter *m = user;
+    struct meter_opened *o = m->around.opened;
+    for (unsigned i = 0; i < o->n_filters; i++) {
+        struct meter_filter *f = &o->filter[i];
+        if (f->linktype == linktype && f->prog.insns) {
+            *ret = f->prog;
+            f->prog = (struct filter_prog){0};
+            return 0;
+        }
+        if (f->linktype == linktype) {
+            m->unfit = f;
+            return -EINVAL;
+        }
+    }
+    return o->n_filters > 0 ? -ENOTSUP : 0; /* nobody can read that one */
+}
+
 static int make_exporters(struct meter *m, struct meter_sink_conf *conf)
 {
     struct meter_opened *o = m->around.opened;
@@ -149,7 +198,7 @@ static int make_exporters(struct meter *m, struct meter_sink_conf *conf)
     return r;
 }
 
-static int make_pipeline(struct meter *m)
+static int make_pipeline(struct meter *m, struct error *err)
 {
     const struct meter_conf *c = m->around.conf;
     struct meter_sink_conf sc = {.flows = c->flows,
@@ -160,15 +209,30 @@ static int make_pipeline(struct meter *m)
                                             strcmp(c->file, "-") == 0 ? "standard input" : c->file,
                                         .ledger = &m->ledger,
                                         .point = offer_point,
+                                        .filter = take_filter,
                                         .user = m};
     const struct pass pass = {.common = &m->ledger};
     int r = make_exporters(m, &sc);
     r = r < 0 ? r : meter_sink_new(&sc, &m->pipeline.sink);
-    if (r == 0) {
-        m->around.opened->file = -1;
-        r = file_source_new(&fc, &m->pipeline.source);
+    if (r < 0) {
+        return error_sys(err, -r, "cannot start");
     }
-    return r < 0 ? r : pipeline_init(&m->pipeline, STAGE_AT_METER, &(struct stage_conf){0}, &pass);
+    m->around.opened->file = -1;
+    r = file_source_new(&fc, &m->pipeline.source, err);
+    if (r < 0) {
+        return r;
+    }
+    r = pipeline_init(&m->pipeline, STAGE_AT_METER, &(struct stage_conf){0}, &pass);
+    return r < 0 ? error_sys(err, -r, "cannot start") : 0;
+}
+
+static int start(struct meter *m, struct error *err)
+{
+    const struct thread_conf tc = {"meter", &thread_ops, m, .posts = 1};
+    int r = wake_init(&m->over);
+    r = r < 0 ? r : loop_add_fd(m->around.loop, m->over.fd, EPOLLIN, on_over, m, &m->watch);
+    r = r < 0 ? r : thread_start(&tc, &m->thread);
+    return r < 0 ? error_sys(err, -r, "cannot start") : 0;
 }
 
 int meter_new(const struct meter_around *around, struct meter **ret, struct error *err)
@@ -179,14 +243,11 @@ int meter_new(const struct meter_around *around, struct meter **ret, struct erro
     }
     m->around = *around;
     m->over.fd = -1;
-    int r = wake_init(&m->over);
-    r = r < 0 ? r : make_pipeline(m);
-    r = r < 0 ? r : loop_add_fd(around->loop, m->over.fd, EPOLLIN, on_over, m, &m->watch);
-    const struct thread_conf tc = {"meter", &thread_ops, m, .posts = 1};
-    r = r < 0 ? r : thread_start(&tc, &m->thread);
+    int r = make_pipeline(m, err);
+    r = r < 0 ? r : start(m, err);
     if (r < 0) {
         meter_free(m);
-        return error_sys(err, -r, "cannot start");
+        return r;
     }
     *ret = m;
     return 0;
@@ -197,12 +258,17 @@ int meter_stop(struct meter *m, struct error *err)
     struct error more = {""};
     thread_stop(m->thread);
     thread_free(TAKE_PTR(m->thread));
-    const int damage = file_source_check(m->pipeline.source, err);
+    int r = file_source_damage(m->pipeline.source, err);
     const int failed = m->pipeline.sink->ops->finish(m->pipeline.sink, &more);
-    if (failed < 0 && damage == 0) {
+    if (r == 0 && m->unfit) {
+        r = error_set(err, EINVAL, "%s: frames of link type %u cannot be filtered: %s",
+                      m->around.conf->file, m->unfit->linktype, m->unfit->why.text);
+    }
+    if (r == 0 && failed < 0) {
+        r = failed;
         *err = more;
     }
-    return damage < 0 ? damage : failed;
+    return r;
 }
 
 void meter_free(struct meter *m)

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "data/meter/lines.h"
+#include "sys/filter.h"
 #include "sys/loop.h"
 
 struct meter_conf {
@@ -18,11 +19,25 @@ struct meter_conf {
     const char *lines[LINES_FORMS];
     uint32_t idle_ms, active_ms; /* 0: never */
     uint32_t flows;
+    const char *filter; /* pcap-filter(7) expression of the frames that count; NULL: all do */
 };
 
-/* Descriptors, -1: none. */
+enum {
+    METER_LINKS = 16, /* link types that a filter is compiled for */
+};
+
+/* The filter as it is for frames of a link type. */
+struct meter_filter {
+    uint16_t linktype;
+    struct filter_prog prog; /* without instructions: it cannot be, and `why` says why not */
+    struct error why;
+};
+
+/* Descriptors, -1: none; filters. */
 struct meter_opened {
     int file, lines[LINES_FORMS];
+    struct meter_filter filter[METER_LINKS];
+    unsigned n_filters;
 };
 
 struct meter;
@@ -37,8 +52,9 @@ struct meter_around {
     void *user;
 };
 
-/* With the caller's privileges: opens what is read and written. No file is overwritten. -errno with
- * a sentence; what was opened is still to be closed. */
+/* With the caller's privileges: compiles the filter and opens what is read and written. No file is
+ * overwritten. -EINVAL: the filter is none, and nothing was opened; else -errno with a sentence,
+ * and what was opened is still to be closed. */
 int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct error *err);
 void meter_opened_done(struct meter_opened *o);
 

@@ -468,7 +468,7 @@ static void report_round_trip(void **state)
     for (unsigned i = 0; i < c.report.count; i++) {
         c.report.stream[i] = (struct link_report_stream){
             .stream = (uint16_t)(i + 1), .frames = rnd(), .lost = rnd(), .datagrams = rnd()};
-        for (unsigned k = 0; k <= LEDGER_TX_UNSENT; k++) {
+        for (unsigned k = LEDGER_RING_IN; k <= LEDGER_TX_UNSENT; k++) {
             c.report.stream[i].has[k] = true;
             c.report.stream[i].n[k] = rnd();
         }

@@ -193,6 +193,17 @@ bool packet_knows_link(uint16_t linktype)
     return read_link(&w, linktype) != -ENOTSUP;
 }
 
+const uint16_t *packet_links(size_t *ret_n)
+{
+    static const uint16_t links[] = {
+        PACKET_NULL,     PACKET_ETHERNET, PACKET_PPP,  PACKET_RAW_BSD, PACKET_RAW_OPENBSD,
+        PACKET_PPP_HDLC, PACKET_PPPOE,    PACKET_RAW,  PACKET_HDLC,    PACKET_LOOP,
+        PACKET_SLL,      PACKET_IPV4,     PACKET_IPV6, PACKET_NFLOG,   PACKET_SLL2,
+    };
+    *ret_n = ARRAY_SIZE(links);
+    return links;
+}
+
 /* ---- between the link and IP ---- */
 
 static int read_tag(struct walk *w)

@@ -56,6 +56,8 @@ struct packet {
 };
 
 bool packet_knows_link(uint16_t linktype);
+/* All that are known, *ret_n of them. */
+const uint16_t *packet_links(size_t *ret_n);
 
 /* `len` bytes were captured of a frame that had `origlen`. 0; -ENOMSG: it has no IP packet;
  * -EBADMSG: one whose header is broken or cut; -ENOTSUP: unknown link type. */

@@ -137,6 +137,17 @@ static void link_types(void **state)
         assert_true(packet_knows_link(heads[i].linktype));
     }
     struct packet p;
+    size_t n = 0;
+    const uint16_t *all = packet_links(&n);
+    unsigned known = 0;
+    for (unsigned linktype = 0; linktype <= UINT16_MAX; linktype++) {
+        known += packet_knows_link((uint16_t)linktype);
+    }
+    assert_int_equal(n, known);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(packet_knows_link(all[i]));
+        assert_true(i == 0 || all[i] > all[i - 1]);
+    }
     assert_int_equal(read_made(&m, 147, &p), -ENOTSUP);
     assert_false(packet_knows_link(147));
     begin(&m); /* another version than the link says */

@@ -116,6 +116,7 @@ struct pcapng_if {
     uint16_t linktype;
     uint8_t tsresol;  /* the option's byte: negative power of 10, or of 2 with the top bit */
     int64_t tsoffset; /* s */
+    uint8_t fcs_len;  /* bytes of a frame check sequence behind each frame; 0: none, or unknown */
 };
 
 /* The state of a reader: the section that it is in, as far as it was read. */
@@ -129,7 +130,8 @@ enum pcapng_kind {
     PCAPNG_MORE,    /* the block is not whole yet: `len` bytes are needed */
     PCAPNG_SECTION, /* shb */
     PCAPNG_INTERFACE,
-    PCAPNG_FRAME, /* epb and data; of an SPB too, with timestamp 0 */
+    PCAPNG_FRAME, /* epb and data; of an SPB too, with timestamp 0, and of an obsolete packet block
+                   */
     PCAPNG_STATS,
     PCAPNG_OTHER, /* a kind of block that is skipped */
 };
@@ -140,6 +142,8 @@ struct pcapng_item {
     struct pcapng_epb epb; /* FRAME */
     const uint8_t *data;   /* FRAME: epb.caplen bytes in place */
     uint16_t linktype;     /* FRAME: of its interface */
+    uint8_t fcs_len;       /* FRAME: so many bytes at its end, counted in both lengths, are a frame
+                            * check sequence; 0: none, or the file does not say */
     struct pcapng_shb shb; /* SECTION */
     struct pcapng_idb idb; /* INTERFACE; its number is the reader's n_ifs - 1 */
     struct pcapng_isb isb; /* STATS */

@@ -14,6 +14,14 @@ struct body {
     bool big;
 };
 
+enum {
+    FLAGS_DIR = 3, /* section 4.3.1 */
+    FLAGS_FCS_SHIFT = 5,
+    FLAGS_FCS = 15, /* bytes */
+    FCS_IN_BITS = 16,
+    DROPS_UNKNOWN = 0xffff, /* of an obsolete packet block */
+};
+
 struct option {
     uint16_t code;
     struct rd value;
@@ -101,6 +109,13 @@ static int read_section(struct pcapng_reader *r, struct body *b, struct pcapng_i
     return 0;
 }
 
+/* if_fcslen is in bits by the document's words and in bytes by its example: both are in use, and no
+ * check sequence is so long in bytes, or so short in bits. */
+static uint8_t fcs_bytes(uint8_t v)
+{
+    return v >= FCS_IN_BITS ? v / 8 : v;
+}
+
 static void interface_option(struct pcapng_if *f, struct pcapng_idb *idb, struct option *o,
                              bool big)
 {
@@ -116,6 +131,9 @@ static void interface_option(struct pcapng_if *f, struct pcapng_idb *idb, struct
         break;
     case OPT_IF_TSRESOL:
         f->tsresol = rd_left(&o->value) ? rd_u8(&o->value) : TSRESOL_DEFAULT;
+        break;
+    case OPT_IF_FCSLEN:
+        f->fcs_len = fcs_bytes(rd_u8(&o->value));
         break;
     case OPT_IF_TSOFFSET:
         f->tsoffset = (int64_t)option_u64(o, big);
@@ -154,11 +172,25 @@ static int read_interface(struct pcapng_reader *r, struct body *b, struct pcapng
     return 0;
 }
 
-static int read_enhanced(const struct pcapng_reader *r, struct body *b, struct pcapng_item *ret)
+static void packet_option(struct pcapng_item *it, struct option *o, bool big)
+{
+    if (o->code == OPT_COMMENT) {
+        it->epb.comment = option_text(o);
+    } else if (o->code == OPT_EPB_FLAGS) {
+        const uint32_t flags = wire_u32(&o->value, big), dir = flags & FLAGS_DIR;
+        const uint8_t fcs_len = flags >> FLAGS_FCS_SHIFT & FLAGS_FCS;
+        it->epb.dir = dir <= 2 ? (uint8_t)dir : 0;
+        it->fcs_len = fcs_len ? fcs_len : it->fcs_len;
+    } else if (o->code == OPT_EPB_DROPCOUNT) { /* no option of an obsolete block has this code */
+        it->epb.lost = option_u64(o, big);
+    }
+}
+
+/* The part that both kinds of packet blocks have, behind the interface's number. */
+static int read_packet(const struct pcapng_reader *r, struct body *b, struct pcapng_item *ret)
 {
     struct option o;
     struct pcapng_epb *e = &ret->epb;
-    e->ifid = wire_u32(&b->r, b->big);
     uint64_t units = read_units(b);
     e->caplen = wire_u32(&b->r, b->big);
     e->origlen = wire_u32(&b->r, b->big);
@@ -169,18 +201,28 @@ static int read_enhanced(const struct pcapng_reader *r, struct body *b, struct p
     rd_skip(&b->r, -(size_t)e->caplen & 3);
     e->ts_ns = to_ns(&r->ifs[e->ifid], units);
     ret->linktype = r->ifs[e->ifid].linktype;
+    ret->fcs_len = r->ifs[e->ifid].fcs_len;
     while (next_option(b, &o)) {
-        if (o.code == OPT_EPB_FLAGS) {
-            uint32_t dir = wire_u32(&o.value, b->big) & 3;
-            e->dir = dir <= 2 ? (uint8_t)dir : 0;
-        } else if (o.code == OPT_EPB_DROPCOUNT) {
-            e->lost = option_u64(&o, b->big);
-        } else if (o.code == OPT_COMMENT) {
-            e->comment = option_text(&o);
-        }
+        packet_option(ret, &o, b->big);
     }
     ret->kind = PCAPNG_FRAME;
     return 0;
+}
+
+static int read_enhanced(const struct pcapng_reader *r, struct body *b, struct pcapng_item *ret)
+{
+    ret->epb.ifid = wire_u32(&b->r, b->big);
+    return read_packet(r, b, ret);
+}
+
+/* Appendix A, the obsolete packet block, which is still in old files: narrower numbers, and the
+ * count of drops in its head. */
+static int read_obsolete(const struct pcapng_reader *r, struct body *b, struct pcapng_item *ret)
+{
+    ret->epb.ifid = wire_u16(&b->r, b->big);
+    const uint16_t drops = wire_u16(&b->r, b->big);
+    ret->epb.lost = drops == DROPS_UNKNOWN ? 0 : drops;
+    return read_packet(r, b, ret);
 }
 
 /* Section 4.4: always the first interface; how much was captured follows from its snaplen. */
@@ -198,6 +240,7 @@ static int read_simple(const struct pcapng_reader *r, struct body *b, struct pca
     }
     ret->epb = (struct pcapng_epb){.caplen = caplen, .origlen = origlen};
     ret->linktype = r->ifs[0].linktype;
+    ret->fcs_len = r->ifs[0].fcs_len;
     ret->kind = PCAPNG_FRAME;
     return 0;
 }
@@ -248,6 +291,8 @@ static int read_body(struct pcapng_reader *r, uint32_t type, struct body *b,
         return read_section(r, b, ret);
     case PCAPNG_IDB:
         return read_interface(r, b, ret);
+    case PCAPNG_PB:
+        return read_obsolete(r, b, ret);
     case PCAPNG_EPB:
         return read_enhanced(r, b, ret);
     case PCAPNG_SPB:

@@ -318,10 +318,10 @@ static void other_blocks(void **state)
     hand_section(&w, false);
     hand_interface(&w, false, 3, -1, 0);
     const uint32_t simple[] = {3, 20, 9, 0x64636261, 20}; /* SPB: 9 bytes, 3 of them captured */
-    const uint32_t old[] = {2, 16, 0, 16};
+    const uint32_t names[] = {4, 16, 0, 16};
     const uint32_t unknown[] = {0xbad, 12, 12};
     wr_copy(&w, simple, sizeof(simple));
-    wr_copy(&w, old, sizeof(old));
+    wr_copy(&w, names, sizeof(names));
     wr_copy(&w, unknown, sizeof(unknown));
     hand_section(&w, true); /* and a section of the other order begins anew */
     pcapng_reader_init(&reader);

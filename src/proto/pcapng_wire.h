@@ -23,8 +23,9 @@ enum {
     OPT_IF_TSRESOL = 9,
     OPT_IF_FILTER = 11,
     OPT_IF_OS = 12,
+    OPT_IF_FCSLEN = 13,
     OPT_IF_TSOFFSET = 14,
-    OPT_EPB_FLAGS = 2,
+    OPT_EPB_FLAGS = 2, /* also of an obsolete packet block */
     OPT_EPB_DROPCOUNT = 4,
     OPT_ISB_START = 2,
     OPT_ISB_END = 3,

@@ -10,6 +10,8 @@
 
 enum {
     SNAP_MAX = 262144,
+    PCAP_FILE_HEADER = 24,
+    PCAP_FILE_MAGIC = 0xa1b2c3d4,
 };
 
 static void pcap_closep(pcap_t **p)
@@ -196,9 +198,10 @@ static bool asks_kernel(const struct filter_prog *p)
     return false;
 }
 
-static int compile_plain(const char *expr, struct filter_prog *ret, struct error *err)
+/* On a handle of frames in memory, which is closed. */
+static int compile_on(pcap_t *handle, const char *expr, struct filter_prog *ret, struct error *err)
 {
-    _cleanup_(pcap_closep) pcap_t *p = pcap_open_dead(DLT_EN10MB, SNAP_MAX);
+    _cleanup_(pcap_closep) pcap_t *p = handle;
     int r = p ? compile_now(p, expr, ret, err) : error_sys(err, ENOMEM, "filter \"%.120s\"", expr);
     if (r == 0 && asks_kernel(ret)) {
         filter_done(ret);
@@ -212,7 +215,37 @@ static int compile_plain(const char *expr, struct filter_prog *ret, struct error
 
 int filter_compile_plain(const char *expr, struct filter_prog *ret, struct error *err)
 {
-    return plays() ? play(ret, err) : recorded(compile_plain(expr, ret, err), ret, err);
+    return plays() ? play(ret, err)
+                   : recorded(compile_on(pcap_open_dead(DLT_EN10MB, SNAP_MAX), expr, ret, err), ret,
+                              err);
+}
+
+/* A handle as on a file of that link type. libpcap's own numbers (DLT_…) differ from those of
+ * files, by the system too, and only its reader of files knows how: it is given an empty one. */
+static pcap_t *as_of_a_file(uint16_t linktype)
+{
+    char why[PCAP_ERRBUF_SIZE];
+    uint8_t header[PCAP_FILE_HEADER];
+    struct wr w = wr_make(header, sizeof(header));
+    wr_u32le(&w, PCAP_FILE_MAGIC);
+    wr_u16le(&w, PCAP_VERSION_MAJOR);
+    wr_u16le(&w, PCAP_VERSION_MINOR);
+    wr_zero(&w, 8);
+    wr_u32le(&w, SNAP_MAX);
+    wr_u32le(&w, linktype);
+    FILE *f = fmemopen(header, sizeof(header), "rb");
+    pcap_t *p = f ? pcap_fopen_offline(f, why) : NULL;
+    if (f && !p) {
+        fclose(f);
+    }
+    return p; /* which closes the file */
+}
+
+int filter_compile_linktype(const char *expr, uint16_t linktype, struct filter_prog *ret,
+                            struct error *err)
+{
+    return plays() ? play(ret, err)
+                   : recorded(compile_on(as_of_a_file(linktype), expr, ret, err), ret, err);
 }
 
 /* The kernel's instructions and libpcap's are the same structure under two names. */

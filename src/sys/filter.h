@@ -26,6 +26,11 @@ int filter_compile(const char *expr, const char *ifname, enum netif_framing fram
 /* The same for Ethernet frames in memory, whose tags are in their places and whose direction is in
  * none: needs no privileges, but files where the expression has names. -EINVAL. */
 int filter_compile_plain(const char *expr, struct filter_prog *ret, struct error *err);
+/* The same for frames of that link type, by the registry of capture files (tcpdump.org/linktypes),
+ * as a file has them that was written on a host of this byte order: BSD's loopback shows it.
+ * -EINVAL also where libpcap cannot look into such frames. */
+int filter_compile_linktype(const char *expr, uint16_t linktype, struct filter_prog *ret,
+                            struct error *err);
 /* Does a frame of `origlen` bytes, of which `caplen` are there, match? */
 bool filter_matches(const struct filter_prog *p, const uint8_t *bytes, uint32_t caplen,
                     uint32_t origlen);

@@ -120,6 +120,48 @@ static void passes_the_message_on(void **state)
     assert_int_equal(filter_compile("udp", "va", NETIF_ETHERNET, 0, &p, &err), -ENETDOWN);
 }
 
+/* The program that tcpdump would use for an empty file of that link type. */
+static char *by_tcpdump_on_file(uint16_t linktype, const char *expr)
+{
+    static char text[1 << 16];
+    char command[512];
+    snprintf(command, sizeof(command),
+             "printf "
+             "'\\324\\303\\262\\241\\2\\0\\4\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\4\\0\\%o\\%o\\0\\0' "
+             "| tcpdump -ddd -r - '%s' 2>/dev/null",
+             linktype & 0xff, linktype >> 8, expr);
+    FILE *f = popen(command, "re");
+    assert_non_null(f);
+    text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+    (void)pclose(f);
+    return text;
+}
+
+/* By the numbers of files: 101 is raw IP there, and 12 to libpcap itself. */
+static void of_link_types(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t linktype;
+        const char *expr;
+    } cases[] = {{1, "vlan 5 and udp"}, {101, "tcp port 80"}, {113, "udp or inbound"}, {276, "ip6"},
+                 {0, "tcp port 80"},    {147, "link[3] = 7"}, {9, "host 10.0.0.1"}};
+    struct filter_prog p = {0};
+    struct error err = {""};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        if (filter_compile_linktype(cases[i].expr, cases[i].linktype, &p, &err) < 0) {
+            fail_msg("%s", err.text);
+        }
+        assert_string_equal(text_of(&p), by_tcpdump_on_file(cases[i].linktype, cases[i].expr));
+        filter_done(&p);
+    }
+    assert_int_equal(filter_compile_linktype("udp", 147, &p, &err), -EINVAL);
+    assert_memory_equal(err.text, "filter \"udp\": ", 14);
+    assert_int_equal(filter_compile_linktype("inbound", 1, &p, &err), -EINVAL);
+    assert_int_equal(filter_compile_linktype("", 60000, &p, &err), -EINVAL);
+    assert_null(p.insns);
+}
+
 static void joins_words(void **state)
 {
     (void)state;
@@ -180,6 +222,7 @@ int main(void)
         cmocka_unit_test(as_tcpdump_would),
         cmocka_unit_test(for_an_interface_that_cannot_be_opened),
         cmocka_unit_test(on_raw_ip),
+        cmocka_unit_test(of_link_types),
         cmocka_unit_test(tapes),
         cmocka_unit_test(passes_the_message_on),
         cmocka_unit_test(joins_words),

@@ -4,6 +4,7 @@ the file and not its bytes, and tshark, which reads the bytes and adds up no flo
 
 import collections
 import csv
+import itertools
 import json
 import os
 import struct
@@ -133,6 +134,32 @@ def test_link_types(folder, link):
     assert read_csv(folder / "a.csv")[0] == judged(packets)
 
 
+@pytest.mark.parametrize("link, expr", [*itertools.product(["ethernet", "raw", "null", "sll", "ppp"], ["udp and not port 80", "ip6"]),
+                                        ("raw", "tcp[tcpflags] & tcp-syn != 0"), ("ethernet", "vlan 7 or icmp")])
+def test_a_filter_is_that_of_tcpdump(folder, link, expr):
+    number, put = LINKS.get(link, (1, None))
+    packets = [p for p in make(14, 1500) if not p.reason or link == "ethernet"]
+    write(folder / "a.pcap", [(p.ts, put(p.packet, p.packet[0] >> 4) if put else framed(p)) for p in packets], linktype=number)
+    run(["tcpdump", "-r", folder / "a.pcap", "-w", folder / "b.pcap", expr])
+    found, _, ledger, _ = meter(folder / "a.pcap", folder / "a.csv", *expr.split())
+    want, sums, _, _ = meter(folder / "b.pcap", folder / "b.csv")
+    assert found == want and sums["packets"] > 10
+    assert ledger["stages"]["file"]["drops"]["filter"] == len(packets) - ledger["stages"]["file"]["out"]
+
+
+def test_a_filter_that_a_link_type_does_not_take(folder):
+    """It is told, and nothing is taken for a match."""
+    write(folder / "a.pcap", [(1, nflog(p.packet, p.packet[0] >> 4)) for p in make(15, 20) if not p.reason], linktype=239)
+    found, _, ledger, said = meter(folder / "a.pcap", folder / "a.csv", "-f", "ether host 2:0:0:0:0:1", status=1)
+    assert not found and ledger["stages"]["file"]["drops"]["link_type"] == ledger["stages"]["file"]["in"] > 0
+    assert "frames of link type 239 cannot be filtered" in said
+
+
+def test_a_filter_that_is_none(folder):
+    done = run([farspan(), "meter", "-r", "x", f"--csv={folder / 'a.csv'}", "not", "a", "filter"], check=False)
+    assert done.returncode == 1 and "syntax error" in done.stderr and not (folder / "a.csv").exists()
+
+
 def test_a_link_type_that_nobody_reads(folder):
     write(folder / "a.pcap", [(1, b"x" * 60)] * 3, linktype=147)
     found, _, ledger, _ = meter(folder / "a.pcap", folder / "a.csv")
@@ -176,7 +203,7 @@ def test_every_cut_file(folder):
         n = sum(end <= cut for end in ends) - 1
         found, _, _, said = meter(folder / "cut.pcap", folder / "cut.csv", status=0 if cut in ends else 1)
         assert found == judged(packets[:n])
-        assert cut in ends or f"what begins at byte {ends[n]} is not whole" in said
+        assert cut in ends or f"begins at byte {ends[n]} is not whole" in said
 
 
 @pytest.mark.parametrize("damage, words", [(b"", "is empty"), (b"hello, world, this is no capture", "no capture file"),
@@ -252,7 +279,7 @@ def test_records_that_cannot_be_written(folder):
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--csv"], "-r FILE"), (["-r", "x"], "--csv, --csv-long or --json"), (["-r", "x", "--csv", "y"], "--csv=FILE"),
+    (["--csv"], "-r FILE"), (["-r", "x"], "--csv, --csv-long or --json"), (["-r", "x", "--csv", "-f", "udp", "tcp"], "given twice"),
     (["-r", "x", "--csv", "--json"], "standard output"), (["-r", "x", "--json", "--ledger"], "standard output"), (["-r", "x", "--csv", "--flows", "0"], "--flows"),
     (["-r", "x", "--csv", "--idle", "soon"], "--idle")])
 def test_wrong_command_lines(words, said):

@@ -4,63 +4,102 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "sys/crypto/kdf.h"
 
 enum {
-    SLOTS = 16384, /* of a hash table, a power of two, more than twice POINT_MAX */
-    NAME = POINT_NAME_MAX + 1,
+    SLOTS = 16384, /* of a hash table, a power of two */
 };
 
-_Static_assert(SLOTS > 2 * POINT_MAX, "there is always a free slot");
+_Static_assert(SLOTS > 2 * POINT_MAX, "there are free slots, and few of the others in a row");
 
-/* An interface is the same point as another where this is the same: hashed and compared as bytes.
- */
+/* Two interfaces with the same are one point. Names are as long as their blocks allow, so their
+ * hashes stand for them: by a key that no file knows, two names do not have the same. */
 struct identity {
-    char name[NAME]; /* zeros behind it */
-    uint32_t linktype;
+    uint64_t name; /* its hash; without one, the interface's number */
+    uint32_t name_len;
+    uint16_t linktype, named;
 };
 
-struct known {
-    bool used;
+_Static_assert(sizeof(struct identity) == 16, "compared as bytes, so it has no gaps");
+
+struct slot {
     struct identity is;
-    uint32_t point; /* or one of FILE_POINT_… */
+    struct file_point point;
+    bool used;
+};
+
+struct link_filter {
+    uint16_t linktype;
+    int result;
+    struct filter_prog prog;
 };
 
 struct file_points {
-    int (*point)(void *user, const struct point_offer *offer);
-    void *user;
+    const struct file_source_conf *conf;
     uint8_t key[KEYED_HASH_KEY_LEN];
-    uint32_t n; /* points so far */
-    uint32_t n_ifs;
-    uint32_t of_if[PCAPNG_IFS_MAX];
-    struct known slot[SLOTS];
+    uint32_t n; /* points that were taken */
+    uint32_t n_ifs, n_filters;
+    struct file_point of_if[PCAPNG_IFS_MAX];
+    struct link_filter filter[FILE_LINK_TYPES];
+    struct slot slot[SLOTS];
 };
 
-struct file_points *file_points_new(int (*point)(void *user, const struct point_offer *offer),
-                                    void *user)
+struct file_points *file_points_new(const struct file_source_conf *conf)
 {
     struct file_points *p = calloc(1, sizeof(*p));
-    if (p && random_bytes(p->key, sizeof(p->key)) < 0) {
-        file_points_free(TAKE_PTR(p));
+    if (!p || random_bytes(p->key, sizeof(p->key)) < 0) {
+        free(p);
+        return NULL;
     }
-    if (p) {
-        p->point = point;
-        p->user = user;
-    }
+    p->conf = conf;
     return p;
 }
 
 void file_points_free(struct file_points *p)
 {
+    for (uint32_t i = 0; p && i < p->n_filters; i++) {
+        filter_done(&p->filter[i].prog);
+    }
     free(p);
 }
 
-/* The place of that identity, or the one that it would have. */
-static struct known *find(struct file_points *p, const struct identity *is)
+/* ---- filters ---- */
+
+/* The filter for that link type; NULL: there is no room for one. */
+static const struct link_filter *filter_for(struct file_points *p, uint16_t linktype)
+{
+    for (uint32_t i = 0; i < p->n_filters; i++) {
+        if (p->filter[i].linktype == linktype) {
+            return &p->filter[i];
+        }
+    }
+    if (p->n_filters == FILE_LINK_TYPES) {
+        return NULL;
+    }
+    struct link_filter *f = &p->filter[p->n_filters++];
+    f->linktype = linktype;
+    f->result = p->conf->filter(p->conf->user, linktype, &f->prog);
+    return f;
+}
+
+/* ---- points ---- */
+
+static struct identity identify(const struct file_points *p, const struct pcapng_idb *idb)
+{
+    struct identity is = {.name = p->n_ifs, .linktype = idb->linktype};
+    if (idb->name.p && idb->name.len > 0) {
+        is.named = 1;
+        is.name_len = idb->name.len;
+        is.name = keyed_hash(p->key, idb->name.p, idb->name.len);
+    }
+    return is;
+}
+
+/* The slot of that identity, or the one that it would have. */
+static struct slot *find(struct file_points *p, const struct identity *is)
 {
     uint64_t h = keyed_hash(p->key, is, sizeof(*is));
     while (p->slot[h % SLOTS].used && memcmp(&p->slot[h % SLOTS].is, is, sizeof(*is)) != 0) {
@@ -69,38 +108,38 @@ static struct known *find(struct file_points *p, const struct identity *is)
     return &p->slot[h % SLOTS];
 }
 
-static uint32_t offer(struct file_points *p, const struct identity *is, uint32_t snaplen)
+static uint32_t offer(struct file_points *p, const struct pcapng_idb *idb)
 {
+    char name[POINT_NAME_MAX + 1];
+    if (idb->name.p && idb->name.len > 0) {
+        text_name(name, sizeof(name), idb->name.p, idb->name.len);
+    } else {
+        (void)snprintf(name, sizeof(name), "if%u", p->n_ifs);
+    }
     const struct point_offer o = {.index = p->n,
-                                  .tap = "",
-                                  .ifname = is->name,
-                                  .snaplen = snaplen,
-                                  .linktype = (uint16_t)is->linktype};
-    const int r = p->point(p->user, &o);
+                                  .tap = p->conf->name,
+                                  .ifname = name,
+                                  .snaplen = idb->snaplen,
+                                  .speed_bps = idb->speed,
+                                  .linktype = idb->linktype,
+                                  .fresh = true};
+    const int r = p->conf->point(p->conf->user, &o);
     return r == 0 ? p->n++ : r == -ENOTSUP ? FILE_POINT_LINK_TYPE : FILE_POINT_NONE;
 }
 
-static uint32_t find_or_offer(struct file_points *p, const struct identity *is, uint32_t snaplen)
+/* A point that nobody has seen before. Only those that are taken are kept: of what is refused a
+ * file may have any number. */
+static struct file_point begin(struct file_points *p, const struct pcapng_idb *idb)
 {
-    struct known *k = find(p, is);
-    if (!k->used && p->n == POINT_MAX) {
-        return FILE_POINT_NONE;
+    struct file_point new = {.index = FILE_POINT_NONE};
+    const struct link_filter *f = p->conf->filter ? filter_for(p, idb->linktype) : NULL;
+    if (p->conf->filter && (!f || f->result < 0)) {
+        new.index = FILE_POINT_LINK_TYPE;
+    } else if (p->n < POINT_MAX) {
+        new.index = offer(p, idb);
+        new.filter = f && f->prog.n > 0 ? &f->prog : NULL;
     }
-    if (!k->used) {
-        const uint32_t point = offer(p, is, snaplen);
-        if (point >= POINT_MAX) { /* is not remembered: only points have a slot each */
-            return point;
-        }
-        *k = (struct known){true, *is, point};
-    }
-    return k->point;
-}
-
-uint32_t file_points_only(struct file_points *p, uint16_t linktype, uint32_t snaplen)
-{
-    struct identity is = {.linktype = linktype};
-    (void)snprintf(is.name, sizeof(is.name), "if0");
-    return find_or_offer(p, &is, snaplen);
+    return new;
 }
 
 void file_points_section(struct file_points *p)
@@ -110,19 +149,19 @@ void file_points_section(struct file_points *p)
 
 void file_points_interface(struct file_points *p, const struct pcapng_idb *idb)
 {
-    struct identity is = {.linktype = idb->linktype};
     if (p->n_ifs == PCAPNG_IFS_MAX) {
         return;
     }
-    if (idb->name.p && idb->name.len > 0) {
-        memcpy(is.name, idb->name.p, MIN(idb->name.len, (uint32_t)NAME - 1));
-    } else {
-        (void)snprintf(is.name, sizeof(is.name), "if%u", p->n_ifs);
+    const struct identity is = identify(p, idb);
+    struct slot *s = find(p, &is);
+    const struct file_point point = s->used ? s->point : begin(p, idb);
+    if (!s->used && point.index < POINT_MAX) {
+        *s = (struct slot){is, point, true};
     }
-    p->of_if[p->n_ifs++] = find_or_offer(p, &is, idb->snaplen);
+    p->of_if[p->n_ifs++] = point;
 }
 
-uint32_t file_points_find(const struct file_points *p, uint32_t ifid)
+struct file_point file_points_find(const struct file_points *p, uint32_t ifid)
 {
-    return ifid < p->n_ifs ? p->of_if[ifid] : FILE_POINT_NONE;
+    return ifid < p->n_ifs ? p->of_if[ifid] : (struct file_point){.index = FILE_POINT_NONE};
 }

@@ -1,33 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The observation points of a capture file (data/source/file.h): which point an interface of the
- * section under way is.
+ * section under way is, and which filter its frames are to match.
  */
 #pragma once
 
-#include "data/sink.h"
+#include "data/source/file.h"
 #include "proto/pcapng.h"
 
 enum {
-    /* Instead of a point, of an interface whose frames nobody takes. */
-    FILE_POINT_LINK_TYPE = POINT_MAX, /* its link type is refused */
-    FILE_POINT_NONE,                  /* there is no room for it, or no such interface */
+    /* In place of a point's index: frames of that interface are not taken. */
+    FILE_POINT_LINK_TYPE = POINT_MAX, /* as nobody can read its link type */
+    FILE_POINT_NONE,                  /* as there is no room for it */
+};
+
+struct file_point {
+    uint32_t index;                   /* or FILE_POINT_… */
+    const struct filter_prog *filter; /* NULL: all frames match */
 };
 
 struct file_points;
 
-/* `point` offers one to whoever takes its frames: 0 or -errno. NULL: no memory, or no random
- * numbers. */
-struct file_points *file_points_new(int (*point)(void *user, const struct point_offer *offer),
-                                    void *user);
+/* The conf is borrowed. NULL: no memory, or no random numbers. */
+struct file_points *file_points_new(const struct file_source_conf *conf);
 /* Takes NULL. */
 void file_points_free(struct file_points *p);
 
-/* The one point of a file of pcap; or one of the numbers above. */
-uint32_t file_points_only(struct file_points *p, uint16_t linktype, uint32_t snaplen);
-/* A section begins: interfaces are counted anew. */
+/* A section begins, whose interfaces are counted from 0 on. */
 void file_points_section(struct file_points *p);
-/* The next interface of the section. */
+/* Its next interface; beyond PCAPNG_IFS_MAX, which the reader does not give, it is ignored. */
 void file_points_interface(struct file_points *p, const struct pcapng_idb *idb);
 /* The point of that interface of the section. */
-uint32_t file_points_find(const struct file_points *p, uint32_t ifid);
+struct file_point file_points_find(const struct file_points *p, uint32_t ifid);
