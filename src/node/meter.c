@@ -58,6 +58,16 @@ static int create_file(const char *path, struct error *err)
     return fd < 0 ? error_sys(err, errno, "cannot create %s", path) : fd;
 }
 
+/* Files that were made and will not be written. */
+static void remove_files(const struct meter_conf *conf, const struct meter_opened *o)
+{
+    for (size_t i = 0; i < LINES_FORMS; i++) {
+        if (o->lines[i] >= 0 && strcmp(conf->lines[i], "-") != 0) {
+            (void)unlink(conf->lines[i]);
+        }
+    }
+}
+
 static int open_files(const struct meter_conf *conf, struct meter_opened *ret, struct error *err)
 {
     ret->file = open_file(conf->file, err);
@@ -67,6 +77,9 @@ static int open_files(const struct meter_conf *conf, struct meter_opened *ret, s
             ret->lines[i] = create_file(conf->lines[i], err);
             r = ret->lines[i] < 0 ? ret->lines[i] : 0;
         }
+    }
+    if (r < 0) {
+        remove_files(conf, ret);
     }
     return r;
 }
@@ -213,7 +226,13 @@ static int make_pipeline(struct meter *m, struct error *err)
                                         .user = m};
     const struct pass pass = {.common = &m->ledger};
     int r = make_exporters(m, &sc);
-    r = r < 0 ? r : meter_sink_new(&sc, &m->pipeline.sink);
+    if (r < 0) {
+        for (unsigned i = 0; i < sc.n_exporters; i++) {
+            exporter_free(sc.exporter[i]);
+        }
+        return error_sys(err, -r, "cannot start");
+    }
+    r = meter_sink_new(&sc, &m->pipeline.sink);
     if (r < 0) {
         return error_sys(err, -r, "cannot start");
     }

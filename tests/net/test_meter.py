@@ -264,6 +264,8 @@ def test_no_file_is_overwritten(folder):
     done = run([farspan(), "meter", "-r", folder / "a.pcap", f"--csv={folder / 'a.csv'}"], check=False)
     assert done.returncode == 1 and "no file is overwritten" in done.stderr
     assert (folder / "a.csv").read_text() == "mine"
+    done = run([farspan(), "meter", "-r", folder / "a.pcap", f"--csv-long={folder / 'b.csv'}", f"--json={folder / 'a.csv'}"], check=False)
+    assert done.returncode == 1 and not (folder / "b.csv").exists(), "a file that was made for nothing is left"
 
 
 def test_records_that_cannot_be_written(folder):
