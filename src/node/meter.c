@@ -237,11 +237,8 @@ static int make_pipeline(struct meter *m, struct error *err)
         return error_sys(err, -r, "cannot start");
     }
     m->around.opened->file = -1;
-    r = file_source_new(&fc, &m->pipeline.source, err);
-    if (r < 0) {
-        return r;
-    }
-    r = pipeline_init(&m->pipeline, STAGE_AT_METER, &(struct stage_conf){0}, &pass);
+    r = file_source_new(&fc, &m->pipeline.source);
+    r = r < 0 ? r : pipeline_init(&m->pipeline, STAGE_AT_METER, &(struct stage_conf){0}, &pass);
     return r < 0 ? error_sys(err, -r, "cannot start") : 0;
 }
 
@@ -277,7 +274,7 @@ int meter_stop(struct meter *m, struct error *err)
     struct error more = {""};
     thread_stop(m->thread);
     thread_free(TAKE_PTR(m->thread));
-    int r = file_source_damage(m->pipeline.source, err);
+    int r = file_source_check(m->pipeline.source, err);
     const int failed = m->pipeline.sink->ops->finish(m->pipeline.sink, &more);
     if (r == 0 && m->unfit) {
         r = error_set(err, EINVAL, "%s: frames of link type %u cannot be filtered: %s",

@@ -156,16 +156,16 @@ static void take(struct meter *m, const struct packet *p, const struct frame *f,
 {
     struct flows_packet *fp = &m->packet[m->n++];
     *fp = (struct flows_packet){.key = {.port = {p->port[0], p->port[1]},
-                                      .point = (uint16_t)f->point,
-                                      .proto = p->proto,
-                                      .version = p->version},
-                              .ts_ns = MAX(f->ts_ns, INT64_C(0)),
-                              .packets = 1,
-                              .bytes = p->bytes,
-                              .tcp_flags = p->tcp_flags,
-                              .tos = p->tos,
-                              .mac = {p->mac[1], p->mac[0]},
-                              .label = p->labels ? LABELLED | p->label[0] : 0};
+                                        .point = (uint16_t)f->point,
+                                        .proto = p->proto,
+                                        .version = p->version},
+                                .ts_ns = MAX(f->ts_ns, INT64_C(0)),
+                                .packets = 1,
+                                .bytes = p->bytes,
+                                .tcp_flags = p->tcp_flags,
+                                .tos = p->tos,
+                                .mac = {p->mac[1], p->mac[0]},
+                                .label = p->labels ? LABELLED | p->label[0] : 0};
     put_addr(p, fp->key.addr);
     put_vlans(p, fp->key.vlan);
     if (p->fragment) {

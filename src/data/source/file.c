@@ -153,10 +153,17 @@ static void take_off(struct frame *f, uint32_t fcs_len)
     f->datalen = f->caplen;
 }
 
+/* Frames are made in their place in the batch, and stay there if they are wanted. */
+static struct frame *next_frame(struct batch *b)
+{
+    return &b->f[b->n];
+}
+
 static void add_frame(struct file_source *f, struct batch *b, struct file_point point,
-                      struct frame *frame, uint32_t fcs_len)
+                      uint32_t fcs_len)
 {
     struct counts *c = &f->counts;
+    struct frame *frame = next_frame(b);
     c->in++;
     if (point.index >= POINT_MAX) {
         *(point.index == FILE_POINT_LINK_TYPE ? &c->link_type : &c->damaged) += 1;
@@ -170,7 +177,7 @@ static void add_frame(struct file_source *f, struct batch *b, struct file_point 
     c->out++;
     c->bytes += frame->caplen;
     frame->point = point.index;
-    b->f[b->n++] = *frame;
+    b->n++;
 }
 
 /* Takes one record; false: there is none that is whole. */
@@ -184,24 +191,24 @@ static bool take_record(struct file_source *f, struct batch *b)
         f->need = it.len;
         return false;
     }
-    struct frame frame = {.data = it.data,
-                          .caplen = it.head.caplen,
-                          .origlen = it.head.origlen,
-                          .ts_ns = it.head.ts_ns};
-    add_frame(f, b, file_points_find(f->points, 0), &frame, f->pcap.fcs_len);
+    *next_frame(b) = (struct frame){.data = it.data,
+                                    .caplen = it.head.caplen,
+                                    .origlen = it.head.origlen,
+                                    .ts_ns = it.head.ts_ns};
+    add_frame(f, b, file_points_find(f->points, 0), f->pcap.fcs_len);
     take(f, it.len);
     return true;
 }
 
 static void take_packet(struct file_source *f, struct batch *b, const struct pcapng_item *it)
 {
-    struct frame frame = {.data = it->data,
-                          .caplen = it->epb.caplen,
-                          .origlen = it->epb.origlen,
-                          .lost = (uint32_t)MIN(it->epb.lost, (uint64_t)UINT32_MAX),
-                          .ts_ns = it->epb.ts_ns,
-                          .dir = it->epb.dir};
-    add_frame(f, b, file_points_find(f->points, it->epb.ifid), &frame, it->fcs_len);
+    *next_frame(b) = (struct frame){.data = it->data,
+                                    .caplen = it->epb.caplen,
+                                    .origlen = it->epb.origlen,
+                                    .lost = (uint32_t)MIN(it->epb.lost, (uint64_t)UINT32_MAX),
+                                    .ts_ns = it->epb.ts_ns,
+                                    .dir = it->epb.dir};
+    add_frame(f, b, file_points_find(f->points, it->epb.ifid), it->fcs_len);
 }
 
 /* Takes one block; false: there is none that is whole. */
@@ -382,21 +389,22 @@ static const struct source_ops ops = {
     .room = file_room,
 };
 
-int file_source_new(const struct file_source_conf *conf, struct source **ret, struct error *err)
+int file_source_new(const struct file_source_conf *conf, struct source **ret)
 {
     struct file_source *f = calloc(1, sizeof(*f));
     if (!f) {
         closep(&conf->fd);
-        return error_sys(err, ENOMEM, "cannot read %s", conf->name);
+        return -ENOMEM;
     }
     f->source.ops = &ops;
     f->conf = *conf;
     f->need = 1;
     pcapng_reader_init(&f->reader);
-    f->points = file_points_new(&f->conf);
+    f->points = file_points_new(&(struct file_points_conf){
+        .name = conf->name, .point = conf->point, .filter = conf->filter, .user = conf->user});
     if (!f->points) {
         file_free(&f->source);
-        return error_sys(err, ENOMEM, "cannot read %s", conf->name);
+        return -ENOMEM;
     }
     *ret = &f->source;
     return 0;
@@ -407,7 +415,7 @@ bool file_source_ended(const struct source *s)
     return of_const(s)->ended;
 }
 
-int file_source_damage(const struct source *s, struct error *err)
+int file_source_check(const struct source *s, struct error *err)
 {
     const struct file_source *f = of_const(s);
     const char *name = f->conf.name;
@@ -419,10 +427,7 @@ int file_source_damage(const struct source *s, struct error *err)
             return error_set(err, ENODATA, "%s is empty", name);
         }
         return error_set(err, ENODATA,
-                         "%s is cut off: the %s that begins at byte %" PRIu64 " is not whole", name,
-                         f->form == FORM_PCAP     ? "record"
-                         : f->form == FORM_PCAPNG ? "block"
-                                                  : "header",
+                         "%s is cut off: what begins at byte %" PRIu64 " is not whole", name,
                          f->at);
     case EPROTO:
         return f->form == FORM_UNKNOWN

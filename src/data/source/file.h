@@ -20,10 +20,6 @@
 #include "data/source.h"
 #include "sys/filter.h"
 
-enum {
-    FILE_LINK_TYPES = 64, /* link types of one file for which a filter is compiled */
-};
-
 struct file_source_conf {
     int fd;                /* to read; owned from now on, also on failure. It may block or not. */
     const char *name;      /* of the file, for sentences, and as the points' `tap`; borrowed */
@@ -37,16 +33,16 @@ struct file_source_conf {
     /* The filter for frames of that link type, asked for once each; the program, which is the
      * source's from then on, can be that of filter_compile_linktype(). 0 without instructions:
      * there is none. -errno: frames of that link type, which is no point then, are counted as
-     * `link_type`, as are those of more than FILE_LINK_TYPES. NULL: there are no filters. */
+     * `link_type`, as are those of more than 64 link types. NULL: there are no filters. */
     int (*filter)(void *user, uint16_t linktype, struct filter_prog *ret);
 };
 
-/* 0, or -ENOMEM with a sentence. */
-int file_source_new(const struct file_source_conf *conf, struct source **ret, struct error *err);
+/* 0 or -ENOMEM. */
+int file_source_new(const struct file_source_conf *conf, struct source **ret);
 /* Nothing more will come: the file was read to its end, or as far as it can be. The source's run()
  * never gives an error; the file's state is asked for here. */
 bool file_source_ended(const struct source *s);
 /* Once it has ended: 0, or -errno with a sentence about what was wrong. -ENODATA: the file is empty
  * or was cut off; -EPROTO: it is no capture file, or damaged; else it could not be read. The byte
  * that is named, counted from 0, is where the record or block begins that could not be taken. */
-int file_source_damage(const struct source *s, struct error *err);
+int file_source_check(const struct source *s, struct error *err);

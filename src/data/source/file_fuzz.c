@@ -53,14 +53,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(fd >= 0 && write(fd, data, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0);
     points = 0;
     const struct file_source_conf conf = {.fd = fd, .name = "x", .ledger = &ledger, .point = point};
-    require(file_source_new(&conf, &s, NULL) == 0);
+    require(file_source_new(&conf, &s) == 0);
     for (size_t i = 0; s->ops->run(s, &out, 1, (struct mono){1}) == SOURCE_MORE; i++) {
         require(i < size + 2);
     }
     require(file_source_ended(s));
     require(source_room(s) <= PCAP_SNAPLEN_ABSURD + PCAP_RECORD_LEN_MODIFIED);
     struct error err = {""};
-    require((file_source_damage(s, &err) == 0) == (err.text[0] == '\0'));
+    require((file_source_check(s, &err) == 0) == (err.text[0] == '\0'));
     require(ledger_sum(&ledger, NULL, LEDGER_FILE).in_flight == 0);
     s->ops->free(s);
     return 0;

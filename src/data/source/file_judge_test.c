@@ -54,7 +54,7 @@ static void compare(struct reading *reading, const struct frame *f)
     judged++;
 }
 
-/* Reads the file with both; the result of file_source_damage(). */
+/* Reads the file with both; the result of file_source_check(). */
 static int judge(const void *bytes, size_t len)
 {
     char why[PCAP_ERRBUF_SIZE];
@@ -70,9 +70,9 @@ static int judge(const void *bytes, size_t len)
     r.user = p;
     reading_begin(&r, reading_memory(bytes, len));
     reading_run(&r);
-    const int damage = file_source_damage(r.s, NULL);
+    const int damage = file_source_check(r.s, NULL);
     reading_end(&r);
-    /* What ends the file ends it for both. */
+    /* The end of the file is one for both. */
     assert_int_equal(pcap_next_ex(p, &h, &rest), damage == 0 ? PCAP_ERROR_BREAK : PCAP_ERROR);
     pcap_close(p);
     return damage;

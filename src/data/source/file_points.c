@@ -16,14 +16,12 @@ enum {
 _Static_assert(SLOTS > 2 * POINT_MAX, "there are free slots, and few of the others in a row");
 
 /* Two interfaces with the same are one point. Names are as long as their blocks allow, so their
- * hashes stand for them: by a key that no file knows, two names do not have the same. */
+ * hashes stand for them: by a key that no file knows, no two names have the same, and none has that
+ * of a number. */
 struct identity {
     uint64_t name; /* its hash; without one, the interface's number */
-    uint32_t name_len;
-    uint16_t linktype, named;
+    uint64_t linktype;
 };
-
-_Static_assert(sizeof(struct identity) == 16, "compared as bytes, so it has no gaps");
 
 struct slot {
     struct identity is;
@@ -38,7 +36,7 @@ struct link_filter {
 };
 
 struct file_points {
-    const struct file_source_conf *conf;
+    struct file_points_conf conf;
     uint8_t key[KEYED_HASH_KEY_LEN];
     uint32_t n; /* points that were taken */
     uint32_t n_ifs, n_filters;
@@ -47,14 +45,14 @@ struct file_points {
     struct slot slot[SLOTS];
 };
 
-struct file_points *file_points_new(const struct file_source_conf *conf)
+struct file_points *file_points_new(const struct file_points_conf *conf)
 {
     struct file_points *p = calloc(1, sizeof(*p));
     if (!p || random_bytes(p->key, sizeof(p->key)) < 0) {
         free(p);
         return NULL;
     }
-    p->conf = conf;
+    p->conf = *conf;
     return p;
 }
 
@@ -81,7 +79,7 @@ static const struct link_filter *filter_for(struct file_points *p, uint16_t link
     }
     struct link_filter *f = &p->filter[p->n_filters++];
     f->linktype = linktype;
-    f->result = p->conf->filter(p->conf->user, linktype, &f->prog);
+    f->result = p->conf.filter(p->conf.user, linktype, &f->prog);
     return f;
 }
 
@@ -91,8 +89,6 @@ static struct identity identify(const struct file_points *p, const struct pcapng
 {
     struct identity is = {.name = p->n_ifs, .linktype = idb->linktype};
     if (idb->name.p && idb->name.len > 0) {
-        is.named = 1;
-        is.name_len = idb->name.len;
         is.name = keyed_hash(p->key, idb->name.p, idb->name.len);
     }
     return is;
@@ -117,13 +113,13 @@ static uint32_t offer(struct file_points *p, const struct pcapng_idb *idb)
         (void)snprintf(name, sizeof(name), "if%u", p->n_ifs);
     }
     const struct point_offer o = {.index = p->n,
-                                  .tap = p->conf->name,
+                                  .tap = p->conf.name,
                                   .ifname = name,
                                   .snaplen = idb->snaplen,
                                   .speed_bps = idb->speed,
                                   .linktype = idb->linktype,
                                   .fresh = true};
-    const int r = p->conf->point(p->conf->user, &o);
+    const int r = p->conf.point(p->conf.user, &o);
     return r == 0 ? p->n++ : r == -ENOTSUP ? FILE_POINT_LINK_TYPE : FILE_POINT_NONE;
 }
 
@@ -132,8 +128,8 @@ static uint32_t offer(struct file_points *p, const struct pcapng_idb *idb)
 static struct file_point begin(struct file_points *p, const struct pcapng_idb *idb)
 {
     struct file_point new = {.index = FILE_POINT_NONE};
-    const struct link_filter *f = p->conf->filter ? filter_for(p, idb->linktype) : NULL;
-    if (p->conf->filter && (!f || f->result < 0)) {
+    const struct link_filter *f = p->conf.filter ? filter_for(p, idb->linktype) : NULL;
+    if (p->conf.filter && (!f || f->result < 0)) {
         new.index = FILE_POINT_LINK_TYPE;
     } else if (p->n < POINT_MAX) {
         new.index = offer(p, idb);

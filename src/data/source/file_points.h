@@ -5,10 +5,13 @@
  */
 #pragma once
 
-#include "data/source/file.h"
+#include "data/sink.h"
 #include "proto/pcapng.h"
+#include "sys/filter.h"
 
 enum {
+    FILE_LINK_TYPES = 64, /* link types of one file for which a filter is compiled */
+
     /* In place of a point's index: frames of that interface are not taken. */
     FILE_POINT_LINK_TYPE = POINT_MAX, /* as nobody can read its link type */
     FILE_POINT_NONE,                  /* as there is no room for it */
@@ -21,8 +24,16 @@ struct file_point {
 
 struct file_points;
 
-/* The conf is borrowed. NULL: no memory, or no random numbers. */
-struct file_points *file_points_new(const struct file_source_conf *conf);
+/* As in the source's own (data/source/file.h). */
+struct file_points_conf {
+    const char *name;
+    int (*point)(void *user, const struct point_offer *offer);
+    int (*filter)(void *user, uint16_t linktype, struct filter_prog *ret);
+    void *user;
+};
+
+/* NULL: no memory, or no random numbers. */
+struct file_points *file_points_new(const struct file_points_conf *conf);
 /* Takes NULL. */
 void file_points_free(struct file_points *p);
 

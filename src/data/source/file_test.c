@@ -94,10 +94,10 @@ static void a_pcap_is_cut_at_every_byte(void **state)
             (void)snprintf(want, sizeof(want), "FILE is empty");
         } else if (n < 24) {
             (void)snprintf(want, sizeof(want),
-                           "FILE is cut off: the header that begins at byte 0 is not whole");
+                           "FILE is cut off: what begins at byte 0 is not whole");
         } else if (n > end) {
             (void)snprintf(want, sizeof(want),
-                           "FILE is cut off: the record that begins at byte %zu is not whole", end);
+                           "FILE is cut off: what begins at byte %zu is not whole", end);
         } else {
             result = 0;
         }
@@ -130,8 +130,7 @@ static void a_pcapng_is_cut_at_every_byte(void **state)
         while (whole < 3 && n >= ends[whole + 1]) {
             whole++;
         }
-        (void)snprintf(want, sizeof(want),
-                       "FILE is cut off: the block that begins at byte %zu is not whole",
+        (void)snprintf(want, sizeof(want), "FILE is cut off: what begins at byte %zu is not whole",
                        ends[whole]);
         const bool cut = n > ends[whole];
         reading_of(&r, file, n, cut ? -ENODATA : 0, cut ? want : "");
@@ -141,8 +140,7 @@ static void a_pcapng_is_cut_at_every_byte(void **state)
         }
     }
     for (size_t n = 4; n < 28; n++) {
-        reading_of(&r, file, n, -ENODATA,
-                   "FILE is cut off: the block that begins at byte 0 is not whole");
+        reading_of(&r, file, n, -ENODATA, "FILE is cut off: what begins at byte 0 is not whole");
     }
 }
 
@@ -170,7 +168,7 @@ static void a_pipe_byte_by_byte(void **state)
         assert_int_equal(reading_run(&r), SOURCE_DRY);
         assert_true(file_source_ended(r.s));
         assert_int_equal(r.s->ops->fd(r.s), -1);
-        assert_int_equal(file_source_damage(r.s, &err), 0);
+        assert_int_equal(file_source_check(r.s, &err), 0);
         reading_end(&r);
         assert_int_equal(fcntl(fds[0], F_GETFD), -1); /* it is the source's */
     }
@@ -194,7 +192,7 @@ static void a_source_is_stopped(void **state)
     assert_int_equal(reading_run(&r), SOURCE_DRY);
     assert_int_equal(r.n, 1);
     assert_true(source_drained(r.s) && file_source_ended(r.s));
-    assert_int_equal(file_source_damage(r.s, &err), 0);
+    assert_int_equal(file_source_check(r.s, &err), 0);
     reading_end(&r);
     close(fds[1]);
 }
@@ -239,7 +237,7 @@ static void other_files(void **state)
         const char *words;
     } files[] = {
         {"", 0, -ENODATA, "FILE is empty"},
-        {"a", 1, -ENODATA, "FILE is cut off: the header that begins at byte 0 is not whole"},
+        {"a", 1, -ENODATA, "FILE is cut off: what begins at byte 0 is not whole"},
         {"no capture", 10, -EPROTO, "FILE is no capture file, neither pcap nor pcapng"},
         {"\x1f\x8b\x08\0\0", 5, -EPROTO, "FILE is compressed: give what gzip -dc makes of it"},
         {"\x28\xb5\x2f\xfd", 4, -EPROTO, "FILE is compressed: give what zstd -dc makes of it"},
@@ -269,7 +267,7 @@ static void files_that_cannot_be_read(void **state)
         reading_begin(&r, fds[i]);
         assert_int_equal(reading_run(&r), SOURCE_DRY);
         assert_true(file_source_ended(r.s));
-        assert_int_equal(file_source_damage(r.s, &err), want[i].result);
+        assert_int_equal(file_source_check(r.s, &err), want[i].result);
         assert_string_equal(err.text, want[i].words);
         reading_end(&r);
     }
@@ -293,7 +291,7 @@ static void memory_is_bounded(void **state)
         while (reading_run(&r) == SOURCE_MORE) {
         }
         assert_in_range(source_room(r.s), 1, blocks[i].room);
-        assert_int_equal(file_source_damage(r.s, NULL), i == 0 ? -ENODATA : -EPROTO);
+        assert_int_equal(file_source_check(r.s, NULL), i == 0 ? -ENODATA : -EPROTO);
         reading_end(&r);
     }
     size_t len = make_pcap(1);

@@ -68,9 +68,8 @@ void reading_begin_filter(struct reading *r, int fd, const char *filter)
                                           .point = take_point,
                                           .user = r,
                                           .filter = filter ? compile : NULL};
-    struct error err = {""};
     assert_true(fd >= 0);
-    assert_int_equal(file_source_new(&conf, &r->s, &err), 0);
+    assert_int_equal(file_source_new(&conf, &r->s), 0);
 }
 
 void reading_begin(struct reading *r, int fd)
@@ -104,7 +103,7 @@ void reading_of(struct reading *r, const void *bytes, size_t len, int result, co
     reading_run(r);
     assert_true(file_source_ended(r->s));
     assert_int_equal(r->s->ops->fd(r->s), -1);
-    assert_int_equal(file_source_damage(r->s, &err), result);
+    assert_int_equal(file_source_check(r->s, &err), result);
     assert_string_equal(err.text, words);
     reading_end(r);
 }

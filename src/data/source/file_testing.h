@@ -46,7 +46,7 @@ void reading_begin_filter(struct reading *r, int fd, const char *filter);
 int reading_run(struct reading *r);
 /* Frees the source, whose ledger has to be balanced. */
 void reading_end(struct reading *r);
-/* All of that: the file's end has to be that result of file_source_damage() and its words. */
+/* All of that: the file's end has to be that result of file_source_check() and its words. */
 void reading_of(struct reading *r, const void *bytes, size_t len, int result, const char *words);
 
 /* A file of these bytes that has no name. */
