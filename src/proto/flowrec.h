@@ -26,5 +26,6 @@ struct flowrec {
     bool has_mac, has_label;
     uint8_t mac[2][6]; /* source, destination */
     uint32_t label;    /* the upper 24 bits of the outermost MPLS label's entry */
-    const char *point; /* the name of the interface on which it was seen; NULL: unknown */
+    const char *point; /* the name of the interface on which it was seen, printable ASCII
+                        * (base/text.h); NULL: unknown */
 };

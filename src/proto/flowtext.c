@@ -13,6 +13,7 @@
 
 enum {
     VALUE = 256, /* bytes of a value */
+    NAME = 200,  /* and of a name, before marks are escaped */
     ICMP = 1,
     ICMPV6 = 58,
     TCP = 6,
@@ -171,16 +172,17 @@ static bool put_target_mac(const struct record *rec, char ret[VALUE])
     return rec->r->has_mac && put_mac(rec->r->mac[1], ret);
 }
 
-/* A name is bytes of any kind: those that JSON or comma-separated values could take for something
- * else become %NN, as in a URI, so that each can be read back. */
 static bool put_point(const struct record *rec, char ret[VALUE])
 {
-    const char *from = rec->r->point;
+    const char *from = rec->r->point ? rec->r->point : "";
     size_t n = 0;
-    for (const char *p = from; p && *p && n + 4 < VALUE; p++) {
-        const bool plain = *p > ' ' && *p < 0x7f && !strchr("\"\\%,", *p);
-        n += (size_t)snprintf(ret + n, VALUE - n, plain ? "%c" : "%%%02X", (uint8_t)*p);
+    for (; from[n] && n < NAME; n++) {
+        ret[n] = from[n];
+        if (from[n] < ' ' || from[n] > '~') {
+            ret[n] = '?';
+        }
     }
+    ret[n] = '\0';
     return n > 0;
 }
 
@@ -222,6 +224,23 @@ static const struct field {
     {"communityId", put_community, true},
 };
 
+/* Puts a value between quotation marks, with `escape` before each that is in it, and before that
+ * itself where it is none of them. Returns the length. */
+static size_t put_quoted(const char *value, char escape, char *ret)
+{
+    size_t n = 0;
+    ret[n++] = '"';
+    for (; *value; value++) {
+        if (*value == '"' || *value == escape) {
+            ret[n++] = escape;
+        }
+        ret[n++] = *value;
+    }
+    ret[n++] = '"';
+    ret[n] = '\0';
+    return n;
+}
+
 size_t flowtext_json(const struct flowrec *r, const char *community, char ret[FLOWTEXT_ROW])
 {
     const struct record rec = {r, community};
@@ -230,9 +249,9 @@ size_t flowtext_json(const struct flowrec *r, const char *community, char ret[FL
         const struct field *f = &fields[i];
         char value[VALUE];
         if (f->put(&rec, value)) {
-            const char *mark = f->text ? "\"" : "";
-            n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s\"%s\":%s%s%s", n ? "," : "{",
-                                  f->name, mark, value, mark);
+            n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s\"%s\":", n ? "," : "{", f->name);
+            n += f->text ? put_quoted(value, '\\', ret + n)
+                         : (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s", value);
         }
     }
     return n + (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "}\n");
@@ -254,7 +273,10 @@ size_t flowtext_row(const struct flowrec *r, const char *community, char ret[FLO
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         char value[VALUE];
         const bool has = fields[i].put(&rec, value);
-        n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s%s", i ? "," : "", has ? value : "");
+        n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s", i ? "," : "");
+        n += !has                    ? 0
+             : strpbrk(value, "\",") ? put_quoted(value, '"', ret + n) /* RFC 4180 */
+                                     : (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s", value);
     }
     return n + (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "\n");
 }

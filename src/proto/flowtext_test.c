@@ -55,7 +55,7 @@ static void json(void **state)
                                 .has_label = true,
                                 .mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 0xff}},
                                 .label = 100 << 4 | 1,
-                                .point = "a\"b\\,%\n\xff"};
+                                .point = "a\"b\\x0a,%\n"};
     check_json(&six, "1:x=",
                "{\"flowStartNanoseconds\":\"1970-01-01T00:00:00.000000000Z\","
                "\"flowEndNanoseconds\":\"1970-01-01T00:00:00.000000000Z\","
@@ -66,7 +66,7 @@ static void json(void **state)
                "\"flowEndReason\":0,\"dot1qVlanId\":100,\"dot1qCustomerVlanId\":7,"
                "\"mplsTopLabelStackSection\":100,\"sourceMacAddress\":\"02:00:00:00:00:01\","
                "\"destinationMacAddress\":\"02:00:00:00:00:ff\","
-               "\"interfaceName\":\"a%22b%5C%2C%25%0A%FF\",\"communityId\":\"1:x=\"}\n");
+               "\"interfaceName\":\"a\\\"b\\\\x0a,%?\",\"communityId\":\"1:x=\"}\n");
 }
 
 static unsigned columns(const char *row)
@@ -92,6 +92,10 @@ static void comma_separated(void **state)
     assert_string_equal(row, "2026-11-12T13:14:40.511000001Z,2026-11-12T13:14:44.761999999Z,"
                              "10.0.0.1,10.0.0.2,,,6,40000,80,,,5,700,216,184,3,,,,,,eth0,1:x=\n");
     assert_int_equal(columns(row), columns(head));
+    r.point = "a\"b\\x0a,c";
+    (void)flowtext_row(&r, NULL, row);
+    assert_non_null(strstr(row, ",,\"a\"\"b\\x0a,c\",\n"));
+    r.point = "eth0";
     r.proto = 1;
     r.port[1] = 2048;
     (void)flowtext_row(&r, NULL, row);
@@ -99,12 +103,12 @@ static void comma_separated(void **state)
                              "10.0.0.1,10.0.0.2,,,1,,,2048,,5,700,,184,3,,,,,,eth0,\n");
 }
 
-/* The longest values, and a name whose bytes all become three. */
+/* The longest values, and a name of nothing but marks. */
 static void longest_line_fits(void **state)
 {
     (void)state;
-    char name[200], row[FLOWTEXT_ROW];
-    memset(name, 0xff, sizeof(name));
+    char name[300], row[FLOWTEXT_ROW];
+    memset(name, '"', sizeof(name));
     name[sizeof(name) - 1] = '\0';
     struct flowrec r = {.first_ns = INT64_MAX,
                         .last_ns = INT64_MAX,

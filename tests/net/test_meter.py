@@ -240,6 +240,31 @@ def test_all_forms_say_the_same(folder):
     assert {line["flowEndReason"] for line in lines} <= {1, 2, 3, 4} and any(line["flowEndReason"] == 3 for line in lines)
 
 
+def block(kind, body):
+    body += bytes(-len(body) % 4)
+    return struct.pack("<II", kind, 12 + len(body)) + body + struct.pack("<I", 12 + len(body))
+
+
+def test_interfaces_of_any_name(folder):
+    """The same packet on two interfaces is two flows; a name stays one value, whatever is in it."""
+    names = [b'eth"0,\\\xff\n', b"eth1"]
+    packet = next(p for p in make(16, 50) if p.proto == 17 and not p.reason)
+    content = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    for name in names:
+        content += block(1, struct.pack("<HHI", 1, 0, 0) + struct.pack("<HH", 2, len(name)) + name + bytes(-len(name) % 4) + bytes(4))
+    frame = framed(packet)
+    for i in (0, 1, 1):
+        content += block(6, struct.pack("<IIIII", i, 0, 0, len(frame), len(frame)) + frame + bytes(-len(frame) % 4))
+    (folder / "a.pcapng").write_bytes(content)
+    run([farspan(), "meter", "-r", folder / "a.pcapng", f"--json={folder / 'json'}", f"--csv-long={folder / 'csv'}"])
+    found = [json.loads(line) for line in (folder / "json").read_text().splitlines()]
+    with open(folder / "csv", newline="", encoding="ascii") as f:
+        table = list(csv.DictReader(f))
+    want = [('eth"0,\\x5c\\xff\\x0a', 1), ("eth1", 2)]
+    assert [(one["interfaceName"], one["packetDeltaCount"]) for one in found] == want
+    assert [(one["interfaceName"], int(one["packetDeltaCount"])) for one in table] == want
+
+
 def test_community_ids_are_those_of_tshark(folder):
     whole = [p for p in make(13, 2000) if not p.reason and (p.packet[0] >> 4 == 6 or p.packet[6:8] == b"\0\0")]
     write(folder / "a.pcap", [(p.ts, framed(p)) for p in whole])
