@@ -69,12 +69,14 @@ static void lines_keep_what_is_harmless(void **state)
          "\\xc2\\x9b2J"}, /* C1's CSI */
         {leftward, "\\xe2\\x80\\xaegpj"},
         {"\xc0\xaf", "\\xc0\\xaf"},                   /* overlong */
-        {"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* a surrogate */
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* the first surrogate */
+        {"\xed\xbf\xbf", "\\xed\\xbf\\xbf"},          /* the last one */
         {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* beyond Unicode */
         {"\xe2\x82", "\\xe2\\x82"},                   /* cut short */
         {"\xff", "\\xff"},
     };
     char to[64];
+    memset(to, 'Z', sizeof(to));
     for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
         text_line(to, sizeof(to), same[i]);
         assert_string_equal(to, same[i]);
