@@ -378,6 +378,21 @@ static void ignored_signals_are_told_apart(void **state)
     sigaction(SIGINT, &before_int, NULL);
 }
 
+/* As in a signal handler, which may come between a call and the look at its errno. */
+static void a_wake_leaves_errno(void **state)
+{
+    (void)state;
+    const uint64_t full = UINT64_MAX - 1;
+    struct wake w;
+    assert_int_equal(wake_init(&w), 0);
+    assert_int_equal(write(w.fd, &full, sizeof(full)), sizeof(full));
+    errno = ENOENT;
+    wake_signal(&w); /* EAGAIN: no more fits */
+    assert_int_equal(errno, ENOENT);
+    assert_true(wake_clear(&w));
+    wake_done(&w);
+}
+
 static void stop_before_run(void **state)
 {
     (void)state;
@@ -399,6 +414,7 @@ int main(void)
         cmocka_unit_test(signals_are_events),
         cmocka_unit_test(signals_wait),
         cmocka_unit_test(ignored_signals_are_told_apart),
+        cmocka_unit_test(a_wake_leaves_errno),
         cmocka_unit_test(stop_before_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,6 +180,24 @@ static void a_frame_that_is_not_taken(void **state)
     sh("ip link set va mtu 9000");
 }
 
+/* The kernel goes on where the first of those that are forgotten lay. */
+static void forgotten_frames_leave_their_places(void **state)
+{
+    (void)state;
+    uint8_t forgotten[60] = {2}, buf[100] = {4};
+    struct txring *t = ring_to("va");
+    int fd = witness();
+    for (unsigned i = 0; i < 3; i++) {
+        put(t, forgotten, sizeof(forgotten));
+    }
+    txring_forget(t);
+    put(t, buf, sizeof(buf));
+    push_all(t, 1);
+    assert_next(fd, buf, sizeof(buf));
+    close(fd);
+    txring_free(t);
+}
+
 static void interfaces_that_are_down_or_gone(void **state)
 {
     (void)state;
@@ -248,6 +266,7 @@ int main(void)
         cmocka_unit_test(the_kernel_takes_many_at_once),
         cmocka_unit_test(lengths_have_bounds),
         cmocka_unit_test(a_frame_that_is_not_taken),
+        cmocka_unit_test(forgotten_frames_leave_their_places),
         cmocka_unit_test(interfaces_that_are_down_or_gone),
         cmocka_unit_test(frames_are_marked),
     };
