@@ -443,6 +443,20 @@ static void many_addresses_guess_no_faster(void **state)
     assert_in_range(tried, GUARD_BURST, GUARD_BURST + 10);
 }
 
+/* The first refill is counted from the beginning, not from the first look. */
+static void refills_from_the_beginning(void **state)
+{
+    (void)state;
+    static struct guard g;
+    const uint8_t a[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}, b[16] = {0x20, 1};
+    guard_init(&g, 99, t0);
+    for (unsigned i = 0; i < GUARD_BURST; i++) {
+        guard_failed(&g, a, mono_add_ms(t0, GUARD_REFILL_MS - 1));
+    }
+    assert_false(guard_allows(&g, b, mono_add_ms(t0, GUARD_REFILL_MS - 1)));
+    assert_true(guard_allows(&g, b, mono_add_ms(t0, GUARD_REFILL_MS)));
+}
+
 /* An address that was right before comes in while others guess from everywhere; a stranger has to
  * wait. */
 static void the_known_do_not_wait(void **state)
@@ -574,6 +588,7 @@ int main(void)
         cmocka_unit_test(guesses_side_by_side_are_waited_for),
         cmocka_unit_test(addresses_side_by_side_are_waited_for),
         cmocka_unit_test(many_addresses_guess_no_faster),
+        cmocka_unit_test(refills_from_the_beginning),
         cmocka_unit_test(the_known_do_not_wait),
         cmocka_unit_test(the_known_are_renewed),
         cmocka_unit_test(a_cookie_hastens_a_hello),
