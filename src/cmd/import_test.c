@@ -143,6 +143,18 @@ static void other_files(void **state)
     }
 }
 
+/* A file is told by any of its settings. */
+static void others_settings_may_come_first(void **state)
+{
+    (void)state;
+    struct run r;
+    IMPORT("colour=red\nsize=3\nsrvPort=1\nsrvAddr=::1\n", given, &r);
+    assert_null(strstr(r.said, NOTHING));
+    assert_non_null(strstr(r.out, "[tap]\n"));
+    assert_non_null(strstr(r.out, "collector = [::1]:1\n"));
+    done(&r);
+}
+
 static void several_files(void **state)
 {
     (void)state;
@@ -287,6 +299,7 @@ int main(void)
         cmocka_unit_test(without_options),
         cmocka_unit_test(least_values),
         cmocka_unit_test(other_files),
+        cmocka_unit_test(others_settings_may_come_first),
         cmocka_unit_test(several_files),
         cmocka_unit_test(usage),
         cmocka_unit_test(names_of_files),

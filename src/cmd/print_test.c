@@ -58,6 +58,10 @@ static void prints_what_it_gets(void **state)
     assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
                   "\"stages\": {\"link_tx\": {\"in\": 5, \"out\": 5, \"unconfirmed\": 2}}}]}",
                   "2 sent, but not confirmed by the collector");
+    assert_prints("{\"role\": \"tap\", \"name\": \"t\", \"interfaces\": [{\"name\": \"eth0\", "
+                  "\"stages\": {\"link_tx\": {\"in\": 5, \"out\": 5, \"backlogged\": 3, "
+                  "\"backlog_bytes\": 1500000}}}]}",
+                  "3 had to wait, 1.5 MB wait now\n");
 }
 
 static void prints_the_rate(void **state)
