@@ -424,6 +424,21 @@ static void late_ones_pass(void **state)
     end(&w);
 }
 
+/* A stamp so far back that the difference to the clock fits no number is behind, and not ahead. */
+static void the_farthest_stamp_is_behind(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 3, BYTES);
+    send_one(&w, 0, HOUR, HOUR);
+    send_one(&w, 1, HOUR, HOUR);
+    send_one(&w, 2, INT64_MIN, HOUR + 1);
+    assert_int_equal(w.ahead, 0);
+    release(&w, HOUR + 2 * WINDOW, false);
+    assert_each_once(&w);
+    end(&w);
+}
+
 /* Without room the smallest go early; what comes out of memory is sound, and in order still. */
 static void room_is_bounded(void **state)
 {
@@ -454,6 +469,7 @@ int main(void)
         cmocka_unit_test(votes_come_and_go),
         cmocka_unit_test(a_step_keeps_an_interfaces_order),
         cmocka_unit_test(late_ones_pass),
+        cmocka_unit_test(the_farthest_stamp_is_behind),
         cmocka_unit_test(room_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
