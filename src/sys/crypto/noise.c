@@ -104,7 +104,7 @@ static int mix_key_and_hash(struct noise *ns, const uint8_t input[NOISE_KEY_LEN]
         memcpy(ns->k, out[2], sizeof(ns->k));
         ns->has_key = true;
         ns->n = 0;
-        r = mix_hash(ns, out[1], sizeof(out[1]));
+        r = mix_hash(ns, out[1], NOISE_HASH_LEN);
     }
     secure_wipe(out, sizeof(out));
     return r;
