@@ -76,6 +76,25 @@ static void by_name(void **state)
     netns_free(NULL);
 }
 
+/* Nothing of a namespace stays open: the number that was free before is free again. */
+static void nothing_stays_open(void **state)
+{
+    (void)state;
+    struct netns *n = NULL;
+    ip_netns("add");
+    int before = dup(STDERR_FILENO);
+    close(before);
+    assert_int_equal(netns_open(name(), &n, NULL), 0);
+    assert_int_equal(netns_enter(n, NULL), 0);
+    netns_leave(n);
+    netns_free(n);
+    int after = dup(STDERR_FILENO);
+    close(after);
+    assert_true(before >= 0);
+    assert_int_equal(after, before);
+    ip_netns("delete");
+}
+
 /* A program without its standard files: the namespace gets the first of their numbers. */
 static void by_the_lowest_descriptor(void **state)
 {
@@ -209,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_name),
+        cmocka_unit_test(nothing_stays_open),
         cmocka_unit_test(by_the_lowest_descriptor),
         cmocka_unit_test(the_way_back_is_lost),
         cmocka_unit_test(only_namespaces),
