@@ -8,8 +8,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <ifaddrs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "cmd/tap_line.h"
 
@@ -48,10 +50,28 @@ static void lists_what_is_there(void **state)
     assert_string_equal(last, "any              all of them\n");
 }
 
+/* Addresses stand behind the interface, as far as there are any. */
+static void lists_addresses(void **state)
+{
+    (void)state;
+    struct ifaddrs *all = NULL;
+    bool up = false;
+    assert_int_equal(getifaddrs(&all), 0);
+    for (const struct ifaddrs *a = all; a; a = a->ifa_next) {
+        up |= strcmp(a->ifa_name, "lo") == 0 && a->ifa_addr && a->ifa_addr->sa_family == AF_INET;
+    }
+    freeifaddrs(all);
+    if (!up) {
+        skip();
+    }
+    assert_non_null(strstr(listed(), " 127.0.0.1/8"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_what_is_there),
+        cmocka_unit_test(lists_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
