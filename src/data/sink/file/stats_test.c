@@ -53,6 +53,22 @@ static void of_a_silent_tap(void **state)
     assert_int_equal(isb.comment.len, 0);
 }
 
+/* One frame is enough for the tap's figures. */
+static void of_a_tap_that_has_seen_one_frame(void **state)
+{
+    (void)state;
+    uint8_t buf[4096];
+    struct ledger sink = {0};
+    static struct file_point p;
+    p = (struct file_point){.ledger = &sink};
+    ledger_set(&p.figures, LEDGER_RING_IN, 1);
+    struct pcapng_isb isb = read_back(&p, (struct wall){1}, buf, sizeof(buf));
+    const uint32_t figures = PCAPNG_HAS_IFRECV | PCAPNG_HAS_ACCEPT | PCAPNG_HAS_OSDROP;
+    assert_int_equal(isb.has & figures, figures);
+    assert_int_equal(isb.ifrecv, 1);
+    assert_int_equal(isb.osdrop, 0);
+}
+
 /* A tap that has told its figures: frames that were lost anywhere count, those left out on purpose
  * do not. */
 static void of_a_tap_that_loses_frames(void **state)
@@ -89,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_a_silent_tap),
+        cmocka_unit_test(of_a_tap_that_has_seen_one_frame),
         cmocka_unit_test(of_a_tap_that_loses_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
