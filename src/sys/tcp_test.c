@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sys/tcp.h"
@@ -137,6 +138,23 @@ static void two_cannot_have_one_port(void **state)
     end(&p);
 }
 
+/* A program without its standard files: a socket gets the first of their numbers. */
+static void the_lowest_descriptor(void **state)
+{
+    (void)state;
+    struct udp_addr at;
+    assert_int_equal(udp_addr_parse("127.0.0.1", &at), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = -1;
+        close(0);
+        _exit(tcp_listen(&at, 0, &fd, NULL) == 0 && fd == 0 ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +162,7 @@ int main(void)
         cmocka_unit_test(a_full_buffer_takes_no_more),
         cmocka_unit_test(an_end_that_goes_is_noticed),
         cmocka_unit_test(two_cannot_have_one_port),
+        cmocka_unit_test(the_lowest_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
