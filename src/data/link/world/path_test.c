@@ -30,6 +30,7 @@ static void loopback_carries_all(void **state)
     (void)state;
     struct world *w = world_up(LINK_CPACE, NULL);
     world_must(w, found, 3000);
+    assert_int_equal(path(w)->min, PMTU_MIN_V4);
     assert_int_equal(path(w)->size, PMTU_MAX);
     assert_int_equal(w->tap[0].sender.datagram, LINK_PROBE_MAX);
     assert_int_equal(w->tap[0].dialer->status.datagram, LINK_PROBE_MAX);
