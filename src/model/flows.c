@@ -149,9 +149,8 @@ static uint32_t make(struct flows *f, const struct flows_packet *p)
                                        .label = p->label,
                                        .hash = (uint32_t)p->hash,
                                        .next = *chain};
-    for (unsigned k = 0; k < 2 && p->mac[k]; k++) {
-        memcpy(f->entry[i].mac[p->way ^ k], p->mac[k], sizeof(f->entry[i].mac[0]));
-    }
+    memcpy(f->entry[i].mac[p->way], p->mac[0], sizeof(p->mac[0]));
+    memcpy(f->entry[i].mac[!p->way], p->mac[1], sizeof(p->mac[1]));
     *chain = i;
     f->now++;
     line_put(f, &f->open, i);

@@ -93,8 +93,8 @@ struct flows_packet {
     int64_t ts_ns;           /* >= 0 */
     uint64_t packets, bytes; /* it counts as so many: a super-packet is several */
     uint8_t tcp_flags, tos;
-    const uint8_t *mac[2]; /* source's and destination's; NULL: unknown */
-    uint32_t label;        /* as in the entry */
+    uint8_t mac[2][6]; /* source's and destination's; zeros: unknown */
+    uint32_t label;    /* as in the entry */
 };
 
 /* Memory is taken as it is used. -ENOMEM. */
@@ -105,12 +105,7 @@ void flows_free(struct flows *f);
 /* Steps of a look-up for several packets at once, before they are added: each has the processor
  * fetch memory that the next step wants, so that a packet does not wait for it. They change nothing
  * and may be left out. */
-enum flows_fetch {
-    FLOWS_FETCH_CHAIN,
-    FLOWS_FETCH_ENTRY,
-    FLOWS_FETCH_NEIGHBOURS,
-    FLOWS_FETCHES
-};
+enum flows_fetch { FLOWS_FETCH_CHAIN, FLOWS_FETCH_ENTRY, FLOWS_FETCH_NEIGHBOURS, FLOWS_FETCHES };
 void flows_fetch(const struct flows *f, uint64_t hash, enum flows_fetch step);
 
 /* Adds a packet, after flows_until() of its time. */

@@ -122,7 +122,8 @@ static int read_sll2(struct walk *w)
 
 static uint16_t host_u16(const uint8_t *p, bool big)
 {
-    return big ? u16(p) : (uint16_t)(p[1] << 8 | p[0]);
+    const uint16_t v = u16(p);
+    return big ? v : __builtin_bswap16(v);
 }
 
 /* Attributes in the byte order of whoever captured, each padded to 4 bytes, of which one is the

@@ -51,7 +51,7 @@ static void marked_and_with_room(void **state)
     }
 }
 
-/* What is sent on lo comes back to it: to a socket that would read it, and not to this one. */
+/* A packet that is sent on lo comes back to it: to a socket that would read it, and not to this. */
 static void receives_nothing(void **state)
 {
     (void)state;

@@ -164,10 +164,12 @@ static void take(struct meter *m, const struct packet *p, const struct frame *f,
                                 .bytes = p->bytes,
                                 .tcp_flags = p->tcp_flags,
                                 .tos = p->tos,
-                                .mac = {p->mac[1], p->mac[0]},
                                 .label = p->labels ? LABELLED | p->label[0] : 0};
     put_addr(p, fp->key.addr);
     put_vlans(p, fp->key.vlan);
+    for (unsigned k = 0; k < 2 && p->mac[k]; k++) { /* a packet has the destination's first */
+        memcpy(fp->mac[!k], p->mac[k], sizeof(fp->mac[0]));
+    }
     if (p->fragment) {
         find_ports(m, p, f, fp->ts_ns, fp->key.port, l);
     }

@@ -170,6 +170,10 @@ static void a_record_for_each_direction(void **state)
     assert_true(r[0].first_ns == 0 && r[0].last_ns == 1000);
     assert_true(r[1].packets == 1 && r[1].port[0] == 4000 && r[1].first_ns == 1001);
     assert_true(r[1].version == 4 && r[1].proto == IPPROTO_UDP && r[1].tos == 8);
+    assert_true(r[0].has_mac && r[1].has_mac && !r[0].has_label);
+    assert_memory_equal(r[0].mac, "\2\0\0\0\0\1\2\0\0\0\0\2", 12);
+    assert_memory_equal(r[1].mac, "\2\0\0\0\0\2\2\0\0\0\0\1", 12);
+    assert_string_equal(r[1].point, "eth0");
     assert_int_equal(r[1].end_reason, 4);
     assert_int_equal(count(&w, 0, LEDGER_MET_OUT), 3);
     done(&w);
