@@ -176,7 +176,7 @@ static bool put_point(const struct record *rec, char ret[VALUE])
 {
     const char *from = rec->r->point ? rec->r->point : "";
     size_t n = 0;
-    for (; from[n] && n < NAME; n++) {
+    for (; n < NAME && from[n]; n++) {
         ret[n] = from[n];
         if (from[n] < ' ' || from[n] > '~') {
             ret[n] = '?';

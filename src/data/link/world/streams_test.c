@@ -127,6 +127,44 @@ static void finish(struct world *w)
     world_free(w);
 }
 
+/* Drops the next w->n segments of the first stream. */
+static unsigned lose_first(struct world *w, struct relay *r, bool to_collector, const uint8_t *d,
+                           size_t len)
+{
+    struct link_record rec;
+    (void)r;
+    if (to_collector && link_peek(d, len) == LINK_RECORD && link_record_decode(d, len, &rec) == 0 &&
+        rec.stream == 1 && w->n > 0) {
+        w->n--;
+        return 0;
+    }
+    return 1;
+}
+
+/* A session that ends while segments of it wait for one that is missing waits for nothing any
+ * more: receivers do not look at its streams again. */
+static void a_session_ends_while_segments_wait(void **state)
+{
+    (void)state;
+    struct world *w = world_up(LINK_CPACE, NULL);
+    w->fate = lose_first;
+    w->n = 1;
+    world_frames(&w->tap[0], 5);
+    world_run(w, never, 2);
+    assert_int_equal(w->n, 0);
+    world_frames(&w->tap[0], 5);
+    world_run(w, never, 2);
+    listener_session_end(w->listener, w->listener->peer[0]->session);
+    world_kill_tap(w, 0);
+    world_run(w, never, 50); /* longer than anything waits */
+    const struct point *p = w->listener->peer[0]->point[0];
+    assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_LOST), 5);
+    assert_int_equal(ledger_get(&p->ledger, LEDGER_RX_OUT), 5);
+    world_stop_collector(w);
+    world_forget_collector(w);
+    world_free(w);
+}
+
 /* A stream whose last frames are lost on the way: when it has ended, both ends know how many. */
 static void a_stream_ends_with_a_loss(void **state)
 {
@@ -419,6 +457,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_ends),
+        cmocka_unit_test(a_session_ends_while_segments_wait),
         cmocka_unit_test(a_stream_ends_with_a_loss),
         cmocka_unit_test(the_others_keep_their_points),
         cmocka_unit_test(another_kind_is_announced),
