@@ -226,7 +226,8 @@ static void collectors_read_their_section(void **state)
     assert_int_equal(
         collector("[tap]\ninterface = x\n[collector]\nport = 5\nthreads = 2\ndevice = ntap-%t\n"
                   "order = 50ms\noutput-queue = 4M\nidentity = a\nallow = b\nuser = me\n"
-                  "log-interval = 300s\nalign = yes\n[describe]\nweb1 = rack 4\n192.0.2.7 = far\n",
+                  "log-interval = 300s\nalign = yes\n[describe]\nweb1 = rack 4\n192.0.2.7 = far\n"
+                  "[output probe]\nto = eth1\nqueue = 3M\n[output other]\nto = eth2\n",
                   "-w f -p 6", &l, &r),
         0);
     assert_string_equal(r.said, "");
@@ -240,6 +241,10 @@ static void collectors_read_their_section(void **state)
     assert_string_equal(l.conf.user, "me");
     assert_int_equal(l.conf.log_ms, 300000);
     assert_true(l.conf.align);
+    assert_int_equal(l.conf.outputs.n, 2);
+    assert_string_equal(l.conf.outputs.spec[0].name, "probe");
+    assert_int_equal(l.conf.outputs.spec[0].queue, 3 << 20);
+    assert_int_equal(l.conf.outputs.spec[1].queue, 0);
     assert_string_equal(describe_find(&l.conf.describe, "web1", ""), "rack 4");
     assert_string_equal(describe_find(&l.conf.describe, "x", "192.0.2.7:1"), "far");
     /* Settings that apply when they are read again need no restart. */
