@@ -62,7 +62,7 @@ static int create_file(const char *path, struct error *err)
 static void remove_files(const struct meter_conf *conf, const struct meter_opened *o)
 {
     for (size_t i = 0; i < LINES_FORMS; i++) {
-        if (o->lines[i] >= 0 && strcmp(conf->lines[i], "-") != 0) {
+        if (o->lines[i] >= 0 && conf->lines[i] && strcmp(conf->lines[i], "-") != 0) {
             (void)unlink(conf->lines[i]);
         }
     }
