@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Secrets from files: loading them warns of a file that others may read.
+ * Secrets from files, the command line and the environment; loading one from a file warns where
+ * others may read it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +21,8 @@
 struct world {
     char folder[64], path[96];
     char said[1024]; /* on standard error */
+    enum link_method method;
+    char passphrase[64]; /* "": none */
 };
 
 static void begin(struct world *w, const char *text)
@@ -59,6 +62,9 @@ static void load(struct world *w, struct secret_options *o, mode_t mode)
     assert_int_equal(r, 0);
     assert_true(n >= 0);
     w->said[n] = '\0';
+    w->method = s.conf.method;
+    (void)snprintf(w->passphrase, sizeof(w->passphrase), "%s",
+                   s.conf.passphrase ? s.conf.passphrase : "");
     secrets_done(&s);
 }
 
@@ -85,6 +91,35 @@ static void a_key_file_that_others_may_read(void **state)
     begin(&w, "a passphrase\n");
     struct secret_options o = {.key_file = w.path};
     assert_warns(&w, &o);
+    assert_int_equal(w.method, LINK_CPACE);
+    assert_string_equal(w.passphrase, "a passphrase");
+    end(&w);
+}
+
+/* A passphrase on the command line, that of the environment, which is gone afterwards, and none. */
+static void without_a_file(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error err = {""};
+    begin(&w, "");
+    struct secret_options o = {0};
+    char text[] = "from the line";
+    const struct conf_given given = {.label = "-k", .text = text};
+    assert_int_equal(secret_set_passphrase(&o, &given, &err), 0);
+    load(&w, &o, 0600);
+    assert_string_equal(w.passphrase, "from the line");
+    assert_non_null(strstr(w.said, "warning: the passphrase stood on the command line"));
+    assert_int_equal(setenv("FARSPAN_KEY", "from outside", 1), 0);
+    load(&w, &o, 0600);
+    assert_string_equal(w.passphrase, "from outside");
+    assert_string_equal(w.said, "");
+    assert_null(getenv("FARSPAN_KEY"));
+    o.plain = true;
+    load(&w, &o, 0600);
+    assert_int_equal(w.method, LINK_PLAIN);
+    assert_string_equal(w.passphrase, "");
+    assert_non_null(strstr(w.said, "no encryption"));
     end(&w);
 }
 
@@ -110,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_file_that_others_may_read),
         cmocka_unit_test(an_identity_that_others_may_read),
+        cmocka_unit_test(without_a_file),
     };
     return crypto_init(&err) < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
