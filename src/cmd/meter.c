@@ -76,12 +76,13 @@ static int run(struct command *c, struct error *err)
 static int check_outputs(const struct meter_line *l)
 {
     unsigned files = 0, outs = l->ledger;
-    for (size_t i = 0; i < LINES_FORMS; i++) {
-        files += l->conf.lines[i] != NULL;
-        outs += l->conf.lines[i] && strcmp(l->conf.lines[i], "-") == 0;
+    for (size_t i = 0; i < METER_OUTS; i++) {
+        files += l->conf.out[i] != NULL;
+        outs += l->conf.out[i] && strcmp(l->conf.out[i], "-") == 0;
     }
     if (files == 0) {
-        return usage_error("meter", "nothing would be written: --csv, --csv-long or --json");
+        return usage_error("meter",
+                           "nothing would be written: --csv, --csv-long, --json or --ipfix");
     }
     return outs > 1 ? usage_error("meter", "only one of the forms, or the ledger, can go to "
                                            "standard output: --csv=FILE")
@@ -105,7 +106,8 @@ static int check_line(struct meter_line *l, int n, char *const *words)
 
 int cmd_meter(int argc, char **argv)
 {
-    static struct command c = {.opened = {-1, {-1, -1, -1}, {{0}}, 0}, .program.control.fd = -1};
+    static struct command c = {.opened = {-1, {-1, -1, -1, -1}, {{0}}, 0},
+                               .program.control.fd = -1};
     struct error err = {""};
     int r = options_parse(&meter_options, &c.line, argc, argv, NULL);
     if (r != 0) {

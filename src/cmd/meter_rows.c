@@ -2,6 +2,9 @@
  *
  * The options of `farspan meter`.
  */
+#include <errno.h>
+#include <string.h>
+
 #include "cmd/meter_line.h"
 #include "cmd/tables.h"
 #include "model/flows.h"
@@ -22,6 +25,17 @@ static int set_file(void *to, const struct conf_given *given, struct error *err)
     return 0;
 }
 
+static int set_ipfix(void *to, const struct conf_given *given, struct error *err)
+{
+    static const char scheme[] = "file:";
+    const size_t n = sizeof(scheme) - 1;
+    if (strncmp(given->text, scheme, n) != 0 || given->text[n] == '\0') {
+        return error_set(err, EINVAL, "%s: \"%.60s\" is no file:PATH", given->label, given->text);
+    }
+    *(const char **)to = given->text + n;
+    return 0;
+}
+
 static const struct conf_row rows[] = {
     {'r', "read", "FILE", "the capture file, pcap or pcapng; -: standard input",
      CONF_TEXT_AT(struct meter_line, conf.file), .offer = CONF_FILE,
@@ -36,17 +50,21 @@ static const struct conf_row rows[] = {
                "exit status is 1."},
     {0, "csv", "FILE",
      "write records as nfdump does, comma-separated\n(without =FILE: standard output)", set_file,
-     .to = offsetof(struct meter_line, conf.lines[LINES_CSV]), .flags = CONF_MAYBE,
+     .to = offsetof(struct meter_line, conf.out[METER_CSV]), .flags = CONF_MAYBE,
      .offer = CONF_FILE,
      .manual = "Write the records as comma-separated values into _FILE_, which must not be there\n"
                "yet, or to standard output. The form is that of nfdump 1.6; see *RECORDS*."},
     {0, "csv-long", "FILE", "the same with all fields, and nanoseconds", set_file,
-     .to = offsetof(struct meter_line, conf.lines[LINES_CSV_LONG]), .flags = CONF_MAYBE,
+     .to = offsetof(struct meter_line, conf.out[METER_CSV_LONG]), .flags = CONF_MAYBE,
      .offer = CONF_FILE,
      .manual = "Write the records as comma-separated values with all fields; see *RECORDS*."},
     {0, "json", "FILE", "write records as JSON, an object a line", set_file,
-     .to = offsetof(struct meter_line, conf.lines[LINES_JSON]), .flags = CONF_MAYBE,
+     .to = offsetof(struct meter_line, conf.out[METER_JSON]), .flags = CONF_MAYBE,
      .offer = CONF_FILE, .manual = "Write the records as JSON, an object a line; see *RECORDS*."},
+    {0, "ipfix", "file:PATH", "write records as IPFIX messages into a file", set_ipfix,
+     .to = offsetof(struct meter_line, conf.out[METER_IPFIX]),
+     .manual = "Write the records as IPFIX messages into the file _PATH_ (RFC 5655), which must\n"
+               "not be there yet; \"file:-\" is standard output. See *RECORDS*."},
     {0, "idle", "TIME", "a flow ends when no packet came for so long; 0: never",
      CONF_MS_AT(struct meter_line, conf.idle_ms), .max = 86400000, .dflt = "15s",
      .manual = "A flow ends when none of its packets has come for so long; 0 is never."},

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "data/meter/ipfix_file.h"
 #include "data/meter/meter.h"
 #include "data/pipeline.h"
 #include "data/source/file.h"
@@ -61,9 +62,9 @@ static int create_file(const char *path, struct error *err)
 /* Files that were made and will not be written. */
 static void remove_files(const struct meter_conf *conf, const struct meter_opened *o)
 {
-    for (size_t i = 0; i < LINES_FORMS; i++) {
-        if (o->lines[i] >= 0 && conf->lines[i] && strcmp(conf->lines[i], "-") != 0) {
-            (void)unlink(conf->lines[i]);
+    for (size_t i = 0; i < METER_OUTS; i++) {
+        if (o->out[i] >= 0 && conf->out[i] && strcmp(conf->out[i], "-") != 0) {
+            (void)unlink(conf->out[i]);
         }
     }
 }
@@ -72,10 +73,10 @@ static int open_files(const struct meter_conf *conf, struct meter_opened *ret, s
 {
     ret->file = open_file(conf->file, err);
     int r = ret->file < 0 ? ret->file : 0;
-    for (size_t i = 0; i < LINES_FORMS && r == 0; i++) {
-        if (conf->lines[i]) {
-            ret->lines[i] = create_file(conf->lines[i], err);
-            r = ret->lines[i] < 0 ? ret->lines[i] : 0;
+    for (size_t i = 0; i < METER_OUTS && r == 0; i++) {
+        if (conf->out[i]) {
+            ret->out[i] = create_file(conf->out[i], err);
+            r = ret->out[i] < 0 ? ret->out[i] : 0;
         }
     }
     if (r < 0) {
@@ -111,8 +112,8 @@ int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct e
 void meter_opened_done(struct meter_opened *o)
 {
     closep(&o->file);
-    for (size_t i = 0; i < LINES_FORMS; i++) {
-        closep(&o->lines[i]);
+    for (size_t i = 0; i < METER_OUTS; i++) {
+        closep(&o->out[i]);
     }
     for (; o->n_filters > 0; o->n_filters--) {
         filter_done(&o->filter[o->n_filters - 1].prog);
@@ -192,17 +193,23 @@ static int take_filter(void *user, uint16_t linktype, struct filter_prog *ret)
     return o->n_filters > 0 ? -ENOTSUP : 0; /* nobody can read that one */
 }
 
+static int make_exporter(enum meter_out form, int fd, const char *name, struct exporter **ret)
+{
+    return form == METER_IPFIX ? ipfix_file_exporter_new(fd, name, ret)
+                               : lines_exporter_new((enum lines_form)form, fd, name, ret);
+}
+
 static int make_exporters(struct meter *m, struct meter_sink_conf *conf)
 {
     struct meter_opened *o = m->around.opened;
     int r = 0;
-    for (size_t i = 0; i < LINES_FORMS && r == 0; i++) {
-        if (o->lines[i] >= 0) {
-            const char *path = m->around.conf->lines[i];
+    for (size_t i = 0; i < METER_OUTS && r == 0; i++) {
+        if (o->out[i] >= 0) {
+            const char *path = m->around.conf->out[i];
             const char *name = strcmp(path, "-") == 0 ? "standard output" : path;
-            r = lines_exporter_new((enum lines_form)i, o->lines[i], name,
-                                   &conf->exporter[conf->n_exporters]);
-            o->lines[i] = r == 0 ? -1 : o->lines[i];
+            r = make_exporter((enum meter_out)i, o->out[i], name,
+                              &conf->exporter[conf->n_exporters]);
+            o->out[i] = r == 0 ? -1 : o->out[i];
             conf->n_exporters += r == 0;
         }
     }

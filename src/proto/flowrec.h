@@ -24,8 +24,9 @@ struct flowrec {
     uint8_t end_reason; /* flowEndReason (RFC 5102, section 5.11.3) */
     /* Of the first packet, in either direction. */
     bool has_mac, has_label;
-    uint8_t mac[2][6]; /* source, destination */
-    uint32_t label;    /* the upper 24 bits of the outermost MPLS label's entry */
-    const char *point; /* the name of the interface on which it was seen, printable ASCII
-                        * (base/text.h); NULL: unknown */
+    uint8_t mac[2][6];  /* source, destination */
+    uint32_t label;     /* the upper 24 bits of the outermost MPLS label's entry */
+    uint32_t interface; /* the number of the interface on which it was seen, from 1 on */
+    const char *point;  /* the name of the interface on which it was seen, printable ASCII
+                         * (base/text.h); NULL: unknown */
 };

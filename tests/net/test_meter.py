@@ -4,6 +4,7 @@ the file and not its bytes, and tshark, which reads the bytes and adds up no flo
 
 import collections
 import csv
+import ipaddress
 import itertools
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 
 from lib.farspan import farspan
 from lib.flows import NAMES, Meter, letters, make, read_csv, rows, to_ms
+from lib.ipfix import Reader
 from lib.proc import run
 from lib.tools import tshark
 
@@ -240,6 +242,32 @@ def test_all_forms_say_the_same(folder):
     assert {line["flowEndReason"] for line in lines} <= {1, 2, 3, 4} and any(line["flowEndReason"] == 3 for line in lines)
 
 
+def test_ipfix_files(folder):
+    """By a reader of templates and by tshark: the records of the CSV, and no sequence that jumps."""
+    packets = make(17, 4000)
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in packets], "ns")
+    run([farspan(), "meter", "-r", folder / "a.pcap", f"--csv={folder / 'csv'}", "--ipfix", f"file:{folder / 'a.ipfix'}"])
+    want, sums = read_csv(folder / "csv")
+    read = Reader(folder / "a.ipfix")
+    found = collections.Counter()
+    for r in read.records:
+        six = 27 in r
+        source, target = (str(ipaddress.ip_address(r[e])) for e in ((27, 28) if six else (8, 12)))
+        n = {e: int.from_bytes(v, "big") for e, v in r.items()}
+        icmp = n[11] if n[4] == (58 if six else 1) else 0
+        assert n[60] == (6 if six else 4) and n[139 if six else 32] == icmp and 1 <= n[136] <= 4 and n[56] != n[80] != 0
+        found[(source, str(n[7]), target, str(n[11]), NAMES[n[4]], str(n[2]), str(n[1]), letters(n[6]), str(n[5]), n[152], n[153], str(n[243]))] += 1
+    assert found == want
+    assert read.names == {1: b"if0"}
+    assert len(read.messages) > 20 and all(length > 1250 for length, _, domain in read.messages[2:-1] if domain == 1)
+    fields = ["cflow.srcaddr", "cflow.srcaddrv6", "cflow.packets", "cflow.octets", "_ws.expert.message"]
+    shark = [list(map(lambda text: [v for v in text.split(",") if v], row)) for row in tshark(folder / "a.ipfix", *fields)]
+    assert sum(len(row[0]) + len(row[1]) for row in shark) == sums["flows"]
+    assert sum(int(v) for row in shark for v in row[2]) == sums["packets"]
+    assert sum(int(v) for row in shark for v in row[3]) == sums["bytes"]
+    assert not any(row[4] for row in shark), shark
+
+
 def block(kind, body):
     body += bytes(-len(body) % 4)
     return struct.pack("<II", kind, 12 + len(body)) + body + struct.pack("<I", 12 + len(body))
@@ -306,9 +334,10 @@ def test_records_that_cannot_be_written(folder):
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--csv"], "-r FILE"), (["-r", "x"], "--csv, --csv-long or --json"), (["-r", "x", "--csv", "-f", "udp", "tcp"], "given twice"),
+    (["--csv"], "-r FILE"), (["-r", "x"], "--csv, --csv-long, --json or --ipfix"), (["-r", "x", "--csv", "-f", "udp", "tcp"], "given twice"),
     (["-r", "x", "--csv", "--json"], "standard output"), (["-r", "x", "--json", "--ledger"], "standard output"), (["-r", "x", "--csv", "--flows", "0"], "--flows"),
-    (["-r", "x", "--csv", "--idle", "soon"], "--idle")])
+    (["-r", "x", "--csv", "--idle", "soon"], "--idle"),
+    (["-r", "x", "--ipfix", "10.0.0.9"], "file:PATH"), (["-r", "x", "--ipfix", "file:"], "file:PATH")])
 def test_wrong_command_lines(words, said):
     done = run([farspan(), "meter", *words], check=False)
     assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 2

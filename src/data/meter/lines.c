@@ -4,15 +4,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "data/meter/community.h"
+#include "data/meter/outfile.h"
 #include "proto/flowcsv.h"
 #include "proto/flowtext.h"
 
 enum {
-    BUFFER = 64 << 10,
     ROW = FLOWTEXT_ROW, /* of any form */
 };
 
@@ -28,67 +27,37 @@ struct form {
 struct lines_exporter {
     struct exporter exporter;
     const struct form *form;
-    int fd;
-    int error; /* errno of the first write that failed; nothing is written afterwards */
     struct flowcsv_sums sums;
-    uint64_t records; /* in the buffer */
-    size_t used;
-    char buffer[BUFFER];
+    struct outfile out;
 };
 
-/* Writes what is buffered. A file that has become useless takes nothing more: half a line is the
- * last. */
-static void write_out(struct lines_exporter *c)
+static struct lines_exporter *of(struct exporter *e)
 {
-    size_t at = 0;
-    while (at < c->used && !c->error) {
-        ssize_t n = write(c->fd, c->buffer + at, c->used - at);
-        if (n < 0 && errno != EINTR) {
-            c->error = errno;
-        }
-        at += n > 0 ? (size_t)n : 0;
-    }
-    ledger_add(&c->exporter.ledger, c->error ? LEDGER_EXPORT_ERROR : LEDGER_EXPORT_OUT, c->records);
-    c->records = 0;
-    c->used = 0;
-}
-
-/* Room for a line. */
-static char *room(struct lines_exporter *c)
-{
-    if (BUFFER - c->used < ROW) {
-        write_out(c);
-    }
-    return c->buffer + c->used;
+    return (struct lines_exporter *)e;
 }
 
 static void lines_record(struct exporter *e, const struct flowrec *r)
 {
-    struct lines_exporter *c = (struct lines_exporter *)e;
+    struct lines_exporter *x = of(e);
     ledger_add(&e->ledger, LEDGER_EXPORT_IN, 1);
-    c->used += c->form->row(r, &c->sums, room(c));
-    c->records++;
+    char *to = outfile_room(&x->out, ROW, &e->ledger);
+    outfile_put(&x->out, x->form->row(r, &x->sums, to), 1);
 }
 
 static int lines_finish(struct exporter *e, struct error *err)
 {
-    struct lines_exporter *c = (struct lines_exporter *)e;
-    c->used += c->form->tail ? c->form->tail(&c->sums, room(c)) : 0;
-    write_out(c);
-    if (close(c->fd) < 0 && !c->error) {
-        c->error = errno;
+    struct lines_exporter *x = of(e);
+    if (x->form->tail) {
+        char *to = outfile_room(&x->out, ROW, &e->ledger);
+        outfile_put(&x->out, x->form->tail(&x->sums, to), 0);
     }
-    c->fd = -1;
-    return c->error ? error_sys(err, c->error, "cannot write to %s", e->name) : 0;
+    return outfile_finish(&x->out, e->name, &e->ledger, err);
 }
 
 static void lines_free(struct exporter *e)
 {
-    struct lines_exporter *c = (struct lines_exporter *)e;
-    if (c->fd >= 0) {
-        (void)close(c->fd);
-    }
-    free(c);
+    outfile_done(&of(e)->out);
+    free(e);
 }
 
 static size_t json_row(const struct flowrec *r, struct flowcsv_sums *sums, char *ret)
@@ -124,15 +93,17 @@ static const struct exporter_ops ops[LINES_FORMS] = {
 
 int lines_exporter_new(enum lines_form form, int fd, const char *name, struct exporter **ret)
 {
-    struct lines_exporter *c = calloc(1, sizeof(*c));
-    if (!c) {
+    struct lines_exporter *x = calloc(1, sizeof(*x));
+    if (!x) {
         return -ENOMEM;
     }
-    c->exporter.ops = &ops[form];
-    c->form = &forms[form];
-    (void)snprintf(c->exporter.name, sizeof(c->exporter.name), "%s", name);
-    c->fd = fd;
-    c->used = c->form->head ? c->form->head(c->buffer) : 0;
-    *ret = &c->exporter;
+    x->exporter.ops = &ops[form];
+    x->form = &forms[form];
+    x->out.fd = fd;
+    (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", name);
+    if (x->form->head) {
+        outfile_put(&x->out, x->form->head(outfile_room(&x->out, ROW, &x->exporter.ledger)), 0);
+    }
+    *ret = &x->exporter;
     return 0;
 }

@@ -87,6 +87,7 @@ static void tell_way(const struct meter *m, const struct flows_entry *e, unsigne
                         .end_reason = (uint8_t)why,
                         .has_label = e->label != 0,
                         .label = e->label & ~LABELLED,
+                        .interface = e->key.point + 1u,
                         .point = m->name[e->key.point]};
     static const uint8_t no_mac[2][6];
     r.has_mac = memcmp(e->mac, no_mac, sizeof(no_mac)) != 0;

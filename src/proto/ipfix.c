@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/ipfix.h"
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/time.h"
+
+enum {
+    VERSION = 10,
+    HEADER = 16, /* RFC 7011, section 3.1 */
+    SET_HEADER = 4,
+    SET_TEMPLATES = 2,
+    SET_OPTION_TEMPLATES = 3,
+    TEMPLATE_V4 = 256, /* the first number that a template may have */
+    TEMPLATE_V6 = 257,
+    TEMPLATE_NAME = 258,
+    VARIABLE = 65535, /* the length is in front of the value */
+    NAME = 82,        /* interfaceName */
+    INTERFACE = 10,   /* ingressInterface */
+};
+
+/* An information element (IANA's registry) and its length in bytes, which may be less than its
+ * type has (RFC 7011, section 6.2). */
+struct element {
+    uint16_t id, len;
+};
+
+/* Elements of one record, in the order in which put_record() puts them. TCP's flags have one byte:
+ * some collectors read no more. */
+static const struct element v4[] = {
+    {152, 8}, {153, 8}, {8, 4}, {12, 4}, {7, 2},  {11, 2},  {4, 1},   {5, 1},  {6, 1},  {60, 1},
+    {136, 1}, {32, 2},  {2, 8}, {1, 8},  {10, 4}, {243, 2}, {245, 2}, {70, 3}, {56, 6}, {80, 6}};
+static const struct element v6[] = {
+    {152, 8}, {153, 8}, {27, 16}, {28, 16}, {7, 2},  {11, 2},  {4, 1},   {5, 1},  {6, 1},  {60, 1},
+    {136, 1}, {139, 2}, {2, 8},   {1, 8},   {10, 4}, {243, 2}, {245, 2}, {70, 3}, {56, 6}, {80, 6}};
+
+static size_t length_of(const struct element *e, size_t n)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        len += e[i].len;
+    }
+    return len;
+}
+
+void ipfix_init(struct ipfix *m, uint32_t domain)
+{
+    *m = (struct ipfix){.domain = domain, .used = HEADER};
+}
+
+static struct wr at_end(struct ipfix *m)
+{
+    return wr_make(m->bytes + m->used, IPFIX_MESSAGE - m->used);
+}
+
+static void close_set(struct ipfix *m)
+{
+    if (m->set != 0) {
+        st_u16(m->bytes + m->set_at + 2, (uint16_t)(m->used - m->set_at));
+        m->set = 0;
+    }
+}
+
+/* Opens a set of that kind, unless it is open, for `len` bytes. False: there is no room. */
+static bool open_set(struct ipfix *m, uint16_t set, size_t len)
+{
+    const size_t need = len + (m->set == set ? 0 : SET_HEADER);
+    if (IPFIX_MESSAGE - m->used < need) {
+        return false;
+    }
+    if (m->set != set) {
+        close_set(m);
+        struct wr w = at_end(m);
+        wr_u16(&w, set);
+        wr_u16(&w, 0); /* its length, by close_set() */
+        m->set = set;
+        m->set_at = m->used;
+        m->used += SET_HEADER;
+    }
+    return true;
+}
+
+static void put_template(struct ipfix *m, uint16_t id, const struct element *e, size_t n)
+{
+    struct wr w = at_end(m);
+    wr_u16(&w, id);
+    wr_u16(&w, (uint16_t)n);
+    for (size_t i = 0; i < n; i++) {
+        wr_u16(&w, e[i].id);
+        wr_u16(&w, e[i].len);
+    }
+    m->used += wr_len(&w);
+}
+
+bool ipfix_templates(struct ipfix *m)
+{
+    const size_t len = 2 * SET_HEADER + sizeof(v4) + sizeof(v6);
+    if (!open_set(m, SET_TEMPLATES, len)) {
+        return false;
+    }
+    put_template(m, TEMPLATE_V4, v4, ARRAY_SIZE(v4));
+    put_template(m, TEMPLATE_V6, v6, ARRAY_SIZE(v6));
+    close_set(m);
+    return true;
+}
+
+static void put_u24(struct wr *w, uint32_t v)
+{
+    wr_u8(w, (uint8_t)(v >> 16));
+    wr_u16(w, (uint16_t)v);
+}
+
+static void put_record(struct wr *w, const struct flowrec *r)
+{
+    const bool is_icmp = r->proto == (r->version == 4 ? 1 : 58);
+    const size_t addr = r->version == 4 ? 4 : 16;
+    wr_u64(w, (uint64_t)(r->first_ns / NSEC_PER_MSEC));
+    wr_u64(w, (uint64_t)(r->last_ns / NSEC_PER_MSEC));
+    wr_copy(w, r->addr[0], addr);
+    wr_copy(w, r->addr[1], addr);
+    wr_u16(w, r->port[0]);
+    wr_u16(w, r->port[1]);
+    wr_u8(w, r->proto);
+    wr_u8(w, r->tos);
+    wr_u8(w, r->tcp_flags);
+    wr_u8(w, r->version);
+    wr_u8(w, r->end_reason);
+    wr_u16(w, is_icmp ? r->port[1] : 0);
+    wr_u64(w, r->packets);
+    wr_u64(w, r->bytes);
+    wr_u32(w, r->interface);
+    wr_u16(w, r->vlans > 0 ? r->vlan[0] : 0);
+    wr_u16(w, r->vlans > 1 ? r->vlan[1] : 0);
+    put_u24(w, r->has_label ? r->label : 0);
+    wr_copy(w, r->mac[0], sizeof(r->mac[0]));
+    wr_copy(w, r->mac[1], sizeof(r->mac[1]));
+}
+
+bool ipfix_add(struct ipfix *m, const struct flowrec *r)
+{
+    const bool four = r->version == 4;
+    const size_t len = four ? length_of(v4, ARRAY_SIZE(v4)) : length_of(v6, ARRAY_SIZE(v6));
+    if (!open_set(m, four ? TEMPLATE_V4 : TEMPLATE_V6, len)) {
+        return false;
+    }
+    struct wr w = at_end(m);
+    put_record(&w, r);
+    m->used += len;
+    m->records++;
+    const uint32_t s = (uint32_t)(r->last_ns / NSEC_PER_SEC);
+    m->time_s = MAX(m->time_s, s);
+    return true;
+}
+
+bool ipfix_name(struct ipfix *m, uint32_t interface, const char *name)
+{
+    const size_t n = strnlen(name, IPFIX_NAME_MAX);
+    const size_t template = 6 + 2 * sizeof(struct element), record = 4 + 1 + n;
+    if (IPFIX_MESSAGE - m->used < 2 * SET_HEADER + template + record) {
+        return false;
+    }
+    (void)open_set(m, SET_OPTION_TEMPLATES, template);
+    struct wr w = at_end(m);
+    wr_u16(&w, TEMPLATE_NAME);
+    wr_u16(&w, 2); /* fields, … */
+    wr_u16(&w, 1); /* … the first of which says what the others are of */
+    wr_u16(&w, INTERFACE);
+    wr_u16(&w, 4);
+    wr_u16(&w, NAME);
+    wr_u16(&w, VARIABLE);
+    m->used += template;
+    (void)open_set(m, TEMPLATE_NAME, record);
+    w = at_end(m);
+    wr_u32(&w, interface);
+    wr_u8(&w, (uint8_t)n);
+    wr_copy(&w, (const uint8_t *)name, n);
+    m->used += record;
+    m->records++;
+    return true;
+}
+
+size_t ipfix_end(struct ipfix *m)
+{
+    const size_t len = m->used;
+    if (len == HEADER) {
+        return 0;
+    }
+    close_set(m);
+    struct wr w = wr_make(m->bytes, HEADER);
+    wr_u16(&w, VERSION);
+    wr_u16(&w, (uint16_t)len);
+    wr_u32(&w, m->time_s);
+    wr_u32(&w, m->sequence);
+    wr_u32(&w, m->domain);
+    m->sequence += m->records;
+    m->records = 0;
+    m->used = HEADER;
+    return len;
+}

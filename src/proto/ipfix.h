@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * IPFIX messages (RFC 7011), written in memory: templates, flow records, and the names of
+ * interfaces as options. One template for IPv4 and one for IPv6 have all that a record may have; a
+ * field that a record does not have is 0. Pure.
+ *
+ * Options go into a stream of their own, observation domain 0: collectors differ in whether they
+ * count options in the sequence of data records, and so no sequence has both.
+ *
+ * A message is written in steps: ipfix_templates(), ipfix_add() or ipfix_name() put sets into it,
+ * and ipfix_end() closes it. What has no room is to be put into the next one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/flowrec.h"
+
+enum {
+    IPFIX_MESSAGE = 1400, /* bytes at most: a datagram on most paths */
+    IPFIX_NAME_MAX = 254, /* bytes of a name; more are cut */
+};
+
+/* A stream of messages of one observation domain. */
+struct ipfix {
+    uint32_t domain;
+    uint32_t sequence; /* data records in messages before this one, modulo 2^32 */
+    uint32_t records;  /* in this one */
+    uint32_t time_s;   /* the latest end of a record so far: the export time (packet time) */
+    uint16_t set;      /* the template of the set that is open; 0: none is */
+    size_t set_at;     /* where it begins */
+    size_t used;
+    uint8_t bytes[IPFIX_MESSAGE];
+};
+
+void ipfix_init(struct ipfix *m, uint32_t domain);
+/* Both templates of flow records. False: there is no room. */
+bool ipfix_templates(struct ipfix *m);
+/* A record, after a message with the templates. False: there is no room. */
+bool ipfix_add(struct ipfix *m, const struct flowrec *r);
+/* The name of an interface, with the template of that option. False: there is no room. */
+bool ipfix_name(struct ipfix *m, uint32_t interface, const char *name);
+/* Ends the message, which is the first bytes of m->bytes until something is put into the next.
+ * Returns its length; 0: there is nothing in it. */
+size_t ipfix_end(struct ipfix *m);
