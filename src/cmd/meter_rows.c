@@ -11,6 +11,7 @@
 
 static const char intro[] =
     "Usage: farspan meter -r FILE {--csv|--csv-long|--json}[=FILE]... [OPTION...] [FILTER]\n"
+    "       farspan meter -r FILE --ipfix file:PATH [OPTION...] [FILTER]\n"
     "\n"
     "Adds the packets of a capture file up to flows, each packet to one, and writes a record for "
     "each\n"

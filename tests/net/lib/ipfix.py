@@ -9,7 +9,7 @@ def fields_of(data, at, n):
 
 
 class Reader:
-    """What a file has: records as {element: bytes}, names of interfaces, and the messages' headers."""
+    """A file, read: records as {element: bytes}, names of interfaces, and the messages' headers."""
 
     def __init__(self, path):
         self.data = path.read_bytes()
