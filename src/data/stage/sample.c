@@ -25,11 +25,19 @@ struct sample_wish {
     uint8_t key[KEYED_HASH_KEY_LEN];
 };
 
+/* A flow's key, before it is hashed. */
+struct key {
+    size_t len;
+    uint8_t bytes[INNER_KEY_MAX];
+};
+
 struct sample_stage {
     struct stage stage;
     const struct sample_wish *wish;
     uint32_t at, kept; /* the place in the N frames under way, and of the one that is kept */
     uint64_t random;   /* state of a generator (xorshift64, Marsaglia 2003) */
+    struct key keys[BATCH_MAX];
+    uint64_t hash[BATCH_MAX];
 };
 
 static uint64_t next_random(struct sample_stage *t)
@@ -49,24 +57,53 @@ static bool keeps_packet(struct sample_stage *t)
     return t->at++ == t->kept;
 }
 
-static bool keeps_flow(const struct sample_wish *w, const struct frame *f)
+static bool keep_packet(const struct frame *f, void *stage)
+{
+    (void)f;
+    return keeps_packet(stage);
+}
+
+static void take_key(const struct frame *f, struct key *ret)
 {
     uint8_t room[INNER_SCRATCH];
     struct inner in;
     flow_walk(f, room, &in);
-    return flow_hash(&in, w->key) <= UINT64_MAX / w->n;
+    ret->len = inner_key(&in, ret->bytes);
 }
 
-static bool keep(const struct frame *f, void *stage)
+/* The keys of the batch first, and then their hashes: a processor has many of each under way. */
+static void sample_flows(struct stage *s, struct batch *b, const struct pass *p)
 {
-    struct sample_stage *t = stage;
-    return t->wish->flow ? keeps_flow(t->wish, f) : keeps_packet(t);
+    struct sample_stage *t = (struct sample_stage *)s;
+    const uint64_t most = UINT64_MAX / t->wish->n;
+    struct stage_tally tally = {0};
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < b->n; i++) {
+        take_key(&b->f[i], &t->keys[i]);
+    }
+    for (uint32_t i = 0; i < b->n; i++) {
+        t->hash[i] = keyed_hash(t->wish->key, t->keys[i].bytes, t->keys[i].len);
+    }
+    for (uint32_t i = 0; i < b->n; i++) {
+        if (t->hash[i] > most) {
+            stage_tally(&tally, s, p, &b->f[i]);
+        } else if (kept++ != i) {
+            b->f[kept - 1] = b->f[i];
+        }
+    }
+    b->n = kept;
+    stage_tally_end(&tally, s);
 }
 
 static void sample_run(struct stage *s, struct batch *b, const struct pass *p)
 {
-    const uint32_t n = ((const struct sample_stage *)s)->wish->n;
-    stage_filter(s, b, p, keep);
+    const struct sample_wish *w = ((const struct sample_stage *)s)->wish;
+    const uint32_t n = w->n;
+    if (w->flow) {
+        sample_flows(s, b, p);
+    } else {
+        stage_filter(s, b, p, keep_packet);
+    }
     for (uint32_t i = 0; i < b->n; i++) {
         frame_multiply(&b->f[i], n);
     }
