@@ -30,9 +30,10 @@ static const struct teller teller = {tell, NULL};
 
 static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {
-    (void)sig;
     (void)user;
-    loop_stop(l, EXIT_SUCCESS);
+    if (!sig->ignored) { /* a terminal that goes away ends us, but for nohup */
+        loop_stop(l, EXIT_SUCCESS);
+    }
 }
 
 static void on_over(void *user)

@@ -280,7 +280,8 @@ int meter_stop(struct meter *m, struct error *err)
 {
     struct error more = {""};
     thread_stop(m->thread);
-    thread_free(TAKE_PTR(m->thread));
+    thread_free(m->thread); /* the thread looks at the pointer until it has ended */
+    m->thread = NULL;
     int r = file_source_check(m->pipeline.source, err);
     const int failed = m->pipeline.sink->ops->finish(m->pipeline.sink, &more);
     if (r == 0 && m->unfit) {

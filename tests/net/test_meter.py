@@ -4,19 +4,22 @@ the file and not its bytes, and tshark, which reads the bytes and adds up no flo
 
 import collections
 import csv
+import fcntl
 import ipaddress
 import itertools
 import json
 import os
+import signal
 import struct
 import subprocess
+import termios
 
 import pytest
 
 from lib.farspan import farspan
 from lib.flows import NAMES, Meter, letters, make, read_csv, rows, to_ms
 from lib.ipfix import Reader
-from lib.proc import run
+from lib.proc import run, wait_until
 from lib.tools import tshark
 
 MACS = bytes.fromhex("020000000002020000000001")
@@ -108,6 +111,27 @@ def test_pcapng_standard_input_and_a_pipe(folder):
     done = run([farspan(), "meter", "-r", folder / "a.pcap", "--csv"])
     (folder / "out.csv").write_text(done.stdout)
     assert read_csv(folder / "out.csv")[0] == want
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_pipe(folder, number):
+    """Records of what came until then are written."""
+    packets = make(18, 300)
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in packets])
+    argv = [farspan(), "meter", "-r", "-", f"--csv={folder / 'a.csv'}"]
+    running = subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    with running.stdin, running.stderr:
+        running.stdin.write((folder / "a.pcap").read_bytes())
+        running.stdin.flush()
+        wait_until(lambda: unread(running.stdin) == 0, 10, "nothing is read")
+        running.send_signal(number)
+        assert running.wait(10) == 0, running.stderr.read()
+    assert read_csv(folder / "a.csv")[0] == judged(packets)
+
+
+def unread(pipe):
+    """Bytes in a pipe that nobody has read yet."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
 
 
 def nflog(packet, version):
