@@ -73,23 +73,16 @@ static void take(struct import *m, struct list *l, unsigned line, const struct p
     }
 }
 
-static void read_all(struct import *m, struct list *l, const char *text, size_t len)
+/* The list that a file becomes. */
+struct reading {
+    struct import *m;
+    struct list *l;
+};
+
+static void take_into(void *user, unsigned line, const struct property *it)
 {
-    struct properties p;
-    struct property it;
-    struct error why = {""};
-    if (properties_begin(&p, text, len, &why) < 0) {
-        return; /* it was recognised, so that this cannot be */
-    }
-    m->told_most = IVTAP_MISTAKES;
-    for (int r; (r = properties_next(&p, &it, &why)) != 0;) {
-        if (r < 0) {
-            import_mistake(m, p.line, "%s", why.text);
-        } else {
-            take(m, l, p.line, &it);
-        }
-    }
-    import_told_rest(m, IVTAP_MISTAKES);
+    const struct reading *r = user;
+    take(r->m, r->l, line, it);
 }
 
 void import_describe(struct import *m, const char *text, size_t len)
@@ -99,7 +92,8 @@ void import_describe(struct import *m, const char *text, size_t len)
         import_mistake(m, 0, "there is no memory");
         return;
     }
-    read_all(m, &l, text, len);
+    struct reading r = {m, &l};
+    ivtap_each(m, text, len, take_into, &r);
     import_comment("Made by farspan import of %s", m->path);
     printf("[describe]\n");
     for (unsigned i = 0; i < l.n; i++) {

@@ -92,13 +92,11 @@ static void take(struct import *m, struct ivtap *t, enum ivtap_file file, unsign
     t->of[i].line = line;
 }
 
-void ivtap_read(struct import *m, enum ivtap_file file, const char *text, size_t len,
-                struct ivtap *ret)
+void ivtap_each(struct import *m, const char *text, size_t len, ivtap_take *fn, void *user)
 {
     struct properties p;
     struct property it;
     struct error why = {""};
-    *ret = (struct ivtap){0};
     if (properties_begin(&p, text, len, &why) < 0) {
         return; /* it was recognised, so that this cannot be */
     }
@@ -107,10 +105,31 @@ void ivtap_read(struct import *m, enum ivtap_file file, const char *text, size_t
         if (r < 0) {
             import_mistake(m, p.line, "%s", why.text);
         } else {
-            take(m, ret, file, p.line, &it);
+            fn(user, p.line, &it);
         }
     }
     import_told_rest(m, IVTAP_MISTAKES);
+}
+
+/* A file that is being read. */
+struct reading {
+    struct import *m;
+    enum ivtap_file file;
+    struct ivtap *t;
+};
+
+static void take_into(void *user, unsigned line, const struct property *it)
+{
+    const struct reading *r = user;
+    take(r->m, r->t, r->file, line, it);
+}
+
+void ivtap_read(struct import *m, enum ivtap_file file, const char *text, size_t len,
+                struct ivtap *ret)
+{
+    struct reading r = {m, file, ret};
+    *ret = (struct ivtap){0};
+    ivtap_each(m, text, len, take_into, &r);
 }
 
 void ivtap_done(struct ivtap *t)

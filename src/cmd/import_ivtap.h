@@ -10,6 +10,7 @@
 
 #include "cmd/import_names.h"
 #include "cmd/import_print.h"
+#include "proto/properties.h"
 
 enum {
     IVTAP_ADDRESS_TEXT = 46,
@@ -30,6 +31,10 @@ int ivtap_recognise(const char *text, size_t len, enum ivtap_file *ret, struct e
 bool ivtap_address(const char *name, char ret[IVTAP_ADDRESS_TEXT]);
 /* A copy without the blanks around it; NULL: nothing is left. */
 char *ivtap_trimmed(const char *text);
+/* Takes a line's name and value. */
+typedef void ivtap_take(void *user, unsigned line, const struct property *it);
+/* Each of a file that was recognised, in order. Tells each mistake, up to IVTAP_MISTAKES. */
+void ivtap_each(struct import *m, const char *text, size_t len, ivtap_take *fn, void *user);
 /* The settings of a client's or server's file, which was recognised. Tells each mistake. */
 void ivtap_read(struct import *m, enum ivtap_file file, const char *text, size_t len,
                 struct ivtap *ret);

@@ -6,6 +6,7 @@
 #include "base/batch.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "proto/crc.h"
 #include "proto/ether.h"
 
 enum {
@@ -71,13 +72,7 @@ static uint32_t check_sequence(const uint8_t *frame, size_t len)
         0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
         0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
     };
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < len; i++) {
-        crc ^= frame[i];
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
-    }
-    return ~crc;
+    return crc32_of(table, frame, (uint32_t)len);
 }
 
 /* The last four bytes are the check sequence of those before, which goes over the wire with

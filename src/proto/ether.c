@@ -55,6 +55,12 @@ static int walk_ipv4(struct rd *r, struct ether_udp *udp, uint8_t *ret_proto)
     return 0;
 }
 
+bool ether_has_ports(uint8_t proto)
+{
+    return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+           proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
+}
+
 bool ether_is_extension(uint8_t next)
 {
     switch (next) {

@@ -52,6 +52,8 @@ struct ether_net {
  * is then the result's type. -ENODATA when the frame ends before that. */
 int ether_walk(const uint8_t *data, size_t len, struct ether_net *ret);
 
+/* Do two ports begin the header of that IP protocol? */
+bool ether_has_ports(uint8_t proto);
 /* Is it the number of an IPv6 extension header that is walked? */
 bool ether_is_extension(uint8_t next);
 /* Walks one extension header of the kind *next (RFC 8200, section 4) and makes *next the number

@@ -30,3 +30,9 @@ struct flowrec {
     const char *point;  /* the name of the interface on which it was seen, printable ASCII
                          * (base/text.h); NULL: unknown */
 };
+
+/* Is it ICMP, or ICMPv6 over IPv6, whose type and code stand in place of the destination's port? */
+static inline bool flowrec_is_icmp(const struct flowrec *r)
+{
+    return r->proto == (r->version == 4 ? 1 : 58);
+}

@@ -14,8 +14,6 @@
 enum {
     VALUE = 256, /* bytes of a value */
     NAME = 200,  /* and of a name, before marks are escaped */
-    ICMP = 1,
-    ICMPV6 = 58,
     TCP = 6,
 };
 
@@ -85,14 +83,9 @@ static bool put_proto(const struct record *rec, char ret[VALUE])
     return put_u64(rec->r->proto, ret);
 }
 
-static bool is_icmp(const struct flowrec *r)
-{
-    return r->proto == (r->version == 4 ? ICMP : ICMPV6);
-}
-
 static bool put_port(const struct record *rec, unsigned end, char ret[VALUE])
 {
-    return !is_icmp(rec->r) && put_u64(rec->r->port[end], ret);
+    return !flowrec_is_icmp(rec->r) && put_u64(rec->r->port[end], ret);
 }
 
 static bool put_source_port(const struct record *rec, char ret[VALUE])
@@ -107,12 +100,12 @@ static bool put_target_port(const struct record *rec, char ret[VALUE])
 
 static bool put_icmp4(const struct record *rec, char ret[VALUE])
 {
-    return rec->r->version == 4 && is_icmp(rec->r) && put_u64(rec->r->port[1], ret);
+    return rec->r->version == 4 && flowrec_is_icmp(rec->r) && put_u64(rec->r->port[1], ret);
 }
 
 static bool put_icmp6(const struct record *rec, char ret[VALUE])
 {
-    return rec->r->version == 6 && is_icmp(rec->r) && put_u64(rec->r->port[1], ret);
+    return rec->r->version == 6 && flowrec_is_icmp(rec->r) && put_u64(rec->r->port[1], ret);
 }
 
 static bool put_packets(const struct record *rec, char ret[VALUE])

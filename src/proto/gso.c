@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "proto/crc.h"
 
 enum {
     ETH_LEN = 14,
@@ -461,13 +462,7 @@ uint32_t gso_crc32c(const uint8_t *p, uint32_t len)
         0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
         0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
     };
-    uint32_t crc = UINT32_MAX;
-    for (uint32_t i = 0; i < len; i++) {
-        crc ^= p[i];
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
-    }
-    return ~crc;
+    return crc32_of(table, p, len);
 }
 
 int gso_finish_checksum(uint8_t *data, uint32_t len, uint16_t start, uint16_t offset)

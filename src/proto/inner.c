@@ -95,12 +95,6 @@ static void walk_ether(struct walk *w)
     }
 }
 
-static bool has_ports(uint8_t proto)
-{
-    return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
-           proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
-}
-
 /* The length of the transport header at the cursor, the least it has where it is cut short. */
 static size_t transport_len(const struct walk *w)
 {
@@ -219,7 +213,7 @@ static void walk_payload(struct walk *w)
         walk_gre(w);
     } else {
         const uint8_t *p = w->r.p;
-        if (!in->fragment && has_ports(in->proto) && rd_left(&w->r) >= 4) {
+        if (!in->fragment && ether_has_ports(in->proto) && rd_left(&w->r) >= 4) {
             in->port[0] = u16(p);
             in->port[1] = u16(p + 2);
         }

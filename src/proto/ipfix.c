@@ -112,7 +112,6 @@ static void put_u24(struct wr *w, uint32_t v)
 
 static void put_record(struct wr *w, const struct flowrec *r)
 {
-    const bool is_icmp = r->proto == (r->version == 4 ? 1 : 58);
     const size_t addr = r->version == 4 ? 4 : 16;
     wr_u64(w, (uint64_t)(r->first_ns / NSEC_PER_MSEC));
     wr_u64(w, (uint64_t)(r->last_ns / NSEC_PER_MSEC));
@@ -125,7 +124,7 @@ static void put_record(struct wr *w, const struct flowrec *r)
     wr_u8(w, r->tcp_flags);
     wr_u8(w, r->version);
     wr_u8(w, r->end_reason);
-    wr_u16(w, is_icmp ? r->port[1] : 0);
+    wr_u16(w, flowrec_is_icmp(r) ? r->port[1] : 0);
     wr_u64(w, r->packets);
     wr_u64(w, r->bytes);
     wr_u32(w, r->interface);

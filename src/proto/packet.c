@@ -284,12 +284,6 @@ static int read_between(struct walk *w, int kind)
 
 /* ---- IP ---- */
 
-static bool has_ports(uint8_t proto)
-{
-    return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE ||
-           proto == IPPROTO_DCCP || proto == IPPROTO_SCTP;
-}
-
 static void read_transport(struct walk *w)
 {
     struct packet *p = w->p;
@@ -298,7 +292,7 @@ static void read_transport(struct walk *w)
     if (p->later) {
         return;
     }
-    if (has_ports(p->proto) && left >= 4) {
+    if (ether_has_ports(p->proto) && left >= 4) {
         p->port[0] = u16(at);
         p->port[1] = u16(at + 2);
     }

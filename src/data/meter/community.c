@@ -18,11 +18,6 @@ static const uint8_t pairs4[][2] = {{0, 8}, {9, 10}, {13, 14}, {15, 16}, {17, 18
 static const uint8_t pairs6[][2] = {{128, 129}, {130, 131}, {133, 134},
                                     {135, 136}, {139, 140}, {144, 145}};
 
-static bool is_icmp(const struct flowrec *r)
-{
-    return r->proto == (r->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-}
-
 /* The other type of the pair; -1: there is none. */
 static int answer(const struct flowrec *r, uint8_t type)
 {
@@ -40,7 +35,7 @@ static int answer(const struct flowrec *r, uint8_t type)
 static bool take_ports(const struct flowrec *r, uint16_t ret[2])
 {
     memcpy(ret, r->port, sizeof(r->port));
-    if (!is_icmp(r)) {
+    if (!flowrec_is_icmp(r)) {
         return true;
     }
     const uint8_t type = (uint8_t)(r->port[1] >> 8);
@@ -53,7 +48,7 @@ static bool take_ports(const struct flowrec *r, uint16_t ret[2])
 static bool has_ports(const struct flowrec *r)
 {
     return r->proto == IPPROTO_TCP || r->proto == IPPROTO_UDP || r->proto == IPPROTO_SCTP ||
-           is_icmp(r);
+           flowrec_is_icmp(r);
 }
 
 bool community_id(const struct flowrec *r, char ret[COMMUNITY_LEN + 1])

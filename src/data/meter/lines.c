@@ -17,8 +17,9 @@ enum {
 
 _Static_assert((int)ROW >= (int)FLOWCSV_ROW, "room for a line of each form");
 
-/* A form: each puts a line, or several, and returns its length. NULL: there is none. */
+/* A form: each function puts a line, or several, and returns its length. NULL: there is none. */
 struct form {
+    struct exporter_ops ops;
     size_t (*head)(char *ret);
     size_t (*row)(const struct flowrec *r, struct flowcsv_sums *sums, char *ret);
     size_t (*tail)(const struct flowcsv_sums *sums, char *ret);
@@ -74,20 +75,14 @@ static size_t long_row(const struct flowrec *r, struct flowcsv_sums *sums, char 
     return flowtext_row(r, community_id(r, id) ? id : NULL, ret);
 }
 
-static const struct form forms[LINES_FORMS] = {
-    [LINES_CSV] = {flowcsv_head, flowcsv_row, flowcsv_tail},
-    [LINES_CSV_LONG] = {flowtext_head, long_row, NULL},
-    [LINES_JSON] = {NULL, json_row, NULL},
-};
-
 #define OPS(name)                                                                                  \
     {                                                                                              \
         .kind = name, .record = lines_record, .finish = lines_finish, .free = lines_free           \
     }
-static const struct exporter_ops ops[LINES_FORMS] = {
-    [LINES_CSV] = OPS("csv"),
-    [LINES_CSV_LONG] = OPS("csv-long"),
-    [LINES_JSON] = OPS("json"),
+static const struct form forms[LINES_FORMS] = {
+    [LINES_CSV] = {OPS("csv"), flowcsv_head, flowcsv_row, flowcsv_tail},
+    [LINES_CSV_LONG] = {OPS("csv-long"), flowtext_head, long_row, NULL},
+    [LINES_JSON] = {OPS("json"), NULL, json_row, NULL},
 };
 #undef OPS
 
@@ -97,8 +92,8 @@ int lines_exporter_new(enum lines_form form, int fd, const char *name, struct ex
     if (!x) {
         return -ENOMEM;
     }
-    x->exporter.ops = &ops[form];
     x->form = &forms[form];
+    x->exporter.ops = &x->form->ops;
     x->out.fd = fd;
     (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", name);
     if (x->form->head) {
