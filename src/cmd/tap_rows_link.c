@@ -3,6 +3,7 @@
  * The options of `farspan tap` about the link to its collector.
  */
 #include "cmd/tap_line.h"
+#include "data/link/send/backlog.h"
 #include "model/pmtu.h"
 
 static const struct conf_row tap_link_rows[] = {

@@ -8,7 +8,6 @@
 
 #include "base/queue.h"
 #include "base/time.h"
-#include "data/link/send/tx.h"
 #include "data/sources.h"
 #include "node/capture_impl.h"
 
@@ -17,20 +16,24 @@ enum {
     DRAIN_MS = 20,    /* poll while the source is emptied at the end */
     SOURCE_MS = 3000, /* for that */
     COMMANDS = 64,
-    EVENTS = 16,      /* that the control thread has not taken yet */
-    TEST_MS = 2,      /* poll in an experiment: within a bin of the model's */
-    TEST_BATCHES = 8, /* in one run then, so that a slot's end is not missed */
-    ENTRY_HEAD = 128, /* bytes that the kernel writes beside a frame, about */
+    EVENTS = 16, /* that the control thread has not taken yet */
+};
+
+/* A command takes what it knows of it. */
+struct command {
+    struct filter_prog prog;
+    struct ring *ring;
+    uint64_t known;
+    const struct stage_list *stages;
 };
 
 static void publish(struct capture *cap)
 {
     source_count(cap->pipeline.source);
     ledger_publish(&cap->ledger, &cap->counting, &cap->pipeline.way);
-    struct link_sender_progress p = link_tx_progress(cap->pipeline.sink);
-    atomic_store_explicit(&cap->frames, p.frames, memory_order_relaxed);
-    atomic_store_explicit(&cap->datagrams, p.datagrams, memory_order_relaxed);
-    atomic_store_explicit(&cap->published_serial, cap->serial, memory_order_release);
+    if (cap->ops->published) {
+        cap->ops->published(cap->part);
+    }
 }
 
 /* From now on the source takes nothing new. */
@@ -52,70 +55,6 @@ static void fail(struct capture *cap, int e)
     wake_signal(cap->control);
 }
 
-/* ---- commands, in the thread ---- */
-
-static void take_filter(void *owner, void *arg)
-{
-    struct capture *cap = owner;
-    struct capture_command *c = arg;
-    int r = source_filter(cap->pipeline.source, &c->prog);
-    if (r < 0) {
-        fail(cap, -r);
-    }
-    cap->tunnel.has_flow = c->has_flow;
-    cap->tunnel.flow = c->flow;
-    (void)pipeline_set(&cap->pipeline, STAGE_TUNNEL, &cap->tunnel);
-}
-
-static void take_ring(void *owner, void *arg)
-{
-    struct capture *cap = owner;
-    close_source(cap);
-    cap->next = TAKE_PTR(((struct capture_command *)arg)->ring);
-    cap->swapping = true;
-}
-
-static void take_renewal(void *owner, void *arg)
-{
-    struct capture *cap = owner;
-    struct capture_command *c = arg;
-    source_renew(cap->pipeline.source, TAKE_PTR(c->ring), c->known, mono_now());
-}
-
-/* A command that follows a ring's waits until that is in use. */
-static void carry_out_all(struct capture *cap)
-{
-    while (!cap->swapping && thread_next(cap->thread)) {
-    }
-    if (!cap->swapping && !cap->stopping && thread_stopping(cap->thread)) {
-        close_source(cap);
-        cap->stopping = true;
-        cap->backlog_end = mono_add_ms(mono_now(), LINK_SENDER_DRAIN_MS);
-    }
-}
-
-/* ---- runs ---- */
-
-/* Looks at the values that the control thread has published rather than commanded. */
-static void look(struct capture *cap)
-{
-    bool stood = atomic_load_explicit(&cap->stood, memory_order_relaxed) !=
-                 atomic_load_explicit(&cap->stood_known, memory_order_acquire);
-    bool held = stood || atomic_load_explicit(&cap->wants_hold, memory_order_relaxed);
-    uint32_t reports = atomic_load_explicit(&cap->reports, memory_order_acquire);
-    if (held != cap->held) {
-        link_tx_hold(cap->pipeline.sink, held);
-        cap->held = held;
-    }
-    if (reports != cap->reports_seen) {
-        link_tx_reported(cap->pipeline.sink,
-                         atomic_load_explicit(&cap->accounted, memory_order_relaxed),
-                         atomic_load_explicit(&cap->lost, memory_order_relaxed));
-        cap->reports_seen = reports;
-    }
-}
-
-/* An event for the history, from a stage or from the thread itself. */
 static void tell(void *user, enum history_kind kind, const char *words)
 {
     struct capture *cap = user;
@@ -131,94 +70,93 @@ static void tell(void *user, enum history_kind kind, const char *words)
     }
 }
 
-/* Half of the room for frames that wait is full, about. */
-static bool is_pressed(struct capture *cap, uint64_t waiting)
+void capture_tell(struct capture *cap, enum history_kind kind, const char *words)
 {
-    uint64_t room = source_room(cap->pipeline.source);
-    uint64_t frames = ledger_get(&cap->counting, LEDGER_RING_OUT);
-    uint64_t each = frames ? ledger_get(&cap->counting, LEDGER_RING_BYTES) / frames : 0;
-    return room > 0 && waiting * (each + ENTRY_HEAD) > room / 2;
+    tell(cap, kind, words);
 }
 
-/* Do frames come because frames were sent? True when nothing is to be read or sent, so that it can
- * be told. */
-static bool pauses(struct capture *cap)
+/* ---- commands, in the thread ---- */
+
+void capture_use_filter(struct capture *cap, const struct filter_prog *prog)
 {
-    struct amplify *a = &cap->amplify;
-    const struct ledger *l = &cap->counting;
-    if (amplify_testing(a)) { /* else as counted after the last run */
-        source_count(cap->pipeline.source);
+    int r = source_filter(cap->pipeline.source, prog);
+    if (r < 0) {
+        fail(cap, -r);
     }
-    struct amplify_seen seen = {
-        .frames = ledger_get(l, LEDGER_RING_IN),
-        .dropped = ledger_get(l, LEDGER_RING_FULL) + ledger_get(l, LEDGER_RING_OFFLOAD),
-        .read = ledger_get(l, LEDGER_RING_OUT) + ledger_get(l, LEDGER_RING_GONE),
-        .long_bytes = tunnel_stage_long(pipeline_stage(&cap->pipeline, STAGE_TUNNEL)),
-        .datagrams = ledger_get(l, LEDGER_TX_DATAGRAMS),
-        .sent_bytes = ledger_get(l, LEDGER_TX_WIRE_BYTES),
-    };
-    const struct limit_view *limit = link_tx_limit(cap->pipeline.sink);
-    seen.limited = limit && limit->waiting > 0;
-    seen.pressed = is_pressed(cap, seen.frames - seen.dropped - seen.read);
-    bool was = amplify_told(a);
-    cap->tunnel.long_from = amplify_long_from(a);
-    amplify_step(a, &seen, mono_now());
-    cap->tunnel.drop = amplify_drops(a);
-    (void)pipeline_set(&cap->pipeline, STAGE_TUNNEL, &cap->tunnel);
-    if (amplify_told(a) && !was) {
-        tell(cap, HISTORY_AMPLIFIED,
-             "frames come because frames are sent: what goes to the collector passes here again, "
-             "wrapped; its frames are dropped until that is over");
-    } else if (!amplify_told(a) && was) {
-        tell(cap, HISTORY_AMPLIFIED_OVER,
-             "frames do not come because of what is sent any more: they are carried again");
-    }
-    return amplify_pauses(a) && !cap->stopping && !cap->swapping;
 }
 
-/* When stopping: is the ring empty, and what waits gone or past hope? */
+static void take_filter(void *owner, void *arg)
+{
+    capture_use_filter(owner, &((const struct command *)arg)->prog);
+}
+
+static void take_ring(void *owner, void *arg)
+{
+    struct capture *cap = owner;
+    close_source(cap);
+    cap->next = TAKE_PTR(((struct command *)arg)->ring);
+    cap->swapping = true;
+}
+
+static void take_renewal(void *owner, void *arg)
+{
+    struct capture *cap = owner;
+    struct command *c = arg;
+    source_renew(cap->pipeline.source, TAKE_PTR(c->ring), c->known, mono_now());
+}
+
+static void take_stages(void *owner, void *arg)
+{
+    struct capture *cap = owner;
+    const struct command *c = arg;
+    if (pipeline_restage(&cap->pipeline, cap->end, c->stages) < 0) {
+        tell(cap, HISTORY_STAGE, "no memory for the stages that were read again");
+    }
+}
+
+/* A command that follows a ring's waits until that is in use. */
+static void carry_out_all(struct capture *cap)
+{
+    while (!cap->swapping && thread_next(cap->thread)) {
+    }
+    if (!cap->swapping && !cap->stopping && thread_stopping(cap->thread)) {
+        close_source(cap);
+        cap->stopping = true;
+        if (cap->ops->stops) {
+            cap->ops->stops(cap->part);
+        }
+    }
+}
+
+/* ---- runs ---- */
+
+/* When stopping: is the ring empty, and what the owner's part has gone or past hope? */
 static bool finished(struct capture *cap)
 {
-    return source_emptied(cap) &&
-           (!link_tx_may_send(cap->pipeline.sink) || mono_due(mono_now(), cap->backlog_end));
+    return source_emptied(cap) && (!cap->ops->finished || cap->ops->finished(cap->part));
 }
 
-static int timeout(const struct capture *cap, bool more, int drain)
+static int timeout(const struct capture *cap, bool more, int wanted)
 {
     int ms = more ? 0 : cap->stopping || cap->swapping ? DRAIN_MS : IDLE_MS;
     ms = pipeline_wait(&cap->pipeline, mono_now(), ms);
-    ms = amplify_testing(&cap->amplify) ? MIN(ms, TEST_MS) : ms;
-    return drain >= 0 ? MIN(ms, drain) : ms;
+    return wanted >= 0 ? MIN(ms, wanted) : ms;
 }
 
-/* One run of the pipeline, then what waits. Returns the milliseconds to the next look at that, -1:
- * none is needed; *ret_more: the source has more. */
+/* One run of the pipeline. Returns the milliseconds after which the next is wanted, -1: it does not
+ * matter; *ret_more: the source has more. */
 static int move(struct capture *cap, bool *ret_more)
 {
-    look(cap);
-    unsigned most = amplify_testing(&cap->amplify) ? TEST_BATCHES : PIPELINE_BATCHES;
+    const unsigned most = cap->ops->begins ? cap->ops->begins(cap->part) : PIPELINE_BATCHES;
     int r = pipeline_run(&cap->pipeline, most, mono_now());
     if (r < 0) {
         fail(cap, -r);
     }
     *ret_more = r == SOURCE_MORE;
     pipeline_flush(&cap->pipeline);
-    int drain = link_tx_waits(cap->pipeline.sink) ? link_tx_drain(cap->pipeline.sink) : -1;
+    int wanted = cap->ops->ran ? cap->ops->ran(cap->part, *ret_more) : -1;
     publish(cap);
-    if (link_tx_take_refused(cap->pipeline.sink)) {
-        atomic_store_explicit(&cap->refused, true, memory_order_relaxed);
-        wake_signal(cap->control);
-    }
-    return drain;
-}
-
-/* Nothing is sent under a session of before until the control thread has looked at it. */
-static void look_at_clock(struct capture *cap)
-{
-    if (awake_jumped(&cap->ran, LINK_SENDER_STOOD_MS)) {
-        atomic_fetch_add_explicit(&cap->stood, 1, memory_order_relaxed);
-        wake_signal(cap->control);
-    }
+    return wanted;
 }
 
 static int capture_fd(const void *owner)
@@ -238,15 +176,18 @@ static int capture_run(void *owner, short revents)
 {
     struct capture *cap = owner;
     bool more = false;
-    look_at_clock(cap);
+    if (cap->ops->woke) {
+        cap->ops->woke(cap->part);
+    }
     look_at_error(cap, revents);
     carry_out_all(cap);
-    cap->paused = pauses(cap);
+    const int pause = cap->ops->pauses ? cap->ops->pauses(cap->part) : -1;
+    cap->paused = pause >= 0 && !cap->stopping && !cap->swapping;
     if (cap->paused) {
         publish(cap);
-        return TEST_MS;
+        return pause;
     }
-    int drain = move(cap, &more);
+    int wanted = move(cap, &more);
     if (cap->swapping && !more && source_emptied(cap)) {
         source_swap(cap->pipeline.source, TAKE_PTR(cap->next));
         cap->swapping = false;
@@ -255,14 +196,16 @@ static int capture_run(void *owner, short revents)
     } else if (cap->stopping && !more && finished(cap)) {
         return THREAD_END;
     }
-    return timeout(cap, more, drain);
+    return timeout(cap, more, wanted);
 }
 
 static void capture_end(void *owner, int error)
 {
     struct capture *cap = owner;
     (void)error; /* what follows is the same */
-    link_tx_give_up(cap->pipeline.sink);
+    if (cap->ops->over) {
+        cap->ops->over(cap->part);
+    }
     publish(cap);
     if (source_drained(cap->pipeline.source)) { /* closing takes the kernel a while: here, many do
                                                  * it at once */
@@ -283,18 +226,11 @@ static const struct thread_ops thread_ops = {
 static int build(struct capture *cap, const struct capture_conf *conf)
 {
     const struct source_wishes interface = {.name = conf->name, .ledger = &cap->counting};
+    struct stage_conf wishes = conf->wishes;
     int r = source_make(&interface, &cap->pipeline.source);
+    r = r < 0 ? r : conf->ops->sink(cap->part, cap, &cap->pipeline.sink, &wishes);
     if (r == 0) {
-        r = link_tx_new(conf->stream, &cap->counting, conf->shared, &cap->pipeline.sink);
-    }
-    if (r == 0) {
-        const struct stage_conf wishes = {.take_links = conf->take_links,
-                                          .keep_super = conf->keep_super,
-                                          .snaplen = conf->snaplen,
-                                          .list = conf->stages,
-                                          .restage = conf->restage,
-                                          .limit = link_tx_limit(cap->pipeline.sink)};
-        r = pipeline_init(&cap->pipeline, STAGE_AT_TAP, &wishes,
+        r = pipeline_init(&cap->pipeline, conf->end, &wishes,
                           &(struct pass){.common = &cap->counting, .event = tell, .user = cap});
     }
     return r;
@@ -304,20 +240,19 @@ int capture_start(const struct capture_conf *conf, struct capture **ret, struct 
 {
     struct capture *cap = calloc(1, sizeof(*cap));
     if (!cap) {
+        conf->ops->free(conf->part);
         return error_sys(err, ENOMEM, "cannot watch %s", conf->name);
     }
-    cap->sender.ops = &capture_sender_ops;
+    cap->ops = conf->ops;
+    cap->part = conf->part;
+    cap->end = conf->end;
     cap->control = conf->control;
-    amplify_init(&cap->amplify, conf->seed, mono_now());
     cap->told = queue_new(EVENTS);
-    int r = build(cap, conf);
-    r = r == 0 && !cap->told ? -ENOMEM : r;
+    int r = cap->told ? build(cap, conf) : -ENOMEM;
     if (r == 0) {
-        char name[16];
-        snprintf(name, sizeof(name), "tap %.11s", conf->name);
         r = thread_start(
             &(struct thread_conf){
-                .name = name, .ops = &thread_ops, .owner = cap, .posts = COMMANDS},
+                .name = conf->thread, .ops = &thread_ops, .owner = cap, .posts = COMMANDS},
             &cap->thread);
     }
     if (r < 0) {
@@ -343,34 +278,59 @@ void capture_free(struct capture *cap)
     queue_free(cap->told);
     ring_free(cap->next);
     pipeline_done(&cap->pipeline);
+    cap->ops->free(cap->part);
     free(cap);
 }
 
-int capture_filter(struct capture *cap, struct filter_prog *prog, const struct ether_flow *flow)
+/* ---- commands, in the control thread ---- */
+
+static void command_free(void *arg)
 {
-    struct capture_command c = {.key.fd = -1, .prog = *prog, .has_flow = flow != NULL};
-    if (flow) {
-        c.flow = *flow;
+    struct command *c = arg;
+    filter_done(&c->prog);
+    ring_free(c->ring);
+    free(c);
+}
+
+/* Has the thread call `fn` with the capture and a copy of the command. */
+static int command(struct capture *cap, void (*fn)(void *owner, void *arg), struct command from)
+{
+    struct command *c = malloc(sizeof(*c));
+    if (!c) {
+        filter_done(&from.prog);
+        ring_free(from.ring);
+        return -ENOMEM;
     }
+    *c = from;
+    return thread_post(cap->thread, fn, c, command_free);
+}
+
+int capture_post(struct capture *cap, void (*fn)(void *owner, void *arg), void *arg,
+                 void (*drop)(void *arg))
+{
+    return thread_post(cap->thread, fn, arg, drop);
+}
+
+int capture_filter(struct capture *cap, struct filter_prog *prog)
+{
+    const struct command c = {.prog = *prog};
     *prog = (struct filter_prog){0};
-    return capture_command(cap, take_filter, c);
+    return command(cap, take_filter, c);
 }
 
 int capture_ring(struct capture *cap, struct ring *ring)
 {
-    return capture_command(cap, take_ring, (struct capture_command){.key.fd = -1, .ring = ring});
+    return command(cap, take_ring, (struct command){.ring = ring});
 }
 
 int capture_renew(struct capture *cap, struct ring *ring, uint64_t known)
 {
-    return capture_command(cap, take_renewal,
-                           (struct capture_command){.key.fd = -1, .ring = ring, .known = known});
+    return command(cap, take_renewal, (struct command){.ring = ring, .known = known});
 }
 
 int capture_stages(struct capture *cap, const struct stage_list *stages)
 {
-    return capture_command(cap, capture_take_stages,
-                           (struct capture_command){.key.fd = -1, .stages = stages});
+    return command(cap, take_stages, (struct command){.stages = stages});
 }
 
 void capture_stop(struct capture *cap)
@@ -383,6 +343,8 @@ void capture_look(struct capture *cap)
     thread_wake(cap->thread);
 }
 
+/* ---- what is published ---- */
+
 const struct ledger *capture_ledger(const struct capture *cap)
 {
     return &cap->ledger;
@@ -393,6 +355,11 @@ const struct ledger_way *capture_way(const struct capture *cap)
     return &cap->pipeline.way;
 }
 
+bool capture_done(const struct capture *cap)
+{
+    return atomic_load_explicit(&cap->done, memory_order_acquire);
+}
+
 struct history_event *capture_take_event(struct capture *cap)
 {
     return queue_pop(cap->told);
@@ -401,9 +368,4 @@ struct history_event *capture_take_event(struct capture *cap)
 int capture_take_error(struct capture *cap)
 {
     return atomic_exchange(&cap->error, 0);
-}
-
-struct link_sender *capture_sender(struct capture *cap)
-{
-    return &cap->sender;
 }

@@ -1,71 +1,72 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The structures that the two files of a capture share. capture.c has the thread and its life, and
- * calls capture_commands.c, which has the commands, and the end that the dialer gives them at.
+ * A capture for those who are in its thread: capture.c, and its owner's part, which is a table of
+ * functions.
  */
 #pragma once
 
-#include "base/ledger.h"
-#include "data/link/sender.h"
 #include "data/pipeline.h"
-#include "data/stage/tunnel.h"
 #include "data/thread.h"
-#include "model/amplify.h"
-#include "proto/ether.h"
-#include "sys/filter.h"
+#include "node/capture.h"
 #include "sys/loop.h"
-#include "sys/ring.h"
 
-/* A function of the thread takes what it knows of it. */
-struct capture_command {
-    struct link_sender_key key;
-    uint32_t serial, datagram;
-    uint64_t accounted;
-    struct filter_prog prog;
-    struct ring *ring;
-    uint64_t known;
-    const struct stage_list *stages;
-    bool has_flow;
-    struct ether_flow flow;
+/* All but `sink` and `free` may be NULL. They are called by the thread, but for these two, with the
+ * owner's part. */
+struct capture_ops {
+    /* Before the thread: it is the part of this capture, and makes the pipeline's sink, which may
+     * count in the capture's `counting`; it may add to the wishes for the stages. 0 or -errno. */
+    int (*sink)(void *part, struct capture *cap, struct sink **ret, struct stage_conf *wishes);
+    void (*woke)(void *part); /* after each sleep, before commands are carried out */
+    /* Nothing is to be read or passed on in this run. Returns the milliseconds to the next
+     * question, -1: go on. */
+    int (*pauses)(void *part);
+    /* How many batches are read in the run that begins. */
+    unsigned (*begins)(void *part);
+    /* The run is over, and `more` says whether the source has more. Returns the milliseconds after
+     * which the next is wanted at the latest, -1: it does not matter. */
+    int (*ran)(void *part, bool more);
+    void (*published)(void *part); /* the capture's counts were */
+    void (*stops)(void *part);     /* no more frames are taken from now on */
+    bool (*finished)(void *part);  /* stopping: it has nothing left to do */
+    void (*over)(void *part);      /* the last call in the thread */
+    void (*free)(void *part);      /* the thread has ended */
 };
 
 struct capture {
-    struct link_sender sender; /* first: the dialer has only that */
+    const struct capture_ops *ops;
+    void *part; /* the owner's, owned: freed by the table's last function */
+    enum stage_end end;
     struct thread *thread;
-    bool stopping; /* takes no more frames, and ends when it has sent what it has */
-    bool paused;   /* nothing is read or sent, so that it can be told whether frames fall away */
+    bool stopping; /* takes no more frames, and ends when all that it has is passed on */
+    bool paused;   /* nothing is read or passed on */
     bool swapping; /* the source is emptied, and the ring `next` comes after it */
     struct ring *next;
-    struct mono source_end, backlog_end; /* not waited for longer */
-    bool held;                           /* as the sink was told */
-    uint32_t reports_seen;
-    struct awake ran;    /* when the thread last woke */
-    uint32_t stood_told; /* the control thread's: how often, as it was told */
+    struct mono source_end; /* not waited for longer */
     const struct wake *control;
     struct pipeline pipeline;
-    struct tunnel_conf tunnel; /* as that stage is set */
-    struct ledger counting;    /* the thread's own; published after each run */
+    struct ledger counting; /* the thread's own; published after each run */
     struct ledger ledger;
-    uint32_t serial; /* of the thread's session */
-    _Atomic uint32_t published_serial;
-    _Atomic uint64_t frames, datagrams;
     _Atomic int error;
     _Atomic bool done;
-    _Atomic bool wants_hold, refused;
-    _Atomic uint32_t stood, stood_known; /* how often it stood still; how much of it is known */
-    struct amplify amplify;
     struct queue *told; /* events for the control thread */
-    _Atomic uint64_t accounted, lost;
-    _Atomic uint32_t reports;
 };
 
-/* Has the thread call `fn` with the capture and a copy of the command. What is in it belongs to the
- * thread, also on failure. -ENOMEM, -EAGAIN. */
-int capture_command(struct capture *cap, void (*fn)(void *owner, void *arg),
-                    struct capture_command from);
+struct capture_conf {
+    const char *name;           /* of the interface */
+    const char *thread;         /* the thread's, as the system shows it: 15 bytes at most */
+    const struct wake *control; /* signalled when something was published that cannot wait */
+    const struct capture_ops *ops;
+    void *part; /* taken over, also on failure */
+    enum stage_end end;
+    struct stage_conf wishes;
+};
 
-/* A command: its `stages` are the user's from now on. */
-void capture_take_stages(void *owner, void *arg);
+/* Starts the thread, without a ring. */
+int capture_start(const struct capture_conf *conf, struct capture **ret, struct error *err);
 
-/* The dialer's commands. */
-extern const struct link_sender_ops capture_sender_ops;
+/* ---- in the thread ---- */
+
+/* An event for the history. */
+void capture_tell(struct capture *cap, enum history_kind kind, const char *words);
+/* The program is this one from now on; a failure is told to the control thread. */
+void capture_use_filter(struct capture *cap, const struct filter_prog *prog);

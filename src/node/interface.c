@@ -173,9 +173,8 @@ static void came_back(struct interface_room *room, const struct interface *i,
 {
     const char *state = i->now.flags & IFF_UP ? "" : ", down";
     if (old->index == 0) {
-        interface_event(room, HISTORY_IF_APPEARED, i->name,
-                        "is there and tapped (index %u, MTU %u%s)", i->now.index, i->now.mtu,
-                        state);
+        interface_event(room, HISTORY_IF_APPEARED, i->name, "is there and %s (index %u, MTU %u%s)",
+                        room->verb, i->now.index, i->now.mtu, state);
         return;
     }
     interface_event(room, HISTORY_IF_APPEARED, i->name, "is back (index %u, MTU %u%s)",
@@ -212,7 +211,7 @@ void interface_take(struct interface_room *room, struct interface *i, struct mon
     if (r == -ENODEV || r == -ENOENT) { /* it has gone meanwhile: the kernel will say so */
         i->retry = (struct mono){0};
     } else {
-        interface_event(room, HISTORY_IF_REFUSED, i->name, "is not tapped: %s", err.text);
+        interface_event(room, HISTORY_IF_REFUSED, i->name, "is not %s: %s", room->verb, err.text);
     }
 }
 

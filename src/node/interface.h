@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One interface that is tapped: its capture and stream, which stay for as long as the tap remembers
- * it, and its ring, which is another one after each return. It is the same observation point then.
- * interfaces.c has all of a tap's and says when each is taken up and let go; what that needs of the
- * broker, of captures and of the dialer goes through a table, which node/tap.c fills and tests
- * fake.
+ * One interface that is tapped or metered: its capture and stream, which stay for as long as it is
+ * remembered, and its ring, which is another one after each return. It is the same observation
+ * point then. interfaces.c has all of them and says when each is taken up and let go; what that
+ * needs of the broker, of captures and of the link goes through a table, which
+ * node/tap_edges.c and node/meter_edges.c fill and tests fake.
  */
 #pragma once
 
 #include <net/if.h>
 
 #include "base/history.h"
-#include "data/link/dial/dialer.h"
 #include "model/idle.h"
 #include "node/capture.h"
 #include "node/selection.h"
+#include "proto/ether.h"
 
 struct interface {
     char name[IFNAMSIZ];
@@ -26,7 +26,7 @@ struct interface {
     struct mono gone;  /* since when it is not there */
     struct mono retry; /* it could not be opened: the next try */
     struct capture *capture;
-    uint16_t stream;
+    uint16_t stream;   /* of the link, or the observation point of a meter */
     struct idle idle;  /* the watchdog's; see node/watchdog.h for these three */
     uint64_t reopened; /* times that the ring was opened anew, as they were told */
     unsigned restart;  /* which of those in a row the last one was */
@@ -37,10 +37,12 @@ struct interface_kind {
     uint16_t linktype, arphrd;
 };
 
-/* The capture's counts, and what the collector has said of them. */
+/* The capture's counts, and what a collector has said of its frames; zeros where there is none. */
 struct interface_counts {
     struct ledger ledger;
-    struct dialer_stream_status said;
+    struct interface_said {
+        uint64_t confirmed, reported_lost, unconfirmed;
+    } said;
 };
 
 struct interface_ops {
@@ -66,7 +68,7 @@ struct interface_ops {
                   const struct ether_flow *flow);
     /* The stream is of this kind now. */
     void (*kind)(void *user, struct interface *i, const struct interface_kind *kind);
-    /* Capture and stream end: stream_ended of the dialer follows. */
+    /* Capture and stream end: interfaces_stream_ended follows. */
     void (*end)(void *user, struct interface *i);
     /* The next event that the capture tells, or NULL; freed by the caller. */
     struct history_event *(*told)(void *user, const struct interface *i);
@@ -75,8 +77,9 @@ struct interface_ops {
     void (*free)(void *user, struct interface *i);
 };
 
-/* All that the interfaces of a tap have in common. */
+/* All that the interfaces have in common. */
 struct interface_room {
+    const char *verb; /* for sentences: an interface is "tapped" or "metered" */
     const struct selection *select;
     const struct interface_ops *ops;
     void *user;

@@ -48,8 +48,8 @@ static int add(struct interfaces *all, const char *name, const struct selection_
 {
     if (all->n == INTERFACES_MAX) {
         all->crowded = true;
-        return error_set(err, ENOSPC, "%s is not tapped: no more than %d interfaces are", name,
-                         INTERFACES_MAX);
+        return error_set(err, ENOSPC, "%s is not %s: no more than %d interfaces are", name,
+                         all->room.verb, INTERFACES_MAX);
     }
     int r = interface_new(&all->room, name, word, kind, now, ret, err);
     if (r < 0) {
@@ -71,7 +71,8 @@ static void refuse(struct interfaces *all, const struct netif *link, const char 
         }
     }
     all->refused[all->n_refused++ % INTERFACES_REFUSED] = link->index;
-    interface_event(&all->room, HISTORY_IF_REFUSED, link->name, "is not tapped: %s", why);
+    interface_event(&all->room, HISTORY_IF_REFUSED, link->name, "is not %s: %s", all->room.verb,
+                    why);
 }
 
 static void appeared(struct interfaces *all, const struct netif *link, struct interface *i,
@@ -122,7 +123,7 @@ static bool is_own(struct interfaces *all, const struct netif *link)
     }
     if (own_tell(&all->own, link->index)) {
         interface_event(&all->room, HISTORY_OWN_DEVICE, link->name,
-                        "is the device of a collector on this host, and is not tapped");
+                        "is the device of a collector on this host, and is not %s", all->room.verb);
     }
     return true;
 }
@@ -249,11 +250,16 @@ static void netns_gone(struct interfaces *all, uint64_t id, struct mono now)
         }
     }
     all->own.n = 0;
+    if (id == 0 && strspn(what, "0123456789") != strlen(what)) {
+        interface_event(&all->room, HISTORY_NETNS_GONE, what,
+                        "the namespace is gone; one of this name will be %s when it comes",
+                        all->room.verb);
+        return;
+    }
     interface_event(&all->room, HISTORY_NETNS_GONE, what, "%s",
-                    id != 0 ? "the namespace of this name is another one now"
-                    : strspn(what, "0123456789") == strlen(what)
-                        ? "the process has ended; its namespace is let go and will not come back"
-                        : "the namespace is gone; one of this name will be tapped when it comes");
+                    id != 0
+                        ? "the namespace of this name is another one now"
+                        : "the process has ended; its namespace is let go and will not come back");
 }
 
 static void netns_back(struct interfaces *all, struct mono now)
@@ -347,7 +353,8 @@ void interfaces_stream_ended(struct interfaces *all, uint16_t stream)
 void interfaces_init(struct interfaces *all, const struct interfaces_conf *conf)
 {
     *all = (struct interfaces){
-        .room = {.select = conf->select, .ops = conf->each, .user = conf->user}, .ops = conf->ops};
+        .room = {.verb = conf->verb, .select = conf->select, .ops = conf->each, .user = conf->user},
+        .ops = conf->ops};
 }
 
 void interfaces_done(struct interfaces *all)
@@ -375,8 +382,10 @@ int interfaces_start(struct interfaces *all, const char *to, struct mono now, st
         }
         r = add(all, s->word[w].text, &s->word[w], &(struct tapped){0}, now, &i, err);
         r = r < 0 ? r : interface_bring_up(&all->room, i, now, err);
-        if (r == 0) {
+        if (r == 0 && to) {
             say(all, "listening on %s, sending to %s", s->word[w].text, to);
+        } else if (r == 0) {
+            say(all, "listening on %s", s->word[w].text);
         }
     }
     return r;
@@ -427,7 +436,7 @@ void interfaces_select(struct interfaces *all, const struct selection *select, s
             interface_set_filter(&all->room, i);
         } else if (!i->ending) {
             interface_event(&all->room, HISTORY_IF_REFUSED, i->name,
-                            "is not selected any more: it is not tapped");
+                            "is not selected any more: it is not %s", all->room.verb);
             interface_let_go(&all->room, i, now);
             interface_end(&all->room, i);
         }

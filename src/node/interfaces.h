@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The lives of what a tap watches: interfaces that go down, vanish, come back as others, those that
- * a pattern takes up, and the namespace that they are in. Each keeps its observation point, its
- * capture and its counts (interface.h); only the ring is another one after each return.
+ * The lives of what a tap or a meter watches: interfaces that go down, vanish, come back as others,
+ * those that a pattern takes up, and the namespace that they are in. Each keeps its observation
+ * point, its capture and its counts (interface.h); only the ring is another one after each return.
  *
  * It is told what the kernel tells (interfaces_hear) and the time, and asks for more through its
- * table, which node/tap.c fills and tests fake. A lost message has all interfaces asked for again,
- * and what the whole answer does not mention is gone.
+ * table, which node/tap_edges.c and node/meter_edges.c fill and tests fake. A lost message has all
+ * interfaces asked for again, and what the whole answer does not mention is gone.
  */
 #pragma once
 
@@ -57,6 +57,7 @@ struct interfaces {
 };
 
 struct interfaces_conf {
+    const char *verb;               /* for sentences: "tapped" */
     const struct selection *select; /* borrowed */
     const struct interface_ops *each;
     const struct interfaces_ops *ops;
@@ -68,7 +69,7 @@ void interfaces_init(struct interfaces *all, const struct interfaces_conf *conf)
 void interfaces_done(struct interfaces *all);
 
 /* Opens what has a name, and watches from then on, which tells of what patterns match. `to`: the
- * collector, for sentences. */
+ * collector, for sentences; NULL: there is none. */
 int interfaces_start(struct interfaces *all, const char *to, struct mono now, struct error *err);
 /* The first answer is complete: all that there was is taken up. */
 bool interfaces_settled(const struct interfaces *all);

@@ -119,7 +119,7 @@ static void the_oldest_is_forgotten(void **state)
     fake_pass(f, 60000);
     assert_false(v3->ended); /* v5 is one less */
     v5->frames = 1234;
-    v5->said = (struct dialer_stream_status){3, 4, 5};
+    v5->said = (struct interface_said){3, 4, 5};
     interfaces_stream_ended(&f->all, fake_interface(f, "v5")->stream);
     assert_int_equal(f->all.gone.n, 1);
     assert_int_equal(ledger_get(&f->all.gone.counts.ledger, LEDGER_RING_IN), 1234);

@@ -15,9 +15,9 @@
 #include "data/link/dial/impl.h"
 #include "data/link/listen/impl.h"
 #include "data/sink/fake.h"
-#include "node/capture_impl.h"
 #include "node/report.h"
 #include "node/report_tap_view.h"
+#include "node/tap_capture_impl.h"
 
 /* Counts of which each is another, so that one in a wrong place is seen. */
 static void fill(struct ledger *l)
@@ -156,6 +156,7 @@ static void a_tap(void **state)
     (void)state;
     static const struct idle idle = {.ns = 1234 * NSEC_PER_MSEC, .restarts = 2};
     static struct dialer c;
+    static struct tap_capture part;
     static struct capture cap;
     static struct report_gone gone = {.n = 3, .said = {17, 18, 19}};
     static struct limiter limiter = {.conf.mode = LIMITER_LADDER};
@@ -186,8 +187,9 @@ static void a_tap(void **state)
                                       .clock_offset_ns = -12000};
     c.n_streams = 1;
     c.stream[0] = (struct stream){.id = 5, .past_accounted = 30, .accounted = 20, .lost = 4};
-    c.stream[0].conf.sender = &cap.sender;
-    cap.sender.ops = &capture_sender_ops;
+    c.stream[0].conf.sender = &part.sender;
+    part.sender.ops = &tap_sender_ops;
+    part.capture = &cap;
     cap.pipeline.way = (struct ledger_way){1, {LEDGER_LINK_TX}};
     ledger_set(&gone.ledger, LEDGER_RING_IN, 21);
     json_t *doc = report_tap(&parts);

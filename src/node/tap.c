@@ -427,7 +427,9 @@ json_t *tap_document(void *tap)
 {
     const struct tap *t = tap;
     const struct interfaces_gone *g = &t->edges.interfaces.gone;
-    const struct report_gone gone = {g->n, g->counts.ledger, g->counts.said};
+    const struct interface_said *s = &g->counts.said;
+    const struct report_gone gone = {
+        g->n, g->counts.ledger, {s->confirmed, s->reported_lost, s->unconfirmed}};
     struct report_tap_interface list[INTERFACES_MAX];
     for (unsigned k = 0; k < t->edges.interfaces.n; k++) {
         const struct interface *i = t->edges.interfaces.at[k];

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "base/text.h"
+#include "node/tap_capture.h"
 #include "node/tap_requests.h"
 
 void tap_edges_event(const struct tap_edges *e, enum history_kind kind, const char *subject,
@@ -40,26 +41,26 @@ static int start(void *user, struct interface *i, const struct interface_kind *k
                                .snaplen = s->snaplen,
                                .linktype = kind->linktype,
                                .arphrd = kind->arphrd};
-    const struct capture_conf cc = {.stream = dialer_next_stream(e->dialer),
-                                    .take_links = s->take_links,
-                                    .keep_super = s->keep_super,
-                                    .snaplen = s->snaplen,
-                                    .stages = &s->stages,
-                                    .restage = s->restage,
-                                    .seed = e->seed,
-                                    .name = i->name,
-                                    .control = e->wake,
-                                    .shared = &e->shared};
+    const struct tap_capture_conf cc = {.stream = dialer_next_stream(e->dialer),
+                                        .take_links = s->take_links,
+                                        .keep_super = s->keep_super,
+                                        .snaplen = s->snaplen,
+                                        .stages = &s->stages,
+                                        .restage = s->restage,
+                                        .seed = e->seed,
+                                        .name = i->name,
+                                        .control = e->wake,
+                                        .shared = &e->shared};
     if (cc.stream == 0) {
         return error_set(err, ENOSPC,
                          "%s is not tapped: too many interfaces came and went in a few minutes",
                          i->name);
     }
-    int r = capture_start(&cc, &i->capture, err);
+    int r = tap_capture_start(&cc, &i->capture, err);
     if (r < 0) {
         return r;
     }
-    ds.sender = capture_sender(i->capture);
+    ds.sender = tap_capture_sender(i->capture);
     r = dialer_add_stream(e->dialer, &ds, &i->stream);
     if (r < 0) {
         capture_free(TAKE_PTR(i->capture));
@@ -119,7 +120,7 @@ static int give_filter(void *user, struct interface *i, struct filter_prog *prog
                        const struct ether_flow *flow)
 {
     (void)user;
-    return capture_filter(i->capture, program, flow);
+    return tap_capture_filter(i->capture, program, flow);
 }
 
 static void is_of_kind(void *user, struct interface *i, const struct interface_kind *kind)
@@ -144,7 +145,9 @@ static struct history_event *told(void *user, const struct interface *i)
 static void counts_of(void *user, const struct interface *i, struct interface_counts *ret)
 {
     const struct tap_edges *e = user;
-    dialer_stream_status(e->dialer, i->stream, &ret->said);
+    struct dialer_stream_status st;
+    dialer_stream_status(e->dialer, i->stream, &st);
+    ret->said = (struct interface_said){st.confirmed, st.reported_lost, st.unconfirmed};
     ret->ledger = *capture_ledger(i->capture);
 }
 
@@ -253,7 +256,7 @@ static const struct interfaces_ops interfaces_ops = {
 
 void tap_edges_init(struct tap_edges *e, const struct selection *select)
 {
-    const struct interfaces_conf c = {select, &interface_ops, &interfaces_ops, e};
+    const struct interfaces_conf c = {"tapped", select, &interface_ops, &interfaces_ops, e};
     *e = (struct tap_edges){.select = select, .watch = -1};
     interfaces_init(&e->interfaces, &c);
 }

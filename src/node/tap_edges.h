@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "data/link/dial/dialer.h"
+#include "data/link/send/tx.h"
 #include "node/interfaces.h"
 #include "node/teller.h"
 #include "sys/broker.h"

@@ -307,7 +307,8 @@ void fake_told(struct fake *f, const char *text)
 
 int fake_begin(struct fake *f, struct error *err)
 {
-    const struct interfaces_conf c = {&f->select, &fake_interface_ops, &fake_interfaces_ops, f};
+    const struct interfaces_conf c = {"tapped", &f->select, &fake_interface_ops,
+                                      &fake_interfaces_ops, f};
     interfaces_init(&f->all, &c);
     return interfaces_start(&f->all, "home:4789", f->now, err);
 }

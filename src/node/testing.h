@@ -33,7 +33,7 @@ struct fake_stream {
     uint64_t frames, reopened; /* to be counted */
     unsigned renewals;         /* second rings given */
     uint64_t known;            /* with the last of them */
-    struct dialer_stream_status said;
+    struct interface_said said;
 };
 
 struct fake {
