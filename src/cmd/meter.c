@@ -77,9 +77,9 @@ static int run(struct command *c, struct error *err)
 static int check_outputs(const struct meter_line *l)
 {
     unsigned files = 0, outs = l->ledger;
-    for (size_t i = 0; i < METER_OUTS; i++) {
-        files += l->conf.out[i] != NULL;
-        outs += l->conf.out[i] && strcmp(l->conf.out[i], "-") == 0;
+    for (size_t i = 0; i < EXPORT_FORMS; i++) {
+        files += l->conf.exports.file[i] != NULL;
+        outs += l->conf.exports.file[i] && strcmp(l->conf.exports.file[i], "-") == 0;
     }
     if (files == 0) {
         return usage_error("meter",
@@ -107,7 +107,7 @@ static int check_line(struct meter_line *l, int n, char *const *words)
 
 int cmd_meter(int argc, char **argv)
 {
-    static struct command c = {.opened = {-1, {-1, -1, -1, -1}, {{0}}, 0},
+    static struct command c = {.opened = {-1, {{-1, -1, -1, -1}}, {{0}}, 0},
                                .program.control.fd = -1};
     struct error err = {""};
     int r = options_parse(&meter_options, &c.line, argc, argv, NULL);

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "data/meter/ipfix_file.h"
 #include "data/meter/meter.h"
 #include "data/pipeline.h"
 #include "data/source/file.h"
@@ -22,7 +21,6 @@
 enum {
     BATCHES = 16, /* between two looks at what else there is to do */
     SLEEP_MS = 1000,
-    NEW_FILE = 0666,
 };
 
 struct meter {
@@ -46,43 +44,10 @@ static int open_file(const char *path, struct error *err)
     return fd < 0 ? error_sys(err, errno, "cannot open %s", path) : fd;
 }
 
-static int create_file(const char *path, struct error *err)
-{
-    if (strcmp(path, "-") == 0) {
-        int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-        return fd < 0 ? error_sys(err, errno, "cannot write to standard output") : fd;
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, NEW_FILE);
-    if (fd < 0 && errno == EEXIST) {
-        return error_set(err, EEXIST, "%s is there already, and no file is overwritten", path);
-    }
-    return fd < 0 ? error_sys(err, errno, "cannot create %s", path) : fd;
-}
-
-/* Files that were made and will not be written. */
-static void remove_files(const struct meter_conf *conf, const struct meter_opened *o)
-{
-    for (size_t i = 0; i < METER_OUTS; i++) {
-        if (o->out[i] >= 0 && conf->out[i] && strcmp(conf->out[i], "-") != 0) {
-            (void)unlink(conf->out[i]);
-        }
-    }
-}
-
 static int open_files(const struct meter_conf *conf, struct meter_opened *ret, struct error *err)
 {
     ret->file = open_file(conf->file, err);
-    int r = ret->file < 0 ? ret->file : 0;
-    for (size_t i = 0; i < METER_OUTS && r == 0; i++) {
-        if (conf->out[i]) {
-            ret->out[i] = create_file(conf->out[i], err);
-            r = ret->out[i] < 0 ? ret->out[i] : 0;
-        }
-    }
-    if (r < 0) {
-        remove_files(conf, ret);
-    }
-    return r;
+    return ret->file < 0 ? ret->file : exports_open(&conf->exports, &ret->exports, err);
 }
 
 /* For every link type, as the file's is not known yet. An expression that Ethernet does not take is
@@ -112,9 +77,7 @@ int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct e
 void meter_opened_done(struct meter_opened *o)
 {
     closep(&o->file);
-    for (size_t i = 0; i < METER_OUTS; i++) {
-        closep(&o->out[i]);
-    }
+    exports_opened_done(&o->exports);
     for (; o->n_filters > 0; o->n_filters--) {
         filter_done(&o->filter[o->n_filters - 1].prog);
     }
@@ -193,26 +156,10 @@ static int take_filter(void *user, uint16_t linktype, struct filter_prog *ret)
     return o->n_filters > 0 ? -ENOTSUP : 0; /* nobody can read that one */
 }
 
-static int make_exporter(enum meter_out form, int fd, const char *name, struct exporter **ret)
-{
-    return form == METER_IPFIX ? ipfix_file_exporter_new(fd, name, ret)
-                               : lines_exporter_new((enum lines_form)form, fd, name, ret);
-}
-
 static int make_exporters(struct meter *m, struct meter_sink_conf *conf)
 {
-    struct meter_opened *o = m->around.opened;
-    int r = 0;
-    for (size_t i = 0; i < METER_OUTS && r == 0; i++) {
-        if (o->out[i] >= 0) {
-            const char *path = m->around.conf->out[i];
-            const char *name = strcmp(path, "-") == 0 ? "standard output" : path;
-            r = make_exporter((enum meter_out)i, o->out[i], name,
-                              &conf->exporter[conf->n_exporters]);
-            o->out[i] = r == 0 ? -1 : o->out[i];
-            conf->n_exporters += r == 0;
-        }
-    }
+    const int r = exports_make(&m->around.conf->exports, &m->around.opened->exports, conf->exporter,
+                               &conf->n_exporters);
     memcpy(m->exporter, conf->exporter, sizeof(m->exporter));
     m->n_exporters = conf->n_exporters;
     return r;
@@ -234,9 +181,6 @@ static int make_pipeline(struct meter *m, struct error *err)
     const struct pass pass = {.common = &m->ledger};
     int r = make_exporters(m, &sc);
     if (r < 0) {
-        for (unsigned i = 0; i < sc.n_exporters; i++) {
-            exporter_free(sc.exporter[i]);
-        }
         return error_sys(err, -r, "cannot start");
     }
     r = meter_sink_new(&sc, &m->pipeline.sink);
@@ -312,7 +256,7 @@ void meter_free(struct meter *m)
 
 json_t *meter_document(const struct meter *m)
 {
-    json_t *o = report_head("meter", m->around.conf->file), *list = json_array();
+    json_t *o = report_head("meter", m->around.conf->file);
     const struct ledger_way way = {2, {LEDGER_FILE, LEDGER_METER}};
     struct ledger all = {0};
     struct meter_sink_figures f;
@@ -323,13 +267,6 @@ json_t *meter_document(const struct meter *m)
     meter_sink_figures(m->pipeline.sink, &f);
     (void)json_object_set_new(o, "stages", report_stages(&all, &way));
     document_set(o, "evicted", f.evicted);
-    for (unsigned k = 0; k < m->n_exporters; k++) {
-        const struct exporter *x = m->exporter[k];
-        json_t *v = report_stage(&x->ledger, NULL, LEDGER_EXPORT);
-        report_set_str(v, "name", x->name);
-        report_set_str(v, "kind", x->ops->kind);
-        (void)json_array_append_new(list, v);
-    }
-    (void)json_object_set_new(o, "exports", list);
+    (void)json_object_set_new(o, "exports", exports_document(m->exporter, m->n_exporters));
     return o;
 }

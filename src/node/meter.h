@@ -9,23 +9,13 @@
 #include <jansson.h>
 
 #include "base/error.h"
-#include "data/meter/lines.h"
+#include "node/exports.h"
 #include "sys/filter.h"
 #include "sys/loop.h"
 
-/* The forms of records. */
-enum meter_out {
-    METER_CSV = LINES_CSV,
-    METER_CSV_LONG = LINES_CSV_LONG,
-    METER_JSON = LINES_JSON,
-    METER_IPFIX = LINES_FORMS,
-    METER_OUTS
-};
-
 struct meter_conf {
     const char *file; /* that is read; "-": standard input */
-    /* Where records are written to in each form; "-": standard output; NULL: nowhere. */
-    const char *out[METER_OUTS];
+    struct exports_conf exports;
     uint32_t idle_ms, active_ms; /* 0: never */
     uint32_t flows;
     const char *filter; /* pcap-filter(7) expression of the frames that count; NULL: all do */
@@ -44,7 +34,8 @@ struct meter_filter {
 
 /* Descriptors, -1: none; filters. */
 struct meter_opened {
-    int file, out[METER_OUTS];
+    int file;
+    struct exports_opened exports;
     struct meter_filter filter[METER_LINKS];
     unsigned n_filters;
 };

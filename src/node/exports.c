@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/exports.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "data/meter/ipfix_file.h"
+#include "node/report.h"
+#include "node/report_parts.h"
+
+enum {
+    NEW_FILE = 0666,
+};
+
+static int create_file(const char *path, struct error *err)
+{
+    if (strcmp(path, "-") == 0) {
+        int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        return fd < 0 ? error_sys(err, errno, "cannot write to standard output") : fd;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, NEW_FILE);
+    if (fd < 0 && errno == EEXIST) {
+        return error_set(err, EEXIST, "%s is there already, and no file is overwritten", path);
+    }
+    return fd < 0 ? error_sys(err, errno, "cannot create %s", path) : fd;
+}
+
+void exports_remove(const struct exports_conf *conf, const struct exports_opened *o)
+{
+    for (size_t i = 0; i < EXPORT_FORMS; i++) {
+        if (o->file[i] >= 0 && conf->file[i] && strcmp(conf->file[i], "-") != 0) {
+            (void)unlink(conf->file[i]);
+        }
+    }
+}
+
+int exports_open(const struct exports_conf *conf, struct exports_opened *ret, struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < EXPORT_FORMS && r == 0; i++) {
+        if (conf->file[i]) {
+            ret->file[i] = create_file(conf->file[i], err);
+            r = ret->file[i] < 0 ? ret->file[i] : 0;
+        }
+    }
+    if (r < 0) {
+        exports_remove(conf, ret);
+    }
+    return r;
+}
+
+void exports_opened_done(struct exports_opened *o)
+{
+    for (size_t i = 0; i < EXPORT_FORMS; i++) {
+        closep(&o->file[i]);
+    }
+}
+
+static int make_one(enum export_form form, int fd, const char *path, struct exporter **ret)
+{
+    const char *name = strcmp(path, "-") == 0 ? "standard output" : path;
+    return form == EXPORT_IPFIX ? ipfix_file_exporter_new(fd, name, ret)
+                                : lines_exporter_new((enum lines_form)form, fd, name, ret);
+}
+
+int exports_make(const struct exports_conf *conf, struct exports_opened *o,
+                 struct exporter *ret[EXPORTERS_MAX], unsigned *ret_n)
+{
+    unsigned n = 0;
+    int r = 0;
+    for (size_t i = 0; i < EXPORT_FORMS && r == 0; i++) {
+        if (o->file[i] >= 0) {
+            r = make_one((enum export_form)i, o->file[i], conf->file[i], &ret[n]);
+            o->file[i] = r == 0 ? -1 : o->file[i];
+            n += r == 0;
+        }
+    }
+    if (r < 0) {
+        while (n > 0) {
+            exporter_free(ret[--n]);
+        }
+        return r;
+    }
+    *ret_n = n;
+    return 0;
+}
+
+json_t *exports_document(struct exporter *const x[], unsigned n)
+{
+    json_t *list = json_array();
+    for (unsigned k = 0; k < n; k++) {
+        json_t *v = report_stage(&x[k]->ledger, NULL, LEDGER_EXPORT);
+        report_set_str(v, "name", x[k]->name);
+        report_set_str(v, "kind", x[k]->ops->kind);
+        (void)json_array_append_new(list, v);
+    }
+    return list;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a meter's records go (data/meter/exporter.h), as the command line has it: what is written
+ * is opened as long as privileges are there, the exporters are made in the engine.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "data/meter/lines.h"
+
+/* The forms of records in files. */
+enum export_form {
+    EXPORT_CSV = LINES_CSV,
+    EXPORT_CSV_LONG = LINES_CSV_LONG,
+    EXPORT_JSON = LINES_JSON,
+    EXPORT_IPFIX = LINES_FORMS,
+    EXPORT_FORMS
+};
+
+struct exports_conf {
+    /* Where records are written to in each form; "-": standard output; NULL: nowhere. */
+    const char *file[EXPORT_FORMS];
+};
+
+/* Descriptors; -1: none. */
+struct exports_opened {
+    int file[EXPORT_FORMS];
+};
+
+/* With the caller's privileges. No file is overwritten. -errno with a sentence: what was made is
+ * removed again. */
+int exports_open(const struct exports_conf *conf, struct exports_opened *ret, struct error *err);
+/* Removes the files that were made and will not be written. */
+void exports_remove(const struct exports_conf *conf, const struct exports_opened *o);
+/* Closes what exports_make has not taken. */
+void exports_opened_done(struct exports_opened *o);
+
+/* The exporters, of EXPORTERS_MAX at most, which take the descriptors over. -errno: there are
+ * none. */
+int exports_make(const struct exports_conf *conf, struct exports_opened *o,
+                 struct exporter *ret[EXPORTERS_MAX], unsigned *ret_n);
+
+/* Each exporter's records, for a document (node/report.h). */
+json_t *exports_document(struct exporter *const x[], unsigned n);
