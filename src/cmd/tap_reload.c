@@ -28,7 +28,7 @@ static int may(const void *from, const void *to, struct error *err)
 static void holds(void *grants, const void *line)
 {
     const struct tap_line *l = line;
-    ((struct tap_grants *)grants)->select = &l->conf.select;
+    ((struct tap_grants *)grants)->interfaces.select = &l->conf.select;
 }
 
 static void become(void *node, const void *line)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,8 +15,7 @@
 
 enum {
     TICK_MS = 500,
-    SETTLE_MS = 3000, /* for the first answer, before the link is begun */
-    QUEUES = 4,       /* the memory of what waits for a rate, as so many of its queues, … */
+    QUEUES = 4, /* the memory of what waits for a rate, as so many of its queues, … */
 };
 
 #define QUEUE_MOST (UINT64_C(64) << 20) /* … and at most that */
@@ -43,21 +41,9 @@ struct tap {
 
 int tap_prepare(struct tap_conf *c, struct tap_grants *ret, struct error *err)
 {
-    *ret = (struct tap_grants){.select = &c->select, .collector = &c->collector, .user = c->user};
-    int r = ring_may_capture(err);
-    r = r < 0 ? r : selection_compile(&c->select, err);
-    r = r < 0 ? r : zone_load(c->zone, err);
-    if (r == 0 && c->select.netns) {
-        r = netns_open(c->select.netns, &ret->netns, err);
-        r = r < 0 ? r : netns_enter(ret->netns, err);
-    }
-    if (r == 0) {
-        r = selection_check(&c->select, err);
-        if (ret->netns) {
-            netns_leave(ret->netns);
-        }
-    }
-    return r;
+    *ret = (struct tap_grants){.collector = &c->collector, .user = c->user};
+    const int r = interface_grants_prepare(&c->select, &ret->interfaces, err);
+    return r < 0 ? r : zone_load(c->zone, err);
 }
 
 void tap_conf_done(struct tap_conf *c)
@@ -90,13 +76,13 @@ static void on_stopped(void *user)
 static void on_flow(void *user, const struct ether_flow *flow)
 {
     struct tap *t = user;
-    interfaces_flow(&t->edges.interfaces, flow);
+    interfaces_flow(&t->edges.common.interfaces, flow);
 }
 
 static void on_stream_ended(void *user, uint16_t id)
 {
     struct tap *t = user;
-    interfaces_stream_ended(&t->edges.interfaces, id);
+    interfaces_stream_ended(&t->edges.common.interfaces, id);
 }
 
 static const struct dialer_ops dialer_ops = {on_connect, on_flow, on_say, on_stream_ended,
@@ -111,14 +97,7 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
     (void)events;
     struct tap *t = user;
     wake_clear(&t->wake);
-    for (unsigned k = 0; k < t->edges.interfaces.n; k++) {
-        const struct interface *i = t->edges.interfaces.at[k];
-        int e = capture_take_error(i->capture);
-        if (e != 0 && e != ENETDOWN) { /* of that one the kernel tells more */
-            teller_tell(t->around.teller, "%s: %s", i->name, strerror(e));
-        }
-    }
-    interfaces_tell(&t->edges.interfaces);
+    interface_edges_woke(&t->edges.common);
     dialer_senders_changed(t->dialer);
 }
 
@@ -126,15 +105,15 @@ static void look_at_memory(struct tap *t, struct mono now)
 {
     char words[HISTORY_WORDS + 1];
     const struct memory_look m = memory_look(&t->memory, t->shared.backlog, now);
-    for (unsigned k = 0; m.shrunk && k < t->edges.interfaces.n; k++) {
-        capture_look(t->edges.interfaces.at[k]->capture);
+    for (unsigned k = 0; m.shrunk && k < t->edges.common.interfaces.n; k++) {
+        capture_look(t->edges.common.interfaces.at[k]->capture);
     }
     if (m.tell) {
         snprintf(words, sizeof(words),
                  "memory is short: the oldest frames that wait are dropped, %" PRIu64
                  " KiB may wait for now; a smaller --backlog, or more memory, avoids that",
                  m.may_wait >> 10);
-        tap_edges_event(&t->edges, HISTORY_MEMORY_SHORT, "backlog", words);
+        interface_edges_tell(&t->edges.common, HISTORY_MEMORY_SHORT, "backlog", words);
     }
 }
 
@@ -144,7 +123,7 @@ static void look_at_idle(struct tap *t)
     const struct zone_time z = zone_local(wall_now());
     bool expected = calendar_is_open(&t->watch.hours, z.weekday, z.second);
     if (t->watch.idle.max_ms > 0 && !t->ending &&
-        watchdog_look(&t->edges.interfaces, &t->watch, expected, mono_now())) {
+        watchdog_look(&t->edges.common.interfaces, &t->watch, expected, mono_now())) {
         tap_end(t, LINK_CLOSE_IDLE,
                 "no frame comes to any interface any more (--max-idle): the tap ends");
     }
@@ -172,14 +151,14 @@ static void on_limit(struct loop *l, struct mono now, void *user)
 static void on_limit_event(void *user, enum history_kind kind, const char *words)
 {
     const struct tap *t = user;
-    tap_edges_event(&t->edges, kind, "limit", words);
+    interface_edges_tell(&t->edges.common, kind, "limit", words);
 }
 
 static void on_timer(struct loop *l, struct mono now, void *user)
 {
     (void)l;
     struct tap *t = user;
-    interfaces_tick(&t->edges.interfaces, mono_now());
+    interfaces_tick(&t->edges.common.interfaces, mono_now());
     look_at_memory(t, now);
     look_at_idle(t);
     if (t->shared.budget) {
@@ -243,29 +222,16 @@ static int make_shared(struct tap *t, struct error *err)
                : 0;
 }
 
-/* Until it is known which interfaces there are. */
-static void settle(struct tap *t)
-{
-    struct mono end = mono_add_ms(mono_now(), SETTLE_MS);
-    while (!interfaces_settled(&t->edges.interfaces) && !mono_due(mono_now(), end)) {
-        struct pollfd p = {t->edges.watch, POLLIN, 0};
-        if (poll(&p, 1, 100) > 0) {
-            tap_edges_read(&t->edges);
-        }
-    }
-    interfaces_say_waiting(&t->edges.interfaces);
-}
-
 static int take_interfaces(struct tap *t, struct error *err)
 {
     const struct tap_conf *c = t->around.conf;
-    int r = interfaces_start(&t->edges.interfaces, c->collector_text, mono_now(), err);
+    int r = interfaces_start(&t->edges.common.interfaces, c->collector_text, mono_now(), err);
     if (r == 0) {
         teller_tell(t->around.teller, "%s",
                     c->select.take_links
                         ? "datagrams of farspan links are taken, but for this tap's own"
                         : "datagrams of farspan links are left out (--take-links)");
-        settle(t);
+        interface_edges_settle(&t->edges.common);
     }
     return r;
 }
@@ -302,11 +268,11 @@ int tap_new(const struct tap_around *around, struct tap **ret, struct error *err
     t->watch = around->conf->watch;
     history_init(&t->history, HISTORY_MAX);
     tap_edges_init(&t->edges, &around->conf->select);
-    t->edges.loop = around->loop;
-    t->edges.broker = around->broker;
-    t->edges.teller = around->teller;
-    t->edges.wake = &t->wake;
-    t->edges.history = &t->history;
+    t->edges.common.loop = around->loop;
+    t->edges.common.broker = around->broker;
+    t->edges.common.teller = around->teller;
+    t->edges.common.wake = &t->wake;
+    t->edges.common.history = &t->history;
     int r = begin(t, err);
     t->around.handshake = NULL;
     if (r < 0) {
@@ -323,7 +289,7 @@ void tap_free(struct tap *t)
         return;
     }
     dialer_free(t->dialer);
-    tap_edges_done(&t->edges);
+    interface_edges_done(&t->edges.common);
     budget_free(t->shared.budget);
     free(t->limiter);
     backlog_pool_free(t->shared.backlog);
@@ -353,7 +319,8 @@ void tap_end(struct tap *t, enum link_close why, const char *words)
         t->ending = true;
         t->ended = why;
         if (words) {
-            tap_edges_event(&t->edges, HISTORY_TAP_STOPPED, t->around.conf->name, words);
+            interface_edges_tell(&t->edges.common, HISTORY_TAP_STOPPED, t->around.conf->name,
+                                 words);
         }
         dialer_end(t->dialer, why);
     }
@@ -363,7 +330,7 @@ static void set_watch(struct tap *t, const struct watchdog_conf *conf)
 {
     t->watch = *conf;
     if (conf->idle.max_ms == 0) { /* nothing is idle or dead then */
-        (void)watchdog_look(&t->edges.interfaces, conf, false, mono_now());
+        (void)watchdog_look(&t->edges.common.interfaces, conf, false, mono_now());
     }
 }
 
@@ -383,9 +350,9 @@ int tap_may_become(const struct tap_conf *from, const struct tap_conf *to, struc
 void tap_become(struct tap *t, const struct tap_conf *conf)
 {
     t->around.conf = conf;
-    t->edges.select = &conf->select;
-    for (unsigned k = 0; k < t->edges.interfaces.n; k++) {
-        struct interface *i = t->edges.interfaces.at[k];
+    t->edges.common.select = &conf->select;
+    for (unsigned k = 0; k < t->edges.common.interfaces.n; k++) {
+        struct interface *i = t->edges.common.interfaces.at[k];
         if (capture_stages(i->capture, &conf->select.stages) < 0) {
             teller_tell(t->around.teller, "%s: its stages stay, as its thread is stuck", i->name);
         }
@@ -397,7 +364,7 @@ void tap_become(struct tap *t, const struct tap_conf *conf)
         limiter_set(t->limiter, &conf->limiter, &conf->limit);
     }
     set_watch(t, &conf->watch);
-    interfaces_select(&t->edges.interfaces, &conf->select, mono_now());
+    interfaces_select(&t->edges.common.interfaces, &conf->select, mono_now());
 }
 
 enum link_close tap_ended(const struct tap *t)
@@ -409,7 +376,7 @@ enum link_close tap_ended(const struct tap *t)
 
 const struct interfaces *tap_interfaces(const struct tap *t)
 {
-    return &t->edges.interfaces;
+    return &t->edges.common.interfaces;
 }
 
 const struct dialer *tap_dialer(const struct tap *t)
@@ -417,25 +384,19 @@ const struct dialer *tap_dialer(const struct tap *t)
     return t->dialer;
 }
 
-static const char *state_of(const struct interface *i)
-{
-    bool down = i->now.index != 0 && !(i->now.flags & IFF_UP);
-    return !i->there ? "gone" : down ? "down" : i->idle.dead ? "dead" : "up";
-}
-
 json_t *tap_document(void *tap)
 {
     const struct tap *t = tap;
-    const struct interfaces_gone *g = &t->edges.interfaces.gone;
+    const struct interfaces_gone *g = &t->edges.common.interfaces.gone;
     const struct interface_said *s = &g->counts.said;
     const struct report_gone gone = {
         g->n, g->counts.ledger, {s->confirmed, s->reported_lost, s->unconfirmed}};
     struct report_tap_interface list[INTERFACES_MAX];
-    for (unsigned k = 0; k < t->edges.interfaces.n; k++) {
-        const struct interface *i = t->edges.interfaces.at[k];
+    for (unsigned k = 0; k < t->edges.common.interfaces.n; k++) {
+        const struct interface *i = t->edges.common.interfaces.at[k];
         list[k] = (struct report_tap_interface){
             .name = i->name,
-            .state = state_of(i),
+            .state = interface_edges_state(i),
             .stream = i->stream,
             .capture = i->capture,
             .idle = t->watch.idle.max_ms > 0 ? &i->idle : NULL,
@@ -446,7 +407,7 @@ json_t *tap_document(void *tap)
                                            .budget = t->shared.budget,
                                            .limiter = t->limiter,
                                            .interfaces = list,
-                                           .n = t->edges.interfaces.n,
+                                           .n = t->edges.common.interfaces.n,
                                            .gone = &gone,
                                            .history = &t->history};
     return report_tap(&parts);

@@ -20,7 +20,7 @@ static struct tap_conf conf = {
     .collector_text = "127.0.0.1:4789",
     .backlog_bytes = 4 << 20,
     .name = "here"};
-static struct tap_grants grants = {.select = &conf.select, .collector = &conf.collector};
+static struct tap_grants grants = {.interfaces.select = &conf.select, .collector = &conf.collector};
 static struct broker *broker;
 
 static void on_tell(void *user, const char *text)

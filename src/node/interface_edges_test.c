@@ -11,24 +11,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "node/tap_edges.h"
+#include "node/interface_edges.h"
 
 static void asks_again_only_after_a_failure(void **state)
 {
     (void)state;
     static const struct selection select;
-    static struct tap_edges e;
+    static struct interface_edges e;
+    static const struct interfaces_ops ops = {.ask = interface_edges_ask};
+    const struct interfaces_conf conf = {"tapped", &select, NULL, &ops, &e};
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
-    tap_edges_init(&e, &select);
+    interface_edges_init(&e, &conf);
     e.watch = pair[0];
-    tap_edges_read(&e); /* nothing has been told */
+    interface_edges_read(&e); /* nothing has been told */
     assert_true(interfaces_settled(&e.interfaces));
     assert_false(e.interfaces.lost);
     e.watch = -1;
-    tap_edges_read(&e);
+    interface_edges_read(&e);
     assert_false(interfaces_settled(&e.interfaces)); /* all were asked for */
-    tap_edges_done(&e);
+    interface_edges_done(&e);
     close(pair[0]);
     close(pair[1]);
 }

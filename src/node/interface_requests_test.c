@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The requests of a tap's engine that was taken over, the refusals of its broker, and the decoder
- * of an opened interface.
+ * The requests of an engine that was taken over about interfaces, the refusals of its broker, and
+ * the decoder of an opened interface.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,8 +42,8 @@ static void decodes_what_was_opened(void **state)
 static void whose_device(void **state)
 {
     (void)state;
-    struct tap_grants g = {.select = NULL};
-    const struct broker_request *q = &tap_requests[TAP_OWN];
+    struct interface_grants g = {.select = NULL};
+    const struct broker_request *q = &tap_requests[INTERFACE_OWN];
     const uint32_t indexes[] = {0, 1, INT32_MAX, UINT32_MAX};
     assert_int_equal(q->args_min, 4);
     assert_int_equal(q->args_max, 4);
@@ -64,18 +64,20 @@ static void no_ring_but_those_that_are_selected(void **state)
     (void)state;
     static const struct selection s = {.word = {{"va", NULL, false}, {"w*", "w*", false}},
                                        .n_words = 2};
-    static struct tap_grants g = {.select = &s};
+    static struct interface_grants g = {.select = &s};
     const char names[][16] = {"", "vb", "v", "va2", "aw", "123456789012345"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         struct broker_reply reply = {.fd = -1};
-        assert_int_equal(tap_requests[TAP_OPEN_RING].handle(&g, names[i], 16, &reply), -EINVAL);
+        assert_int_equal(tap_requests[INTERFACE_OPEN_RING].handle(&g, names[i], 16, &reply),
+                         -EINVAL);
         assert_int_equal(reply.fd, -1);
         assert_string_not_equal(reply.err.text, "");
     }
     struct broker_reply reply = {.fd = -1};
     const char unterminated[16] = {'w', 'w', 'w', 'w', 'w', 'w', 'w', 'w',
                                    'w', 'w', 'w', 'w', 'w', 'w', 'w', 'w'};
-    assert_int_equal(tap_requests[TAP_OPEN_RING].handle(&g, unterminated, 16, &reply), -EINVAL);
+    assert_int_equal(tap_requests[INTERFACE_OPEN_RING].handle(&g, unterminated, 16, &reply),
+                     -EINVAL);
 }
 
 int main(void)

@@ -26,8 +26,8 @@ static void rings_of_an_interface(void **state)
     (void)state;
     static const struct selection s = {
         .word = {{"va", NULL, false}, {"vb", NULL, false}}, .n_words = 2, .ring_bytes = 1 << 20};
-    static struct tap_grants g = {.select = &s};
-    const struct broker_request *q = &tap_requests[TAP_OPEN_RING];
+    static struct interface_grants g = {.select = &s};
+    const struct broker_request *q = &tap_requests[INTERFACE_OPEN_RING];
     struct broker_reply r;
     int fd[RING_LIST_EACH];
     for (int i = 0; i < RING_LIST_EACH; i++) {
