@@ -4,7 +4,8 @@
  * (base/ledger.h) has the counters of each, and data/stage.h its kind and the functions of the file
  * of that name in data/stage/.
  *
- * OWN(ID, name, ends, counts): it always stands at those ends (TAP, COLLECTOR or BOTH), and counts
+ * OWN(ID, name, ends, counts): it always stands at those ends (TAP, COLLECTOR, BOTH, or CAPTURE:
+ * a tap and a meter of interfaces), and counts
  * in a stage of the ledger of its own, in LEDGER_TABLE. NAME_stage_new() makes it.
  *
  * USER(X, ID, name, kind, code, key, words, form, help): it stands where the user wants it, at
@@ -16,7 +17,7 @@
 #pragma once
 
 #define STAGE_LIST(OWN, USER, X)                                                                   \
-    OWN(TUNNEL, tunnel, TAP, SELECT)                                                               \
+    OWN(TUNNEL, tunnel, CAPTURE, SELECT)                                                           \
     OWN(CUT, cut, TAP, CUT)                                                                        \
     USER(X, SLICE, slice, INFO, 36, "sliced", "cut short", "slice N|headers",                      \
          "keeps the first N bytes of a frame, or its headers")                                     \

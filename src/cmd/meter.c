@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `farspan meter`: reads a capture file and writes its flow records.
+ * `farspan meter`: the command line, checked, and what runs by it.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -9,69 +9,7 @@
 #include "cmd/cmd.h"
 #include "cmd/meter_line.h"
 #include "cmd/options.h"
-#include "cmd/print.h"
 #include "cmd/tables.h"
-#include "node/program.h"
-
-struct command {
-    struct meter_line line;
-    struct meter_opened opened;
-    struct program program;
-    struct meter *meter;
-};
-
-static void tell(void *user, const char *text)
-{
-    (void)user;
-    say("meter", "%s", text);
-}
-
-static const struct teller teller = {tell, NULL};
-
-static void on_signal(struct loop *l, const struct loop_signal *sig, void *user)
-{
-    (void)user;
-    if (!sig->ignored) { /* a terminal that goes away ends us, but for nohup */
-        loop_stop(l, EXIT_SUCCESS);
-    }
-}
-
-static void on_over(void *user)
-{
-    loop_stop(((struct command *)user)->program.loop, EXIT_SUCCESS);
-}
-
-/* In the broker, which has no use for the files. */
-static void on_alone(void *ctx)
-{
-    meter_opened_done(&((struct command *)ctx)->opened);
-}
-
-static int run(struct command *c, struct error *err)
-{
-    const struct program_conf pc = {
-        .command = "meter", .user = c->line.user, .alone = on_alone, .ctx = c, .teller = &teller};
-    int r = meter_open(&c->line.conf, &c->opened, err);
-    r = r < 0 ? r : program_split(&c->program, &pc, err);
-    r = r < 0 ? r : program_wall_in(&c->program, on_signal, c, err);
-    if (r < 0) {
-        return r;
-    }
-    const struct meter_around around = {&c->line.conf, &c->opened, c->program.loop, on_over, c};
-    r = meter_new(&around, &c->meter, err);
-    if (r < 0) {
-        return r;
-    }
-    (void)loop_run(c->program.loop);
-    const int result = meter_stop(c->meter, err);
-    json_t *doc = meter_document(c->meter);
-    print_meter(doc, stderr);
-    if (c->line.ledger) {
-        r = program_print(json_incref(doc), err);
-    }
-    json_decref(doc);
-    return result < 0 ? result : r;
-}
 
 /* 0, or an exit status. */
 static int check_outputs(const struct meter_line *l)
@@ -90,41 +28,54 @@ static int check_outputs(const struct meter_line *l)
                     : EXIT_SUCCESS;
 }
 
+/* The same. */
+static int check_input(const struct meter_line *l)
+{
+    const struct selection *s = &l->select;
+    const bool selects = s->netns || s->has_vlans || s->ring_bytes || s->not_promiscuous ||
+                         s->dir != FRAME_DIR_UNKNOWN;
+    if (l->file && s->n_words > 0) {
+        return usage_error("meter", "either interfaces or a file: -i or -r");
+    }
+    if (l->file && selects) {
+        return usage_error("meter", "--netns, --direction, --vlan, -p and -B are for interfaces, "
+                                    "not for a file");
+    }
+    return l->file || s->n_words > 0
+               ? EXIT_SUCCESS
+               : usage_error("meter", "an interface or a capture file is needed: -i INTERFACE or "
+                                      "-r FILE");
+}
+
 /* The same, and takes the filter from the `n` words behind the options. */
 static int check_line(struct meter_line *l, int n, char *const *words)
 {
-    if (!l->conf.file) {
-        return usage_error("meter", "a capture file is needed: -r FILE");
+    const int r = check_input(l);
+    if (r != EXIT_SUCCESS) {
+        return r;
     }
-    if (n > 0 && l->conf.filter) {
+    if (n > 0 && l->filter) {
         return usage_error("meter", "the filter is given twice, by -f and behind the options");
     }
     if (n > 0) {
-        l->conf.filter = l->words = filter_join(words, n);
+        l->filter = l->words = filter_join(words, n);
     }
     return check_outputs(l);
 }
 
 int cmd_meter(int argc, char **argv)
 {
-    static struct command c = {.opened = {-1, {{-1, -1, -1, -1}}, {{0}}, 0},
-                               .program.control.fd = -1};
-    struct error err = {""};
-    int r = options_parse(&meter_options, &c.line, argc, argv, NULL);
+    static struct meter_line l;
+    host_name(l.name);
+    int r = options_parse(&meter_options, &l, argc, argv, NULL);
     if (r != 0) {
         return -1 - r;
     }
-    r = check_line(&c.line, argc - optind, argv + optind);
-    if (r != EXIT_SUCCESS) {
-        return r;
+    r = check_line(&l, argc - optind, argv + optind);
+    if (r == EXIT_SUCCESS) {
+        r = l.file ? meter_run_file(&l) : meter_run_live(&l);
     }
-    r = run(&c, &err);
-    if (r < 0) {
-        say("meter", "%s", err.text);
-    }
-    meter_free(c.meter);
-    program_done(&c.program);
-    meter_opened_done(&c.opened);
-    free(c.line.words);
-    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    selection_done(&l.select);
+    free(l.words);
+    return r;
 }

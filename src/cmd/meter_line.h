@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The command line of `farspan meter`: meter_rows.c has its options.
+ * The command line of `farspan meter`: meter_rows.c and meter_rows_live.c have its options,
+ * meter_file.c and meter_live.c what runs by it.
  */
 #pragma once
 
+#include "base/conf.h"
 #include "node/meter.h"
+#include "node/selection.h"
+#include "proto/link.h"
 
 struct meter_line {
     struct meter_conf conf;
+    const char *file;             /* -r; NULL: interfaces are metered */
+    struct selection select;      /* -i, and which of their frames */
+    char name[LINK_NAME_MAX + 1]; /* for `farspan status` */
     const char *user;
     bool ledger;
-    char *words; /* of the filter behind the options, owned */
+    const char *filter; /* -f, or the words behind the options; NULL: none */
+    char *words;        /* the latter, owned */
 };
+
+extern const struct conf_group meter_input_group;
+
+/* Runs by it to the end, and tells how it went. An exit status. */
+int meter_run_file(const struct meter_line *l);
+int meter_run_live(struct meter_line *l);

@@ -10,14 +10,15 @@
 #include "model/flows.h"
 
 static const char intro[] =
-    "Usage: farspan meter -r FILE {--csv|--csv-long|--json}[=FILE]... [OPTION...] [FILTER]\n"
-    "       farspan meter -r FILE --ipfix file:PATH [OPTION...] [FILTER]\n"
+    "Usage: farspan meter {-i INTERFACE...|-r FILE} OUTPUT... [OPTION...] [FILTER]\n"
     "\n"
-    "Adds the packets of a capture file up to flows, each packet to one, and writes a record for "
-    "each\n"
-    "direction of a flow when it ends: when nothing comes any more, when it has lasted for long, "
-    "or by\n"
-    "TCP's flags. At the end of the file all end. FILTER is a pcap-filter(7) expression.\n";
+    "Adds packets up to flows, each packet to one, and writes a record for each direction of a "
+    "flow\n"
+    "when it ends: when nothing comes any more, when it has lasted for long, or by TCP's flags. "
+    "At the\n"
+    "end of a file, or of the meter, all end. FILTER is a pcap-filter(7) expression. OUTPUT is "
+    "one or\n"
+    "more of --csv, --csv-long, --json and --ipfix.\n";
 
 static int set_file(void *to, const struct conf_given *given, struct error *err)
 {
@@ -38,17 +39,6 @@ static int set_ipfix(void *to, const struct conf_given *given, struct error *err
 }
 
 static const struct conf_row rows[] = {
-    {'r', "read", "FILE", "the capture file, pcap or pcapng; -: standard input",
-     CONF_TEXT_AT(struct meter_line, conf.file), .offer = CONF_FILE,
-     .manual = "Read _FILE_: pcap with microseconds or nanoseconds, of either byte order, or\n"
-               "pcapng. \"-\" is standard input. Of a file that is cut off or damaged all that is\n"
-               "before counts; the byte is named, and the exit status is 1."},
-    {'f', "filter", "FILTER", "the filter as an option",
-     CONF_TEXT_AT(struct meter_line, conf.filter),
-     .manual = "Count only the frames that match a *pcap-filter*(7) expression. It may also be\n"
-               "given as words behind the options, but not both. Where a file has a link type\n"
-               "in which it cannot be looked for, frames of that count as _link_type_, and the\n"
-               "exit status is 1."},
     {0, "csv", "FILE",
      "write records as nfdump does, comma-separated\n(without =FILE: standard output)", set_file,
      .to = offsetof(struct meter_line, conf.exports.file[EXPORT_CSV]), .flags = CONF_MAYBE,
@@ -80,7 +70,7 @@ static const struct conf_row rows[] = {
                "takes some 160 bytes."},
     {0, "user", "USER", "the unprivileged user to run as (default: farspan, else nobody)",
      CONF_TEXT_AT(struct meter_line, user), .offer = CONF_USER,
-     .manual = "The unprivileged user that the process which reads the file becomes, where\n"
+     .manual = "The unprivileged user that the process which reads packets becomes, where\n"
                "root runs it; by default *farspan* if there is such a user, else *nobody*."},
     {0, "ledger", NULL, "print the ledger at the end, as JSON",
      CONF_FLAG_AT(struct meter_line, ledger),
@@ -89,6 +79,6 @@ static const struct conf_row rows[] = {
 };
 
 static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
-static const struct conf_part part = {&group, 0};
-static const struct conf_table table = {"meter", &part, 1};
+static const struct conf_part parts[] = {{&meter_input_group, 0}, {&group, 0}};
+static const struct conf_table table = {"meter", parts, ARRAY_SIZE(parts)};
 const struct options meter_options = {&table, intro, 22, "filter", NULL, NULL, CONF_NOTHING};

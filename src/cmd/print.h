@@ -8,7 +8,5 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* A document of a tap or of a collector as a table for people. */
+/* A document of a tap, a collector or a meter as a table for people. */
 void print_report(const json_t *doc, FILE *to);
-/* A meter's document: what became of the file's packets, and of the records. */
-void print_meter(const json_t *doc, FILE *to);

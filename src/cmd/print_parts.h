@@ -44,6 +44,7 @@ void print_history(const json_t *doc, FILE *to);
 void print_tap_view(FILE *to, const json_t *tap);
 
 void print_tap(const json_t *doc, FILE *to);
+void print_meter(const json_t *doc, FILE *to);
 void print_collector(const json_t *doc, FILE *to);
 /* Of a collector's document, the member "mirrored". */
 void print_mirrored(const json_t *m, FILE *to);

@@ -16,11 +16,9 @@
 static const char intro[] =
     "Usage: farspan status [NAME|PATH] [--json] [--watch]\n"
     "\n"
-    "Shows the ledger of the taps and collectors that run on this host: what came in at each "
-    "stage,\n"
-    "what went on, and what was dropped, by reason. NAME is a tap's or collector's, PATH a "
-    "control\n"
-    "socket; without either, all are shown.\n";
+    "Shows the ledger of the taps, collectors and meters that run on this host: what came in at\n"
+    "each stage, what went on, and what was dropped, by reason. NAME is one's of these, PATH a\n"
+    "control socket; without either, all are shown.\n";
 
 struct status {
     const char *name;
@@ -29,7 +27,7 @@ struct status {
 
 static const struct conf_row rows[] = {
     {0, "json", NULL, "print one JSON array", CONF_FLAG_AT(struct status, json),
-     .manual = "Print one JSON array, with an object for each tap and collector, on a single\n"
+     .manual = "Print one JSON array, with an object for each of them, on a single\n"
                "line with *--watch*. The counters are named by stage and reason, as in the\n"
                "table below; they go up to 2^64-1, as plain numbers. In names of interfaces,\n"
                "which are bytes, what is no printable ASCII, and the backslash, is \\\\xNN, here\n"

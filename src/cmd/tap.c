@@ -65,13 +65,15 @@ static int split(struct command *c, struct error *err)
                                     .n_requests = TAP_REQUESTS,
                                     .grants = &c->grants,
                                     .caps = caps,
-                                    .n_caps = ARRAY_SIZE(caps) - (c->grants.interfaces.netns ? 0 : 1),
+                                    .n_caps =
+                                        ARRAY_SIZE(caps) - (c->grants.interfaces.netns ? 0 : 1),
                                     .sends = SANDBOX_SENDS_CONNECTED,
                                     .alone = on_alone,
                                     .ctx = c,
                                     .teller = &teller};
     int r = program_split(&c->program, &pc, err);
-    netns_free(TAKE_PTR(c->grants.interfaces.netns)); /* the broker's copy is the one that is used */
+    netns_free(
+        TAKE_PTR(c->grants.interfaces.netns)); /* the broker's copy is the one that is used */
     return r;
 }
 

@@ -28,8 +28,8 @@ void tap_line_done(struct tap_line *l);
 /* ---- among the parts ---- */
 
 /* The setters of rows; each writes to a struct tap_conf. */
-conf_set tap_set_interface, tap_set_direction, tap_set_vlans, tap_set_ring, tap_set_collector,
-    tap_set_name, tap_set_hours, tap_set_zone, tap_set_on_limit, tap_set_keep, tap_set_cpu;
+conf_set tap_set_collector, tap_set_name, tap_set_hours, tap_set_zone, tap_set_on_limit,
+    tap_set_keep, tap_set_cpu;
 
 extern const struct conf_group tap_select_group, tap_link_group, tap_limit_group, tap_safe_group;
 

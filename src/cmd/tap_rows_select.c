@@ -3,13 +3,15 @@
  * The options of `farspan tap` about what it taps.
  */
 #include "base/conf.h"
+#include "cmd/select_values.h"
 #include "cmd/tap_line.h"
 
 static const struct conf_row tap_select_rows[] = {
     {'i', "interface", "INTERFACE",
      "tap this interface; may be given several times; \"any\": all;\n"
      "a pattern, such as 'veth*': each that matches, as they come and go",
-     tap_set_interface, .flags = CONF_REPEAT | CONF_LIVE, .offer = CONF_INTERFACE,
+     select_set_interface, .to = offsetof(struct tap_line, conf.select),
+     .flags = CONF_REPEAT | CONF_LIVE, .offer = CONF_INTERFACE,
      .manual = "The interface to tap; or a pattern of the shell with \\*, ? or [], for each\n"
                "interface whose name matches; or *any*, which is the pattern \\*. May be given\n"
                "several times, with different names. See *INTERFACES THAT COME AND GO*."},
@@ -27,12 +29,14 @@ static const struct conf_row tap_select_rows[] = {
      CONF_TEXT_AT(struct tap_line, filter_option), .flags = CONF_LIVE,
      .manual = "Send only the frames that match a *pcap-filter*(7) expression. It may also be\n"
                "given as the last words of the command line."},
-    {0, "direction", "DIR", "in, out, or both", tap_set_direction, .dflt = "both",
-     .words = "in|out|both", .flags = CONF_LIVE,
+    {0, "direction", "DIR", "in, out, or both", select_set_direction,
+     .to = offsetof(struct tap_line, conf.select), .dflt = "both", .words = "in|out|both",
+     .flags = CONF_LIVE,
      .manual = "Only the frames that come in to the host, only those that leave it, or both.\n"
                "What is on the loopback interface leaves and arrives there: it is taken once,\n"
                "as it arrives, and with *out* as it leaves."},
-    {0, "vlan", "LIST", "only these VLANs, such as 100,200-210", tap_set_vlans, .flags = CONF_LIVE,
+    {0, "vlan", "LIST", "only these VLANs, such as 100,200-210", select_set_vlans,
+     .to = offsetof(struct tap_line, conf.select), .flags = CONF_LIVE,
      .manual = "Only the frames of these VLANs, such as _100,200-210_; with several tags the\n"
                "outermost counts."},
     {'s', "snaplen", "SNAPLEN", "send only the first SNAPLEN bytes of a frame (default: all)",
@@ -62,7 +66,7 @@ static const struct conf_row tap_select_rows[] = {
                "in it by default, so that a card at a mirror port, or a bridge, shows frames\n"
                "for other hosts too; and as there, those that *any* takes are not."},
     {'B', "buffer-size", "KIB", "kernel buffer for each interface, in KiB (default 32768)",
-     tap_set_ring, .min = 64, .max = 1 << 20,
+     select_set_ring, .to = offsetof(struct tap_line, conf.select), .min = 64, .max = 1 << 20,
      .manual = "The size of the kernel's capture buffer for each interface, in KiB. By default\n"
                "it has 32768, and the interfaces that patterns match share 64 MiB, as many as\n"
                "there are when one is taken up: each gets 32768 KiB at most and 2048 KiB at\n"

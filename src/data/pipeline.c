@@ -67,7 +67,7 @@ static int make_users(enum stage_end end, const struct stage_list *list,
             return r;
         }
         ret[i]->kind = list->spec[i].kind;
-        ret[i]->counts = row->row[end == STAGE_AT_TAP ? 0 : 1];
+        ret[i]->counts = row->row[end & STAGE_AT_CAPTURE ? 0 : 1];
     }
     return 0;
 }
@@ -77,7 +77,7 @@ static int add_users(struct pipeline *p, enum stage_end end, const struct stage_
 {
     static const struct stage_list none;
     const struct stage_list *list = conf->list ? conf->list : &none;
-    const bool tap = end == STAGE_AT_TAP;
+    const bool tap = end & STAGE_AT_CAPTURE;
     int r = make_users(end, list, &p->stage[p->n_stages]);
     if (r < 0) {
         return r;

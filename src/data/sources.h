@@ -15,6 +15,7 @@
 struct source_wishes {
     const char *name;
     struct ledger *ledger; /* its counts; outlives the source */
+    uint32_t point;        /* frame.point of what it pushes */
 };
 
 /* Makes the source if this is one for the interface; else *ret stays NULL. 0 or -ENOMEM. */

@@ -164,11 +164,12 @@ static bool is_syn(const struct flows_packet *p)
     return p->tcp_flags & FLOWS_SYN && !(p->tcp_flags & FLOWS_ACK);
 }
 
-/* Why a flow ends that is quiet by now; 0: it is not. Flows stand in the order of their packets,
- * which is nearly that of time: one that is quiet may stand behind another that is not yet. */
-static int ends_by_now(const struct flows *f, const struct flows_entry *e)
+/* Why a flow ends that is quiet by that time; 0: it is not. Flows stand in the order of their
+ * packets, which is nearly that of time: one that is quiet may stand behind another that is not
+ * yet. */
+static int ends_by(const struct flows *f, const struct flows_entry *e, int64_t now_ns)
 {
-    const int64_t quiet = f->time_ns - last_ns(e), idle = f->conf.idle_ns;
+    const int64_t quiet = now_ns - last_ns(e), idle = f->conf.idle_ns;
     if (e->state & CLOSED) {
         return quiet >= f->closed_ns ? FLOWS_ENDED : 0;
     }
@@ -186,7 +187,7 @@ static int ends_before(const struct flows *f, const struct flows_entry *e,
     if (e->state & CLOSED && is_syn(p)) {
         return FLOWS_ENDED;
     }
-    const int why = ends_by_now(f, e);
+    const int why = ends_by(f, e, MAX(f->time_ns, p->ts_ns));
     const bool late = p->ts_ns - first_ns(e) >= active || last_ns(e) - p->ts_ns >= active;
     return why || active == 0 || !late ? why : FLOWS_ACTIVE;
 }
@@ -215,10 +216,27 @@ void flows_end(struct flows *f)
     }
 }
 
+static void end_line(struct flows *f, uint32_t first, uint16_t point, enum flows_end why)
+{
+    for (uint32_t i = first; i;) {
+        const uint32_t behind = f->entry[i].newer;
+        if (f->entry[i].key.point == point) {
+            end(f, i, why);
+        }
+        i = behind;
+    }
+}
+
+void flows_end_point(struct flows *f, uint16_t point)
+{
+    end_line(f, f->closed.oldest, point, FLOWS_ENDED);
+    end_line(f, f->open.oldest, point, FLOWS_FORCED);
+}
+
 static void end_quiet(struct flows *f, const struct line *l)
 {
     int why;
-    while (l->oldest && (why = ends_by_now(f, &f->entry[l->oldest])) != 0) {
+    while (l->oldest && (why = ends_by(f, &f->entry[l->oldest], f->time_ns)) != 0) {
         end(f, l->oldest, (enum flows_end)why);
     }
 }

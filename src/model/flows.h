@@ -108,15 +108,16 @@ void flows_free(struct flows *f);
 enum flows_fetch { FLOWS_FETCH_CHAIN, FLOWS_FETCH_ENTRY, FLOWS_FETCH_NEIGHBOURS, FLOWS_FETCHES };
 void flows_fetch(const struct flows *f, uint64_t hash, enum flows_fetch step);
 
-/* Adds a packet, after flows_until() of its time. */
+/* Adds a packet, after flows_until() of its time or of a time before that. */
 void flows_add(struct flows *f, const struct flows_packet *p);
 /* It is that late, or was already: flows whose time has come leave, those first that were quiet
  * first. Where time goes back by more than a flow may be quiet, all leave, and it begins anew. */
 void flows_until(struct flows *f, int64_t now_ns);
 /* When the next leaves unless a packet of it comes; INT64_MAX: none does. */
 int64_t flows_due(const struct flows *f);
-/* All leave. */
+/* All leave, or those of an observation point. */
 void flows_end(struct flows *f);
+void flows_end_point(struct flows *f, uint16_t point);
 
 uint32_t flows_now(const struct flows *f);
 uint64_t flows_evicted(const struct flows *f);

@@ -231,6 +231,52 @@ static void the_longest_quiet_is_evicted(void **state)
     end(&w);
 }
 
+/* Of packets whose time runs ahead of the table's. */
+static void a_record_ends_by_its_packets(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 10, 15000 * MS, 60000 * MS);
+    const struct flows_packet p[] = {
+        packet(0, 0, 5000, FLOWS_ACK), packet(14999 * MS, 0, 5000, FLOWS_ACK),
+        packet(29999 * MS, 0, 5000, FLOWS_ACK), packet(30000 * MS, 1, 5000, FLOWS_ACK)};
+    for (size_t i = 0; i < ARRAY_SIZE(p); i++) {
+        flows_add(w.f, &p[i]);
+    }
+    assert_int_equal(w.n, 1);
+    check(&w, 0, FLOWS_IDLE, 2, 0);
+    flows_end(w.f);
+    check(&w, 1, FLOWS_FORCED, 1, 1);
+    end(&w);
+}
+
+static void one_point_ends(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 10, 15000 * MS, 60000 * MS);
+    for (uint16_t i = 0; i < 6; i++) {
+        struct flows_packet p = packet(i, 0, 5000 + i, i == 5 ? FLOWS_RST : FLOWS_ACK);
+        p.key.point = i % 2;
+        p.hash = hash_of(&p.key);
+        flows_add(w.f, &p);
+    }
+    flows_end_point(w.f, 1);
+    assert_int_equal(w.n, 3);
+    check(&w, 0, FLOWS_ENDED, 1, 0);
+    check(&w, 1, FLOWS_FORCED, 1, 0);
+    check(&w, 2, FLOWS_FORCED, 1, 0);
+    assert_int_equal(flows_now(w.f), 3);
+    flows_end_point(w.f, 7);
+    assert_int_equal(flows_now(w.f), 3);
+    flows_end(w.f);
+    assert_int_equal(w.n, 6);
+    for (unsigned i = 3; i < 6; i++) {
+        assert_int_equal(w.r[i].e.key.point, 0);
+    }
+    end(&w);
+}
+
 static void time_goes_back(void **state)
 {
     (void)state;
@@ -415,6 +461,8 @@ int main(void)
         cmocka_unit_test(records_have_an_end),
         cmocka_unit_test(connections_end),
         cmocka_unit_test(the_longest_quiet_is_evicted),
+        cmocka_unit_test(a_record_ends_by_its_packets),
+        cmocka_unit_test(one_point_ends),
         cmocka_unit_test(time_goes_back),
         cmocka_unit_test(the_plain_model_agrees),
         cmocka_unit_test(a_flood_is_bounded),

@@ -225,7 +225,8 @@ static const struct thread_ops thread_ops = {
 
 static int build(struct capture *cap, const struct capture_conf *conf)
 {
-    const struct source_wishes interface = {.name = conf->name, .ledger = &cap->counting};
+    const struct source_wishes interface = {
+        .name = conf->name, .ledger = &cap->counting, .point = conf->point};
     struct stage_conf wishes = conf->wishes;
     int r = source_make(&interface, &cap->pipeline.source);
     r = r < 0 ? r : conf->ops->sink(cap->part, cap, &cap->pipeline.sink, &wishes);

@@ -53,6 +53,7 @@ struct capture {
 
 struct capture_conf {
     const char *name;           /* of the interface */
+    uint32_t point;             /* frame.point of its frames */
     const char *thread;         /* the thread's, as the system shows it: 15 bytes at most */
     const struct wake *control; /* signalled when something was published that cannot wait */
     const struct capture_ops *ops;

@@ -29,6 +29,14 @@ struct exports_opened {
     int file[EXPORT_FORMS];
 };
 
+/* Nothing is open. */
+#define EXPORTS_NOT_OPENED                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            -1, -1, -1, -1                                                                         \
+        }                                                                                          \
+    }
+
 /* With the caller's privileges. No file is overwritten. -errno with a sentence: what was made is
  * removed again. */
 int exports_open(const struct exports_conf *conf, struct exports_opened *ret, struct error *err);

@@ -1,272 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/meter.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
+#include "base/time.h"
 #include "data/meter/meter.h"
-#include "data/pipeline.h"
-#include "data/source/file.h"
-#include "data/thread.h"
 #include "node/document.h"
-#include "node/report.h"
-#include "node/report_parts.h"
-#include "proto/packet.h"
 
-enum {
-    BATCHES = 16, /* between two looks at what else there is to do */
-    SLEEP_MS = 1000,
-};
-
-struct meter {
-    struct meter_around around;
-    struct ledger ledger; /* of the file; data thread */
-    struct pipeline pipeline;
-    struct exporter *exporter[EXPORTERS_MAX]; /* borrowed from the sink */
-    unsigned n_exporters;
-    const struct meter_filter *unfit; /* the last whose link type the filter does not know */
-    struct thread *thread;
-    struct wake over;
-    struct loop_fd *watch;
-};
-
-/* ---- files ---- */
-
-static int open_file(const char *path, struct error *err)
+int meter_make(const struct meter_conf *conf, struct exports_opened *opened, bool live,
+               struct meter *ret, struct error *err)
 {
-    int fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-                                    : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    return fd < 0 ? error_sys(err, errno, "cannot open %s", path) : fd;
-}
-
-static int open_files(const struct meter_conf *conf, struct meter_opened *ret, struct error *err)
-{
-    ret->file = open_file(conf->file, err);
-    return ret->file < 0 ? ret->file : exports_open(&conf->exports, &ret->exports, err);
-}
-
-/* For every link type, as the file's is not known yet. An expression that Ethernet does not take is
- * none: others take less. */
-static int compile(const char *expr, struct meter_opened *ret, struct error *err)
-{
-    size_t n = 0;
-    const uint16_t *links = packet_links(&n);
-    for (size_t i = 0; i < n && i < METER_LINKS; i++) {
-        struct meter_filter *f = &ret->filter[ret->n_filters++];
-        *f = (struct meter_filter){.linktype = links[i]};
-        const int r = filter_compile_linktype(expr, links[i], &f->prog, &f->why);
-        if (r < 0 && links[i] == PACKET_ETHERNET) {
-            *err = f->why;
-            return r;
-        }
-    }
-    return 0;
-}
-
-int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct error *err)
-{
-    const int r = conf->filter ? compile(conf->filter, ret, err) : 0;
-    return r < 0 ? r : open_files(conf, ret, err);
-}
-
-void meter_opened_done(struct meter_opened *o)
-{
-    closep(&o->file);
-    exports_opened_done(&o->exports);
-    for (; o->n_filters > 0; o->n_filters--) {
-        filter_done(&o->filter[o->n_filters - 1].prog);
-    }
-}
-
-/* ---- the data thread ---- */
-
-static int thread_fd(const void *owner)
-{
-    const struct source *s = ((const struct meter *)owner)->pipeline.source;
-    return s->ops->fd(s);
-}
-
-static int thread_run(void *owner, short revents)
-{
-    struct meter *m = owner;
-    (void)revents;
-    if (thread_stopping(m->thread)) {
-        return THREAD_END;
-    }
-    const int r = pipeline_run(&m->pipeline, BATCHES, mono_now());
-    if (file_source_ended(m->pipeline.source)) {
-        return THREAD_END;
-    }
-    return r == SOURCE_MORE ? 0 : SLEEP_MS;
-}
-
-static void thread_end(void *owner, int error)
-{
-    (void)error;
-    wake_signal(&((struct meter *)owner)->over);
-}
-
-static const struct thread_ops thread_ops = {
-    .fd = thread_fd,
-    .run = thread_run,
-    .end = thread_end,
-};
-
-static void on_over(struct loop *l, int fd, uint32_t events, void *user)
-{
-    struct meter *m = user;
-    (void)l;
-    (void)fd;
-    (void)events;
-    (void)wake_clear(&m->over);
-    m->around.over(m->around.user);
-}
-
-/* ---- its life ---- */
-
-static int offer_point(void *user, const struct point_offer *offer)
-{
-    struct sink *s = ((struct meter *)user)->pipeline.sink;
-    struct error err;
-    return s->ops->point_add(s, offer, &err);
-}
-
-/* The filter for frames of that link type; without one, none of them counts. */
-static int take_filter(void *user, uint16_t linktype, struct filter_prog *ret)
-{
-    struct meter *m = user;
-    struct meter_opened *o = m->around.opened;
-    for (unsigned i = 0; i < o->n_filters; i++) {
-        struct meter_filter *f = &o->filter[i];
-        if (f->linktype == linktype && f->prog.insns) {
-            *ret = f->prog;
-            f->prog = (struct filter_prog){0};
-            return 0;
-        }
-        if (f->linktype == linktype) {
-            m->unfit = f;
-            return -EINVAL;
-        }
-    }
-    return o->n_filters > 0 ? -ENOTSUP : 0; /* nobody can read that one */
-}
-
-static int make_exporters(struct meter *m, struct meter_sink_conf *conf)
-{
-    const int r = exports_make(&m->around.conf->exports, &m->around.opened->exports, conf->exporter,
-                               &conf->n_exporters);
-    memcpy(m->exporter, conf->exporter, sizeof(m->exporter));
-    m->n_exporters = conf->n_exporters;
-    return r;
-}
-
-static int make_pipeline(struct meter *m, struct error *err)
-{
-    const struct meter_conf *c = m->around.conf;
-    struct meter_sink_conf sc = {.flows = c->flows,
-                                 .idle_ns = c->idle_ms * NSEC_PER_MSEC,
-                                 .active_ns = c->active_ms * NSEC_PER_MSEC};
-    const struct file_source_conf fc = {.fd = m->around.opened->file,
-                                        .name =
-                                            strcmp(c->file, "-") == 0 ? "standard input" : c->file,
-                                        .ledger = &m->ledger,
-                                        .point = offer_point,
-                                        .filter = take_filter,
-                                        .user = m};
-    const struct pass pass = {.common = &m->ledger};
-    int r = make_exporters(m, &sc);
+    struct meter_sink_conf sc = {.flows = conf->flows,
+                                 .idle_ns = conf->idle_ms * NSEC_PER_MSEC,
+                                 .active_ns = conf->active_ms * NSEC_PER_MSEC,
+                                 .live = live};
+    int r = exports_make(&conf->exports, opened, sc.exporter, &sc.n_exporters);
+    r = r < 0 ? r : meter_sink_new(&sc, &ret->sink);
     if (r < 0) {
         return error_sys(err, -r, "cannot start");
     }
-    r = meter_sink_new(&sc, &m->pipeline.sink);
-    if (r < 0) {
-        return error_sys(err, -r, "cannot start");
-    }
-    m->around.opened->file = -1;
-    r = file_source_new(&fc, &m->pipeline.source);
-    r = r < 0 ? r : pipeline_init(&m->pipeline, STAGE_AT_METER, &(struct stage_conf){0}, &pass);
-    return r < 0 ? error_sys(err, -r, "cannot start") : 0;
-}
-
-static int start(struct meter *m, struct error *err)
-{
-    const struct thread_conf tc = {"meter", &thread_ops, m, .posts = 1};
-    int r = wake_init(&m->over);
-    r = r < 0 ? r : loop_add_fd(m->around.loop, m->over.fd, EPOLLIN, on_over, m, &m->watch);
-    r = r < 0 ? r : thread_start(&tc, &m->thread);
-    return r < 0 ? error_sys(err, -r, "cannot start") : 0;
-}
-
-int meter_new(const struct meter_around *around, struct meter **ret, struct error *err)
-{
-    struct meter *m = calloc(1, sizeof(*m));
-    if (!m) {
-        return error_sys(err, ENOMEM, "cannot start");
-    }
-    m->around = *around;
-    m->over.fd = -1;
-    int r = make_pipeline(m, err);
-    r = r < 0 ? r : start(m, err);
-    if (r < 0) {
-        meter_free(m);
-        return r;
-    }
-    *ret = m;
+    memcpy(ret->exporter, sc.exporter, sizeof(ret->exporter));
+    ret->n_exporters = sc.n_exporters;
     return 0;
 }
 
-int meter_stop(struct meter *m, struct error *err)
+void meter_report(const struct meter *m, json_t *o)
 {
-    struct error more = {""};
-    thread_stop(m->thread);
-    thread_free(m->thread); /* the thread looks at the pointer until it has ended */
-    m->thread = NULL;
-    int r = file_source_check(m->pipeline.source, err);
-    const int failed = m->pipeline.sink->ops->finish(m->pipeline.sink, &more);
-    if (r == 0 && m->unfit) {
-        r = error_set(err, EINVAL, "%s: frames of link type %u cannot be filtered: %s",
-                      m->around.conf->file, m->unfit->linktype, m->unfit->why.text);
-    }
-    if (r == 0 && failed < 0) {
-        r = failed;
-        *err = more;
-    }
-    return r;
-}
-
-void meter_free(struct meter *m)
-{
-    if (!m) {
-        return;
-    }
-    if (m->thread) {
-        thread_stop(m->thread);
-        thread_free(m->thread);
-    }
-    loop_del_fd(m->around.loop, m->watch);
-    wake_done(&m->over);
-    pipeline_done(&m->pipeline);
-    free(m);
-}
-
-json_t *meter_document(const struct meter *m)
-{
-    json_t *o = report_head("meter", m->around.conf->file);
-    const struct ledger_way way = {2, {LEDGER_FILE, LEDGER_METER}};
-    struct ledger all = {0};
     struct meter_sink_figures f;
-    for (enum ledger_id id = 0; id < LEDGER_COUNT; id++) {
-        ledger_set(&all, id, ledger_get(&m->ledger, id));
-    }
-    sink_total(m->pipeline.sink, &all);
-    meter_sink_figures(m->pipeline.sink, &f);
-    (void)json_object_set_new(o, "stages", report_stages(&all, &way));
+    meter_sink_figures(m->sink, &f);
+    document_set(o, "flows_now", f.now);
     document_set(o, "evicted", f.evicted);
     (void)json_object_set_new(o, "exports", exports_document(m->exporter, m->n_exporters));
-    return o;
 }

@@ -1,69 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A meter of a capture file: a pipeline from the file (data/source/file.h) to the flow table
- * (data/meter/meter.h) on a data thread of its own, until the file ends. A command (cmd/meter.c)
- * opens the files before it gives up its privileges, and runs it.
+ * The part that meters of a file (node/meter_file.h) and of interfaces (node/meter_live.h) have
+ * alike: the sink with the flow table and its exporters, and how they are told of.
  */
 #pragma once
 
 #include <jansson.h>
 
-#include "base/error.h"
+#include "data/sink.h"
 #include "node/exports.h"
-#include "sys/filter.h"
-#include "sys/loop.h"
 
 struct meter_conf {
-    const char *file; /* that is read; "-": standard input */
     struct exports_conf exports;
     uint32_t idle_ms, active_ms; /* 0: never */
     uint32_t flows;
-    const char *filter; /* pcap-filter(7) expression of the frames that count; NULL: all do */
 };
 
-enum {
-    METER_LINKS = 16, /* link types that a filter is compiled for */
+struct meter {
+    struct sink *sink;                        /* the holder's of this structure to free */
+    struct exporter *exporter[EXPORTERS_MAX]; /* the sink's */
+    unsigned n_exporters;
 };
 
-/* The filter as it is for frames of a link type. */
-struct meter_filter {
-    uint16_t linktype;
-    struct filter_prog prog; /* without instructions: it cannot be, and `why` says why not */
-    struct error why;
-};
-
-/* Descriptors, -1: none; filters. */
-struct meter_opened {
-    int file;
-    struct exports_opened exports;
-    struct meter_filter filter[METER_LINKS];
-    unsigned n_filters;
-};
-
-struct meter;
-
-/* All is borrowed but the descriptors, which are taken over. */
-struct meter_around {
-    const struct meter_conf *conf;
-    struct meter_opened *opened;
-    struct loop *loop;
-    /* The file was read to its end, or to where it cannot be read. */
-    void (*over)(void *user);
-    void *user;
-};
-
-/* With the caller's privileges: compiles the filter and opens what is read and written. No file is
- * overwritten. -EINVAL: the filter is none, and nothing was opened; else -errno with a sentence,
- * and what was opened is still to be closed. */
-int meter_open(const struct meter_conf *conf, struct meter_opened *ret, struct error *err);
-void meter_opened_done(struct meter_opened *o);
-
-/* Begins. */
-int meter_new(const struct meter_around *around, struct meter **ret, struct error *err);
-/* Ends it, and has all records written: 0, or -errno with a sentence where the file was not whole
- * or something could not be written. */
-int meter_stop(struct meter *m, struct error *err);
-/* After meter_stop(): the ledger as a document (node/report.h). */
-json_t *meter_document(const struct meter *m);
-/* Takes NULL. */
-void meter_free(struct meter *m);
+/* `live`: of interfaces (data/meter/meter.h). Takes over what was opened, as far as it is used. */
+int meter_make(const struct meter_conf *conf, struct exports_opened *opened, bool live,
+               struct meter *ret, struct error *err);
+/* Adds the figures of the flow table and the exporters to a document (node/report.h). */
+void meter_report(const struct meter *m, json_t *o);

@@ -133,7 +133,7 @@ static void stops(void *part)
     ((struct tap_capture *)part)->backlog_end = mono_add_ms(mono_now(), LINK_SENDER_DRAIN_MS);
 }
 
-/* What waits has gone or is past hope. */
+/* All that waits has gone or is past hope. */
 static bool finished(void *part)
 {
     const struct tap_capture *t = part;

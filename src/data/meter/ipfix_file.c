@@ -59,6 +59,15 @@ static void ipfix_record(struct exporter *e, const struct flowrec *r)
     }
 }
 
+static void ipfix_tick(struct exporter *e, const struct exporter_news *news)
+{
+    struct ipfix_file *x = of(e);
+    if (news->live) { /* a file's messages do not depend on how fast it is read */
+        push(x, &x->records, x->records.records);
+    }
+    outfile_flush(&x->out, &e->ledger);
+}
+
 static int ipfix_finish(struct exporter *e, struct error *err)
 {
     struct ipfix_file *x = of(e);
@@ -75,6 +84,7 @@ static void ipfix_free(struct exporter *e)
 static const struct exporter_ops ops = {
     .kind = "ipfix",
     .record = ipfix_record,
+    .tick = ipfix_tick,
     .finish = ipfix_finish,
     .free = ipfix_free,
 };

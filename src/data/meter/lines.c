@@ -45,6 +45,12 @@ static void lines_record(struct exporter *e, const struct flowrec *r)
     outfile_put(&x->out, x->form->row(r, &x->sums, to), 1);
 }
 
+static void lines_tick(struct exporter *e, const struct exporter_news *news)
+{
+    (void)news;
+    outfile_flush(&of(e)->out, &e->ledger);
+}
+
 static int lines_finish(struct exporter *e, struct error *err)
 {
     struct lines_exporter *x = of(e);
@@ -77,7 +83,8 @@ static size_t long_row(const struct flowrec *r, struct flowcsv_sums *sums, char 
 
 #define OPS(name)                                                                                  \
     {                                                                                              \
-        .kind = name, .record = lines_record, .finish = lines_finish, .free = lines_free           \
+        .kind = name, .record = lines_record, .tick = lines_tick, .finish = lines_finish,          \
+        .free = lines_free                                                                         \
     }
 static const struct form forms[LINES_FORMS] = {
     [LINES_CSV] = {OPS("csv"), flowcsv_head, flowcsv_row, flowcsv_tail},

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +11,17 @@
 #include "base/cleanup.h"
 #include "model/flows.h"
 #include "model/fragments.h"
+#include "proto/gso.h"
 #include "proto/packet.h"
 #include "sys/crypto/kdf.h"
 
 enum {
-    HEAD = 2048, /* bytes that are looked at of a frame that is not in one piece */
+    HEAD = 2048,   /* bytes that are looked at of a frame that is not in one piece */
+    TICK_MS = 200, /* between two ticks of exporters */
 };
 
+/* A frame is read so long after it was captured: blocks of a ring are closed after 22 ms. */
+#define LATE_NS (100 * NSEC_PER_MSEC)
 #define LABELLED UINT32_C(0x80000000) /* an entry's label is one, also label 0 */
 
 _Static_assert((int)FLOWREC_VLANS == (int)FLOWS_VLANS && (int)PACKET_VLANS == (int)FLOWS_VLANS,
@@ -25,6 +30,7 @@ _Static_assert(POINT_MAX <= UINT16_MAX, "a key has the point");
 
 struct meter {
     struct sink sink;
+    pthread_mutex_t lock; /* over all that follows */
     struct meter_sink_conf conf;
     struct flows *flows;
     struct fragments fragments;
@@ -32,6 +38,12 @@ struct meter {
     uint16_t linktype[POINT_MAX];
     bool has[POINT_MAX];
     char name[POINT_MAX][POINT_NAME_MAX + 1];
+    struct mono ticked;
+    /* Live: the points that are written to, the newest time of each's frames, and up to where all
+     * of them are. */
+    uint16_t point[POINT_MAX];
+    unsigned n_points;
+    int64_t newest_ns[POINT_MAX], read_ns[POINT_MAX];
     /* The packets of the batch under way. */
     struct flows_packet packet[BATCH_MAX];
     unsigned n;
@@ -52,21 +64,34 @@ static int meter_point_add(struct sink *s, const struct point_offer *point, stru
         return error_set(err, ENOTSUP, "%s: link type %u is none that the meter can read",
                          point->ifname, linktype);
     }
+    struct meter *m = of(s);
+    (void)pthread_mutex_lock(&m->lock);
     int r = sink_point_open(s, point, &l, err);
     if (r == 0) {
-        of(s)->linktype[point->index] = linktype;
-        of(s)->has[point->index] = true;
-        (void)snprintf(of(s)->name[point->index], POINT_NAME_MAX + 1, "%s", point->ifname);
+        m->linktype[point->index] = linktype;
+        m->has[point->index] = true;
+        m->newest_ns[point->index] = m->read_ns[point->index] = wall_now().ns;
+        m->point[m->n_points++] = (uint16_t)point->index;
+        (void)snprintf(m->name[point->index], POINT_NAME_MAX + 1, "%s", point->ifname);
     }
+    (void)pthread_mutex_unlock(&m->lock);
     return r;
 }
 
 static void meter_point_remove(struct sink *s, uint32_t index)
 {
-    if (index < POINT_MAX) {
-        of(s)->has[index] = false;
-        sink_point_close(s, index);
+    struct meter *m = of(s);
+    (void)pthread_mutex_lock(&m->lock);
+    for (unsigned k = 0; k < m->n_points; k++) {
+        if (m->point[k] == index) {
+            m->point[k] = m->point[--m->n_points];
+            m->has[index] = false;
+            flows_end_point(m->flows, (uint16_t)index);
+            sink_point_close(s, index);
+            break;
+        }
     }
+    (void)pthread_mutex_unlock(&m->lock);
 }
 
 /* ---- records ---- */
@@ -152,6 +177,16 @@ static bool is_paired(const struct packet *p)
     return p->proto != (p->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
+/* A super-packet counts as the packets that it becomes or was made of. */
+static void count_super(const struct frame *f, struct flows_packet *fp)
+{
+    struct gso_plan plan;
+    if (f->gso_type != 0 && gso_plan(f, &plan) == 0) {
+        fp->packets = plan.frames;
+        fp->bytes = (uint64_t)plan.frames * (plan.header_len - plan.layer[0].ip) + plan.payload;
+    }
+}
+
 /* Takes the packet into those of the batch. */
 static void take(struct meter *m, const struct packet *p, const struct frame *f, struct ledger *l)
 {
@@ -174,6 +209,7 @@ static void take(struct meter *m, const struct packet *p, const struct frame *f,
     if (p->fragment) {
         find_ports(m, p, f, fp->ts_ns, fp->key.port, l);
     }
+    count_super(f, fp);
     fp->way = is_paired(p) ? flows_key_order(&fp->key) : 0;
     fp->hash = keyed_hash(m->key, &fp->key, sizeof(fp->key));
     ledger_add(l, LEDGER_MET_OUT, 1);
@@ -194,13 +230,13 @@ static void meter_frame(struct meter *m, const struct frame *f)
     }
 }
 
-static void meter_write(struct sink *s, const struct batch *b)
+static void meter_batch(struct meter *m, const struct batch *b)
 {
-    struct meter *m = of(s);
     m->n = 0;
     for (uint32_t i = 0; i < b->n; i++) {
         if (b->f[i].point < POINT_MAX && m->has[b->f[i].point]) {
             meter_frame(m, &b->f[i]);
+            m->newest_ns[b->f[i].point] = b->f[i].ts_ns;
         }
     }
     for (unsigned step = 0; step < FLOWS_FETCHES; step++) {
@@ -209,20 +245,63 @@ static void meter_write(struct sink *s, const struct batch *b)
         }
     }
     for (unsigned k = 0; k < m->n; k++) {
-        flows_until(m->flows, m->packet[k].ts_ns);
+        if (!m->conf.live) {
+            flows_until(m->flows, m->packet[k].ts_ns);
+        }
         flows_add(m->flows, &m->packet[k]);
     }
 }
 
+/* ---- exporters ---- */
+
+static void tick(struct meter *m, struct mono now, bool last)
+{
+    struct ledger all = {0};
+    sink_total(&m->sink, &all);
+    const struct exporter_news news = {now, ledger_get(&all, LEDGER_MET_BAD_IP), m->conf.live,
+                                       last};
+    m->ticked = now;
+    for (unsigned k = 0; k < m->conf.n_exporters; k++) {
+        struct exporter *x = m->conf.exporter[k];
+        if (x->ops->tick) {
+            x->ops->tick(x, &news);
+        }
+    }
+}
+
+static void tick_if_due(struct meter *m)
+{
+    const struct mono now = mono_now();
+    if (mono_diff(now, m->ticked) >= TICK_MS * NSEC_PER_MSEC) {
+        tick(m, now, false);
+    }
+}
+
+/* ---- the sink ---- */
+
+static void meter_write(struct sink *s, const struct batch *b)
+{
+    struct meter *m = of(s);
+    (void)pthread_mutex_lock(&m->lock);
+    meter_batch(m, b);
+    tick_if_due(m);
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
 static void meter_flush(struct sink *s)
 {
-    (void)s;
+    struct meter *m = of(s);
+    (void)pthread_mutex_lock(&m->lock);
+    tick_if_due(m);
+    (void)pthread_mutex_unlock(&m->lock);
 }
 
 static int meter_finish(struct sink *s, struct error *err)
 {
     struct meter *m = of(s);
     int r = 0;
+    (void)pthread_mutex_lock(&m->lock);
+    tick(m, mono_now(), true);
     flows_end(m->flows);
     for (unsigned k = 0; k < m->conf.n_exporters; k++) {
         struct exporter *x = m->conf.exporter[k];
@@ -233,6 +312,7 @@ static int meter_finish(struct sink *s, struct error *err)
             *err = more;
         }
     }
+    (void)pthread_mutex_unlock(&m->lock);
     return r;
 }
 
@@ -244,6 +324,7 @@ static void meter_free(struct sink *s)
         exporter_free(m->conf.exporter[k]);
     }
     sink_done(s);
+    (void)pthread_mutex_destroy(&m->lock);
     free(m);
 }
 
@@ -268,6 +349,7 @@ int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret)
         return -ENOMEM;
     }
     m->conf = *conf;
+    (void)pthread_mutex_init(&m->lock, NULL);
     const struct flows_conf fc = {conf->flows, conf->idle_ns, conf->active_ns, on_record, m};
     int r = sink_init(&m->sink, &ops, "meter");
     r = r < 0 ? r : flows_new(&fc, &m->flows);
@@ -280,8 +362,30 @@ int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret)
     return 0;
 }
 
+/* The time up to which all frames of every point are written. */
+static int64_t read_up_to(const struct meter *m)
+{
+    int64_t until = INT64_MAX;
+    for (unsigned k = 0; k < m->n_points; k++) {
+        until = MIN(until, m->read_ns[m->point[k]]);
+    }
+    return until;
+}
+
+void meter_sink_read(struct sink *s, uint32_t point, bool all, int64_t now_ns)
+{
+    struct meter *m = of(s);
+    (void)pthread_mutex_lock(&m->lock);
+    m->read_ns[point] = all ? now_ns - LATE_NS : m->newest_ns[point];
+    flows_until(m->flows, read_up_to(m));
+    tick_if_due(m);
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
 void meter_sink_figures(const struct sink *s, struct meter_sink_figures *ret)
 {
-    const struct meter *m = (const struct meter *)s;
+    struct meter *m = (struct meter *)s; /* for the lock */
+    (void)pthread_mutex_lock(&m->lock);
     *ret = (struct meter_sink_figures){flows_now(m->flows), flows_evicted(m->flows)};
+    (void)pthread_mutex_unlock(&m->lock);
 }

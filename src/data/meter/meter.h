@@ -5,6 +5,8 @@
  * flow, or by the reason for which it is in none.
  *
  * Both directions of a conversation are told as a record each, the initiator's first.
+ *
+ * It takes batches of several threads, one at a time: a lock is held for each batch.
  */
 #pragma once
 
@@ -14,6 +16,9 @@
 struct meter_sink_conf {
     uint32_t flows;             /* pairs of directions that are kept at a time */
     int64_t idle_ns, active_ns; /* 0: never */
+    /* Several data threads write, each frames of points of its own, and the time is what
+     * meter_sink_read() tells of all of them. Else one does, and the time is that of the frames. */
+    bool live;
     /* Owned from now on, also on failure. */
     struct exporter *exporter[EXPORTERS_MAX];
     unsigned n_exporters;
@@ -27,5 +32,9 @@ struct meter_sink_figures {
 /* -ENOMEM; -EIO: no random numbers. Its point_add says -ENOTSUP for a link type that nobody can
  * read (proto/packet.h). */
 int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret);
-/* The thread that writes to it. */
+/* Live, by the thread that writes the point's frames, after each run: all that were captured are
+ * written, up to a moment before `now_ns` (struct wall); where not `all`, up to the last of them.
+ * Flows leave by the time to which this holds for every point. */
+void meter_sink_read(struct sink *s, uint32_t point, bool all, int64_t now_ns);
+/* Any thread. */
 void meter_sink_figures(const struct sink *s, struct meter_sink_figures *ret);

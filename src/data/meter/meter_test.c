@@ -58,7 +58,8 @@ static void keeper_free(struct exporter *e)
     free(k);
 }
 
-static const struct exporter_ops keeper_ops = {"test", keep, keeper_finish, keeper_free};
+static const struct exporter_ops keeper_ops = {
+    .kind = "test", .record = keep, .finish = keeper_finish, .free = keeper_free};
 
 struct world {
     struct sink *s;
@@ -68,7 +69,7 @@ struct world {
     int64_t now_ns;
 };
 
-static void begin(struct world *w, uint32_t flows)
+static void begin_with(struct world *w, uint32_t flows, bool live)
 {
     *w = (struct world){.k = calloc(1, sizeof(struct keeper)), .now_ns = 1000};
     assert_non_null(w->k);
@@ -77,6 +78,7 @@ static void begin(struct world *w, uint32_t flows)
     const struct meter_sink_conf conf = {.flows = flows,
                                          .idle_ns = 15 * NSEC_PER_SEC,
                                          .active_ns = 60 * NSEC_PER_SEC,
+                                         .live = live,
                                          .exporter = {&w->k->exporter},
                                          .n_exporters = 1};
     struct error err = {""};
@@ -87,6 +89,11 @@ static void begin(struct world *w, uint32_t flows)
     for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
         assert_int_equal(w->s->ops->point_add(w->s, &points[i], &err), 0);
     }
+}
+
+static void begin(struct world *w, uint32_t flows)
+{
+    begin_with(w, flows, false);
 }
 
 /* All flows end. */
@@ -290,6 +297,92 @@ static void flows_that_leave_early_are_counted(void **state)
     done(&w);
 }
 
+/* A super-packet of TCP, as the kernel has it: 1000 bytes for 3 packets of the wire. */
+static void super_packets_are_several(void **state)
+{
+    (void)state;
+    enum { HEADERS = 20 + 20, PAYLOAD = 1000, SIZE = 400, LEN = ETHER + HEADERS + PAYLOAD };
+    static struct world w;
+    uint8_t tcp[LEN] = {0};
+    begin(&w, 100);
+    make(tcp, false, IPPROTO_TCP, 0);
+    st_u16(tcp + ETHER + 2, LEN - ETHER);
+    tcp[ETHER + 20 + 12] = 0x50;
+    tcp[ETHER + 20 + 13] = 0x10;
+    for (unsigned i = 0; i < 2; i++) { /* and one of which its kind is not known */
+        struct frame *f = add(&w, tcp, LEN, 0);
+        f->gso_type = i == 0 ? 1 : 3;
+        f->gso_size = SIZE;
+        f->vnet_flags = 1;
+        f->csum_start = ETHER + 20;
+        f->csum_offset = 16;
+        f->caplen = ETHER + HEADERS + 10; /* cut by a snaplen */
+    }
+    pass(&w);
+    end(&w);
+    assert_int_equal(w.k->n, 1);
+    assert_int_equal(w.k->r[0].packets, 3 + 1);
+    assert_int_equal(w.k->r[0].bytes, 3 * HEADERS + PAYLOAD + HEADERS + PAYLOAD);
+    assert_int_equal(count(&w, 0, LEDGER_MET_OUT), 2);
+    done(&w);
+}
+
+/* Flows leave by the time to which both points are read, not by that of one. */
+static void the_slowest_makes_the_time(void **state)
+{
+    (void)state;
+    static struct world w;
+    const int64_t s = NSEC_PER_SEC, now = wall_now().ns;
+    uint8_t udp[UDP_LEN];
+    begin_with(&w, 100, true);
+    make(udp, false, IPPROTO_UDP, 0);
+    w.now_ns = now;
+    add(&w, udp, UDP_LEN, 0);
+    pass(&w);
+    w.now_ns = now + 100 * s;
+    add(&w, udp + ETHER, UDP_LEN - ETHER, 5);
+    pass(&w);
+    meter_sink_read(w.s, 5, true, now + 200 * s);
+    assert_int_equal(w.k->n, 0); /* of the other it is not known */
+    meter_sink_read(w.s, 0, false, now + 200 * s);
+    assert_int_equal(w.k->n, 0); /* it has more */
+    meter_sink_read(w.s, 0, true, now + 15 * s);
+    assert_int_equal(w.k->n, 0); /* some may be on their way */
+    meter_sink_read(w.s, 0, true, now + 16 * s);
+    assert_int_equal(w.k->n, 1);
+    meter_sink_read(w.s, 0, true, now + 150 * s);
+    assert_int_equal(w.k->n, 2);
+    assert_int_equal(w.k->r[1].end_reason, 1);
+    end(&w);
+    done(&w);
+}
+
+/* Its flows end, and what comes under its index then is another's. */
+static void a_point_goes(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct error err = {""};
+    uint8_t udp[UDP_LEN];
+    begin_with(&w, 100, true);
+    make(udp, false, IPPROTO_UDP, 0);
+    add(&w, udp, UDP_LEN, 0);
+    add(&w, udp + ETHER, UDP_LEN - ETHER, 5);
+    pass(&w);
+    w.s->ops->point_remove(w.s, 9); /* there is none */
+    w.s->ops->point_remove(w.s, 0);
+    assert_int_equal(w.k->n, 1);
+    assert_string_equal(w.k->r[0].point, "eth0");
+    const struct point_offer other = {
+        .index = 0, .tap = "", .ifname = "eth1", .linktype = PACKET_ETHERNET};
+    assert_int_equal(w.s->ops->point_add(w.s, &other, &err), 0);
+    add(&w, udp, UDP_LEN, 0);
+    pass(&w);
+    end(&w);
+    assert_int_equal(w.k->n, 3);
+    done(&w);
+}
+
 /* ---- comma-separated values ---- */
 
 static const struct flowrec record = {.packets = 1, .bytes = 28, .version = 4, .proto = 17};
@@ -373,6 +466,9 @@ int main(void)
         cmocka_unit_test(fragments_find_their_ports),
         cmocka_unit_test(what_is_in_no_flow),
         cmocka_unit_test(flows_that_leave_early_are_counted),
+        cmocka_unit_test(super_packets_are_several),
+        cmocka_unit_test(the_slowest_makes_the_time),
+        cmocka_unit_test(a_point_goes),
         cmocka_unit_test(records_are_written),
         cmocka_unit_test(ipfix_is_written),
         cmocka_unit_test(records_that_cannot_be_written),

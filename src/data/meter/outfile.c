@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 
-static void write_out(struct outfile *o, struct ledger *ledger)
+void outfile_flush(struct outfile *o, struct ledger *ledger)
 {
     size_t at = 0;
     while (at < o->used && !o->error) {
@@ -24,7 +24,7 @@ static void write_out(struct outfile *o, struct ledger *ledger)
 char *outfile_room(struct outfile *o, size_t n, struct ledger *ledger)
 {
     if (OUTFILE_BUFFER - o->used < n) {
-        write_out(o, ledger);
+        outfile_flush(o, ledger);
     }
     return o->bytes + o->used;
 }
@@ -37,7 +37,7 @@ void outfile_put(struct outfile *o, size_t n, uint64_t records)
 
 int outfile_finish(struct outfile *o, const char *name, struct ledger *ledger, struct error *err)
 {
-    write_out(o, ledger);
+    outfile_flush(o, ledger);
     if (close(o->fd) < 0 && !o->error) {
         o->error = errno;
     }

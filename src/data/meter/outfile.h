@@ -27,6 +27,8 @@ struct outfile {
  * outfile_put() says how many they were, and how many records are in them. */
 char *outfile_room(struct outfile *o, size_t n, struct ledger *ledger);
 void outfile_put(struct outfile *o, size_t n, uint64_t records);
+/* Writes what is buffered. */
+void outfile_flush(struct outfile *o, struct ledger *ledger);
 /* Writes what is buffered and closes the descriptor: 0, or -errno with a sentence about `name`. */
 int outfile_finish(struct outfile *o, const char *name, struct ledger *ledger, struct error *err);
 /* Closes it, where it is not closed yet. */

@@ -20,6 +20,7 @@ struct ring_source {
     uint64_t known;    /* frames that the ring may have seen then */
     struct mono ripe;
     struct ledger *ledger;
+    uint32_t point;
     struct ring_skips skips;
     uint64_t past_seen, past_dropped; /* of the rings before this one */
     uint64_t read;                    /* entries of this ring, whatever became of them */
@@ -41,6 +42,7 @@ static unsigned fill(struct ring_source *rs, struct batch *b)
     for (unsigned i = 0; i < n; i++) {
         bytes += b->f[i].caplen;
         super += b->f[i].gso_type != 0;
+        b->f[i].point = rs->point;
     }
     rs->read += n + bad;
     ledger_add(rs->ledger, LEDGER_RING_OUT, n + bad);
@@ -220,6 +222,7 @@ int ring_source(const struct source_wishes *w, struct source **ret)
     }
     rs->source.ops = &ops;
     rs->ledger = w->ledger;
+    rs->point = w->point;
     *ret = &rs->source;
     return 0;
 }
