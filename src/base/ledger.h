@@ -173,6 +173,9 @@ enum ledger_kind {
     X(MET_OUT, METER, OUT, "out", "in a flow")                                                     \
     X(MET_FRAGMENTS, METER, INFO, "fragments_unknown",                                             \
       "fragments whose first one is not known, counted without ports")                             \
+    X(MET_TUNNELLED, METER, INFO, "tunnelled", "counted by the packet inside a tunnel")            \
+    X(MET_OUTERS, METER, INFO, "outer_unknown",                                                    \
+      "flows whose outer addresses or label had no room")                                          \
     X(EXPORT_IN, EXPORT, IN, "in", "records")                                                      \
     X(EXPORT_ERROR, EXPORT, DROP, "write_error", "not written, as the file takes no more")         \
     X(EXPORT_OUT, EXPORT, OUT, "out", "records written")

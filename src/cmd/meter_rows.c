@@ -8,6 +8,7 @@
 #include "cmd/meter_line.h"
 #include "cmd/tables.h"
 #include "model/flows.h"
+#include "proto/ipfix.h"
 
 static const char intro[] =
     "Usage: farspan meter {-i INTERFACE...|-r FILE} OUTPUT... [OPTION...] [FILTER]\n"
@@ -38,6 +39,17 @@ static int set_ipfix(void *to, const struct conf_given *given, struct error *err
     return 0;
 }
 
+static int set_tunnel(void *to, const struct conf_given *given, struct error *err)
+{
+    struct meter_line *l = to;
+    l->conf.inner = strcmp(given->text, "inner") == 0;
+    l->conf.exports.ipfix |= l->conf.inner ? IPFIX_TUNNEL : 0;
+    return l->conf.inner || strcmp(given->text, "outer") == 0
+               ? 0
+               : error_set(err, EINVAL, "%s is outer or inner, not \"%s\"", given->label,
+                           given->text);
+}
+
 static const struct conf_row rows[] = {
     {0, "csv", "FILE",
      "write records as nfdump does, comma-separated\n(without =FILE: standard output)", set_file,
@@ -63,6 +75,10 @@ static const struct conf_row rows[] = {
      CONF_MS_AT(struct meter_line, conf.active_ms), .max = 86400000, .dflt = "60s",
      .manual = "A packet that comes so long after the first of a record begins another record,\n"
                "so that none lasts for longer; 0 is never."},
+    {0, "tunnel", "WHICH", "the packet of a tunnel that counts: outer or inner", set_tunnel,
+     .dflt = "outer", .words = "outer|inner",
+     .manual = "The packet that counts where a packet is in a tunnel: the _outer_ one, or the\n"
+               "_inner_, with the tunnel's kind and identifier; see *TUNNELS*."},
     {0, "flows", "N", "flows that are kept at a time", CONF_U32_AT(struct meter_line, conf.flows),
      .min = 1, .max = FLOWS_MAX, .dflt = "1000000",
      .manual = "The number of flows, with both directions, that are kept at a time. Beyond it\n"

@@ -10,6 +10,7 @@
 enum {
     NONE = 0, /* no entry: their numbers begin with 1 */
     BUCKETS_MIN = 64,
+    CACHE_LINE = 64,
 };
 
 /* The state of an entry. */
@@ -146,7 +147,6 @@ static uint32_t make(struct flows *f, const struct flows_packet *p)
     const bool answer = p->tcp_flags & FLOWS_SYN && p->tcp_flags & FLOWS_ACK;
     f->entry[i] = (struct flows_entry){.key = p->key,
                                        .initiator = (uint8_t)(answer ? !p->way : p->way),
-                                       .label = p->label,
                                        .hash = (uint32_t)p->hash,
                                        .next = *chain};
     memcpy(f->entry[i].mac[p->way], p->mac[0], sizeof(p->mac[0]));
@@ -279,6 +279,7 @@ static uint8_t state_behind(const struct flows_entry *e, const struct flows_pack
     return closed ? state | CLOSED : state;
 }
 
+/* An entry is in three lines, as the first of all begins with one. */
 static void fetch(const struct flows_entry *e)
 {
     __builtin_prefetch(e);
@@ -300,14 +301,15 @@ void flows_fetch(const struct flows *f, uint64_t hash, enum flows_fetch step)
     }
 }
 
-void flows_add(struct flows *f, const struct flows_packet *p)
+struct flows_entry *flows_add(struct flows *f, const struct flows_packet *p)
 {
     uint32_t i = find(f, p);
     const int why = i ? ends_before(f, &f->entry[i], p) : 0;
+    const bool begins = !i || why;
     if (why) {
         end(f, i, (enum flows_end)why);
     }
-    if (!i || why) {
+    if (begins) {
         i = make(f, p);
     }
     struct flows_entry *e = &f->entry[i];
@@ -318,9 +320,22 @@ void flows_add(struct flows *f, const struct flows_packet *p)
     line_take(f, line_of(f, e), e);
     e->state = state_behind(e, p);
     line_put(f, line_of(f, e), i);
+    return begins ? e : NULL;
 }
 
 /* ---- its life ---- */
+
+/* Without zeros but in the first, so that no page is touched before it is used. */
+static struct flows_entry *make_entries(uint32_t most)
+{
+    const size_t size = ((size_t)most + 1) * sizeof(struct flows_entry);
+    struct flows_entry *e =
+        aligned_alloc(CACHE_LINE, (size + CACHE_LINE - 1) & ~(CACHE_LINE - 1ul));
+    if (e) {
+        e[NONE] = (struct flows_entry){0};
+    }
+    return e;
+}
 
 int flows_new(const struct flows_conf *conf, struct flows **ret)
 {
@@ -330,7 +345,7 @@ int flows_new(const struct flows_conf *conf, struct flows **ret)
         buckets *= 2;
     }
     if (f) {
-        f->entry = calloc((size_t)conf->most + 1, sizeof(*f->entry));
+        f->entry = make_entries(conf->most);
         f->bucket = calloc(buckets, sizeof(*f->bucket));
     }
     if (!f || !f->entry || !f->bucket) {

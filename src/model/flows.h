@@ -20,6 +20,7 @@
 enum {
     FLOWS_VLANS = 4,                /* tags that are part of the key */
     FLOWS_TAGGED = 0x8000,          /* set in each of them: VLAN 0 is one too */
+    FLOWS_TUNNELS = 16,             /* kinds of tunnels, of which 0 is none */
     FLOWS_MAX = 1 << 26,            /* entries of a table */
     FLOWS_CLOSED_NS = NSEC_PER_SEC, /* for stragglers behind the end of a TCP connection */
 };
@@ -35,14 +36,16 @@ enum {
  * and compared as bytes. */
 struct flows_key {
     uint8_t addr[2][16];        /* IPv4: 4 bytes, then zeros */
+    uint32_t tunnel_id;         /* of the tunnel in which it is; 0: none */
     uint16_t port[2];           /* 0 where there are none */
     uint16_t vlan[FLOWS_VLANS]; /* the outermost first, FLOWS_TAGGED set; 0: no more */
     uint16_t point;             /* the observation point, < POINT_MAX */
     uint8_t proto;              /* IP protocol */
-    uint8_t version;            /* 4 or 6 */
+    uint8_t version : 4;        /* 4 or 6 */
+    uint8_t tunnel : 4;         /* its kind, < FLOWS_TUNNELS */
 };
 
-_Static_assert(sizeof(struct flows_key) == 48, "a flow's key is hashed as bytes");
+_Static_assert(sizeof(struct flows_key) == 52, "a flow's key is hashed as bytes");
 
 /* Puts the ends in order, the same for both directions. Returns the direction of a packet whose
  * source was end 0: 0, or 1 where the ends changed places. */
@@ -56,15 +59,17 @@ struct flows_way {
 
 struct flows_entry {
     struct flows_key key;
-    struct flows_way way[2]; /* of packets whose source is end 0, and end 1 */
     uint8_t tcp_flags[2];    /* all that were seen, or'ed */
     uint8_t tos[2];          /* of each way's first packet */
+    struct flows_way way[2]; /* of packets whose source is end 0, and end 1 */
     uint8_t mac[2][6];       /* of the end 0 and 1, by the first packet; zeros: unknown */
-    uint32_t label;          /* of the first packet, with its upper bit set; 0: none */
     uint8_t initiator;       /* the end that began: the sender of a SYN, else of the first packet */
-    uint8_t state;           /* the table's own, as what follows */
+    uint8_t state;           /* the table's own, as the numbers at the end */
+    uint16_t outer;          /* the caller's, 0 to begin with */
     uint32_t hash, next, older, newer;
 };
+
+_Static_assert(sizeof(struct flows_entry) == 152, "memory of a pair of directions");
 
 /* flowEndReason (RFC 5102, section 5.11.3). */
 enum flows_end {
@@ -94,7 +99,6 @@ struct flows_packet {
     uint64_t packets, bytes; /* it counts as so many: a super-packet is several */
     uint8_t tcp_flags, tos;
     uint8_t mac[2][6]; /* source's and destination's; zeros: unknown */
-    uint32_t label;    /* as in the entry */
 };
 
 /* Memory is taken as it is used. -ENOMEM. */
@@ -108,8 +112,9 @@ void flows_free(struct flows *f);
 enum flows_fetch { FLOWS_FETCH_CHAIN, FLOWS_FETCH_ENTRY, FLOWS_FETCH_NEIGHBOURS, FLOWS_FETCHES };
 void flows_fetch(const struct flows *f, uint64_t hash, enum flows_fetch step);
 
-/* Adds a packet, after flows_until() of its time or of a time before that. */
-void flows_add(struct flows *f, const struct flows_packet *p);
+/* Adds a packet, after flows_until() of its time or of a time before that. Returns the entry that
+ * began with it, in which the caller may put what is its own; NULL: it was there. */
+struct flows_entry *flows_add(struct flows *f, const struct flows_packet *p);
 /* It is that late, or was already: flows whose time has come leave, those first that were quiet
  * first. Where time goes back by more than a flow may be quiet, all leave, and it begins anew. */
 void flows_until(struct flows *f, int64_t now_ns);

@@ -453,9 +453,44 @@ static void a_flood_is_bounded(void **state)
     flows_free(f);
 }
 
+/* The same inside two tunnels is two flows. An entry is the caller's to complete when it begins,
+ * and only then. */
+static void what_is_in_other_tunnels_is_another_flow(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 10, 0, 0);
+    const struct {
+        unsigned kind;
+        uint32_t id;
+    } tunnels[] = {{0, 0}, {1, 0}, {1, 1u << 31}, {2, 1u << 31}};
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < ARRAY_SIZE(tunnels); i++) {
+            struct flows_packet p = packet(1 + i, round, 5000, 0);
+            p.key.tunnel = tunnels[i].kind & 15u;
+            p.key.tunnel_id = tunnels[i].id;
+            p.hash = 1;
+            struct flows_entry *e = flows_add(w.f, &p);
+            assert_int_equal(e != NULL, round == 0);
+            if (e) {
+                e->outer = (uint16_t)(100 + i);
+            }
+        }
+    }
+    flows_end(w.f);
+    assert_int_equal(w.n, ARRAY_SIZE(tunnels));
+    for (unsigned i = 0; i < w.n; i++) {
+        check(&w, i, FLOWS_FORCED, 1, 1);
+        assert_int_equal(w.r[i].e.key.tunnel, tunnels[i].kind);
+        assert_int_equal(w.r[i].e.outer, 100 + i);
+    }
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_in_other_tunnels_is_another_flow),
         cmocka_unit_test(both_ways_are_one_flow),
         cmocka_unit_test(the_initiator_sends_the_syn),
         cmocka_unit_test(records_have_an_end),

@@ -23,12 +23,13 @@ enum {
 struct fragments_key {
     uint8_t addr[2][16]; /* source, destination; IPv4: 4 bytes, then zeros */
     uint32_t ident;
+    uint32_t tunnel[2]; /* the kind and identifier of that in which it is; zeros: in none */
     uint16_t vlan[4];
     uint16_t point;
     uint8_t proto, version;
 };
 
-_Static_assert(sizeof(struct fragments_key) == 48, "a packet's key is hashed as bytes");
+_Static_assert(sizeof(struct fragments_key) == 56, "a packet's key is hashed as bytes");
 
 struct fragments_entry {
     struct fragments_key key;

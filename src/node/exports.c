@@ -59,10 +59,11 @@ void exports_opened_done(struct exports_opened *o)
     }
 }
 
-static int make_one(enum export_form form, int fd, const char *path, struct exporter **ret)
+static int make_one(const struct exports_conf *conf, enum export_form form, int fd,
+                    struct exporter **ret)
 {
-    const char *name = strcmp(path, "-") == 0 ? "standard output" : path;
-    return form == EXPORT_IPFIX ? ipfix_file_exporter_new(fd, name, ret)
+    const char *name = strcmp(conf->file[form], "-") == 0 ? "standard output" : conf->file[form];
+    return form == EXPORT_IPFIX ? ipfix_file_exporter_new(fd, name, conf->ipfix, ret)
                                 : lines_exporter_new((enum lines_form)form, fd, name, ret);
 }
 
@@ -73,7 +74,7 @@ int exports_make(const struct exports_conf *conf, struct exports_opened *o,
     int r = 0;
     for (size_t i = 0; i < EXPORT_FORMS && r == 0; i++) {
         if (o->file[i] >= 0) {
-            r = make_one((enum export_form)i, o->file[i], conf->file[i], &ret[n]);
+            r = make_one(conf, (enum export_form)i, o->file[i], &ret[n]);
             o->file[i] = r == 0 ? -1 : o->file[i];
             n += r == 0;
         }

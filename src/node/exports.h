@@ -22,6 +22,7 @@ enum export_form {
 struct exports_conf {
     /* Where records are written to in each form; "-": standard output; NULL: nowhere. */
     const char *file[EXPORT_FORMS];
+    unsigned ipfix; /* fields of records that not all streams have (enum ipfix_with) */
 };
 
 /* Descriptors; -1: none. */

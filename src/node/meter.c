@@ -11,6 +11,7 @@ int meter_make(const struct meter_conf *conf, struct exports_opened *opened, boo
                struct meter *ret, struct error *err)
 {
     struct meter_sink_conf sc = {.flows = conf->flows,
+                                 .inner = conf->inner,
                                  .idle_ns = conf->idle_ms * NSEC_PER_MSEC,
                                  .active_ns = conf->active_ms * NSEC_PER_MSEC,
                                  .live = live};

@@ -14,6 +14,7 @@ struct meter_conf {
     struct exports_conf exports;
     uint32_t idle_ms, active_ms; /* 0: never */
     uint32_t flows;
+    bool inner; /* in tunnels it is the innermost packet that counts */
 };
 
 struct meter {

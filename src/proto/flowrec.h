@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/tunnel.h"
+
 enum {
     FLOWREC_VLANS = 4,
 };
@@ -21,8 +23,12 @@ struct flowrec {
     uint8_t vlans;
     uint8_t version; /* 4 or 6 */
     uint8_t proto, tos, tcp_flags;
-    uint8_t end_reason; /* flowEndReason (RFC 5102, section 5.11.3) */
+    uint8_t end_reason;      /* flowEndReason (RFC 5102, section 5.11.3) */
+    enum tunnel_kind tunnel; /* in which it was seen */
+    uint32_t tunnel_id;      /* 0 where the kind has none */
     /* Of the first packet, in either direction. */
+    uint8_t outer_version; /* of the addresses around the tunnel; 0: unknown, or in none */
+    uint8_t outer[2][16];  /* source, destination; IPv4: 4 bytes, then zeros */
     bool has_mac, has_label;
     uint8_t mac[2][6];  /* source, destination */
     uint32_t label;     /* the upper 24 bits of the outermost MPLS label's entry */

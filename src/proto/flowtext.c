@@ -179,6 +179,35 @@ static bool put_point(const struct record *rec, char ret[VALUE])
     return n > 0;
 }
 
+static bool put_tunnel_kind(const struct record *rec, char ret[VALUE])
+{
+    if (rec->r->tunnel != TUNNEL_NONE) {
+        (void)snprintf(ret, VALUE, "%s", tunnel_name(rec->r->tunnel));
+    }
+    return rec->r->tunnel != TUNNEL_NONE;
+}
+
+static bool put_tunnel_id(const struct record *rec, char ret[VALUE])
+{
+    return tunnel_has_id(rec->r->tunnel) && put_u64(rec->r->tunnel_id, ret);
+}
+
+static bool put_outer(const struct record *rec, unsigned end, char ret[VALUE])
+{
+    const int family = rec->r->outer_version == 4 ? AF_INET : AF_INET6;
+    return rec->r->outer_version != 0 && inet_ntop(family, rec->r->outer[end], ret, VALUE);
+}
+
+static bool put_outer_source(const struct record *rec, char ret[VALUE])
+{
+    return put_outer(rec, 0, ret);
+}
+
+static bool put_outer_target(const struct record *rec, char ret[VALUE])
+{
+    return put_outer(rec, 1, ret);
+}
+
 static bool put_community(const struct record *rec, char ret[VALUE])
 {
     if (rec->community) {
@@ -187,10 +216,13 @@ static bool put_community(const struct record *rec, char ret[VALUE])
     return rec->community;
 }
 
+static const char tunnel[] = "tunnel";
+
 static const struct field {
     const char *name;
     put_value *put;
-    bool text; /* in quotation marks in JSON */
+    bool text;          /* in quotation marks in JSON */
+    const char *object; /* of which it is a part; NULL: of none. Those of one are in a row */
 } fields[] = {
     {"flowStartNanoseconds", put_start, true},
     {"flowEndNanoseconds", put_end, true},
@@ -215,6 +247,10 @@ static const struct field {
     {"destinationMacAddress", put_target_mac, true},
     {"interfaceName", put_point, true},
     {"communityId", put_community, true},
+    {"kind", put_tunnel_kind, true, tunnel},
+    {"id", put_tunnel_id, false, tunnel},
+    {"source", put_outer_source, true, tunnel},
+    {"destination", put_outer_target, true, tunnel},
 };
 
 /* Puts a value between quotation marks, with `escape` before each that is in it, and before that
@@ -237,24 +273,33 @@ static size_t put_quoted(const char *value, char escape, char *ret)
 size_t flowtext_json(const struct flowrec *r, const char *community, char ret[FLOWTEXT_ROW])
 {
     const struct record rec = {r, community};
+    const char *object = NULL; /* that is open */
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         const struct field *f = &fields[i];
         char value[VALUE];
-        if (f->put(&rec, value)) {
-            n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s\"%s\":", n ? "," : "{", f->name);
-            n += f->text ? put_quoted(value, '\\', ret + n)
-                         : (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s", value);
+        if (!f->put(&rec, value)) {
+            continue;
         }
+        const bool opens = f->object && f->object != object;
+        n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n,
+                              "%s%s%s%s%s\"%s\":", object && f->object != object ? "}" : "",
+                              n ? "," : "{", opens ? "\"" : "", opens ? f->object : "",
+                              opens ? "\":{" : "", f->name);
+        object = f->object;
+        n += f->text ? put_quoted(value, '\\', ret + n)
+                     : (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s", value);
     }
-    return n + (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "}\n");
+    return n + (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s}\n", object ? "}" : "");
 }
 
 size_t flowtext_head(char ret[FLOWTEXT_ROW])
 {
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-        n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s%s", n ? "," : "", fields[i].name);
+        const struct field *f = &fields[i];
+        n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s%s%s%s", n ? "," : "",
+                              f->object ? f->object : "", f->object ? "." : "", f->name);
     }
     return n + (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "\n");
 }

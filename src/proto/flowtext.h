@@ -3,7 +3,8 @@
  * Flow records with all their fields, as text: an object of JSON a line, or comma-separated values.
  * One table has the fields for both. Names are those of IANA's registry of IPFIX information
  * elements where there is one; times are UTC with nanoseconds. In JSON a field that a record does
- * not have is left out, in the other form it is empty. Pure.
+ * not have is left out, in the other form it is empty. What belongs together is an object of its
+ * own in JSON, and "object.field" in the other form. Pure.
  */
 #pragma once
 

@@ -69,6 +69,34 @@ static void json(void **state)
                "\"interfaceName\":\"a\\\"b\\\\x0a,%?\",\"communityId\":\"1:x=\"}\n");
 }
 
+/* The tunnel is an object of its own, with as much as is known of it. */
+static void tunnels(void **state)
+{
+    (void)state;
+    char row[FLOWTEXT_ROW];
+    struct flowrec r = web;
+    r.tunnel = TUNNEL_VXLAN;
+    r.outer_version = 6;
+    r.outer[0][0] = 0xfd;
+    r.outer[1][0] = 0xfe;
+    (void)flowtext_json(&r, "1:x=", row);
+    assert_non_null(strstr(row, "\"communityId\":\"1:x=\",\"tunnel\":{\"kind\":\"vxlan\",\"id\":0,"
+                                "\"source\":\"fd00::\",\"destination\":\"fe00::\"}}\n"));
+    (void)flowtext_row(&r, NULL, row);
+    assert_non_null(strstr(row, ",,vxlan,0,fd00::,fe00::\n"));
+    r.tunnel = TUNNEL_IP;
+    r.outer_version = 0;
+    (void)flowtext_json(&r, NULL, row);
+    assert_non_null(strstr(row, "\"flowEndReason\":3,\"tunnel\":{\"kind\":\"ip\"}}\n"));
+    r.outer_version = 4;
+    r.tunnel_id = 7;
+    r.tunnel = TUNNEL_GRE_KEY;
+    (void)flowtext_row(&r, NULL, row);
+    assert_non_null(strstr(row, ",gre,7,253.0.0.0,254.0.0.0\n"));
+    (void)flowtext_head(row);
+    assert_non_null(strstr(row, ",tunnel.kind,tunnel.id,tunnel.source,tunnel.destination\n"));
+}
+
 static unsigned columns(const char *row)
 {
     unsigned n = 1;
@@ -89,18 +117,19 @@ static void comma_separated(void **state)
     r.point = "eth0";
     n = flowtext_row(&r, "1:x=", row);
     assert_int_equal(n, strlen(row));
-    assert_string_equal(row, "2026-11-12T13:14:40.511000001Z,2026-11-12T13:14:44.761999999Z,"
-                             "10.0.0.1,10.0.0.2,,,6,40000,80,,,5,700,216,184,3,,,,,,eth0,1:x=\n");
+    assert_string_equal(row,
+                        "2026-11-12T13:14:40.511000001Z,2026-11-12T13:14:44.761999999Z,"
+                        "10.0.0.1,10.0.0.2,,,6,40000,80,,,5,700,216,184,3,,,,,,eth0,1:x=,,,,\n");
     assert_int_equal(columns(row), columns(head));
     r.point = "a\"b\\x0a,c";
     (void)flowtext_row(&r, NULL, row);
-    assert_non_null(strstr(row, ",,\"a\"\"b\\x0a,c\",\n"));
+    assert_non_null(strstr(row, ",,\"a\"\"b\\x0a,c\",,,,,\n"));
     r.point = "eth0";
     r.proto = 1;
     r.port[1] = 2048;
     (void)flowtext_row(&r, NULL, row);
     assert_string_equal(row, "2026-11-12T13:14:40.511000001Z,2026-11-12T13:14:44.761999999Z,"
-                             "10.0.0.1,10.0.0.2,,,1,,,2048,,5,700,,184,3,,,,,,eth0,\n");
+                             "10.0.0.1,10.0.0.2,,,1,,,2048,,5,700,,184,3,,,,,,eth0,,,,,\n");
 }
 
 /* The longest values, and a name of nothing but marks. */
@@ -125,17 +154,22 @@ static void longest_line_fits(void **state)
                         .has_mac = true,
                         .has_label = true,
                         .label = 0xffffff,
-                        .point = name};
+                        .point = name,
+                        .tunnel = TUNNEL_GPE,
+                        .tunnel_id = UINT32_MAX,
+                        .outer_version = 6};
     memset(r.addr, 0xff, sizeof(r.addr));
+    memset(r.outer, 0xff, sizeof(r.outer));
     const size_t n = flowtext_json(&r, "1:0123456789012345678901234567", row);
     assert_true(n < sizeof(row));
-    assert_memory_equal(row + n - 3, "\"}\n", 3);
+    assert_memory_equal(row + n - 3, "}}\n", 3);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json),
+        cmocka_unit_test(tunnels),
         cmocka_unit_test(comma_separated),
         cmocka_unit_test(longest_line_fits),
     };

@@ -7,35 +7,15 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "proto/ether.h"
+#include "proto/tunnel.h"
 
 enum {
     TYPE_ARP = 0x0806,
-    TYPE_TEB = 0x6558, /* transparent Ethernet bridging: Ethernet inside GRE or Geneve */
-    TYPE_ERSPAN = 0x88be,
-    TYPE_ERSPAN3 = 0x22eb,
     IPV4_LEN = 20,
     IPV6_LEN = 40,
     IPV4_FRAGMENT = 0x3fff, /* more fragments, and the offset */
     IPV4_OFFSET = 0x1fff,
     ARP_LEN = 28, /* RFC 826, for IPv4 over Ethernet */
-    UDP_LEN = 8,
-    VXLAN_PORT = 4789,
-    VXLAN_PORT_OLD = 8472,
-    VXLAN_LEN = 8,
-    VXLAN_VALID = 0x08, /* the flag that there is a VNI: all others are reserved, and ignored */
-    GENEVE_PORT = 6081,
-    GENEVE_LEN = 8,
-    GRE_LEN = 4,
-    GRE_CSUM = 0x8000,
-    GRE_KEY = 0x2000,
-    GRE_SEQ = 0x1000,
-    GRE_UNKNOWN = 0x4007, /* RFC 1701's routes and other versions, which are laid out otherwise */
-    ERSPAN2_LEN = 8,
-    ERSPAN2_TAG_TAKEN = 2, /* the frame had a tag, which is in this header alone */
-    ERSPAN3_LEN = 12,
-    ERSPAN3_SUB_LEN = 8,
-    ERSPAN3_ETHERNET = 0,
-    ERSPAN3_IP = 2,
 };
 
 /* The kind of header at the cursor. */
@@ -119,84 +99,37 @@ static size_t transport_len(const struct walk *w)
     }
 }
 
-/* VXLAN (RFC 7348) behind the UDP header. Without its flag it is some other use of the port. */
-static void walk_vxlan(struct walk *w)
+/* The header of a tunnel has been read: what is inside comes next, if that is walked. */
+static void walk_tunnel(struct walk *w, const struct tunnel *t)
 {
-    const uint8_t *h = rd_take(&w->r, VXLAN_LEN);
-    if (h && h[0] & VXLAN_VALID) {
-        w->layer = LAYER_ETHER;
-        w->tunnel = INNER_VXLAN;
-    } else if (h) {
-        w->r.p = h;
-    }
-}
-
-/* Geneve (RFC 8926, section 3.4), version 0. */
-static void walk_geneve(struct walk *w)
-{
-    const uint8_t *h = rd_take(&w->r, GENEVE_LEN);
-    enum layer layer = !h                       ? LAYER_NONE
-                       : u16(h + 2) == TYPE_TEB ? LAYER_ETHER
-                                                : layer_of(u16(h + 2));
-    if (h && (layer == LAYER_NONE || h[0] >> 6 != 0)) {
-        w->r.p = h;
-    } else if (h) {
-        rd_skip(&w->r, (h[0] & 0x3fu) * 4);
-        w->layer = layer;
-    }
-}
-
-/* ERSPAN I is Ethernet right behind GRE; II, told apart by GRE's sequence number alone, has a
- * header. */
-static void walk_erspan(struct walk *w, bool second)
-{
-    const uint8_t *h = second ? rd_take(&w->r, ERSPAN2_LEN) : NULL;
-    w->layer = LAYER_ETHER;
-    w->tunnel = INNER_ERSPAN;
-    w->tagged = h && (h[2] >> 3 & 3) == ERSPAN2_TAG_TAKEN;
-    if (w->tagged) { /* version (4 bits), VLAN (12), class of service (3) to class, 0, VLAN */
-        w->tag = (uint16_t)((u16(h) & 0x0fff) | (h[2] & 0xe0) << 8);
-    }
-}
-
-/* ERSPAN III: its frame type counts; the P bit beside it is left unset by senders. */
-static void walk_erspan3(struct walk *w)
-{
-    const uint8_t *h = rd_take(&w->r, ERSPAN3_LEN);
-    if (h && h[11] & 1) {
-        rd_skip(&w->r, ERSPAN3_SUB_LEN);
-    }
-    uint8_t type = h ? h[10] >> 2 & 0x1f : 0;
-    if (!rd_left(&w->r)) {
-        w->r.bad = true;
-    } else if (type == ERSPAN3_ETHERNET) {
-        w->layer = LAYER_ETHER;
-        w->tunnel = INNER_ERSPAN;
-    } else if (type == ERSPAN3_IP) {
-        uint8_t version = w->r.p[0] >> 4;
-        w->layer = version == 4 ? LAYER_IPV4 : version == 6 ? LAYER_IPV6 : LAYER_NONE;
-        w->tunnel = w->layer != LAYER_NONE ? INNER_ERSPAN : -1;
-    }
-}
-
-/* RFC 2784 and RFC 2890. */
-static void walk_gre(struct walk *w)
-{
-    const uint8_t *h = rd_take(&w->r, GRE_LEN);
-    uint16_t flags = h ? u16(h) : 0, type = h ? u16(h + 2) : 0;
-    if (flags & GRE_UNKNOWN) {
-        w->r.p = h;
+    w->layer = t->type == TUNNEL_ETHERNET ? LAYER_ETHER : layer_of(t->type);
+    w->tagged = t->tagged;
+    w->tag = t->tag;
+    if (w->layer == LAYER_NONE) {
         return;
     }
-    rd_skip(&w->r,
-            (flags & GRE_CSUM ? 4u : 0) + (flags & GRE_KEY ? 4u : 0) + (flags & GRE_SEQ ? 4u : 0));
-    if (type == TYPE_ERSPAN) {
-        walk_erspan(w, flags & GRE_SEQ);
-    } else if (type == TYPE_ERSPAN3) {
-        walk_erspan3(w);
-    } else {
-        w->layer = type == TYPE_TEB ? LAYER_ETHER : layer_of(type);
-        w->tunnel = w->layer != LAYER_NONE ? INNER_GRE : -1;
+    if (t->kind == TUNNEL_VXLAN) {
+        w->tunnel = INNER_VXLAN;
+    } else if (t->kind == TUNNEL_ERSPAN1 || t->kind == TUNNEL_ERSPAN) {
+        w->tunnel = INNER_ERSPAN;
+    } else if (t->kind != TUNNEL_IP && t->kind != TUNNEL_GENEVE) {
+        w->tunnel = INNER_GRE;
+    }
+}
+
+/* Behind a UDP header: where no tunnel follows that is walked, something else does. */
+static void walk_udp(struct walk *w)
+{
+    const enum tunnel_kind kind = tunnel_of_port(w->in->port[1]);
+    const struct rd at = w->r;
+    struct tunnel t;
+    if (kind != TUNNEL_VXLAN && kind != TUNNEL_GENEVE) {
+        return;
+    }
+    tunnel_in_udp(&w->r, w->in->port[1], &t);
+    walk_tunnel(w, &t);
+    if (w->layer == LAYER_NONE && (rd_ok(&w->r) || t.kind != TUNNEL_NONE)) {
+        w->r = at;
     }
 }
 
@@ -205,26 +138,21 @@ static void walk_payload(struct walk *w)
 {
     struct inner *in = w->in;
     bool deeper = !in->fragment && w->levels < INNER_LEVELS;
-    if (deeper && in->proto == IPPROTO_IPIP) {
-        w->layer = LAYER_IPV4;
-    } else if (deeper && in->proto == IPPROTO_IPV6) {
-        w->layer = LAYER_IPV6;
-    } else if (deeper && in->proto == IPPROTO_GRE) {
-        walk_gre(w);
-    } else {
-        const uint8_t *p = w->r.p;
-        if (!in->fragment && ether_has_ports(in->proto) && rd_left(&w->r) >= 4) {
-            in->port[0] = u16(p);
-            in->port[1] = u16(p + 2);
-        }
-        rd_skip(&w->r, transport_len(w));
-        if (deeper && in->proto == IPPROTO_UDP) {
-            if (in->port[1] == VXLAN_PORT || in->port[1] == VXLAN_PORT_OLD) {
-                walk_vxlan(w);
-            } else if (in->port[1] == GENEVE_PORT) {
-                walk_geneve(w);
-            }
-        }
+    if (deeper &&
+        (in->proto == IPPROTO_IPIP || in->proto == IPPROTO_IPV6 || in->proto == IPPROTO_GRE)) {
+        struct tunnel t;
+        tunnel_in_ip(&w->r, in->proto, &t);
+        walk_tunnel(w, &t);
+        return;
+    }
+    const uint8_t *p = w->r.p;
+    if (!in->fragment && ether_has_ports(in->proto) && rd_left(&w->r) >= 4) {
+        in->port[0] = u16(p);
+        in->port[1] = u16(p + 2);
+    }
+    rd_skip(&w->r, transport_len(w));
+    if (deeper && in->proto == IPPROTO_UDP) {
+        walk_udp(w);
     }
 }
 

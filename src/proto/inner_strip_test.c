@@ -63,6 +63,7 @@ static const struct strip_case strips[] = {
     {INNER_ERSPAN, "eth ip erspan3-ip ip tcp", "eth ip tcp", 0, 1},
     {INNER_ERSPAN, "eth ip gre eth ip tcp", NULL, 0, 0},
     {INNER_ERSPAN, "eth ip vxlan eth ip tcp", NULL, 0, 0},
+    {INNER_VXLAN, "eth ip erspan2-tag eth ip vxlan eth ip tcp", "eth ip tcp", 2, 2},
 };
 
 /* The bytes that a strip of `len` bytes speaks of; returns how many. */

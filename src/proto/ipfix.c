@@ -17,35 +17,57 @@ enum {
     VARIABLE = 65535, /* the length is in front of the value */
     NAME = 82,        /* interfaceName */
     INTERFACE = 10,   /* ingressInterface */
+    FIELD = 4,        /* bytes of a field in a template */
+    TEMPLATES_MAX = 512,
+    NVGRE_RESERVED = 0xfff,
 };
+
+#define SEGMENT_VXLAN UINT64_C(1)
+#define SEGMENT_NVGRE UINT64_C(2)
 
 /* An information element (IANA's registry) and its length in bytes, which may be less than its
  * type has (RFC 7011, section 6.2). */
 struct element {
-    uint16_t id, len;
+    uint16_t id;
+    uint8_t len;
+    uint8_t version; /* of the packets that have it: 4, 6; 0: either */
+    uint8_t with;    /* an enum ipfix_with; 0: all streams have it */
 };
 
-/* Elements of one record, in the order in which put_record() puts them. TCP's flags have one byte:
+/* Elements of a record, in the order in which put_record() puts them. TCP's flags have one byte:
  * some collectors read no more. */
-static const struct element v4[] = {
-    {152, 8}, {153, 8}, {8, 4}, {12, 4}, {7, 2},  {11, 2},  {4, 1},   {5, 1},  {6, 1},  {60, 1},
-    {136, 1}, {32, 2},  {2, 8}, {1, 8},  {10, 4}, {243, 2}, {245, 2}, {70, 3}, {56, 6}, {80, 6}};
-static const struct element v6[] = {
-    {152, 8}, {153, 8}, {27, 16}, {28, 16}, {7, 2},  {11, 2},  {4, 1},   {5, 1},  {6, 1},  {60, 1},
-    {136, 1}, {139, 2}, {2, 8},   {1, 8},   {10, 4}, {243, 2}, {245, 2}, {70, 3}, {56, 6}, {80, 6}};
+static const struct element elements[] = {
+    {152, 8}, {153, 8},   {8, 4, 4},   {12, 4, 4}, {27, 16, 6}, {28, 16, 6},
+    {7, 2},   {11, 2},    {4, 1},      {5, 1},     {6, 1},      {60, 1},
+    {136, 1}, {32, 2, 4}, {139, 2, 6}, {2, 8},     {1, 8},      {10, 4},
+    {243, 2}, {245, 2},   {70, 3},     {56, 6},    {80, 6},     {351, 8, 0, IPFIX_TUNNEL},
+};
 
-static size_t length_of(const struct element *e, size_t n)
+static bool has(const struct element *e, unsigned version, unsigned with)
 {
-    size_t len = 0;
-    for (size_t i = 0; i < n; i++) {
-        len += e[i].len;
+    return (e->version == 0 || e->version == version) && (e->with == 0 || e->with & with);
+}
+
+static uint16_t length_of(unsigned version, unsigned with)
+{
+    unsigned len = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(elements); i++) {
+        len += has(&elements[i], version, with) ? elements[i].len : 0u;
     }
-    return len;
+    return (uint16_t)len;
+}
+
+void ipfix_init_with(struct ipfix *m, uint32_t domain, unsigned with)
+{
+    *m = (struct ipfix){.domain = domain,
+                        .with = with,
+                        .record_len = {length_of(4, with), length_of(6, with)},
+                        .used = HEADER};
 }
 
 void ipfix_init(struct ipfix *m, uint32_t domain)
 {
-    *m = (struct ipfix){.domain = domain, .used = HEADER};
+    ipfix_init_with(m, domain, 0);
 }
 
 static struct wr at_end(struct ipfix *m)
@@ -80,28 +102,51 @@ static bool open_set(struct ipfix *m, uint16_t set, size_t len)
     return true;
 }
 
-static void put_template(struct ipfix *m, uint16_t id, const struct element *e, size_t n)
+/* Of records of that version of IP; returns its length. */
+static size_t put_template(struct wr *w, uint16_t id, unsigned version, unsigned with)
 {
-    struct wr w = at_end(m);
-    wr_u16(&w, id);
-    wr_u16(&w, (uint16_t)n);
-    for (size_t i = 0; i < n; i++) {
-        wr_u16(&w, e[i].id);
-        wr_u16(&w, e[i].len);
+    uint8_t *begin = wr_take(w, 4);
+    uint16_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(elements); i++) {
+        if (has(&elements[i], version, with)) {
+            wr_u16(w, elements[i].id);
+            wr_u16(w, elements[i].len);
+            n++;
+        }
     }
-    m->used += wr_len(&w);
+    if (begin) {
+        st_u16(begin, id);
+        st_u16(begin + 2, n);
+    }
+    return wr_len(w);
 }
 
 bool ipfix_templates(struct ipfix *m)
 {
-    const size_t len = 2 * SET_HEADER + sizeof(v4) + sizeof(v6);
+    uint8_t bytes[TEMPLATES_MAX];
+    struct wr w = wr_make(bytes, sizeof(bytes));
+    (void)put_template(&w, TEMPLATE_V4, 4, m->with);
+    const size_t len = put_template(&w, TEMPLATE_V6, 6, m->with);
     if (!open_set(m, SET_TEMPLATES, len)) {
         return false;
     }
-    put_template(m, TEMPLATE_V4, v4, ARRAY_SIZE(v4));
-    put_template(m, TEMPLATE_V6, v6, ARRAY_SIZE(v6));
+    memcpy(m->bytes + m->used, bytes, len);
+    m->used += len;
     close_set(m);
     return true;
+}
+
+/* layer2SegmentId: the kind of overlay in the first byte, where it has a number (IANA's registry).
+ * The upper 24 bits of a key are the subnet's where they are none of the reserved ones (RFC 7637,
+ * section 3.2). */
+static uint64_t segment(const struct flowrec *r)
+{
+    const uint32_t subnet = r->tunnel_id >> 8;
+    if (r->tunnel == TUNNEL_VXLAN || r->tunnel == TUNNEL_GPE) {
+        return SEGMENT_VXLAN << 56 | r->tunnel_id;
+    }
+    return r->tunnel == TUNNEL_GRETAP_KEY && subnet > NVGRE_RESERVED ? SEGMENT_NVGRE << 56 | subnet
+                                                                     : 0;
 }
 
 static void put_u24(struct wr *w, uint32_t v)
@@ -110,7 +155,7 @@ static void put_u24(struct wr *w, uint32_t v)
     wr_u16(w, (uint16_t)v);
 }
 
-static void put_record(struct wr *w, const struct flowrec *r)
+static void put_record(struct wr *w, const struct flowrec *r, unsigned with)
 {
     const size_t addr = r->version == 4 ? 4 : 16;
     wr_u64(w, (uint64_t)(r->first_ns / NSEC_PER_MSEC));
@@ -133,17 +178,20 @@ static void put_record(struct wr *w, const struct flowrec *r)
     put_u24(w, r->has_label ? r->label : 0);
     wr_copy(w, r->mac[0], sizeof(r->mac[0]));
     wr_copy(w, r->mac[1], sizeof(r->mac[1]));
+    if (with & IPFIX_TUNNEL) {
+        wr_u64(w, segment(r));
+    }
 }
 
 bool ipfix_add(struct ipfix *m, const struct flowrec *r)
 {
     const bool four = r->version == 4;
-    const size_t len = four ? length_of(v4, ARRAY_SIZE(v4)) : length_of(v6, ARRAY_SIZE(v6));
+    const size_t len = m->record_len[!four];
     if (!open_set(m, four ? TEMPLATE_V4 : TEMPLATE_V6, len)) {
         return false;
     }
     struct wr w = at_end(m);
-    put_record(&w, r);
+    put_record(&w, r, m->with);
     m->used += len;
     m->records++;
     const uint32_t s = (uint32_t)(r->last_ns / NSEC_PER_SEC);
@@ -154,7 +202,7 @@ bool ipfix_add(struct ipfix *m, const struct flowrec *r)
 bool ipfix_name(struct ipfix *m, uint32_t interface, const char *name)
 {
     const size_t n = strnlen(name, IPFIX_NAME_MAX);
-    const size_t template = 6 + 2 * sizeof(struct element), record = 4 + 1 + n;
+    const size_t template = 6 + 2 * FIELD, record = 4 + 1 + n;
     if (IPFIX_MESSAGE - m->used < 2 * SET_HEADER + template + record) {
         return false;
     }

@@ -2,7 +2,8 @@
  *
  * IPFIX messages (RFC 7011), written in memory: templates, flow records, and the names of
  * interfaces as options. One template for IPv4 and one for IPv6 have all that a record may have; a
- * field that a record does not have is 0. Pure.
+ * field that a record does not have is 0. Fields that only some streams have are asked for (enum
+ * ipfix_with). Pure.
  *
  * Options go into a stream of their own, observation domain 0: collectors differ in whether they
  * count options in the sequence of data records, and so no sequence has both.
@@ -23,19 +24,28 @@ enum {
     IPFIX_NAME_MAX = 254, /* bytes of a name; more are cut */
 };
 
+/* Fields beside those that all records have, or'ed. */
+enum ipfix_with {
+    IPFIX_TUNNEL = 1, /* the segment of a tunnel (351) */
+};
+
 /* A stream of messages of one observation domain. */
 struct ipfix {
     uint32_t domain;
-    uint32_t sequence; /* data records in messages before this one, modulo 2^32 */
-    uint32_t records;  /* in this one */
-    uint32_t time_s;   /* the latest end of a record so far: the export time (packet time) */
-    uint16_t set;      /* the template of the set that is open; 0: none is */
-    size_t set_at;     /* where it begins */
+    unsigned with;
+    uint16_t record_len[2]; /* of IPv4 and IPv6 */
+    uint32_t sequence;      /* data records in messages before this one, modulo 2^32 */
+    uint32_t records;       /* in this one */
+    uint32_t time_s;        /* the latest end of a record so far: the export time (packet time) */
+    uint16_t set;           /* the template of the set that is open; 0: none is */
+    size_t set_at;          /* where it begins */
     size_t used;
     uint8_t bytes[IPFIX_MESSAGE];
 };
 
+/* Records have those fields that all have, or more (enum ipfix_with). */
 void ipfix_init(struct ipfix *m, uint32_t domain);
+void ipfix_init_with(struct ipfix *m, uint32_t domain, unsigned with);
 /* Both templates of flow records. False: there is no room. */
 bool ipfix_templates(struct ipfix *m);
 /* A record, after a message with the templates. False: there is no room. */

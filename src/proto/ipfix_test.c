@@ -182,6 +182,40 @@ static void icmp_has_its_type(void **state)
     }
 }
 
+/* Streams that are asked to have it have the segment of a tunnel, by its kind. */
+static void segments(void **state)
+{
+    (void)state;
+    static struct ipfix m;
+    static const struct {
+        enum tunnel_kind kind;
+        uint32_t id;
+        uint8_t want[8];
+    } cases[] = {
+        {TUNNEL_NONE, 0, {0}},
+        {TUNNEL_VXLAN, 0x123456, {1, 0, 0, 0, 0, 0x12, 0x34, 0x56}},
+        {TUNNEL_GPE, 7, {1, 0, 0, 0, 0, 0, 0, 7}},
+        {TUNNEL_GRETAP_KEY, 0x00100001, {2, 0, 0, 0, 0, 0, 0x10, 0x00}},
+        {TUNNEL_GRETAP_KEY, 0x000fffff, {0}}, /* a reserved subnet: just a key */
+        {TUNNEL_GRE_KEY, 0x00100001, {0}},
+        {TUNNEL_GENEVE, 7, {0}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct flowrec r = web;
+        r.tunnel = cases[i].kind;
+        r.tunnel_id = cases[i].id;
+        ipfix_init_with(&m, 1, IPFIX_TUNNEL);
+        assert_true(ipfix_templates(&m));
+        assert_true(ipfix_add(&m, &r));
+        const size_t len = ipfix_end(&m);
+        assert_int_equal(len, HEADER + TEMPLATES + 2 * 4 + 4 + RECORD_V4 + 8);
+        assert_int_equal(get16(m.bytes + HEADER + 6), 21);
+        assert_int_equal(get16(m.bytes + HEADER + 8 + 20 * 4), 351);
+        assert_int_equal(get16(m.bytes + HEADER + 8 + 20 * 4 + 2), 8);
+        assert_memory_equal(m.bytes + len - 8, cases[i].want, 8);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +223,7 @@ int main(void)
         cmocka_unit_test(messages_have_an_end),
         cmocka_unit_test(names_of_interfaces),
         cmocka_unit_test(icmp_has_its_type),
+        cmocka_unit_test(segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ enum {
     IPV6_LEN = 40,
     NFLOG_PAYLOAD = 9,
     TCP_FLAGS_AT = 13,
+    UDP_LEN = 8,
 };
 
 struct walk {
@@ -315,6 +316,7 @@ static uint32_t frame_bytes(const struct walk *w)
 /* The packet ends `n` bytes behind the cursor, or where the frame does. */
 static void bound(struct walk *w, size_t n)
 {
+    w->origlen = MIN(w->origlen, (size_t)(w->r.p - w->data) + n);
     if (n < rd_left(&w->r)) {
         w->r.end = w->r.p + n;
     }
@@ -395,25 +397,110 @@ static int read_ipv6(struct walk *w)
     return 0;
 }
 
+/* The packet behind headers, the first of which is of that kind. */
+static int read_packet(struct walk *w, int kind)
+{
+    for (unsigned i = 0; i < LAYERS && kind >= 0; i++) {
+        if (kind == ETHER_TYPE_IPV4 || kind == ETHER_TYPE_IPV6) {
+            break;
+        }
+        kind = read_between(w, kind);
+    }
+    return kind < 0                  ? kind
+           : !rd_ok(&w->r)           ? -ENOMSG
+           : kind == ETHER_TYPE_IPV4 ? read_ipv4(w)
+           : kind == ETHER_TYPE_IPV6 ? read_ipv6(w)
+                                     : -ENOMSG;
+}
+
 int packet_read(uint16_t linktype, const uint8_t *data, size_t len, size_t origlen,
                 struct packet *ret)
 {
     struct packet p = {0};
     struct walk w = {.data = data, .origlen = origlen, .r = rd_make(data, len), .p = &p};
-    int kind = read_link(&w, linktype);
-    for (unsigned i = 0; i < LAYERS && kind >= 0; i++) {
-        if (kind == ETHER_TYPE_IPV4 || kind == ETHER_TYPE_IPV6) {
-            break;
-        }
-        kind = read_between(&w, kind);
-    }
-    int r = kind < 0                  ? kind
-            : !rd_ok(&w.r)            ? -ENOMSG
-            : kind == ETHER_TYPE_IPV4 ? read_ipv4(&w)
-            : kind == ETHER_TYPE_IPV6 ? read_ipv6(&w)
-                                      : -ENOMSG;
+    int r = read_packet(&w, read_link(&w, linktype));
     if (r == 0) {
         *ret = p;
     }
     return r;
+}
+
+/* ---- tunnels ---- */
+
+/* The header of the tunnel that the packet is, if it is one; the cursor is behind the packet's own.
+ */
+static void read_tunnel(struct walk *w, struct tunnel *ret)
+{
+    const struct packet *p = w->p;
+    *ret = (struct tunnel){0};
+    if (p->fragment) {
+        return;
+    }
+    if (p->proto == IPPROTO_UDP) {
+        rd_skip(&w->r, UDP_LEN);
+        tunnel_in_udp(&w->r, p->port[1], ret);
+    } else {
+        tunnel_in_ip(&w->r, p->proto, ret);
+    }
+}
+
+/* A tag that ERSPAN has taken off the frame counts as one of it. */
+static int begin_inside(struct walk *w, const struct tunnel *t)
+{
+    struct packet *p = w->p;
+    if (t->tagged && p->vlans == PACKET_VLANS) {
+        return -ENOMSG;
+    }
+    if (t->tagged) {
+        p->vlan[p->vlans++] = t->tag;
+    }
+    return t->type == TUNNEL_ETHERNET ? read_ethernet(w)
+           : t->type < TYPE_LENGTHS   ? -ENOMSG
+                                      : t->type;
+}
+
+/* From a packet into the tunnel that it is. False: it is none, or nothing can be read in it. */
+static bool enter(struct walk *w, struct packet_tunnel *tunnel)
+{
+    struct packet *p = w->p, inside = {.vlans = p->vlans};
+    struct walk v = *w;
+    struct tunnel t;
+    read_tunnel(&v, &t);
+    if (t.kind == TUNNEL_NONE || !rd_ok(&v.r)) {
+        return false;
+    }
+    v.p = &inside;
+    memcpy(inside.vlan, p->vlan, sizeof(inside.vlan));
+    if (read_packet(&v, begin_inside(&v, &t)) < 0) {
+        return false;
+    }
+    tunnel->depth++;
+    tunnel->kind = t.kind;
+    tunnel->id = t.id;
+    tunnel->version = p->version;
+    memcpy(tunnel->addr, p->addr, sizeof(tunnel->addr));
+    inside.labels = p->labels;
+    memcpy(inside.label, p->label, sizeof(inside.label));
+    memcpy(inside.mac, p->mac, sizeof(inside.mac));
+    v.p = p;
+    *p = inside;
+    *w = v;
+    return true;
+}
+
+int packet_read_inner(uint16_t linktype, const uint8_t *data, size_t len, size_t origlen,
+                      unsigned deepest, struct packet *ret, struct packet_tunnel *ret_tunnel)
+{
+    struct packet p = {0};
+    struct packet_tunnel tunnel = {0};
+    struct walk w = {.data = data, .origlen = origlen, .r = rd_make(data, len), .p = &p};
+    int r = read_packet(&w, read_link(&w, linktype));
+    if (r < 0) {
+        return r;
+    }
+    while (tunnel.depth < deepest && enter(&w, &tunnel)) {
+    }
+    *ret = p;
+    *ret_tunnel = tunnel;
+    return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The IP packet in a captured frame, as a meter counts it: found behind the headers of any of
- * several link types, VLAN tags, MPLS labels and PPPoE, with the fields that flows are made of. It
- * is the outermost packet; proto/inner.h looks into tunnels.
+ * several link types, VLAN tags, MPLS labels and PPPoE, with the fields that flows are made of: the
+ * outermost packet, or the innermost one inside tunnels (proto/tunnel.h). proto/inner.h walks to
+ * the innermost headers for those who ask less of them.
  *
  * Pure functions over bytes that may be cut anywhere and are checked: what cannot be read is not
  * guessed. A packet is no longer than its header says, so that Ethernet's padding does not count.
@@ -13,9 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/tunnel.h"
+
 enum {
     PACKET_VLANS = 4,   /* tags that are looked at; behind more is no packet */
     PACKET_LABELS = 10, /* MPLS labels that are kept; more are passed over */
+    PACKET_TUNNELS = 4, /* that a meter enters */
 };
 
 /* Link types, by the registry of pcap and pcapng. */
@@ -63,3 +67,20 @@ const uint16_t *packet_links(size_t *ret_n);
  * -EBADMSG: one whose header is broken or cut; -ENOTSUP: unknown link type. */
 int packet_read(uint16_t linktype, const uint8_t *data, size_t len, size_t origlen,
                 struct packet *ret);
+
+/* The tunnel in which a packet is, and the packet around it. */
+struct packet_tunnel {
+    enum tunnel_kind kind;
+    uint8_t depth;          /* tunnels that were entered: this is the last of them */
+    uint32_t id;            /* 0 where the kind has none */
+    uint8_t version;        /* 4 or 6 */
+    const uint8_t *addr[2]; /* source, destination: 4 or 16 bytes inside the frame */
+};
+
+/* The same of the innermost packet, at most `deepest` tunnels deep, and the tunnel in which it is;
+ * TUNNEL_NONE: in none. What no packet can be read in (another protocol, a header that is
+ * broken or cut, a fragment, which alone has no whole packet, a further tunnel) is the payload of
+ * the packet around it, which is then the innermost. VLAN tags are those of all layers, the
+ * outermost first; MPLS labels and MAC addresses those of the outermost. */
+int packet_read_inner(uint16_t linktype, const uint8_t *data, size_t len, size_t origlen,
+                      unsigned deepest, struct packet *ret, struct packet_tunnel *ret_tunnel);

@@ -190,6 +190,34 @@ static void put_arp(struct maker *k)
     wr_zero(&k->w, 20);
 }
 
+/* "gpe-ip", "gpe-ip6", "gpe-eth" (which need not tell), "gpe-frame" (which tells). */
+static void put_gpe(struct maker *k, const char *what)
+{
+    static const char *const next[] = {"eth", "ip", "ip6", "frame"};
+    uint32_t n = 0;
+    while (strcmp(next[n], what) != 0) {
+        assert_true(++n < ARRAY_SIZE(next));
+    }
+    put_udp(k, 50000, 4790);
+    wr_u32(&k->w, (n ? 0x0c000000u : 0x08000000u) | n);
+    wr_u32(&k->w, 77 << 8);
+}
+
+/* "gtpu", "gtpu-s" with a sequence number, "gtpu-e" with two extension headers. */
+static void put_gtpu(struct maker *k, char what)
+{
+    put_udp(k, 50000, 2152);
+    wr_u8(&k->w, what == 's' ? 0x32 : what == 'e' ? 0x34 : 0x30);
+    wr_u8(&k->w, 255);
+    length_here(k, k->w.p + 6);
+    wr_u32(&k->w, 0x87654321);
+    wr_copy(&k->w,
+            "\0\1\0\x85" /* PDU session container */
+            "\1\x10\1\x40\2\0\0\0\0\0\0\0",
+            what == 'e' ? 16 : 0);
+    wr_copy(&k->w, "\0\1\0\0", what == 's' ? 4 : 0);
+}
+
 static bool put_tunnel(struct maker *k, const char *word)
 {
     bool erspan = strncmp(word, "erspan", 6) == 0;
@@ -224,6 +252,10 @@ static bool put_tunnel(struct maker *k, const char *word)
                       : strcmp(word, "erspan3-ip") == 0 ? 2 << 10
                                                         : 0);
         wr_zero(&k->w, strcmp(word, "erspan3-sub") == 0 ? 8 : 0);
+    } else if (strncmp(word, "gpe-", 4) == 0) {
+        put_gpe(k, word + 4);
+    } else if (strncmp(word, "gtpu", 4) == 0) {
+        put_gtpu(k, word[4] ? word[5] : 0);
     } else {
         return false;
     }

@@ -89,7 +89,7 @@ static const struct exporter_ops ops = {
     .free = ipfix_free,
 };
 
-int ipfix_file_exporter_new(int fd, const char *name, struct exporter **ret)
+int ipfix_file_exporter_new(int fd, const char *name, unsigned with, struct exporter **ret)
 {
     struct ipfix_file *x = calloc(1, sizeof(*x));
     if (!x) {
@@ -98,7 +98,7 @@ int ipfix_file_exporter_new(int fd, const char *name, struct exporter **ret)
     x->exporter.ops = &ops;
     x->out.fd = fd;
     (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", name);
-    ipfix_init(&x->records, DOMAIN_RECORDS);
+    ipfix_init_with(&x->records, DOMAIN_RECORDS, with);
     ipfix_init(&x->names, DOMAIN_OPTIONS);
     (void)ipfix_templates(&x->records);
     *ret = &x->exporter;

@@ -7,6 +7,7 @@
 
 #include "data/meter/exporter.h"
 
-/* The descriptor is open for writing, and is closed with the exporter; `name` is for sentences.
+/* The descriptor is open for writing, and is closed with the exporter; `name` is for sentences,
+ * `with` for the fields of records (enum ipfix_with).
  * -ENOMEM: it stays open. */
-int ipfix_file_exporter_new(int fd, const char *name, struct exporter **ret);
+int ipfix_file_exporter_new(int fd, const char *name, unsigned with, struct exporter **ret);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "model/flows.h"
 #include "model/fragments.h"
+#include "model/outers.h"
 #include "proto/gso.h"
 #include "proto/packet.h"
 #include "sys/crypto/kdf.h"
@@ -22,11 +23,12 @@ enum {
 
 /* A frame is read so long after it was captured: blocks of a ring are closed after 22 ms. */
 #define LATE_NS (100 * NSEC_PER_MSEC)
-#define LABELLED UINT32_C(0x80000000) /* an entry's label is one, also label 0 */
+#define LABELLED UINT32_C(0x80000000) /* it is a label, also label 0 */
 
 _Static_assert((int)FLOWREC_VLANS == (int)FLOWS_VLANS && (int)PACKET_VLANS == (int)FLOWS_VLANS,
                "a key has all tags that are looked at");
 _Static_assert(POINT_MAX <= UINT16_MAX, "a key has the point");
+_Static_assert((int)TUNNEL_KINDS <= (int)FLOWS_TUNNELS, "a key has the tunnel");
 
 struct meter {
     struct sink sink;
@@ -34,6 +36,7 @@ struct meter {
     struct meter_sink_conf conf;
     struct flows *flows;
     struct fragments fragments;
+    struct outers *outers;
     uint8_t key[KEYED_HASH_KEY_LEN];
     uint16_t linktype[POINT_MAX];
     bool has[POINT_MAX];
@@ -46,6 +49,7 @@ struct meter {
     int64_t newest_ns[POINT_MAX], read_ns[POINT_MAX];
     /* The packets of the batch under way. */
     struct flows_packet packet[BATCH_MAX];
+    struct outer outer[BATCH_MAX]; /* around each, in the order of its key's ends */
     unsigned n;
 };
 
@@ -96,6 +100,18 @@ static void meter_point_remove(struct sink *s, uint32_t index)
 
 /* ---- records ---- */
 
+/* The surroundings of the flow's first packet. */
+static void put_outer(const struct meter *m, const struct flows_entry *e, unsigned way,
+                      struct flowrec *r)
+{
+    const struct outer *o = outers_get(m->outers, e->outer);
+    r->has_label = o->label != 0;
+    r->label = o->label & ~LABELLED;
+    r->outer_version = (uint8_t)o->version;
+    memcpy(r->outer[0], o->addr[way], sizeof(r->outer[0]));
+    memcpy(r->outer[1], o->addr[!way], sizeof(r->outer[1]));
+}
+
 static void tell_way(const struct meter *m, const struct flows_entry *e, unsigned way,
                      enum flows_end why)
 {
@@ -110,8 +126,8 @@ static void tell_way(const struct meter *m, const struct flows_entry *e, unsigne
                         .tos = e->tos[way],
                         .tcp_flags = e->tcp_flags[way],
                         .end_reason = (uint8_t)why,
-                        .has_label = e->label != 0,
-                        .label = e->label & ~LABELLED,
+                        .tunnel = (enum tunnel_kind)e->key.tunnel,
+                        .tunnel_id = e->key.tunnel_id,
                         .interface = e->key.point + 1u,
                         .point = m->name[e->key.point]};
     static const uint8_t no_mac[2][6];
@@ -123,6 +139,9 @@ static void tell_way(const struct meter *m, const struct flows_entry *e, unsigne
     for (; r.vlans < FLOWS_VLANS && e->key.vlan[r.vlans] & FLOWS_TAGGED; r.vlans++) {
         r.vlan[r.vlans] = e->key.vlan[r.vlans] & 0x0fff;
     }
+    if (e->outer) {
+        put_outer(m, e, way, &r);
+    }
     for (unsigned k = 0; k < m->conf.n_exporters; k++) {
         struct exporter *x = m->conf.exporter[k];
         x->ops->record(x, &r);
@@ -131,21 +150,23 @@ static void tell_way(const struct meter *m, const struct flows_entry *e, unsigne
 
 static void on_record(void *user, const struct flows_entry *e, enum flows_end why)
 {
+    const struct meter *m = user;
     for (unsigned k = 0; k < 2; k++) {
         const unsigned way = k == 0 ? e->initiator : !e->initiator;
         if (e->way[way].packets > 0) {
-            tell_way(user, e, way, why);
+            tell_way(m, e, way, why);
         }
     }
+    outers_drop(m->outers, e->outer);
 }
 
 /* ---- frames ---- */
 
-static void put_addr(const struct packet *p, uint8_t ret[2][16])
+static void put_addr(uint8_t version, const uint8_t *const addr[2], uint8_t ret[2][16])
 {
-    const size_t n = p->version == 4 ? 4 : 16;
-    memcpy(ret[0], p->addr[0], n);
-    memcpy(ret[1], p->addr[1], n);
+    const size_t n = version == 4 ? 4 : 16;
+    memcpy(ret[0], addr[0], n);
+    memcpy(ret[1], addr[1], n);
 }
 
 static void put_vlans(const struct packet *p, uint16_t ret[FLOWS_VLANS])
@@ -156,13 +177,17 @@ static void put_vlans(const struct packet *p, uint16_t ret[FLOWS_VLANS])
 }
 
 /* A fragment's ports are those of its packet's first one, as far as that is known. */
-static void find_ports(struct meter *m, const struct packet *p, const struct frame *f,
-                       int64_t ts_ns, uint16_t ret_port[2], struct ledger *l)
+static void find_ports(struct meter *m, const struct packet *p, const struct flows_packet *fp,
+                       uint16_t ret_port[2], struct ledger *l)
 {
-    struct fragments_key k = {
-        .ident = p->ident, .point = (uint16_t)f->point, .proto = p->proto, .version = p->version};
-    put_addr(p, k.addr);
-    put_vlans(p, k.vlan);
+    const int64_t ts_ns = fp->ts_ns;
+    struct fragments_key k = {.ident = p->ident,
+                              .tunnel = {fp->key.tunnel, fp->key.tunnel_id},
+                              .point = fp->key.point,
+                              .proto = p->proto,
+                              .version = p->version};
+    memcpy(k.addr, fp->key.addr, sizeof(k.addr));
+    memcpy(k.vlan, fp->key.vlan, sizeof(k.vlan));
     const uint64_t hash = keyed_hash(m->key, &k, sizeof(k));
     if (!p->later) {
         fragments_first(&m->fragments, &k, hash, p->port, ts_ns);
@@ -177,56 +202,96 @@ static bool is_paired(const struct packet *p)
     return p->proto != (p->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
-/* A super-packet counts as the packets that it becomes or was made of. */
-static void count_super(const struct frame *f, struct flows_packet *fp)
+/* The surroundings of the packet that is the `i`th of the batch. */
+static void take_outer(struct meter *m, const struct packet *p, const struct packet_tunnel *t,
+                       unsigned i)
 {
-    struct gso_plan plan;
-    if (f->gso_type != 0 && gso_plan(f, &plan) == 0) {
-        fp->packets = plan.frames;
-        fp->bytes = (uint64_t)plan.frames * (plan.header_len - plan.layer[0].ip) + plan.payload;
+    struct outer *o = &m->outer[i];
+    const unsigned way = m->packet[i].way;
+    *o = (struct outer){.version = t->version, .label = p->labels ? LABELLED | p->label[0] : 0};
+    if (t->kind != TUNNEL_NONE) {
+        put_addr(t->version, (const uint8_t *const[2]){t->addr[way], t->addr[!way]}, o->addr);
     }
 }
 
 /* Takes the packet into those of the batch. */
-static void take(struct meter *m, const struct packet *p, const struct frame *f, struct ledger *l)
+static struct flows_packet *take(struct meter *m, const struct packet *p,
+                                 const struct packet_tunnel *t, const struct frame *f,
+                                 struct ledger *l)
 {
-    struct flows_packet *fp = &m->packet[m->n++];
-    *fp = (struct flows_packet){.key = {.port = {p->port[0], p->port[1]},
+    struct flows_packet *fp = &m->packet[m->n];
+    *fp = (struct flows_packet){.key = {.tunnel_id = t->id,
+                                        .port = {p->port[0], p->port[1]},
                                         .point = (uint16_t)f->point,
                                         .proto = p->proto,
-                                        .version = p->version},
+                                        .version = p->version == 4 ? 4 : 6,
+                                        .tunnel = t->kind & 15},
                                 .ts_ns = MAX(f->ts_ns, INT64_C(0)),
                                 .packets = 1,
                                 .bytes = p->bytes,
                                 .tcp_flags = p->tcp_flags,
-                                .tos = p->tos,
-                                .label = p->labels ? LABELLED | p->label[0] : 0};
-    put_addr(p, fp->key.addr);
+                                .tos = p->tos};
+    put_addr(p->version, p->addr, fp->key.addr);
     put_vlans(p, fp->key.vlan);
     for (unsigned k = 0; k < 2 && p->mac[k]; k++) { /* a packet has the destination's first */
         memcpy(fp->mac[!k], p->mac[k], sizeof(fp->mac[0]));
     }
     if (p->fragment) {
-        find_ports(m, p, f, fp->ts_ns, fp->key.port, l);
+        find_ports(m, p, fp, fp->key.port, l);
     }
-    count_super(f, fp);
     fp->way = is_paired(p) ? flows_key_order(&fp->key) : 0;
     fp->hash = keyed_hash(m->key, &fp->key, sizeof(fp->key));
+    take_outer(m, p, t, m->n++);
+    ledger_add(l, LEDGER_MET_TUNNELLED, t->kind != TUNNEL_NONE);
     ledger_add(l, LEDGER_MET_OUT, 1);
+    return fp;
 }
 
+/* A super-packet counts as the packets that it becomes or was made of, each from the IP header on
+ * that counts, which so many others are around. */
+static void count_super(const struct gso_plan *plan, unsigned depth, struct flows_packet *fp)
+{
+    const uint32_t headers = plan->header_len - plan->layer[depth].ip;
+    fp->packets = plan->frames;
+    fp->bytes = (uint64_t)plan->frames * headers + plan->payload;
+}
+
+/* Tunnels behind the headers by which a super-packet is divided are those of the first of its
+ * packets alone, and not entered. */
 static void meter_frame(struct meter *m, const struct frame *f)
 {
     uint8_t room[HEAD];
     size_t len = 0;
     struct packet p;
+    struct packet_tunnel t = {0};
+    struct gso_plan plan;
     struct ledger *l = sink_ledger(&m->sink, f->point);
+    const bool super = f->gso_type != 0 && gso_plan(f, &plan) == 0;
+    const unsigned deepest = !m->conf.inner ? 0 : super ? plan.layers - 1 : PACKET_TUNNELS;
     const uint8_t *head = frame_head(f, room, sizeof(room), &len);
-    const int r = packet_read(m->linktype[f->point], head, len, f->origlen, &p);
-    if (r == 0) {
-        take(m, &p, f, l);
-    } else {
+    const uint16_t linktype = m->linktype[f->point];
+    const int r = deepest > 0 ? packet_read_inner(linktype, head, len, f->origlen, deepest, &p, &t)
+                              : packet_read(linktype, head, len, f->origlen, &p);
+    if (r < 0) {
         ledger_add(l, r == -EBADMSG ? LEDGER_MET_BAD_IP : LEDGER_MET_NOT_IP, 1);
+        return;
+    }
+    struct flows_packet *fp = take(m, &p, &t, f, l);
+    if (super) {
+        count_super(&plan, t.depth, fp);
+    }
+}
+
+/* The entry begins with the batch's `i`th packet. */
+static void hold_outer(struct meter *m, struct flows_entry *e, unsigned i)
+{
+    const struct outer *o = &m->outer[i];
+    if (o->version == 0 && o->label == 0) {
+        return;
+    }
+    e->outer = outers_hold(m->outers, o, keyed_hash(m->key, o, sizeof(*o)));
+    if (!e->outer) {
+        ledger_add(sink_ledger(&m->sink, e->key.point), LEDGER_MET_OUTERS, 1);
     }
 }
 
@@ -248,7 +313,10 @@ static void meter_batch(struct meter *m, const struct batch *b)
         if (!m->conf.live) {
             flows_until(m->flows, m->packet[k].ts_ns);
         }
-        flows_add(m->flows, &m->packet[k]);
+        struct flows_entry *begun = flows_add(m->flows, &m->packet[k]);
+        if (begun) {
+            hold_outer(m, begun, k);
+        }
     }
 }
 
@@ -320,6 +388,7 @@ static void meter_free(struct sink *s)
 {
     struct meter *m = of(s);
     flows_free(m->flows);
+    outers_free(m->outers);
     for (unsigned k = 0; k < m->conf.n_exporters; k++) {
         exporter_free(m->conf.exporter[k]);
     }
@@ -353,6 +422,7 @@ int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret)
     const struct flows_conf fc = {conf->flows, conf->idle_ns, conf->active_ns, on_record, m};
     int r = sink_init(&m->sink, &ops, "meter");
     r = r < 0 ? r : flows_new(&fc, &m->flows);
+    r = r < 0 ? r : outers_new(&m->outers);
     r = r < 0 ? r : random_bytes(m->key, sizeof(m->key)) < 0 ? -EIO : 0;
     if (r < 0) {
         meter_free(&m->sink);

@@ -6,6 +6,9 @@
  *
  * Both directions of a conversation are told as a record each, the initiator's first.
  *
+ * With `inner`, the key of a flow has the kind and identifier of its tunnel, so that what is the
+ * same inside two tunnels is two flows. The outer addresses, as the MPLS label, are those of the
+ * flow's first packet (model/outers.h).
  * It takes batches of several threads, one at a time: a lock is held for each batch.
  */
 #pragma once
@@ -15,6 +18,7 @@
 
 struct meter_sink_conf {
     uint32_t flows;             /* pairs of directions that are kept at a time */
+    bool inner;                 /* in tunnels it is the innermost packet that counts */
     int64_t idle_ns, active_ns; /* 0: never */
     /* Several data threads write, each frames of points of its own, and the time is what
      * meter_sink_read() tells of all of them. Else one does, and the time is that of the frames. */

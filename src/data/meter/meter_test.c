@@ -23,152 +23,26 @@
 #include "data/meter/ipfix_file.h"
 #include "data/meter/lines.h"
 #include "data/meter/meter.h"
+#include "data/meter/testing.h"
 #include "proto/packet.h"
-
-enum {
-    RECORDS = 16,
-    ETHER = 14,
-    UDP_LEN = 42,
-};
-
-/* Keeps what it is given. */
-struct keeper {
-    struct exporter exporter;
-    struct flowrec r[RECORDS];
-    unsigned n;
-    bool *ret_freed;
-};
-
-static void keep(struct exporter *e, const struct flowrec *r)
-{
-    struct keeper *k = (struct keeper *)e;
-    assert_true(k->n < RECORDS);
-    k->r[k->n++] = *r;
-}
-
-static int keeper_finish(struct exporter *e, struct error *err)
-{
-    return error_set(err, EIO, "%s", e->name);
-}
-
-static void keeper_free(struct exporter *e)
-{
-    struct keeper *k = (struct keeper *)e;
-    *k->ret_freed = true;
-    free(k);
-}
-
-static const struct exporter_ops keeper_ops = {
-    .kind = "test", .record = keep, .finish = keeper_finish, .free = keeper_free};
-
-struct world {
-    struct sink *s;
-    struct keeper *k;
-    bool freed;
-    struct batch b;
-    int64_t now_ns;
-};
-
-static void begin_with(struct world *w, uint32_t flows, bool live)
-{
-    *w = (struct world){.k = calloc(1, sizeof(struct keeper)), .now_ns = 1000};
-    assert_non_null(w->k);
-    w->k->exporter = (struct exporter){.ops = &keeper_ops, .name = "kept"};
-    w->k->ret_freed = &w->freed;
-    const struct meter_sink_conf conf = {.flows = flows,
-                                         .idle_ns = 15 * NSEC_PER_SEC,
-                                         .active_ns = 60 * NSEC_PER_SEC,
-                                         .live = live,
-                                         .exporter = {&w->k->exporter},
-                                         .n_exporters = 1};
-    struct error err = {""};
-    assert_int_equal(meter_sink_new(&conf, &w->s), 0);
-    const struct point_offer points[] = {
-        {.index = 0, .tap = "", .ifname = "eth0", .linktype = PACKET_ETHERNET},
-        {.index = 5, .tap = "", .ifname = "tun0", .linktype = PACKET_RAW}};
-    for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
-        assert_int_equal(w->s->ops->point_add(w->s, &points[i], &err), 0);
-    }
-}
-
-static void begin(struct world *w, uint32_t flows)
-{
-    begin_with(w, flows, false);
-}
-
-/* All flows end. */
-static void end(struct world *w)
-{
-    struct error err = {""};
-    assert_int_equal(w->s->ops->finish(w->s, &err), -EIO);
-    assert_string_equal(err.text, "kept");
-}
-
-static void done(struct world *w)
-{
-    sink_free(w->s);
-    assert_true(w->freed);
-}
-
-/* UDP from 10.0.0.1 to 10.0.0.2, or back, in Ethernet; `frag`: IPv4's flags and offset. */
-static void make(uint8_t d[UDP_LEN], bool back, uint8_t proto, uint16_t frag)
-{
-    static const uint8_t head[ETHER] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
-    struct wr w = wr_make(d, UDP_LEN);
-    wr_copy(&w, head, sizeof(head));
-    wr_copy(&w, "\x45\x08\0\x1c\0\7", 6);
-    wr_u16(&w, frag);
-    wr_u8(&w, 64);
-    wr_u8(&w, proto);
-    wr_u16(&w, 0);
-    wr_copy(&w, back ? "\x0a\0\0\2\x0a\0\0\1" : "\x0a\0\0\1\x0a\0\0\2", 8);
-    wr_u16(&w, back ? 53 : 4000);
-    wr_u16(&w, back ? 4000 : 53);
-    wr_u32(&w, 8 << 16);
-    assert_true(wr_ok(&w) && wr_len(&w) == UDP_LEN);
-}
-
-static struct frame *add(struct world *w, const uint8_t *data, uint32_t len, uint32_t point)
-{
-    struct frame *f = &w->b.f[w->b.n++];
-    *f = (struct frame){.data = data,
-                        .datalen = len,
-                        .caplen = len,
-                        .origlen = len,
-                        .point = point,
-                        .ts_ns = w->now_ns++};
-    return f;
-}
-
-static void pass(struct world *w)
-{
-    w->s->ops->write(w->s, &w->b);
-    w->s->ops->flush(w->s);
-    w->b.n = 0;
-}
-
-static uint64_t count(const struct world *w, uint32_t point, enum ledger_id id)
-{
-    return ledger_get(sink_ledger(w->s, point), id);
-}
 
 /* The initiator's record comes first, also where its address is the higher one. */
 static void a_record_for_each_direction(void **state)
 {
     (void)state;
-    static struct world w;
-    uint8_t there[UDP_LEN], back[UDP_LEN];
-    begin(&w, 100);
-    make(there, false, IPPROTO_UDP, 0);
-    make(back, true, IPPROTO_UDP, 0);
-    add(&w, back, UDP_LEN, 0);
-    add(&w, there, UDP_LEN, 0);
-    add(&w, back, UDP_LEN, 0)->ts_ns = -5; /* before 1970: as if at its beginning */
-    pass(&w);
+    static struct testing w;
+    uint8_t there[TESTING_UDP], back[TESTING_UDP];
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100});
+    testing_make(there, false, IPPROTO_UDP, 0);
+    testing_make(back, true, IPPROTO_UDP, 0);
+    testing_add(&w, back, TESTING_UDP, 0);
+    testing_add(&w, there, TESTING_UDP, 0);
+    testing_add(&w, back, TESTING_UDP, 0)->ts_ns = -5; /* before 1970: as if at its beginning */
+    testing_pass(&w);
     struct meter_sink_figures f;
     meter_sink_figures(w.s, &f);
     assert_int_equal(f.now, 1);
-    end(&w);
+    testing_end(&w);
     assert_int_equal(w.k->n, 2);
     const struct flowrec *r = w.k->r;
     assert_true(r[0].port[0] == 53 && r[0].port[1] == 4000);
@@ -183,8 +57,8 @@ static void a_record_for_each_direction(void **state)
     assert_memory_equal(r[1].mac, "\2\0\0\0\0\2\2\0\0\0\0\1", 12);
     assert_string_equal(r[1].point, "eth0");
     assert_int_equal(r[1].end_reason, 4);
-    assert_int_equal(count(&w, 0, LEDGER_MET_OUT), 3);
-    done(&w);
+    assert_int_equal(testing_count(&w, 0, LEDGER_MET_OUT), 3);
+    testing_done(&w);
 }
 
 /* The same packets on another interface, or inside another VLAN, are other flows; so is an answer
@@ -192,26 +66,26 @@ static void a_record_for_each_direction(void **state)
 static void what_makes_a_flow(void **state)
 {
     (void)state;
-    static struct world w;
-    uint8_t udp[UDP_LEN], ping[2][UDP_LEN];
-    begin(&w, 100);
-    make(udp, false, IPPROTO_UDP, 0);
-    make(ping[0], false, IPPROTO_ICMP, 0);
-    make(ping[1], true, IPPROTO_ICMP, 0);
-    add(&w, udp, UDP_LEN, 0);
-    add(&w, udp + ETHER, UDP_LEN - ETHER, 5);
-    struct frame *f = add(&w, udp, UDP_LEN, 0);
+    static struct testing w;
+    uint8_t udp[TESTING_UDP], ping[2][TESTING_UDP];
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100});
+    testing_make(udp, false, IPPROTO_UDP, 0);
+    testing_make(ping[0], false, IPPROTO_ICMP, 0);
+    testing_make(ping[1], true, IPPROTO_ICMP, 0);
+    testing_add(&w, udp, TESTING_UDP, 0);
+    testing_add(&w, udp + TESTING_ETHER, TESTING_UDP - TESTING_ETHER, 5);
+    struct frame *f = testing_add(&w, udp, TESTING_UDP, 0);
     f->ins_off = 12;
     f->ins_len = 4;
     memcpy(f->ins, "\x81\0\xe0\7", 4);
     f->caplen += 4;
     f->origlen += 4;
     for (unsigned i = 0; i < 2; i++) { /* both say port 0 and the same code */
-        memset(ping[i] + ETHER + 20, 0, 4);
-        add(&w, ping[i], UDP_LEN, 0);
+        memset(ping[i] + TESTING_ETHER + 20, 0, 4);
+        testing_add(&w, ping[i], TESTING_UDP, 0);
     }
-    pass(&w);
-    end(&w);
+    testing_pass(&w);
+    testing_end(&w);
     assert_int_equal(w.k->n, 5);
     const struct flowrec *r = w.k->r;
     assert_true(r[0].vlans == 0 && r[1].vlans == 0 && r[2].vlans == 1 && r[2].vlan[0] == 7);
@@ -219,129 +93,130 @@ static void what_makes_a_flow(void **state)
         assert_true(r[i].packets == 1 && r[i].bytes == 28);
     }
     assert_int_equal(r[4].addr[0][3], 2);
-    assert_int_equal(count(&w, 5, LEDGER_MET_OUT), 1);
-    done(&w);
+    assert_int_equal(testing_count(&w, 5, LEDGER_MET_OUT), 1);
+    testing_done(&w);
 }
 
 static void fragments_find_their_ports(void **state)
 {
     (void)state;
-    static struct world w;
-    uint8_t first[UDP_LEN], later[UDP_LEN];
-    begin(&w, 100);
-    make(first, false, IPPROTO_UDP, 0x2000);
-    make(later, false, IPPROTO_UDP, 0x0003);
-    add(&w, later, UDP_LEN, 0);
-    add(&w, first, UDP_LEN, 0);
-    add(&w, later, UDP_LEN, 0);
-    add(&w, later + ETHER, UDP_LEN - ETHER, 5); /* on another interface it is another packet */
-    pass(&w);
-    end(&w);
+    static struct testing w;
+    uint8_t first[TESTING_UDP], later[TESTING_UDP];
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100});
+    testing_make(first, false, IPPROTO_UDP, 0x2000);
+    testing_make(later, false, IPPROTO_UDP, 0x0003);
+    testing_add(&w, later, TESTING_UDP, 0);
+    testing_add(&w, first, TESTING_UDP, 0);
+    testing_add(&w, later, TESTING_UDP, 0);
+    testing_add(&w, later + TESTING_ETHER, TESTING_UDP - TESTING_ETHER,
+                5); /* on another interface it is another packet */
+    testing_pass(&w);
+    testing_end(&w);
     assert_int_equal(w.k->n, 3);
     const struct flowrec *r = w.k->r;
     assert_true(r[0].port[0] == 0 && r[0].port[1] == 0 && r[0].packets == 1);
     assert_true(r[1].port[0] == 4000 && r[1].port[1] == 53 && r[1].packets == 2);
     assert_true(r[2].port[0] == 0 && r[2].packets == 1);
-    assert_int_equal(count(&w, 0, LEDGER_MET_FRAGMENTS), 1);
-    assert_int_equal(count(&w, 5, LEDGER_MET_FRAGMENTS), 1);
-    done(&w);
+    assert_int_equal(testing_count(&w, 0, LEDGER_MET_FRAGMENTS), 1);
+    assert_int_equal(testing_count(&w, 5, LEDGER_MET_FRAGMENTS), 1);
+    testing_done(&w);
 }
 
 static void what_is_in_no_flow(void **state)
 {
     (void)state;
-    static struct world w;
-    uint8_t udp[UDP_LEN], arp[UDP_LEN], broken[UDP_LEN];
+    static struct testing w;
+    uint8_t udp[TESTING_UDP], arp[TESTING_UDP], broken[TESTING_UDP];
     struct error err = {""};
-    begin(&w, 100);
-    make(udp, false, IPPROTO_UDP, 0);
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100});
+    testing_make(udp, false, IPPROTO_UDP, 0);
     memcpy(arp, udp, sizeof(arp));
     memcpy(broken, udp, sizeof(broken));
     arp[13] = 6;
-    broken[ETHER] = 0x41;
-    add(&w, arp, UDP_LEN, 0);
-    add(&w, broken, UDP_LEN, 0);
-    add(&w, udp, ETHER + 19, 0);
-    add(&w, udp, UDP_LEN, 6); /* of no point */
-    pass(&w);
-    assert_int_equal(count(&w, 0, LEDGER_MET_NOT_IP), 1);
-    assert_int_equal(count(&w, 0, LEDGER_MET_BAD_IP), 2);
+    broken[TESTING_ETHER] = 0x41;
+    testing_add(&w, arp, TESTING_UDP, 0);
+    testing_add(&w, broken, TESTING_UDP, 0);
+    testing_add(&w, udp, TESTING_ETHER + 19, 0);
+    testing_add(&w, udp, TESTING_UDP, 6); /* of no point */
+    testing_pass(&w);
+    assert_int_equal(testing_count(&w, 0, LEDGER_MET_NOT_IP), 1);
+    assert_int_equal(testing_count(&w, 0, LEDGER_MET_BAD_IP), 2);
     const struct point_offer usb = {.index = 7, .tap = "", .ifname = "usb0", .linktype = 220};
     assert_int_equal(w.s->ops->point_add(w.s, &usb, &err), -ENOTSUP);
     assert_string_equal(err.text, "usb0: link type 220 is none that the meter can read");
     w.s->ops->point_remove(w.s, 0);
-    add(&w, udp, UDP_LEN, 0);
-    pass(&w);
-    end(&w);
+    testing_add(&w, udp, TESTING_UDP, 0);
+    testing_pass(&w);
+    testing_end(&w);
     assert_int_equal(w.k->n, 0);
-    done(&w);
+    testing_done(&w);
 }
 
 static void flows_that_leave_early_are_counted(void **state)
 {
     (void)state;
-    static struct world w;
-    uint8_t udp[3][UDP_LEN];
-    begin(&w, 1);
+    static struct testing w;
+    uint8_t udp[3][TESTING_UDP];
+    testing_begin(&w, (struct meter_sink_conf){.flows = 1});
     for (unsigned i = 0; i < 3; i++) {
-        make(udp[i], false, IPPROTO_UDP, 0);
-        udp[i][ETHER + 19] = (uint8_t)(9 + i);
-        add(&w, udp[i], UDP_LEN, 0);
+        testing_make(udp[i], false, IPPROTO_UDP, 0);
+        udp[i][TESTING_ETHER + 19] = (uint8_t)(9 + i);
+        testing_add(&w, udp[i], TESTING_UDP, 0);
     }
-    pass(&w);
+    testing_pass(&w);
     struct meter_sink_figures f;
     meter_sink_figures(w.s, &f);
     assert_true(f.now == 1 && f.evicted == 2);
     assert_true(w.k->n == 2 && w.k->r[1].end_reason == 5);
-    end(&w);
-    done(&w);
+    testing_end(&w);
+    testing_done(&w);
 }
 
 /* A super-packet of TCP, as the kernel has it: 1000 bytes for 3 packets of the wire. */
 static void super_packets_are_several(void **state)
 {
     (void)state;
-    enum { HEADERS = 20 + 20, PAYLOAD = 1000, SIZE = 400, LEN = ETHER + HEADERS + PAYLOAD };
-    static struct world w;
+    enum { HEADERS = 20 + 20, PAYLOAD = 1000, SIZE = 400, LEN = TESTING_ETHER + HEADERS + PAYLOAD };
+    static struct testing w;
     uint8_t tcp[LEN] = {0};
-    begin(&w, 100);
-    make(tcp, false, IPPROTO_TCP, 0);
-    st_u16(tcp + ETHER + 2, LEN - ETHER);
-    tcp[ETHER + 20 + 12] = 0x50;
-    tcp[ETHER + 20 + 13] = 0x10;
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100});
+    testing_make(tcp, false, IPPROTO_TCP, 0);
+    st_u16(tcp + TESTING_ETHER + 2, LEN - TESTING_ETHER);
+    tcp[TESTING_ETHER + 20 + 12] = 0x50;
+    tcp[TESTING_ETHER + 20 + 13] = 0x10;
     for (unsigned i = 0; i < 2; i++) { /* and one of which its kind is not known */
-        struct frame *f = add(&w, tcp, LEN, 0);
+        struct frame *f = testing_add(&w, tcp, LEN, 0);
         f->gso_type = i == 0 ? 1 : 3;
         f->gso_size = SIZE;
         f->vnet_flags = 1;
-        f->csum_start = ETHER + 20;
+        f->csum_start = TESTING_ETHER + 20;
         f->csum_offset = 16;
-        f->caplen = ETHER + HEADERS + 10; /* cut by a snaplen */
+        f->caplen = TESTING_ETHER + HEADERS + 10; /* cut by a snaplen */
     }
-    pass(&w);
-    end(&w);
+    testing_pass(&w);
+    testing_end(&w);
     assert_int_equal(w.k->n, 1);
     assert_int_equal(w.k->r[0].packets, 3 + 1);
     assert_int_equal(w.k->r[0].bytes, 3 * HEADERS + PAYLOAD + HEADERS + PAYLOAD);
-    assert_int_equal(count(&w, 0, LEDGER_MET_OUT), 2);
-    done(&w);
+    assert_int_equal(testing_count(&w, 0, LEDGER_MET_OUT), 2);
+    testing_done(&w);
 }
 
 /* Flows leave by the time to which both points are read, not by that of one. */
 static void the_slowest_makes_the_time(void **state)
 {
     (void)state;
-    static struct world w;
+    static struct testing w;
     const int64_t s = NSEC_PER_SEC, now = wall_now().ns;
-    uint8_t udp[UDP_LEN];
-    begin_with(&w, 100, true);
-    make(udp, false, IPPROTO_UDP, 0);
+    uint8_t udp[TESTING_UDP];
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100, .live = true});
+    testing_make(udp, false, IPPROTO_UDP, 0);
     w.now_ns = now;
-    add(&w, udp, UDP_LEN, 0);
-    pass(&w);
+    testing_add(&w, udp, TESTING_UDP, 0);
+    testing_pass(&w);
     w.now_ns = now + 100 * s;
-    add(&w, udp + ETHER, UDP_LEN - ETHER, 5);
-    pass(&w);
+    testing_add(&w, udp + TESTING_ETHER, TESTING_UDP - TESTING_ETHER, 5);
+    testing_pass(&w);
     meter_sink_read(w.s, 5, true, now + 200 * s);
     assert_int_equal(w.k->n, 0); /* of the other it is not known */
     meter_sink_read(w.s, 0, false, now + 200 * s);
@@ -353,22 +228,22 @@ static void the_slowest_makes_the_time(void **state)
     meter_sink_read(w.s, 0, true, now + 150 * s);
     assert_int_equal(w.k->n, 2);
     assert_int_equal(w.k->r[1].end_reason, 1);
-    end(&w);
-    done(&w);
+    testing_end(&w);
+    testing_done(&w);
 }
 
 /* Its flows end, and what comes under its index then is another's. */
 static void a_point_goes(void **state)
 {
     (void)state;
-    static struct world w;
+    static struct testing w;
     struct error err = {""};
-    uint8_t udp[UDP_LEN];
-    begin_with(&w, 100, true);
-    make(udp, false, IPPROTO_UDP, 0);
-    add(&w, udp, UDP_LEN, 0);
-    add(&w, udp + ETHER, UDP_LEN - ETHER, 5);
-    pass(&w);
+    uint8_t udp[TESTING_UDP];
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100, .live = true});
+    testing_make(udp, false, IPPROTO_UDP, 0);
+    testing_add(&w, udp, TESTING_UDP, 0);
+    testing_add(&w, udp + TESTING_ETHER, TESTING_UDP - TESTING_ETHER, 5);
+    testing_pass(&w);
     w.s->ops->point_remove(w.s, 9); /* there is none */
     w.s->ops->point_remove(w.s, 0);
     assert_int_equal(w.k->n, 1);
@@ -376,11 +251,11 @@ static void a_point_goes(void **state)
     const struct point_offer other = {
         .index = 0, .tap = "", .ifname = "eth1", .linktype = PACKET_ETHERNET};
     assert_int_equal(w.s->ops->point_add(w.s, &other, &err), 0);
-    add(&w, udp, UDP_LEN, 0);
-    pass(&w);
-    end(&w);
+    testing_add(&w, udp, TESTING_UDP, 0);
+    testing_pass(&w);
+    testing_end(&w);
     assert_int_equal(w.k->n, 3);
-    done(&w);
+    testing_done(&w);
 }
 
 /* ---- comma-separated values ---- */
@@ -424,7 +299,7 @@ static void ipfix_is_written(void **state)
     struct flowrec r = record;
     int fd = memfd_create("ipfix", MFD_CLOEXEC), own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     assert_true(fd >= 0 && own >= 0);
-    assert_int_equal(ipfix_file_exporter_new(own, "FILE", &e), 0);
+    assert_int_equal(ipfix_file_exporter_new(own, "FILE", 0, &e), 0);
     for (unsigned i = 0; i < N; i++) {
         r.interface = 1 + i % 3;
         r.point = "eth";

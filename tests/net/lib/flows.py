@@ -14,7 +14,7 @@ import struct
 
 MS = 1_000_000
 FIN, SYN, RST, ACK = 1, 2, 4, 16
-NAMES = {1: "ICMP", 6: "TCP", 17: "UDP", 47: "GRE", 50: "ESP", 58: "ICMP6", 132: "SCTP", 33: "DCCP"}
+NAMES = {1: "ICMP", 6: "TCP", 17: "UDP", 47: "GRE", 50: "ESP", 58: "ICMP6", 4: "IPIP", 41: "IPv6", 132: "SCTP", 33: "DCCP"}
 
 
 @dataclasses.dataclass
@@ -31,6 +31,7 @@ class Packet:
     tags: tuple = ()
     around: bytes = b""  # between the MAC addresses and the packet
     reason: str = ""
+    tunnel: tuple = ()  # in which it counts: kind, identifier or None, source and destination around it
 
 
 def ones_sum(data):
@@ -133,21 +134,25 @@ def make(seed, number, mean_ms=20):
 
 class Flow:
     def __init__(self, packet):
+        self.source, self.tunnel = packet.source, packet.tunnel
         self.first = self.last = packet.ts
         self.ways = {}  # by source
         self.fins, self.closed, self.begun = set(), False, None
 
 
 class Meter:
-    """Records of packets: (source, port, target, port, protocol, packets, bytes, flags, type of service, first and last ms, VLAN)."""
+    """Records of packets: (source, port, target, port, protocol, packets, bytes, flags, type of service, first and last ms, VLAN, tunnel)."""
 
     def __init__(self, idle, active):
         self.idle, self.active = idle * MS, active * MS
         self.now, self.flows, self.records = None, {}, []
 
     def end(self, key):
-        for (source, target), (packets, size, flags, tos, first, last) in self.flows.pop(key).ways.items():
-            self.records.append((*source, *target, key[1], packets, size, flags, tos, first // MS, last // MS, key[2][0] if key[2] else 0))
+        flow = self.flows.pop(key)
+        for (source, target), (packets, size, flags, tos, first, last) in flow.ways.items():
+            outer = flow.tunnel[2:] if source == flow.source else flow.tunnel[:1:-1]
+            self.records.append((*source, *target, key[1], packets, size, flags, tos, first // MS, last // MS, key[2][0] if key[2] else 0,
+                                 flow.tunnel[:2] + outer))
 
     def add(self, p):
         quiet = min(self.idle, self.active)
@@ -157,7 +162,7 @@ class Meter:
                 self.end(key)
         ends = p.source, p.target
         paired = p.proto not in (1, 58)
-        key = (frozenset(ends) if paired else ends, p.proto, p.tags)
+        key = (frozenset(ends) if paired else ends, p.proto, p.tags, p.tunnel[:2])
         flow = self.flows.get(key)
         syn = p.flags & (SYN | ACK) == SYN
         if flow and ((flow.closed and syn) or p.ts - flow.first >= self.active):
@@ -183,9 +188,10 @@ def letters(flags):
 
 def rows(records):
     """The records as the columns of the CSV that say something."""
-    return collections.Counter({
-        (sa, str(sp), da, str(dp), NAMES.get(proto, str(proto)), str(packets), str(size), letters(flags), str(tos), first, last, str(vlan)): n
-        for (sa, sp, da, dp, proto, packets, size, flags, tos, first, last, vlan), n in records.items()})
+    found = collections.Counter()
+    for (sa, sp, da, dp, proto, packets, size, flags, tos, first, last, vlan, _), n in records.items():
+        found[(sa, str(sp), da, str(dp), NAMES.get(proto, str(proto)), str(packets), str(size), letters(flags), str(tos), first, last, str(vlan))] += n
+    return found
 
 
 def to_ms(text):

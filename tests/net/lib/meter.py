@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs `farspan meter` on files of frames that a test has made."""
+
+import json
+import struct
+
+from .farspan import farspan
+from .flows import read_csv
+from .proc import run
+
+MACS = bytes.fromhex("020000000002020000000001")
+FORMS = {"us": ("<", 0xA1B2C3D4, 1000), "ns": ("<", 0xA1B23C4D, 1), "us-big": (">", 0xA1B2C3D4, 1000), "ns-big": (">", 0xA1B23C4D, 1),
+         "old": ("<", 0xA1B2CD34, 1000)}
+
+
+def framed(p):
+    frame = MACS + p.around + p.packet
+    return frame + b"\xee" * (60 - len(frame))  # Ethernet's padding
+
+
+def write(path, frames, form="us", linktype=1, snaplen=0):
+    """A capture file of (ns, bytes)."""
+    order, magic, unit = FORMS[form]
+    with open(path, "wb") as f:
+        f.write(struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 262144, linktype))
+        for ts, frame in frames:
+            part = frame[:snaplen] if snaplen else frame
+            f.write(struct.pack(order + "IIII", ts // 10**9, ts % 10**9 // unit, len(part), len(frame)))
+            f.write(bytes(8) if form == "old" else b"")
+            f.write(part)
+
+
+def meter(source, out, *words, status=0, text=None):
+    """The records, the figures of the last line, and the ledger."""
+    done = run([farspan(), "meter", "-r", source, f"--csv={out}", "--ledger", *words], check=False, timeout=60, input=text)
+    assert done.returncode == status, done.stderr
+    found, sums = read_csv(out)
+    ledger = json.loads(done.stdout)
+    for stage in ledger["stages"].values():
+        assert stage["in"] == stage["out"] + sum(stage["drops"].values()) and stage["in_flight"] == 0, ledger
+    written, = ledger["exports"]
+    assert written["in"] == written["out"] == sum(found.values()) == sums["flows"] and written["in_flight"] == 0, ledger
+    assert sums["packets"] == ledger["stages"]["meter"]["out"]
+    return found, sums, ledger, done.stderr
