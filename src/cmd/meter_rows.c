@@ -8,7 +8,6 @@
 #include "cmd/meter_line.h"
 #include "cmd/tables.h"
 #include "model/flows.h"
-#include "proto/ipfix.h"
 
 static const char intro[] =
     "Usage: farspan meter {-i INTERFACE...|-r FILE} OUTPUT... [OPTION...] [FILTER]\n"
@@ -43,7 +42,7 @@ static int set_tunnel(void *to, const struct conf_given *given, struct error *er
 {
     struct meter_line *l = to;
     l->conf.inner = strcmp(given->text, "inner") == 0;
-    l->conf.exports.ipfix |= l->conf.inner ? IPFIX_TUNNEL : 0;
+    l->conf.exports.tunnels = l->conf.inner;
     return l->conf.inner || strcmp(given->text, "outer") == 0
                ? 0
                : error_set(err, EINVAL, "%s is outer or inner, not \"%s\"", given->label,
@@ -79,6 +78,10 @@ static const struct conf_row rows[] = {
      .dflt = "outer", .words = "outer|inner",
      .manual = "The packet that counts where a packet is in a tunnel: the _outer_ one, or the\n"
                "_inner_, with the tunnel's kind and identifier; see *TUNNELS*."},
+    {0, "biflow", NULL, "one record for both directions of a flow",
+     CONF_FLAG_AT(struct meter_line, conf.exports.biflow),
+     .manual = "Write one record for both directions of a flow, the initiator's first, where the\n"
+               "form has a place for the other; see *RECORDS*."},
     {0, "flows", "N", "flows that are kept at a time", CONF_U32_AT(struct meter_line, conf.flows),
      .min = 1, .max = FLOWS_MAX, .dflt = "1000000",
      .manual = "The number of flows, with both directions, that are kept at a time. Beyond it\n"

@@ -10,6 +10,7 @@
 #include "data/meter/ipfix_file.h"
 #include "node/report.h"
 #include "node/report_parts.h"
+#include "proto/ipfix.h"
 
 enum {
     NEW_FILE = 0666,
@@ -62,8 +63,9 @@ void exports_opened_done(struct exports_opened *o)
 static int make_one(const struct exports_conf *conf, enum export_form form, int fd,
                     struct exporter **ret)
 {
+    const unsigned with = (conf->tunnels ? IPFIX_TUNNEL : 0u) | (conf->biflow ? IPFIX_BIFLOW : 0u);
     const char *name = strcmp(conf->file[form], "-") == 0 ? "standard output" : conf->file[form];
-    return form == EXPORT_IPFIX ? ipfix_file_exporter_new(fd, name, conf->ipfix, ret)
+    return form == EXPORT_IPFIX ? ipfix_file_exporter_new(fd, name, with, ret)
                                 : lines_exporter_new((enum lines_form)form, fd, name, ret);
 }
 

@@ -22,7 +22,8 @@ enum export_form {
 struct exports_conf {
     /* Where records are written to in each form; "-": standard output; NULL: nowhere. */
     const char *file[EXPORT_FORMS];
-    unsigned ipfix; /* fields of records that not all streams have (enum ipfix_with) */
+    bool tunnels; /* records tell of tunnels */
+    bool biflow;  /* one record for both directions, in the forms that have a place for it */
 };
 
 /* Descriptors; -1: none. */

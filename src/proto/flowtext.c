@@ -208,6 +208,42 @@ static bool put_outer_target(const struct record *rec, char ret[VALUE])
     return put_outer(rec, 1, ret);
 }
 
+static bool put_reverse_packets(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->biflow && put_u64(rec->r->reverse.packets, ret);
+}
+
+static bool put_reverse_bytes(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->biflow && put_u64(rec->r->reverse.bytes, ret);
+}
+
+static bool put_reverse_start(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->reverse.packets > 0 && put_time(rec->r->reverse.first_ns, ret);
+}
+
+static bool put_reverse_end(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->reverse.packets > 0 && put_time(rec->r->reverse.last_ns, ret);
+}
+
+static bool put_reverse_flags(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->reverse.packets > 0 && rec->r->proto == TCP &&
+           put_u64(rec->r->reverse.tcp_flags, ret);
+}
+
+static bool put_reverse_tos(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->reverse.packets > 0 && put_u64(rec->r->reverse.tos, ret);
+}
+
+static bool put_biflow(const struct record *rec, char ret[VALUE])
+{
+    return rec->r->biflow && put_u64((uint64_t)rec->r->biflow, ret);
+}
+
 static bool put_community(const struct record *rec, char ret[VALUE])
 {
     if (rec->community) {
@@ -251,6 +287,13 @@ static const struct field {
     {"id", put_tunnel_id, false, tunnel},
     {"source", put_outer_source, true, tunnel},
     {"destination", put_outer_target, true, tunnel},
+    {"reverseFlowStartNanoseconds", put_reverse_start, true},
+    {"reverseFlowEndNanoseconds", put_reverse_end, true},
+    {"reversePacketDeltaCount", put_reverse_packets, false},
+    {"reverseOctetDeltaCount", put_reverse_bytes, false},
+    {"reverseTcpControlBits", put_reverse_flags, false},
+    {"reverseIpClassOfService", put_reverse_tos, false},
+    {"biflowDirection", put_biflow, false},
 };
 
 /* Puts a value between quotation marks, with `escape` before each that is in it, and before that

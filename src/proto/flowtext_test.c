@@ -83,7 +83,7 @@ static void tunnels(void **state)
     assert_non_null(strstr(row, "\"communityId\":\"1:x=\",\"tunnel\":{\"kind\":\"vxlan\",\"id\":0,"
                                 "\"source\":\"fd00::\",\"destination\":\"fe00::\"}}\n"));
     (void)flowtext_row(&r, NULL, row);
-    assert_non_null(strstr(row, ",,vxlan,0,fd00::,fe00::\n"));
+    assert_non_null(strstr(row, ",,vxlan,0,fd00::,fe00::,,,,,,,\n"));
     r.tunnel = TUNNEL_IP;
     r.outer_version = 0;
     (void)flowtext_json(&r, NULL, row);
@@ -92,9 +92,36 @@ static void tunnels(void **state)
     r.tunnel_id = 7;
     r.tunnel = TUNNEL_GRE_KEY;
     (void)flowtext_row(&r, NULL, row);
-    assert_non_null(strstr(row, ",gre,7,253.0.0.0,254.0.0.0\n"));
+    assert_non_null(strstr(row, ",gre,7,253.0.0.0,254.0.0.0,,,,,,,\n"));
     (void)flowtext_head(row);
-    assert_non_null(strstr(row, ",tunnel.kind,tunnel.id,tunnel.source,tunnel.destination\n"));
+    assert_non_null(strstr(row, ",tunnel.kind,tunnel.id,tunnel.source,tunnel.destination,"));
+}
+
+/* Both directions in one, or one and zeros. */
+static void biflows(void **state)
+{
+    (void)state;
+    char row[FLOWTEXT_ROW];
+    struct flowrec r = web;
+    r.tunnel = TUNNEL_IP;
+    r.biflow = FLOWREC_INITIATOR;
+    r.reverse = (struct flowrec_reverse){4, 400, 1794489280511000002, 1794489284761999998, 8, 0x12};
+    (void)flowtext_json(&r, NULL, row);
+    assert_non_null(strstr(row,
+                           "\"flowEndReason\":3,\"tunnel\":{\"kind\":\"ip\"},"
+                           "\"reverseFlowStartNanoseconds\":\"2026-11-12T13:14:40.511000002Z\","
+                           "\"reverseFlowEndNanoseconds\":\"2026-11-12T13:14:44.761999998Z\","
+                           "\"reversePacketDeltaCount\":4,\"reverseOctetDeltaCount\":400,"
+                           "\"reverseTcpControlBits\":18,\"reverseIpClassOfService\":8,"
+                           "\"biflowDirection\":1}\n"));
+    r.proto = 17;
+    (void)flowtext_row(&r, NULL, row);
+    assert_non_null(strstr(row, ",ip,,,,2026-11-12T13:14:40.511000002Z,"
+                                "2026-11-12T13:14:44.761999998Z,4,400,,8,1\n"));
+    r.biflow = FLOWREC_RESPONDER;
+    r.reverse = (struct flowrec_reverse){0};
+    (void)flowtext_row(&r, NULL, row);
+    assert_non_null(strstr(row, ",ip,,,,,,0,0,,,2\n"));
 }
 
 static unsigned columns(const char *row)
@@ -117,19 +144,19 @@ static void comma_separated(void **state)
     r.point = "eth0";
     n = flowtext_row(&r, "1:x=", row);
     assert_int_equal(n, strlen(row));
-    assert_string_equal(row,
-                        "2026-11-12T13:14:40.511000001Z,2026-11-12T13:14:44.761999999Z,"
-                        "10.0.0.1,10.0.0.2,,,6,40000,80,,,5,700,216,184,3,,,,,,eth0,1:x=,,,,\n");
+    assert_string_equal(
+        row, "2026-11-12T13:14:40.511000001Z,2026-11-12T13:14:44.761999999Z,"
+             "10.0.0.1,10.0.0.2,,,6,40000,80,,,5,700,216,184,3,,,,,,eth0,1:x=,,,,,,,,,,,\n");
     assert_int_equal(columns(row), columns(head));
     r.point = "a\"b\\x0a,c";
     (void)flowtext_row(&r, NULL, row);
-    assert_non_null(strstr(row, ",,\"a\"\"b\\x0a,c\",,,,,\n"));
+    assert_non_null(strstr(row, ",,\"a\"\"b\\x0a,c\",,,,,,,,,,,,\n"));
     r.point = "eth0";
     r.proto = 1;
     r.port[1] = 2048;
     (void)flowtext_row(&r, NULL, row);
     assert_string_equal(row, "2026-11-12T13:14:40.511000001Z,2026-11-12T13:14:44.761999999Z,"
-                             "10.0.0.1,10.0.0.2,,,1,,,2048,,5,700,,184,3,,,,,,eth0,,,,,\n");
+                             "10.0.0.1,10.0.0.2,,,1,,,2048,,5,700,,184,3,,,,,,eth0,,,,,,,,,,,,\n");
 }
 
 /* The longest values, and a name of nothing but marks. */
@@ -157,12 +184,14 @@ static void longest_line_fits(void **state)
                         .point = name,
                         .tunnel = TUNNEL_GPE,
                         .tunnel_id = UINT32_MAX,
-                        .outer_version = 6};
+                        .outer_version = 6,
+                        .biflow = FLOWREC_RESPONDER,
+                        .reverse = {UINT64_MAX, UINT64_MAX, INT64_MAX, INT64_MAX, 255, 255}};
     memset(r.addr, 0xff, sizeof(r.addr));
     memset(r.outer, 0xff, sizeof(r.outer));
     const size_t n = flowtext_json(&r, "1:0123456789012345678901234567", row);
     assert_true(n < sizeof(row));
-    assert_memory_equal(row + n - 3, "}}\n", 3);
+    assert_memory_equal(row + n - 4, ":2}\n", 4);
 }
 
 int main(void)
@@ -170,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json),
         cmocka_unit_test(tunnels),
+        cmocka_unit_test(biflows),
         cmocka_unit_test(comma_separated),
         cmocka_unit_test(longest_line_fits),
     };

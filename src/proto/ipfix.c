@@ -14,10 +14,12 @@ enum {
     TEMPLATE_V4 = 256, /* the first number that a template may have */
     TEMPLATE_V6 = 257,
     TEMPLATE_NAME = 258,
-    VARIABLE = 65535, /* the length is in front of the value */
-    NAME = 82,        /* interfaceName */
-    INTERFACE = 10,   /* ingressInterface */
-    FIELD = 4,        /* bytes of a field in a template */
+    VARIABLE = 65535,    /* the length is in front of the value */
+    NAME = 82,           /* interfaceName */
+    INTERFACE = 10,      /* ingressInterface */
+    FIELD = 4,           /* bytes of a field in a template */
+    ENTERPRISE = 0x8000, /* in a field's number: whose it is follows */
+    REVERSE = 29305,     /* the enterprise that stands for the other direction */
     TEMPLATES_MAX = 512,
     NVGRE_RESERVED = 0xfff,
 };
@@ -31,21 +33,50 @@ struct element {
     uint16_t id;
     uint8_t len;
     uint8_t version; /* of the packets that have it: 4, 6; 0: either */
-    uint8_t with;    /* an enum ipfix_with; 0: all streams have it */
+    uint8_t with;    /* enum ipfix_with, all of them; 0: all streams have it */
+    bool reverse;    /* of the other direction (RFC 5103, section 6.1) */
 };
 
 /* Elements of a record, in the order in which put_record() puts them. TCP's flags have one byte:
- * some collectors read no more. */
+ * some collectors read no more. Some take the other direction's times, class of service and flags
+ * for the record's own where they come last, and so they come before. */
 static const struct element elements[] = {
-    {152, 8}, {153, 8},   {8, 4, 4},   {12, 4, 4}, {27, 16, 6}, {28, 16, 6},
-    {7, 2},   {11, 2},    {4, 1},      {5, 1},     {6, 1},      {60, 1},
-    {136, 1}, {32, 2, 4}, {139, 2, 6}, {2, 8},     {1, 8},      {10, 4},
-    {243, 2}, {245, 2},   {70, 3},     {56, 6},    {80, 6},     {351, 8, 0, IPFIX_TUNNEL},
+    {152, 8, .with = IPFIX_BIFLOW, .reverse = true},
+    {153, 8, .with = IPFIX_BIFLOW, .reverse = true},
+    {152, 8},
+    {153, 8},
+    {8, 4, 4},
+    {12, 4, 4},
+    {27, 16, 6},
+    {28, 16, 6},
+    {7, 2},
+    {11, 2},
+    {4, 1},
+    {5, 1, .with = IPFIX_BIFLOW, .reverse = true},
+    {5, 1},
+    {6, 1, .with = IPFIX_BIFLOW, .reverse = true},
+    {6, 1},
+    {60, 1},
+    {136, 1},
+    {32, 2, 4},
+    {139, 2, 6},
+    {2, 8},
+    {1, 8},
+    {10, 4},
+    {243, 2},
+    {245, 2},
+    {70, 3},
+    {56, 6},
+    {80, 6},
+    {351, 8, .with = IPFIX_TUNNEL},
+    {2, 8, .with = IPFIX_BIFLOW, .reverse = true},
+    {1, 8, .with = IPFIX_BIFLOW, .reverse = true},
+    {239, 1, .with = IPFIX_BIFLOW},
 };
 
 static bool has(const struct element *e, unsigned version, unsigned with)
 {
-    return (e->version == 0 || e->version == version) && (e->with == 0 || e->with & with);
+    return (e->version == 0 || e->version == version) && (e->with & ~with) == 0;
 }
 
 static uint16_t length_of(unsigned version, unsigned with)
@@ -109,8 +140,11 @@ static size_t put_template(struct wr *w, uint16_t id, unsigned version, unsigned
     uint16_t n = 0;
     for (size_t i = 0; i < ARRAY_SIZE(elements); i++) {
         if (has(&elements[i], version, with)) {
-            wr_u16(w, elements[i].id);
+            wr_u16(w, (uint16_t)(elements[i].id | (elements[i].reverse ? ENTERPRISE : 0)));
             wr_u16(w, elements[i].len);
+            if (elements[i].reverse) {
+                wr_u32(w, REVERSE);
+            }
             n++;
         }
     }
@@ -155,17 +189,31 @@ static void put_u24(struct wr *w, uint32_t v)
     wr_u16(w, (uint16_t)v);
 }
 
+static void put_times(struct wr *w, int64_t first_ns, int64_t last_ns)
+{
+    wr_u64(w, (uint64_t)(first_ns / NSEC_PER_MSEC));
+    wr_u64(w, (uint64_t)(last_ns / NSEC_PER_MSEC));
+}
+
 static void put_record(struct wr *w, const struct flowrec *r, unsigned with)
 {
     const size_t addr = r->version == 4 ? 4 : 16;
-    wr_u64(w, (uint64_t)(r->first_ns / NSEC_PER_MSEC));
-    wr_u64(w, (uint64_t)(r->last_ns / NSEC_PER_MSEC));
+    if (with & IPFIX_BIFLOW) {
+        put_times(w, r->reverse.first_ns, r->reverse.last_ns);
+    }
+    put_times(w, r->first_ns, r->last_ns);
     wr_copy(w, r->addr[0], addr);
     wr_copy(w, r->addr[1], addr);
     wr_u16(w, r->port[0]);
     wr_u16(w, r->port[1]);
     wr_u8(w, r->proto);
+    if (with & IPFIX_BIFLOW) {
+        wr_u8(w, r->reverse.tos);
+    }
     wr_u8(w, r->tos);
+    if (with & IPFIX_BIFLOW) {
+        wr_u8(w, r->reverse.tcp_flags);
+    }
     wr_u8(w, r->tcp_flags);
     wr_u8(w, r->version);
     wr_u8(w, r->end_reason);
@@ -181,6 +229,11 @@ static void put_record(struct wr *w, const struct flowrec *r, unsigned with)
     if (with & IPFIX_TUNNEL) {
         wr_u64(w, segment(r));
     }
+    if (with & IPFIX_BIFLOW) {
+        wr_u64(w, r->reverse.packets);
+        wr_u64(w, r->reverse.bytes);
+        wr_u8(w, (uint8_t)r->biflow);
+    }
 }
 
 bool ipfix_add(struct ipfix *m, const struct flowrec *r)
@@ -194,7 +247,7 @@ bool ipfix_add(struct ipfix *m, const struct flowrec *r)
     put_record(&w, r, m->with);
     m->used += len;
     m->records++;
-    const uint32_t s = (uint32_t)(r->last_ns / NSEC_PER_SEC);
+    const uint32_t s = (uint32_t)(MAX(r->last_ns, r->reverse.last_ns) / NSEC_PER_SEC);
     m->time_s = MAX(m->time_s, s);
     return true;
 }

@@ -27,6 +27,7 @@ enum {
 /* Fields beside those that all records have, or'ed. */
 enum ipfix_with {
     IPFIX_TUNNEL = 1, /* the segment of a tunnel (351) */
+    IPFIX_BIFLOW = 2, /* the other direction's figures (RFC 5103), and who began (239) */
 };
 
 /* A stream of messages of one observation domain. */

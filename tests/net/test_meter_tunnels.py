@@ -2,37 +2,17 @@
 """`farspan meter --tunnel inner`: each innermost packet in one record. The judges are those of test_meter.py: a plain meter, which knows
 what was put into tunnels (lib/tunnels.py), and tshark."""
 
-import collections
 import csv
 import json
 
 import pytest
 
 from lib.farspan import farspan
-from lib.flows import Meter, make, to_ms
+from lib.flows import Meter, make
 from lib.ipfix import Reader
-from lib.meter import framed, meter, write
+from lib.meter import framed, meter, read_json, tunnel_of, write
 from lib.proc import run
 from lib.tunnels import FORMS, enclose
-
-
-def tunnel_of(line):
-    """The tunnel of a record of JSON, as lib/flows.py has it."""
-    t = line.get("tunnel")
-    return (t["kind"], t.get("id"), t["source"], t["destination"]) if t else ()
-
-
-def read_json(path):
-    """Records of JSON as lib/flows.py's: what is in a tunnel, with it."""
-    found = collections.Counter()
-    for line in map(json.loads, path.read_text().splitlines()):
-        ends = [line.get(f"{end}IPv4Address", line.get(f"{end}IPv6Address")) for end in ("source", "destination")]
-        ports = [line.get(f"{end}TransportPort", 0) for end in ("source", "destination")]
-        ports[1] = line.get("icmpTypeCodeIPv4", line.get("icmpTypeCodeIPv6", ports[1]))
-        first, last = (to_ms(f"{t[:10]} {t[11:23]}") for t in (line["flowStartNanoseconds"], line["flowEndNanoseconds"]))
-        found[(ends[0], ports[0], ends[1], ports[1], line["protocolIdentifier"], line["packetDeltaCount"], line["octetDeltaCount"],
-               line.get("tcpControlBits", 0), line["ipClassOfService"], first, last, line.get("dot1qVlanId", 0), tunnel_of(line))] += 1
-    return found
 
 
 def records_of(packets, idle=15_000, active=60_000):

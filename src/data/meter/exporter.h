@@ -42,6 +42,7 @@ struct exporter_ops {
 struct exporter {
     const struct exporter_ops *ops;
     char name[64];
+    bool biflows; /* where both directions are to be told in one record, it takes them so */
     struct ledger ledger;
 };
 

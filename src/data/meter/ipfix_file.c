@@ -96,6 +96,7 @@ int ipfix_file_exporter_new(int fd, const char *name, unsigned with, struct expo
         return -ENOMEM;
     }
     x->exporter.ops = &ops;
+    x->exporter.biflows = with & IPFIX_BIFLOW;
     x->out.fd = fd;
     (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", name);
     ipfix_init_with(&x->records, DOMAIN_RECORDS, with);

@@ -23,6 +23,7 @@ struct form {
     size_t (*head)(char *ret);
     size_t (*row)(const struct flowrec *r, struct flowcsv_sums *sums, char *ret);
     size_t (*tail)(const struct flowcsv_sums *sums, char *ret);
+    bool biflows; /* it has a place for both directions */
 };
 
 struct lines_exporter {
@@ -87,9 +88,9 @@ static size_t long_row(const struct flowrec *r, struct flowcsv_sums *sums, char 
         .free = lines_free                                                                         \
     }
 static const struct form forms[LINES_FORMS] = {
-    [LINES_CSV] = {OPS("csv"), flowcsv_head, flowcsv_row, flowcsv_tail},
-    [LINES_CSV_LONG] = {OPS("csv-long"), flowtext_head, long_row, NULL},
-    [LINES_JSON] = {OPS("json"), NULL, json_row, NULL},
+    [LINES_CSV] = {OPS("csv"), flowcsv_head, flowcsv_row, flowcsv_tail, false},
+    [LINES_CSV_LONG] = {OPS("csv-long"), flowtext_head, long_row, NULL, true},
+    [LINES_JSON] = {OPS("json"), NULL, json_row, NULL, true},
 };
 #undef OPS
 
@@ -101,6 +102,7 @@ int lines_exporter_new(enum lines_form form, int fd, const char *name, struct ex
     }
     x->form = &forms[form];
     x->exporter.ops = &x->form->ops;
+    x->exporter.biflows = x->form->biflows;
     x->out.fd = fd;
     (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", name);
     if (x->form->head) {

@@ -112,8 +112,8 @@ static void put_outer(const struct meter *m, const struct flows_entry *e, unsign
     memcpy(r->outer[1], o->addr[!way], sizeof(r->outer[1]));
 }
 
-static void tell_way(const struct meter *m, const struct flows_entry *e, unsigned way,
-                     enum flows_end why)
+static struct flowrec record_of(const struct meter *m, const struct flows_entry *e, unsigned way,
+                                enum flows_end why)
 {
     const struct flows_way *w = &e->way[way];
     struct flowrec r = {.first_ns = w->first_ns,
@@ -142,10 +142,31 @@ static void tell_way(const struct meter *m, const struct flows_entry *e, unsigne
     if (e->outer) {
         put_outer(m, e, way, &r);
     }
+    return r;
+}
+
+/* To the exporters that want them in one record, or to the others. */
+static void tell(const struct meter *m, bool in_one, const struct flowrec *r)
+{
     for (unsigned k = 0; k < m->conf.n_exporters; k++) {
         struct exporter *x = m->conf.exporter[k];
-        x->ops->record(x, &r);
+        if ((m->conf.biflow && x->biflows) == in_one) {
+            x->ops->record(x, r);
+        }
     }
+}
+
+/* Both directions, or the one that there is, in one record. */
+static void tell_both(const struct meter *m, const struct flows_entry *e, enum flows_end why)
+{
+    const bool initiator = e->way[e->initiator].packets > 0;
+    const unsigned forward = initiator ? e->initiator : !e->initiator;
+    const struct flows_way *w = &e->way[!forward];
+    struct flowrec r = record_of(m, e, forward, why);
+    r.biflow = initiator ? FLOWREC_INITIATOR : FLOWREC_RESPONDER;
+    r.reverse = (struct flowrec_reverse){w->packets, w->bytes,         w->first_ns,
+                                         w->last_ns, e->tos[!forward], e->tcp_flags[!forward]};
+    tell(m, true, &r);
 }
 
 static void on_record(void *user, const struct flows_entry *e, enum flows_end why)
@@ -154,8 +175,12 @@ static void on_record(void *user, const struct flows_entry *e, enum flows_end wh
     for (unsigned k = 0; k < 2; k++) {
         const unsigned way = k == 0 ? e->initiator : !e->initiator;
         if (e->way[way].packets > 0) {
-            tell_way(m, e, way, why);
+            const struct flowrec r = record_of(m, e, way, why);
+            tell(m, false, &r);
         }
+    }
+    if (m->conf.biflow) {
+        tell_both(m, e, why);
     }
     outers_drop(m->outers, e->outer);
 }

@@ -4,7 +4,8 @@
  * its exporters. Each frame counts once, by observation point, in the ledger's stage METER: in a
  * flow, or by the reason for which it is in none.
  *
- * Both directions of a conversation are told as a record each, the initiator's first.
+ * Both directions of a conversation are told as a record each, the initiator's first; with `biflow`
+ * to those exporters that can as one, whose forward direction is the initiator's, or the only one.
  *
  * With `inner`, the key of a flow has the kind and identifier of its tunnel, so that what is the
  * same inside two tunnels is two flows. The outer addresses, as the MPLS label, are those of the
@@ -19,6 +20,7 @@
 struct meter_sink_conf {
     uint32_t flows;             /* pairs of directions that are kept at a time */
     bool inner;                 /* in tunnels it is the innermost packet that counts */
+    bool biflow;                /* one record for both directions, where an exporter can */
     int64_t idle_ns, active_ns; /* 0: never */
     /* Several data threads write, each frames of points of its own, and the time is what
      * meter_sink_read() tells of all of them. Else one does, and the time is that of the frames. */

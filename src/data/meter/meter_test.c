@@ -258,6 +258,61 @@ static void a_point_goes(void **state)
     testing_done(&w);
 }
 
+/* TCP's flags in a frame of testing_make(), whose bytes behind the ports are zeros. */
+static void make_tcp(uint8_t d[TESTING_UDP + 12], bool back, uint8_t flags)
+{
+    memset(d, 0, TESTING_UDP + 12);
+    testing_make(d, back, IPPROTO_TCP, 0);
+    d[TESTING_ETHER + 3] += 12;
+    d[TESTING_ETHER + 20 + 13] = flags;
+}
+
+/* Both directions in one record to the exporter that can, the initiator's first; the one that there
+ * is, and zeros; two records to the other exporter. */
+static void both_directions_in_one_record(void **state)
+{
+    (void)state;
+    static struct testing w;
+    uint8_t d[4][TESTING_UDP + 12];
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100, .biflow = true});
+    make_tcp(d[0], true, 0x10);
+    make_tcp(d[1], false, 0x02); /* who sends the SYN began, though it is seen later */
+    make_tcp(d[2], false, 0x12); /* an answer alone, to another port */
+    d[2][TESTING_ETHER + 21] = 1;
+    make_tcp(d[3], true, 0x18);
+    d[1][TESTING_ETHER + 1] = 16; /* its type of service */
+    for (unsigned i = 0; i < 4; i++) {
+        testing_add(&w, d[i], TESTING_UDP + 12, 0);
+    }
+    testing_pass(&w);
+    testing_end(&w);
+    assert_int_equal(w.k->n, 3);
+    assert_int_equal(w.both->n, 2);
+    const struct flowrec *one = w.both->r; /* in the order of their last packets */
+    assert_int_equal(one[0].biflow, FLOWREC_RESPONDER);
+    assert_true(one[0].packets == 1 && one[0].tcp_flags == 0x12 && one[0].reverse.packets == 0);
+    assert_true(one[0].reverse.first_ns == 0 && one[0].reverse.tcp_flags == 0);
+    assert_int_equal(one[1].biflow, FLOWREC_INITIATOR);
+    assert_memory_equal(one[1].addr[0], "\x0a\0\0\1\0", 5);
+    assert_true(one[1].packets == 1 && one[1].bytes == 40 && one[1].tcp_flags == 2);
+    assert_true(one[1].first_ns == 1001 && one[1].last_ns == 1001 && one[1].tos == 16);
+    const struct flowrec_reverse *r = &one[1].reverse;
+    assert_true(r->packets == 2 && r->bytes == 80 && r->tcp_flags == 0x18 && r->tos == 8);
+    assert_true(r->first_ns == 1000 && r->last_ns == 1003);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(w.k->r[i].biflow == FLOWREC_ONE_WAY && w.k->r[i].reverse.packets == 0);
+    }
+    assert_true(w.k->r[1].packets == 1 && w.k->r[2].packets == 2);
+    testing_done(&w);
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100}); /* not asked for: two of each */
+    testing_add(&w, d[0], TESTING_UDP + 12, 0);
+    testing_add(&w, d[1], TESTING_UDP + 12, 0);
+    testing_pass(&w);
+    testing_end(&w);
+    assert_true(w.k->n == 2 && w.both->n == 2 && w.both->r[1].biflow == FLOWREC_ONE_WAY);
+    testing_done(&w);
+}
+
 /* ---- comma-separated values ---- */
 
 static const struct flowrec record = {.packets = 1, .bytes = 28, .version = 4, .proto = 17};
@@ -344,6 +399,7 @@ int main(void)
         cmocka_unit_test(super_packets_are_several),
         cmocka_unit_test(the_slowest_makes_the_time),
         cmocka_unit_test(a_point_goes),
+        cmocka_unit_test(both_directions_in_one_record),
         cmocka_unit_test(records_are_written),
         cmocka_unit_test(ipfix_is_written),
         cmocka_unit_test(records_that_cannot_be_written),

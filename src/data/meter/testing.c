@@ -50,9 +50,12 @@ void testing_begin(struct testing *w, struct meter_sink_conf conf)
 {
     *w = (struct testing){.now_ns = 1000};
     w->k = keeper_new(&w->freed);
+    w->both = keeper_new(&w->both_freed);
+    w->both->exporter.biflows = true;
     conf.idle_ns = 15 * NSEC_PER_SEC;
     conf.active_ns = 60 * NSEC_PER_SEC;
     conf.exporter[conf.n_exporters++] = &w->k->exporter;
+    conf.exporter[conf.n_exporters++] = &w->both->exporter;
     struct error err = {""};
     assert_int_equal(meter_sink_new(&conf, &w->s), 0);
     const struct point_offer points[] = {
@@ -73,7 +76,7 @@ void testing_end(struct testing *w)
 void testing_done(struct testing *w)
 {
     sink_free(w->s);
-    assert_true(w->freed);
+    assert_true(w->freed && w->both_freed);
 }
 
 void testing_make(uint8_t d[TESTING_UDP], bool back, uint8_t proto, uint16_t frag)

@@ -23,8 +23,8 @@ struct testing_keeper {
 
 struct testing {
     struct sink *s;
-    struct testing_keeper *k;
-    bool freed;
+    struct testing_keeper *k, *both; /* takes a record a direction; and biflows */
+    bool freed, both_freed;
     struct batch b;
     int64_t now_ns; /* of the next frame */
 };

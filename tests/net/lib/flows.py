@@ -137,7 +137,8 @@ class Flow:
         self.source, self.tunnel = packet.source, packet.tunnel
         self.first = self.last = packet.ts
         self.ways = {}  # by source
-        self.fins, self.closed, self.begun = set(), False, None
+        self.fins, self.closed = set(), False
+        self.initiator = (packet.target, packet.source) if packet.flags & (SYN | ACK) == SYN | ACK else (packet.source, packet.target)
 
 
 class Meter:
@@ -146,13 +147,18 @@ class Meter:
     def __init__(self, idle, active):
         self.idle, self.active = idle * MS, active * MS
         self.now, self.flows, self.records = None, {}, []
+        self.pairs = collections.Counter()  # the same, the initiator's first, or the only one; None where there is no other
 
     def end(self, key):
         flow = self.flows.pop(key)
+        ways, begun = {}, len(self.records)
         for (source, target), (packets, size, flags, tos, first, last) in flow.ways.items():
             outer = flow.tunnel[2:] if source == flow.source else flow.tunnel[:1:-1]
             self.records.append((*source, *target, key[1], packets, size, flags, tos, first // MS, last // MS, key[2][0] if key[2] else 0,
                                  flow.tunnel[:2] + outer))
+            ways[source, target] = self.records[begun + len(ways)]
+        forward = flow.initiator if flow.initiator in ways else next(iter(ways))
+        self.pairs[ways[forward], ways.get(forward[::-1]) if len(ways) > 1 else None, 1 if forward == flow.initiator else 2] += 1
 
     def add(self, p):
         quiet = min(self.idle, self.active)
@@ -170,6 +176,7 @@ class Meter:
             flow = None
         flow = flow or self.flows.setdefault(key, Flow(p))
         flow.last = p.ts
+        flow.initiator = ends if syn else flow.initiator
         packets, size, flags, tos, first, _ = flow.ways.get(ends, (0, 0, 0, p.tos, p.ts, p.ts))
         flow.ways[ends] = packets + 1, size + p.size, flags | p.flags, tos, first, p.ts
         if p.flags & FIN:

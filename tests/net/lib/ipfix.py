@@ -5,7 +5,16 @@ import struct
 
 
 def fields_of(data, at, n):
-    return [struct.unpack_from("!HH", data, at + 4 * i) for i in range(n)], at + 4 * n
+    """(element, length) of each, and the place behind; of the other direction (RFC 5103) the element is negative."""
+    found = []
+    for _ in range(n):
+        element, length = struct.unpack_from("!HH", data, at)
+        at += 4
+        if element & 0x8000:
+            assert struct.unpack_from("!I", data, at) == (29305,), at
+            element, at = -(element & 0x7FFF), at + 4
+        found.append((element, length))
+    return found, at
 
 
 class Reader:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs `farspan meter` on files of frames that a test has made."""
 
+import collections
 import json
 import struct
 
 from .farspan import farspan
-from .flows import read_csv
+from .flows import read_csv, to_ms
 from .proc import run
 
 MACS = bytes.fromhex("020000000002020000000001")
@@ -42,3 +43,22 @@ def meter(source, out, *words, status=0, text=None):
     assert written["in"] == written["out"] == sum(found.values()) == sums["flows"] and written["in_flight"] == 0, ledger
     assert sums["packets"] == ledger["stages"]["meter"]["out"]
     return found, sums, ledger, done.stderr
+
+
+def tunnel_of(line):
+    """The tunnel of a record of JSON, as lib/flows.py has it."""
+    t = line.get("tunnel")
+    return (t["kind"], t.get("id"), t["source"], t["destination"]) if t else ()
+
+
+def record_of(line):
+    """A record of JSON as lib/flows.py has it."""
+    ends = [line.get(f"{end}IPv4Address", line.get(f"{end}IPv6Address")) for end in ("source", "destination")]
+    ports = [line.get(f"{end}TransportPort", 0) for end in ("source", "destination")]
+    ports[1] = line.get("icmpTypeCodeIPv4", line.get("icmpTypeCodeIPv6", ports[1]))
+    first, last = (to_ms(f"{t[:10]} {t[11:23]}") for t in (line["flowStartNanoseconds"], line["flowEndNanoseconds"]))
+    return (ends[0], ports[0], ends[1], ports[1], line["protocolIdentifier"], line["packetDeltaCount"], line["octetDeltaCount"],
+           line.get("tcpControlBits", 0), line["ipClassOfService"], first, last, line.get("dot1qVlanId", 0), tunnel_of(line))
+
+def read_json(path):
+    return collections.Counter(record_of(line) for line in map(json.loads, path.read_text().splitlines()))
