@@ -279,6 +279,18 @@ bool ipfix_name(struct ipfix *m, uint32_t interface, const char *name)
     return true;
 }
 
+bool ipfix_put(struct ipfix *m, uint16_t set, const void *bytes, size_t len, uint32_t records)
+{
+    if (!open_set(m, set, len)) {
+        return false;
+    }
+    struct wr w = at_end(m);
+    wr_copy(&w, bytes, len);
+    m->used += len;
+    m->records += records;
+    return true;
+}
+
 size_t ipfix_end(struct ipfix *m)
 {
     const size_t len = m->used;

@@ -53,6 +53,9 @@ bool ipfix_templates(struct ipfix *m);
 bool ipfix_add(struct ipfix *m, const struct flowrec *r);
 /* The name of an interface, with the template of that option. False: there is no room. */
 bool ipfix_name(struct ipfix *m, uint32_t interface, const char *name);
+/* `len` bytes that somebody else has made, into a set of that kind: `records` data records, or 0
+ * for templates. False: there is no room. */
+bool ipfix_put(struct ipfix *m, uint16_t set, const void *bytes, size_t len, uint32_t records);
 /* Ends the message, which is the first bytes of m->bytes until something is put into the next.
  * Returns its length; 0: there is nothing in it. */
 size_t ipfix_end(struct ipfix *m);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/ipfix_options.h"
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+
+enum {
+    SET_OPTION_TEMPLATES = 3,
+    TEMPLATE_FIRST = 259, /* 258 has names */
+    PROCESS = 1,          /* the number of our exporting process */
+    ROOM = 256,
+    FIELDS = 3, /* of an option besides its scope */
+};
+
+/* A scope of 4 bytes, and counters of 8. */
+struct option {
+    uint16_t scope, n, element[FIELDS];
+};
+
+static const struct option options[] = {
+    {149, 3, {41, 42, 40}},    /* observationDomainId; section 4.1: exported…TotalCount */
+    {149, 1, {164}},           /* section 4.2: ignoredPacketTotalCount */
+    {144, 3, {166, 167, 168}}, /* exportingProcessId; section 4.3: notSent…TotalCount */
+};
+
+static void put_template(struct wr *w, unsigned i)
+{
+    const struct option *o = &options[i];
+    wr_u16(w, (uint16_t)(TEMPLATE_FIRST + i));
+    wr_u16(w, (uint16_t)(1 + o->n)); /* fields, … */
+    wr_u16(w, 1);                    /* … the first of which says what the others are of */
+    wr_u16(w, o->scope);
+    wr_u16(w, 4);
+    for (unsigned k = 0; k < o->n; k++) {
+        wr_u16(w, o->element[k]);
+        wr_u16(w, 8);
+    }
+}
+
+bool ipfix_totals(struct ipfix *m, uint32_t domain, const struct ipfix_totals *t)
+{
+    uint8_t bytes[ROOM];
+    const uint64_t value[][FIELDS] = {
+        {t->messages, t->records, t->octets},
+        {t->ignored},
+        {t->unsent_records, t->unsent_packets, t->unsent_bytes},
+    };
+    struct wr w = wr_make(bytes, sizeof(bytes));
+    if (IPFIX_MESSAGE - m->used < ROOM) {
+        return false;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+        put_template(&w, i);
+    }
+    (void)ipfix_put(m, SET_OPTION_TEMPLATES, bytes, wr_len(&w), 0); /* there is room for all */
+    for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+        w = wr_make(bytes, sizeof(bytes));
+        wr_u32(&w, options[i].scope == 144 ? PROCESS : domain);
+        for (unsigned k = 0; k < options[i].n; k++) {
+            wr_u64(&w, value[i][k]);
+        }
+        (void)ipfix_put(m, (uint16_t)(TEMPLATE_FIRST + i), bytes, wr_len(&w), 1);
+    }
+    return true;
+}
