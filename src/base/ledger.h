@@ -178,6 +178,9 @@ enum ledger_kind {
       "flows whose outer addresses or label had no room")                                          \
     X(EXPORT_IN, EXPORT, IN, "in", "records")                                                      \
     X(EXPORT_ERROR, EXPORT, DROP, "write_error", "not written, as the file takes no more")         \
+    X(EXPORT_AWAY, EXPORT, DROP, "collector_away", "not sent, as the collector was away")          \
+    X(EXPORT_SLOW, EXPORT, DROP, "collector_slow", "not sent, as the collector was slow")          \
+    X(EXPORT_CARRY, EXPORT, DROP, "cannot_carry", "that the format cannot tell")                   \
     X(EXPORT_OUT, EXPORT, OUT, "out", "records written")
 
 enum ledger_id {

@@ -33,6 +33,9 @@ struct exporter_ops {
     void (*record)(struct exporter *e, const struct flowrec *r);
     /* Several times a second while the meter runs, and once at its end. NULL: needs none. */
     void (*tick)(struct exporter *e, const struct exporter_news *news);
+    /* Any thread: the meter is to end, and record() waits for nothing until the last tick. NULL: it
+     * never waits, or for what nobody can call off. */
+    void (*hurry)(struct exporter *e);
     /* Writes what is buffered, then the end of a file; only free() may be called afterwards. 0, or
      * -errno with a sentence: records are counted as dropped. */
     int (*finish)(struct exporter *e, struct error *err);

@@ -370,7 +370,26 @@ static void tick_if_due(struct meter *m)
     }
 }
 
+void meter_sink_hurry(struct sink *s)
+{
+    const struct meter *m = of(s); /* without the lock, which is held by who waits */
+    for (unsigned k = 0; k < m->conf.n_exporters; k++) {
+        struct exporter *x = m->conf.exporter[k];
+        if (x->ops->hurry) {
+            x->ops->hurry(x);
+        }
+    }
+}
+
 /* ---- the sink ---- */
+
+void meter_sink_end(struct sink *s)
+{
+    struct meter *m = of(s);
+    (void)pthread_mutex_lock(&m->lock);
+    flows_end(m->flows);
+    (void)pthread_mutex_unlock(&m->lock);
+}
 
 static void meter_write(struct sink *s, const struct batch *b)
 {

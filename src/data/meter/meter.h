@@ -42,5 +42,10 @@ int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret);
  * written, up to a moment before `now_ns` (struct wall); where not `all`, up to the last of them.
  * Flows leave by the time to which this holds for every point. */
 void meter_sink_read(struct sink *s, uint32_t point, bool all, int64_t now_ns);
+/* The thread that writes to it, of a file: nothing more comes, and all flows end. finish() does it
+ * too, but not for as long as exporters may have to wait. */
+void meter_sink_end(struct sink *s);
+/* Any thread: the meter is to end; its write() waits for no exporter any more. */
+void meter_sink_hurry(struct sink *s);
 /* Any thread. */
 void meter_sink_figures(const struct sink *s, struct meter_sink_figures *ret);

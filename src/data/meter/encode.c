@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/meter/encode.h"
+
+#include "base/cleanup.h"
+#include "base/time.h"
+
+const char *encode_name_of(enum encode_form form)
+{
+    static const char *const names[ENCODE_FORMS] = {
+        [ENCODE_NETFLOW5] = "netflow5", [ENCODE_NETFLOW9] = "netflow9", [ENCODE_IPFIX] = "ipfix"};
+    return names[form];
+}
+
+void encode_init(struct encode *s, enum encode_form form, uint32_t source)
+{
+    s->form = form;
+    s->records = 0;
+    s->packets = s->bytes = 0;
+    if (form == ENCODE_NETFLOW5) {
+        netflow5_init(&s->v5, (uint8_t)source);
+    } else if (form == ENCODE_NETFLOW9) {
+        netflow9_init(&s->v9, source);
+    } else {
+        ipfix_init(&s->ipfix, source);
+    }
+}
+
+unsigned encode_parts(const struct encode *s, const struct flowrec *r)
+{
+    return s->form == ENCODE_NETFLOW5 ? netflow5_parts(r) : 1;
+}
+
+void encode_time(struct encode *s, const struct flowrec *r)
+{
+    if (s->form == ENCODE_NETFLOW9) {
+        uptime_take(&s->v9.uptime, r);
+    } else if (s->form == ENCODE_IPFIX) {
+        s->ipfix.time_s = MAX(s->ipfix.time_s, (uint32_t)(r->last_ns / NSEC_PER_SEC));
+    }
+}
+
+static bool put(struct encode *s, const struct flowrec *r, unsigned n, unsigned i)
+{
+    if (s->form == ENCODE_NETFLOW5) {
+        const struct flowrec part = netflow5_part(r, n, i);
+        return netflow5_add(&s->v5, &part);
+    }
+    return s->form == ENCODE_NETFLOW9 ? netflow9_add(&s->v9, r) : ipfix_add(&s->ipfix, r);
+}
+
+bool encode_part(struct encode *s, const struct flowrec *r, unsigned n, unsigned i)
+{
+    if (!put(s, r, n, i)) {
+        return false;
+    }
+    if (i == n - 1) {
+        s->records++;
+        s->packets += r->packets;
+        s->bytes += r->bytes;
+    }
+    return true;
+}
+
+bool encode_templates(struct encode *s)
+{
+    switch (s->form) {
+    case ENCODE_NETFLOW9:
+        return netflow9_templates(&s->v9);
+    case ENCODE_IPFIX:
+        return ipfix_templates(&s->ipfix);
+    case ENCODE_NETFLOW5:
+    case ENCODE_FORMS:
+        break;
+    }
+    return true;
+}
+
+bool encode_interface(struct encode *s, uint32_t interface, const char *name)
+{
+    switch (s->form) {
+    case ENCODE_NETFLOW9:
+        return netflow9_name(&s->v9, interface, name);
+    case ENCODE_IPFIX:
+        return ipfix_name(&s->ipfix, interface, name);
+    case ENCODE_NETFLOW5:
+    case ENCODE_FORMS:
+        break;
+    }
+    return true;
+}
+
+const uint8_t *encode_end(struct encode *s, size_t *ret_len)
+{
+    const uint8_t *bytes = s->form == ENCODE_NETFLOW5   ? s->v5.bytes
+                           : s->form == ENCODE_NETFLOW9 ? s->v9.bytes
+                                                        : s->ipfix.bytes;
+    *ret_len = s->form == ENCODE_NETFLOW5   ? netflow5_end(&s->v5)
+               : s->form == ENCODE_NETFLOW9 ? netflow9_end(&s->v9)
+                                            : ipfix_end(&s->ipfix);
+    s->records = 0;
+    s->packets = s->bytes = 0;
+    return *ret_len > 0 ? bytes : NULL;
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/meter/network.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "data/meter/outbox.h"
+#include "data/meter/sender.h"
+#include "data/sink.h"
+#include "proto/ipfix_options.h"
+
+enum {
+    OPTIONS = 0, /* IPFIX's observation domain of them */
+    PARTIAL_MS = 500,
+    AGAIN_SOON_MS = 1000,
+    AGAIN_MS = 30000,
+    AGAIN_RECORDS = 4096,
+    TOTALS_MS = 60000,
+    WAIT_MS = 1000, /* for room, between two looks */
+    PACED_MS =
+        4000, /* of the rate at most in the outbox of one that waits: it is to be empty in time */
+};
+
+_Static_assert((int)OUTBOX_MESSAGE >= (int)IPFIX_MESSAGE &&
+                   (int)OUTBOX_MESSAGE >= (int)NETFLOW5_MESSAGE &&
+                   (int)OUTBOX_MESSAGE >= (int)NETFLOW9_MESSAGE,
+               "a place in the outbox has room for each form's message");
+
+struct network {
+    struct exporter exporter;
+    struct network_conf conf;
+    struct outbox *box;
+    struct sender *sender;
+    struct encode records, options; /* options: of IPFIX */
+    char *name[POINT_MAX + 1];      /* that were told, by the interface's number */
+    uint8_t first[OUTBOX_MESSAGE];  /* templates for each connection */
+    bool begun;                     /* there was a record */
+    struct mono partial;            /* when a message was first seen that is not full */
+    struct mono again, totals;      /* when templates, and totals, are due */
+    uint32_t since;                 /* records since the last templates */
+    struct mono until;              /* of finishing; never: it runs */
+    uint64_t ignored;
+    uint64_t slow_records, slow_packets, slow_bytes; /* that count as SLOW */
+};
+
+static struct network *of(struct exporter *e)
+{
+    return (struct network *)e;
+}
+
+static bool is_ipfix(const struct network *x)
+{
+    return x->conf.form == ENCODE_IPFIX;
+}
+
+/* ---- messages ---- */
+
+static void count_slow(struct network *x, const struct outmsg *m)
+{
+    x->slow_records += m->records;
+    x->slow_packets += m->packets;
+    x->slow_bytes += m->bytes;
+    ledger_add(&x->exporter.ledger, LEDGER_EXPORT_SLOW, m->records);
+}
+
+static bool may_wait(const struct network *x, struct mono now)
+{
+    if (outbox_called_off(x->box)) {
+        return false;
+    }
+    return x->until.ns ? now.ns < x->until.ns : x->conf.waits;
+}
+
+static struct outmsg *room(struct network *x)
+{
+    struct outmsg *m = outbox_room(x->box);
+    for (struct mono now = mono_now(); !m && may_wait(x, now); now = mono_now()) {
+        const struct mono soon = mono_add_ms(now, WAIT_MS);
+        outbox_wait(x->box, false, x->until.ns && x->until.ns < soon.ns ? x->until : soon);
+        m = outbox_room(x->box);
+    }
+    return m;
+}
+
+/* The message is done, and goes. */
+static void push(struct network *x, struct encode *s)
+{
+    struct outmsg lost = {.records = s->records, .packets = s->packets, .bytes = s->bytes};
+    size_t len;
+    const uint8_t *bytes = encode_end(s, &len);
+    if (s == &x->records) {
+        x->partial = (struct mono){0};
+    }
+    if (!bytes) {
+        return;
+    }
+    struct outmsg *m = room(x);
+    if (!m) {
+        count_slow(x, &lost);
+        return;
+    }
+    m->len = (uint16_t)len;
+    m->flows = s == &x->records;
+    m->records = lost.records;
+    m->packets = lost.packets;
+    m->bytes = lost.bytes;
+    memcpy(m->data, bytes, len);
+    outbox_push(x->box);
+}
+
+static void put_templates(struct network *x)
+{
+    x->since = 0;
+    if (!x->conf.tcp && !encode_templates(&x->records)) {
+        push(x, &x->records);
+        (void)encode_templates(&x->records); /* there is room in an empty one */
+    }
+}
+
+static struct encode *stream_of_names(struct network *x)
+{
+    return is_ipfix(x) ? &x->options : &x->records;
+}
+
+static void put_name(struct network *x, uint32_t interface)
+{
+    struct encode *s = stream_of_names(x);
+    if (!encode_interface(s, interface, x->name[interface])) {
+        push(x, s);
+        (void)encode_interface(s, interface, x->name[interface]);
+    }
+}
+
+static void put_names(struct network *x)
+{
+    for (uint32_t i = 0; i <= POINT_MAX; i++) {
+        if (x->name[i]) {
+            put_name(x, i);
+        }
+    }
+    if (is_ipfix(x)) {
+        push(x, &x->options);
+    }
+}
+
+/* An interface has its name before its first record, also where that is in another stream. */
+static void tell_name(struct network *x, const struct flowrec *r)
+{
+    char **name = &x->name[r->interface];
+    free(*name);
+    *name = strdup(r->point);
+    if (!*name) {
+        return; /* with the next record, perhaps */
+    }
+    if (is_ipfix(x)) {
+        encode_time(&x->options, r);
+        push(x, &x->records);
+    }
+    put_name(x, r->interface);
+    if (is_ipfix(x)) {
+        push(x, &x->options);
+    }
+}
+
+static void put_totals(struct network *x)
+{
+    struct sender_figures f;
+    sender_figures(x->sender, &f);
+    const struct ipfix_totals t = {.messages = f.messages,
+                                   .records = f.records,
+                                   .octets = f.octets,
+                                   .unsent_records = f.away_records + x->slow_records,
+                                   .unsent_packets = f.away_packets + x->slow_packets,
+                                   .unsent_bytes = f.away_bytes + x->slow_bytes,
+                                   .ignored = x->ignored};
+    x->options.ipfix.time_s = MAX(x->options.ipfix.time_s, x->records.ipfix.time_s);
+    (void)ipfix_totals(&x->options.ipfix, x->conf.source, &t); /* the message was empty */
+    push(x, &x->options);
+}
+
+/* ---- the meter's thread ---- */
+
+static void begin(struct network *x, const struct flowrec *r)
+{
+    x->begun = true;
+    encode_time(&x->records, r);
+    put_templates(x);
+}
+
+static void network_record(struct exporter *e, const struct flowrec *r)
+{
+    struct network *x = of(e);
+    const unsigned n = encode_parts(&x->records, r);
+    ledger_add(&e->ledger, LEDGER_EXPORT_IN, 1);
+    if (n == 0) {
+        ledger_add(&e->ledger, LEDGER_EXPORT_CARRY, 1);
+        return;
+    }
+    if (!x->begun) {
+        begin(x, r);
+    }
+    if (r->point && r->interface <= POINT_MAX &&
+        (!x->name[r->interface] || strcmp(x->name[r->interface], r->point) != 0)) {
+        tell_name(x, r);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (!encode_part(&x->records, r, n, i)) {
+            push(x, &x->records);
+            (void)encode_part(&x->records, r, n, i); /* there is room in an empty one */
+        }
+    }
+    x->since++;
+    if (x->since >= AGAIN_RECORDS && !x->conf.tcp) {
+        put_templates(x);
+        put_names(x);
+    }
+}
+
+/* Templates by the clock. */
+static void resend(struct network *x, struct mono now)
+{
+    if (x->again.ns == 0) {
+        x->again = mono_add_ms(now, AGAIN_SOON_MS);
+    } else if (!x->conf.tcp && mono_due(now, x->again)) {
+        x->again = mono_add_ms(now, AGAIN_MS);
+        put_templates(x);
+        put_names(x);
+        push(x, &x->records);
+    }
+}
+
+static void network_tick(struct exporter *e, const struct exporter_news *news)
+{
+    struct network *x = of(e);
+    x->ignored = news->ignored;
+    if (news->last) {
+        x->until = mono_add_ms(news->now, NETWORK_FINISH_MS);
+        outbox_call_off(x->box, false);
+    }
+    if (!x->begun) {
+        return;
+    }
+    if (x->partial.ns == 0) {
+        x->partial = news->now;
+    } else if (mono_diff(news->now, x->partial) >= PARTIAL_MS * NSEC_PER_MSEC) {
+        push(x, &x->records);
+    }
+    resend(x, news->now);
+    if (sender_reconnected(x->sender)) {
+        put_names(x);
+    }
+    if (x->totals.ns == 0) {
+        x->totals = mono_add_ms(news->now, TOTALS_MS);
+    } else if (is_ipfix(x) && mono_due(news->now, x->totals)) {
+        x->totals = mono_add_ms(news->now, TOTALS_MS);
+        put_totals(x);
+    }
+}
+
+static void network_hurry(struct exporter *e)
+{
+    outbox_call_off(of(e)->box, true);
+}
+
+static int network_finish(struct exporter *e, struct error *err)
+{
+    struct network *x = of(e);
+    (void)err;
+    push(x, &x->records);
+    sender_hasten(x->sender, x->until);
+    outbox_wait(x->box, true, x->until);
+    if (is_ipfix(x) && x->begun) {
+        put_totals(x);
+    }
+    sender_free(TAKE_PTR(x->sender));
+    for (const struct outmsg *m; (m = outbox_first(x->box)); outbox_drop(x->box)) {
+        count_slow(x, m);
+    }
+    return 0;
+}
+
+static void network_free(struct exporter *e)
+{
+    struct network *x = of(e);
+    sender_free(x->sender);
+    outbox_free(x->box);
+    for (uint32_t i = 0; i <= POINT_MAX; i++) {
+        free(x->name[i]);
+    }
+    free(x);
+}
+
+static const struct exporter_ops ops[ENCODE_FORMS] = {
+#define OPS(FORM, name)                                                                            \
+    [ENCODE_##                                                                                     \
+        FORM] = {name, network_record, network_tick, network_hurry, network_finish, network_free}
+    OPS(NETFLOW5, "netflow5"),
+    OPS(NETFLOW9, "netflow9"),
+    OPS(IPFIX, "ipfix"),
+#undef OPS
+};
+
+/* The templates as a message for each connection. */
+static size_t make_first(struct network *x)
+{
+    struct encode s;
+    size_t len;
+    encode_init(&s, x->conf.form, x->conf.source);
+    (void)encode_templates(&s);
+    const uint8_t *bytes = encode_end(&s, &len);
+    memcpy(x->first, bytes, len);
+    return len;
+}
+
+static int start(struct network *x)
+{
+    const struct network_conf *c = &x->conf;
+    const uint64_t most = c->waits ? (uint64_t)c->rate * PACED_MS / 1000 : 0;
+    const int r = outbox_new(c->bytes ? c->bytes : OUTBOX_BYTES, most, &x->box);
+    if (r < 0) {
+        return r;
+    }
+    const struct sender_conf sc = {.tcp = c->tcp,
+                                   .fd = c->fd,
+                                   .rate = c->rate,
+                                   .box = x->box,
+                                   .ledger = &x->exporter.ledger,
+                                   .first = c->tcp ? x->first : NULL,
+                                   .first_len = c->tcp ? make_first(x) : 0};
+    return sender_start(&sc, &x->sender);
+}
+
+int network_exporter_new(const struct network_conf *conf, struct exporter **ret)
+{
+    struct network *x = calloc(1, sizeof(*x));
+    if (!x) {
+        return -ENOMEM;
+    }
+    x->exporter.ops = &ops[conf->form];
+    x->conf = *conf;
+    (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", conf->name);
+    encode_init(&x->records, conf->form, conf->source);
+    encode_init(&x->options, conf->form, OPTIONS);
+    const int r = start(x);
+    if (r < 0) {
+        network_free(&x->exporter);
+        return r;
+    }
+    *ret = &x->exporter;
+    return 0;
+}
+
+bool network_exporter_wants(const struct exporter *e)
+{
+    const struct sender *s = ((const struct network *)e)->sender;
+    return s && sender_wants(s);
+}
+
+void network_exporter_give(struct exporter *e, int fd)
+{
+    sender_give(of(e)->sender, fd); /* it is there where somebody wants one */
+}
