@@ -157,6 +157,23 @@ static void host_ports(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_true(parse_host_port(bad[i], &hp, NULL) < 0);
     }
+    const struct {
+        const char *text, *host;
+        uint16_t port;
+    } or [] = {{"a.b", "a.b", 9},
+               {"a.b:1", "a.b", 1},
+               {"1.2.3.4", "1.2.3.4", 9},
+               {"[::1]", "::1", 9},
+               {"[::1]:65535", "::1", 65535}};
+    for (size_t i = 0; i < sizeof(or) / sizeof(or [0]); i++) {
+        assert_int_equal(parse_host_port_or(or [i].text, 9, &hp, NULL), 0);
+        assert_string_equal(hp.host, or [i].host);
+        assert_int_equal(hp.port, or [i].port);
+    }
+    const char *none[] = {"", ":1", "a:", "a:0", "a:65536", "::1", "[::1", "[::1]5", "[]", "a:1:2"};
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        assert_true(parse_host_port_or(none[i], 9, &hp, NULL) < 0);
+    }
 }
 
 static void vlan_lists(void **state)

@@ -160,36 +160,48 @@ int parse_rate(const char *text, const char *what, uint64_t min, uint64_t max, u
     return 0;
 }
 
-int parse_host_port(const char *text, struct host_port *ret, struct error *err)
+/* Where the host is, and the port's colon, or the end of the text where there is none. False: the
+ * text is neither. */
+static bool find_host(const char *text, const char **ret_host, size_t *ret_len,
+                      const char **ret_port)
 {
-    const char *host = text, *end, *colon;
+    const char *end = text + strcspn(text, ":"), *port = end;
+    *ret_host = text;
     if (*text == '[') {
-        host = text + 1;
-        end = strchr(host, ']');
-        colon = end ? end + 1 : NULL;
-    } else {
-        end = colon = strrchr(text, ':');
+        *ret_host = text + 1;
+        end = *ret_host + strcspn(*ret_host, "]");
+        port = *end ? end + 1 : end;
     }
-    if (!end || !colon || *colon != ':') {
+    *ret_len = (size_t)(end - *ret_host);
+    *ret_port = port;
+    return *ret_len > 0 && *ret_len < sizeof(((struct host_port *)NULL)->host) &&
+           (*text != '[' || *end == ']') &&
+           (*port == '\0' || (*port == ':' && !strchr(port + 1, ':')));
+}
+
+int parse_host_port_or(const char *text, uint16_t port, struct host_port *ret, struct error *err)
+{
+    const char *host = NULL, *colon = NULL;
+    size_t len = 0;
+    uint64_t number = port;
+    if (!find_host(text, &host, &len, &colon) || (port == 0 && *colon == '\0')) {
         return error_set(err, EINVAL,
-                         "\"%s\" is not HOST:PORT (an IPv6 address stands in []: [::1]:1234)",
-                         text);
+                         "\"%s\" is not HOST%s (an IPv6 address stands in []: [::1]:1234)", text,
+                         port ? "[:PORT]" : ":PORT");
     }
-    size_t len = (size_t)(end - host);
-    if (len == 0 || len >= sizeof(ret->host) || (*text != '[' && memchr(host, ':', len) != NULL)) {
-        return error_set(err, EINVAL,
-                         "\"%s\" is not HOST:PORT (an IPv6 address stands in []: [::1]:1234)",
-                         text);
-    }
-    uint64_t port = 0;
-    int r = parse_u64(colon + 1, "port", 1, UINT16_MAX, &port, err);
+    const int r = *colon ? parse_u64(colon + 1, "port", 1, UINT16_MAX, &number, err) : 0;
     if (r < 0) {
         return r;
     }
     memcpy(ret->host, host, len);
     ret->host[len] = '\0';
-    ret->port = (uint16_t)port;
+    ret->port = (uint16_t)number;
     return 0;
+}
+
+int parse_host_port(const char *text, struct host_port *ret, struct error *err)
+{
+    return parse_host_port_or(text, 0, ret, err);
 }
 
 int parse_vlan_list(const char *text, struct vlan_set *ret, struct error *err)

@@ -43,6 +43,8 @@ struct host_port {
 
 /* "host:port", "1.2.3.4:port" or "[v6]:port". -EINVAL with a sentence. */
 int parse_host_port(const char *text, struct host_port *ret, struct error *err);
+/* The same where ":port" may be missing, and is then that one; 0: it may not. */
+int parse_host_port_or(const char *text, uint16_t port, struct host_port *ret, struct error *err);
 
 enum {
     VLAN_IDS = 4096,
