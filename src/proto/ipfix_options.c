@@ -23,6 +23,7 @@ static const struct option options[] = {
     {144, 3, {166, 167, 168}}, /* exportingProcessId; section 4.3: notSent…TotalCount */
 };
 
+/* Each is in a set of its own: some collectors read no more than one of options. */
 static void put_template(struct wr *w, unsigned i)
 {
     const struct option *o = &options[i];
@@ -45,15 +46,13 @@ bool ipfix_totals(struct ipfix *m, uint32_t domain, const struct ipfix_totals *t
         {t->ignored},
         {t->unsent_records, t->unsent_packets, t->unsent_bytes},
     };
-    struct wr w = wr_make(bytes, sizeof(bytes));
     if (IPFIX_MESSAGE - m->used < ROOM) {
         return false;
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(options); i++) { /* there is room for all */
+        struct wr w = wr_make(bytes, sizeof(bytes));
         put_template(&w, i);
-    }
-    (void)ipfix_put(m, SET_OPTION_TEMPLATES, bytes, wr_len(&w), 0); /* there is room for all */
-    for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+        (void)ipfix_put(m, SET_OPTION_TEMPLATES, bytes, wr_len(&w), 0);
         w = wr_make(bytes, sizeof(bytes));
         wr_u32(&w, options[i].scope == 144 ? PROCESS : domain);
         for (unsigned k = 0; k < options[i].n; k++) {

@@ -28,14 +28,14 @@ struct field {
 };
 
 /* Fields of one record, in the order in which put_record() puts them. The outermost VLAN is
- * SRC_VLAN (58), which collectors of version 9 know, the one within it dot1qCustomerVlanId. ICMP's
- * type is in the destination's port too. */
+ * SRC_VLAN (58), which collectors of version 9 know, the one within it dot1qCustomerVlanId;
+ * ICMP_TYPE (32) is that of ICMPv6 too, and is in the destination's port as well. */
 static const struct field v4[] = {{22, 4}, {21, 4}, {8, 4},   {12, 4},  {7, 2},  {11, 2}, {4, 1},
                                   {5, 1},  {6, 1},  {60, 1},  {136, 1}, {32, 2}, {2, 8},  {1, 8},
                                   {10, 4}, {58, 2}, {245, 2}, {70, 3},  {56, 6}, {80, 6}};
-static const struct field v6[] = {{22, 4}, {21, 4}, {27, 16}, {28, 16}, {7, 2},   {11, 2}, {4, 1},
-                                  {5, 1},  {6, 1},  {60, 1},  {136, 1}, {139, 2}, {2, 8},  {1, 8},
-                                  {10, 4}, {58, 2}, {245, 2}, {70, 3},  {56, 6},  {80, 6}};
+static const struct field v6[] = {{22, 4}, {21, 4}, {27, 16}, {28, 16}, {7, 2},  {11, 2}, {4, 1},
+                                  {5, 1},  {6, 1},  {60, 1},  {136, 1}, {32, 2}, {2, 8},  {1, 8},
+                                  {10, 4}, {58, 2}, {245, 2}, {70, 3},  {56, 6}, {80, 6}};
 
 static size_t length_of(const struct field *f, size_t n)
 {

@@ -325,6 +325,7 @@ static int start(struct network *x)
     }
     const struct sender_conf sc = {.tcp = c->tcp,
                                    .fd = c->fd,
+                                   .waits = c->waits,
                                    .rate = c->rate,
                                    .box = x->box,
                                    .ledger = &x->exporter.ledger,

@@ -22,9 +22,10 @@ enum {
     LAST_SETTLE_MS = 20,    /* … and when nothing more comes */
     CONNECT_MS = 5000,      /* for which a connection may be under way … */
     LAST_CONNECT_MS = 2000, /* … and when nothing more comes */
-    CREDIT_MS = 10,         /* of the rate at once, after the thread was held up */
-    GATHER_MS = 4,          /* of it between two sleeps */
-    REFUSALS = 8,           /* in a row, for one datagram */
+    COME_BACK_MS = 5000, /* in which a connection that broke may be replaced, before messages go */
+    CREDIT_MS = 10,      /* of the rate at once, after the thread was held up */
+    GATHER_MS = 4,       /* of it between two sleeps */
+    REFUSALS = 8,        /* in a row, for one datagram */
     FIRST_MAX = OUTBOX_MESSAGE,
 };
 
@@ -41,8 +42,10 @@ struct sender {
     enum state state;
     int fd;
     struct mono connected_at; /* when the connection was begun */
+    struct mono lost_at;      /* when one broke that was there; never: there was none */
     bool blocked;             /* the socket takes nothing now */
     size_t done;              /* bytes of the message that have gone, TCP */
+    bool was_away;            /* messages have left that nobody got */
     uint8_t first[FIRST_MAX]; /* the message before the first, with its time and sequence, … */
     size_t first_left;        /* … and the bytes of it that have not gone, at its end, … */
     bool first_due, first_made;
@@ -153,9 +156,13 @@ static void broken(struct sender *s)
         count_away(s, m);
         outbox_drop(s->conf.box);
     }
+    if (s->state == READY) {
+        s->lost_at = mono_now();
+    }
     s->done = 0;
     s->blocked = false;
     s->state = AWAY;
+    s->was_away = true;
     closep(&s->fd);
     atomic_store(&s->wants, true);
 }
@@ -181,7 +188,7 @@ static void connected(struct sender *s)
     s->first_due = s->conf.first != NULL;
     s->first_made = false;
     s->first_left = 0;
-    atomic_store(&s->reconnected, true);
+    atomic_store(&s->reconnected, s->was_away);
 }
 
 /* The message that goes before `m` has its sequence and time. */
@@ -279,6 +286,12 @@ static int64_t earlier(int64_t a, int64_t b)
     return a == 0 || b < a ? b : a;
 }
 
+/* It is worth waiting for another connection. */
+static bool may_come_back(const struct sender *s, struct mono now)
+{
+    return s->conf.waits && s->lost_at.ns && !mono_due(now, mono_add_ms(s->lost_at, COME_BACK_MS));
+}
+
 /* When the thread has to look again at the latest; 0: it need not. */
 static int64_t wake_at(const struct sender *s, bool waiting)
 {
@@ -288,6 +301,9 @@ static int64_t wake_at(const struct sender *s, bool waiting)
     }
     if (s->state == CONNECTING) {
         at = earlier(at, patience(s).ns);
+    }
+    if (s->state == AWAY && may_come_back(s, mono_now())) {
+        at = earlier(at, mono_add_ms(s->lost_at, COME_BACK_MS).ns);
     }
     if (waiting && s->state == READY && !s->blocked) {
         at = earlier(at, s->due_ns + GATHER_MS * NSEC_PER_MSEC);
@@ -300,9 +316,11 @@ static void sleep_on(struct sender *s, bool waiting)
 {
     struct outbox *box = s->conf.box;
     const bool out = s->blocked || s->state == CONNECTING;
-    const enum outbox_wish wish = s->state == AWAY ? OUTBOX_BEHIND
-                                  : waiting        ? OUTBOX_NOTHING
-                                                   : OUTBOX_MESSAGE_THERE;
+    const bool keeps = s->state == AWAY && may_come_back(s, mono_now());
+    const enum outbox_wish wish = keeps              ? OUTBOX_NOTHING
+                                  : s->state == AWAY ? OUTBOX_BEHIND
+                                  : waiting          ? OUTBOX_NOTHING
+                                                     : OUTBOX_MESSAGE_THERE;
     struct pollfd p[2] = {
         {.fd = outbox_fd(box), .events = POLLIN},
         {.fd = s->fd, .events = (short)((s->conf.tcp ? POLLIN : 0) | (out ? POLLOUT : 0))}};
@@ -357,7 +375,7 @@ static void *run(void *arg)
     for (struct mono now = mono_now();; now = mono_now()) {
         take_given(s, now);
         look_for_answer(s, now);
-        if (s->state == AWAY) {
+        if (s->state == AWAY && !may_come_back(s, now)) {
             shed(s, false);
         }
         if (is_over(s, now)) { /* asked last: what is above may have made it so */
@@ -395,6 +413,7 @@ int sender_start(const struct sender_conf *conf, struct sender **ret)
     s->conf = *conf;
     s->fd = conf->fd;
     s->state = !conf->tcp ? READY : conf->fd >= 0 ? CONNECTING : AWAY;
+    s->was_away = s->state == AWAY;
     s->connected_at = mono_now();
     atomic_store(&s->given, -1);
     atomic_store(&s->wants, s->state == AWAY);

@@ -8,7 +8,8 @@
  * waits to be counted until the next is sent or a moment has passed. The sender goes on. TCP: a
  * message that was sent in part when the connection broke counts as AWAY, and what the system had
  * of those before it may be lost with it. While there is no connection, messages stay in the outbox
- * as long as it is not half full; the oldest leave it then and count as AWAY.
+ * as long as it is not half full; the oldest leave it then and count as AWAY. Where the meter waits
+ * for room, it does so too for some seconds after a connection has broken, as another may follow.
  */
 #pragma once
 
@@ -19,6 +20,7 @@
 struct sender_conf {
     bool tcp;
     int fd;        /* as peer_open() gave it (sys/peer.h), owned from now on; -1: there is none */
+    bool waits;    /* the meter does, where the outbox is full */
     uint32_t rate; /* records a second; 0: as fast as it goes */
     struct outbox *box;    /* borrowed */
     struct ledger *ledger; /* borrowed */
@@ -45,7 +47,8 @@ void sender_figures(const struct sender *s, struct sender_figures *ret);
 bool sender_wants(const struct sender *s);
 /* Gives it, which is owned from now on. */
 void sender_give(struct sender *s, int fd);
-/* TCP, one other thread: there was a new connection since the last call. */
+/* TCP, one other thread: since the last call there was a connection that is not the first, or came
+ * late. */
 bool sender_reconnected(struct sender *s);
 /* The end is near: what is in the outbox is sent until that time at the latest, and not at all
  * where nobody takes it. The thread calls the outbox off when it has ended. Does not wait. */
