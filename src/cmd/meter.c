@@ -14,14 +14,17 @@
 /* 0, or an exit status. */
 static int check_outputs(const struct meter_line *l)
 {
-    unsigned files = 0, outs = l->ledger;
+    const unsigned n = exports_count(&l->conf.exports);
+    unsigned outs = l->ledger;
     for (size_t i = 0; i < EXPORT_FORMS; i++) {
-        files += l->conf.exports.file[i] != NULL;
         outs += l->conf.exports.file[i] && strcmp(l->conf.exports.file[i], "-") == 0;
     }
-    if (files == 0) {
-        return usage_error("meter",
-                           "nothing would be written: --csv, --csv-long, --json or --ipfix");
+    if (n == 0) {
+        return usage_error("meter", "nothing would be written: --csv, --csv-long, --json, --ipfix, "
+                                    "--netflow9 or --netflow5");
+    }
+    if (n > EXPORTERS_MAX) {
+        return usage_error("meter", "records can go to 8 places, files and collectors together");
     }
     return outs > 1 ? usage_error("meter", "only one of the forms, or the ledger, can go to "
                                            "standard output: --csv=FILE")

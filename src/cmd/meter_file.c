@@ -2,6 +2,7 @@
  *
  * `farspan meter -r`: one meter of a file (node/meter_file.h) in one program (node/program.h).
  */
+#include <linux/capability.h>
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
@@ -13,6 +14,7 @@
 struct command {
     const struct meter_line *line;
     struct meter_file_conf conf;
+    struct meter_grants grants;
     struct meter_file_opened opened;
     struct program program;
     struct meter_file *meter;
@@ -47,15 +49,33 @@ static void on_alone(void *ctx)
 
 static int run(struct command *c, struct error *err)
 {
-    const struct program_conf pc = {
-        .command = "meter", .user = c->line->user, .alone = on_alone, .ctx = c, .teller = &teller};
+    /* To look names up as another user, and to mark what is sent; where nothing is, for nothing. */
+    static const int caps[] = {CAP_SETUID, CAP_SETGID, CAP_NET_ADMIN};
+    const struct export_list *net = &c->conf.meter.exports.net;
+    const struct program_conf pc = {.command = "meter",
+                                    .user = c->line->user,
+                                    .requests = meter_file_requests,
+                                    .n_requests = METER_REQUESTS,
+                                    .grants = &c->grants,
+                                    .caps = caps,
+                                    .n_caps = net->n > 0 ? ARRAY_SIZE(caps) : 0,
+                                    .sends = SANDBOX_SENDS_CONNECTED,
+                                    .alone = on_alone,
+                                    .ctx = c,
+                                    .teller = &teller};
+    c->grants.exports = net;
     int r = meter_file_open(&c->conf, &c->opened, err);
     r = r < 0 ? r : program_split(&c->program, &pc, err);
     r = r < 0 ? r : program_wall_in(&c->program, on_signal, c, err);
     if (r < 0) {
         return r;
     }
-    const struct meter_file_around around = {&c->conf, &c->opened, c->program.loop, on_over, c};
+    const struct meter_file_around around = {.conf = &c->conf,
+                                             .opened = &c->opened,
+                                             .loop = c->program.loop,
+                                             .broker = c->program.broker,
+                                             .over = on_over,
+                                             .user = c};
     r = meter_file_new(&around, &c->meter, err);
     if (r < 0) {
         return r;
@@ -78,6 +98,8 @@ int meter_run_file(const struct meter_line *l)
     struct error err = {""};
     c.line = l;
     c.conf = (struct meter_file_conf){l->file, l->conf, l->filter};
+    c.conf.meter.exports.net.user = l->user;
+    c.conf.meter.exports.net.waits = true;
     const int r = run(&c, &err);
     if (r < 0) {
         say("meter", "%s", err.text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The command line of `farspan meter`: meter_rows.c and meter_rows_live.c have its options,
- * meter_file.c and meter_live.c what runs by it.
+ * The command line of `farspan meter`: meter_rows.c, meter_rows_live.c and
+ * meter_rows_net.c have its options, meter_file.c and meter_live.c what runs by it.
  */
 #pragma once
 
@@ -22,6 +22,7 @@ struct meter_line {
 };
 
 extern const struct conf_group meter_input_group;
+extern const struct conf_group meter_net_group; /* its rows write to struct exports_conf */
 
 /* Runs by it to the end, and tells how it went. An exit status. */
 int meter_run_file(const struct meter_line *l);

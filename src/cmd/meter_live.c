@@ -14,7 +14,7 @@
 
 struct command {
     struct meter_line *line;
-    struct interface_grants grants;
+    struct meter_grants grants;
     struct exports_opened opened;
     struct program program;
     struct meter_live *meter;
@@ -53,27 +53,38 @@ static int prepare(struct command *c, struct error *err)
     struct meter_line *l = c->line;
     l->select.filter = l->filter ? strdup(l->filter) : NULL;
     meter_live_select(&l->select);
-    int r = interface_grants_prepare(&l->select, &c->grants, err);
+    l->conf.exports.net.user = l->user;
+    c->grants.exports = &l->conf.exports.net;
+    int r = interface_grants_prepare(&l->select, &c->grants.interfaces, err);
     return r < 0 ? r : exports_open(&l->conf.exports, &c->opened, err);
 }
 
 static int split(struct command *c, struct error *err)
 {
-    /* The last one is for --netns only: to enter another namespace. */
-    static const int caps[] = {CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_SYS_ADMIN};
+    static int caps[6] = {CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK};
+    size_t n_caps = 3;
+    if (c->grants.interfaces.netns) { /* to enter another namespace */
+        caps[n_caps++] = CAP_SYS_ADMIN;
+    }
+    if (c->grants.exports->n > 0) { /* to look names up as another user */
+        caps[n_caps++] = CAP_SETUID;
+        caps[n_caps++] = CAP_SETGID;
+    }
     const struct program_conf pc = {.command = "meter",
                                     .name = c->line->name,
                                     .user = c->line->user,
                                     .requests = meter_requests,
-                                    .n_requests = INTERFACE_REQUESTS,
+                                    .n_requests = METER_REQUESTS,
                                     .grants = &c->grants,
                                     .caps = caps,
-                                    .n_caps = ARRAY_SIZE(caps) - (c->grants.netns ? 0 : 1),
+                                    .n_caps = n_caps,
+                                    .sends = SANDBOX_SENDS_CONNECTED,
                                     .alone = on_alone,
                                     .ctx = c,
                                     .teller = &teller};
     int r = program_split(&c->program, &pc, err);
-    netns_free(TAKE_PTR(c->grants.netns)); /* the broker's copy is the one that is used */
+    netns_free(
+        TAKE_PTR(c->grants.interfaces.netns)); /* the broker's copy is the one that is used */
     return r;
 }
 
@@ -124,6 +135,6 @@ int meter_run_live(struct meter_line *l)
     meter_live_free(c.meter);
     program_done(&c.program);
     exports_opened_done(&c.opened);
-    netns_free(c.grants.netns);
+    netns_free(c.grants.interfaces.netns);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

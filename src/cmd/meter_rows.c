@@ -18,23 +18,12 @@ static const char intro[] =
     "At the\n"
     "end of a file, or of the meter, all end. FILTER is a pcap-filter(7) expression. OUTPUT is "
     "one or\n"
-    "more of --csv, --csv-long, --json and --ipfix.\n";
+    "more of --csv, --csv-long, --json, --ipfix, --netflow9 and --netflow5.\n";
 
 static int set_file(void *to, const struct conf_given *given, struct error *err)
 {
     (void)err;
     *(const char **)to = given->text ? given->text : "-";
-    return 0;
-}
-
-static int set_ipfix(void *to, const struct conf_given *given, struct error *err)
-{
-    static const char scheme[] = "file:";
-    const size_t n = sizeof(scheme) - 1;
-    if (strncmp(given->text, scheme, n) != 0 || given->text[n] == '\0') {
-        return error_set(err, EINVAL, "%s: \"%.60s\" is no file:PATH", given->label, given->text);
-    }
-    *(const char **)to = given->text + n;
     return 0;
 }
 
@@ -63,10 +52,6 @@ static const struct conf_row rows[] = {
     {0, "json", "FILE", "write records as JSON, an object a line", set_file,
      .to = offsetof(struct meter_line, conf.exports.file[EXPORT_JSON]), .flags = CONF_MAYBE,
      .offer = CONF_FILE, .manual = "Write the records as JSON, an object a line; see *RECORDS*."},
-    {0, "ipfix", "file:PATH", "write records as IPFIX messages into a file", set_ipfix,
-     .to = offsetof(struct meter_line, conf.exports.file[EXPORT_IPFIX]),
-     .manual = "Write the records as IPFIX messages into the file _PATH_ (RFC 5655), which must\n"
-               "not be there yet; \"file:-\" is standard output. See *RECORDS*."},
     {0, "idle", "TIME", "a flow ends when no packet came for so long; 0: never",
      CONF_MS_AT(struct meter_line, conf.idle_ms), .max = 86400000, .dflt = "15s",
      .manual = "A flow ends when none of its packets has come for so long; 0 is never."},
@@ -98,6 +83,9 @@ static const struct conf_row rows[] = {
 };
 
 static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
-static const struct conf_part parts[] = {{&meter_input_group, 0}, {&group, 0}};
+static const struct conf_part parts[] = {
+    {&meter_input_group, 0},
+    {&meter_net_group, offsetof(struct meter_line, conf.exports)},
+    {&group, 0}};
 static const struct conf_table table = {"meter", parts, ARRAY_SIZE(parts)};
 const struct options meter_options = {&table, intro, 22, "filter", NULL, NULL, CONF_NOTHING};

@@ -14,7 +14,11 @@
 
 enum {
     NEW_FILE = 0666,
+    ASK_MS = 1000, /* between two questions for a connection */
 };
+
+_Static_assert((int)EXPORT_FORMS == 4 && (int)EXPORT_LIST_MAX == 8,
+               "each has a place in EXPORTS_NOT_OPENED");
 
 static int create_file(const char *path, struct error *err)
 {
@@ -38,9 +42,21 @@ void exports_remove(const struct exports_conf *conf, const struct exports_opened
     }
 }
 
+unsigned exports_count(const struct exports_conf *conf)
+{
+    unsigned n = conf->net.n;
+    for (size_t i = 0; i < EXPORT_FORMS; i++) {
+        n += conf->file[i] != NULL;
+    }
+    return n;
+}
+
 int exports_open(const struct exports_conf *conf, struct exports_opened *ret, struct error *err)
 {
     int r = 0;
+    for (unsigned i = 0; i < conf->net.n && r == 0; i++) {
+        r = export_list_open(&conf->net, i, 0, &ret->net[i], err);
+    }
     for (size_t i = 0; i < EXPORT_FORMS && r == 0; i++) {
         if (conf->file[i]) {
             ret->file[i] = create_file(conf->file[i], err);
@@ -58,6 +74,9 @@ void exports_opened_done(struct exports_opened *o)
     for (size_t i = 0; i < EXPORT_FORMS; i++) {
         closep(&o->file[i]);
     }
+    for (size_t i = 0; i < EXPORT_LIST_MAX; i++) {
+        closep(&o->net[i]);
+    }
 }
 
 static int make_one(const struct exports_conf *conf, enum export_form form, int fd,
@@ -69,17 +88,23 @@ static int make_one(const struct exports_conf *conf, enum export_form form, int 
                                 : lines_exporter_new((enum lines_form)form, fd, name, ret);
 }
 
+/* The exporters to collectors stand behind those to files. */
 int exports_make(const struct exports_conf *conf, struct exports_opened *o,
                  struct exporter *ret[EXPORTERS_MAX], unsigned *ret_n)
 {
     unsigned n = 0;
-    int r = 0;
+    int r = exports_count(conf) <= EXPORTERS_MAX ? 0 : -ENOSPC;
     for (size_t i = 0; i < EXPORT_FORMS && r == 0; i++) {
         if (o->file[i] >= 0) {
             r = make_one(conf, (enum export_form)i, o->file[i], &ret[n]);
             o->file[i] = r == 0 ? -1 : o->file[i];
             n += r == 0;
         }
+    }
+    for (unsigned i = 0; i < conf->net.n && r == 0; i++) {
+        r = export_list_make(&conf->net, i, o->net[i], &ret[n]);
+        o->net[i] = r == 0 ? -1 : o->net[i];
+        n += r == 0;
     }
     if (r < 0) {
         while (n > 0) {
@@ -89,6 +114,23 @@ int exports_make(const struct exports_conf *conf, struct exports_opened *o,
     }
     *ret_n = n;
     return 0;
+}
+
+void exports_tend(const struct exports_conf *conf, struct exporter *const x[], unsigned n,
+                  struct mono asked[EXPORT_LIST_MAX], struct broker *b, struct mono now)
+{
+    for (unsigned i = 0; i < conf->net.n; i++) {
+        struct exporter *e = x[n - conf->net.n + i];
+        struct error err = {""};
+        int fd = -1;
+        if (!network_exporter_wants(e) || now.ns < mono_add_ms(asked[i], ASK_MS).ns) {
+            continue;
+        }
+        asked[i] = now;
+        if (meter_request_export(b, i, &fd, &err) == 0) {
+            network_exporter_give(e, fd);
+        }
+    }
 }
 
 json_t *exports_document(struct exporter *const x[], unsigned n)

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "data/meter/lines.h"
+#include "node/meter_requests.h"
 
 /* The forms of records in files. */
 enum export_form {
@@ -22,6 +23,7 @@ enum export_form {
 struct exports_conf {
     /* Where records are written to in each form; "-": standard output; NULL: nowhere. */
     const char *file[EXPORT_FORMS];
+    struct export_list net; /* collectors that they are sent to */
     bool tunnels; /* records tell of tunnels */
     bool biflow;  /* one record for both directions, in the forms that have a place for it */
 };
@@ -29,16 +31,20 @@ struct exports_conf {
 /* Descriptors; -1: none. */
 struct exports_opened {
     int file[EXPORT_FORMS];
+    int net[EXPORT_LIST_MAX];
 };
 
 /* Nothing is open. */
 #define EXPORTS_NOT_OPENED                                                                         \
     {                                                                                              \
+        {-1, -1, -1, -1},                                                                          \
         {                                                                                          \
-            -1, -1, -1, -1                                                                         \
+            -1, -1, -1, -1, -1, -1, -1, -1                                                         \
         }                                                                                          \
     }
 
+/* How many exporters there will be. */
+unsigned exports_count(const struct exports_conf *conf);
 /* With the caller's privileges. No file is overwritten. -errno with a sentence: what was made is
  * removed again. */
 int exports_open(const struct exports_conf *conf, struct exports_opened *ret, struct error *err);
@@ -51,6 +57,11 @@ void exports_opened_done(struct exports_opened *o);
  * none. */
 int exports_make(const struct exports_conf *conf, struct exports_opened *o,
                  struct exporter *ret[EXPORTERS_MAX], unsigned *ret_n);
+
+/* The control thread, now and then: connections that are broken are asked for again, each at most
+ * once a second. `asked`: when that was; zeros to begin with. `x`: as exports_make() gave them. */
+void exports_tend(const struct exports_conf *conf, struct exporter *const x[], unsigned n,
+                  struct mono asked[EXPORT_LIST_MAX], struct broker *b, struct mono now);
 
 /* Each exporter's records, for a document (node/report.h). */
 json_t *exports_document(struct exporter *const x[], unsigned n);

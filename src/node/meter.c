@@ -26,6 +26,11 @@ int meter_make(const struct meter_conf *conf, struct exports_opened *opened, boo
     return 0;
 }
 
+void meter_tend(struct meter *m, const struct meter_conf *conf, struct broker *b, struct mono now)
+{
+    exports_tend(&conf->exports, m->exporter, m->n_exporters, m->asked, b, now);
+}
+
 void meter_report(const struct meter *m, json_t *o)
 {
     struct meter_sink_figures f;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "data/meter/meter.h"
 #include "data/pipeline.h"
 #include "data/source/file.h"
 #include "data/thread.h"
@@ -17,8 +18,9 @@
 #include "proto/packet.h"
 
 enum {
-    BATCHES = 16, /* between two looks at what else there is to do */
-    SLEEP_MS = 1000,
+    BATCHES = 16,   /* between two looks at what else there is to do */
+    SLEEP_MS = 250, /* of a pipe; what exporters have in part leaves within a second */
+    TEND_MS = 500,
 };
 
 struct meter_file {
@@ -29,7 +31,9 @@ struct meter_file {
     const struct meter_file_filter *unfit; /* the last whose link type the filter does not know */
     struct thread *thread;
     struct wake over;
+    bool ended; /* the thread has come to the end of the file */
     struct loop_fd *watch;
+    struct loop_timer *timer;
 };
 
 /* ---- files ---- */
@@ -99,7 +103,11 @@ static int thread_run(void *owner, short revents)
     }
     const int r = pipeline_run(&m->pipeline, BATCHES, mono_now());
     if (file_source_ended(m->pipeline.source)) {
+        meter_sink_end(m->pipeline.sink);
         return THREAD_END;
+    }
+    if (r != SOURCE_MORE) {
+        pipeline_flush(&m->pipeline);
     }
     return r == SOURCE_MORE ? 0 : SLEEP_MS;
 }
@@ -123,7 +131,15 @@ static void on_over(struct loop *l, int fd, uint32_t events, void *user)
     (void)fd;
     (void)events;
     (void)wake_clear(&m->over);
+    m->ended = true;
     m->around.over(m->around.user);
+}
+
+static void on_timer(struct loop *l, struct mono now, void *user)
+{
+    struct meter_file *m = user;
+    (void)l;
+    meter_tend(&m->meter, &m->around.conf->meter, m->around.broker, now);
 }
 
 /* ---- its life ---- */
@@ -182,6 +198,9 @@ static int start(struct meter_file *m, struct error *err)
     const struct thread_conf tc = {"meter", &thread_ops, m, .posts = 1};
     int r = wake_init(&m->over);
     r = r < 0 ? r : loop_add_fd(m->around.loop, m->over.fd, EPOLLIN, on_over, m, &m->watch);
+    r = r < 0 ? r
+              : loop_add_timer(m->around.loop, mono_add_ms(mono_now(), TEND_MS),
+                               TEND_MS * NSEC_PER_MSEC, on_timer, m, &m->timer);
     r = r < 0 ? r : thread_start(&tc, &m->thread);
     return r < 0 ? error_sys(err, -r, "cannot start") : 0;
 }
@@ -209,6 +228,9 @@ int meter_file_stop(struct meter_file *m, struct error *err)
 {
     struct error more = {""};
     thread_stop(m->thread);
+    if (!m->ended) {
+        meter_sink_hurry(m->pipeline.sink); /* the thread may wait for a collector */
+    }
     thread_free(m->thread); /* the thread looks at the pointer until it has ended */
     m->thread = NULL;
     int r = file_source_check(m->pipeline.source, err);
@@ -233,6 +255,7 @@ void meter_file_free(struct meter_file *m)
         thread_stop(m->thread);
         thread_free(m->thread);
     }
+    loop_del_timer(m->around.loop, m->timer);
     loop_del_fd(m->around.loop, m->watch);
     wake_done(&m->over);
     pipeline_done(&m->pipeline);

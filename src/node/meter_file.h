@@ -45,6 +45,7 @@ struct meter_file_around {
     const struct meter_file_conf *conf;
     struct meter_file_opened *opened;
     struct loop *loop;
+    struct broker *broker; /* serves meter_file_requests */
     /* The file was read to its end, or to where it cannot be read. */
     void (*over)(void *user);
     void *user;

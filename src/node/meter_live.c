@@ -27,8 +27,6 @@ struct meter_live {
     bool stopping, stopped;
 };
 
-const struct broker_request meter_requests[INTERFACE_REQUESTS] = {INTERFACE_REQUEST_ROWS};
-
 /* A packet's headers are enough, and packets count as the card makes them: nothing is cut. */
 void meter_live_select(struct selection *s)
 {
@@ -73,6 +71,7 @@ static void on_timer(struct loop *l, struct mono now, void *user)
     (void)l;
     if (!m->stopping) {
         interfaces_tick(&m->edges.common.interfaces, now);
+        meter_tend(&m->meter, m->around.conf, m->around.broker, now);
     }
 }
 

@@ -20,14 +20,11 @@ struct meter_live_around {
     const struct selection *select;
     struct exports_opened *opened;
     struct loop *loop;
-    struct broker *broker;
+    struct broker *broker; /* serves meter_requests */
     const struct teller *teller;
     void (*stopped)(void *user); /* after meter_live_stop: all that was captured is metered */
     void *user;
 };
-
-/* The requests that its broker serves: those about interfaces (node/interface_requests.h). */
-extern const struct broker_request meter_requests[INTERFACE_REQUESTS];
 
 /* The selection that a user made, completed by what a meter wants of each interface. */
 void meter_live_select(struct selection *s);
