@@ -53,7 +53,7 @@ def assert_sums(ledger):
 
 
 def meter(ns, source, *words, status=0, timeout=60):
-    """The ledger, and for how long it ran."""
+    """The ledger, and for how long it ran. The status is 1 where records were not sent."""
     begin = time.monotonic()
     done = in_ns(ns, farspan(), "meter", "-r", source, "--ledger", *words, check=False, timeout=timeout)
     assert done.returncode == status, done.stderr
@@ -129,6 +129,7 @@ def test_tshark(lab, traffic, form):
         meter(lab.collector, source, "--ipfix", "tcp:127.0.0.1")
         judge.proc.wait(20)
     else:
+        lab.socket(lab.collector).bind(("127.0.0.1", PORTS[form]))
         meter(lab.collector, source, f"--{form}", "127.0.0.1")
         assert all(int(row[0][0]) <= 1408 for row in wire.stop().rows("udp.length"))
     found = (wire if form != "tcp" else wire.stop()).sums()
@@ -156,7 +157,7 @@ def test_all_at_once(lab, traffic):
     nf, stored = Nfcapd(lab, 2055), Stored(lab)
     words = ["--netflow9", "127.0.0.1", "--ipfix", "tcp:127.0.0.1:4739", f"--csv={lab.folder / 'a.csv'}", f"--json={lab.folder / 'json'}",
              "--ipfix", f"file:{lab.folder / 'a.ipfix'}", "--netflow5", "127.0.0.1:9", "--netflow5", "127.0.0.1:7", "--ipfix", "127.0.0.1:9"]
-    ledger, _ = meter(lab.collector, source, *words)
+    ledger, _ = meter(lab.collector, source, *words, status=1)
     assert len(ledger["exports"]) == 8
     by_name = {one["name"]: one for one in ledger["exports"]}
     assert len(nf.stop().rows()) == by_name["127.0.0.1:2055"]["out"] == len(records)
@@ -169,7 +170,7 @@ def test_all_at_once(lab, traffic):
 def test_a_collector_that_is_not_there(lab, traffic, words):
     """It is told, in the ledger; the meter goes on, and is soon at its end. A kernel refuses only some of many datagrams."""
     source, records, _ = traffic
-    ledger, took = meter(lab.collector, source, *words)
+    ledger, took = meter(lab.collector, source, *words, status=1)
     one, = ledger["exports"]
     can = len(carried(records, words[0][2:]))
     assert one["drops"]["collector_away"] + one["out"] == can and one["drops"]["collector_away"] > 28
@@ -193,11 +194,15 @@ def start(lab, source, *words):
     return lab.start(argv, "meter", lab.collector)
 
 
-def ended(proc, seconds=30):
-    assert proc.wait(seconds) == 0, proc
+def ended(proc, seconds=30, file=True):
+    """The counts of its one exporter. It fails where records of a file were not sent."""
+    status = proc.wait(seconds)
     ledger = json.loads(proc.out())
     assert_sums(ledger)
-    return ledger["exports"][0]
+    one, = ledger["exports"]
+    lost = one["drops"]["collector_away"] + one["drops"]["collector_slow"]
+    assert status == (1 if file and lost else 0) and ("records were not sent" in proc.err()) == bool(status), proc
+    return one
 
 
 def test_a_connection_that_comes_back(lab):
@@ -292,7 +297,7 @@ def test_the_pace(lab):
     for begin, end in zip(times, times[40:]):  # 1120 records: 22.4 ms, of which a pause may give back 10
         assert end - begin > 0.009
     assert len(judge.stop().rows()) == n
-    _, took = meter(lab.collector, lab.folder / "a.pcap", "--netflow5", "127.0.0.1:9", "--export-rate", "0")
+    _, took = meter(lab.collector, lab.folder / "a.pcap", "--netflow5", "127.0.0.1:9", "--export-rate", "0", status=1)
     assert took < 1.1
 
 
@@ -365,7 +370,7 @@ def test_live_a_connection_that_comes_back(make_lab):
     assert time.monotonic() - begin < 10
     frames.stop()
     proc.send(signal.SIGINT)
-    one = ended(proc)
+    one = ended(proc, file=False)
     found, options = second.dumped()
     assert len(found) > 50 and options["interfaceName"] == "mon0"
     assert int(options["exportedFlowRecordTotalCount"]) == one["out"]
@@ -386,7 +391,7 @@ def test_a_meter_of_its_own_exports(make_lab, form):
     wait_until(lambda: sockets(lab.tap, "udp", 5000)[0][1] > 0, 5, "datagrams")
     time.sleep(1.5)
     proc.send(signal.SIGINT)
-    one = ended(proc)
+    one = ended(proc, file=False)
     rows = judge.stop().rows()
     assert {(r["sa"], int(r["dp"])) for r in rows} == {("127.0.0.1", 5000)}, rows
     assert sum(int(r["ipkt"]) for r in rows) == 60 and sum(int(r["ibyt"]) for r in rows) == 60 * 68

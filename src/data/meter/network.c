@@ -2,6 +2,7 @@
 #include "data/meter/network.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,7 +269,6 @@ static void network_hurry(struct exporter *e)
 static int network_finish(struct exporter *e, struct error *err)
 {
     struct network *x = of(e);
-    (void)err;
     push(x, &x->records);
     sender_hasten(x->sender, x->until);
     outbox_wait(x->box, true, x->until);
@@ -279,7 +279,11 @@ static int network_finish(struct exporter *e, struct error *err)
     for (const struct outmsg *m; (m = outbox_first(x->box)); outbox_drop(x->box)) {
         count_slow(x, m);
     }
-    return 0;
+    const uint64_t lost = ledger_get(&e->ledger, LEDGER_EXPORT_AWAY) + x->slow_records;
+    return lost == 0 || !x->conf.waits
+               ? 0
+               : error_set(err, EIO, "%s: %" PRIu64 " of %" PRIu64 " records were not sent",
+                           e->name, lost, ledger_get(&e->ledger, LEDGER_EXPORT_IN));
 }
 
 static void network_free(struct exporter *e)

@@ -29,7 +29,8 @@ struct network_conf {
     int fd;           /* as peer_open() gave it (sys/peer.h), owned from now on; TCP, -1: none */
     const char *name; /* for people: "10.0.0.9:4739" */
     uint32_t rate;    /* records a second; 0: as fast as it goes */
-    bool waits;       /* where the outbox is full the meter waits: it reads a file */
+    bool waits;       /* it reads a file: where the outbox is full the meter waits, and records that
+                       * were not sent make finish() fail */
     size_t bytes;     /* of the outbox; 0: OUTBOX_BYTES */
     uint32_t source;  /* the number of the source, or the observation domain of records; not 0 */
 };
