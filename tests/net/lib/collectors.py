@@ -88,7 +88,8 @@ print_history: 2
         self.out, conf = lab.folder / "nfacctd.json", lab.folder / "nfacctd.conf"
         conf.write_text(self.CONF.format(port=port, out=self.out))
         self.proc = lab.start(["nfacctd", "-f", conf], "nfacctd", lab.collector)
-        until_bound(lab.collector, "udp", port)
+        for line in ("waiting for NetFlow/IPFIX data", "setting object handlers", "Purging cache - END"):
+            self.proc.wait_line(line)  # it reads, and so does the process that adds up
 
     def records(self, n):
         """The lines, once they are of n records; its number of records is one of their figures."""
