@@ -70,7 +70,8 @@ int export_list_open(const struct export_list *l, unsigned i, unsigned tried, in
     return r;
 }
 
-int export_list_make(const struct export_list *l, unsigned i, int fd, struct exporter **ret)
+int export_list_make(const struct export_list *l, unsigned i, int fd, unsigned with,
+                     struct exporter **ret)
 {
     char name[NAME];
     const struct export_to *to = &l->to[i];
@@ -84,6 +85,7 @@ int export_list_make(const struct export_list *l, unsigned i, int fd, struct exp
                                             : l->waits && !to->tcp ? EXPORT_RATE
                                                                    : 0,
                                     .waits = l->waits,
+                                    .with = with,
                                     .source = 1};
     return network_exporter_new(&nc, ret);
 }

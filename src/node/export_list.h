@@ -41,5 +41,7 @@ int export_list_add(struct export_list *l, enum encode_form form, const char *te
 int export_list_open(const struct export_list *l, unsigned i, unsigned tried, int *ret_fd,
                      struct error *err);
 
-/* The exporter to collector `i`, with its socket, which is owned then. -errno: it is not. */
-int export_list_make(const struct export_list *l, unsigned i, int fd, struct exporter **ret);
+/* The exporter to collector `i`, with its socket, which is owned then; `with`: fields of IPFIX
+ * (enum ipfix_with). -errno: it is not. */
+int export_list_make(const struct export_list *l, unsigned i, int fd, unsigned with,
+                     struct exporter **ret);

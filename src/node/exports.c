@@ -79,12 +79,17 @@ void exports_opened_done(struct exports_opened *o)
     }
 }
 
+/* Fields of IPFIX. */
+static unsigned fields_of(const struct exports_conf *conf)
+{
+    return (conf->tunnels ? IPFIX_TUNNEL : 0u) | (conf->biflow ? IPFIX_BIFLOW : 0u);
+}
+
 static int make_one(const struct exports_conf *conf, enum export_form form, int fd,
                     struct exporter **ret)
 {
-    const unsigned with = (conf->tunnels ? IPFIX_TUNNEL : 0u) | (conf->biflow ? IPFIX_BIFLOW : 0u);
     const char *name = strcmp(conf->file[form], "-") == 0 ? "standard output" : conf->file[form];
-    return form == EXPORT_IPFIX ? ipfix_file_exporter_new(fd, name, with, ret)
+    return form == EXPORT_IPFIX ? ipfix_file_exporter_new(fd, name, fields_of(conf), ret)
                                 : lines_exporter_new((enum lines_form)form, fd, name, ret);
 }
 
@@ -102,7 +107,7 @@ int exports_make(const struct exports_conf *conf, struct exports_opened *o,
         }
     }
     for (unsigned i = 0; i < conf->net.n && r == 0; i++) {
-        r = export_list_make(&conf->net, i, o->net[i], &ret[n]);
+        r = export_list_make(&conf->net, i, o->net[i], fields_of(conf), &ret[n]);
         o->net[i] = r == 0 ? -1 : o->net[i];
         n += r == 0;
     }

@@ -24,8 +24,8 @@ struct exports_conf {
     /* Where records are written to in each form; "-": standard output; NULL: nowhere. */
     const char *file[EXPORT_FORMS];
     struct export_list net; /* collectors that they are sent to */
-    bool tunnels; /* records tell of tunnels */
-    bool biflow;  /* one record for both directions, in the forms that have a place for it */
+    bool tunnels;           /* records tell of tunnels */
+    bool biflow; /* one record for both directions, in the forms that have a place for it */
 };
 
 /* Descriptors; -1: none. */

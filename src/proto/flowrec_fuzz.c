@@ -25,6 +25,8 @@ enum {
     VARIABLE = 65535,
     PACKETS = 2, /* elements, in both protocols */
     BYTES = 1,
+    ENTERPRISE = 0x8000,
+    REVERSE = 29305, /* RFC 5103 */
 };
 
 struct sums {
@@ -80,6 +82,26 @@ static uint64_t take_count(struct rd *in)
     return bits == 64 ? v : v & ((UINT64_C(1) << bits) - 1);
 }
 
+/* The other direction, and a tunnel. */
+static void take_more(struct rd *in, struct flowrec *r)
+{
+    const int64_t a = take_time(in), b = take_time(in);
+    r->biflow = rd_u8(in) % 2 ? FLOWREC_INITIATOR : FLOWREC_RESPONDER;
+    r->reverse.packets = take_count(in);
+    if (r->reverse.packets > 0) {
+        r->reverse.bytes = take_count(in);
+        r->reverse.first_ns = MIN(a, b);
+        r->reverse.last_ns = MAX(a, b);
+        r->reverse.tos = rd_u8(in);
+        r->reverse.tcp_flags = rd_u8(in);
+    }
+    r->tunnel = (enum tunnel_kind)(rd_u8(in) % TUNNEL_KINDS);
+    r->tunnel_id = rd_u32(in);
+    const unsigned version = rd_u8(in) % 3;
+    r->outer_version = (uint8_t)(version == 0 ? 0 : 2 + 2 * version);
+    rd_copy(in, r->outer, sizeof(r->outer));
+}
+
 /* What the header of records promises, and else anything. `name` has room for a point's. */
 static struct flowrec take_record(struct rd *in, char name[64])
 {
@@ -110,6 +132,9 @@ static struct flowrec take_record(struct rd *in, char name[64])
     r.label = rd_u32(in) & 0xffffff;
     r.interface = rd_u32(in);
     rd_copy(in, r.mac, sizeof(r.mac));
+    if (flags & 16) {
+        take_more(in, &r);
+    }
     const size_t n = rd_u8(in) % 64;
     for (size_t i = 0; i < n; i++) {
         name[i] = (char)(' ' + rd_u8(in) % 95);
@@ -178,8 +203,8 @@ static void take_field(struct reader *x, struct template *t, struct rd *r)
     must(t->n < FIELDS);
     t->id[t->n] = rd_u16(r);
     t->len[t->n++] = rd_u16(r);
-    if (!x->nine && t->id[t->n - 1] & 0x8000) {
-        rd_skip(r, 4); /* an enterprise's */
+    if (!x->nine && t->id[t->n - 1] & ENTERPRISE) {
+        must(rd_u32(r) == REVERSE); /* the others' numbers, of the other direction */
     }
 }
 
@@ -232,8 +257,8 @@ static void read_data(struct reader *x, const struct template *t, struct rd *r, 
         for (unsigned i = 0; i < t->n; i++) {
             const unsigned len = t->len[i] == VARIABLE ? rd_u8(r) : t->len[i];
             const uint64_t v = number(r, len);
-            packets = t->id[i] == PACKETS && t->len[i] == 8 ? v : packets;
-            bytes = t->id[i] == BYTES && t->len[i] == 8 ? v : bytes;
+            packets += t->id[i] == PACKETS || t->id[i] == (ENTERPRISE | PACKETS) ? v : 0;
+            bytes += t->id[i] == BYTES || t->id[i] == (ENTERPRISE | BYTES) ? v : 0;
             flow = flow || t->id[i] == PACKETS;
         }
         must(rd_ok(r));
@@ -305,13 +330,17 @@ static void through9(const struct flowrec *list, unsigned n)
     must(same(&want, &x.sums) && netflow9_end(&m) == 0);
 }
 
-static void through_ipfix(const struct flowrec *list, unsigned n)
+static void through_ipfix(const struct flowrec *list, unsigned n, unsigned with)
 {
     static struct reader x;
     struct ipfix m;
-    const struct sums want = sums_of(list, n);
+    struct sums want = sums_of(list, n);
     x = (struct reader){0};
-    ipfix_init(&m, 1);
+    for (unsigned i = 0; i < n && (with & IPFIX_BIFLOW); i++) {
+        want.packets += list[i].reverse.packets;
+        want.bytes += list[i].reverse.bytes;
+    }
+    ipfix_init_with(&m, 1, with);
     must(ipfix_templates(&m));
     for (unsigned i = 0; i < n; i++) {
         if (list[i].point && !ipfix_name(&m, list[i].interface, list[i].point)) {
@@ -417,7 +446,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     through5(list, n);
     through9(list, n);
-    through_ipfix(list, n);
+    for (unsigned with = 0; with <= (IPFIX_TUNNEL | IPFIX_BIFLOW); with++) {
+        through_ipfix(list, n, with);
+    }
     through_csv(list, n);
     through_text(list, n);
     return 0;

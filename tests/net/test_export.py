@@ -151,6 +151,19 @@ def test_ipfix_over_a_connection(lab, traffic):
     assert int(options["exportedMessageTotalCount"]) > 100 and int(options["exportedOctetTotalCount"]) <= judge.path.stat().st_size
 
 
+def test_both_directions_in_one(lab, traffic):
+    """--biflow: one record for each flow in IPFIX, also to a collector; NetFlow 9, beside it, has one for each direction."""
+    source, records, _ = traffic
+    nf, stored = Nfcapd(lab, 2055), Stored(lab)
+    ledger, _ = meter(lab.collector, source, "--biflow", "--ipfix", "tcp:127.0.0.1", "--netflow9", "127.0.0.1")
+    found, _ = stored.dumped()
+    packets, size = (sum(int(r[f"{name}DeltaCount"]) + int(r[f"reverse{name[0].upper()}{name[1:]}DeltaCount"]) for r in found)
+                     for name in ("packet", "octet"))
+    assert (packets, size) == sums(records)[1:] and len(found) < len(records)
+    assert len(nf.stop().rows()) == len(records)
+    assert [one["out"] for one in ledger["exports"]] == [len(found), len(records)]
+
+
 def test_all_at_once(lab, traffic):
     """Eight places: each has all that it can carry."""
     source, records, _ = traffic

@@ -4,14 +4,7 @@
 #include "base/cleanup.h"
 #include "base/time.h"
 
-const char *encode_name_of(enum encode_form form)
-{
-    static const char *const names[ENCODE_FORMS] = {
-        [ENCODE_NETFLOW5] = "netflow5", [ENCODE_NETFLOW9] = "netflow9", [ENCODE_IPFIX] = "ipfix"};
-    return names[form];
-}
-
-void encode_init(struct encode *s, enum encode_form form, uint32_t source)
+void encode_init(struct encode *s, enum encode_form form, uint32_t source, unsigned with)
 {
     s->form = form;
     s->records = 0;
@@ -21,7 +14,7 @@ void encode_init(struct encode *s, enum encode_form form, uint32_t source)
     } else if (form == ENCODE_NETFLOW9) {
         netflow9_init(&s->v9, source);
     } else {
-        ipfix_init(&s->ipfix, source);
+        ipfix_init_with(&s->ipfix, source, with);
     }
 }
 
@@ -55,8 +48,8 @@ bool encode_part(struct encode *s, const struct flowrec *r, unsigned n, unsigned
     }
     if (i == n - 1) {
         s->records++;
-        s->packets += r->packets;
-        s->bytes += r->bytes;
+        s->packets += r->packets + r->reverse.packets;
+        s->bytes += r->bytes + r->reverse.bytes;
     }
     return true;
 }

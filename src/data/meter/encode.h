@@ -24,10 +24,9 @@ struct encode {
     uint64_t packets, bytes;
 };
 
-/* "netflow5" and so on. */
-const char *encode_name_of(enum encode_form form);
-/* `source`: the id of the source or observation domain, which tells streams apart. */
-void encode_init(struct encode *s, enum encode_form form, uint32_t source);
+/* `source`: the id of the source or observation domain, which tells streams apart; `with`: fields
+ * of IPFIX (enum ipfix_with). */
+void encode_init(struct encode *s, enum encode_form form, uint32_t source, unsigned with);
 /* Records of the form that the flow takes; 0: it cannot carry it. */
 unsigned encode_parts(const struct encode *s, const struct flowrec *r);
 /* The message tells the time of the record from now on, where it has none yet. */

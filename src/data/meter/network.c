@@ -312,7 +312,7 @@ static size_t make_first(struct network *x)
 {
     struct encode s;
     size_t len;
-    encode_init(&s, x->conf.form, x->conf.source);
+    encode_init(&s, x->conf.form, x->conf.source, x->conf.with);
     (void)encode_templates(&s);
     const uint8_t *bytes = encode_end(&s, &len);
     memcpy(x->first, bytes, len);
@@ -346,9 +346,10 @@ int network_exporter_new(const struct network_conf *conf, struct exporter **ret)
     }
     x->exporter.ops = &ops[conf->form];
     x->conf = *conf;
+    x->exporter.biflows = is_ipfix(x) && (conf->with & IPFIX_BIFLOW);
     (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", conf->name);
-    encode_init(&x->records, conf->form, conf->source);
-    encode_init(&x->options, conf->form, OPTIONS);
+    encode_init(&x->records, conf->form, conf->source, conf->with);
+    encode_init(&x->options, conf->form, OPTIONS, 0);
     const int r = start(x);
     if (r < 0) {
         network_free(&x->exporter);

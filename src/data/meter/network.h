@@ -32,6 +32,7 @@ struct network_conf {
     bool waits;       /* it reads a file: where the outbox is full the meter waits, and records that
                        * were not sent make finish() fail */
     size_t bytes;     /* of the outbox; 0: OUTBOX_BYTES */
+    unsigned with;    /* fields of IPFIX (enum ipfix_with) */
     uint32_t source;  /* the number of the source, or the observation domain of records; not 0 */
 };
 

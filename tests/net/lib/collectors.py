@@ -121,7 +121,7 @@ def ipfix_dump(path):
     text = run(["ipfixDump", "--in", path]).stdout
     records, options = [], {}
     for part in text.split("--- data record ")[1:]:
-        record = dict(re.findall(r"^\t\(\d+\)(?: \(S\))?\s+(\w+) : (?:\(len: \d+\) )?(.*)$", part, re.MULTILINE))
+        record = dict(re.findall(r"^\t\((?:\d+/)?\d+\)(?: \(S\))?\s+(\w+) : (?:\(len: \d+\) )?(.*)$", part, re.MULTILINE))
         if "packetDeltaCount" in record:
             records.append(record)
         else:
