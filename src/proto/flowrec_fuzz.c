@@ -102,7 +102,7 @@ static void take_more(struct rd *in, struct flowrec *r)
     rd_copy(in, r->outer, sizeof(r->outer));
 }
 
-/* What the header of records promises, and else anything. `name` has room for a point's. */
+/* A record of any values that the header of records allows. `name` has room for a point's. */
 static struct flowrec take_record(struct rd *in, char name[64])
 {
     const int64_t a = take_time(in), b = take_time(in);
@@ -399,13 +399,15 @@ static void through_csv(const struct flowrec *list, unsigned n)
     struct flowcsv_sums sums = {0};
     const struct sums want = sums_of(list, n);
     struct sums got = {0};
-    const unsigned columns = values_of(head, flowcsv_head(head), sizeof(head));
+    size_t len = flowcsv_head(head);
+    const unsigned columns = values_of(head, len, sizeof(head));
     for (unsigned i = 0; i < n; i++) {
-        must(values_of(line, flowcsv_row(&list[i], &sums, line), sizeof(line)) == columns);
+        len = flowcsv_row(&list[i], &sums, line);
+        must(values_of(line, len, sizeof(line)) == columns);
         add(&got, column(line, column_named(head, "ipkt")),
             column(line, column_named(head, "ibyt")));
     }
-    const size_t len = flowcsv_tail(&sums, line);
+    len = flowcsv_tail(&sums, line);
     must(len > 0 && len < sizeof(line) && line[len] == '\0');
     must(same(&want, &got) && sums.flows == n && sums.packets == want.packets);
 }
@@ -423,10 +425,12 @@ static void through_text(const struct flowrec *list, unsigned n)
     char line[FLOWTEXT_ROW];
     const struct sums want = sums_of(list, n);
     struct sums got = {0};
-    const unsigned columns = values_of(line, flowtext_head(line), sizeof(line));
+    size_t len = flowtext_head(line);
+    const unsigned columns = values_of(line, len, sizeof(line));
     for (unsigned i = 0; i < n; i++) {
-        must(values_of(line, flowtext_row(&list[i], NULL, line), sizeof(line)) == columns);
-        const size_t len = flowtext_json(&list[i], "1:x", line);
+        len = flowtext_row(&list[i], NULL, line);
+        must(values_of(line, len, sizeof(line)) == columns);
+        len = flowtext_json(&list[i], "1:x", line);
         must(len > 2 && len < sizeof(line) && line[len] == '\0' && line[0] == '{');
         must(line[len - 2] == '}' && line[len - 1] == '\n');
         add(&got, member(line, "\"packetDeltaCount\":"), member(line, "\"octetDeltaCount\":"));

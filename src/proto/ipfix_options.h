@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a meter and its exporter have done so far, as options of an IPFIX stream (RFC 7011, sections
- * 4.1 to 4.3): what was exported, what was not, what was ignored. Together with the names of
- * interfaces they are a stream of their own (proto/ipfix.h). Pure.
+ * Figures of a meter and its exporter as options of an IPFIX stream (RFC 7011, sections 4.1 to
+ * 4.3): what was exported, what was not, what was ignored. Together with the names of interfaces
+ * they are a stream of their own (proto/ipfix.h). Pure.
  */
 #pragma once
 

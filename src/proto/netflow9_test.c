@@ -62,7 +62,7 @@ static void check_header(const struct netflow9 *m, unsigned count, uint32_t time
     assert_int_equal(rd_u32(&r), m->source);
 }
 
-/* What a collector makes of a time at that place, in ms since 1970. */
+/* A time at that place as collectors compute it, in ms since 1970. */
 static int64_t time_at(const struct netflow9 *m, size_t at)
 {
     struct rd header = rd_make(m->bytes + 4, 8), field = rd_make(m->bytes + at, 4);

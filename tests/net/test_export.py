@@ -251,7 +251,7 @@ def ipfix_whole(path):
 
 
 def test_datagrams_to_a_collector_that_comes_back(lab):
-    """What is sent meanwhile is refused and counts; afterwards it reads records again, as templates come again."""
+    """Datagrams of meanwhile are refused and count; afterwards it reads records again, as templates come again."""
     n, rate = 60000, 6000
     many_flows(lab.folder / "a.pcap", n)
     first = Nfcapd(lab, 2055, "first")

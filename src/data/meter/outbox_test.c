@@ -87,7 +87,7 @@ static void waiting_ends(void **state)
     outbox_free(o);
 }
 
-/* What wakes the thread that sends. */
+/* Wishes of the thread that sends, which wake it. */
 static void wishes(void **state)
 {
     (void)state;

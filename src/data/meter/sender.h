@@ -30,7 +30,7 @@ struct sender_conf {
     size_t first_len;
 };
 
-/* What became of messages so far. */
+/* Messages so far, and records of them. */
 struct sender_figures {
     uint64_t messages, octets, records;              /* that were sent, … */
     uint64_t away_records, away_packets, away_bytes; /* … and those that count as AWAY */
