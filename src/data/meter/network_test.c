@@ -167,6 +167,15 @@ static bool begins_with(const uint8_t *bytes, uint16_t set)
     return bytes[HEADER] == set >> 8 && bytes[HEADER + 1] == (set & 0xff);
 }
 
+static void until_sent(const struct world *w, uint64_t n)
+{
+    const struct mono end = mono_add_ms(mono_now(), DEADLINE_MS);
+    while (count(w, LEDGER_EXPORT_OUT) < n) {
+        assert_true(mono_now().ns < end.ns);
+        (void)poll(NULL, 0, 5);
+    }
+}
+
 /* ---- datagrams ---- */
 
 static void datagrams_arrive(void **state)
@@ -276,6 +285,33 @@ static void the_clock_ticks(void **state)
     end(&w);
 }
 
+/* IPFIX: totals each minute, with those of what was counted until then, in domain 0. */
+static void totals_by_the_clock(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    uint8_t d[2048];
+    uint32_t domain, sequence;
+    unsigned totals = 0;
+    begin(&w, &(struct network_conf){.form = ENCODE_IPFIX});
+    put(&w, SOME);
+    for (int64_t ms = 0; ms <= 130000; ms += 500) {
+        tick(&w, ms, false);
+    }
+    until_sent(&w, SOME);
+    (void)finish(&w);
+    for (ssize_t len; (len = recv(w.heard, d, sizeof(d), MSG_DONTWAIT)) > 0;) {
+        (void)records_in(d, (size_t)len, &domain, &sequence);
+        const bool is = domain == 0 && d[HEADER + 4] == 1 && d[HEADER + 5] == 3; /* template 259 */
+        totals += is;
+        struct rd r = rd_make(d + HEADER + 26 + 4 + 4 + 8, 8); /* exportedFlowRecordTotalCount */
+        assert_true(!is || totals < 4 || rd_u64(&r) == SOME);
+    }
+    /* two by the clock, one as the last tick is of another, far ahead of it, and one at the end */
+    assert_int_equal(totals, 4);
+    end(&w);
+}
+
 static void templates_by_number(void **state)
 {
     (void)state;
@@ -367,15 +403,6 @@ static void a_connection(void **state)
     assert_true(r.firsts == 1 && r.gaps == 0);
     assert_int_equal(count(&w, LEDGER_EXPORT_OUT), 30000);
     end(&w);
-}
-
-static void until_sent(const struct world *w, uint64_t n)
-{
-    const struct mono end = mono_add_ms(mono_now(), DEADLINE_MS);
-    while (count(w, LEDGER_EXPORT_OUT) < n) {
-        assert_true(mono_now().ns < end.ns);
-        (void)poll(NULL, 0, 5);
-    }
 }
 
 static void until_wanted(const struct world *w)
@@ -495,6 +522,7 @@ int main(void)
         cmocka_unit_test(a_collector_that_is_not_there),
         cmocka_unit_test(what_a_form_cannot_carry),
         cmocka_unit_test(the_clock_ticks),
+        cmocka_unit_test(totals_by_the_clock),
         cmocka_unit_test(templates_by_number),
         cmocka_unit_test(a_pace),
         cmocka_unit_test(a_connection),
