@@ -92,7 +92,7 @@ static const struct conf_row rows[] = {
      set_rate,
      .manual = "The number of records a second that go to each collector; 0 is as fast as it\n"
                "goes. By default 50000 in datagrams from a file, as a collector that is slower\n"
-               "loses them without a word, and else no limit."},
+               "loses them without a word, and else no limit. It is 0, or 100 at least."},
 };
 
 const struct conf_group meter_net_group = {NULL, rows, ARRAY_SIZE(rows)};
