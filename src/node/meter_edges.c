@@ -72,7 +72,7 @@ static void end(void *user, struct interface *i)
 void meter_edges_counts(const struct meter_edges *e, const struct interface *i, struct ledger *ret)
 {
     const struct ledger *flows = sink_ledger(e->meter, i->stream);
-    *ret = *capture_ledger(i->capture);
+    ledger_copy(ret, capture_ledger(i->capture));
     for (enum ledger_id id = 0; flows && id < LEDGER_COUNT; id++) {
         if (ledger_info(id)->stage == LEDGER_METER) {
             ledger_set(ret, id, ledger_get(flows, id));
