@@ -73,6 +73,9 @@ static void where_records_go(void **state)
     assert_true(l.to[1].at.port == 7 && strcmp(l.to[1].at.host, "::1") == 0);
     assert_true(l.to[2].at.port == 4739 && l.to[2].tcp && strcmp(l.to[2].at.host, "b") == 0);
     assert_true(l.to[3].at.port == 8 && l.to[3].tcp);
+    assert_int_equal(export_list_add(&l, ENCODE_IPFIX, "tcpa:9", &err), 0);
+    assert_true(!l.to[4].tcp && strcmp(l.to[4].at.host, "tcpa") == 0);
+    l.n--;
     assert_int_equal(l.n, 4);
     assert_int_equal(export_list_add(&l, ENCODE_NETFLOW9, "tcp:b", &err), -EINVAL);
     assert_int_equal(export_list_add(&l, ENCODE_IPFIX, "tcp:", &err), -EINVAL);

@@ -181,6 +181,23 @@ static void names_of_interfaces(void **state)
     assert_int_equal(n, (1400 - HEADER - 4) / NAME);
 }
 
+/* Behind any number of names templates either have room or are left out. */
+static void templates_have_room(void **state)
+{
+    (void)state;
+    static struct netflow9 m;
+    for (unsigned n = 0; n < 38; n++) {
+        const size_t before = HEADER + (n > 0 ? 4 : 0) + (size_t)n * NAME;
+        const bool fits = before + TEMPLATES + OPTIONS <= 1400;
+        netflow9_init(&m, 1);
+        for (unsigned i = 0; i < n; i++) {
+            assert_true(netflow9_name(&m, i, "eth0"));
+        }
+        assert_int_equal(netflow9_templates(&m), fits);
+        assert_int_equal(netflow9_end(&m), before + (fits ? TEMPLATES + OPTIONS : 0));
+    }
+}
+
 /* A datagram has the times of one base; whatever they are, they are right. */
 static void the_base_moves(void **state)
 {
@@ -234,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record),
         cmocka_unit_test(templates_say_what_records_have),
+        cmocka_unit_test(templates_have_room),
         cmocka_unit_test(datagrams_have_an_end),
         cmocka_unit_test(names_of_interfaces),
         cmocka_unit_test(the_base_moves),
