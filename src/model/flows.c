@@ -8,7 +8,8 @@
 #include "base/cleanup.h"
 
 enum {
-    NONE = 0, /* no entry: their numbers begin with 1 */
+    ASKED = 8, /* clocks that are asked for a flow that leaves early, beside the packet's own */
+    NONE = 0,  /* no entry: their numbers begin with 1 */
     BUCKETS_MIN = 64,
     CACHE_LINE = 64,
 };
@@ -25,18 +26,30 @@ struct line {
     uint32_t oldest, newest;
 };
 
+#define BEFORE (INT64_MIN / 2) /* the time of a clock that nobody has told any */
+
+/* The time of a point, or of all, and the flows that leave by it. */
+struct clock {
+    struct line open, closed; /* by their last packet; by when they were closed */
+    int64_t time_ns;          /* the latest */
+    uint32_t flows;           /* in both lines */
+    uint32_t place;           /* among those that have flows */
+};
+
 struct flows {
     struct flows_conf conf;
+    struct clock *clock;       /* by the point's index; or one */
+    uint32_t *busy;            /* indices of those that have flows, in any order, … */
+    uint32_t n_busy;           /* … so many */
+    uint32_t turn;             /* the next of them to be asked for a flow that leaves early */
     struct flows_entry *entry; /* [most + 1] */
     uint32_t *bucket;          /* the first entry of each chain */
     uint32_t mask;             /* of a hash */
     uint32_t used;             /* entries that were in use at some time */
     uint32_t spare;            /* the first of those that are not now; linked by `next` */
     uint32_t now;
-    struct line open, closed; /* by their last packet; by when they were closed */
-    int64_t time_ns;          /* the latest */
-    int64_t quiet_ns;         /* an open flow leaves after so long; 0: never */
-    int64_t closed_ns;        /* and a closed one */
+    int64_t quiet_ns;  /* an open flow leaves after so long; 0: never */
+    int64_t closed_ns; /* and a closed one */
     uint64_t evicted;
 };
 
@@ -75,9 +88,36 @@ static void line_put(struct flows *f, struct line *l, uint32_t i)
     l->newest = i;
 }
 
-static struct line *line_of(struct flows *f, const struct flows_entry *e)
+static struct clock *clock_at(const struct flows *f, uint16_t point)
 {
-    return e->state & CLOSED ? &f->closed : &f->open;
+    return &f->clock[f->conf.clocks ? point : 0];
+}
+
+static struct line *line_of(const struct flows *f, const struct flows_entry *e)
+{
+    struct clock *c = clock_at(f, e->key.point);
+    return e->state & CLOSED ? &c->closed : &c->open;
+}
+
+/* ---- clocks ---- */
+
+/* It has a flow more. */
+static void clock_take(struct flows *f, struct clock *c)
+{
+    if (c->flows++ == 0) {
+        c->place = f->n_busy;
+        f->busy[f->n_busy++] = (uint32_t)(c - f->clock);
+    }
+}
+
+/* And one less. */
+static void clock_drop(struct flows *f, struct clock *c)
+{
+    if (--c->flows == 0) {
+        const uint32_t last = f->busy[--f->n_busy];
+        f->busy[c->place] = last;
+        f->clock[last].place = c->place;
+    }
 }
 
 /* ---- entries ---- */
@@ -117,25 +157,46 @@ static void end(struct flows *f, uint32_t i, enum flows_end why)
     }
     *at = e->next;
     line_take(f, line_of(f, e), e);
+    clock_drop(f, clock_at(f, e->key.point));
     f->conf.record(f->conf.user, e, why);
     e->next = f->spare;
     f->spare = i;
     f->now--;
 }
 
-/* The one that was quiet for longest gives its place away. */
-static void evict(struct flows *f)
+/* The clock's flow that was quiet for longest, and for how long; it has one. */
+static uint32_t quietest(const struct flows *f, const struct clock *c, int64_t *ret_ns)
 {
-    const uint32_t a = f->open.oldest, b = f->closed.oldest;
+    const uint32_t a = c->open.oldest, b = c->closed.oldest;
     const bool closed = !a || (b && last_ns(&f->entry[b]) <= last_ns(&f->entry[a]));
+    const uint32_t i = closed ? b : a;
+    *ret_ns = c->time_ns - last_ns(&f->entry[i]);
+    return i;
+}
+
+/* The one that was quiet for longest gives its place away: of the point of the packet that comes
+ * and some others, which take turns where there are many. */
+static void evict(struct flows *f, const struct clock *own)
+{
+    int64_t longest = 0, ns;
+    uint32_t found = own->flows ? quietest(f, own, &longest) : NONE;
+    for (unsigned k = 0; k < MIN(f->n_busy, (uint32_t)ASKED); k++) {
+        f->turn = (f->turn + 1) % f->n_busy;
+        const uint32_t i = quietest(f, &f->clock[f->busy[f->turn]], &ns);
+        if (!found || ns > longest) {
+            found = i;
+            longest = ns;
+        }
+    }
     f->evicted++;
-    end(f, closed ? b : a, FLOWS_EVICTED);
+    end(f, found, FLOWS_EVICTED);
 }
 
 static uint32_t make(struct flows *f, const struct flows_packet *p)
 {
+    struct clock *c = clock_at(f, p->key.point);
     if (f->now == f->conf.most) {
-        evict(f);
+        evict(f, c);
     }
     uint32_t i = f->spare;
     if (i) {
@@ -153,7 +214,8 @@ static uint32_t make(struct flows *f, const struct flows_packet *p)
     memcpy(f->entry[i].mac[!p->way], p->mac[1], sizeof(p->mac[1]));
     *chain = i;
     f->now++;
-    line_put(f, &f->open, i);
+    line_put(f, &c->open, i);
+    clock_take(f, c);
     return i;
 }
 
@@ -187,7 +249,7 @@ static int ends_before(const struct flows *f, const struct flows_entry *e,
     if (e->state & CLOSED && is_syn(p)) {
         return FLOWS_ENDED;
     }
-    const int why = ends_by(f, e, MAX(f->time_ns, p->ts_ns));
+    const int why = ends_by(f, e, MAX(clock_at(f, p->key.point)->time_ns, p->ts_ns));
     const bool late = p->ts_ns - first_ns(e) >= active || last_ns(e) - p->ts_ns >= active;
     return why || active == 0 || !late ? why : FLOWS_ACTIVE;
 }
@@ -203,16 +265,28 @@ static int64_t due(const struct flows *f, const struct line *l, int64_t quiet_ns
 
 int64_t flows_due(const struct flows *f)
 {
-    return MIN(due(f, &f->closed, f->closed_ns), due(f, &f->open, f->quiet_ns));
+    int64_t first = INT64_MAX;
+    for (uint32_t k = 0; k < f->n_busy; k++) {
+        const struct clock *c = &f->clock[f->busy[k]];
+        first = MIN(first, MIN(due(f, &c->closed, f->closed_ns), due(f, &c->open, f->quiet_ns)));
+    }
+    return first;
+}
+
+static void end_clock(struct flows *f, const struct clock *c)
+{
+    while (c->closed.oldest) {
+        end(f, c->closed.oldest, FLOWS_ENDED);
+    }
+    while (c->open.oldest) {
+        end(f, c->open.oldest, FLOWS_FORCED);
+    }
 }
 
 void flows_end(struct flows *f)
 {
-    while (f->closed.oldest) {
-        end(f, f->closed.oldest, FLOWS_ENDED);
-    }
-    while (f->open.oldest) {
-        end(f, f->open.oldest, FLOWS_FORCED);
+    while (f->n_busy > 0) {
+        end_clock(f, &f->clock[f->busy[0]]);
     }
 }
 
@@ -229,27 +303,32 @@ static void end_line(struct flows *f, uint32_t first, uint16_t point, enum flows
 
 void flows_end_point(struct flows *f, uint16_t point)
 {
-    end_line(f, f->closed.oldest, point, FLOWS_ENDED);
-    end_line(f, f->open.oldest, point, FLOWS_FORCED);
+    struct clock *c = clock_at(f, point);
+    end_line(f, c->closed.oldest, point, FLOWS_ENDED);
+    end_line(f, c->open.oldest, point, FLOWS_FORCED);
+    if (f->conf.clocks) {
+        c->time_ns = BEFORE; /* the next of this index has its own */
+    }
 }
 
-static void end_quiet(struct flows *f, const struct line *l)
+static void end_quiet(struct flows *f, const struct clock *c, const struct line *l)
 {
     int why;
-    while (l->oldest && (why = ends_by(f, &f->entry[l->oldest], f->time_ns)) != 0) {
+    while (l->oldest && (why = ends_by(f, &f->entry[l->oldest], c->time_ns)) != 0) {
         end(f, l->oldest, (enum flows_end)why);
     }
 }
 
-void flows_until(struct flows *f, int64_t now_ns)
+void flows_until(struct flows *f, uint16_t point, int64_t now_ns)
 {
-    if (f->quiet_ns && f->time_ns - now_ns > f->quiet_ns) {
-        flows_end(f);
-        f->time_ns = now_ns;
+    struct clock *c = clock_at(f, point);
+    if (f->quiet_ns && c->time_ns - now_ns > f->quiet_ns) {
+        end_clock(f, c);
+        c->time_ns = now_ns;
     }
-    f->time_ns = MAX(f->time_ns, now_ns);
-    end_quiet(f, &f->closed);
-    end_quiet(f, &f->open);
+    c->time_ns = MAX(c->time_ns, now_ns);
+    end_quiet(f, c, &c->closed);
+    end_quiet(f, c, &c->open);
 }
 
 /* ---- packets ---- */
@@ -347,8 +426,10 @@ int flows_new(const struct flows_conf *conf, struct flows **ret)
     if (f) {
         f->entry = make_entries(conf->most);
         f->bucket = calloc(buckets, sizeof(*f->bucket));
+        f->clock = calloc(MAX(conf->clocks, 1u), sizeof(*f->clock));
+        f->busy = calloc(MAX(conf->clocks, 1u), sizeof(*f->busy));
     }
-    if (!f || !f->entry || !f->bucket) {
+    if (!f || !f->entry || !f->bucket || !f->clock || !f->busy) {
         flows_free(f);
         return -ENOMEM;
     }
@@ -358,7 +439,9 @@ int flows_new(const struct flows_conf *conf, struct flows **ret)
                   : !conf->active_ns ? conf->idle_ns
                                      : MIN(conf->idle_ns, conf->active_ns);
     f->closed_ns = f->quiet_ns ? MIN(f->quiet_ns, FLOWS_CLOSED_NS) : FLOWS_CLOSED_NS;
-    f->time_ns = INT64_MIN / 2;
+    for (uint32_t k = 0; k < MAX(conf->clocks, 1u); k++) {
+        f->clock[k].time_ns = BEFORE;
+    }
     *ret = f;
     return 0;
 }
@@ -368,6 +451,8 @@ void flows_free(struct flows *f)
     if (f) {
         free(f->entry);
         free(f->bucket);
+        free(f->clock);
+        free(f->busy);
         free(f);
     }
 }

@@ -83,6 +83,7 @@ enum flows_end {
 struct flows_conf {
     uint32_t most;              /* entries, 1 to FLOWS_MAX */
     int64_t idle_ns, active_ns; /* 0: never */
+    uint32_t clocks;            /* so many points have a time of their own; 0: one for all */
     /* Takes a record, which is gone afterwards. */
     void (*record)(void *user, const struct flows_entry *e, enum flows_end why);
     void *user;
@@ -115,9 +116,10 @@ void flows_fetch(const struct flows *f, uint64_t hash, enum flows_fetch step);
 /* Adds a packet, after flows_until() of its time or of a time before that. Returns the entry that
  * began with it, in which the caller may put what is its own; NULL: it was there. */
 struct flows_entry *flows_add(struct flows *f, const struct flows_packet *p);
-/* It is that late, or was already: flows whose time has come leave, those first that were quiet
- * first. Where time goes back by more than a flow may be quiet, all leave, and it begins anew. */
-void flows_until(struct flows *f, int64_t now_ns);
+/* It is that late, at a point or at all, or was already: flows whose time has come leave, those
+ * first that were quiet first. Where time goes back by more than a flow may be quiet, all of it
+ * leave, and it begins anew. */
+void flows_until(struct flows *f, uint16_t point, int64_t now_ns);
 /* When the next leaves unless a packet of it comes; INT64_MAX: none does. */
 int64_t flows_due(const struct flows *f);
 /* All leave, or those of an observation point. */

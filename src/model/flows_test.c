@@ -39,12 +39,18 @@ static void record(void *user, const struct flows_entry *e, enum flows_end why)
     w->r[w->n++] = (struct record){*e, why};
 }
 
-static void begin(struct world *w, uint32_t most, int64_t idle_ns, int64_t active_ns)
+static void begin_with(struct world *w, uint32_t most, int64_t idle_ns, int64_t active_ns,
+                       uint32_t clocks)
 {
     *w = (struct world){.r = calloc(RECORDS, sizeof(struct record))};
     assert_non_null(w->r);
-    const struct flows_conf conf = {most, idle_ns, active_ns, record, w};
+    const struct flows_conf conf = {most, idle_ns, active_ns, clocks, record, w};
     assert_int_equal(flows_new(&conf, &w->f), 0);
+}
+
+static void begin(struct world *w, uint32_t most, int64_t idle_ns, int64_t active_ns)
+{
+    begin_with(w, most, idle_ns, active_ns, 0);
 }
 
 static void end(struct world *w)
@@ -81,11 +87,19 @@ static struct flows_packet packet(int64_t ts_ns, unsigned way, uint16_t port, ui
     return p;
 }
 
+static void come_at(struct world *w, uint16_t point, int64_t ts_ns, unsigned way, uint16_t port,
+                    uint8_t tcp_flags)
+{
+    struct flows_packet p = packet(ts_ns, way, port, tcp_flags);
+    p.key.point = point;
+    p.hash = hash_of(&p.key);
+    flows_until(w->f, point, ts_ns);
+    flows_add(w->f, &p);
+}
+
 static void come(struct world *w, int64_t ts_ns, unsigned way, uint16_t port, uint8_t tcp_flags)
 {
-    const struct flows_packet p = packet(ts_ns, way, port, tcp_flags);
-    flows_until(w->f, ts_ns);
-    flows_add(w->f, &p);
+    come_at(w, 0, ts_ns, way, port, tcp_flags);
 }
 
 static void check(const struct world *w, uint32_t i, enum flows_end why, uint64_t there,
@@ -107,9 +121,9 @@ static void both_ways_are_one_flow(void **state)
     come(&w, 3000, 1, 5000, 0x20);
     assert_int_equal(flows_now(w.f), 1);
     assert_int_equal(flows_due(w.f), 3000 + 15000 * MS);
-    flows_until(w.f, 3000 + 15000 * MS - 1);
+    flows_until(w.f, 0, 3000 + 15000 * MS - 1);
     assert_int_equal(w.n, 0);
-    flows_until(w.f, 3000 + 15000 * MS);
+    flows_until(w.f, 0, 3000 + 15000 * MS);
     assert_int_equal(w.n, 1);
     assert_int_equal(flows_now(w.f), 0);
     assert_int_equal(flows_due(w.f), INT64_MAX);
@@ -168,9 +182,9 @@ static void records_have_an_end(void **state)
     begin(&w, 10, 0, 25 * MS); /* without the one, the other is the limit of both */
     come(&w, 0, 0, 1, 0);
     come(&w, 20 * MS, 0, 1, 0);
-    flows_until(w.f, 45 * MS - 1);
+    flows_until(w.f, 0, 45 * MS - 1);
     assert_int_equal(w.n, 0);
-    flows_until(w.f, 45 * MS);
+    flows_until(w.f, 0, 45 * MS);
     check(&w, 0, FLOWS_ACTIVE, 2, 0);
     end(&w);
     begin(&w, 10, 0, 0);
@@ -190,13 +204,13 @@ static void connections_end(void **state)
     come(&w, 0, 0, 1, FLOWS_SYN);
     come(&w, 1, 0, 1, FLOWS_FIN | FLOWS_ACK);
     come(&w, 2, 0, 1, FLOWS_FIN | FLOWS_ACK); /* the same end again is not both */
-    flows_until(w.f, 2000 * MS);
+    flows_until(w.f, 0, 2000 * MS);
     assert_int_equal(w.n, 0);
     come(&w, 2000 * MS, 1, 1, FLOWS_FIN | FLOWS_ACK);
     come(&w, 2500 * MS, 0, 1, FLOWS_ACK);
-    flows_until(w.f, 3500 * MS - 1);
+    flows_until(w.f, 0, 3500 * MS - 1);
     assert_int_equal(w.n, 0);
-    flows_until(w.f, 3500 * MS);
+    flows_until(w.f, 0, 3500 * MS);
     check(&w, 0, FLOWS_ENDED, 4, 1);
     come(&w, 4000 * MS, 0, 1, FLOWS_SYN);
     come(&w, 4001 * MS, 1, 1, FLOWS_RST);
@@ -277,6 +291,53 @@ static void one_point_ends(void **state)
     end(&w);
 }
 
+/* A point's time moves its own flows alone, forward and back. */
+static void points_have_their_own_time(void **state)
+{
+    (void)state;
+    struct world w;
+    begin_with(&w, 10, 15000 * MS, 60000 * MS, 3);
+    come_at(&w, 0, 0, 0, 5000, FLOWS_ACK);
+    come_at(&w, 1, 3600000 * MS, 0, 5000, FLOWS_ACK);
+    come_at(&w, 2, 7200000 * MS, 0, 5000, FLOWS_ACK);
+    assert_int_equal(w.n, 0);
+    assert_int_equal(flows_due(w.f), 15000 * MS);
+    flows_until(w.f, 2, 7215000 * MS);
+    assert_int_equal(w.n, 1);
+    check(&w, 0, FLOWS_IDLE, 1, 0);
+    assert_int_equal(w.r[0].e.key.point, 2);
+    flows_until(w.f, 1, 1000 * MS);
+    assert_int_equal(w.n, 2);
+    assert_int_equal(w.r[1].e.key.point, 1);
+    assert_int_equal(flows_now(w.f), 1);
+    flows_end_point(w.f, 0);
+    come_at(&w, 0, -3600000 * MS, 0, 5000, FLOWS_ACK); /* another's, under that index */
+    assert_int_equal(flows_now(w.f), 1);
+    flows_until(w.f, 0, -3590000 * MS);
+    assert_int_equal(w.n, 3);
+    end(&w);
+}
+
+/* Of the longest quiet of several points, each by its own time. */
+static void one_of_several_points_is_evicted(void **state)
+{
+    (void)state;
+    struct world w;
+    begin_with(&w, 4, 15000 * MS, 60000 * MS, 3);
+    come_at(&w, 0, 1000 * MS, 0, 5000, FLOWS_ACK);
+    come_at(&w, 0, 9000 * MS, 0, 5001, FLOWS_ACK); /* quiet for 8 s, the one before */
+    come_at(&w, 1, 900000 * MS, 0, 5002, FLOWS_ACK);
+    come_at(&w, 1, 909000 * MS, 0, 5003, FLOWS_ACK); /* 9 s */
+    come_at(&w, 2, 5 * MS, 0, 5004, FLOWS_ACK);
+    assert_int_equal(w.n, 1);
+    check(&w, 0, FLOWS_EVICTED, 1, 0);
+    assert_int_equal(w.r[0].e.key.port[0], 5002);
+    come_at(&w, 2, 6 * MS, 0, 5005, FLOWS_ACK);
+    assert_int_equal(w.r[1].e.key.port[0], 5000);
+    assert_int_equal(flows_evicted(w.f), 2);
+    end(&w);
+}
+
 static void time_goes_back(void **state)
 {
     (void)state;
@@ -285,7 +346,7 @@ static void time_goes_back(void **state)
     come(&w, 100 * MS, 0, 1, 0);
     come(&w, 95 * MS, 0, 1, 0); /* a little: the packet was overtaken */
     come(&w, 91 * MS, 1, 1, 0);
-    flows_until(w.f, 110 * MS);
+    flows_until(w.f, 0, 110 * MS);
     check(&w, 0, FLOWS_IDLE, 2, 1);
     assert_true(w.r[0].e.way[0].first_ns == 95 * MS && w.r[0].e.way[0].last_ns == 100 * MS);
     come(&w, 120 * MS, 0, 1, 0);
@@ -302,18 +363,20 @@ static void time_goes_back(void **state)
 
 enum {
     FLOWS = 40,
+    POINTS = 3, /* with a clock each; a flow's point is its number modulo this */
 };
 
 struct plain {
     bool is[FLOWS], closed[FLOWS];
     uint8_t fins[FLOWS];
     uint64_t packets[FLOWS];
-    int64_t first[FLOWS], last[FLOWS], time;
+    int64_t first[FLOWS], last[FLOWS], time[POINTS];
 };
 
 struct story {
     struct world w;
     struct plain p;
+    unsigned clocks; /* POINTS, or 1: one time for all */
     int64_t idle, active;
     uint64_t ended[FLOWS]; /* records */
 };
@@ -324,15 +387,15 @@ static void plain_end(struct story *s, unsigned k)
     s->p.is[k] = s->p.closed[k] = false;
 }
 
-static void plain_until(struct story *s, int64_t now)
+static void plain_until(struct story *s, unsigned point, int64_t now)
 {
     struct plain *p = &s->p;
     const int64_t quiet = MIN(s->idle, s->active);
-    const bool back = p->time - now > quiet;
-    p->time = back ? now : MAX(p->time, now);
-    for (unsigned k = 0; k < FLOWS; k++) {
+    const bool back = p->time[point] - now > quiet;
+    p->time[point] = back ? now : MAX(p->time[point], now);
+    for (unsigned k = point; k < FLOWS; k += s->clocks) {
         const int64_t limit = p->closed[k] ? MIN(quiet, FLOWS_CLOSED_NS) : quiet;
-        if (p->is[k] && (back || p->time - p->last[k] >= limit)) {
+        if (p->is[k] && (back || p->time[point] - p->last[k] >= limit)) {
             plain_end(s, k);
         }
     }
@@ -379,28 +442,33 @@ static void agree(const struct story *s, uint64_t sent)
     assert_memory_equal(told, s->ended, sizeof(told));
 }
 
-static void tell_story(unsigned seed)
+static void tell_story(unsigned seed, unsigned clocks)
 {
     enum { PACKETS = 3000 };
     static const uint8_t flags[] = {0,         0,         FLOWS_ACK, FLOWS_ACK,
                                     FLOWS_SYN, FLOWS_FIN, FLOWS_RST, FLOWS_SYN | FLOWS_ACK};
-    struct story s = {.idle = (5 + seed % 11) * 300 * MS, .active = (4 + seed % 7) * 700 * MS};
+    struct story s = {
+        .clocks = clocks, .idle = (5 + seed % 11) * 300 * MS, .active = (4 + seed % 7) * 700 * MS};
     uint64_t random = seed * 2654435761u + 1;
-    int64_t now = 1000 * NSEC_PER_SEC;
-    s.p.time = INT64_MIN / 2;
-    begin(&s.w, FLOWS, s.idle, s.active);
+    int64_t now[POINTS];
+    for (unsigned k = 0; k < POINTS; k++) { /* an hour from each other */
+        now[k] = (1000 + 3600 * (int64_t)k) * NSEC_PER_SEC;
+        s.p.time[k] = INT64_MIN / 2;
+    }
+    begin_with(&s.w, FLOWS, s.idle, s.active, clocks == 1 ? 0 : clocks);
     for (unsigned i = 0; i < PACKETS; i++) {
         random = random * 6364136223846793005u + 1442695040888963407u;
         const unsigned k = (unsigned)(random >> 33) % FLOWS, way = random >> 40 & 1;
         const unsigned kind = (unsigned)(random >> 41) % 400;
-        now += kind == 0   ? -(int64_t)(random >> 50) * MS
-               : kind < 40 ? -(int64_t)(random >> 60) * MS
-               : kind < 60 ? (int64_t)(random >> 54) * MS
-                           : (int64_t)(random >> 59) * MS;
+        const unsigned point = k % clocks;
+        now[point] += kind == 0   ? -(int64_t)(random >> 50) * MS
+                      : kind < 40 ? -(int64_t)(random >> 60) * MS
+                      : kind < 60 ? (int64_t)(random >> 54) * MS
+                                  : (int64_t)(random >> 59) * MS;
         const uint8_t flag = flags[random >> 45 & 7];
-        plain_until(&s, now);
-        plain_add(&s, k, way, now, flag);
-        come(&s.w, now, way, (uint16_t)(1000 + k), flag);
+        plain_until(&s, point, now[point]);
+        plain_add(&s, k, way, now[point], flag);
+        come_at(&s.w, (uint16_t)point, now[point], way, (uint16_t)(1000 + k), flag);
     }
     for (unsigned k = 0; k < FLOWS; k++) {
         s.ended[k] += s.p.is[k];
@@ -414,7 +482,7 @@ static void the_plain_model_agrees(void **state)
 {
     (void)state;
     for (unsigned seed = 0; seed < 200; seed++) {
-        tell_story(seed);
+        tell_story(seed, seed % 2 ? POINTS : 1);
     }
 }
 
@@ -435,14 +503,14 @@ static void a_flood_is_bounded(void **state)
     (void)state;
     enum { MOST = 10000, SYNS = 1000000 };
     struct flows *f;
-    const struct flows_conf conf = {MOST, 15000 * MS, 60000 * MS, flood_record, NULL};
+    const struct flows_conf conf = {MOST, 15000 * MS, 60000 * MS, 0, flood_record, NULL};
     flood_records = flood_packets = 0;
     assert_int_equal(flows_new(&conf, &f), 0);
     for (uint32_t i = 0; i < SYNS; i++) {
         struct flows_packet p = packet(i, 0, 80, FLOWS_SYN);
         memcpy(p.key.addr[0], &i, sizeof(i));
         p.hash = hash_of(&p.key);
-        flows_until(f, p.ts_ns);
+        flows_until(f, 0, p.ts_ns);
         flows_add(f, &p);
     }
     assert_int_equal(flows_now(f), MOST);
@@ -498,6 +566,8 @@ int main(void)
         cmocka_unit_test(the_longest_quiet_is_evicted),
         cmocka_unit_test(a_record_ends_by_its_packets),
         cmocka_unit_test(one_point_ends),
+        cmocka_unit_test(points_have_their_own_time),
+        cmocka_unit_test(one_of_several_points_is_evicted),
         cmocka_unit_test(time_goes_back),
         cmocka_unit_test(the_plain_model_agrees),
         cmocka_unit_test(a_flood_is_bounded),

@@ -336,7 +336,7 @@ static void meter_batch(struct meter *m, const struct batch *b)
     }
     for (unsigned k = 0; k < m->n; k++) {
         if (!m->conf.live) {
-            flows_until(m->flows, m->packet[k].ts_ns);
+            flows_until(m->flows, m->packet[k].key.point, m->packet[k].ts_ns);
         }
         struct flows_entry *begun = flows_add(m->flows, &m->packet[k]);
         if (begun) {
@@ -463,7 +463,7 @@ int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret)
     }
     m->conf = *conf;
     (void)pthread_mutex_init(&m->lock, NULL);
-    const struct flows_conf fc = {conf->flows, conf->idle_ns, conf->active_ns, on_record, m};
+    const struct flows_conf fc = {conf->flows, conf->idle_ns, conf->active_ns, 0, on_record, m};
     int r = sink_init(&m->sink, &ops, "meter");
     r = r < 0 ? r : flows_new(&fc, &m->flows);
     r = r < 0 ? r : outers_new(&m->outers);
@@ -491,7 +491,7 @@ void meter_sink_read(struct sink *s, uint32_t point, bool all, int64_t now_ns)
     struct meter *m = of(s);
     (void)pthread_mutex_lock(&m->lock);
     m->read_ns[point] = all ? now_ns - LATE_NS : m->newest_ns[point];
-    flows_until(m->flows, read_up_to(m));
+    flows_until(m->flows, 0, read_up_to(m));
     tick_if_due(m);
     (void)pthread_mutex_unlock(&m->lock);
 }
