@@ -160,6 +160,8 @@ enum ledger_kind {
     X(SINK_GONE, SINK, DROP, "port_gone", "on a port that was not there")                          \
     X(SINK_NO_READER, SINK, DROP, "no_reader", "with no reader connected")                         \
     X(SINK_READERS_FULL, SINK, DROP, "readers_full", "no reader had room")                         \
+    X(SINK_NOT_IP, SINK, DROP, "not_ip", "without an IP packet")                                   \
+    X(SINK_BAD_IP, SINK, DROP, "bad_ip", "whose IP header is broken or cut off")                   \
     X(SINK_OUT, SINK, OUT, "out", "written")                                                       \
     X(SINK_BYTES, SINK, INFO, "bytes", "frame bytes written")                                      \
     X(SINK_CUT, SINK, INFO, "cut_to_fit", "cut to fit the path")                                   \
@@ -168,6 +170,7 @@ enum ledger_kind {
     X(SINK_LATE, SINK, INFO, "late", "too late to be put in order")                                \
     X(SINK_AHEAD, SINK, INFO, "clock_ahead", "not put in order, from a clock far ahead")           \
     X(SINK_EARLY, SINK, INFO, "early", "given out before the window's end for want of room")       \
+    X(MET_IN, METER, IN, "in", "seen")                                                             \
     X(MET_NOT_IP, METER, DROP, "not_ip", "without an IP packet")                                   \
     X(MET_BAD_IP, METER, DROP, "bad_ip", "whose IP header is broken or cut off")                   \
     X(MET_OUT, METER, OUT, "out", "in a flow")                                                     \

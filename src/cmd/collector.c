@@ -60,7 +60,15 @@ static void on_end(void *ctx)
 
 static int split(struct command *c, struct error *err)
 {
-    static const int caps[] = {CAP_NET_ADMIN, CAP_NET_RAW}; /* the latter for ports */
+    static int caps[4] = {CAP_NET_ADMIN};
+    size_t n_caps = 1;
+    if (collector_has_outputs(&c->line.conf)) { /* for ports */
+        caps[n_caps++] = CAP_NET_RAW;
+    }
+    if (c->line.conf.meter.exports.net.n > 0) { /* to look names up as another user */
+        caps[n_caps++] = CAP_SETUID;
+        caps[n_caps++] = CAP_SETGID;
+    }
     const struct program_conf pc = {.command = "collector",
                                     .name = c->name,
                                     .user = c->line.conf.user,
@@ -68,7 +76,7 @@ static int split(struct command *c, struct error *err)
                                     .n_requests = COLLECTOR_REQUESTS,
                                     .grants = &c->grants,
                                     .caps = caps,
-                                    .n_caps = collector_has_outputs(&c->line.conf) ? 2 : 1,
+                                    .n_caps = n_caps,
                                     .sends = collector_sends(&c->line.conf),
                                     .max_files = c->grants.one_each ? COLLECTOR_DEVICE_FILES : 0,
                                     .alone = on_alone,

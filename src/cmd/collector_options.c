@@ -9,6 +9,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/collector_line.h"
+#include "cmd/meter_rows.h"
 #include "cmd/mirror_rows.h"
 #include "cmd/options.h"
 #include "cmd/passphrase.h"
@@ -30,6 +31,8 @@ static const struct conf_part parts[] = {
     {&stage_group, offsetof(struct collector_line, conf.stages)},
     {&mirror_group, offsetof(struct collector_line, conf.mirrors)},
     {&collector_to_group, 0},
+    {&meter_net_group, offsetof(struct collector_line, conf.meter.exports)},
+    {&meter_flow_group, offsetof(struct collector_line, conf.meter)},
     {&collector_view_group, 0},
     {&secret_group, offsetof(struct collector_line, secret)},
     {&secret_allow_group, offsetof(struct collector_line, secret)},
@@ -49,16 +52,20 @@ static int needs_port(const void *line, struct error *err)
 static int needs_output(const void *line, struct error *err)
 {
     const struct collector_conf *c = &((const struct collector_line *)line)->conf;
-    return c->device || c->file || c->outputs.n > 0
+    return c->device || c->file || c->outputs.n > 0 || collector_meters(c)
                ? 0
                : error_set(err, EINVAL,
-                           "an output is needed: -i DEVICE, -w FILE, -o OUTPUT, or several");
+                           "an output is needed: -i DEVICE, -w FILE, -o OUTPUT, --ipfix HOST, or "
+                           "several");
 }
 
 static int has_few_outputs(const void *line, struct error *err)
 {
     const struct collector_conf *c = &((const struct collector_line *)line)->conf;
     unsigned n = c->outputs.n + (c->device ? 1 : 0) + (c->file ? 1 : 0);
+    if (exports_count(&c->meter.exports) > EXPORTERS_MAX) {
+        return error_set(err, EINVAL, "records can go to %d places, and no more", EXPORTERS_MAX);
+    }
     return n <= OUTPUTS_MAX
                ? 0
                : error_set(err, EINVAL, "at most %d outputs: -i, -w and -o together", OUTPUTS_MAX);
@@ -121,7 +128,7 @@ int collector_parse(struct collector_line *l, int argc, char **argv)
         return -1 - usage_error("collector", "there is nothing to do with \"%s\"", argv[optind]);
     }
     l->conf.allow = l->secret.allow;
-    l->conf.user = l->common.user;
+    l->conf.user = l->conf.meter.exports.net.user = l->common.user;
     l->conf.reread = l->common.config != NULL; /* which may be read again */
     r = conf_check_all(collector_checks, l, &err);
     return r < 0 ? -1 - usage_error("collector", "%s", err.text) : 0;

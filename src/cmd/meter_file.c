@@ -9,6 +9,7 @@
 #include "cmd/meter_line.h"
 #include "cmd/print.h"
 #include "node/meter_file.h"
+#include "node/meter_requests.h"
 #include "node/program.h"
 
 struct command {
@@ -63,7 +64,7 @@ static int run(struct command *c, struct error *err)
                                     .alone = on_alone,
                                     .ctx = c,
                                     .teller = &teller};
-    c->grants.exports = net;
+    c->grants.exports.list = net;
     int r = meter_file_open(&c->conf, &c->opened, err);
     r = r < 0 ? r : program_split(&c->program, &pc, err);
     r = r < 0 ? r : program_wall_in(&c->program, on_signal, c, err);

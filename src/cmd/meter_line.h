@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/conf.h"
+#include "cmd/meter_rows.h"
 #include "node/meter.h"
 #include "node/selection.h"
 #include "proto/link.h"
@@ -22,7 +23,6 @@ struct meter_line {
 };
 
 extern const struct conf_group meter_input_group;
-extern const struct conf_group meter_net_group; /* its rows write to struct exports_conf */
 
 /* Runs by it to the end, and tells how it went. An exit status. */
 int meter_run_file(const struct meter_line *l);

@@ -10,6 +10,7 @@
 #include "cmd/meter_line.h"
 #include "cmd/print.h"
 #include "node/meter_live.h"
+#include "node/meter_requests.h"
 #include "node/program.h"
 
 struct command {
@@ -54,7 +55,7 @@ static int prepare(struct command *c, struct error *err)
     l->select.filter = l->filter ? strdup(l->filter) : NULL;
     meter_live_select(&l->select);
     l->conf.exports.net.user = l->user;
-    c->grants.exports = &l->conf.exports.net;
+    c->grants.exports.list = &l->conf.exports.net;
     int r = interface_grants_prepare(&l->select, &c->grants.interfaces, err);
     return r < 0 ? r : exports_open(&l->conf.exports, &c->opened, err);
 }
@@ -66,7 +67,7 @@ static int split(struct command *c, struct error *err)
     if (c->grants.interfaces.netns) { /* to enter another namespace */
         caps[n_caps++] = CAP_SYS_ADMIN;
     }
-    if (c->grants.exports->n > 0) { /* to look names up as another user */
+    if (c->grants.exports.list->n > 0) { /* to look names up as another user */
         caps[n_caps++] = CAP_SETUID;
         caps[n_caps++] = CAP_SETGID;
     }

@@ -88,6 +88,7 @@ void print_collector(const json_t *doc, FILE *to)
     {
         print_output_state(to, o);
     }
+    print_records(json_object_get(doc, "meter"), to);
     json_array_foreach(taps, i, tap)
     {
         fprintf(to, "tap %s: %s, %s", str(tap, "name"), str(tap, "state"), str(tap, "peer"));

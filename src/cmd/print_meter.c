@@ -25,13 +25,10 @@ static void print_interfaces(const json_t *doc, FILE *to)
     }
 }
 
-void print_meter(const json_t *doc, FILE *to)
+void print_records(const json_t *doc, FILE *to)
 {
     size_t i;
     json_t *v;
-    fprintf(to, "meter %s\n", str(doc, "name"));
-    print_interfaces(doc, to);
-    print_stages(to, json_object_get(doc, "stages"));
     if (num(doc, "flows_now") > 0) {
         fprintf(to, "  %-22s %14" PRIu64 " flows\n", "kept now", num(doc, "flows_now"));
     }
@@ -43,5 +40,13 @@ void print_meter(const json_t *doc, FILE *to)
     {
         print_stage(to, str(v, "name"), "export", v);
     }
+}
+
+void print_meter(const json_t *doc, FILE *to)
+{
+    fprintf(to, "meter %s\n", str(doc, "name"));
+    print_interfaces(doc, to);
+    print_stages(to, json_object_get(doc, "stages"));
+    print_records(doc, to);
     print_history(doc, to);
 }

@@ -44,6 +44,8 @@ void print_history(const json_t *doc, FILE *to);
 void print_tap_view(FILE *to, const json_t *tap);
 
 void print_tap(const json_t *doc, FILE *to);
+/* The flows that are kept, and the records: of a meter, or of a collector that has one. */
+void print_records(const json_t *doc, FILE *to);
 void print_meter(const json_t *doc, FILE *to);
 void print_collector(const json_t *doc, FILE *to);
 /* Of a collector's document, the member "mirrored". */

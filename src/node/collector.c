@@ -28,6 +28,7 @@ struct collector {
     struct tap_log log;
     struct listener *listener;
     struct mirrors *mirrors; /* NULL: there are none */
+    struct meter meter;      /* whose sink is one of the outputs; NULL: there is none */
     struct loop_timer *timer;
 };
 
@@ -62,6 +63,11 @@ static int open_socket(const struct collector_conf *c, const struct udp_addr *at
     return r;
 }
 
+bool collector_meters(const struct collector_conf *c)
+{
+    return exports_count(&c->meter.exports) > 0;
+}
+
 bool collector_has_outputs(const struct collector_conf *c)
 {
     return c->outputs.n > 0 || c->reread;
@@ -71,7 +77,7 @@ bool collector_has_outputs(const struct collector_conf *c)
  * anybody, if a call named these: so only the sockets of the link may send to addresses. */
 enum sandbox_sends collector_sends(const struct collector_conf *c)
 {
-    return collector_has_outputs(c) || c->mirrors.gre || c->mirrors.erspan ? SANDBOX_SENDS_FIRM
+    return collector_has_outputs(c) || collector_meters(c) || c->mirrors.gre || c->mirrors.erspan ? SANDBOX_SENDS_FIRM
                                                                            : SANDBOX_SENDS_ANYWHERE;
 }
 
@@ -88,13 +94,14 @@ int collector_prepare(const struct collector_conf *c, const struct teller *telle
                       struct collector_opened *ret, struct collector_grants *ret_grants,
                       struct error *err)
 {
-    *ret = (struct collector_opened){.watch = -1, .device.fd = -1};
+    *ret = (struct collector_opened){.watch = -1, .device.fd = -1, .exports = EXPORTS_NOT_OPENED};
     outputs_opened_none(&ret->outputs);
     *ret_grants = (struct collector_grants){.device = c->device,
                                             .one_each = collector_one_each(c),
                                             .keep_device = c->keep_device,
                                             .allow = c->allow,
                                             .outputs = &c->outputs,
+                                            .exports = {.list = &c->meter.exports.net},
                                             .user = c->user,
                                             .teller = teller};
     for (unsigned i = 0; i < RECEIVER_THREADS; i++) {
@@ -108,6 +115,7 @@ int collector_prepare(const struct collector_conf *c, const struct teller *telle
     if (r == 0 && c->file) {
         r = outputs_open_file(c->file, &ret->outputs.file, &ret->outputs.lock, err);
     }
+    r = r < 0 ? r : exports_open(&c->meter.exports, &ret->exports, err);
     r = r < 0 ? r : outputs_open_list(&c->outputs, c->user, ret->outputs.listed, err);
     if (r == 0 && (c->reread || ports_wished(&c->outputs))) {
         r = ifwatch_open(&ret->watch, err);
@@ -127,6 +135,7 @@ void collector_opened_done(struct collector_opened *o)
     closep(&o->device.fd);
     outputs_opened_done(&o->outputs);
     mirrors_opened_done(&o->mirrors);
+    exports_opened_done(&o->exports);
 }
 
 /* ---- events ---- */
@@ -152,11 +161,30 @@ static void on_failed(void *user)
 
 static const struct listener_ops listener_ops = {on_device, on_say, on_failed};
 
+/* Frames of a tap come in order: all that it had up to its last report are here, or lost. */
+static void on_peer(void *user, const struct listener_peer *tap)
+{
+    const struct collector *c = user;
+    for (unsigned i = 0; tap->live && i < tap->n_points; i++) {
+        meter_sink_heard(c->meter.sink, tap->points[i]->index, tap->heard);
+    }
+}
+
+static void look_at_meter(struct collector *c, struct mono now)
+{
+    if (c->meter.sink) {
+        listener_each(c->listener, on_peer, c);
+        meter_tend(&c->meter, &c->around.conf->meter, collector_request_export, c->around.broker,
+                   now);
+    }
+}
+
 static void on_timer(struct loop *l, struct mono now, void *user)
 {
     (void)l;
     struct collector *c = user;
     struct error err = {""};
+    look_at_meter(c, now);
     devices_look(&c->devices);
     ports_look(&c->ports, now);
     if (c->mirrors && mirrors_look(c->mirrors, &err) < 0) {
@@ -185,6 +213,7 @@ static int make_outputs(struct collector *c, struct error *err)
                                     .one_each = collector_one_each(conf),
                                     .file = conf->file,
                                     .list = &conf->outputs,
+                                    .meter = c->meter.sink,
                                     .os = c->around.os,
                                     .threads = producers(conf),
                                     .order_ms = conf->order_ms,
@@ -243,9 +272,18 @@ static int make_mirrors(struct collector *c, struct error *err)
     return mirrors_wished(&conf->mirrors) ? mirrors_new(&around, &c->mirrors, err) : 0;
 }
 
+static int make_meter(struct collector *c, struct error *err)
+{
+    const struct collector_conf *conf = c->around.conf;
+    return collector_meters(conf) ? meter_make(&conf->meter, &c->around.opened->exports,
+                                               METER_BY_POINTS, &c->meter, err)
+                                  : 0;
+}
+
 static int begin(struct collector *c, struct error *err)
 {
-    int r = make_outputs(c, err);
+    int r = make_meter(c, err);
+    r = r < 0 ? r : make_outputs(c, err);
     r = r < 0 ? r : make_listener(c, err);
     r = r < 0 ? r : make_mirrors(c, err);
     if (r < 0) {
@@ -399,6 +437,11 @@ json_t *collector_document(void *collector)
                                    c->outputs.output, c->outputs.n);
     if (c->mirrors) {
         report_mirrors(doc, c->mirrors, &c->around.conf->describe);
+    }
+    if (c->meter.sink) {
+        json_t *meter = json_object();
+        meter_report(&c->meter, meter);
+        (void)json_object_set_new(doc, "meter", meter);
     }
     return doc;
 }

@@ -11,6 +11,7 @@
 #include "data/stage_list.h"
 #include "node/collector_requests.h"
 #include "node/describe.h"
+#include "node/meter.h"
 #include "node/mirrors.h"
 #include "node/outputs.h"
 #include "node/ports.h"
@@ -35,6 +36,7 @@ struct collector_conf {
     const char *allow;             /* the path of the list of taps; NULL: none */
     struct stage_list stages;      /* that frames pass before the outputs */
     struct mirrors_conf mirrors;   /* frames that come without a tap */
+    struct meter_conf meter;       /* flow records of the frames, if they go anywhere */
     bool reread;                   /* settings may be others later: stages, outputs of -o */
     const char *user;              /* whom the engine runs as; NULL: the default */
 };
@@ -47,6 +49,7 @@ struct collector_opened {
     int fd[RECEIVER_THREADS]; /* of each receiving thread */
     struct outputs_opened outputs;
     struct mirrors_opened mirrors;
+    struct exports_opened exports;
     int watch;                     /* hears of interfaces, for ports */
     struct listener_device device; /* of all taps */
 };
@@ -57,6 +60,8 @@ struct collector_opened {
 int collector_prepare(const struct collector_conf *c, const struct teller *teller,
                       struct collector_opened *ret, struct collector_grants *ret_grants,
                       struct error *err);
+/* It makes flow records. */
+bool collector_meters(const struct collector_conf *c);
 /* It has outputs of -o, or may have some later. */
 bool collector_has_outputs(const struct collector_conf *c);
 /* Where its engine may send to. */

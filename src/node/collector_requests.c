@@ -142,10 +142,16 @@ static int reload(void *ctx, const void *args, size_t len, struct broker_reply *
     return reload_serve(&g->reload, reply);
 }
 
+static int open_export(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    return export_serve(&((struct collector_grants *)ctx)->exports, args, len, reply);
+}
+
 const struct broker_request collector_requests[COLLECTOR_REQUESTS] = {
     [COLLECTOR_DEVICE] = {"make a device", make_device, 0, LINK_NAME_MAX},
     [COLLECTOR_ALLOW] = {"open the list of taps", open_allow, 0, 0},
     [COLLECTOR_OUTPUT] = {"open an output", open_output, 1, 1},
+    [COLLECTOR_EXPORT] = {"connect to a collector of flow records", open_export, 1, 1},
     [COLLECTOR_RELOAD] = {"read the configuration file again", reload, 0, 0},
 };
 
@@ -178,6 +184,11 @@ int collector_request_output(struct broker *b, unsigned i, int *ret_fd, struct e
 {
     uint8_t place = (uint8_t)i;
     return broker_call(b, COLLECTOR_OUTPUT, &place, 1, NULL, NULL, ret_fd, err);
+}
+
+int collector_request_export(struct broker *b, unsigned i, int *ret_fd, struct error *err)
+{
+    return export_ask(b, COLLECTOR_EXPORT, i, ret_fd, err);
 }
 
 int collector_request_reload(struct broker *b, int *ret_fd, struct error *err)

@@ -8,6 +8,7 @@
 
 #include "data/link/listen/listener.h"
 #include "data/output_list.h"
+#include "node/export_grants.h"
 #include "node/reload_grant.h"
 #include "node/teller.h"
 #include "sys/broker.h"
@@ -18,6 +19,8 @@ enum collector_request {
                        * device; gives it, u8: its name does not hold the tap's whole, its name */
     COLLECTOR_ALLOW,  /* the list of taps, open for reading */
     COLLECTOR_OUTPUT, /* u8, a place in the list of -o: what that output needs, opened again */
+    COLLECTOR_EXPORT, /* u8, a place in the list of collectors of flow records: a socket for
+                       * another connection to it */
     COLLECTOR_RELOAD, /* gives the configuration file as it is now (node/reload_grant.h) */
     COLLECTOR_REQUESTS,
 };
@@ -29,6 +32,7 @@ struct collector_grants {
     bool keep_device;                  /* leave it when the collector ends */
     const char *allow;                 /* the path of the list of taps; NULL: none */
     const struct output_list *outputs; /* of -o */
+    struct export_grants exports;      /* of flow records */
     const char *user;                  /* as whom names of hosts are looked up; NULL: the default */
     const struct teller *teller;
     struct owndev *own; /* the list of devices; NULL in the engine, and where none could be made */
@@ -51,4 +55,5 @@ int collector_request_device(struct broker *b, const char *tap, struct listener_
 int collector_request_allow(struct broker *b, int *ret_fd, struct error *err);
 /* `i`: of the list. */
 int collector_request_output(struct broker *b, unsigned i, int *ret_fd, struct error *err);
+export_request collector_request_export;
 reload_request collector_request_reload;

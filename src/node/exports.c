@@ -122,7 +122,8 @@ int exports_make(const struct exports_conf *conf, struct exports_opened *o,
 }
 
 void exports_tend(const struct exports_conf *conf, struct exporter *const x[], unsigned n,
-                  struct mono asked[EXPORT_LIST_MAX], struct broker *b, struct mono now)
+                  struct mono asked[EXPORT_LIST_MAX], export_request *request, struct broker *b,
+                  struct mono now)
 {
     for (unsigned i = 0; i < conf->net.n; i++) {
         struct exporter *e = x[n - conf->net.n + i];
@@ -132,7 +133,7 @@ void exports_tend(const struct exports_conf *conf, struct exporter *const x[], u
             continue;
         }
         asked[i] = now;
-        if (meter_request_export(b, i, &fd, &err) == 0) {
+        if (request(b, i, &fd, &err) == 0) {
             network_exporter_give(e, fd);
         }
     }

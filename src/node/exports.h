@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "data/meter/lines.h"
-#include "node/meter_requests.h"
+#include "node/export_grants.h"
 
 /* The forms of records in files. */
 enum export_form {
@@ -61,7 +61,8 @@ int exports_make(const struct exports_conf *conf, struct exports_opened *o,
 /* The control thread, now and then: connections that are broken are asked for again, each at most
  * once a second. `asked`: when that was; zeros to begin with. `x`: as exports_make() gave them. */
 void exports_tend(const struct exports_conf *conf, struct exporter *const x[], unsigned n,
-                  struct mono asked[EXPORT_LIST_MAX], struct broker *b, struct mono now);
+                  struct mono asked[EXPORT_LIST_MAX], export_request *request, struct broker *b,
+                  struct mono now);
 
 /* Each exporter's records, for a document (node/report.h). */
 json_t *exports_document(struct exporter *const x[], unsigned n);

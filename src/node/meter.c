@@ -7,7 +7,7 @@
 #include "data/meter/meter.h"
 #include "node/document.h"
 
-int meter_make(const struct meter_conf *conf, struct exports_opened *opened, bool live,
+int meter_make(const struct meter_conf *conf, struct exports_opened *opened, enum meter_time time,
                struct meter *ret, struct error *err)
 {
     struct meter_sink_conf sc = {.flows = conf->flows,
@@ -15,7 +15,7 @@ int meter_make(const struct meter_conf *conf, struct exports_opened *opened, boo
                                  .biflow = conf->exports.biflow,
                                  .idle_ns = conf->idle_ms * NSEC_PER_MSEC,
                                  .active_ns = conf->active_ms * NSEC_PER_MSEC,
-                                 .live = live};
+                                 .time = time};
     int r = exports_make(&conf->exports, opened, sc.exporter, &sc.n_exporters);
     r = r < 0 ? r : meter_sink_new(&sc, &ret->sink);
     if (r < 0) {
@@ -26,9 +26,10 @@ int meter_make(const struct meter_conf *conf, struct exports_opened *opened, boo
     return 0;
 }
 
-void meter_tend(struct meter *m, const struct meter_conf *conf, struct broker *b, struct mono now)
+void meter_tend(struct meter *m, const struct meter_conf *conf, export_request *request,
+                struct broker *b, struct mono now)
 {
-    exports_tend(&conf->exports, m->exporter, m->n_exporters, m->asked, b, now);
+    exports_tend(&conf->exports, m->exporter, m->n_exporters, m->asked, request, b, now);
 }
 
 void meter_report(const struct meter *m, json_t *o)

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "data/sink.h"
+#include "data/meter/meter.h"
 #include "node/exports.h"
 
 struct meter_conf {
@@ -24,10 +24,11 @@ struct meter {
     struct mono asked[EXPORT_LIST_MAX]; /* for connections to collectors */
 };
 
-/* `live`: of interfaces (data/meter/meter.h). Takes over what was opened, as far as it is used. */
-int meter_make(const struct meter_conf *conf, struct exports_opened *opened, bool live,
+/* Takes over what was opened, as far as it is used. */
+int meter_make(const struct meter_conf *conf, struct exports_opened *opened, enum meter_time time,
                struct meter *ret, struct error *err);
 /* The control thread, several times a second: connections that are broken are asked for again. */
-void meter_tend(struct meter *m, const struct meter_conf *conf, struct broker *b, struct mono now);
+void meter_tend(struct meter *m, const struct meter_conf *conf, export_request *request,
+                struct broker *b, struct mono now);
 /* Adds the figures of the flow table and the exporters to a document (node/report.h). */
 void meter_report(const struct meter *m, json_t *o);

@@ -13,6 +13,7 @@
 #include "data/pipeline.h"
 #include "data/source/file.h"
 #include "data/thread.h"
+#include "node/meter_requests.h"
 #include "node/report.h"
 #include "node/report_parts.h"
 #include "proto/packet.h"
@@ -139,7 +140,7 @@ static void on_timer(struct loop *l, struct mono now, void *user)
 {
     struct meter_file *m = user;
     (void)l;
-    meter_tend(&m->meter, &m->around.conf->meter, m->around.broker, now);
+    meter_tend(&m->meter, &m->around.conf->meter, meter_request_export, m->around.broker, now);
 }
 
 /* ---- its life ---- */
@@ -182,7 +183,7 @@ static int make_pipeline(struct meter_file *m, struct error *err)
                                         .filter = take_filter,
                                         .user = m};
     const struct pass pass = {.common = &m->ledger};
-    int r = meter_make(&c->meter, &m->around.opened->exports, false, &m->meter, err);
+    int r = meter_make(&c->meter, &m->around.opened->exports, METER_BY_FRAMES, &m->meter, err);
     if (r < 0) {
         return r;
     }

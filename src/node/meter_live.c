@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "node/meter_edges.h"
+#include "node/meter_requests.h"
 #include "node/report.h"
 #include "node/report_parts.h"
 
@@ -71,7 +72,7 @@ static void on_timer(struct loop *l, struct mono now, void *user)
     (void)l;
     if (!m->stopping) {
         interfaces_tick(&m->edges.common.interfaces, now);
-        meter_tend(&m->meter, m->around.conf, m->around.broker, now);
+        meter_tend(&m->meter, m->around.conf, meter_request_export, m->around.broker, now);
     }
 }
 
@@ -85,7 +86,7 @@ static int begin(struct meter_live *m, struct error *err)
     if (r < 0) {
         return error_sys(err, -r, "cannot start");
     }
-    r = meter_make(m->around.conf, m->around.opened, true, &m->meter, err);
+    r = meter_make(m->around.conf, m->around.opened, METER_BY_READS, &m->meter, err);
     m->edges.meter = m->meter.sink;
     r = r < 0 ? r : interfaces_start(&m->edges.common.interfaces, NULL, mono_now(), err);
     if (r < 0) {

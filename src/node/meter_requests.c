@@ -3,18 +3,9 @@
 
 #include <errno.h>
 
-#include "base/bytes.h"
-
-/* Only connections end, and are asked for again. */
 static int open_export(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
-    struct meter_grants *g = ctx;
-    struct rd rd = rd_make(args, len);
-    const unsigned i = rd_u8(&rd);
-    if (!g->exports || i >= g->exports->n || !g->exports->to[i].tcp) {
-        return error_set(&reply->err, EINVAL, "there is no such connection");
-    }
-    return export_list_open(g->exports, i, ++g->tried[i], &reply->fd, &reply->err);
+    return export_serve(&((struct meter_grants *)ctx)->exports, args, len, reply);
 }
 
 static int refuse(void *ctx, const void *args, size_t len, struct broker_reply *reply)
@@ -40,6 +31,5 @@ const struct broker_request meter_file_requests[METER_REQUESTS] = {
 
 int meter_request_export(struct broker *b, unsigned i, int *ret_fd, struct error *err)
 {
-    const uint8_t place = (uint8_t)i;
-    return broker_call(b, METER_EXPORT, &place, 1, NULL, NULL, ret_fd, err);
+    return export_ask(b, METER_EXPORT, i, ret_fd, err);
 }

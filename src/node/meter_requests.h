@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "node/export_list.h"
+#include "node/export_grants.h"
 #include "node/interface_requests.h"
 
 enum meter_request {
@@ -18,8 +18,7 @@ enum meter_request {
 /* The ctx of the tables' handlers. */
 struct meter_grants {
     struct interface_grants interfaces; /* first; unused with a file */
-    const struct export_list *exports;
-    unsigned tried[EXPORT_LIST_MAX]; /* connections so far to each: addresses take turns */
+    struct export_grants exports;
 };
 
 /* Of a meter of interfaces, and of one of a file, which may open none. */
@@ -28,4 +27,4 @@ extern const struct broker_request meter_file_requests[METER_REQUESTS];
 
 /* ---- in the engine; as broker_call ---- */
 
-int meter_request_export(struct broker *b, unsigned i, int *ret_fd, struct error *err);
+export_request meter_request_export;

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "node/exports.h"
+#include "node/meter_requests.h"
 
 static int ask(struct meter_grants *g, uint8_t place, struct broker_reply *reply)
 {
@@ -38,11 +39,11 @@ static void no_socket_but_those_of_the_command_line(void **state)
 {
     (void)state;
     struct export_list list = {0};
-    struct meter_grants g = {.exports = NULL};
+    struct meter_grants g = {.exports = {.list = NULL}};
     struct broker_reply reply;
     struct error err = {""};
     refused(&g, 0);
-    g.exports = &list;
+    g.exports.list = &list;
     refused(&g, 0);
     assert_int_equal(export_list_add(&list, ENCODE_IPFIX, "127.0.0.1", &err), 0);
     assert_int_equal(export_list_add(&list, ENCODE_IPFIX, "tcp:127.0.0.1:9", &err), 0);

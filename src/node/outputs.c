@@ -98,12 +98,34 @@ static int put_queue(const struct outputs *o, uint64_t own, struct sink **out, s
     return r < 0 ? error_sys(err, -r, "%s", (*out)->name) : 0;
 }
 
-/* An output that does not wait needs a queue for order, and where several threads give frames. Its
- * place, or -errno. `shown`: its name for people, NULL: its own. */
+/* Puts the output, which is taken, into a place that is free. One that does not wait needs a queue
+ * for order, and where several threads give frames. */
+static int put(struct outputs *o, int at, struct sink *s, uint64_t bytes, struct error *err)
+{
+    struct sink *inner = s;
+    int r = 0;
+    if (s->ops->waits || o->conf.order_ms > 0 || o->conf.threads > 1) {
+        r = put_queue(o, bytes, &s, err);
+    }
+    if (r < 0) {
+        sink_free(s);
+        return r;
+    }
+    o->output[at] = s;
+    o->n = MAX(o->n, (unsigned)at + 1);
+    o->place[at] = (struct output_place){.sink = inner, .posted = o->conf.threads};
+    atomic_store(&o->place[at].done, o->conf.threads);
+    for (unsigned t = 0; t < o->conf.threads; t++) {
+        o->writer[t][at] = queue_sink_producer(s, t);
+    }
+    return at;
+}
+
+/* Its place, or -errno. `shown`: its name for people, NULL: its own. */
 static int make(struct outputs *o, const struct output_wish *w, const char *shown,
                 struct error *err)
 {
-    struct sink *s = NULL, *inner = NULL;
+    struct sink *s = NULL;
     const int at = free_place(o);
     int fd = w->fd, r = 0;
     if (at < 0) {
@@ -119,22 +141,7 @@ static int make(struct outputs *o, const struct output_wish *w, const char *show
     if (shown) {
         snprintf(s->name, sizeof(s->name), "%s", shown);
     }
-    inner = s;
-    if (s->ops->waits || o->conf.order_ms > 0 || o->conf.threads > 1) {
-        r = put_queue(o, w->bytes, &s, err);
-    }
-    if (r < 0) {
-        sink_free(s);
-        return r;
-    }
-    o->output[at] = s;
-    o->n = MAX(o->n, (unsigned)at + 1);
-    o->place[at] = (struct output_place){.sink = inner, .posted = o->conf.threads};
-    atomic_store(&o->place[at].done, o->conf.threads);
-    for (unsigned t = 0; t < o->conf.threads; t++) {
-        o->writer[t][at] = queue_sink_producer(s, t);
-    }
-    return at;
+    return put(o, at, s, w->bytes, err);
 }
 
 static int make_own(struct outputs *o, int device, struct outputs_opened *opened, struct error *err)
@@ -180,7 +187,8 @@ int outputs_make(const struct outputs_conf *conf, int device, struct outputs_ope
 {
     struct outputs *o = ret;
     o->conf = *conf;
-    int r = make_own(o, device, opened, err);
+    int r = conf->meter ? put(o, free_place(o), conf->meter, 0, err) : 0;
+    r = r < 0 ? r : make_own(o, device, opened, err);
     for (unsigned i = 0; conf->list && r >= 0 && i < conf->list->n; i++) {
         r = outputs_make_one(o, &conf->list->spec[i], i, TAKE_FD(opened->listed[i]), err);
     }

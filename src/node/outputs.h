@@ -21,6 +21,7 @@ struct outputs_conf {
     bool one_each;                  /* it is a pattern: each tap has a device of its own */
     const char *file;               /* a path, or "-"; NULL: none */
     const struct output_list *list; /* of -o; NULL: none */
+    struct sink *meter;             /* that makes flow records; taken, NULL: none */
     const char *os;                 /* of the host, for the file */
     unsigned threads;               /* that give frames, OUTPUTS_WRITERS at most */
     uint32_t order_ms;              /* the window in which frames are ordered; 0: as they arrive */

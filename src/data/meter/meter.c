@@ -23,6 +23,8 @@ enum {
 
 /* A frame is read so long after it was captured: blocks of a ring are closed after 22 ms. */
 #define LATE_NS (100 * NSEC_PER_MSEC)
+/* And one that was sent here so long after, without being lost. */
+#define LATE_SENT_NS (1000 * NSEC_PER_MSEC)
 #define LABELLED UINT32_C(0x80000000) /* it is a label, also label 0 */
 
 _Static_assert((int)FLOWREC_VLANS == (int)FLOWS_VLANS && (int)PACKET_VLANS == (int)FLOWS_VLANS,
@@ -30,8 +32,14 @@ _Static_assert((int)FLOWREC_VLANS == (int)FLOWS_VLANS && (int)PACKET_VLANS == (i
 _Static_assert(POINT_MAX <= UINT16_MAX, "a key has the point");
 _Static_assert((int)TUNNEL_KINDS <= (int)FLOWS_TUNNELS, "a key has the tunnel");
 
+/* Counters of the stage METER, or of SINK for an output among others. */
+struct counters {
+    enum ledger_id in, not_ip, bad_ip, out;
+};
+
 struct meter {
     struct sink sink;
+    const struct counters *counts;
     pthread_mutex_t lock; /* over all that follows */
     struct meter_sink_conf conf;
     struct flows *flows;
@@ -42,11 +50,11 @@ struct meter {
     bool has[POINT_MAX];
     char name[POINT_MAX][POINT_NAME_MAX + 1];
     struct mono ticked;
-    /* Live: the points that are written to, the newest time of each's frames, and up to where all
-     * of them are. */
-    uint16_t point[POINT_MAX];
+    uint16_t point[POINT_MAX]; /* those that there are */
     unsigned n_points;
-    int64_t newest_ns[POINT_MAX], read_ns[POINT_MAX];
+    int64_t newest_ns[POINT_MAX];                     /* of each's frames */
+    int64_t read_ns[POINT_MAX];                       /* by reads: up to where all are written */
+    struct mono arrived[POINT_MAX], heard[POINT_MAX]; /* by points: when the newest came */
     /* The packets of the batch under way. */
     struct flows_packet packet[BATCH_MAX];
     struct outer outer[BATCH_MAX]; /* around each, in the order of its key's ends */
@@ -63,7 +71,8 @@ static struct meter *of(struct sink *s)
 static int meter_point_add(struct sink *s, const struct point_offer *point, struct error *err)
 {
     struct ledger *l;
-    const uint16_t linktype = point->linktype;
+    const bool by_points = of(s)->conf.time == METER_BY_POINTS;
+    const uint16_t linktype = by_points ? PACKET_ETHERNET : point->linktype;
     if (!packet_knows_link(linktype)) {
         return error_set(err, ENOTSUP, "%s: link type %u is none that the meter can read",
                          point->ifname, linktype);
@@ -75,6 +84,7 @@ static int meter_point_add(struct sink *s, const struct point_offer *point, stru
         m->linktype[point->index] = linktype;
         m->has[point->index] = true;
         m->newest_ns[point->index] = m->read_ns[point->index] = wall_now().ns;
+        m->arrived[point->index] = m->heard[point->index] = (struct mono){0};
         m->point[m->n_points++] = (uint16_t)point->index;
         (void)snprintf(m->name[point->index], POINT_NAME_MAX + 1, "%s", point->ifname);
     }
@@ -268,7 +278,7 @@ static struct flows_packet *take(struct meter *m, const struct packet *p,
     fp->hash = keyed_hash(m->key, &fp->key, sizeof(fp->key));
     take_outer(m, p, t, m->n++);
     ledger_add(l, LEDGER_MET_TUNNELLED, t->kind != TUNNEL_NONE);
-    ledger_add(l, LEDGER_MET_OUT, 1);
+    ledger_add(l, m->counts->out, 1);
     return fp;
 }
 
@@ -295,10 +305,13 @@ static void meter_frame(struct meter *m, const struct frame *f)
     const unsigned deepest = !m->conf.inner ? 0 : super ? plan.layers - 1 : PACKET_TUNNELS;
     const uint8_t *head = frame_head(f, room, sizeof(room), &len);
     const uint16_t linktype = m->linktype[f->point];
+    if (!m->sink.queued) {
+        ledger_add(l, m->counts->in, 1);
+    }
     const int r = deepest > 0 ? packet_read_inner(linktype, head, len, f->origlen, deepest, &p, &t)
                               : packet_read(linktype, head, len, f->origlen, &p);
     if (r < 0) {
-        ledger_add(l, r == -EBADMSG ? LEDGER_MET_BAD_IP : LEDGER_MET_NOT_IP, 1);
+        ledger_add(l, r == -EBADMSG ? m->counts->bad_ip : m->counts->not_ip, 1);
         return;
     }
     struct flows_packet *fp = take(m, &p, &t, f, l);
@@ -322,11 +335,16 @@ static void hold_outer(struct meter *m, struct flows_entry *e, unsigned i)
 
 static void meter_batch(struct meter *m, const struct batch *b)
 {
+    const struct mono now = m->conf.time == METER_BY_POINTS ? mono_now() : (struct mono){0};
     m->n = 0;
     for (uint32_t i = 0; i < b->n; i++) {
-        if (b->f[i].point < POINT_MAX && m->has[b->f[i].point]) {
+        const uint32_t point = b->f[i].point;
+        if (point < POINT_MAX && m->has[point]) {
             meter_frame(m, &b->f[i]);
-            m->newest_ns[b->f[i].point] = b->f[i].ts_ns;
+            m->newest_ns[point] = b->f[i].ts_ns;
+            m->arrived[point] = now;
+        } else {
+            sink_count_refused(&m->sink, point);
         }
     }
     for (unsigned step = 0; step < FLOWS_FETCHES; step++) {
@@ -335,7 +353,7 @@ static void meter_batch(struct meter *m, const struct batch *b)
         }
     }
     for (unsigned k = 0; k < m->n; k++) {
-        if (!m->conf.live) {
+        if (m->conf.time != METER_BY_READS) {
             flows_until(m->flows, m->packet[k].key.point, m->packet[k].ts_ns);
         }
         struct flows_entry *begun = flows_add(m->flows, &m->packet[k]);
@@ -351,8 +369,8 @@ static void tick(struct meter *m, struct mono now, bool last)
 {
     struct ledger all = {0};
     sink_total(&m->sink, &all);
-    const struct exporter_news news = {now, ledger_get(&all, LEDGER_MET_BAD_IP), m->conf.live,
-                                       last};
+    const struct exporter_news news = {now, ledger_get(&all, m->counts->bad_ip),
+                                       m->conf.time != METER_BY_FRAMES, last};
     m->ticked = now;
     for (unsigned k = 0; k < m->conf.n_exporters; k++) {
         struct exporter *x = m->conf.exporter[k];
@@ -362,12 +380,28 @@ static void tick(struct meter *m, struct mono now, bool last)
     }
 }
 
+/* By points: each one's time goes on from its newest frame, to where it was heard of. */
+static void move_times(struct meter *m, struct mono now)
+{
+    for (unsigned k = 0; k < m->n_points; k++) {
+        const uint16_t i = m->point[k];
+        const struct mono to = m->heard[i].ns ? m->heard[i] : now;
+        if (m->arrived[i].ns) {
+            flows_until(m->flows, i, m->newest_ns[i] + mono_diff(to, m->arrived[i]) - LATE_SENT_NS);
+        }
+    }
+}
+
 static void tick_if_due(struct meter *m)
 {
     const struct mono now = mono_now();
-    if (mono_diff(now, m->ticked) >= TICK_MS * NSEC_PER_MSEC) {
-        tick(m, now, false);
+    if (mono_diff(now, m->ticked) < TICK_MS * NSEC_PER_MSEC) {
+        return;
     }
+    if (m->conf.time == METER_BY_POINTS) {
+        move_times(m, now);
+    }
+    tick(m, now, false);
 }
 
 void meter_sink_hurry(struct sink *s)
@@ -441,19 +475,35 @@ static void meter_free(struct sink *s)
     free(m);
 }
 
-static const struct sink_ops ops = {
-    .kind = "meter",
-    .counts = LEDGER_METER,
-    .point_add = meter_point_add,
-    .point_remove = meter_point_remove,
-    .write = meter_write,
-    .flush = meter_flush,
-    .finish = meter_finish,
-    .free = meter_free,
-};
+static void meter_point_stats(struct sink *s, uint32_t index, const struct ledger *figures)
+{
+    (void)s;
+    (void)index;
+    (void)figures;
+}
+
+/* A file that takes no more is told at the end, and its records count. */
+static int meter_check(struct sink *s, struct error *err)
+{
+    return sink_check_refused(s, 0, err);
+}
+
+#define OPS(stage)                                                                                 \
+    {                                                                                              \
+        .kind = "meter", .counts = stage, .point_add = meter_point_add,                            \
+        .point_stats = meter_point_stats, .point_remove = meter_point_remove,                      \
+        .write = meter_write, .flush = meter_flush, .check = meter_check, .finish = meter_finish,  \
+        .free = meter_free                                                                         \
+    }
+static const struct sink_ops ops = OPS(LEDGER_METER), output_ops = OPS(LEDGER_SINK);
+static const struct counters counts = {LEDGER_MET_IN, LEDGER_MET_NOT_IP, LEDGER_MET_BAD_IP,
+                                       LEDGER_MET_OUT},
+                             output_counts = {LEDGER_SINK_IN, LEDGER_SINK_NOT_IP,
+                                              LEDGER_SINK_BAD_IP, LEDGER_SINK_OUT};
 
 int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret)
 {
+    const bool by_points = conf->time == METER_BY_POINTS;
     struct meter *m = calloc(1, sizeof(*m));
     if (!m) {
         for (unsigned k = 0; k < conf->n_exporters; k++) {
@@ -462,9 +512,11 @@ int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret)
         return -ENOMEM;
     }
     m->conf = *conf;
+    m->counts = by_points ? &output_counts : &counts;
     (void)pthread_mutex_init(&m->lock, NULL);
-    const struct flows_conf fc = {conf->flows, conf->idle_ns, conf->active_ns, 0, on_record, m};
-    int r = sink_init(&m->sink, &ops, "meter");
+    const struct flows_conf fc = {
+        conf->flows, conf->idle_ns, conf->active_ns, by_points ? POINT_MAX : 0, on_record, m};
+    int r = sink_init(&m->sink, by_points ? &output_ops : &ops, "meter");
     r = r < 0 ? r : flows_new(&fc, &m->flows);
     r = r < 0 ? r : outers_new(&m->outers);
     r = r < 0 ? r : random_bytes(m->key, sizeof(m->key)) < 0 ? -EIO : 0;
@@ -493,6 +545,16 @@ void meter_sink_read(struct sink *s, uint32_t point, bool all, int64_t now_ns)
     m->read_ns[point] = all ? now_ns - LATE_NS : m->newest_ns[point];
     flows_until(m->flows, 0, read_up_to(m));
     tick_if_due(m);
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+void meter_sink_heard(struct sink *s, uint32_t point, struct mono at)
+{
+    struct meter *m = of(s);
+    (void)pthread_mutex_lock(&m->lock);
+    if (point < POINT_MAX && m->has[point]) {
+        m->heard[point] = at;
+    }
     (void)pthread_mutex_unlock(&m->lock);
 }
 

@@ -11,20 +11,28 @@
  * same inside two tunnels is two flows. The outer addresses, as the MPLS label, are those of the
  * flow's first packet (model/outers.h).
  * It takes batches of several threads, one at a time: a lock is held for each batch.
+ *
+ * One by points is an output among others (data/sink.h), which counts in the stage SINK, and whose
+ * frames have an Ethernet header, whatever their link.
  */
 #pragma once
 
 #include "data/meter/exporter.h"
 #include "data/sink.h"
 
+/* The time by which flows leave. */
+enum meter_time {
+    METER_BY_FRAMES, /* that of the frames: one thread writes, of a file */
+    METER_BY_READS,  /* that up to which all points are read (meter_sink_read) */
+    METER_BY_POINTS, /* each point's own, as its frames have come from elsewhere */
+};
+
 struct meter_sink_conf {
     uint32_t flows;             /* pairs of directions that are kept at a time */
     bool inner;                 /* in tunnels it is the innermost packet that counts */
     bool biflow;                /* one record for both directions, where an exporter can */
     int64_t idle_ns, active_ns; /* 0: never */
-    /* Several data threads write, each frames of points of its own, and the time is what
-     * meter_sink_read() tells of all of them. Else one does, and the time is that of the frames. */
-    bool live;
+    enum meter_time time;
     /* Owned from now on, also on failure. */
     struct exporter *exporter[EXPORTERS_MAX];
     unsigned n_exporters;
@@ -38,9 +46,12 @@ struct meter_sink_figures {
 /* -ENOMEM; -EIO: no random numbers. Its point_add says -ENOTSUP for a link type that nobody can
  * read (proto/packet.h). */
 int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret);
-/* Live, by the thread that writes the point's frames, after each run: all that were captured are
- * written, up to a moment before `now_ns` (struct wall); where not `all`, up to the last of them.
- * Flows leave by the time to which this holds for every point. */
+/* By points, any thread: all frames of the point up to that time have come, as far as is known. Of
+ * a point that nobody tells of, they come at once. */
+void meter_sink_heard(struct sink *s, uint32_t point, struct mono at);
+/* By reads, by the thread that writes the point's frames, after each run: all that were captured
+ * are written, up to a moment before `now_ns` (struct wall); where not `all`, up to the last of
+ * them. Flows leave by the time to which this holds for every point. */
 void meter_sink_read(struct sink *s, uint32_t point, bool all, int64_t now_ns);
 /* The thread that writes to it, of a file: nothing more comes, and all flows end. finish() does it
  * too, but not for as long as exporters may have to wait. */

@@ -209,7 +209,7 @@ static void the_slowest_makes_the_time(void **state)
     static struct testing w;
     const int64_t s = NSEC_PER_SEC, now = wall_now().ns;
     uint8_t udp[TESTING_UDP];
-    testing_begin(&w, (struct meter_sink_conf){.flows = 100, .live = true});
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100, .time = METER_BY_READS});
     testing_make(udp, false, IPPROTO_UDP, 0);
     w.now_ns = now;
     testing_add(&w, udp, TESTING_UDP, 0);
@@ -239,7 +239,7 @@ static void a_point_goes(void **state)
     static struct testing w;
     struct error err = {""};
     uint8_t udp[TESTING_UDP];
-    testing_begin(&w, (struct meter_sink_conf){.flows = 100, .live = true});
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100, .time = METER_BY_READS});
     testing_make(udp, false, IPPROTO_UDP, 0);
     testing_add(&w, udp, TESTING_UDP, 0);
     testing_add(&w, udp + TESTING_ETHER, TESTING_UDP - TESTING_ETHER, 5);
