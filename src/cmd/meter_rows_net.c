@@ -78,6 +78,10 @@ static const struct conf_row rows[] = {
          "that. An IPv6 address stands in brackets. \"file:PATH\" writes them into a file\n"
          "(RFC 5655), which must not be there yet; \"file:-\" is standard output. See\n"
          "*COLLECTORS* and *RECORDS*. May be given several times, as the next two."},
+    {0, "ipfix-ns", NULL, "IPFIX with times in nanoseconds too",
+     CONF_FLAG_AT(struct exports_conf, ns),
+     .manual = "IPFIX records have their times in nanoseconds too (156, 157), beside those in\n"
+               "milliseconds (152, 153), which are all that some collectors read."},
     {0, "netflow9", "HOST[:PORT]", "send records as NetFlow 9 (port 2055)", set_netflow9,
      .flags = CONF_REPEAT, .offer = CONF_HOST,
      .manual = "Send the records as NetFlow version 9 (RFC 3954) in datagrams to a collector,\n"

@@ -82,7 +82,8 @@ void exports_opened_done(struct exports_opened *o)
 /* Fields of IPFIX. */
 static unsigned fields_of(const struct exports_conf *conf)
 {
-    return (conf->tunnels ? IPFIX_TUNNEL : 0u) | (conf->biflow ? IPFIX_BIFLOW : 0u);
+    return (conf->tunnels ? IPFIX_TUNNEL : 0u) | (conf->biflow ? IPFIX_BIFLOW : 0u) |
+           (conf->ns ? IPFIX_NS : 0u);
 }
 
 static int make_one(const struct exports_conf *conf, enum export_form form, int fd,

@@ -26,6 +26,7 @@ struct exports_conf {
     struct export_list net; /* collectors that they are sent to */
     bool tunnels;           /* records tell of tunnels */
     bool biflow; /* one record for both directions, in the forms that have a place for it */
+    bool ns;     /* IPFIX has times in nanoseconds too */
 };
 
 /* Descriptors; -1: none. */

@@ -24,6 +24,7 @@ enum {
     NVGRE_RESERVED = 0xfff,
 };
 
+#define SINCE_1900 UINT64_C(2208988800) /* seconds to 1970 */
 #define SEGMENT_VXLAN UINT64_C(1)
 #define SEGMENT_NVGRE UINT64_C(2)
 
@@ -43,8 +44,12 @@ struct element {
 static const struct element elements[] = {
     {152, 8, .with = IPFIX_BIFLOW, .reverse = true},
     {153, 8, .with = IPFIX_BIFLOW, .reverse = true},
+    {156, 8, .with = IPFIX_BIFLOW | IPFIX_NS, .reverse = true},
+    {157, 8, .with = IPFIX_BIFLOW | IPFIX_NS, .reverse = true},
     {152, 8},
     {153, 8},
+    {156, 8, .with = IPFIX_NS},
+    {157, 8, .with = IPFIX_NS},
     {8, 4, 4},
     {12, 4, 4},
     {27, 16, 6},
@@ -189,19 +194,32 @@ static void put_u24(struct wr *w, uint32_t v)
     wr_u16(w, (uint16_t)v);
 }
 
-static void put_times(struct wr *w, int64_t first_ns, int64_t last_ns)
+/* As NTP has it (RFC 7011, section 6.1.10): seconds since 1900, modulo 2^32, and a fraction, which
+ * is rounded up, so that one who cuts off gets the same nanosecond again. */
+static uint64_t ntp(int64_t ns)
+{
+    const uint64_t s = (uint64_t)(ns / NSEC_PER_SEC) + SINCE_1900;
+    const uint64_t rest = (uint64_t)(ns % NSEC_PER_SEC) << 32;
+    return s << 32 | (rest + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+}
+
+static void put_times(struct wr *w, int64_t first_ns, int64_t last_ns, unsigned with)
 {
     wr_u64(w, (uint64_t)(first_ns / NSEC_PER_MSEC));
     wr_u64(w, (uint64_t)(last_ns / NSEC_PER_MSEC));
+    if (with & IPFIX_NS) {
+        wr_u64(w, ntp(first_ns));
+        wr_u64(w, ntp(last_ns));
+    }
 }
 
 static void put_record(struct wr *w, const struct flowrec *r, unsigned with)
 {
     const size_t addr = r->version == 4 ? 4 : 16;
     if (with & IPFIX_BIFLOW) {
-        put_times(w, r->reverse.first_ns, r->reverse.last_ns);
+        put_times(w, r->reverse.first_ns, r->reverse.last_ns, with);
     }
-    put_times(w, r->first_ns, r->last_ns);
+    put_times(w, r->first_ns, r->last_ns, with);
     wr_copy(w, r->addr[0], addr);
     wr_copy(w, r->addr[1], addr);
     wr_u16(w, r->port[0]);

@@ -28,6 +28,7 @@ enum {
 enum ipfix_with {
     IPFIX_TUNNEL = 1, /* the segment of a tunnel (351) */
     IPFIX_BIFLOW = 2, /* the other direction's figures (RFC 5103), and who began (239) */
+    IPFIX_NS = 4,     /* times in nanoseconds too (156, 157) */
 };
 
 /* A stream of messages of one observation domain. */

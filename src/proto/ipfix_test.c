@@ -248,6 +248,42 @@ static void segments(void **state)
     }
 }
 
+/* Times in NTP's form behind those in milliseconds: to the nanosecond, and also in 2036, when its
+ * seconds begin anew. */
+static void nanoseconds(void **state)
+{
+    (void)state;
+    static struct ipfix m;
+    static const struct {
+        int64_t ns;
+        uint8_t want[8];
+    } cases[] = {
+        {0, {0x83, 0xaa, 0x7e, 0x80, 0x00, 0x00, 0x00, 0x00}},
+        {999999999, {0x83, 0xaa, 0x7e, 0x80, 0xff, 0xff, 0xff, 0xfc}},
+        {1794489280511000001, {0xee, 0xa0, 0x3a, 0x40, 0x82, 0xd0, 0xe5, 0x65}},
+        {2085978495000000001, {0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x05}},
+        {2085978496500000000, {0x00, 0x00, 0x00, 0x00, 0x80, 0x00, 0x00, 0x00}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct flowrec r = web;
+        r.first_ns = cases[i].ns;
+        r.reverse.last_ns = cases[i].ns;
+        ipfix_init_with(&m, 1, IPFIX_NS);
+        assert_true(ipfix_templates(&m));
+        assert_true(ipfix_add(&m, &r));
+        size_t len = ipfix_end(&m);
+        assert_int_equal(len, HEADER + TEMPLATES + 2 * 2 * 4 + 4 + RECORD_V4 + 16);
+        assert_true(get16(m.bytes + HEADER + 16) == 156 && get16(m.bytes + HEADER + 20) == 157);
+        assert_memory_equal(m.bytes + HEADER + TEMPLATES + 16 + 4 + 16, cases[i].want, 8);
+        ipfix_init_with(&m, 1, IPFIX_NS | IPFIX_BIFLOW);
+        assert_true(ipfix_add(&m, &r));
+        len = ipfix_end(&m);
+        assert_int_equal(len, HEADER + 4 + RECORD_V4 + 16 + 35 + 16);
+        assert_memory_equal(m.bytes + HEADER + 4 + 24, cases[i].want, 8);
+        assert_memory_equal(m.bytes + HEADER + 4 + 32 + 16, cases[i].want, 8);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +293,7 @@ int main(void)
         cmocka_unit_test(icmp_has_its_type),
         cmocka_unit_test(segments),
         cmocka_unit_test(biflows),
+        cmocka_unit_test(nanoseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

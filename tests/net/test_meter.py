@@ -4,6 +4,8 @@ the file and not its bytes, and tshark, which reads the bytes and adds up no flo
 
 import collections
 import csv
+import dataclasses
+import datetime
 import fcntl
 import ipaddress
 import itertools
@@ -256,6 +258,26 @@ def test_ipfix_files(folder):
     assert sum(int(v) for row in shark for v in row[2]) == sums["packets"]
     assert sum(int(v) for row in shark for v in row[3]) == sums["bytes"]
     assert not any(row[4] for row in shark), shark
+
+
+def test_ipfix_has_nanoseconds(folder):
+    """By NTP's form as RFC 7011 has it, and by tshark: the times of JSON, beside those in milliseconds."""
+    packets = [dataclasses.replace(p, ts=p.ts + i * 1001 % 1000) for i, p in enumerate(make(19, 1500))]
+    write(folder / "a.pcap", [(p.ts, framed(p)) for p in packets], "ns")
+    run([farspan(), "meter", "-r", folder / "a.pcap", f"--json={folder / 'json'}", "--ipfix", f"file:{folder / 'a.ipfix'}", "--ipfix-ns"])
+    lines = [json.loads(line) for line in (folder / "json").read_text().splitlines()]
+    want = [[line[f"flow{when}Nanoseconds"] for when in ("Start", "End")] for line in lines]
+    found = []
+    for r in Reader(folder / "a.ipfix").records:
+        values = [int.from_bytes(r[e], "big") for e in (156, 157)]
+        times = [(v >> 32) - 2208988800 for v in values]
+        found.append([f"{datetime.datetime.fromtimestamp(t, datetime.timezone.utc):%Y-%m-%dT%H:%M:%S}." +
+                      f"{(v & 0xFFFFFFFF) * 10**9 >> 32:09}Z" for t, v in zip(times, values)])
+        assert [int.from_bytes(r[e], "big") for e in (152, 153)] == [to_ms(f"{t[:10]} {t[11:23]}") for t in found[-1]]
+    assert found == want and any(not t.endswith("000Z") for pair in found for t in pair)
+    argv = ["tshark", "-r", folder / "a.ipfix", "-T", "fields", "-E", "aggregator=;", "-e", "cflow.abstimestart"]
+    shark = [t for line in run(argv).stdout.splitlines() for t in line.split(";")[1::2]]
+    assert [t.split()[3] for t in shark] == [start[11:29] for start, _ in want]
 
 
 def block(kind, body):
