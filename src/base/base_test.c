@@ -133,6 +133,8 @@ static void sizes_and_times(void **state)
     }
     assert_int_equal(parse_ms("50ms", "window", 1, 60000, &ms, &err), 0);
     assert_int_equal(ms, 50);
+    assert_int_equal(parse_ms("0", "window", 0, 60000, &ms, &err), 0);
+    assert_int_equal(ms, 0);
     assert_int_equal(parse_ms("60s", "window", 1, 60000, &ms, &err), 0);
     assert_int_equal(ms, 60000);
     const char *odd[] = {"", "50", "ms", "50 ms", "0ms", "61s", "60001ms", "4294967296ms", "5m"};

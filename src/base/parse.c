@@ -85,8 +85,8 @@ int parse_ms(const char *text, const char *what, uint32_t min, uint32_t max, uin
     uint64_t v = 0;
     const char *p = text;
     int r = take_number(&p, UINT32_MAX, &v);
-    bool seconds = strcmp(p, "s") == 0;
-    if (r == -EINVAL || (!seconds && strcmp(p, "ms") != 0)) {
+    bool seconds = strcmp(p, "s") == 0, none = strcmp(text, "0") == 0;
+    if (r == -EINVAL || (!seconds && !none && strcmp(p, "ms") != 0)) {
         return error_set(err, EINVAL, "%s: \"%s\" is not a time such as 50ms or 2s", what, text);
     }
     v *= seconds ? 1000 : 1;

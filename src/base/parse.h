@@ -22,7 +22,7 @@ int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint
 /* The size as parse_size reads it, with the largest unit that does. */
 void parse_size_words(uint64_t v, char ret[24]);
 
-/* A time in milliseconds: a whole number with "ms" or "s" after it, in [min, max] milliseconds.
+/* A time in milliseconds: a whole number with "ms" or "s" after it, or 0, in [min, max] ms.
  * -EINVAL, -ERANGE with a sentence. */
 int parse_ms(const char *text, const char *what, uint32_t min, uint32_t max, uint32_t *ret,
              struct error *err);

@@ -21,6 +21,8 @@ struct run {
     int status;
 };
 
+#define FLOWS "idle = 15s\nactive = 60s\ntunnel = outer\nflows = 1000000\n"
+
 static void check(const char *file, const char *option, struct run *r)
 {
     FILE *const out = stdout, *const error = stderr;
@@ -89,7 +91,7 @@ static void good_files(void **state)
                "on-limit = headers,sample,count\ncheck-interval = 10s\nbreach-intervals = 6\n"
                "max-restarts = 3\n"
                "business-hours = mon-sun\nno-encryption = yes\n"
-               "[collector]\nport = 5\nthreads = 1\nwrite = -\nno-encryption = yes\n");
+               "[collector]\nport = 5\nthreads = 1\nwrite = -\n" FLOWS "no-encryption = yes\n");
     done(&r);
 }
 
@@ -101,9 +103,9 @@ static void descriptions(void **state)
     struct run r;
     check(file, "--print", &r);
     assert_int_equal(r.status, EXIT_SUCCESS);
-    assert_string_equal(r.out,
-                        "[collector]\nport = 5\nthreads = 1\nwrite = -\nno-encryption = yes\n"
-                        "[describe]\nweb2 = \"rack 4\"\nweb1 = a = b\n");
+    assert_string_equal(r.out, "[collector]\nport = 5\nthreads = 1\nwrite = -\n" FLOWS
+                               "no-encryption = yes\n"
+                               "[describe]\nweb2 = \"rack 4\"\nweb1 = a = b\n");
     done(&r);
     SAID("[describ]\nweb1 = x\n[describe]\nweb 1 = x\nweb1 = x\nweb1 = y\nweb2 =\n",
          "1: there is no section [describ]: did you mean [describe]?",
@@ -142,7 +144,7 @@ static void outputs_with_names(void **state)
     check(named, "--print", &r);
     assert_int_equal(r.status, EXIT_SUCCESS);
     assert_string_equal(r.said, "");
-    assert_string_equal(r.out, "[collector]\nport = 5\nthreads = 1\nno-encryption = yes\n"
+    assert_string_equal(r.out, "[collector]\nport = 5\nthreads = 1\n" FLOWS "no-encryption = yes\n"
                                "[output probe]\nto = eth1,force\nqueue = 4M\n"
                                "[output cloud]\nto = vxlan://192.0.2.9/77\n");
     done(&r);

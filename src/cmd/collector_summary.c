@@ -8,7 +8,7 @@
 
 void collector_say_where(const struct collector_conf *c)
 {
-    const char *name[OUTPUTS_MAX];
+    const char *name[OUTPUTS_MAX + 1];
     char all[512] = "";
     unsigned n = 0;
     if (c->device) {
@@ -20,6 +20,9 @@ void collector_say_where(const struct collector_conf *c)
     for (unsigned i = 0; i < c->outputs.n && n < OUTPUTS_MAX; i++) {
         const struct output_spec *s = &c->outputs.spec[i];
         name[n++] = s->name ? s->name : s->text;
+    }
+    if (collector_meters(c)) {
+        name[n++] = "flow records";
     }
     for (unsigned i = 0; i < n; i++) {
         size_t len = strlen(all);

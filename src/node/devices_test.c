@@ -183,6 +183,7 @@ int main(void)
         [COLLECTOR_DEVICE] = {"make the device", make, 0, LINK_NAME_MAX},
         [COLLECTOR_ALLOW] = {"do nothing", nothing, 0, 0},
         [COLLECTOR_OUTPUT] = {"nothing", nothing, 0, 1},
+        [COLLECTOR_EXPORT] = {"nothing", nothing, 0, 1},
         [COLLECTOR_RELOAD] = {"do nothing", nothing, 0, 0},
     };
     static const struct broker_conf bc = {.requests = requests, .n_requests = COLLECTOR_REQUESTS};

@@ -70,7 +70,7 @@ int export_list_open(const struct export_list *l, unsigned i, unsigned tried, in
     return r;
 }
 
-int export_list_make(const struct export_list *l, unsigned i, int fd, unsigned with,
+int export_list_make(const struct export_list *l, unsigned i, int fd, unsigned with, bool each,
                      struct exporter **ret)
 {
     char name[NAME];
@@ -86,6 +86,7 @@ int export_list_make(const struct export_list *l, unsigned i, int fd, unsigned w
                                                                    : 0,
                                     .waits = l->waits,
                                     .with = with,
+                                    .each = each,
                                     .source = 1};
     return network_exporter_new(&nc, ret);
 }

@@ -42,6 +42,7 @@ int export_list_open(const struct export_list *l, unsigned i, unsigned tried, in
                      struct error *err);
 
 /* The exporter to collector `i`, with its socket, which is owned then; `with`: fields of IPFIX
- * (enum ipfix_with). -errno: it is not. */
-int export_list_make(const struct export_list *l, unsigned i, int fd, unsigned with,
+ * (enum ipfix_with). `each` as in
+ * struct network_conf. -errno: it is not. */
+int export_list_make(const struct export_list *l, unsigned i, int fd, unsigned with, bool each,
                      struct exporter **ret);

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "data/meter/outfile.h"
+#include "data/meter/streams.h"
 #include "data/sink.h"
 #include "proto/ipfix.h"
 
@@ -19,8 +20,9 @@ enum {
 struct ipfix_file {
     struct exporter exporter;
     struct outfile out;
-    struct ipfix records, names;
-    bool told[POINT_MAX + 1]; /* by the interface's number */
+    struct streams streams;
+    struct ipfix names;
+    char *told[POINT_MAX + 1]; /* the names, by the interface's number */
 };
 
 static struct ipfix_file *of(struct exporter *e)
@@ -37,25 +39,51 @@ static void push(struct ipfix_file *x, struct ipfix *m, uint64_t records)
     outfile_put(&x->out, n, records);
 }
 
-static void tell_name(struct ipfix_file *x, const struct flowrec *r)
+static void push_records(struct ipfix_file *x, struct stream *st)
 {
-    push(x, &x->records, x->records.records);
-    x->names.time_s = x->records.time_s;
+    push(x, &st->encode.ipfix, st->encode.ipfix.records);
+}
+
+static void tell_name(struct ipfix_file *x, struct stream *st, const struct flowrec *r)
+{
+    char **told = &x->told[r->interface];
+    if (*told && strcmp(*told, r->point) == 0) {
+        return;
+    }
+    free(*told);
+    *told = strdup(r->point); /* else with the next record again */
+    push_records(x, st);
+    x->names.time_s = MAX(x->names.time_s, st->encode.ipfix.time_s);
     (void)ipfix_name(&x->names, r->interface, r->point); /* there is room for one */
     push(x, &x->names, 0);
-    x->told[r->interface] = true;
 }
 
 static void ipfix_record(struct exporter *e, const struct flowrec *r)
 {
     struct ipfix_file *x = of(e);
+    struct stream *st = streams_of(&x->streams, r);
     ledger_add(&e->ledger, LEDGER_EXPORT_IN, 1);
-    if (r->point && r->interface <= POINT_MAX && !x->told[r->interface]) {
-        tell_name(x, r);
+    if (!st) {
+        ledger_add(&e->ledger, LEDGER_EXPORT_ERROR, 1);
+        return;
     }
-    if (!ipfix_add(&x->records, r)) {
-        push(x, &x->records, x->records.records);
-        (void)ipfix_add(&x->records, r); /* and for a record */
+    if (!st->begun) {
+        st->begun = true;
+        (void)ipfix_templates(&st->encode.ipfix);
+    }
+    if (r->point && r->interface <= POINT_MAX) {
+        tell_name(x, st, r);
+    }
+    if (!ipfix_add(&st->encode.ipfix, r)) {
+        push_records(x, st);
+        (void)ipfix_add(&st->encode.ipfix, r); /* and for a record */
+    }
+}
+
+static void push_all(struct ipfix_file *x)
+{
+    for (unsigned i = 0; i < x->streams.n; i++) {
+        push_records(x, streams_at(&x->streams, i));
     }
 }
 
@@ -63,7 +91,7 @@ static void ipfix_tick(struct exporter *e, const struct exporter_news *news)
 {
     struct ipfix_file *x = of(e);
     if (news->live) { /* a file's messages do not depend on how fast it is read */
-        push(x, &x->records, x->records.records);
+        push_all(x);
     }
     outfile_flush(&x->out, &e->ledger);
 }
@@ -71,13 +99,18 @@ static void ipfix_tick(struct exporter *e, const struct exporter_news *news)
 static int ipfix_finish(struct exporter *e, struct error *err)
 {
     struct ipfix_file *x = of(e);
-    push(x, &x->records, x->records.records);
+    push_all(x);
     return outfile_finish(&x->out, e->name, &e->ledger, err);
 }
 
 static void ipfix_free(struct exporter *e)
 {
-    outfile_done(&of(e)->out);
+    struct ipfix_file *x = of(e);
+    outfile_done(&x->out);
+    streams_done(&x->streams);
+    for (size_t i = 0; i <= POINT_MAX; i++) {
+        free(x->told[i]);
+    }
     free(e);
 }
 
@@ -89,7 +122,19 @@ static const struct exporter_ops ops = {
     .free = ipfix_free,
 };
 
-int ipfix_file_exporter_new(int fd, const char *name, unsigned with, struct exporter **ret)
+/* One stream for all begins at once: a file without records has their templates. */
+static bool begin(struct ipfix_file *x)
+{
+    struct stream *st = streams_of(&x->streams, &(struct flowrec){.packets = 0});
+    if (st) {
+        st->begun = true;
+        (void)ipfix_templates(&st->encode.ipfix);
+    }
+    return st != NULL;
+}
+
+int ipfix_file_exporter_new(int fd, const char *name, unsigned with, bool each,
+                            struct exporter **ret)
 {
     struct ipfix_file *x = calloc(1, sizeof(*x));
     if (!x) {
@@ -99,9 +144,12 @@ int ipfix_file_exporter_new(int fd, const char *name, unsigned with, struct expo
     x->exporter.biflows = with & IPFIX_BIFLOW;
     x->out.fd = fd;
     (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", name);
-    ipfix_init_with(&x->records, DOMAIN_RECORDS, with);
+    streams_init(&x->streams, &(struct streams_conf){ENCODE_IPFIX, each, DOMAIN_RECORDS, with});
     ipfix_init(&x->names, DOMAIN_OPTIONS);
-    (void)ipfix_templates(&x->records);
+    if (!each && !begin(x)) {
+        free(x);
+        return -ENOMEM;
+    }
     *ret = &x->exporter;
     return 0;
 }

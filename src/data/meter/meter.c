@@ -17,7 +17,8 @@
 #include "sys/crypto/kdf.h"
 
 enum {
-    HEAD = 2048,   /* bytes that are looked at of a frame that is not in one piece */
+    HEAD = 2048, /* bytes that are looked at of a frame that is not in one piece */
+    POINT_NAME = 2 * POINT_NAME_MAX + 2,
     TICK_MS = 200, /* between two ticks of exporters */
 };
 
@@ -48,7 +49,7 @@ struct meter {
     uint8_t key[KEYED_HASH_KEY_LEN];
     uint16_t linktype[POINT_MAX];
     bool has[POINT_MAX];
-    char name[POINT_MAX][POINT_NAME_MAX + 1];
+    char name[POINT_MAX][POINT_NAME];
     struct mono ticked;
     uint16_t point[POINT_MAX]; /* those that there are */
     unsigned n_points;
@@ -68,6 +69,16 @@ static struct meter *of(struct sink *s)
 
 /* ---- points ---- */
 
+/* Of a tap's interface both names: "web1:eth0". */
+static void name_point(char ret[POINT_NAME], bool by_points, const struct point_offer *point)
+{
+    if (by_points) {
+        (void)snprintf(ret, POINT_NAME, "%s:%s", point->tap, point->ifname);
+    } else {
+        (void)snprintf(ret, POINT_NAME, "%s", point->ifname);
+    }
+}
+
 static int meter_point_add(struct sink *s, const struct point_offer *point, struct error *err)
 {
     struct ledger *l;
@@ -86,7 +97,7 @@ static int meter_point_add(struct sink *s, const struct point_offer *point, stru
         m->newest_ns[point->index] = m->read_ns[point->index] = wall_now().ns;
         m->arrived[point->index] = m->heard[point->index] = (struct mono){0};
         m->point[m->n_points++] = (uint16_t)point->index;
-        (void)snprintf(m->name[point->index], POINT_NAME_MAX + 1, "%s", point->ifname);
+        name_point(m->name[point->index], by_points, point);
     }
     (void)pthread_mutex_unlock(&m->lock);
     return r;

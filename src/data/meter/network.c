@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "data/meter/outbox.h"
 #include "data/meter/sender.h"
+#include "data/meter/streams.h"
 #include "data/sink.h"
 #include "proto/ipfix_options.h"
 
@@ -35,14 +36,13 @@ struct network {
     struct network_conf conf;
     struct outbox *box;
     struct sender *sender;
-    struct encode records, options; /* options: of IPFIX */
-    char *name[POINT_MAX + 1];      /* that were told, by the interface's number */
-    uint8_t first[OUTBOX_MESSAGE];  /* templates for each connection */
-    bool begun;                     /* there was a record */
-    struct mono partial;            /* when a message was first seen that is not full */
-    struct mono again, totals;      /* when templates, and totals, are due */
-    uint32_t since;                 /* records since the last templates */
-    struct mono until;              /* of finishing; never: it runs */
+    struct streams streams;
+    struct encode options;         /* of IPFIX */
+    char *name[POINT_MAX + 1];     /* that were told, by the interface's number */
+    uint8_t first[OUTBOX_MESSAGE]; /* templates for each connection */
+    bool begun;                    /* there was a record */
+    struct mono again, totals;     /* when templates, and totals, are due */
+    struct mono until;             /* of finishing; never: it runs */
     uint64_t ignored;
     uint64_t slow_records, slow_packets, slow_bytes; /* that count as SLOW */
 };
@@ -86,15 +86,12 @@ static struct outmsg *room(struct network *x)
     return m;
 }
 
-/* The message is done, and goes. */
-static void push(struct network *x, struct encode *s)
+/* The message is done, and goes. `flows`: it is of flow records. */
+static void push_message(struct network *x, struct encode *s, bool flows)
 {
     struct outmsg lost = {.records = s->records, .packets = s->packets, .bytes = s->bytes};
     size_t len;
     const uint8_t *bytes = encode_end(s, &len);
-    if (s == &x->records) {
-        x->partial = (struct mono){0};
-    }
     if (!bytes) {
         return;
     }
@@ -104,7 +101,7 @@ static void push(struct network *x, struct encode *s)
         return;
     }
     m->len = (uint16_t)len;
-    m->flows = s == &x->records;
+    m->flows = flows;
     m->records = lost.records;
     m->packets = lost.packets;
     m->bytes = lost.bytes;
@@ -112,25 +109,35 @@ static void push(struct network *x, struct encode *s)
     outbox_push(x->box);
 }
 
-static void put_templates(struct network *x)
+static void push(struct network *x, struct stream *st)
 {
-    x->since = 0;
-    if (!x->conf.tcp && !encode_templates(&x->records)) {
-        push(x, &x->records);
-        (void)encode_templates(&x->records); /* there is room in an empty one */
+    push_message(x, &st->encode, true);
+    st->partial = (struct mono){0};
+    st->fresh = true;
+}
+
+static void push_options(struct network *x)
+{
+    push_message(x, &x->options, false);
+}
+
+/* Over a connection they go before all else, or, of many streams, in each message: those that wait
+ * may be sent over another connection. */
+static void put_templates(struct network *x, struct stream *st)
+{
+    st->since = 0;
+    if (!x->conf.tcp && !encode_templates(&st->encode)) {
+        push(x, st);
+        (void)encode_templates(&st->encode); /* there is room in an empty one */
     }
 }
 
-static struct encode *stream_of_names(struct network *x)
+/* Of IPFIX in a stream of their own, else in that of the records. */
+static void put_name(struct network *x, struct stream *st, uint32_t interface)
 {
-    return is_ipfix(x) ? &x->options : &x->records;
-}
-
-static void put_name(struct network *x, uint32_t interface)
-{
-    struct encode *s = stream_of_names(x);
+    struct encode *s = is_ipfix(x) ? &x->options : &st->encode;
     if (!encode_interface(s, interface, x->name[interface])) {
-        push(x, s);
+        push_message(x, s, !is_ipfix(x));
         (void)encode_interface(s, interface, x->name[interface]);
     }
 }
@@ -138,17 +145,18 @@ static void put_name(struct network *x, uint32_t interface)
 static void put_names(struct network *x)
 {
     for (uint32_t i = 0; i <= POINT_MAX; i++) {
-        if (x->name[i]) {
-            put_name(x, i);
+        struct stream *st = x->streams.at[x->conf.each ? i : 0];
+        if (x->name[i] && st) {
+            put_name(x, st, i);
         }
     }
     if (is_ipfix(x)) {
-        push(x, &x->options);
+        push_options(x);
     }
 }
 
 /* An interface has its name before its first record, also where that is in another stream. */
-static void tell_name(struct network *x, const struct flowrec *r)
+static void tell_name(struct network *x, struct stream *st, const struct flowrec *r)
 {
     char **name = &x->name[r->interface];
     free(*name);
@@ -158,11 +166,11 @@ static void tell_name(struct network *x, const struct flowrec *r)
     }
     if (is_ipfix(x)) {
         encode_time(&x->options, r);
-        push(x, &x->records);
+        push(x, st);
     }
-    put_name(x, r->interface);
+    put_name(x, st, r->interface);
     if (is_ipfix(x)) {
-        push(x, &x->options);
+        push_options(x);
     }
 }
 
@@ -177,46 +185,71 @@ static void put_totals(struct network *x)
                                    .unsent_packets = f.away_packets + x->slow_packets,
                                    .unsent_bytes = f.away_bytes + x->slow_bytes,
                                    .ignored = x->ignored};
-    x->options.ipfix.time_s = MAX(x->options.ipfix.time_s, x->records.ipfix.time_s);
-    (void)ipfix_totals(&x->options.ipfix, x->conf.source, &t); /* the message was empty */
-    push(x, &x->options);
+    for (unsigned i = 0; i < x->streams.n; i++) {
+        const uint32_t time_s = streams_at(&x->streams, i)->encode.ipfix.time_s;
+        x->options.ipfix.time_s = MAX(x->options.ipfix.time_s, time_s);
+    }
+    /* The message was empty. Domain 0 stands for all of them (RFC 7011, section 4.1). */
+    (void)ipfix_totals(&x->options.ipfix, x->conf.each ? 0 : x->conf.source, &t);
+    push_options(x);
 }
 
 /* ---- the meter's thread ---- */
 
-static void begin(struct network *x, const struct flowrec *r)
+static void begin(struct network *x, struct stream *st, const struct flowrec *r)
 {
-    x->begun = true;
-    encode_time(&x->records, r);
-    put_templates(x);
+    x->begun = st->begun = true;
+    encode_time(&st->encode, r);
+    put_templates(x, st);
+}
+
+static void put_part(struct network *x, struct stream *st, const struct flowrec *r, unsigned n,
+                     unsigned i)
+{
+    for (unsigned tries = 0; tries < 2; tries++) {
+        if (st->fresh && x->conf.tcp && x->conf.each) {
+            (void)encode_templates(&st->encode);
+        }
+        st->fresh = false;
+        if (encode_part(&st->encode, r, n, i)) {
+            return;
+        }
+        push(x, st); /* there is room in an empty one */
+    }
 }
 
 static void network_record(struct exporter *e, const struct flowrec *r)
 {
     struct network *x = of(e);
-    const unsigned n = encode_parts(&x->records, r);
+    struct stream *st = streams_of(&x->streams, r);
+    const unsigned n = st ? encode_parts(&st->encode, r) : 0;
     ledger_add(&e->ledger, LEDGER_EXPORT_IN, 1);
     if (n == 0) {
-        ledger_add(&e->ledger, LEDGER_EXPORT_CARRY, 1);
+        ledger_add(&e->ledger, st ? LEDGER_EXPORT_CARRY : LEDGER_EXPORT_SLOW, 1);
+        x->slow_records += !st;
         return;
     }
-    if (!x->begun) {
-        begin(x, r);
+    if (!st->begun) {
+        begin(x, st, r);
     }
     if (r->point && r->interface <= POINT_MAX &&
         (!x->name[r->interface] || strcmp(x->name[r->interface], r->point) != 0)) {
-        tell_name(x, r);
+        tell_name(x, st, r);
     }
     for (unsigned i = 0; i < n; i++) {
-        if (!encode_part(&x->records, r, n, i)) {
-            push(x, &x->records);
-            (void)encode_part(&x->records, r, n, i); /* there is room in an empty one */
-        }
+        put_part(x, st, r, n, i);
     }
-    x->since++;
-    if (x->since >= AGAIN_RECORDS && !x->conf.tcp) {
-        put_templates(x);
+    st->since++;
+    if (st->since >= AGAIN_RECORDS && !x->conf.tcp) {
+        put_templates(x, st);
         put_names(x);
+    }
+}
+
+static void push_all(struct network *x)
+{
+    for (unsigned i = 0; i < x->streams.n; i++) {
+        push(x, streams_at(&x->streams, i));
     }
 }
 
@@ -227,9 +260,24 @@ static void resend(struct network *x, struct mono now)
         x->again = mono_add_ms(now, AGAIN_SOON_MS);
     } else if (!x->conf.tcp && mono_due(now, x->again)) {
         x->again = mono_add_ms(now, AGAIN_MS);
-        put_templates(x);
+        for (unsigned i = 0; i < x->streams.n; i++) {
+            put_templates(x, streams_at(&x->streams, i));
+        }
         put_names(x);
-        push(x, &x->records);
+        push_all(x);
+    }
+}
+
+/* Messages that are not full, after a while. */
+static void push_partial(struct network *x, struct mono now)
+{
+    for (unsigned i = 0; i < x->streams.n; i++) {
+        struct stream *st = streams_at(&x->streams, i);
+        if (st->partial.ns == 0) {
+            st->partial = now;
+        } else if (mono_diff(now, st->partial) >= PARTIAL_MS * NSEC_PER_MSEC) {
+            push(x, st);
+        }
     }
 }
 
@@ -244,11 +292,7 @@ static void network_tick(struct exporter *e, const struct exporter_news *news)
     if (!x->begun) {
         return;
     }
-    if (x->partial.ns == 0) {
-        x->partial = news->now;
-    } else if (mono_diff(news->now, x->partial) >= PARTIAL_MS * NSEC_PER_MSEC) {
-        push(x, &x->records);
-    }
+    push_partial(x, news->now);
     resend(x, news->now);
     if (sender_reconnected(x->sender)) {
         put_names(x);
@@ -269,7 +313,7 @@ static void network_hurry(struct exporter *e)
 static int network_finish(struct exporter *e, struct error *err)
 {
     struct network *x = of(e);
-    push(x, &x->records);
+    push_all(x);
     sender_hasten(x->sender, x->until);
     outbox_wait(x->box, true, x->until);
     if (is_ipfix(x) && x->begun) {
@@ -294,6 +338,7 @@ static void network_free(struct exporter *e)
     for (uint32_t i = 0; i <= POINT_MAX; i++) {
         free(x->name[i]);
     }
+    streams_done(&x->streams);
     free(x);
 }
 
@@ -333,8 +378,8 @@ static int start(struct network *x)
                                    .rate = c->rate,
                                    .box = x->box,
                                    .ledger = &x->exporter.ledger,
-                                   .first = c->tcp ? x->first : NULL,
-                                   .first_len = c->tcp ? make_first(x) : 0};
+                                   .first = c->tcp && !c->each ? x->first : NULL,
+                                   .first_len = c->tcp && !c->each ? make_first(x) : 0};
     return sender_start(&sc, &x->sender);
 }
 
@@ -348,7 +393,8 @@ int network_exporter_new(const struct network_conf *conf, struct exporter **ret)
     x->conf = *conf;
     x->exporter.biflows = is_ipfix(x) && (conf->with & IPFIX_BIFLOW);
     (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", conf->name);
-    encode_init(&x->records, conf->form, conf->source, conf->with);
+    streams_init(&x->streams,
+                 &(struct streams_conf){conf->form, conf->each, conf->source, conf->with});
     encode_init(&x->options, conf->form, OPTIONS, 0);
     const int r = start(x);
     if (r < 0) {

@@ -33,6 +33,7 @@ struct network_conf {
                        * were not sent make finish() fail */
     size_t bytes;     /* of the outbox; 0: OUTBOX_BYTES */
     unsigned with;    /* fields of IPFIX (enum ipfix_with) */
+    bool each;        /* a stream for each observation point (data/meter/streams.h) */
     uint32_t source;  /* the number of the source, or the observation domain of records; not 0 */
 };
 

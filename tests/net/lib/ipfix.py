@@ -64,5 +64,6 @@ class Reader:
                 self.names[int.from_bytes(record[10], "big")] = record[82]
             else:
                 assert int.from_bytes(record[10], "big") in self.names, "an interface has its name before its first record"
+                record["domain"] = domain
                 self.records.append(record)
         assert at == end
