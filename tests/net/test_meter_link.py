@@ -36,12 +36,12 @@ def of_ipfix(path, interface=None):
     """The records of an IPFIX file, of one interface or of all."""
     read = Reader(path)
     found = []
-    for r in read.records:
+    for r, domain in zip(read.records, read.domains):
         addresses = [str(ipaddress.ip_address(r[a] if a in r else r[b])) for a, b in ((8, 27), (12, 28))]
         icmp = 32 if 32 in r else 139
         key = (*addresses, number(r[7]), number(r[11]), number(r[4]), number(r[icmp]), number(r[243]), number(r[245]))
         name = read.names[number(r[10])].decode()
-        assert r["domain"] == number(r[10]), r
+        assert domain == number(r[10]), r
         if interface in (None, name):
             found.append({"key": key, "packets": number(r[2]), "bytes": number(r[1]), "interface": name, "start": number(r[START]),
                           "end": number(r[END]), "reason": number(r[REASON])})
@@ -114,7 +114,7 @@ def test_records_leave_while_it_runs(lab):
 def test_outage_splits_no_flow(lab):
     """While the link is away for longer than a flow may be idle, the tap keeps frames, with their times; they are of one record."""
     out = lab.folder / "records.ipfix"
-    collector = Collector(lab, f"--ipfix=file:{out}", "--idle", "2s", "--active", "0", device=None)
+    collector = Collector(lab, f"--ipfix=file:{out}", "--idle", "4s", "--active", "0", device=None)
     tap = Tap(lab, "--backlog", "16M")
     frame = ethernet(ipv4(17, bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2]), udp(7, 9, b"")))
     sock = lab.socket(lab.peer, socket.AF_PACKET, socket.SOCK_RAW)
@@ -130,29 +130,31 @@ def test_outage_splits_no_flow(lab):
 
     send(1.5)
     lab.ip(lab.collector, "link", "set", "link0", "down")
-    send(6)
+    send(9)
     lab.ip(lab.collector, "link", "set", "link0", "up")
     send(4)
     tap.wait_up(2)
     tap.finish()
     received = one(one(collector.finish()["taps"])["interfaces"])["stages"]["link_rx"]
-    assert received["in"] == sent and received["out"] > 100  # the others were lost before the tap knew
-    record, = of_ipfix(out)
+    assert sent - 60 < received["out"] <= sent  # the others were lost before the tap knew
+    records = of_ipfix(out)
+    assert len(records) == 1, records
+    record = records[0]
     assert record["packets"] == received["out"]
-    assert 11_000 < record["end"] - record["start"] < 14_000
+    assert 14_000 < record["end"] - record["start"] < 17_000
 
 
 def test_tap_that_goes(lab):
-    """The records of a tap that ends are written then, by their reason; a collector away is counted and holds nothing up."""
+    """Flows of a tap that has ended leave when they are idle, as it could come back; a collector away is counted and holds nothing up."""
     out = lab.folder / "records.ipfix"
-    collector = Collector(lab, f"--ipfix=file:{out}", "--ipfix", "tcp:127.0.0.1:9", device=None)
+    collector = Collector(lab, f"--ipfix=file:{out}", "--ipfix", "tcp:127.0.0.1:9", "--idle", "2s", device=None)
     tap = Tap(lab)
     framegen(lab, 300, kinds="udp4")
     tap.finish()
-    wait_until(lambda: status("collector-1234")["meter"]["flows_now"] == 0, 5, "no flow is kept")
+    wait_until(lambda: status("collector-1234")["meter"]["flows_now"] == 0, 8, "no flow is kept")
     ledger = collector.finish(signal.SIGTERM)
     to_file, to_nobody = ledger["meter"]["exports"]
     records = of_ipfix(out)
-    assert sum(r["packets"] for r in records) == 300 and {r["reason"] for r in records} == {4}
+    assert sum(r["packets"] for r in records) == 300 and {r["reason"] for r in records} == {1}
     assert to_file["out"] == to_nobody["in"] == to_nobody["drops"]["collector_away"] + to_nobody["drops"]["collector_slow"] == len(records)
     assert json.dumps(ledger)

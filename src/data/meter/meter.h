@@ -46,6 +46,9 @@ struct meter_sink_figures {
 /* -ENOMEM; -EIO: no random numbers. Its point_add says -ENOTSUP for a link type that nobody can
  * read (proto/packet.h). */
 int meter_sink_new(const struct meter_sink_conf *conf, struct sink **ret);
+/* Any thread, now and then: time passes, also where no frame comes. write() and flush() do it
+ * too. */
+void meter_sink_tick(struct sink *s, struct mono now);
 /* By points, any thread: all frames of the point up to that time have come, as far as is known. Of
  * a point that nobody tells of, they come at once. */
 void meter_sink_heard(struct sink *s, uint32_t point, struct mono at);

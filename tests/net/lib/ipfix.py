@@ -23,6 +23,7 @@ class Reader:
     def __init__(self, path):
         self.data = path.read_bytes()
         self.templates, self.records, self.names, self.messages, self.counted = {}, [], {}, [], {}
+        self.domains = []  # of each record
         at = 0
         while at < len(self.data):
             version, length, time, sequence, domain = struct.unpack_from("!HHIII", self.data, at)
@@ -64,6 +65,6 @@ class Reader:
                 self.names[int.from_bytes(record[10], "big")] = record[82]
             else:
                 assert int.from_bytes(record[10], "big") in self.names, "an interface has its name before its first record"
-                record["domain"] = domain
                 self.records.append(record)
+                self.domains.append(domain)
         assert at == end
