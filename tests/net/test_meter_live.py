@@ -141,6 +141,31 @@ def test_super_packets(lab, way):
     assert (packets(live.records()), sum(r["octetDeltaCount"] for r in live.records())) == (n, sum(sizes))
 
 
+@pytest.mark.parametrize("way, net", [("out", "10.71.0."), ("in", "10.71.0."), ("out", "fd71::")])
+def test_super_packets_in_tunnels(lab, way, net):
+    """The same of a transfer in VXLAN: the packets inside, as they are on a wire without offloads."""
+    far = end_to_end(lab, "vxlan")
+    data = os.urandom(3_000_000)
+    ping(lab.tap, f"{net}2")
+    live = Live(lab, "--tunnel", "inner")
+    at = "cut0" if way == "out" else "peer0"
+    wire = Tcpdump(lab, lab.peer, at, "wire", direction="out", expr="udp port 4789", snaplen=192, fast=True, buffer_kib=262144)
+    ends = (lab.tap, far, f"{net}2") if way == "out" else (far, lab.tap, f"{net}1")
+    assert transfer(lab, *ends, data) == data
+    wire.wait_quiet()
+    wire.stop()
+    ledger = live.finish()
+    assert ledger["interfaces"][0]["stages"]["ring"]["super_packets"] > 10
+    found = [r for r in live.records() if r.get("destinationTransportPort") == 5000]
+    field = "ipv6.plen" if ":" in net else "ip.len"
+    rows = tshark(wire.path, field, "tcp.dstport")
+    sizes = [int(size.split(",")[-1]) + 40 * (":" in net) for size, port in rows if port == "5000"]
+    assert len(sizes) > 1000
+    assert (packets(found), sum(r["octetDeltaCount"] for r in found)) == (len(sizes), sum(sizes))
+    outer = ("10.70.0.1", "10.70.0.2") if way == "out" else ("10.70.0.2", "10.70.0.1")
+    assert {tuple(r["tunnel"].values()) for r in found} == {("vxlan", 42, *outer)}
+
+
 def test_two_interfaces(make_lab):
     """Each is an observation point: the same packets on both are counted for each."""
     lab = make_lab(monitored=2)
