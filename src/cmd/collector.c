@@ -2,7 +2,6 @@
  *
  * `farspan collector`: the command line becomes one collector (node/collector.h) in one program.
  */
-#include <linux/capability.h>
 #include <signal.h>
 
 #include "cmd/cmd.h"
@@ -60,15 +59,7 @@ static void on_end(void *ctx)
 
 static int split(struct command *c, struct error *err)
 {
-    static int caps[4] = {CAP_NET_ADMIN};
-    size_t n_caps = 1;
-    if (collector_has_outputs(&c->line.conf)) { /* for ports */
-        caps[n_caps++] = CAP_NET_RAW;
-    }
-    if (c->line.conf.meter.exports.net.n > 0) { /* to look names up as another user */
-        caps[n_caps++] = CAP_SETUID;
-        caps[n_caps++] = CAP_SETGID;
-    }
+    static int caps[COLLECTOR_CAPS];
     const struct program_conf pc = {.command = "collector",
                                     .name = c->name,
                                     .user = c->line.conf.user,
@@ -76,7 +67,7 @@ static int split(struct command *c, struct error *err)
                                     .n_requests = COLLECTOR_REQUESTS,
                                     .grants = &c->grants,
                                     .caps = caps,
-                                    .n_caps = n_caps,
+                                    .n_caps = collector_caps(&c->line.conf, caps),
                                     .sends = collector_sends(&c->line.conf),
                                     .max_files = c->grants.one_each ? COLLECTOR_DEVICE_FILES : 0,
                                     .alone = on_alone,

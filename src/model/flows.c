@@ -11,7 +11,6 @@ enum {
     ASKED = 8, /* clocks that are asked for a flow that leaves early, beside the packet's own */
     NONE = 0,  /* no entry: their numbers begin with 1 */
     BUCKETS_MIN = 64,
-    CACHE_LINE = 64,
 };
 
 /* The state of an entry. */
@@ -358,7 +357,6 @@ static uint8_t state_behind(const struct flows_entry *e, const struct flows_pack
     return closed ? state | CLOSED : state;
 }
 
-/* An entry is in three lines, as the first of all begins with one. */
 static void fetch(const struct flows_entry *e)
 {
     __builtin_prefetch(e);
@@ -404,18 +402,6 @@ struct flows_entry *flows_add(struct flows *f, const struct flows_packet *p)
 
 /* ---- its life ---- */
 
-/* Without zeros but in the first, so that no page is touched before it is used. */
-static struct flows_entry *make_entries(uint32_t most)
-{
-    const size_t size = ((size_t)most + 1) * sizeof(struct flows_entry);
-    struct flows_entry *e =
-        aligned_alloc(CACHE_LINE, (size + CACHE_LINE - 1) & ~(CACHE_LINE - 1ul));
-    if (e) {
-        e[NONE] = (struct flows_entry){0};
-    }
-    return e;
-}
-
 int flows_new(const struct flows_conf *conf, struct flows **ret)
 {
     struct flows *f = calloc(1, sizeof(*f));
@@ -424,7 +410,7 @@ int flows_new(const struct flows_conf *conf, struct flows **ret)
         buckets *= 2;
     }
     if (f) {
-        f->entry = make_entries(conf->most);
+        f->entry = calloc((size_t)conf->most + 1, sizeof(*f->entry));
         f->bucket = calloc(buckets, sizeof(*f->bucket));
         f->clock = calloc(MAX(conf->clocks, 1u), sizeof(*f->clock));
         f->busy = calloc(MAX(conf->clocks, 1u), sizeof(*f->busy));

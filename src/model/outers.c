@@ -79,7 +79,7 @@ const struct outer *outers_get(const struct outers *o, uint16_t number)
 void outers_drop(struct outers *o, uint16_t number)
 {
     struct entry *e = &o->entry[number];
-    if (number == NONE || --e->users > 0) {
+    if (--e->users > 0) {
         return;
     }
     uint16_t *at = &o->bucket[e->bucket];

@@ -34,5 +34,5 @@ void outers_free(struct outers *o);
 uint16_t outers_hold(struct outers *o, const struct outer *what, uint64_t hash);
 /* The one that is held by that number. */
 const struct outer *outers_get(const struct outers *o, uint16_t number);
-/* One user less: without any the number is another's. Takes 0, and does nothing. */
+/* One user less: without any the number is another's. */
 void outers_drop(struct outers *o, uint16_t number);

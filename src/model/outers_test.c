@@ -45,7 +45,6 @@ static void what_is_the_same_is_kept_once(void **state)
         check(o, number[i], i);
         assert_int_equal(hold(o, i), number[i]);
     }
-    outers_drop(o, 0);
     for (uint32_t i = 0; i < 100; i += 3) {
         outers_drop(o, number[i]);
         assert_int_equal(hold(o, i), number[i]); /* it was still held */

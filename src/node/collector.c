@@ -2,6 +2,7 @@
 #include "node/collector.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,8 +78,23 @@ bool collector_has_outputs(const struct collector_conf *c)
  * anybody, if a call named these: so only the sockets of the link may send to addresses. */
 enum sandbox_sends collector_sends(const struct collector_conf *c)
 {
-    return collector_has_outputs(c) || collector_meters(c) || c->mirrors.gre || c->mirrors.erspan ? SANDBOX_SENDS_FIRM
-                                                                           : SANDBOX_SENDS_ANYWHERE;
+    const bool others = collector_has_outputs(c) || collector_meters(c);
+    return others || c->mirrors.gre || c->mirrors.erspan ? SANDBOX_SENDS_FIRM
+                                                         : SANDBOX_SENDS_ANYWHERE;
+}
+
+size_t collector_caps(const struct collector_conf *c, int ret[COLLECTOR_CAPS])
+{
+    size_t n = 0;
+    ret[n++] = CAP_NET_ADMIN;
+    if (collector_has_outputs(c)) { /* for ports */
+        ret[n++] = CAP_NET_RAW;
+    }
+    if (c->meter.exports.net.n > 0) { /* to look names up as another user */
+        ret[n++] = CAP_SETUID;
+        ret[n++] = CAP_SETGID;
+    }
+    return n;
 }
 
 static int make_firm(const struct collector_conf *c, int fd[RECEIVER_THREADS], struct error *err)

@@ -17,6 +17,7 @@
 #include "node/ports.h"
 
 enum {
+    COLLECTOR_CAPS = 4,
     COLLECTOR_DEVICE_FILES = 16384, /* a device for each tap: each is open twice or more */
 };
 
@@ -64,6 +65,8 @@ int collector_prepare(const struct collector_conf *c, const struct teller *telle
 bool collector_meters(const struct collector_conf *c);
 /* It has outputs of -o, or may have some later. */
 bool collector_has_outputs(const struct collector_conf *c);
+/* The capabilities that its broker keeps (CAP_… of linux/capability.h); their number. */
+size_t collector_caps(const struct collector_conf *c, int ret[COLLECTOR_CAPS]);
 /* Where its engine may send to. */
 enum sandbox_sends collector_sends(const struct collector_conf *c);
 void collector_opened_done(struct collector_opened *o);

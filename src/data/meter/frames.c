@@ -64,9 +64,12 @@ static void take_outer(struct meter *m, const struct packet *p, const struct pac
 {
     struct outer *o = &m->outer[i];
     const unsigned way = m->packet[i].way;
-    *o = (struct outer){.version = t->version,
-                        .label = p->labels ? METER_LABELLED | p->label[0] : 0};
-    if (t->kind != TUNNEL_NONE) {
+    o->version = t->version;
+    o->label = p->labels ? METER_LABELLED | p->label[0] : 0;
+    if (o->version || o->label) {
+        memset(o->addr, 0, sizeof(o->addr));
+    }
+    if (o->version) {
         put_addr(t->version, (const uint8_t *const[2]){t->addr[way], t->addr[!way]}, o->addr);
     }
 }
@@ -99,7 +102,9 @@ static struct flows_packet *take(struct meter *m, const struct packet *p,
     fp->way = is_paired(p) ? flows_key_order(&fp->key) : 0;
     fp->hash = keyed_hash(m->key, &fp->key, sizeof(fp->key));
     take_outer(m, p, t, m->n++);
-    ledger_add(l, LEDGER_MET_TUNNELLED, t->kind != TUNNEL_NONE);
+    if (t->kind != TUNNEL_NONE) {
+        ledger_add(l, LEDGER_MET_TUNNELLED, 1);
+    }
     ledger_add(l, m->counts->out, 1);
     return fp;
 }

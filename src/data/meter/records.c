@@ -12,7 +12,8 @@ _Static_assert((int)FLOWREC_VLANS == (int)FLOWS_VLANS, "a record has all tags of
 static void put_outer(const struct meter *m, const struct flows_entry *e, unsigned way,
                       struct flowrec *r)
 {
-    const struct outer *o = outers_get(m->outers, e->outer);
+    static const struct outer none;
+    const struct outer *o = e->outer ? outers_get(m->outers, e->outer) : &none;
     r->has_label = o->label != 0;
     r->label = o->label & ~METER_LABELLED;
     r->outer_version = (uint8_t)o->version;
@@ -20,37 +21,39 @@ static void put_outer(const struct meter *m, const struct flows_entry *e, unsign
     memcpy(r->outer[1], o->addr[!way], sizeof(r->outer[1]));
 }
 
-static struct flowrec record_of(const struct meter *m, const struct flows_entry *e, unsigned way,
-                                enum flows_end why)
+/* All fields of a record, in place: one that is made elsewhere, to be copied, takes longer. */
+static void put_record(const struct meter *m, const struct flows_entry *e, unsigned way,
+                       enum flows_end why, struct flowrec *r)
 {
-    const struct flows_way *w = &e->way[way];
-    struct flowrec r = {.first_ns = w->first_ns,
-                        .last_ns = w->last_ns,
-                        .packets = w->packets,
-                        .bytes = w->bytes,
-                        .port = {e->key.port[way], e->key.port[!way]},
-                        .version = e->key.version,
-                        .proto = e->key.proto,
-                        .tos = e->tos[way],
-                        .tcp_flags = e->tcp_flags[way],
-                        .end_reason = (uint8_t)why,
-                        .tunnel = (enum tunnel_kind)e->key.tunnel,
-                        .tunnel_id = e->key.tunnel_id,
-                        .interface = e->key.point + 1u,
-                        .point = m->at[e->key.point].name};
     static const uint8_t no_mac[2][6];
-    r.has_mac = memcmp(e->mac, no_mac, sizeof(no_mac)) != 0;
-    memcpy(r.mac[0], e->mac[way], sizeof(r.mac[0]));
-    memcpy(r.mac[1], e->mac[!way], sizeof(r.mac[1]));
-    memcpy(r.addr[0], e->key.addr[way], sizeof(r.addr[0]));
-    memcpy(r.addr[1], e->key.addr[!way], sizeof(r.addr[1]));
-    for (; r.vlans < FLOWS_VLANS && e->key.vlan[r.vlans] & FLOWS_TAGGED; r.vlans++) {
-        r.vlan[r.vlans] = e->key.vlan[r.vlans] & 0x0fff;
+    const struct flows_way *w = &e->way[way];
+    r->first_ns = w->first_ns;
+    r->last_ns = w->last_ns;
+    r->packets = w->packets;
+    r->bytes = w->bytes;
+    memcpy(r->addr[0], e->key.addr[way], sizeof(r->addr[0]));
+    memcpy(r->addr[1], e->key.addr[!way], sizeof(r->addr[1]));
+    r->port[0] = e->key.port[way];
+    r->port[1] = e->key.port[!way];
+    memset(r->vlan, 0, sizeof(r->vlan));
+    for (r->vlans = 0; r->vlans < FLOWS_VLANS && e->key.vlan[r->vlans]; r->vlans++) {
+        r->vlan[r->vlans] = e->key.vlan[r->vlans] & 0x0fff;
     }
-    if (e->outer) {
-        put_outer(m, e, way, &r);
-    }
-    return r;
+    r->version = e->key.version;
+    r->proto = e->key.proto;
+    r->tos = e->tos[way];
+    r->tcp_flags = e->tcp_flags[way];
+    r->end_reason = (uint8_t)why;
+    r->biflow = FLOWREC_ONE_WAY;
+    r->reverse = (struct flowrec_reverse){0};
+    r->tunnel = (enum tunnel_kind)e->key.tunnel;
+    r->tunnel_id = e->key.tunnel_id;
+    r->has_mac = memcmp(e->mac, no_mac, sizeof(no_mac)) != 0;
+    memcpy(r->mac[0], e->mac[way], sizeof(r->mac[0]));
+    memcpy(r->mac[1], e->mac[!way], sizeof(r->mac[1]));
+    put_outer(m, e, way, r);
+    r->interface = e->key.point + 1u;
+    r->point = m->at[e->key.point].name;
 }
 
 /* To the exporters that want them in one record, or to the others. */
@@ -70,7 +73,8 @@ static void tell_both(const struct meter *m, const struct flows_entry *e, enum f
     const bool initiator = e->way[e->initiator].packets > 0;
     const unsigned forward = initiator ? e->initiator : !e->initiator;
     const struct flows_way *w = &e->way[!forward];
-    struct flowrec r = record_of(m, e, forward, why);
+    struct flowrec r;
+    put_record(m, e, forward, why, &r);
     r.biflow = initiator ? FLOWREC_INITIATOR : FLOWREC_RESPONDER;
     r.reverse = (struct flowrec_reverse){w->packets, w->bytes,         w->first_ns,
                                          w->last_ns, e->tos[!forward], e->tcp_flags[!forward]};
@@ -83,12 +87,15 @@ void meter_tell(void *user, const struct flows_entry *e, enum flows_end why)
     for (unsigned k = 0; k < 2; k++) {
         const unsigned way = k == 0 ? e->initiator : !e->initiator;
         if (e->way[way].packets > 0) {
-            const struct flowrec r = record_of(m, e, way, why);
+            struct flowrec r;
+            put_record(m, e, way, why, &r);
             tell(m, false, &r);
         }
     }
     if (m->conf.biflow) {
         tell_both(m, e, why);
     }
-    outers_drop(m->outers, e->outer);
+    if (e->outer) {
+        outers_drop(m->outers, e->outer);
+    }
 }
