@@ -324,11 +324,15 @@ size_t flowtext_json(const struct flowrec *r, const char *community, char ret[FL
         if (!f->put(&rec, value)) {
             continue;
         }
-        const bool opens = f->object && f->object != object;
-        n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n,
-                              "%s%s%s%s%s\"%s\":", object && f->object != object ? "}" : "",
-                              n ? "," : "{", opens ? "\"" : "", opens ? f->object : "",
-                              opens ? "\":{" : "", f->name);
+        if (object && f->object != object) {
+            ret[n++] = '}';
+        }
+        ret[n] = n ? ',' : '{';
+        n++;
+        if (f->object && f->object != object) {
+            n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "\"%s\":{", f->object);
+        }
+        n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "\"%s\":", f->name);
         object = f->object;
         n += f->text ? put_quoted(value, '\\', ret + n)
                      : (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s", value);
@@ -354,7 +358,9 @@ size_t flowtext_row(const struct flowrec *r, const char *community, char ret[FLO
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         char value[VALUE];
         const bool has = fields[i].put(&rec, value);
-        n += (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s", i ? "," : "");
+        if (i > 0) {
+            ret[n++] = ',';
+        }
         n += !has                    ? 0
              : strpbrk(value, "\",") ? put_quoted(value, '"', ret + n) /* RFC 4180 */
                                      : (size_t)snprintf(ret + n, FLOWTEXT_ROW - n, "%s", value);
