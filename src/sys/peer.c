@@ -10,8 +10,8 @@
 
 static int set_options(int fd, bool tcp)
 {
-    (void)sockopt_int(fd, SOL_SOCKET, SO_MARK,
-                      SOCKMARK_OUTPUT); /* without privileges it has none */
+    /* The mark of outputs, which taps and meters leave out; without privileges it has none. */
+    (void)sockopt_int(fd, SOL_SOCKET, SO_MARK, SOCKMARK_OUTPUT);
     if (!tcp) {
         (void)udp_set_buffers(fd, 0, PEER_SEND_BUFFER, NULL, NULL); /* as far as it may */
         return 0;
