@@ -184,6 +184,7 @@ enum ledger_kind {
     X(EXPORT_AWAY, EXPORT, DROP, "collector_away", "not sent, as the collector was away")          \
     X(EXPORT_SLOW, EXPORT, DROP, "collector_slow", "not sent, as the collector was slow")          \
     X(EXPORT_CARRY, EXPORT, DROP, "cannot_carry", "that the format cannot tell")                   \
+    X(EXPORT_REFUSED, EXPORT, DROP, "collector_refused", "refused by the collector")               \
     X(EXPORT_OUT, EXPORT, OUT, "out", "records written")
 
 enum ledger_id {

@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The mark (SO_MARK) of packets that farspan sends of its own accord onto this host's interfaces,
- * so that its taps leave them out. Nothing of it is on the wire.
+ * Marks (SO_MARK) of packets that farspan sends onto this host's interfaces: of outputs, which its
+ * taps leave out, and of flow records, which the meter that they are of leaves out. Nothing of it
+ * is on the wire.
  */
 #pragma once
 
+#include <stdint.h>
+
 enum {
-    SOCKMARK_OUTPUT = 0x66537074, /* frames of a collector's port */
+    SOCKMARK_OUTPUT = 0x66537074,  /* frames of a collector's port */
+    SOCKMARK_RECORDS = 0x66460000, /* flow records of a meter, with its number */
 };
+
+/* The mark of the meter of that number, such as a process's id; two may have the same. */
+static inline uint32_t sockmark_records(uint32_t number)
+{
+    return SOCKMARK_RECORDS | (number & 0xffff);
+}

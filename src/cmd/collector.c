@@ -44,17 +44,18 @@ static void on_over(void *user, bool failed)
     loop_stop(c->program.loop, failed ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-/* The broker knows no secret. */
+/* The broker knows no secret, and gives no record. */
 static void on_alone(void *ctx)
 {
-    struct command *c = ctx;
-    secrets_done(&c->secrets);
+    secrets_done(&((struct command *)ctx)->secrets);
+    exports_opened_done(&((struct command *)ctx)->opened.exports);
 }
 
 /* In the broker when the engine has ended. */
 static void on_end(void *ctx)
 {
     owndev_remove(((const struct command *)ctx)->grants.own);
+    exports_over(&((const struct command *)ctx)->opened.exports);
 }
 
 static int split(struct command *c, struct error *err)

@@ -63,6 +63,9 @@ static int has_few_outputs(const void *line, struct error *err)
 {
     const struct collector_conf *c = &((const struct collector_line *)line)->conf;
     unsigned n = c->outputs.n + (c->device ? 1 : 0) + (c->file ? 1 : 0);
+    if (c->meter.exports.kafka.properties && !c->meter.exports.has_kafka) {
+        return error_set(err, EINVAL, "--kafka-config is for --kafka");
+    }
     if (exports_count(&c->meter.exports) > EXPORTERS_MAX) {
         return error_set(err, EINVAL, "records can go to %d places, and no more", EXPORTERS_MAX);
     }

@@ -21,7 +21,10 @@ static int check_outputs(const struct meter_line *l)
     }
     if (n == 0) {
         return usage_error("meter", "nothing would be written: --csv, --csv-long, --json, --ipfix, "
-                                    "--netflow9 or --netflow5");
+                                    "--netflow9, --netflow5 or --kafka");
+    }
+    if (l->conf.exports.kafka.properties && !l->conf.exports.has_kafka) {
+        return usage_error("meter", "--kafka-config is for --kafka");
     }
     if (n > EXPORTERS_MAX) {
         return usage_error("meter", "records can go to 8 places, files and collectors together");

@@ -48,6 +48,12 @@ static void on_alone(void *ctx)
     meter_file_opened_done(&((struct command *)ctx)->opened);
 }
 
+/* In the broker when the engine has ended. */
+static void on_end(void *ctx)
+{
+    exports_over(&((struct command *)ctx)->opened.exports);
+}
+
 static int run(struct command *c, struct error *err)
 {
     /* To look names up as another user, and to mark what is sent; where nothing is, for nothing. */
@@ -62,6 +68,7 @@ static int run(struct command *c, struct error *err)
                                     .n_caps = net->n > 0 ? ARRAY_SIZE(caps) : 0,
                                     .sends = SANDBOX_SENDS_CONNECTED,
                                     .alone = on_alone,
+                                    .over = on_end,
                                     .ctx = c,
                                     .teller = &teller};
     c->grants.exports.list = net;

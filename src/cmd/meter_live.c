@@ -5,7 +5,9 @@
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/sockmark.h"
 #include "cmd/cmd.h"
 #include "cmd/meter_line.h"
 #include "cmd/print.h"
@@ -49,11 +51,18 @@ static void on_alone(void *ctx)
     exports_opened_done(&((struct command *)ctx)->opened);
 }
 
+/* In the broker when the engine has ended. */
+static void on_end(void *ctx)
+{
+    exports_over(&((struct command *)ctx)->opened);
+}
+
 static int prepare(struct command *c, struct error *err)
 {
     struct meter_line *l = c->line;
     l->select.filter = l->filter ? strdup(l->filter) : NULL;
     meter_live_select(&l->select);
+    l->select.no_mark = l->conf.exports.net.mark = sockmark_records((uint32_t)getpid());
     l->conf.exports.net.user = l->user;
     c->grants.exports.list = &l->conf.exports.net;
     int r = interface_grants_prepare(&l->select, &c->grants.interfaces, err);
@@ -81,11 +90,11 @@ static int split(struct command *c, struct error *err)
                                     .n_caps = n_caps,
                                     .sends = SANDBOX_SENDS_CONNECTED,
                                     .alone = on_alone,
+                                    .over = on_end,
                                     .ctx = c,
                                     .teller = &teller};
     int r = program_split(&c->program, &pc, err);
-    netns_free(
-        TAKE_PTR(c->grants.interfaces.netns)); /* the broker's copy is the one that is used */
+    netns_free(TAKE_PTR(c->grants.interfaces.netns)); /* the broker has it */
     return r;
 }
 

@@ -67,6 +67,17 @@ static int set_rate(void *to, const struct conf_given *given, struct error *err)
     return r;
 }
 
+static int set_kafka(void *to, const struct conf_given *given, struct error *err)
+{
+    struct exports_conf *c = to;
+    const int r = kafka_parse(given->text, &c->kafka, err);
+    c->has_kafka |= r == 0;
+    if (r < 0) {
+        error_prefix(err, "%s", given->label);
+    }
+    return r;
+}
+
 static const struct conf_row rows[] = {
     {0, "ipfix", "WHERE",
      "send records as IPFIX messages to HOST[:PORT] (4739), to\n"
@@ -90,6 +101,16 @@ static const struct conf_row rows[] = {
      .flags = CONF_REPEAT, .offer = CONF_HOST,
      .manual = "Send the records as NetFlow version 5 in datagrams to a collector, by default\n"
                "to port 2055. It has no IPv6: those records count as _cannot_carry_."},
+    {0, "kafka", "BROKERS/TOPIC",
+     "send records to Kafka, as JSON: BROKER:PORT[,BROKER:PORT...]/TOPIC", set_kafka,
+     .manual = "Send the records to a topic of Kafka, as JSON, by a list of brokers of which one\n"
+               "at least is to be reached: BROKER:PORT[,BROKER:PORT...]/TOPIC. See *KAFKA*."},
+    {0, "kafka-config", "FILE", "properties of librdkafka, name=value a line",
+     CONF_TEXT_AT(struct exports_conf, kafka.properties), .offer = CONF_FILE,
+     .manual =
+         "Properties of librdkafka for *--kafka*, a line each: TLS, SASL and so on. The file\n"
+         "is read with the privileges of who starts the program, files that it names as\n"
+         "the unprivileged user. See *KAFKA*."},
     {0, "export-rate", "N",
      "records a second to each collector (default: 50000 in\n"
      "datagrams from a file); 0: as fast as it goes",

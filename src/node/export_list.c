@@ -62,7 +62,7 @@ int export_list_open(const struct export_list *l, unsigned i, unsigned tried, in
     }
     for (size_t k = 0; k < n; k++) {
         const struct udp_addr a = address_of(&found[(tried + k) % n]);
-        r = peer_open(l->to[i].tcp, &a, ret_fd, err);
+        r = peer_open(l->to[i].tcp, &a, l->mark, ret_fd, err);
         if (r == 0) {
             break;
         }

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "data/meter/ipfix_file.h"
+#include "data/meter/kafka.h"
 #include "node/report.h"
 #include "node/report_parts.h"
 #include "proto/ipfix.h"
@@ -44,11 +46,22 @@ void exports_remove(const struct exports_conf *conf, const struct exports_opened
 
 unsigned exports_count(const struct exports_conf *conf)
 {
-    unsigned n = conf->net.n;
+    unsigned n = conf->net.n + (conf->has_kafka ? 1 : 0);
     for (size_t i = 0; i < EXPORT_FORMS; i++) {
         n += conf->file[i] != NULL;
     }
     return n;
+}
+
+/* Its process, as the engine's user. */
+static int open_kafka(const struct exports_conf *conf, struct exports_opened *ret,
+                      struct error *err)
+{
+    struct sandbox_conf child;
+    struct kafka_conf c = conf->kafka;
+    c.waits = conf->net.waits;
+    const int r = broker_find_user(conf->net.user, &child, err);
+    return r < 0 ? r : kafka_start(&c, &child, &ret->kafka, &ret->kafka_pid, err);
 }
 
 int exports_open(const struct exports_conf *conf, struct exports_opened *ret, struct error *err)
@@ -63,10 +76,16 @@ int exports_open(const struct exports_conf *conf, struct exports_opened *ret, st
             r = ret->file[i] < 0 ? ret->file[i] : 0;
         }
     }
+    r = r < 0 || !conf->has_kafka ? r : open_kafka(conf, ret, err);
     if (r < 0) {
         exports_remove(conf, ret);
     }
     return r;
+}
+
+void exports_over(const struct exports_opened *o)
+{
+    kafka_wait(o->kafka_pid);
 }
 
 void exports_opened_done(struct exports_opened *o)
@@ -77,6 +96,7 @@ void exports_opened_done(struct exports_opened *o)
     for (size_t i = 0; i < EXPORT_LIST_MAX; i++) {
         closep(&o->net[i]);
     }
+    closep(&o->kafka);
 }
 
 /* Fields of IPFIX. */
@@ -94,6 +114,14 @@ static int make_one(const struct exports_conf *conf, enum export_form form, int 
                                 : lines_exporter_new((enum lines_form)form, fd, name, ret);
 }
 
+static int make_kafka(const struct exports_conf *conf, int fd, struct exporter **ret)
+{
+    char name[sizeof(conf->kafka.brokers) + sizeof(conf->kafka.topic)];
+    (void)snprintf(name, sizeof(name), "%s/%s", conf->kafka.brokers, conf->kafka.topic);
+    return kafka_exporter_new(
+        &(struct kafka_exporter_conf){.fd = fd, .name = name, .waits = conf->net.waits}, ret);
+}
+
 /* The exporters to collectors stand behind those to files. */
 int exports_make(const struct exports_conf *conf, struct exports_opened *o, bool each,
                  struct exporter *ret[EXPORTERS_MAX], unsigned *ret_n)
@@ -106,6 +134,11 @@ int exports_make(const struct exports_conf *conf, struct exports_opened *o, bool
             o->file[i] = r == 0 ? -1 : o->file[i];
             n += r == 0;
         }
+    }
+    if (o->kafka >= 0 && r == 0) {
+        r = make_kafka(conf, o->kafka, &ret[n]);
+        o->kafka = r == 0 ? -1 : o->kafka;
+        n += r == 0;
     }
     for (unsigned i = 0; i < conf->net.n && r == 0; i++) {
         r = export_list_make(&conf->net, i, o->net[i], fields_of(conf), each, &ret[n]);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "data/meter/lines.h"
 #include "node/export_grants.h"
+#include "sys/kafka.h"
 
 /* The forms of records in files. */
 enum export_form {
@@ -24,7 +25,9 @@ struct exports_conf {
     /* Where records are written to in each form; "-": standard output; NULL: nowhere. */
     const char *file[EXPORT_FORMS];
     struct export_list net; /* collectors that they are sent to */
-    bool tunnels;           /* records tell of tunnels */
+    bool has_kafka;
+    struct kafka_conf kafka; /* where has_kafka */
+    bool tunnels;            /* records tell of tunnels */
     bool biflow; /* one record for both directions, in the forms that have a place for it */
     bool ns;     /* IPFIX has times in nanoseconds too */
 };
@@ -33,17 +36,19 @@ struct exports_conf {
 struct exports_opened {
     int file[EXPORT_FORMS];
     int net[EXPORT_LIST_MAX];
+    int kafka;
+    pid_t kafka_pid; /* of the process behind that; 0: none */
 };
 
 /* Nothing is open. */
 #define EXPORTS_NOT_OPENED                                                                         \
     {                                                                                              \
-        {-1, -1, -1, -1},                                                                          \
-        {                                                                                          \
-            -1, -1, -1, -1, -1, -1, -1, -1                                                         \
-        }                                                                                          \
+        .file = {-1, -1, -1, -1}, .net = {-1, -1, -1, -1, -1, -1, -1, -1}, .kafka = -1             \
     }
 
+/* By the process that has called exports_open, at its end and once the engine has ended: waits for
+ * what was started, which takes some seconds at most. */
+void exports_over(const struct exports_opened *o);
 /* How many exporters there will be. */
 unsigned exports_count(const struct exports_conf *conf);
 /* With the caller's privileges. No file is overwritten. -errno with a sentence: what was made is

@@ -34,6 +34,7 @@ void meter_live_select(struct selection *s)
     s->snaplen = SNAPLEN;
     s->keep_super = true;
     s->take_links = true;
+    s->metered = true;
 }
 
 /* ---- events ---- */

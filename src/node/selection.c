@@ -131,14 +131,17 @@ int selection_program(const struct selection *s, const struct tapped *of,
         .raw_ip = raw_ip,
         .dir = selection_direction(s, of->arphrd),
         .vlans = s->has_vlans ? &s->vlans : NULL,
-        .no_outputs = true,
+        .no_outputs = !s->metered,
+        .no_mark = s->no_mark,
         .no_links = !s->take_links,
         .flows = flows,
         .n_flows = s->take_links ? n_flows : 0, /* else they are among the links */
         .user = user->insns,
         .n_user = user->n,
         .snaplen = s->snaplen,
-        .slice_up_to = s->snaplen ? SLICE_UP_TO : 0,
+        .slice_up_to = !s->snaplen  ? 0
+                       : s->metered ? UINT32_MAX
+                                    : SLICE_UP_TO,
     };
     return bpfsel_make(&bc, ret, ret_n, err);
 }

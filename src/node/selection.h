@@ -42,6 +42,8 @@ struct selection {
     uint32_t snaplen;    /* 0: whole frames */
     uint32_t ring_bytes; /* 0: the default, or a pattern's share */
     bool not_promiscuous, keep_super, take_links;
+    bool metered; /* a frame's headers are enough, and what other programs of farspan send counts */
+    uint32_t no_mark; /* frames that have this mark are left out (base/sockmark.h); 0: none */
     struct stage_list stages; /* that the frames pass */
     bool restage;             /* they may be others later */
 };

@@ -504,9 +504,14 @@ int bpfsel_make(const struct bpfsel_conf *conf, struct sock_filter ret[BPFSEL_MA
     }
     struct code c = {.insn = ret};
     emit_dir(&c, conf->dir);
-    if (conf->no_outputs) {
+    if (conf->no_outputs || conf->no_mark) {
         load_aux(&c, SKF_AD_MARK);
+    }
+    if (conf->no_outputs) {
         need_not(&c, BPF_JEQ, SOCKMARK_OUTPUT, L_REJECT);
+    }
+    if (conf->no_mark) {
+        need_not(&c, BPF_JEQ, conf->no_mark, L_REJECT);
     }
     if (conf->vlans) {
         emit_vlans(&c, conf->vlans);

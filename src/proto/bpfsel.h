@@ -38,7 +38,8 @@ struct bpfsel_conf {
     const struct vlan_set *vlans; /* NULL: all, untagged ones too */
     bool
         no_outputs; /* refuse what a collector of this host gives out of a port (base/sockmark.h) */
-    bool no_links;  /* refuse the datagrams of every link, which are known by link_is_datagram */
+    uint32_t no_mark; /* refuse frames that have this mark, too; 0: none */
+    bool no_links;    /* refuse the datagrams of every link, which are known by link_is_datagram */
     const struct bpfsel_flow *flows; /* to refuse as well */
     unsigned n_flows;
     const struct sock_filter *user; /* NULL: accept `snaplen` bytes of what is left */

@@ -127,7 +127,8 @@ static inline bool oracle_accepts(const struct bpfsel_conf *conf, const struct s
 {
     if ((conf->dir == FRAME_DIR_OUT && !s->outgoing) ||
         (conf->dir == FRAME_DIR_IN && s->outgoing) ||
-        (conf->no_outputs && s->mark == SOCKMARK_OUTPUT)) {
+        (conf->no_outputs && s->mark == SOCKMARK_OUTPUT) ||
+        (conf->no_mark && s->mark == conf->no_mark)) {
         return false;
     }
     if (conf->vlans) {

@@ -210,6 +210,7 @@ static void decides_as_the_oracle(void **state)
                                    .vlans = sets[i / 5 % 4],
                                    .dir = (enum frame_dir)(i / 20),
                                    .no_outputs = i % 2 == 0,
+                                   .no_mark = i % 3 == 0 ? SOCKMARK_OUTPUT ^ 1 : 0,
                                    .snaplen = 100};
         compare(&conf, f->family == AF_INET ? &v4 : &v6);
         conf.no_links = true;

@@ -69,6 +69,7 @@ static const struct element elements[] = {
     {1, 8},
     {10, 4},
     {243, 2},
+    {58, 2}, /* the same: nfcapd reads no other */
     {245, 2},
     {70, 3},
     {56, 6},
@@ -239,6 +240,7 @@ static void put_record(struct wr *w, const struct flowrec *r, unsigned with)
     wr_u64(w, r->packets);
     wr_u64(w, r->bytes);
     wr_u32(w, r->interface);
+    wr_u16(w, r->vlans > 0 ? r->vlan[0] : 0);
     wr_u16(w, r->vlans > 0 ? r->vlan[0] : 0);
     wr_u16(w, r->vlans > 1 ? r->vlan[1] : 0);
     put_u24(w, r->has_label ? r->label : 0);

@@ -17,9 +17,9 @@
 
 enum {
     HEADER = 16,
-    TEMPLATES = 4 + 2 * (4 + 20 * 4),
-    RECORD_V4 = 74,
-    RECORD_V6 = 98,
+    TEMPLATES = 4 + 2 * (4 + 21 * 4),
+    RECORD_V4 = 76,
+    RECORD_V6 = 100,
 };
 
 static const struct flowrec web = {.first_ns = 1794489280511000001,
@@ -75,7 +75,8 @@ static void a_record(void **state)
                                    0,    0,    0,    0,
                                    0,    0,    0x02, 0xbc, /* bytes */
                                    0,    0,    0,    9,
-                                   0,    100,  0,    7, /* interface, VLANs */
+                                   0,    100,  0,    100,
+                                   0,    7, /* interface, VLANs */
                                    0x12, 0x34, 0x56, 2,
                                    0,    0,    0,    0,
                                    1, /* label, MAC addresses */
@@ -90,11 +91,11 @@ static void a_record(void **state)
     check_header(&m, len, 1794489284, 0);
     const uint8_t *t = m.bytes + HEADER;
     assert_true(get16(t) == 2 && get16(t + 2) == TEMPLATES);
-    assert_true(get16(t + 4) == 256 && get16(t + 6) == 20 && get16(t + 8) == 152);
-    assert_true(get16(t + 4 + 84) == 257 && get16(t + 6 + 84) == 20);
+    assert_true(get16(t + 4) == 256 && get16(t + 6) == 21 && get16(t + 8) == 152);
+    assert_true(get16(t + 4 + 88) == 257 && get16(t + 6 + 88) == 21);
     unsigned length[2] = {0, 0}; /* of what the templates say */
-    for (unsigned k = 0; k < 40; k++) {
-        length[k / 20] += get16(t + 8 + 84 * (k / 20) + 4 * (k % 20) + 2);
+    for (unsigned k = 0; k < 42; k++) {
+        length[k / 21] += get16(t + 8 + 88 * (k / 21) + 4 * (k % 21) + 2);
     }
     assert_true(length[0] == RECORD_V4 && length[1] == RECORD_V6);
     assert_memory_equal(t + TEMPLATES, want, sizeof(want));
@@ -196,7 +197,7 @@ static void biflows(void **state)
     ipfix_init_with(&m, 1, IPFIX_BIFLOW);
     assert_true(ipfix_templates(&m));
     const size_t record = HEADER + TEMPLATES + 2 * (6 * 8 + 4);
-    assert_int_equal(get16(m.bytes + HEADER + 6), 27);
+    assert_int_equal(get16(m.bytes + HEADER + 6), 28);
     assert_memory_equal(m.bytes + HEADER + 8, reverse_start, 8);
     assert_memory_equal(m.bytes + HEADER + 8 + 3 * 8 + 8 * 4, reverse_flags, 12);
     assert_true(ipfix_add(&m, &r));
@@ -241,9 +242,9 @@ static void segments(void **state)
         assert_true(ipfix_add(&m, &r));
         const size_t len = ipfix_end(&m);
         assert_int_equal(len, HEADER + TEMPLATES + 2 * 4 + 4 + RECORD_V4 + 8);
-        assert_int_equal(get16(m.bytes + HEADER + 6), 21);
-        assert_int_equal(get16(m.bytes + HEADER + 8 + 20 * 4), 351);
-        assert_int_equal(get16(m.bytes + HEADER + 8 + 20 * 4 + 2), 8);
+        assert_int_equal(get16(m.bytes + HEADER + 6), 22);
+        assert_int_equal(get16(m.bytes + HEADER + 8 + 21 * 4), 351);
+        assert_int_equal(get16(m.bytes + HEADER + 8 + 21 * 4 + 2), 8);
         assert_memory_equal(m.bytes + len - 8, cases[i].want, 8);
     }
 }

@@ -5,13 +5,11 @@
 #include <netinet/tcp.h>
 
 #include "base/cleanup.h"
-#include "base/sockmark.h"
 #include "sys/sockopt.h"
 
-static int set_options(int fd, bool tcp)
+static int set_options(int fd, bool tcp, uint32_t mark)
 {
-    /* The mark of outputs, which taps and meters leave out; without privileges it has none. */
-    (void)sockopt_int(fd, SOL_SOCKET, SO_MARK, SOCKMARK_OUTPUT);
+    (void)sockopt_int(fd, SOL_SOCKET, SO_MARK, (int)mark); /* without privileges it has none */
     if (!tcp) {
         (void)udp_set_buffers(fd, 0, PEER_SEND_BUFFER, NULL, NULL); /* as far as it may */
         return 0;
@@ -22,7 +20,7 @@ static int set_options(int fd, bool tcp)
     return r < 0 ? r : sockopt_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-int peer_open(bool tcp, const struct udp_addr *to, int *ret_fd, struct error *err)
+int peer_open(bool tcp, const struct udp_addr *to, uint32_t mark, int *ret_fd, struct error *err)
 {
     char text[UDP_ADDR_TEXT];
     const int type = (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
@@ -31,7 +29,7 @@ int peer_open(bool tcp, const struct udp_addr *to, int *ret_fd, struct error *er
     if (fd < 0) {
         return error_sys(err, errno, "cannot open a socket to %s", text);
     }
-    const int r = set_options(fd, tcp);
+    const int r = set_options(fd, tcp, mark);
     if (r < 0) {
         return error_sys(err, -r, "cannot set up a socket to %s", text);
     }

@@ -17,9 +17,10 @@ enum {
     PEER_DEAD_MS = 20000,       /* after which a TCP peer that answers nothing is away */
 };
 
-/* UDP: connected, without "don't fragment". TCP: the connection is under way, and sending says
- * whether it came about. 0 or -errno with a sentence. */
-int peer_open(bool tcp, const struct udp_addr *to, int *ret_fd, struct error *err);
+/* `mark`: of what it sends, as far as privileges allow (base/sockmark.h); 0: none. UDP: connected,
+ * without "don't fragment". TCP: the connection is under way, and sending says whether it came
+ * about. 0 or -errno with a sentence. */
+int peer_open(bool tcp, const struct udp_addr *to, uint32_t mark, int *ret_fd, struct error *err);
 
 /* Sends a datagram whole. -EAGAIN: there is no room now; -ECONNREFUSED: it was not sent, as an
  * earlier one was refused by an ICMP message, and may be sent again; or another -errno. */

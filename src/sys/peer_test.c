@@ -34,7 +34,7 @@ static int opened(bool tcp, const struct udp_addr *at)
 {
     struct error err = {""};
     int fd = -1;
-    if (peer_open(tcp, at, &fd, &err) < 0) {
+    if (peer_open(tcp, at, 0, &fd, &err) < 0) {
         fail_msg("%s", err.text);
     }
     return fd;

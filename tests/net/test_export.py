@@ -97,7 +97,7 @@ def test_nfcapd(lab, traffic, form):
         return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ms // 1000))
 
     want = collections.Counter(
-        (r[0], r[1], r[2], 0 if form == "ipfix" and r[4] == 132 else r[3], r[5], r[6], letters(r[7]), r[8], second(r[9]), second(r[10]), r[11] if form == "netflow9" else 0)
+        (r[0], r[1], r[2], 0 if form == "ipfix" and r[4] == 132 else r[3], r[5], r[6], letters(r[7]), r[8], second(r[9]), second(r[10]), r[11] if form != "netflow5" else 0)
         for r in carried(records, form))
     assert found == want, (list((found - want).items())[:3], list((want - found).items())[:3])
     assert "Sequence Errors: 0, Bad Packets: 0" in judge.said(), judge.said()

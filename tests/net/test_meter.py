@@ -346,7 +346,7 @@ def test_records_that_cannot_be_written(folder):
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--csv"], "-r FILE"), (["-r", "x"], "--csv, --csv-long, --json, --ipfix, --netflow9 or --netflow5"), (["-r", "x", "--csv", "-f", "udp", "tcp"], "given twice"),
+    (["--csv"], "-r FILE"), (["-r", "x"], "--csv, --csv-long, --json, --ipfix, --netflow9, --netflow5 or --kafka"), (["-r", "x", "--csv", "-f", "udp", "tcp"], "given twice"),
     (["-r", "x", "--csv", "--json"], "standard output"), (["-r", "x", "--json", "--ledger"], "standard output"), (["-r", "x", "--csv", "--flows", "0"], "--flows"),
     (["-r", "x", "--csv", "--idle", "soon"], "--idle"), (["-r", "x", "--csv", "--tunnel", "both"], "is outer or inner"),
     (["-r", "x", "--ipfix", "file:"], "file:PATH")])

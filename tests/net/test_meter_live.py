@@ -274,3 +274,18 @@ def test_bad_interfaces(lab):
         proc = lab.start([farspan(), "meter", *words, f"--csv={out}"], "bad", lab.tap)
         assert proc.wait(10) == 1 and told in proc.err() and len(proc.err().splitlines()) == 1, proc
         assert not out.exists()
+
+
+def test_records_of_another_meter_count(lab):
+    """A meter leaves out the datagrams of its own records, and no others: they are packets like any."""
+    lab.socket(lab.tap).bind(("127.0.0.1", 2055))
+    first = Live(lab, "--netflow9", "127.0.0.1", "--idle", "1s", interfaces=("lo",), name="first")
+    second = Live(lab, "--idle", "1s", interfaces=("lo",), name="second")
+    sender = lab.socket(lab.tap)
+    lab.socket(lab.tap).bind(("127.0.0.1", 5000))
+    for _ in range(10):
+        sender.sendto(bytes(40), ("127.0.0.1", 5000))
+    wait_until(lambda: packets(second.records(), destinationTransportPort=2055) > 0, 10, "records of the other's datagrams")
+    first.finish(), second.finish()
+    assert packets(first.records(), destinationTransportPort=5000) == packets(second.records(), destinationTransportPort=5000) == 10
+    assert packets(first.records(), destinationTransportPort=2055) == 0

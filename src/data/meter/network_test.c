@@ -71,7 +71,7 @@ static int open_peer(const struct world *w)
 {
     struct error err = {""};
     int fd = -1;
-    if (peer_open(w->conf.tcp, &w->at, &fd, &err) < 0) {
+    if (peer_open(w->conf.tcp, &w->at, 0, &fd, &err) < 0) {
         fail_msg("%s", err.text);
     }
     return fd;
@@ -158,7 +158,7 @@ static unsigned records_in(const uint8_t *bytes, size_t len, uint32_t *ret_domai
     *ret_domain = rd_u32(&r);
     while (rd_left(&r) > 0) {
         const uint16_t set = rd_u16(&r), l = rd_u16(&r);
-        n += set == 256 ? (l - 4u) / 74 : 0;
+        n += set == 256 ? (l - 4u) / 76 : 0;
         rd_skip(&r, l - 4u);
     }
     assert_true(rd_ok(&r));
