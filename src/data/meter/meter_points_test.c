@@ -41,7 +41,7 @@ static void begin(struct testing *w)
 static void come(struct testing *w, uint32_t point, int64_t ts_ns)
 {
     static uint8_t udp[TESTING_UDP];
-    testing_make(udp, false, IPPROTO_UDP, 0);
+    testing_udp(udp, false, IPPROTO_UDP, 0);
     testing_add(w, udp, TESTING_UDP, point)->ts_ns = ts_ns;
     testing_pass(w);
 }
@@ -81,8 +81,8 @@ static void counts_as_an_output(void **state)
     struct error err = {""};
     begin(&w);
     come(&w, 7, 1 * S);
-    testing_make(udp, false, IPPROTO_UDP, 0);
-    testing_make(arp, false, IPPROTO_UDP, 0);
+    testing_udp(udp, false, IPPROTO_UDP, 0);
+    testing_udp(arp, false, IPPROTO_UDP, 0);
     arp[13] = 6;
     testing_add(&w, udp, 20, 7);
     testing_add(&w, arp, TESTING_UDP, 7);

@@ -33,8 +33,8 @@ static void a_record_for_each_direction(void **state)
     static struct testing w;
     uint8_t there[TESTING_UDP], back[TESTING_UDP];
     testing_begin(&w, (struct meter_sink_conf){.flows = 100});
-    testing_make(there, false, IPPROTO_UDP, 0);
-    testing_make(back, true, IPPROTO_UDP, 0);
+    testing_udp(there, false, IPPROTO_UDP, 0);
+    testing_udp(back, true, IPPROTO_UDP, 0);
     testing_add(&w, back, TESTING_UDP, 0);
     testing_add(&w, there, TESTING_UDP, 0);
     testing_add(&w, back, TESTING_UDP, 0)->ts_ns = -5; /* before 1970: as if at its beginning */
@@ -69,9 +69,9 @@ static void what_makes_a_flow(void **state)
     static struct testing w;
     uint8_t udp[TESTING_UDP], ping[2][TESTING_UDP];
     testing_begin(&w, (struct meter_sink_conf){.flows = 100});
-    testing_make(udp, false, IPPROTO_UDP, 0);
-    testing_make(ping[0], false, IPPROTO_ICMP, 0);
-    testing_make(ping[1], true, IPPROTO_ICMP, 0);
+    testing_udp(udp, false, IPPROTO_UDP, 0);
+    testing_udp(ping[0], false, IPPROTO_ICMP, 0);
+    testing_udp(ping[1], true, IPPROTO_ICMP, 0);
     testing_add(&w, udp, TESTING_UDP, 0);
     testing_add(&w, udp + TESTING_ETHER, TESTING_UDP - TESTING_ETHER, 5);
     struct frame *f = testing_add(&w, udp, TESTING_UDP, 0);
@@ -103,8 +103,8 @@ static void fragments_find_their_ports(void **state)
     static struct testing w;
     uint8_t first[TESTING_UDP], later[TESTING_UDP];
     testing_begin(&w, (struct meter_sink_conf){.flows = 100});
-    testing_make(first, false, IPPROTO_UDP, 0x2000);
-    testing_make(later, false, IPPROTO_UDP, 0x0003);
+    testing_udp(first, false, IPPROTO_UDP, 0x2000);
+    testing_udp(later, false, IPPROTO_UDP, 0x0003);
     testing_add(&w, later, TESTING_UDP, 0);
     testing_add(&w, first, TESTING_UDP, 0);
     testing_add(&w, later, TESTING_UDP, 0);
@@ -129,7 +129,7 @@ static void what_is_in_no_flow(void **state)
     uint8_t udp[TESTING_UDP], arp[TESTING_UDP], broken[TESTING_UDP];
     struct error err = {""};
     testing_begin(&w, (struct meter_sink_conf){.flows = 100});
-    testing_make(udp, false, IPPROTO_UDP, 0);
+    testing_udp(udp, false, IPPROTO_UDP, 0);
     memcpy(arp, udp, sizeof(arp));
     memcpy(broken, udp, sizeof(broken));
     arp[13] = 6;
@@ -159,7 +159,7 @@ static void flows_that_leave_early_are_counted(void **state)
     uint8_t udp[3][TESTING_UDP];
     testing_begin(&w, (struct meter_sink_conf){.flows = 1});
     for (unsigned i = 0; i < 3; i++) {
-        testing_make(udp[i], false, IPPROTO_UDP, 0);
+        testing_udp(udp[i], false, IPPROTO_UDP, 0);
         udp[i][TESTING_ETHER + 19] = (uint8_t)(9 + i);
         testing_add(&w, udp[i], TESTING_UDP, 0);
     }
@@ -180,7 +180,7 @@ static void super_packets_are_several(void **state)
     static struct testing w;
     uint8_t tcp[LEN] = {0};
     testing_begin(&w, (struct meter_sink_conf){.flows = 100});
-    testing_make(tcp, false, IPPROTO_TCP, 0);
+    testing_udp(tcp, false, IPPROTO_TCP, 0);
     st_u16(tcp + TESTING_ETHER + 2, LEN - TESTING_ETHER);
     tcp[TESTING_ETHER + 20 + 12] = 0x50;
     tcp[TESTING_ETHER + 20 + 13] = 0x10;
@@ -210,7 +210,7 @@ static void the_slowest_makes_the_time(void **state)
     const int64_t s = NSEC_PER_SEC, now = wall_now().ns;
     uint8_t udp[TESTING_UDP];
     testing_begin(&w, (struct meter_sink_conf){.flows = 100, .time = METER_BY_READS});
-    testing_make(udp, false, IPPROTO_UDP, 0);
+    testing_udp(udp, false, IPPROTO_UDP, 0);
     w.now_ns = now;
     testing_add(&w, udp, TESTING_UDP, 0);
     testing_pass(&w);
@@ -240,7 +240,7 @@ static void a_point_goes(void **state)
     struct error err = {""};
     uint8_t udp[TESTING_UDP];
     testing_begin(&w, (struct meter_sink_conf){.flows = 100, .time = METER_BY_READS});
-    testing_make(udp, false, IPPROTO_UDP, 0);
+    testing_udp(udp, false, IPPROTO_UDP, 0);
     testing_add(&w, udp, TESTING_UDP, 0);
     testing_add(&w, udp + TESTING_ETHER, TESTING_UDP - TESTING_ETHER, 5);
     testing_pass(&w);
@@ -258,11 +258,11 @@ static void a_point_goes(void **state)
     testing_done(&w);
 }
 
-/* TCP's flags in a frame of testing_make(), whose bytes behind the ports are zeros. */
+/* TCP's flags in a frame of testing_udp(), whose bytes behind the ports are zeros. */
 static void make_tcp(uint8_t d[TESTING_UDP + 12], bool back, uint8_t flags)
 {
     memset(d, 0, TESTING_UDP + 12);
-    testing_make(d, back, IPPROTO_TCP, 0);
+    testing_udp(d, back, IPPROTO_TCP, 0);
     d[TESTING_ETHER + 3] += 12;
     d[TESTING_ETHER + 20 + 13] = flags;
 }

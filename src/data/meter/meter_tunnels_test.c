@@ -26,8 +26,8 @@ enum {
 static void make_gre(uint8_t d[GRE_LEN], uint32_t key, uint16_t n, bool back, uint16_t frag)
 {
     uint8_t inside[TESTING_UDP];
-    testing_make(d, back, IPPROTO_GRE, 0);
-    testing_make(inside, back, IPPROTO_UDP, frag);
+    testing_udp(d, back, IPPROTO_GRE, 0);
+    testing_udp(inside, back, IPPROTO_UDP, frag);
     struct wr w = wr_make(d + TESTING_ETHER + 12, GRE_LEN - TESTING_ETHER - 12);
     for (unsigned i = 0; i < 2; i++) {
         wr_u8(&w, 192);
@@ -54,7 +54,7 @@ static void tenants_are_kept_apart(void **state)
     make_gre(d[1], 8, 1, true, 0);
     make_gre(d[2], 7, 1, false, 0);
     make_gre(d[3], 7, 2, true, 0);
-    testing_make(d[4], true, IPPROTO_UDP, 0);
+    testing_udp(d[4], true, IPPROTO_UDP, 0);
     for (unsigned i = 0; i < 5; i++) {
         testing_add(&w, d[i], i == 4 ? TESTING_UDP : GRE_LEN, 0);
     }
@@ -89,7 +89,7 @@ static void fragments_in_tunnels(void **state)
     make_gre(d[0], 0, 1, false, 0x2000);
     make_gre(d[1], 8, 1, false, 0x0003);
     make_gre(d[2], 0, 1, false, 0x0003);
-    testing_make(d[3], false, IPPROTO_UDP, 0x0003);
+    testing_udp(d[3], false, IPPROTO_UDP, 0x0003);
     for (unsigned i = 0; i < 4; i++) {
         testing_add(&w, d[i], i == 3 ? TESTING_UDP : GRE_LEN, 0);
     }
@@ -155,9 +155,9 @@ static void super_packets_in_tunnels(void **state)
     uint8_t d[LEN] = {0}, inside[TESTING_UDP];
     for (unsigned inner = 0; inner < 2; inner++) {
         testing_begin(&w, (struct meter_sink_conf){.flows = 100, .inner = inner});
-        testing_make(d, true, IPPROTO_GRE, 0);
+        testing_udp(d, true, IPPROTO_GRE, 0);
         memcpy(d + TESTING_ETHER + 20, "\0\0\x08\0", 4);
-        testing_make(inside, false, IPPROTO_TCP, 0);
+        testing_udp(inside, false, IPPROTO_TCP, 0);
         memcpy(d + AT, inside + TESTING_ETHER, TESTING_UDP - TESTING_ETHER);
         st_u16(d + TESTING_ETHER + 2, LEN - TESTING_ETHER);
         st_u16(d + AT + 2, LEN - AT);
@@ -188,12 +188,12 @@ static void super_packets_of_tunnels(void **state)
     static struct testing w;
     uint8_t d[LEN + MORE] = {0}, inside[TESTING_UDP];
     testing_begin(&w, (struct meter_sink_conf){.flows = 100, .inner = true});
-    testing_make(d, false, IPPROTO_UDP, 0);
+    testing_udp(d, false, IPPROTO_UDP, 0);
     st_u16(d + TESTING_ETHER + 2, LEN + MORE - TESTING_ETHER);
     st_u16(d + TESTING_ETHER + 22, 4789);
     st_u16(d + TESTING_ETHER + 24, LEN + MORE - TESTING_ETHER - 20);
     d[TESTING_UDP] = 8;
-    testing_make(inside, false, IPPROTO_UDP, 0);
+    testing_udp(inside, false, IPPROTO_UDP, 0);
     memcpy(d + TESTING_UDP + 8, inside, TESTING_UDP);
     struct frame *f = testing_add(&w, d, LEN + MORE, 0);
     f->gso_type = 5;

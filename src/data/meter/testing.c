@@ -79,7 +79,7 @@ void testing_done(struct testing *w)
     assert_true(w->freed && w->both_freed);
 }
 
-void testing_make(uint8_t d[TESTING_UDP], bool back, uint8_t proto, uint16_t frag)
+void testing_udp(uint8_t d[TESTING_UDP], bool back, uint8_t proto, uint16_t frag)
 {
     static const uint8_t packet[TESTING_UDP] = {
         2,    0, 0, 0,  0, 2, 2, 0, 0,  0, 0, 1, 8,  0,                    /* Ethernet */

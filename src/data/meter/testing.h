@@ -37,7 +37,7 @@ void testing_end(struct testing *w);
 void testing_done(struct testing *w);
 
 /* UDP from 10.0.0.1 to 10.0.0.2, or back, in Ethernet; `frag`: IPv4's flags and offset. */
-void testing_make(uint8_t d[TESTING_UDP], bool back, uint8_t proto, uint16_t frag);
+void testing_udp(uint8_t d[TESTING_UDP], bool back, uint8_t proto, uint16_t frag);
 /* Puts a frame into the batch, which is the meter's by testing_pass(). */
 struct frame *testing_add(struct testing *w, const uint8_t *data, uint32_t len, uint32_t point);
 void testing_pass(struct testing *w);
