@@ -14,7 +14,7 @@ static const char intro[] =
     "At the\n"
     "end of a file, or of the meter, all end. FILTER is a pcap-filter(7) expression. OUTPUT is "
     "one or\n"
-    "more of --csv, --csv-long, --json, --ipfix, --netflow9 and --netflow5.\n";
+    "more of --csv, --csv-long, --json, --ipfix, --netflow9, --netflow5 and --kafka.\n";
 
 static int set_file(void *to, const struct conf_given *given, struct error *err)
 {

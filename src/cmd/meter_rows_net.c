@@ -120,4 +120,4 @@ static const struct conf_row rows[] = {
                "loses them without a word, and else no limit. It is 0, or 100 at least."},
 };
 
-const struct conf_group meter_net_group = {NULL, rows, ARRAY_SIZE(rows)};
+const struct conf_group meter_net_group = {"Flow records:", rows, ARRAY_SIZE(rows)};

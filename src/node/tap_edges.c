@@ -69,7 +69,7 @@ static void counts_of(void *user, const struct interface *i, struct interface_co
     struct dialer_stream_status st;
     dialer_stream_status(e->dialer, i->stream, &st);
     ret->said = (struct interface_said){st.confirmed, st.reported_lost, st.unconfirmed};
-    ret->ledger = *capture_ledger(i->capture);
+    ledger_copy(&ret->ledger, capture_ledger(i->capture));
 }
 
 static const struct interface_ops interface_ops = {
