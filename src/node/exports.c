@@ -107,11 +107,12 @@ static unsigned fields_of(const struct exports_conf *conf)
 }
 
 static int make_one(const struct exports_conf *conf, enum export_form form, int fd, bool each,
-                    struct exporter **ret)
+                    bool live, struct exporter **ret)
 {
     const char *name = strcmp(conf->file[form], "-") == 0 ? "standard output" : conf->file[form];
-    return form == EXPORT_IPFIX ? ipfix_file_exporter_new(fd, name, fields_of(conf), each, ret)
-                                : lines_exporter_new((enum lines_form)form, fd, name, ret);
+    return form == EXPORT_IPFIX
+               ? ipfix_file_exporter_new(fd, name, fields_of(conf), each, live, ret)
+               : lines_exporter_new((enum lines_form)form, fd, name, live, ret);
 }
 
 static int make_kafka(const struct exports_conf *conf, int fd, struct exporter **ret)
@@ -123,14 +124,14 @@ static int make_kafka(const struct exports_conf *conf, int fd, struct exporter *
 }
 
 /* The exporters to collectors stand behind those to files. */
-int exports_make(const struct exports_conf *conf, struct exports_opened *o, bool each,
+int exports_make(const struct exports_conf *conf, struct exports_opened *o, bool each, bool live,
                  struct exporter *ret[EXPORTERS_MAX], unsigned *ret_n)
 {
     unsigned n = 0;
     int r = exports_count(conf) <= EXPORTERS_MAX ? 0 : -ENOSPC;
     for (size_t i = 0; i < EXPORT_FORMS && r == 0; i++) {
         if (o->file[i] >= 0) {
-            r = make_one(conf, (enum export_form)i, o->file[i], each, &ret[n]);
+            r = make_one(conf, (enum export_form)i, o->file[i], each, live, &ret[n]);
             o->file[i] = r == 0 ? -1 : o->file[i];
             n += r == 0;
         }

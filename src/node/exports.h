@@ -60,9 +60,9 @@ void exports_remove(const struct exports_conf *conf, const struct exports_opened
 void exports_opened_done(struct exports_opened *o);
 
 /* The exporters, of EXPORTERS_MAX at most, which take the descriptors over. `each`: every
- * observation point is a domain of its own. -errno: there are
+ * observation point is a domain of its own. `live`: nothing is waited for. -errno: there are
  * none. */
-int exports_make(const struct exports_conf *conf, struct exports_opened *o, bool each,
+int exports_make(const struct exports_conf *conf, struct exports_opened *o, bool each, bool live,
                  struct exporter *ret[EXPORTERS_MAX], unsigned *ret_n);
 
 /* The control thread, now and then: connections that are broken are asked for again, each at most

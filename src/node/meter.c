@@ -16,8 +16,8 @@ int meter_make(const struct meter_conf *conf, struct exports_opened *opened, enu
                                  .idle_ns = conf->idle_ms * NSEC_PER_MSEC,
                                  .active_ns = conf->active_ms * NSEC_PER_MSEC,
                                  .time = time};
-    int r =
-        exports_make(&conf->exports, opened, time == METER_BY_POINTS, sc.exporter, &sc.n_exporters);
+    int r = exports_make(&conf->exports, opened, time == METER_BY_POINTS, time != METER_BY_FRAMES,
+                         sc.exporter, &sc.n_exporters);
     r = r < 0 ? r : meter_sink_new(&sc, &ret->sink);
     if (r < 0) {
         return error_sys(err, -r, "cannot start");

@@ -102,10 +102,10 @@ static void exporters_are_counted(void **state)
         assert_int_equal(export_list_add(&conf.net, ENCODE_IPFIX, "127.0.0.1", &err), 0);
     }
     assert_int_equal(exports_count(&conf), EXPORT_LIST_MAX + 1);
-    assert_int_equal(exports_make(&conf, &o, false, x, &n), -ENOSPC);
+    assert_int_equal(exports_make(&conf, &o, false, false, x, &n), -ENOSPC);
     conf.file[EXPORT_CSV] = NULL;
     assert_int_equal(exports_open(&conf, &o, &err), 0);
-    assert_int_equal(exports_make(&conf, &o, false, x, &n), 0);
+    assert_int_equal(exports_make(&conf, &o, false, false, x, &n), 0);
     assert_int_equal(n, EXPORT_LIST_MAX);
     assert_int_equal(o.net[0], -1);
     assert_string_equal(x[0]->name, "127.0.0.1:4739");

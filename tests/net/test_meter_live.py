@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -289,3 +290,23 @@ def test_records_of_another_meter_count(lab):
     first.finish(), second.finish()
     assert packets(first.records(), destinationTransportPort=5000) == packets(second.records(), destinationTransportPort=5000) == 10
     assert packets(first.records(), destinationTransportPort=2055) == 0
+
+
+def test_a_reader_that_waits(lab):
+    """Records go into a pipe that nobody reads for a while: the meter goes on, and they are all there when somebody does."""
+    called = own_name("pipe")
+    argv = [farspan(), "meter", "-i", "mon0", "--json", "--idle", "1s", "--name", called]
+    proc = lab.start(argv, "pipe", lab.tap, stdout=subprocess.PIPE)
+    proc.wait_line("listening on mon0")
+    framegen(lab, 4000, kinds="udp4", pps=4000)
+
+    def counted():
+        told = status(called)
+        return told["exports"][0] if told["flows_now"] == 0 and told["interfaces"][0]["stages"]["meter"]["out"] == 4000 else None
+
+    export = wait_until(counted, 15, "all packets in records")
+    assert 0 < export["out"] < export["in"], "the pipe took all of them"
+    proc.send(signal.SIGINT)
+    lines = proc.popen.stdout.read().splitlines()
+    assert proc.wait(15) == 0
+    assert len(lines) == export["in"] and sum(json.loads(line)["packetDeltaCount"] for line in lines) == 4000

@@ -35,8 +35,12 @@ static void push(struct ipfix_file *x, struct ipfix *m, uint64_t records)
 {
     char *to = outfile_room(&x->out, IPFIX_MESSAGE, &x->exporter.ledger);
     const size_t n = ipfix_end(m);
-    memcpy(to, m->bytes, n);
-    outfile_put(&x->out, n, records);
+    if (to) {
+        memcpy(to, m->bytes, n);
+        outfile_put(&x->out, n, (uint32_t)records);
+    } else {
+        ledger_add(&x->exporter.ledger, LEDGER_EXPORT_SLOW, records);
+    }
 }
 
 static void push_records(struct ipfix_file *x, struct stream *st)
@@ -133,21 +137,22 @@ static bool begin(struct ipfix_file *x)
     return st != NULL;
 }
 
-int ipfix_file_exporter_new(int fd, const char *name, unsigned with, bool each,
+int ipfix_file_exporter_new(int fd, const char *name, unsigned with, bool each, bool live,
                             struct exporter **ret)
 {
     struct ipfix_file *x = calloc(1, sizeof(*x));
-    if (!x) {
+    if (!x || outfile_init(&x->out, fd, live) < 0) {
+        free(x);
         return -ENOMEM;
     }
     x->exporter.ops = &ops;
     x->exporter.biflows = with & IPFIX_BIFLOW;
-    x->out.fd = fd;
     (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", name);
     streams_init(&x->streams, &(struct streams_conf){ENCODE_IPFIX, each, DOMAIN_RECORDS, with});
     ipfix_init(&x->names, DOMAIN_OPTIONS);
     if (!each && !begin(x)) {
-        free(x);
+        x->out.fd = -1; /* it stays the caller's */
+        ipfix_free(&x->exporter);
         return -ENOMEM;
     }
     *ret = &x->exporter;

@@ -43,6 +43,10 @@ static void lines_record(struct exporter *e, const struct flowrec *r)
     struct lines_exporter *x = of(e);
     ledger_add(&e->ledger, LEDGER_EXPORT_IN, 1);
     char *to = outfile_room(&x->out, ROW, &e->ledger);
+    if (!to) {
+        ledger_add(&e->ledger, LEDGER_EXPORT_SLOW, 1);
+        return;
+    }
     outfile_put(&x->out, x->form->row(r, &x->sums, to), 1);
 }
 
@@ -55,8 +59,8 @@ static void lines_tick(struct exporter *e, const struct exporter_news *news)
 static int lines_finish(struct exporter *e, struct error *err)
 {
     struct lines_exporter *x = of(e);
-    if (x->form->tail) {
-        char *to = outfile_room(&x->out, ROW, &e->ledger);
+    char *to = x->form->tail ? outfile_room(&x->out, ROW, &e->ledger) : NULL;
+    if (to) {
         outfile_put(&x->out, x->form->tail(&x->sums, to), 0);
     }
     return outfile_finish(&x->out, e->name, &e->ledger, err);
@@ -94,16 +98,17 @@ static const struct form forms[LINES_FORMS] = {
 };
 #undef OPS
 
-int lines_exporter_new(enum lines_form form, int fd, const char *name, struct exporter **ret)
+int lines_exporter_new(enum lines_form form, int fd, const char *name, bool live,
+                       struct exporter **ret)
 {
     struct lines_exporter *x = calloc(1, sizeof(*x));
-    if (!x) {
+    if (!x || outfile_init(&x->out, fd, live) < 0) {
+        free(x);
         return -ENOMEM;
     }
     x->form = &forms[form];
     x->exporter.ops = &x->form->ops;
     x->exporter.biflows = x->form->biflows;
-    x->out.fd = fd;
     (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", name);
     if (x->form->head) {
         outfile_put(&x->out, x->form->head(outfile_room(&x->out, ROW, &x->exporter.ledger)), 0);

@@ -14,6 +14,7 @@ enum lines_form {
     LINES_FORMS
 };
 
-/* The descriptor is open for writing, and is closed with the exporter; `name` is for sentences.
- * -ENOMEM: it stays open. */
-int lines_exporter_new(enum lines_form form, int fd, const char *name, struct exporter **ret);
+/* The descriptor is open for writing, and is closed with the exporter; `name` is for sentences;
+ * `live`: as in outfile.h. -ENOMEM: it stays open. */
+int lines_exporter_new(enum lines_form form, int fd, const char *name, bool live,
+                       struct exporter **ret);

@@ -326,7 +326,7 @@ static void records_are_written(void **state)
     char text[64];
     int fd = memfd_create("csv", MFD_CLOEXEC), own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     assert_true(fd >= 0 && own >= 0);
-    assert_int_equal(lines_exporter_new(LINES_CSV, own, "FILE", &e), 0);
+    assert_int_equal(lines_exporter_new(LINES_CSV, own, "FILE", false, &e), 0);
     for (unsigned i = 0; i < N; i++) {
         e->ops->record(e, &record);
         assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_IN), i + 1);
@@ -354,7 +354,7 @@ static void ipfix_is_written(void **state)
     struct flowrec r = record;
     int fd = memfd_create("ipfix", MFD_CLOEXEC), own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     assert_true(fd >= 0 && own >= 0);
-    assert_int_equal(ipfix_file_exporter_new(own, "FILE", 0, false, &e), 0);
+    assert_int_equal(ipfix_file_exporter_new(own, "FILE", 0, false, false, &e), 0);
     for (unsigned i = 0; i < N; i++) {
         r.interface = 1 + i % 3;
         r.point = "eth";
@@ -378,7 +378,7 @@ static void records_that_cannot_be_written(void **state)
     struct error err = {""};
     int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(lines_exporter_new(LINES_JSON, fd, "FILE", &e), 0);
+    assert_int_equal(lines_exporter_new(LINES_JSON, fd, "FILE", false, &e), 0);
     e->ops->record(e, &record);
     e->ops->record(e, &record);
     assert_int_equal(e->ops->finish(e, &err), -ENOSPC);
@@ -386,6 +386,47 @@ static void records_that_cannot_be_written(void **state)
     assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_ERROR), 2);
     assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_OUT), 0);
     exporter_free(e);
+}
+
+/* A pipe whose reader takes its time: nothing waits for it while the meter runs; what it has no
+ * room for is dropped and counted, and the rest reaches it whole. */
+static void a_slow_reader_holds_nothing_up(void **state)
+{
+    (void)state;
+    enum { N = 80000 };
+    static char text[1 << 16];
+    struct exporter *e;
+    struct error err = {""};
+    int p[2];
+    assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+    assert_int_equal(lines_exporter_new(LINES_JSON, p[1], "PIPE", true, &e), 0);
+    const struct exporter_news news = {.live = true};
+    for (unsigned i = 0; i < N; i++) {
+        e->ops->record(e, &record);
+        if (i % 1000 == 0) {
+            e->ops->tick(e, &news);
+        }
+    }
+    const uint64_t slow = ledger_get(&e->ledger, LEDGER_EXPORT_SLOW);
+    const uint64_t out = ledger_get(&e->ledger, LEDGER_EXPORT_OUT);
+    assert_true(out > 0 && slow > 0 && out + slow < N);
+    uint64_t lines = 0;
+    ssize_t n = 0;
+    for (unsigned i = 0; i < 100000 && lines < N - slow; i++) {
+        n = read(p[0], text, sizeof(text));
+        assert_true(n > 0);
+        for (ssize_t k = 0; k < n; k++) {
+            lines += text[k] == '\n';
+        }
+        e->ops->tick(e, &news);
+    }
+    assert_int_equal(text[n - 1], '\n');
+    assert_int_equal(lines, N - slow);
+    assert_int_equal(e->ops->finish(e, &err), 0);
+    assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_OUT), lines);
+    assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_SLOW), slow);
+    exporter_free(e);
+    assert_int_equal(close(p[0]), 0);
 }
 
 int main(void)
@@ -403,6 +444,7 @@ int main(void)
         cmocka_unit_test(records_are_written),
         cmocka_unit_test(ipfix_is_written),
         cmocka_unit_test(records_that_cannot_be_written),
+        cmocka_unit_test(a_slow_reader_holds_nothing_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
