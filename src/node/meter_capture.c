@@ -24,10 +24,10 @@ static void door_write(struct sink *s, const struct batch *b)
     meter->ops->write(meter, b);
 }
 
+/* What is due by the clock is done in ran(), right behind. */
 static void door_flush(struct sink *s)
 {
-    struct sink *meter = ((struct door *)s)->meter;
-    meter->ops->flush(meter);
+    (void)s;
 }
 
 static void door_free(struct sink *s)

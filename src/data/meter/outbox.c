@@ -11,10 +11,9 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "sys/loop.h"
 
 struct outbox {
     uint64_t slots, most_records;
@@ -23,22 +22,8 @@ struct outbox {
     _Atomic uint64_t pushed_records, dropped_records;
     _Atomic int wish; /* of the sender, which sleeps; OUTBOX_NOTHING: it need not be woken */
     _Atomic bool meter_sleeps, off;
-    int to_sender, to_meter;
+    struct wake to_sender, to_meter;
 };
-
-static void signal_to(int fd)
-{
-    const uint64_t one = 1;
-    ssize_t n = write(fd, &one, sizeof(one));
-    (void)n; /* a full counter wakes as well */
-}
-
-static void clear(int fd)
-{
-    uint64_t count;
-    ssize_t n = read(fd, &count, sizeof(count));
-    (void)n; /* nothing was there */
-}
 
 int outbox_new(size_t bytes, uint64_t records, struct outbox **ret)
 {
@@ -49,10 +34,10 @@ int outbox_new(size_t bytes, uint64_t records, struct outbox **ret)
     o->slots = MAX(bytes / sizeof(struct outmsg), (size_t)1);
     o->most_records = records;
     o->ring = calloc(o->slots, sizeof(struct outmsg));
-    o->to_sender = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    o->to_meter = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!o->ring || o->to_sender < 0 || o->to_meter < 0) {
-        const int r = o->ring ? -errno : -ENOMEM;
+    o->to_sender.fd = o->to_meter.fd = -1;
+    int r = o->ring ? wake_init(&o->to_sender) : -ENOMEM;
+    r = r < 0 ? r : wake_init(&o->to_meter);
+    if (r < 0) {
         outbox_free(o);
         return r;
     }
@@ -63,8 +48,8 @@ int outbox_new(size_t bytes, uint64_t records, struct outbox **ret)
 void outbox_free(struct outbox *o)
 {
     if (o) {
-        closep(&o->to_sender);
-        closep(&o->to_meter);
+        wake_done(&o->to_sender);
+        wake_done(&o->to_meter);
         free(o->ring);
         free(o);
     }
@@ -108,7 +93,7 @@ void outbox_push(struct outbox *o)
     atomic_fetch_add(&o->pushed, 1);
     if (is_so(o, atomic_load(&o->wish))) {
         atomic_store(&o->wish, OUTBOX_NOTHING);
-        signal_to(o->to_sender);
+        wake_signal(&o->to_sender);
     }
 }
 
@@ -119,7 +104,7 @@ bool outbox_empty(const struct outbox *o)
 
 void outbox_wait(struct outbox *o, bool empty, struct mono until)
 {
-    struct pollfd p = {.fd = o->to_meter, .events = POLLIN};
+    struct pollfd p = {.fd = o->to_meter.fd, .events = POLLIN};
     atomic_store(&o->meter_sleeps, true);
     while ((empty ? !outbox_empty(o) : is_full(o)) && !atomic_load(&o->off)) {
         const int64_t left = mono_diff(until, mono_now());
@@ -127,7 +112,7 @@ void outbox_wait(struct outbox *o, bool empty, struct mono until)
         if (left <= 0 || ppoll(&p, 1, &ts, NULL) < 0) {
             break;
         }
-        clear(o->to_meter);
+        wake_clear(&o->to_meter);
     }
     atomic_store(&o->meter_sleeps, false);
 }
@@ -135,7 +120,7 @@ void outbox_wait(struct outbox *o, bool empty, struct mono until)
 void outbox_call_off(struct outbox *o, bool off)
 {
     atomic_store(&o->off, off);
-    signal_to(o->to_meter);
+    wake_signal(&o->to_meter);
 }
 
 bool outbox_called_off(const struct outbox *o)
@@ -154,13 +139,13 @@ void outbox_drop(struct outbox *o)
     atomic_fetch_add(&o->dropped_records, m->records);
     atomic_fetch_add(&o->dropped, 1);
     if (atomic_load(&o->meter_sleeps)) {
-        signal_to(o->to_meter);
+        wake_signal(&o->to_meter);
     }
 }
 
 int outbox_fd(const struct outbox *o)
 {
-    return o->to_sender;
+    return o->to_sender.fd;
 }
 
 bool outbox_sleep(struct outbox *o, enum outbox_wish wish)
@@ -172,10 +157,10 @@ bool outbox_sleep(struct outbox *o, enum outbox_wish wish)
 void outbox_awake(struct outbox *o)
 {
     atomic_store(&o->wish, OUTBOX_NOTHING);
-    clear(o->to_sender);
+    wake_clear(&o->to_sender);
 }
 
 void outbox_wake(struct outbox *o)
 {
-    signal_to(o->to_sender);
+    wake_signal(&o->to_sender);
 }
