@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,4 +147,14 @@ bool thread_next(struct thread *t)
 bool thread_stopping(const struct thread *t)
 {
     return atomic_load_explicit(&t->stop, memory_order_acquire);
+}
+
+int thread_start_masked(void *(*fn)(void *arg), void *arg, pthread_t *ret)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    const int error = pthread_create(ret, NULL, fn, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return -error;
 }

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 
 enum {
@@ -59,3 +60,9 @@ void thread_wake(struct thread *t);
 bool thread_next(struct thread *t);
 /* It was asked to end. What was posted before that can be had by thread_next. */
 bool thread_stopping(const struct thread *t);
+
+/* ---- for threads that poll otherwise ---- */
+
+/* Starts a thread that takes no signals: they go to the main thread, and SIGPIPE and SIGXFSZ become
+ * errors. 0 or -errno. */
+int thread_start_masked(void *(*fn)(void *arg), void *arg, pthread_t *ret);

@@ -8,12 +8,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "data/thread.h"
 #include "sys/peer.h"
 #include "sys/tcp.h"
 
@@ -393,17 +393,6 @@ static void *run(void *arg)
 
 /* ---- its life ---- */
 
-/* It takes no signals: they go to the main thread. */
-static int start_thread(struct sender *s)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int error = pthread_create(&s->thread, NULL, run, s);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return -error;
-}
-
 int sender_start(const struct sender_conf *conf, struct sender **ret)
 {
     struct sender *s = calloc(1, sizeof(*s));
@@ -417,7 +406,7 @@ int sender_start(const struct sender_conf *conf, struct sender **ret)
     s->connected_at = mono_now();
     atomic_store(&s->given, -1);
     atomic_store(&s->wants, s->state == AWAY);
-    const int r = conf->first_len > FIRST_MAX ? -EINVAL : start_thread(s);
+    const int r = conf->first_len > FIRST_MAX ? -EINVAL : thread_start_masked(run, s, &s->thread);
     if (r < 0) {
         free(s);
         return r;

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -19,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/queue.h"
 #include "data/sink/file/stats.h"
+#include "data/thread.h"
 #include "proto/pcapng.h"
 
 struct file_writer {
@@ -249,16 +249,11 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* The thread takes no signals: SIGPIPE and SIGXFSZ become errors, others go to the main thread. */
 static int start_thread(struct file_writer *w)
 {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int err = pthread_create(&w->thread, NULL, run, w);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    w->started = err == 0;
-    return -err;
+    const int r = thread_start_masked(run, w, &w->thread);
+    w->started = r == 0;
+    return r;
 }
 
 static int make_chunks(struct file_writer *w, uint32_t n)

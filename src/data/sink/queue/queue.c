@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "data/sink/queue/impl.h"
+#include "data/thread.h"
 
 enum {
     FINISH_MS_DEFAULT = 5000,
@@ -381,16 +381,11 @@ static void make_sync(struct queue_sink *q)
     q->sync_made = true;
 }
 
-/* The thread takes no signals: they are the main thread's. */
 static int start_thread(struct queue_sink *q)
 {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&q->thread, NULL, queue_thread, q);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    const int r = thread_start_masked(queue_thread, q, &q->thread);
     q->started = r == 0;
-    return -r;
+    return r;
 }
 
 int queue_sink_new(struct sink *inner, unsigned producers, const struct queue_sink_conf *conf,
