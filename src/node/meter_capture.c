@@ -24,7 +24,7 @@ static void door_write(struct sink *s, const struct batch *b)
     meter->ops->write(meter, b);
 }
 
-/* What is due by the clock is done in ran(), right behind. */
+/* The meter looks at the clock in ran(), right behind. */
 static void door_flush(struct sink *s)
 {
     (void)s;
