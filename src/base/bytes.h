@@ -179,6 +179,13 @@ static inline void wr_u16(struct wr *w, uint16_t v)
     wr_copy(w, &v, sizeof(v));
 }
 
+/* The low 24 bits. */
+static inline void wr_u24(struct wr *w, uint32_t v)
+{
+    wr_u8(w, (uint8_t)(v >> 16));
+    wr_u16(w, (uint16_t)v);
+}
+
 static inline void wr_u32(struct wr *w, uint32_t v)
 {
     v = __builtin_bswap32(v);

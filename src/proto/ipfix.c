@@ -189,12 +189,6 @@ static uint64_t segment(const struct flowrec *r)
                                                                      : 0;
 }
 
-static void put_u24(struct wr *w, uint32_t v)
-{
-    wr_u8(w, (uint8_t)(v >> 16));
-    wr_u16(w, (uint16_t)v);
-}
-
 /* As NTP has it (RFC 7011, section 6.1.10): seconds since 1900, modulo 2^32, and a fraction, which
  * is rounded up, so that one who cuts off gets the same nanosecond again. */
 static uint64_t ntp(int64_t ns)
@@ -243,7 +237,7 @@ static void put_record(struct wr *w, const struct flowrec *r, unsigned with)
     wr_u16(w, r->vlans > 0 ? r->vlan[0] : 0);
     wr_u16(w, r->vlans > 0 ? r->vlan[0] : 0);
     wr_u16(w, r->vlans > 1 ? r->vlan[1] : 0);
-    put_u24(w, r->has_label ? r->label : 0);
+    wr_u24(w, r->has_label ? r->label : 0);
     wr_copy(w, r->mac[0], sizeof(r->mac[0]));
     wr_copy(w, r->mac[1], sizeof(r->mac[1]));
     if (with & IPFIX_TUNNEL) {

@@ -139,7 +139,6 @@ bool netflow9_templates(struct netflow9 *m)
 static void put_record(struct wr *w, const struct uptime *u, const struct flowrec *r)
 {
     const size_t addr = r->version == 4 ? 4 : 16;
-    const uint32_t label = r->has_label ? r->label : 0;
     wr_u32(w, uptime_of(u, r->first_ns));
     wr_u32(w, uptime_of(u, r->last_ns));
     wr_copy(w, r->addr[0], addr);
@@ -157,8 +156,7 @@ static void put_record(struct wr *w, const struct uptime *u, const struct flowre
     wr_u32(w, r->interface);
     wr_u16(w, r->vlans > 0 ? r->vlan[0] : 0);
     wr_u16(w, r->vlans > 1 ? r->vlan[1] : 0);
-    wr_u8(w, (uint8_t)(label >> 16));
-    wr_u16(w, (uint16_t)label);
+    wr_u24(w, r->has_label ? r->label : 0);
     wr_copy(w, r->mac[0], sizeof(r->mac[0]));
     wr_copy(w, r->mac[1], sizeof(r->mac[1]));
 }

@@ -30,7 +30,7 @@ struct netflow9 {
     uint32_t sequence; /* datagrams before this one, modulo 2^32 */
     unsigned count;    /* of records in this one, templates included, … */
     unsigned records;  /* … and of flow records */
-    uint16_t set;      /* of the flow set that is open; 0: none is */
+    uint16_t set;      /* of the flow set that is open; 2: none is */
     size_t set_at;     /* where it begins */
     size_t used;
     struct uptime uptime;
