@@ -22,7 +22,6 @@ struct ipfix_file {
     struct outfile out;
     struct streams streams;
     struct ipfix names;
-    char *told[POINT_MAX + 1]; /* the names, by the interface's number */
 };
 
 static struct ipfix_file *of(struct exporter *e)
@@ -50,12 +49,6 @@ static void push_records(struct ipfix_file *x, struct stream *st)
 
 static void tell_name(struct ipfix_file *x, struct stream *st, const struct flowrec *r)
 {
-    char **told = &x->told[r->interface];
-    if (*told && strcmp(*told, r->point) == 0) {
-        return;
-    }
-    free(*told);
-    *told = strdup(r->point); /* else with the next record again */
     push_records(x, st);
     x->names.time_s = MAX(x->names.time_s, st->encode.ipfix.time_s);
     (void)ipfix_name(&x->names, r->interface, r->point); /* there is room for one */
@@ -75,7 +68,7 @@ static void ipfix_record(struct exporter *e, const struct flowrec *r)
         st->begun = true;
         (void)ipfix_templates(&st->encode.ipfix);
     }
-    if (r->point && r->interface <= POINT_MAX) {
+    if (streams_new_name(&x->streams, r)) {
         tell_name(x, st, r);
     }
     if (!ipfix_add(&st->encode.ipfix, r)) {
@@ -112,9 +105,6 @@ static void ipfix_free(struct exporter *e)
     struct ipfix_file *x = of(e);
     outfile_done(&x->out);
     streams_done(&x->streams);
-    for (size_t i = 0; i <= POINT_MAX; i++) {
-        free(x->told[i]);
-    }
     free(e);
 }
 

@@ -38,7 +38,6 @@ struct network {
     struct sender *sender;
     struct streams streams;
     struct encode options;         /* of IPFIX */
-    char *name[POINT_MAX + 1];     /* that were told, by the interface's number */
     uint8_t first[OUTBOX_MESSAGE]; /* templates for each connection */
     bool begun;                    /* there was a record */
     struct mono again, totals;     /* when templates, and totals, are due */
@@ -136,9 +135,9 @@ static void put_templates(struct network *x, struct stream *st)
 static void put_name(struct network *x, struct stream *st, uint32_t interface)
 {
     struct encode *s = is_ipfix(x) ? &x->options : &st->encode;
-    if (!encode_interface(s, interface, x->name[interface])) {
+    if (!encode_interface(s, interface, x->streams.name[interface])) {
         push_message(x, s, !is_ipfix(x));
-        (void)encode_interface(s, interface, x->name[interface]);
+        (void)encode_interface(s, interface, x->streams.name[interface]);
     }
 }
 
@@ -146,7 +145,7 @@ static void put_names(struct network *x)
 {
     for (uint32_t i = 0; i <= POINT_MAX; i++) {
         struct stream *st = x->streams.at[x->conf.each ? i : 0];
-        if (x->name[i] && st) {
+        if (x->streams.name[i] && st) {
             put_name(x, st, i);
         }
     }
@@ -158,12 +157,6 @@ static void put_names(struct network *x)
 /* An interface has its name before its first record, also where that is in another stream. */
 static void tell_name(struct network *x, struct stream *st, const struct flowrec *r)
 {
-    char **name = &x->name[r->interface];
-    free(*name);
-    *name = strdup(r->point);
-    if (!*name) {
-        return; /* with the next record, perhaps */
-    }
     if (is_ipfix(x)) {
         encode_time(&x->options, r);
         push(x, st);
@@ -232,8 +225,7 @@ static void network_record(struct exporter *e, const struct flowrec *r)
     if (!st->begun) {
         begin(x, st, r);
     }
-    if (r->point && r->interface <= POINT_MAX &&
-        (!x->name[r->interface] || strcmp(x->name[r->interface], r->point) != 0)) {
+    if (streams_new_name(&x->streams, r)) {
         tell_name(x, st, r);
     }
     for (unsigned i = 0; i < n; i++) {
@@ -335,9 +327,6 @@ static void network_free(struct exporter *e)
     struct network *x = of(e);
     sender_free(x->sender);
     outbox_free(x->box);
-    for (uint32_t i = 0; i <= POINT_MAX; i++) {
-        free(x->name[i]);
-    }
     streams_done(&x->streams);
     free(x);
 }

@@ -2,6 +2,7 @@
 #include "data/meter/streams.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 
@@ -14,6 +15,9 @@ void streams_done(struct streams *s)
 {
     for (; s->n > 0; s->n--) {
         free(TAKE_PTR(s->at[s->used[s->n - 1]]));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(s->name); i++) {
+        free(TAKE_PTR(s->name[i]));
     }
 }
 
@@ -33,4 +37,18 @@ struct stream *streams_of(struct streams *s, const struct flowrec *r)
         s->used[s->n++] = (uint16_t)place;
     }
     return st;
+}
+
+bool streams_new_name(struct streams *s, const struct flowrec *r)
+{
+    if (!r->point || r->interface >= ARRAY_SIZE(s->name)) {
+        return false;
+    }
+    char **name = &s->name[r->interface];
+    if (*name && strcmp(*name, r->point) == 0) {
+        return false;
+    }
+    free(*name);
+    *name = strdup(r->point);
+    return *name != NULL;
 }

@@ -29,12 +29,16 @@ struct streams {
     struct stream *at[POINT_MAX + 1]; /* by the point's number; or at 0 */
     uint16_t used[POINT_MAX + 1];     /* their places, … */
     unsigned n;                       /* … so many */
+    char *name[POINT_MAX + 1];        /* of interfaces, as they were told, by their numbers */
 };
 
 void streams_init(struct streams *s, const struct streams_conf *conf);
 void streams_done(struct streams *s);
 /* The record's stream. NULL: no memory for it. */
 struct stream *streams_of(struct streams *s, const struct flowrec *r);
+/* The name of the record's interface is not the one that was told; it counts as told from now on.
+ * False where there is no memory: with the next record, perhaps. */
+bool streams_new_name(struct streams *s, const struct flowrec *r);
 /* Number `i`, < s->n. */
 static inline struct stream *streams_at(const struct streams *s, unsigned i)
 {
