@@ -11,19 +11,10 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "proto/flowrec_testing.h"
 #include "proto/flowtext.h"
 
-static const struct flowrec web = {.first_ns = 1794489280511000001,
-                                   .last_ns = 1794489284761999999,
-                                   .packets = 5,
-                                   .bytes = 700,
-                                   .addr = {{10, 0, 0, 1}, {10, 0, 0, 2}},
-                                   .port = {40000, 80},
-                                   .version = 4,
-                                   .proto = 6,
-                                   .tcp_flags = 0xd8,
-                                   .tos = 184,
-                                   .end_reason = 3};
+static const struct flowrec web = {TESTING_WEB};
 
 static void check_json(const struct flowrec *r, const char *id, const char *want)
 {

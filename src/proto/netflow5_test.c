@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "proto/flowrec_testing.h"
 #include "proto/netflow5.h"
 
 enum {
@@ -21,18 +22,7 @@ enum {
     FIRST_AT = 24, /* in a record */
 };
 
-static const struct flowrec web = {.first_ns = 1794489280511000001,
-                                   .last_ns = 1794489284761999999,
-                                   .packets = 5,
-                                   .bytes = 700,
-                                   .addr = {{10, 0, 0, 1}, {10, 0, 0, 2}},
-                                   .port = {40000, 80},
-                                   .version = 4,
-                                   .proto = 6,
-                                   .tos = 184,
-                                   .tcp_flags = 0xd8,
-                                   .end_reason = 3,
-                                   .interface = 9};
+static const struct flowrec web = {TESTING_WEB, .interface = 9};
 
 /* A header's time and its uptime, which make the base. */
 struct header {

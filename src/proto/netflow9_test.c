@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "proto/flowrec_testing.h"
 #include "proto/netflow9.h"
 
 enum {
@@ -26,24 +27,7 @@ enum {
     NAME = 36,
 };
 
-static const struct flowrec web = {.first_ns = 1794489280511000001,
-                                   .last_ns = 1794489284761999999,
-                                   .packets = 5,
-                                   .bytes = 700,
-                                   .addr = {{10, 0, 0, 1}, {10, 0, 0, 2}},
-                                   .port = {40000, 80},
-                                   .vlan = {100, 7},
-                                   .vlans = 2,
-                                   .version = 4,
-                                   .proto = 6,
-                                   .tos = 184,
-                                   .tcp_flags = 0xd8,
-                                   .end_reason = 3,
-                                   .has_label = true,
-                                   .has_mac = true,
-                                   .label = 0x123456,
-                                   .interface = 9,
-                                   .mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}};
+static const struct flowrec web = {TESTING_WEB_TAGGED};
 
 static uint16_t get16(const uint8_t *p)
 {
