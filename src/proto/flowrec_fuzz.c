@@ -318,15 +318,15 @@ static void through9(const struct flowrec *list, unsigned n)
     must(netflow9_templates(&m));
     for (unsigned i = 0; i < n; i++) {
         if (list[i].point && !netflow9_name(&m, list[i].interface, list[i].point)) {
-            read_message(&x, m.bytes, netflow9_end(&m));
+            read_message(&x, m.sets.bytes, netflow9_end(&m));
             must(netflow9_name(&m, list[i].interface, list[i].point));
         }
         if (!netflow9_add(&m, &list[i])) {
-            read_message(&x, m.bytes, netflow9_end(&m));
+            read_message(&x, m.sets.bytes, netflow9_end(&m));
             must(netflow9_add(&m, &list[i]));
         }
     }
-    read_message(&x, m.bytes, netflow9_end(&m));
+    read_message(&x, m.sets.bytes, netflow9_end(&m));
     must(same(&want, &x.sums) && netflow9_end(&m) == 0);
 }
 
@@ -344,15 +344,15 @@ static void through_ipfix(const struct flowrec *list, unsigned n, unsigned with)
     must(ipfix_templates(&m));
     for (unsigned i = 0; i < n; i++) {
         if (list[i].point && !ipfix_name(&m, list[i].interface, list[i].point)) {
-            read_message(&x, m.bytes, ipfix_end(&m));
+            read_message(&x, m.sets.bytes, ipfix_end(&m));
             must(ipfix_name(&m, list[i].interface, list[i].point));
         }
         if (!ipfix_add(&m, &list[i])) {
-            read_message(&x, m.bytes, ipfix_end(&m));
+            read_message(&x, m.sets.bytes, ipfix_end(&m));
             must(ipfix_add(&m, &list[i]));
         }
     }
-    read_message(&x, m.bytes, ipfix_end(&m));
+    read_message(&x, m.sets.bytes, ipfix_end(&m));
     must(same(&want, &x.sums) && ipfix_end(&m) == 0);
 }
 

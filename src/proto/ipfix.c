@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/ipfix.h"
 
-#include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/time.h"
 
 enum {
     VERSION = 10,
     HEADER = 16, /* RFC 7011, section 3.1 */
-    SET_HEADER = 4,
+    ALIGN = 1,   /* sets have no padding */
     SET_TEMPLATES = 2,
     SET_OPTION_TEMPLATES = 3,
     TEMPLATE_V4 = 256, /* the first number that a template may have */
@@ -96,47 +95,14 @@ static uint16_t length_of(unsigned version, unsigned with)
 
 void ipfix_init_with(struct ipfix *m, uint32_t domain, unsigned with)
 {
-    *m = (struct ipfix){.domain = domain,
-                        .with = with,
-                        .record_len = {length_of(4, with), length_of(6, with)},
-                        .used = HEADER};
+    *m = (struct ipfix){
+        .domain = domain, .with = with, .record_len = {length_of(4, with), length_of(6, with)}};
+    flowsets_init(&m->sets, HEADER, ALIGN);
 }
 
 void ipfix_init(struct ipfix *m, uint32_t domain)
 {
     ipfix_init_with(m, domain, 0);
-}
-
-static struct wr at_end(struct ipfix *m)
-{
-    return wr_make(m->bytes + m->used, IPFIX_MESSAGE - m->used);
-}
-
-static void close_set(struct ipfix *m)
-{
-    if (m->set != 0) {
-        st_u16(m->bytes + m->set_at + 2, (uint16_t)(m->used - m->set_at));
-        m->set = 0;
-    }
-}
-
-/* Opens a set of that kind, unless it is open, for `len` bytes. False: there is no room. */
-static bool open_set(struct ipfix *m, uint16_t set, size_t len)
-{
-    const size_t need = len + (m->set == set ? 0 : SET_HEADER);
-    if (IPFIX_MESSAGE - m->used < need) {
-        return false;
-    }
-    if (m->set != set) {
-        close_set(m);
-        struct wr w = at_end(m);
-        wr_u16(&w, set);
-        wr_u16(&w, 0); /* its length, by close_set() */
-        m->set = set;
-        m->set_at = m->used;
-        m->used += SET_HEADER;
-    }
-    return true;
 }
 
 /* Of records of that version of IP; returns its length. */
@@ -167,12 +133,13 @@ bool ipfix_templates(struct ipfix *m)
     struct wr w = wr_make(bytes, sizeof(bytes));
     (void)put_template(&w, TEMPLATE_V4, 4, m->with);
     const size_t len = put_template(&w, TEMPLATE_V6, 6, m->with);
-    if (!open_set(m, SET_TEMPLATES, len)) {
+    if (!flowsets_open(&m->sets, SET_TEMPLATES, len)) {
         return false;
     }
-    memcpy(m->bytes + m->used, bytes, len);
-    m->used += len;
-    close_set(m);
+    struct wr at = flowsets_end(&m->sets);
+    wr_copy(&at, bytes, len);
+    flowsets_take(&m->sets, &at);
+    flowsets_close(&m->sets);
     return true;
 }
 
@@ -254,12 +221,12 @@ bool ipfix_add(struct ipfix *m, const struct flowrec *r)
 {
     const bool four = r->version == 4;
     const size_t len = m->record_len[!four];
-    if (!open_set(m, four ? TEMPLATE_V4 : TEMPLATE_V6, len)) {
+    if (!flowsets_open(&m->sets, four ? TEMPLATE_V4 : TEMPLATE_V6, len)) {
         return false;
     }
-    struct wr w = at_end(m);
+    struct wr w = flowsets_end(&m->sets);
     put_record(&w, r, m->with);
-    m->used += len;
+    flowsets_take(&m->sets, &w);
     m->records++;
     const uint32_t s = (uint32_t)(MAX(r->last_ns, r->reverse.last_ns) / NSEC_PER_SEC);
     m->time_s = MAX(m->time_s, s);
@@ -270,11 +237,11 @@ bool ipfix_name(struct ipfix *m, uint32_t interface, const char *name)
 {
     const size_t n = strnlen(name, IPFIX_NAME_MAX);
     const size_t template = 6 + 2 * FIELD, record = 4 + 1 + n;
-    if (IPFIX_MESSAGE - m->used < 2 * SET_HEADER + template + record) {
+    if (IPFIX_MESSAGE - m->sets.used < 2 * FLOWSETS_HEADER + template + record) {
         return false;
     }
-    (void)open_set(m, SET_OPTION_TEMPLATES, template);
-    struct wr w = at_end(m);
+    (void)flowsets_open(&m->sets, SET_OPTION_TEMPLATES, template);
+    struct wr w = flowsets_end(&m->sets);
     wr_u16(&w, TEMPLATE_NAME);
     wr_u16(&w, 2); /* fields, … */
     wr_u16(&w, 1); /* … the first of which says what the others are of */
@@ -282,37 +249,37 @@ bool ipfix_name(struct ipfix *m, uint32_t interface, const char *name)
     wr_u16(&w, 4);
     wr_u16(&w, NAME);
     wr_u16(&w, VARIABLE);
-    m->used += template;
-    (void)open_set(m, TEMPLATE_NAME, record);
-    w = at_end(m);
+    flowsets_take(&m->sets, &w);
+    (void)flowsets_open(&m->sets, TEMPLATE_NAME, record);
+    w = flowsets_end(&m->sets);
     wr_u32(&w, interface);
     wr_u8(&w, (uint8_t)n);
     wr_copy(&w, (const uint8_t *)name, n);
-    m->used += record;
+    flowsets_take(&m->sets, &w);
     m->records++;
     return true;
 }
 
 bool ipfix_put(struct ipfix *m, uint16_t set, const void *bytes, size_t len, uint32_t records)
 {
-    if (!open_set(m, set, len)) {
+    if (!flowsets_open(&m->sets, set, len)) {
         return false;
     }
-    struct wr w = at_end(m);
+    struct wr w = flowsets_end(&m->sets);
     wr_copy(&w, bytes, len);
-    m->used += len;
+    flowsets_take(&m->sets, &w);
     m->records += records;
     return true;
 }
 
 size_t ipfix_end(struct ipfix *m)
 {
-    const size_t len = m->used;
+    const size_t len = m->sets.used;
     if (len == HEADER) {
         return 0;
     }
-    close_set(m);
-    struct wr w = wr_make(m->bytes, HEADER);
+    flowsets_close(&m->sets);
+    struct wr w = wr_make(m->sets.bytes, HEADER);
     wr_u16(&w, VERSION);
     wr_u16(&w, (uint16_t)len);
     wr_u32(&w, m->time_s);
@@ -320,6 +287,6 @@ size_t ipfix_end(struct ipfix *m)
     wr_u32(&w, m->domain);
     m->sequence += m->records;
     m->records = 0;
-    m->used = HEADER;
+    m->sets.used = HEADER;
     return len;
 }

@@ -18,10 +18,11 @@
 #include <stdint.h>
 
 #include "proto/flowrec.h"
+#include "proto/flowsets.h"
 
 enum {
-    IPFIX_MESSAGE = 1400, /* bytes at most: a datagram on most paths */
-    IPFIX_NAME_MAX = 254, /* bytes of a name; more are cut */
+    IPFIX_MESSAGE = FLOWSETS_MESSAGE, /* bytes at most */
+    IPFIX_NAME_MAX = 254,             /* bytes of a name; more are cut */
 };
 
 /* Fields beside those that all records have, or'ed. */
@@ -39,10 +40,7 @@ struct ipfix {
     uint32_t sequence;      /* data records in messages before this one, modulo 2^32 */
     uint32_t records;       /* in this one */
     uint32_t time_s;        /* the latest end of a record so far: the export time (packet time) */
-    uint16_t set;           /* the template of the set that is open; 0: none is */
-    size_t set_at;          /* where it begins */
-    size_t used;
-    uint8_t bytes[IPFIX_MESSAGE];
+    struct flowsets sets;
 };
 
 /* Records have those fields that all have, or more (enum ipfix_with). */
@@ -57,6 +55,6 @@ bool ipfix_name(struct ipfix *m, uint32_t interface, const char *name);
 /* `len` bytes that somebody else has made, into a set of that kind: `records` data records, or 0
  * for templates. False: there is no room. */
 bool ipfix_put(struct ipfix *m, uint16_t set, const void *bytes, size_t len, uint32_t records);
-/* Ends the message, which is the first bytes of m->bytes until something is put into the next.
+/* Ends the message, which is the first bytes of m->sets.bytes until something is put into the next.
  * Returns its length; 0: there is nothing in it. */
 size_t ipfix_end(struct ipfix *m);

@@ -46,7 +46,7 @@ bool ipfix_totals(struct ipfix *m, uint32_t domain, const struct ipfix_totals *t
         {t->ignored},
         {t->unsent_records, t->unsent_packets, t->unsent_bytes},
     };
-    if (IPFIX_MESSAGE - m->used < ROOM) {
+    if (IPFIX_MESSAGE - m->sets.used < ROOM) {
         return false;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(options); i++) { /* there is room for all */

@@ -46,7 +46,7 @@ static void totals_have_their_form(void **state)
     ipfix_init(&m, 0);
     assert_true(ipfix_totals(&m, 9, &totals));
     assert_int_equal(ipfix_end(&m), HEADER + sizeof(want));
-    assert_memory_equal(m.bytes + HEADER, want, sizeof(want));
+    assert_memory_equal(m.sets.bytes + HEADER, want, sizeof(want));
     assert_int_equal(m.sequence, 3);
 }
 
@@ -76,7 +76,7 @@ static void sets_of_others(void **state)
     assert_true(ipfix_put(&m, 265, bytes, 4, 2));
     assert_true(ipfix_put(&m, 266, bytes, 4, 0));
     assert_int_equal(ipfix_end(&m), HEADER + sizeof(sets));
-    assert_memory_equal(m.bytes + HEADER, sets, sizeof(sets));
+    assert_memory_equal(m.sets.bytes + HEADER, sets, sizeof(sets));
     assert_int_equal(m.sequence, 3);
 }
 

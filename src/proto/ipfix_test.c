@@ -32,7 +32,7 @@ static uint16_t get16(const uint8_t *p)
 
 static void check_header(const struct ipfix *m, size_t len, uint32_t time_s, uint32_t sequence)
 {
-    struct rd r = rd_make(m->bytes, HEADER);
+    struct rd r = rd_make(m->sets.bytes, HEADER);
     assert_int_equal(rd_u16(&r), 10);
     assert_int_equal(rd_u16(&r), len);
     assert_int_equal(rd_u32(&r), time_s);
@@ -73,7 +73,7 @@ static void a_record(void **state)
     const size_t len = ipfix_end(&m);
     assert_int_equal(len, HEADER + TEMPLATES + 4 + RECORD_V4);
     check_header(&m, len, 1794489284, 0);
-    const uint8_t *t = m.bytes + HEADER;
+    const uint8_t *t = m.sets.bytes + HEADER;
     assert_true(get16(t) == 2 && get16(t + 2) == TEMPLATES);
     assert_true(get16(t + 4) == 256 && get16(t + 6) == 21 && get16(t + 8) == 152);
     assert_true(get16(t + 4 + 88) == 257 && get16(t + 6 + 88) == 21);
@@ -101,8 +101,8 @@ static void messages_have_an_end(void **state)
     size_t len = ipfix_end(&m);
     assert_int_equal(len, HEADER + 3 * 4 + 2 * RECORD_V4 + 2 * RECORD_V6);
     check_header(&m, len, 1794489284, 0);
-    assert_int_equal(get16(m.bytes + HEADER + 4 + RECORD_V4), 257);
-    assert_int_equal(get16(m.bytes + HEADER + 4 + RECORD_V4 + 2), 4 + 2 * RECORD_V6);
+    assert_int_equal(get16(m.sets.bytes + HEADER + 4 + RECORD_V4), 257);
+    assert_int_equal(get16(m.sets.bytes + HEADER + 4 + RECORD_V4 + 2), 4 + 2 * RECORD_V6);
     unsigned n = 0;
     six.last_ns = 0; /* an earlier end does not turn the export time back */
     while (ipfix_add(&m, &six)) {
@@ -130,7 +130,7 @@ static void names_of_interfaces(void **state)
     size_t len = ipfix_end(&m);
     check_header(&m, len, 0, 0);
     assert_int_equal(len, HEADER + sizeof(want));
-    assert_memory_equal(m.bytes + HEADER, want, sizeof(want));
+    assert_memory_equal(m.sets.bytes + HEADER, want, sizeof(want));
     memset(name, 'x', sizeof(name));
     name[sizeof(name) - 1] = '\0';
     unsigned n = 0;
@@ -163,7 +163,7 @@ static void icmp_has_its_type(void **state)
         assert_true(ipfix_add(&m, &ping));
         assert_true(ipfix_end(&m) > 0);
         const size_t at = HEADER + 4 + 16 + (ping.version == 4 ? 8 : 32) + 4 + 5;
-        assert_int_equal(get16(m.bytes + at), kinds[i].type);
+        assert_int_equal(get16(m.sets.bytes + at), kinds[i].type);
     }
 }
 
@@ -181,14 +181,14 @@ static void biflows(void **state)
     ipfix_init_with(&m, 1, IPFIX_BIFLOW);
     assert_true(ipfix_templates(&m));
     const size_t record = HEADER + TEMPLATES + 2 * (6 * 8 + 4);
-    assert_int_equal(get16(m.bytes + HEADER + 6), 28);
-    assert_memory_equal(m.bytes + HEADER + 8, reverse_start, 8);
-    assert_memory_equal(m.bytes + HEADER + 8 + 3 * 8 + 8 * 4, reverse_flags, 12);
+    assert_int_equal(get16(m.sets.bytes + HEADER + 6), 28);
+    assert_memory_equal(m.sets.bytes + HEADER + 8, reverse_start, 8);
+    assert_memory_equal(m.sets.bytes + HEADER + 8 + 3 * 8 + 8 * 4, reverse_flags, 12);
     assert_true(ipfix_add(&m, &r));
     const size_t len = ipfix_end(&m);
     check_header(&m, len, 1794489290, 0); /* of the later end */
     assert_int_equal(len, record + 4 + RECORD_V4 + 35);
-    const uint8_t *p = m.bytes + record + 4;
+    const uint8_t *p = m.sets.bytes + record + 4;
     static const uint8_t starts[] = {0, 0, 1, 0xa1, 0xcf, 0xe5, 0x67, 0xff,
                                      0, 0, 1, 0xa1, 0xcf, 0xe5, 0x90, 0x09,
                                      0, 0, 1, 0xa1, 0xcf, 0xe5, 0x67, 0xff},
@@ -196,7 +196,7 @@ static void biflows(void **state)
                          last[] = {0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 1, 44, 1};
     assert_memory_equal(p, starts, sizeof(starts));
     assert_memory_equal(p + 32 + 12, classes, sizeof(classes));
-    assert_memory_equal(m.bytes + len - sizeof(last), last, sizeof(last));
+    assert_memory_equal(m.sets.bytes + len - sizeof(last), last, sizeof(last));
 }
 
 /* Streams that are asked to have it have the segment of a tunnel, by its kind. */
@@ -226,10 +226,10 @@ static void segments(void **state)
         assert_true(ipfix_add(&m, &r));
         const size_t len = ipfix_end(&m);
         assert_int_equal(len, HEADER + TEMPLATES + 2 * 4 + 4 + RECORD_V4 + 8);
-        assert_int_equal(get16(m.bytes + HEADER + 6), 22);
-        assert_int_equal(get16(m.bytes + HEADER + 8 + 21 * 4), 351);
-        assert_int_equal(get16(m.bytes + HEADER + 8 + 21 * 4 + 2), 8);
-        assert_memory_equal(m.bytes + len - 8, cases[i].want, 8);
+        assert_int_equal(get16(m.sets.bytes + HEADER + 6), 22);
+        assert_int_equal(get16(m.sets.bytes + HEADER + 8 + 21 * 4), 351);
+        assert_int_equal(get16(m.sets.bytes + HEADER + 8 + 21 * 4 + 2), 8);
+        assert_memory_equal(m.sets.bytes + len - 8, cases[i].want, 8);
     }
 }
 
@@ -258,14 +258,15 @@ static void nanoseconds(void **state)
         assert_true(ipfix_add(&m, &r));
         size_t len = ipfix_end(&m);
         assert_int_equal(len, HEADER + TEMPLATES + 2 * 2 * 4 + 4 + RECORD_V4 + 16);
-        assert_true(get16(m.bytes + HEADER + 16) == 156 && get16(m.bytes + HEADER + 20) == 157);
-        assert_memory_equal(m.bytes + HEADER + TEMPLATES + 16 + 4 + 16, cases[i].want, 8);
+        assert_true(get16(m.sets.bytes + HEADER + 16) == 156 &&
+                    get16(m.sets.bytes + HEADER + 20) == 157);
+        assert_memory_equal(m.sets.bytes + HEADER + TEMPLATES + 16 + 4 + 16, cases[i].want, 8);
         ipfix_init_with(&m, 1, IPFIX_NS | IPFIX_BIFLOW);
         assert_true(ipfix_add(&m, &r));
         len = ipfix_end(&m);
         assert_int_equal(len, HEADER + 4 + RECORD_V4 + 16 + 35 + 16);
-        assert_memory_equal(m.bytes + HEADER + 4 + 24, cases[i].want, 8);
-        assert_memory_equal(m.bytes + HEADER + 4 + 32 + 16, cases[i].want, 8);
+        assert_memory_equal(m.sets.bytes + HEADER + 4 + 24, cases[i].want, 8);
+        assert_memory_equal(m.sets.bytes + HEADER + 4 + 32 + 16, cases[i].want, 8);
     }
 }
 

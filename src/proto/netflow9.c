@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/netflow9.h"
 
-#include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/time.h"
 
 enum {
     VERSION = 9,
     HEADER = 20, /* RFC 3954, section 5.1 */
-    SET_HEADER = 4,
     SET_TEMPLATES = 0,
     SET_OPTION_TEMPLATES = 1,
-    SET_NONE = 2, /* reserved */
     TEMPLATE_V4 = 256,
     TEMPLATE_V6 = 257,
     TEMPLATE_NAME = 258,
@@ -48,68 +45,27 @@ static size_t length_of(const struct field *f, size_t n)
 
 void netflow9_init(struct netflow9 *m, uint32_t source)
 {
-    *m = (struct netflow9){.source = source, .set = SET_NONE, .used = HEADER};
-}
-
-static struct wr at_end(struct netflow9 *m)
-{
-    return wr_make(m->bytes + m->used, NETFLOW9_MESSAGE - m->used);
-}
-
-static void close_set(struct netflow9 *m)
-{
-    if (m->set != SET_NONE) {
-        while (m->used % ALIGN != 0) {
-            m->bytes[m->used++] = 0;
-        }
-        st_u16(m->bytes + m->set_at + 2, (uint16_t)(m->used - m->set_at));
-        m->set = SET_NONE;
-    }
-}
-
-static size_t aligned(size_t at)
-{
-    return (at + ALIGN - 1) / ALIGN * ALIGN;
-}
-
-/* Opens a flow set of that kind, unless it is open, for `len` bytes and the padding behind them.
- * False: there is no room. */
-static bool open_set(struct netflow9 *m, uint16_t set, size_t len)
-{
-    const bool open = m->set == set;
-    const size_t from = open ? m->used : aligned(m->used) + SET_HEADER;
-    if (aligned(from + len) > NETFLOW9_MESSAGE) {
-        return false;
-    }
-    if (!open) {
-        close_set(m);
-        struct wr w = at_end(m);
-        wr_u16(&w, set);
-        wr_u16(&w, 0); /* its length, by close_set() */
-        m->set = set;
-        m->set_at = m->used;
-        m->used += SET_HEADER;
-    }
-    return true;
+    *m = (struct netflow9){.source = source};
+    flowsets_init(&m->sets, HEADER, ALIGN);
 }
 
 static void put_template(struct netflow9 *m, uint16_t id, const struct field *f, size_t n)
 {
-    struct wr w = at_end(m);
+    struct wr w = flowsets_end(&m->sets);
     wr_u16(&w, id);
     wr_u16(&w, (uint16_t)n);
     for (size_t i = 0; i < n; i++) {
         wr_u16(&w, f[i].type);
         wr_u16(&w, f[i].len);
     }
-    m->used += wr_len(&w);
+    flowsets_take(&m->sets, &w);
     m->count++;
 }
 
 /* Section 6.1: lengths of the scope's fields and of the others in bytes, then both. */
 static void put_option_template(struct netflow9 *m)
 {
-    struct wr w = at_end(m);
+    struct wr w = flowsets_end(&m->sets);
     wr_u16(&w, TEMPLATE_NAME);
     wr_u16(&w, sizeof(struct field));
     wr_u16(&w, sizeof(struct field));
@@ -117,22 +73,22 @@ static void put_option_template(struct netflow9 *m)
     wr_u16(&w, INTERFACE_LEN);
     wr_u16(&w, IF_NAME);
     wr_u16(&w, NETFLOW9_NAME);
-    m->used += wr_len(&w);
+    flowsets_take(&m->sets, &w);
     m->count++;
 }
 
 bool netflow9_templates(struct netflow9 *m)
 {
-    const size_t flows = 2 * SET_HEADER + sizeof(v4) + sizeof(v6);
-    const size_t options = SET_HEADER + 6 + 2 * sizeof(struct field);
-    if (!open_set(m, SET_TEMPLATES, flows + ALIGN + options)) {
+    const size_t flows = 2 * FLOWSETS_HEADER + sizeof(v4) + sizeof(v6);
+    const size_t options = FLOWSETS_HEADER + 6 + 2 * sizeof(struct field);
+    if (!flowsets_open(&m->sets, SET_TEMPLATES, flows + ALIGN + options)) {
         return false;
     }
     put_template(m, TEMPLATE_V4, v4, ARRAY_SIZE(v4));
     put_template(m, TEMPLATE_V6, v6, ARRAY_SIZE(v6));
-    (void)open_set(m, SET_OPTION_TEMPLATES, options - SET_HEADER);
+    (void)flowsets_open(&m->sets, SET_OPTION_TEMPLATES, options - FLOWSETS_HEADER);
     put_option_template(m);
-    close_set(m);
+    flowsets_close(&m->sets);
     return true;
 }
 
@@ -168,13 +124,13 @@ bool netflow9_add(struct netflow9 *m, const struct flowrec *r)
     if (m->records > 0 && !uptime_fits(&m->uptime, r)) {
         return false;
     }
-    if (!open_set(m, four ? TEMPLATE_V4 : TEMPLATE_V6, len)) {
+    if (!flowsets_open(&m->sets, four ? TEMPLATE_V4 : TEMPLATE_V6, len)) {
         return false;
     }
     uptime_take(&m->uptime, r);
-    struct wr w = at_end(m);
+    struct wr w = flowsets_end(&m->sets);
     put_record(&w, &m->uptime, r);
-    m->used += len;
+    flowsets_take(&m->sets, &w);
     m->count++;
     m->records++;
     return true;
@@ -183,27 +139,27 @@ bool netflow9_add(struct netflow9 *m, const struct flowrec *r)
 bool netflow9_name(struct netflow9 *m, uint32_t interface, const char *name)
 {
     const size_t n = strnlen(name, NETFLOW9_NAME);
-    if (!open_set(m, TEMPLATE_NAME, INTERFACE_LEN + NETFLOW9_NAME)) {
+    if (!flowsets_open(&m->sets, TEMPLATE_NAME, INTERFACE_LEN + NETFLOW9_NAME)) {
         return false;
     }
-    struct wr w = at_end(m);
+    struct wr w = flowsets_end(&m->sets);
     wr_u32(&w, interface);
     wr_copy(&w, (const uint8_t *)name, n);
     wr_zero(&w, NETFLOW9_NAME - n);
-    m->used += wr_len(&w);
+    flowsets_take(&m->sets, &w);
     m->count++;
     return true;
 }
 
 size_t netflow9_end(struct netflow9 *m)
 {
-    close_set(m);
-    const size_t len = m->used;
+    flowsets_close(&m->sets);
+    const size_t len = m->sets.used;
     if (len == HEADER) {
         return 0;
     }
     const int64_t s = (m->uptime.last_ms + 999) / 1000;
-    struct wr w = wr_make(m->bytes, HEADER);
+    struct wr w = wr_make(m->sets.bytes, HEADER);
     wr_u16(&w, VERSION);
     wr_u16(&w, (uint16_t)m->count);
     wr_u32(&w, (uint32_t)(s * 1000 - m->uptime.base_ms));
@@ -213,6 +169,6 @@ size_t netflow9_end(struct netflow9 *m)
     m->sequence++;
     m->count = 0;
     m->records = 0;
-    m->used = HEADER;
+    m->sets.used = HEADER;
     return len;
 }

@@ -17,11 +17,12 @@
 #include <stdint.h>
 
 #include "proto/flowrec.h"
+#include "proto/flowsets.h"
 #include "proto/uptime.h"
 
 enum {
-    NETFLOW9_MESSAGE = 1400, /* bytes at most: a datagram on most paths */
-    NETFLOW9_NAME = 32,      /* bytes of a name, zeros behind it; more are cut */
+    NETFLOW9_MESSAGE = FLOWSETS_MESSAGE, /* bytes at most */
+    NETFLOW9_NAME = 32,                  /* bytes of a name, zeros behind it; more are cut */
 };
 
 /* A stream of datagrams of one source. */
@@ -30,11 +31,8 @@ struct netflow9 {
     uint32_t sequence; /* datagrams before this one, modulo 2^32 */
     unsigned count;    /* of records in this one, templates included, … */
     unsigned records;  /* … and of flow records */
-    uint16_t set;      /* of the flow set that is open; 2: none is */
-    size_t set_at;     /* where it begins */
-    size_t used;
+    struct flowsets sets;
     struct uptime uptime;
-    uint8_t bytes[NETFLOW9_MESSAGE];
 };
 
 void netflow9_init(struct netflow9 *m, uint32_t source);
@@ -45,6 +43,6 @@ bool netflow9_templates(struct netflow9 *m);
 bool netflow9_add(struct netflow9 *m, const struct flowrec *r);
 /* The name of an interface, after the templates. False: there is no room. */
 bool netflow9_name(struct netflow9 *m, uint32_t interface, const char *name);
-/* Ends the datagram, which is the first bytes of m->bytes until something is put into the next.
- * Returns its length; 0: there is nothing in it. */
+/* Ends the datagram, which is the first bytes of m->sets.bytes until something is put into the
+ * next. Returns its length; 0: there is nothing in it. */
 size_t netflow9_end(struct netflow9 *m);

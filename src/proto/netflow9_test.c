@@ -37,7 +37,7 @@ static uint16_t get16(const uint8_t *p)
 static void check_header(const struct netflow9 *m, unsigned count, uint32_t time_s,
                          uint32_t sequence)
 {
-    struct rd r = rd_make(m->bytes, HEADER);
+    struct rd r = rd_make(m->sets.bytes, HEADER);
     assert_int_equal(rd_u16(&r), 9);
     assert_int_equal(rd_u16(&r), count);
     rd_skip(&r, 4);
@@ -49,7 +49,7 @@ static void check_header(const struct netflow9 *m, unsigned count, uint32_t time
 /* A time at that place as collectors compute it, in ms since 1970. */
 static int64_t time_at(const struct netflow9 *m, size_t at)
 {
-    struct rd header = rd_make(m->bytes + 4, 8), field = rd_make(m->bytes + at, 4);
+    struct rd header = rd_make(m->sets.bytes + 4, 8), field = rd_make(m->sets.bytes + at, 4);
     const uint32_t uptime = rd_u32(&header), s = rd_u32(&header);
     return s * INT64_C(1000) - uptime + rd_u32(&field);
 }
@@ -71,11 +71,11 @@ static void a_record(void **state)
     assert_true(netflow9_add(&m, &web));
     assert_int_equal(netflow9_end(&m), HEADER + 4 + RECORD_V4 + 2);
     check_header(&m, 1, 1794489285, 0);
-    assert_int_equal(get16(m.bytes + HEADER), 256);
-    assert_int_equal(get16(m.bytes + HEADER + 2), 4 + RECORD_V4 + 2);
+    assert_int_equal(get16(m.sets.bytes + HEADER), 256);
+    assert_int_equal(get16(m.sets.bytes + HEADER + 2), 4 + RECORD_V4 + 2);
     assert_int_equal(time_at(&m, HEADER + 4), 1794489280511);
     assert_int_equal(time_at(&m, HEADER + 8), 1794489284761);
-    assert_memory_equal(m.bytes + HEADER + 12, want, sizeof(want));
+    assert_memory_equal(m.sets.bytes + HEADER + 12, want, sizeof(want));
     assert_int_equal(sizeof(want), RECORD_V4 - 8 + 2);
 }
 
@@ -89,7 +89,7 @@ static void templates_say_what_records_have(void **state)
     assert_true(netflow9_templates(&m));
     assert_int_equal(netflow9_end(&m), HEADER + TEMPLATES + OPTIONS);
     check_header(&m, 3, 0, 0);
-    const uint8_t *t = m.bytes + HEADER;
+    const uint8_t *t = m.sets.bytes + HEADER;
     assert_true(get16(t) == 0 && get16(t + 2) == TEMPLATES);
     unsigned length[2] = {0, 0};
     for (unsigned k = 0; k < 2; k++) {
@@ -127,9 +127,10 @@ static void datagrams_have_an_end(void **state)
     const size_t six_at = HEADER + 4 + RECORD_V4 + 2, four_at = six_at + 4 + 2 * RECORD_V6;
     assert_int_equal(netflow9_end(&m), four_at + 4 + 2 * RECORD_V4);
     check_header(&m, 5, 1794489285, UINT32_MAX);
-    assert_true(get16(m.bytes + six_at) == 257 && get16(m.bytes + six_at + 2) == 4 + 2 * RECORD_V6);
-    assert_true(get16(m.bytes + four_at) == 256);
-    assert_int_equal(m.bytes[six_at - 1] | m.bytes[six_at - 2], 0);
+    assert_true(get16(m.sets.bytes + six_at) == 257 &&
+                get16(m.sets.bytes + six_at + 2) == 4 + 2 * RECORD_V6);
+    assert_true(get16(m.sets.bytes + four_at) == 256);
+    assert_int_equal(m.sets.bytes[six_at - 1] | m.sets.bytes[six_at - 2], 0);
     unsigned n = 0;
     six.last_ns = six.first_ns; /* an earlier end does not turn the header's time back */
     while (netflow9_add(&m, &six)) {
@@ -153,7 +154,7 @@ static void names_of_interfaces(void **state)
     assert_true(netflow9_name(&m, 0x01020304, name));
     assert_int_equal(netflow9_end(&m), HEADER + 4 + 2 * NAME);
     check_header(&m, 2, 0, 0);
-    const uint8_t *at = m.bytes + HEADER;
+    const uint8_t *at = m.sets.bytes + HEADER;
     assert_true(get16(at) == 258 && get16(at + 2) == 4 + 2 * NAME);
     assert_memory_equal(at + 4, want, NAME);
     assert_memory_equal(at + 4 + NAME, "\1\2\3\4", 4);
@@ -226,7 +227,7 @@ static void icmp_has_its_type(void **state)
         assert_true(netflow9_add(&m, &ping));
         assert_true(netflow9_end(&m) > 0);
         const size_t at = HEADER + 4 + 8 + (ping.version == 4 ? 8 : 32) + 4 + 5;
-        assert_int_equal(get16(m.bytes + at), kinds[i].type);
+        assert_int_equal(get16(m.sets.bytes + at), kinds[i].type);
     }
 }
 

@@ -85,8 +85,8 @@ bool encode_interface(struct encode *s, uint32_t interface, const char *name)
 const uint8_t *encode_end(struct encode *s, size_t *ret_len)
 {
     const uint8_t *bytes = s->form == ENCODE_NETFLOW5   ? s->v5.bytes
-                           : s->form == ENCODE_NETFLOW9 ? s->v9.bytes
-                                                        : s->ipfix.bytes;
+                           : s->form == ENCODE_NETFLOW9 ? s->v9.sets.bytes
+                                                        : s->ipfix.sets.bytes;
     *ret_len = s->form == ENCODE_NETFLOW5   ? netflow5_end(&s->v5)
                : s->form == ENCODE_NETFLOW9 ? netflow9_end(&s->v9)
                                             : ipfix_end(&s->ipfix);

@@ -35,7 +35,7 @@ static void push(struct ipfix_file *x, struct ipfix *m, uint64_t records)
     char *to = outfile_room(&x->out, IPFIX_MESSAGE, &x->exporter.ledger);
     const size_t n = ipfix_end(m);
     if (to) {
-        memcpy(to, m->bytes, n);
+        memcpy(to, m->sets.bytes, n);
         outfile_put(&x->out, n, (uint32_t)records);
     } else {
         ledger_add(&x->exporter.ledger, LEDGER_EXPORT_SLOW, records);
