@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -20,9 +19,11 @@
 #include "data/sink/file/stats.h"
 #include "data/thread.h"
 #include "proto/pcapng.h"
+#include "sys/loop.h"
 
 struct file_writer {
-    int fd, wake;
+    int fd;
+    struct wake wake;
     int old_flags; /* of the descriptor, to be restored; -1: as they were */
     bool regular;
     uint64_t end; /* of the last whole block of a regular file; the writer thread's */
@@ -41,13 +42,6 @@ struct file_writer {
     uint32_t n_points;
     uint8_t meta[PCAPNG_META_MAX];
 };
-
-static void wake(struct file_writer *w)
-{
-    const uint64_t one = 1;
-    ssize_t n = write(w->wake, &one, sizeof(one));
-    (void)n; /* a full counter wakes as well */
-}
 
 static bool is_set(const _Atomic bool *flag)
 {
@@ -70,12 +64,11 @@ static void fail(struct file_writer *w, int code)
 static void sleep_on(struct file_writer *w, short events)
 {
     bool watch = !w->regular && file_writer_error(w) == 0;
-    struct pollfd p[2] = {{.fd = w->wake, .events = POLLIN}, {.fd = w->fd, .events = events}};
+    struct pollfd p[2] = {{.fd = w->wake.fd, .events = POLLIN}, {.fd = w->fd, .events = events}};
     if (poll(p, watch ? 2 : 1, -1) < 0) {
         return;
     }
-    uint64_t count;
-    if (p[0].revents && read(w->wake, &count, sizeof(count)) < 0) {
+    if (p[0].revents && !wake_clear(&w->wake)) {
         return;
     }
     if (events == 0 && watch && (p[1].revents & (POLLERR | POLLHUP)) != 0) {
@@ -296,7 +289,7 @@ int file_writer_new(int fd, bool regular, uint64_t end, uint32_t chunks, struct 
         return -ENOMEM;
     }
     w->fd = -1; /* until nothing can go wrong any more, it stays the caller's */
-    w->wake = -1;
+    w->wake.fd = -1;
     w->old_flags = -1;
     w->regular = regular;
     w->end = end;
@@ -305,9 +298,9 @@ int file_writer_new(int fd, bool regular, uint64_t end, uint32_t chunks, struct 
     if (err < 0) {
         return err;
     }
-    w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (w->wake < 0) {
-        return -errno;
+    err = wake_init(&w->wake);
+    if (err < 0) {
+        return err;
     }
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0) {
@@ -346,7 +339,7 @@ int file_writer_finish(struct file_writer *w, struct file_point *const *points, 
     w->points = points;
     w->n_points = n;
     atomic_store_explicit(&w->finishing, true, memory_order_release);
-    wake(w);
+    wake_signal(&w->wake);
     pthread_mutex_lock(&w->lock);
     while (!w->done && pthread_cond_timedwait(&w->cond, &w->lock, &ts) != ETIMEDOUT) {
     }
@@ -354,7 +347,7 @@ int file_writer_finish(struct file_writer *w, struct file_point *const *points, 
     pthread_mutex_unlock(&w->lock);
     if (late) {
         atomic_store_explicit(&w->giving_up, true, memory_order_release);
-        wake(w);
+        wake_signal(&w->wake);
     }
     join(w);
     return file_writer_error(w);
@@ -368,7 +361,7 @@ void file_writer_free(struct file_writer *w)
     if (w->started && !w->joined) {
         atomic_store_explicit(&w->giving_up, true, memory_order_release);
         atomic_store_explicit(&w->finishing, true, memory_order_release);
-        wake(w);
+        wake_signal(&w->wake);
         join(w);
     }
     for (uint32_t i = 0; i < w->n_chunks; i++) {
@@ -384,9 +377,7 @@ void file_writer_free(struct file_writer *w)
         }
         close(w->fd);
     }
-    if (w->wake >= 0) {
-        close(w->wake);
-    }
+    wake_done(&w->wake);
     if (w->sync_made) {
         pthread_mutex_destroy(&w->lock);
         pthread_cond_destroy(&w->cond);
@@ -412,7 +403,7 @@ struct chunk *file_writer_take(struct file_writer *w)
 void file_writer_submit(struct file_writer *w, struct chunk *c)
 {
     queue_push(w->full, c); /* never full: it has room for every chunk */
-    wake(w);
+    wake_signal(&w->wake);
 }
 
 bool file_writer_idle(const struct file_writer *w)
