@@ -95,6 +95,20 @@ static int open_there(struct interface_grants *g, const char *name,
     return r;
 }
 
+/* Into the namespace of the interfaces, which is ours where the selection names none. */
+static int enter(const struct interface_grants *g, struct error *err)
+{
+    return g->netns ? netns_enter(g->netns, err) : 0;
+}
+
+/* Back to ours. */
+static void leave(const struct interface_grants *g)
+{
+    if (g->netns) {
+        netns_leave(g->netns);
+    }
+}
+
 int interface_serve_ring(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
     struct interface_grants *g = ctx;
@@ -105,12 +119,10 @@ int interface_serve_ring(void *ctx, const void *args, size_t len, struct broker_
     if (!word) {
         return error_set(&reply->err, EINVAL, "the command line names no such interface");
     }
-    int r = g->netns ? netns_enter(g->netns, &reply->err) : 0;
+    int r = enter(g, &reply->err);
     if (r == 0) {
         r = open_there(g, name, word, reply);
-        if (g->netns) {
-            netns_leave(g->netns);
-        }
+        leave(g);
     }
     return r;
 }
@@ -120,12 +132,10 @@ int interface_serve_watch(void *ctx, const void *args, size_t len, struct broker
     (void)args;
     (void)len;
     const struct interface_grants *g = ctx;
-    int r = g->netns ? netns_enter(g->netns, &reply->err) : 0;
+    int r = enter(g, &reply->err);
     if (r == 0) {
         r = ifwatch_open(&reply->fd, &reply->err);
-        if (g->netns) {
-            netns_leave(g->netns);
-        }
+        leave(g);
     }
     return r;
 }
@@ -146,14 +156,12 @@ int interface_serve_own(void *ctx, const void *args, size_t len, struct broker_r
     const struct interface_grants *g = ctx;
     struct rd rd = rd_make(args, len);
     const struct netif link = {.index = (int)rd_u32(&rd), .kind = "tun"};
-    int r = g->netns ? netns_enter(g->netns, &reply->err) : 0;
+    int r = enter(g, &reply->err);
     if (r == 0) {
         struct wr w = wr_make(reply->data, sizeof(reply->data));
         wr_u8(&w, is_own(&link));
         reply->len = wr_len(&w);
-        if (g->netns) {
-            netns_leave(g->netns);
-        }
+        leave(g);
     }
     return r;
 }
