@@ -29,6 +29,7 @@ struct process {
     struct kafka_counts now, told;
     bool all_down; /* no broker can be reached, as far as is known */
     bool ended;    /* the engine has nothing more */
+    bool alone;    /* the engine waits for nothing more */
     struct mono reported, logged;
     char first[200]; /* that was said before there was a producer */
 };
@@ -108,13 +109,15 @@ int kafka_messages(const uint8_t *packet, size_t len,
     return n;
 }
 
-/* The queue is full: waits for room, as long as the engine is there. */
-static void wait_for_room(struct process *p)
+/* The queue is full: hears of what was delivered. Where records wait, so does this, as long as the
+ * engine is there. */
+static void look_for_room(struct process *p)
 {
     struct pollfd f = {p->fd, 0, 0};
-    (void)rd_kafka_poll(p->producer, POLL_MS);
+    (void)rd_kafka_poll(p->producer, p->conf->waits ? POLL_MS : 0);
     if (poll(&f, 1, 0) > 0 && f.revents & (POLLHUP | POLLERR)) {
         p->ended = true;
+        p->alone = true;
     }
 }
 
@@ -132,7 +135,7 @@ static void produce(void *user, const uint8_t *key, size_t key_len, const uint8_
                               RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_len),
                               RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
         if (e == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-            wait_for_room(p);
+            look_for_room(p);
             report(p, false);
         }
     } while (e == RD_KAFKA_RESP_ERR__QUEUE_FULL && p->conf->waits && !p->ended);
@@ -301,7 +304,7 @@ static void run(struct process *p)
 static void finish(struct process *p)
 {
     const struct mono end = mono_add_ms(mono_now(), KAFKA_FINISH_MS);
-    while (rd_kafka_outq_len(p->producer) > 0 && !mono_due(mono_now(), end)) {
+    while (rd_kafka_outq_len(p->producer) > 0 && !p->alone && !mono_due(mono_now(), end)) {
         (void)rd_kafka_flush(p->producer, POLL_MS);
         report(p, false);
     }
