@@ -70,6 +70,12 @@ int export_list_open(const struct export_list *l, unsigned i, unsigned tried, in
     return r;
 }
 
+bool export_is_named(const struct export_to *to)
+{
+    struct udp_addr a;
+    return udp_addr_parse(to->at.host, &a) < 0;
+}
+
 int export_list_make(const struct export_list *l, unsigned i, int fd, unsigned with, bool each,
                      struct exporter **ret)
 {
@@ -79,6 +85,7 @@ int export_list_make(const struct export_list *l, unsigned i, int fd, unsigned w
     (void)snprintf(name, sizeof(name), form, to->tcp ? "tcp:" : "", to->at.host, to->at.port);
     const struct network_conf nc = {.form = to->form,
                                     .tcp = to->tcp,
+                                    .named = !to->tcp && export_is_named(to),
                                     .fd = fd,
                                     .name = name,
                                     .rate = l->has_rate            ? l->rate

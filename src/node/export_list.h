@@ -36,6 +36,8 @@ struct export_list {
 int export_list_add(struct export_list *l, enum encode_form form, const char *text,
                     struct error *err);
 
+/* Is its host a name, and no address? */
+bool export_is_named(const struct export_to *to);
 /* With privileges: a socket to collector `i`, whose name is looked up as a user without any. Of
  * several addresses, that of number `tried` (modulo their number) is the first to be tried. -errno
  * with a sentence. */

@@ -48,10 +48,14 @@ static void no_socket_but_those_of_the_command_line(void **state)
     assert_int_equal(export_list_add(&list, ENCODE_IPFIX, "127.0.0.1", &err), 0);
     assert_int_equal(export_list_add(&list, ENCODE_IPFIX, "tcp:127.0.0.1:9", &err), 0);
     assert_int_equal(export_list_add(&list, ENCODE_IPFIX, "tcp:no-such-host.invalid", &err), 0);
-    refused(&g, 0); /* datagrams: it has that socket already */
+    refused(&g, 0); /* datagrams to an address: it has that socket already */
     refused(&g, 3);
+    assert_int_equal(export_list_add(&list, ENCODE_NETFLOW9, "localhost", &err), 0);
     refused(&g, 255);
     assert_int_equal(ask(&g, 1, &reply), 0);
+    assert_true(reply.fd >= 0);
+    closep(&reply.fd);
+    assert_int_equal(ask(&g, 3, &reply), 0); /* a name may lead elsewhere */
     assert_true(reply.fd >= 0);
     closep(&reply.fd);
     list.user = "no-such-user";

@@ -55,3 +55,10 @@ int peer_answer(int fd)
     socklen_t len = sizeof(error);
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? -errno : -error;
 }
+
+bool peer_same(int fd, int other)
+{
+    struct udp_addr a = {.len = sizeof(a.v6)}, b = {.len = sizeof(b.v6)};
+    return getpeername(fd, &a.sa, &a.len) == 0 && getpeername(other, &b.sa, &b.len) == 0 &&
+           udp_addr_equal(&a, &b);
+}

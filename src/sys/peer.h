@@ -25,5 +25,7 @@ int peer_open(bool tcp, const struct udp_addr *to, uint32_t mark, int *ret_fd, s
 /* Sends a datagram whole. -EAGAIN: there is no room now; -ECONNREFUSED: it was not sent, as an
  * earlier one was refused by an ICMP message, and may be sent again; or another -errno. */
 int peer_send(int fd, const void *data, size_t len);
+/* Do both go to the same address and port? */
+bool peer_same(int fd, int other);
 /* 0, or the -errno of an ICMP message that came for an earlier datagram, which is told once. */
 int peer_answer(int fd);

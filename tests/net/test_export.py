@@ -16,6 +16,7 @@ from lib.farspan import farspan, own_name
 from lib.flows import Meter, letters, make
 from lib.proc import run, wait_until
 from lib.tools import start_framegen
+from test_addresses import name_of_the_collector
 
 MACS = bytes.fromhex("020000000002020000000001")
 PORTS = {"netflow5": 2055, "netflow9": 2055, "ipfix": 4739}
@@ -388,6 +389,24 @@ def test_live_a_connection_that_comes_back(make_lab):
     assert len(found) > 50 and options["interfaceName"] == "mon0"
     assert int(options["exportedFlowRecordTotalCount"]) == one["out"]
     assert int(options["notSentFlowTotalCount"]) == one["drops"]["collector_away"]
+
+
+def test_live_a_name_that_leads_elsewhere(make_lab):
+    """Nobody listens any more where the collector's name led: it is looked up again, and records go to where it leads now."""
+    lab = make_lab()
+    name_of_the_collector(lab, "127.0.0.1")
+    proc = live(lab, "mon0", "--netflow9", "collector.test", "--active", "1s")
+    frames = start_framegen(lab, 1_000_000, 500)
+    time.sleep(2)
+    there = Nfcapd(lab, 2055, "there", ns=lab.tap, address="127.0.0.2")
+    name_of_the_collector(lab, "127.0.0.2")
+    wait_until(lambda: "New v9 exporter" in there.said(), 20, "a template at the other address")
+    time.sleep(2)
+    frames.stop()
+    proc.send(signal.SIGINT)
+    one = ended(proc, file=False)
+    assert one["drops"]["collector_away"] > 0 and one["out"] > 50, one
+    assert len(there.stop().rows()) > 50
 
 
 @pytest.mark.parametrize("form", PORTS)

@@ -260,6 +260,16 @@ static void resend(struct network *x, struct mono now)
     }
 }
 
+/* A collector at another address, or of another connection, has heard no templates and names. */
+static void tell_again(struct network *x, struct mono now)
+{
+    if (x->conf.tcp) {
+        put_names(x);
+    } else {
+        x->again = now;
+    }
+}
+
 /* Messages that are not full, after a while. */
 static void push_partial(struct network *x, struct mono now)
 {
@@ -285,10 +295,10 @@ static void network_tick(struct exporter *e, const struct exporter_news *news)
         return;
     }
     push_partial(x, news->now);
-    resend(x, news->now);
     if (sender_reconnected(x->sender)) {
-        put_names(x);
+        tell_again(x, news->now);
     }
+    resend(x, news->now);
     if (x->totals.ns == 0) {
         x->totals = mono_add_ms(news->now, TOTALS_MS);
     } else if (is_ipfix(x) && mono_due(news->now, x->totals)) {
@@ -362,6 +372,7 @@ static int start(struct network *x)
         return r;
     }
     const struct sender_conf sc = {.tcp = c->tcp,
+                                   .named = c->named,
                                    .fd = c->fd,
                                    .waits = c->waits,
                                    .rate = c->rate,

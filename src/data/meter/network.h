@@ -26,6 +26,7 @@ enum {
 struct network_conf {
     enum encode_form form;
     bool tcp;
+    bool named;       /* UDP: `name` is a host's, which may get another address */
     int fd;           /* as peer_open() gave it (sys/peer.h), owned from now on; TCP, -1: none */
     const char *name; /* for people: "10.0.0.9:4739" */
     uint32_t rate;    /* records a second; 0: as fast as it goes */
@@ -39,7 +40,8 @@ struct network_conf {
 
 /* -errno: the descriptor stays the caller's. */
 int network_exporter_new(const struct network_conf *conf, struct exporter **ret);
-/* TCP, any thread: it has lost its connection, or got none, and wants a socket for another. */
+/* Any thread: it has lost its connection, or got none, and wants a socket for another; or a
+ * collector with a name has refused its datagrams for some seconds. */
 bool network_exporter_wants(const struct exporter *e);
 /* Such a socket, owned from now on. */
 void network_exporter_give(struct exporter *e, int fd);

@@ -118,6 +118,28 @@ static void tick(struct world *w, int64_t ms, bool last)
     w->e->ops->tick(w->e, &news);
 }
 
+/* In a datagram of NetFlow 9: flow set 0 has them. */
+static bool has_templates9(const uint8_t *bytes, size_t len)
+{
+    struct rd r = rd_make(bytes + 20, len - 20);
+    while (rd_left(&r) > 0 && rd_u16(&r) != 0) {
+        rd_skip(&r, rd_u16(&r) - 4u);
+    }
+    assert_true(rd_ok(&r));
+    return rd_left(&r) > 0;
+}
+
+/* The exporter ticks meanwhile. */
+static void until_readable_after(struct world *w, int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    const struct mono end_by = mono_add_ms(mono_now(), DEADLINE_MS);
+    for (int64_t ms = 2000; poll(&p, 1, 10) == 0; ms += 10) {
+        assert_true(mono_now().ns < end_by.ns);
+        tick(w, ms, false);
+    }
+}
+
 static uint64_t count(const struct world *w, enum ledger_id id)
 {
     return ledger_get(&w->e->ledger, id);
@@ -220,6 +242,41 @@ static void a_collector_that_is_not_there(void **state)
         assert_int_equal(count(&w, LEDGER_EXPORT_AWAY), SOME);
         end(&w);
     }
+}
+
+/* A collector with a name that has gone elsewhere: it is looked up again once it has refused for a
+ * while, and the templates are told there. One that is still there is no news. */
+static void a_collector_that_moves(void **state)
+{
+    (void)state;
+    struct world w = {.gone = true}, there = {0};
+    uint8_t d[2048];
+    const struct mono end_by = mono_add_ms(mono_now(), DEADLINE_MS);
+    begin(&w, &(struct network_conf){.form = ENCODE_NETFLOW9, .named = true});
+    put(&w, 1);
+    tick(&w, 0, false);
+    while (!network_exporter_wants(w.e)) {
+        assert_true(mono_now().ns < end_by.ns);
+        put(&w, 100);
+        (void)poll(NULL, 0, 20);
+    }
+    assert_int_equal(count(&w, LEDGER_EXPORT_OUT), 0);
+    network_exporter_give(w.e, open_peer(&w)); /* the same address */
+    assert_false(network_exporter_wants(w.e));
+    listen_at(&there, false);
+    network_exporter_give(w.e, open_peer(&there));
+    ssize_t len;
+    do { /* what was on its way may come first */
+        until_readable_after(&w, there.heard);
+        len = recv(there.heard, d, sizeof(d), 0);
+        assert_true(len > 0);
+    } while (!has_templates9(d, (size_t)len));
+    const uint64_t before = count(&w, LEDGER_EXPORT_AWAY);
+    put(&w, 100);
+    (void)finish(&w);
+    assert_int_equal(count(&w, LEDGER_EXPORT_AWAY), before);
+    closep(&there.heard);
+    end(&w);
 }
 
 static void what_a_form_cannot_carry(void **state)
@@ -527,6 +584,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(datagrams_arrive),
         cmocka_unit_test(a_collector_that_is_not_there),
+        cmocka_unit_test(a_collector_that_moves),
         cmocka_unit_test(what_a_form_cannot_carry),
         cmocka_unit_test(the_clock_ticks),
         cmocka_unit_test(totals_by_the_clock),

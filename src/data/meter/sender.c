@@ -23,6 +23,7 @@ enum {
     CONNECT_MS = 5000,      /* for which a connection may be under way … */
     LAST_CONNECT_MS = 2000, /* … and when nothing more comes */
     COME_BACK_MS = 5000, /* in which a connection that broke may be replaced, before messages go */
+    REFUSED_MS = 5000,   /* after which a collector that refuses datagrams may be elsewhere */
     CREDIT_MS = 10,      /* of the rate at once, after the thread was held up */
     GATHER_MS = 4,       /* of it between two sleeps */
     REFUSALS = 8,        /* in a row, for one datagram */
@@ -52,6 +53,7 @@ struct sender {
     struct outmsg last;  /* the datagram that is not counted yet, without its bytes; … */
     bool unsettled;      /* … there is one, … */
     struct mono sent_at; /* … sent then */
+    struct mono refused; /* since when all have been, as far as is known; {0}: not so */
     int64_t due_ns;      /* when the next may go */
     /* Of several. */
     _Atomic uint64_t messages, octets, records, away_records, away_packets, away_bytes;
@@ -89,14 +91,27 @@ static bool is_finishing(const struct sender *s)
 
 /* ---- datagrams ---- */
 
+/* After a while of nothing else, the name of a collector is to be looked up. */
+static void note_refusal(struct sender *s)
+{
+    const struct mono now = mono_now();
+    s->refused = s->refused.ns ? s->refused : now;
+    if (s->conf.named && mono_due(now, mono_add_ms(s->refused, REFUSED_MS))) {
+        s->refused = now;
+        atomic_store(&s->wants, true);
+    }
+}
+
 static void settle(struct sender *s, bool refused)
 {
     if (s->unsettled) {
         s->unsettled = false;
         if (refused) {
             count_away(s, &s->last);
+            note_refusal(s);
         } else {
             count_sent(s, &s->last);
+            s->refused = (struct mono){0};
         }
     }
 }
@@ -167,10 +182,29 @@ static void broken(struct sender *s)
     atomic_store(&s->wants, true);
 }
 
+/* Datagrams go to where the name leads now, if that is another address. */
+static void move(struct sender *s, int fd)
+{
+    if (peer_same(s->fd, fd)) {
+        (void)close(fd);
+        return;
+    }
+    settle(s, false);
+    closep(&s->fd);
+    s->fd = fd;
+    s->blocked = false;
+    s->refused = (struct mono){0};
+    atomic_store(&s->reconnected, true);
+}
+
 static void take_given(struct sender *s, struct mono now)
 {
     const int fd = atomic_exchange(&s->given, -1);
     if (fd < 0) {
+        return;
+    }
+    if (!s->conf.tcp) {
+        move(s, fd);
         return;
     }
     if (s->state != AWAY) {

@@ -46,11 +46,11 @@ def in_ns(ns, *argv, **kw):
 class Nfcapd:
     """nfdump's, of Debian: NetFlow 5 and 9 and IPFIX."""
 
-    def __init__(self, lab, port=2055, name="nfcapd", ns=None):
+    def __init__(self, lab, port=2055, name="nfcapd", ns=None, address="127.0.0.1"):
         self.port, self.ns = port, ns or lab.collector
         self.store = lab.folder / name
         self.store.mkdir(exist_ok=True)
-        self.proc = lab.start(["nfcapd", "-p", port, "-b", "127.0.0.1", "-w", self.store, "-t", 60, "-B", 8 << 20], name, self.ns, env=UTC)
+        self.proc = lab.start(["nfcapd", "-p", port, "-b", address, "-w", self.store, "-t", 60, "-B", 8 << 20], name, self.ns, env=UTC)
         until_bound(self.ns, "udp", port)
 
     def stop(self):
