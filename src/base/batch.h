@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -47,6 +48,7 @@ struct frame {
     /* The kernel's words on offloads (struct virtio_net_hdr); gso_type 0: an ordinary frame. */
     uint8_t gso_type, vnet_flags;
     uint16_t gso_size, csum_start, csum_offset;
+    bool flows; /* no frame, but IPFIX messages with flow records of frames of this point */
     uint32_t clock_bound_us;
     int64_t clock_offset; /* ns that were taken off the tap's times, … and the bound of the error */
 };

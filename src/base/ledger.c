@@ -161,6 +161,8 @@ struct ledger_sum ledger_sum(const struct ledger *l, const struct ledger_way *wa
             s.out += v;
         } else if (table[i].kind == LEDGER_MADE) {
             s.made += v;
+        } else if (table[i].kind == LEDGER_ASIDE) {
+            s.aside += v;
         } else if (table[i].kind == LEDGER_DROP) {
             s.dropped += v;
         }
@@ -170,6 +172,6 @@ struct ledger_sum ledger_sum(const struct ledger *l, const struct ledger_way *wa
         const int place = ledger_way_place(&usual, stage);
         s.in = place > 0 ? out_of(l, (enum ledger_stage)usual.at[place - 1]) : 0;
     }
-    s.in_flight = (int64_t)(s.in + s.made - s.out - s.dropped);
+    s.in_flight = (int64_t)(s.in + s.made - s.out - s.aside - s.dropped);
     return s;
 }

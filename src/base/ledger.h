@@ -2,8 +2,8 @@
  *
  * The loss ledger. A frame's way is a chain of stages; each stage counts what it passed on and what
  * it dropped, by reason. What a stage passed on is what the next one took in, so that for every
- * stage `in + made = out + sum of drops + in flight` must hold, and at the end nothing is in
- * flight. The numbers on both sides of the equation are counted independently of each other.
+ * stage `in + made = out + aside + sum of drops + in flight` must hold, and at the end nothing is
+ * in flight. The numbers on both sides of the equation are counted independently of each other.
  *
  * One thread writes a ledger; any thread may read it. A frame is counted into a stage before it is
  * counted out of it, and readers look at the numbers in the opposite order, so that a reader never
@@ -56,11 +56,12 @@ enum ledger_drops {
 };
 
 enum ledger_kind {
-    LEDGER_IN,   /* what came in, where that is counted apart from the stage before */
-    LEDGER_OUT,  /* what was passed on */
-    LEDGER_DROP, /* what was dropped, by reason */
-    LEDGER_MADE, /* frames created here: a packet cut into n frames adds n - 1 */
-    LEDGER_INFO, /* not part of the equation */
+    LEDGER_IN,    /* what came in, where that is counted apart from the stage before */
+    LEDGER_OUT,   /* what was passed on */
+    LEDGER_DROP,  /* what was dropped, by reason */
+    LEDGER_MADE,  /* frames created here: a packet cut into n frames adds n - 1 */
+    LEDGER_ASIDE, /* what left the way of frames here, and is not dropped */
+    LEDGER_INFO,  /* not part of the equation */
 };
 
 /* The rows of stages without a ledger's stage of their own (base/stages.h). */
@@ -104,11 +105,16 @@ enum ledger_kind {
     X(LIM_SAMPLED, LIMIT, DROP, "limit_sampled", "of flows that are not kept")                     \
     X(LIM_COUNTED, LIMIT, DROP, "limit_counted", "only counted")                                   \
     X(LIM_FULL, LIMIT, DROP, "limit_full", "newest, as the rate's queue was full")                 \
+    X(LIM_METERED, LIMIT, DROP, "limit_metered", "told in flow records")                           \
+    X(LIM_MADE, LIMIT, MADE, "made", "messages of flow records made")                              \
     X(LIM_OUT, LIMIT, OUT, "out", "within the limit")                                              \
     X(LIM_SLICED, LIMIT, INFO, "limit_sliced", "cut to their headers")                             \
+    X(LIM_UNTOLD, LIMIT, INFO, "limit_untold", "in flow records that had no room")                 \
     X(TX_NOSESSION, LINK_TX, DROP, "no_session", "no session with the collector")                  \
     X(TX_BACKLOG_FULL, LINK_TX, DROP, "backlog_full", "oldest in a full backlog")                  \
     X(TX_LEFT, LINK_TX, DROP, "backlog_left", "left in the backlog at the end")                    \
+    X(TX_UNKNOWN, LINK_TX, DROP, "not_understood",                                                 \
+      "flow records that the collector does not understand")                                       \
     X(TX_OUT, LINK_TX, OUT, "out", "sent")                                                         \
     X(TX_BYTES, LINK_TX, INFO, "bytes", "frame bytes sent")                                        \
     X(TX_DATAGRAMS, LINK_TX, INFO, "datagrams", "datagrams sent")                                  \
@@ -123,8 +129,13 @@ enum ledger_kind {
     X(RX_LOST, LINK_RX, DROP, "lost", "lost on the link")                                          \
     X(RX_MALFORMED, LINK_RX, DROP, "malformed", "malformed inside the tunnel")                     \
     X(RX_NO_ROOM, LINK_RX, DROP, "no_room", "for want of memory that the tap may take")            \
+    X(RX_MESSAGES, LINK_RX, ASIDE, "flow_messages", "messages of flow records")                    \
     X(RX_OUT, LINK_RX, OUT, "out", "received")                                                     \
     X(RX_BYTES, LINK_RX, INFO, "bytes", "frame bytes received")                                    \
+    X(RX_RECORDS, LINK_RX, INFO, "flow_records", "flow records received")                          \
+    X(RX_TOLD, LINK_RX, INFO, "flow_packets", "packets that flow records tell of")                 \
+    X(RX_UNREADABLE, LINK_RX, INFO, "flow_unreadable",                                             \
+      "messages of flow records of which not all can be read")                                     \
     X(RX_DATAGRAMS, LINK_RX, INFO, "datagrams", "datagrams received")                              \
     X(RX_GAP_DATAGRAMS, LINK_RX, INFO, "gap_datagrams", "datagrams missing in the sequence")       \
     X(RX_LATE_DATAGRAMS, LINK_RX, INFO, "late_datagrams", "datagrams that came too late")          \
@@ -265,9 +276,9 @@ void ledger_copy(struct ledger *to, const struct ledger *from);
 void ledger_add_up(struct ledger *to, const struct ledger *from);
 
 struct ledger_sum {
-    uint64_t in, made, out, dropped;
-    int64_t in_flight; /* in + made - out - dropped: 0 at the end; negative means that a count is
-                          wrong */
+    uint64_t in, made, out, aside, dropped;
+    int64_t in_flight; /* in + made - out - aside - dropped: 0 at the end; negative means that a
+                          count is wrong */
 };
 
 /* Adds one stage up. A stage without an IN counter takes `in` from the stage before it on the way;

@@ -11,12 +11,12 @@ enum {
     PRINT_EVENTS = 10,
 };
 
-/* The words for a drop, from the table that counts it. */
-static const char *drop_words(const char *stage, const char *key)
+/* The words for a number, from the table that counts it. */
+static const char *row_words(const char *stage, enum ledger_kind kind, const char *key)
 {
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
         const struct ledger_info *info = ledger_info((enum ledger_id)i);
-        if (info->kind == LEDGER_DROP && strcmp(info->key, key) == 0 &&
+        if (info->kind == kind && strcmp(info->key, key) == 0 &&
             strcmp(ledger_stage_name(info->stage), stage) == 0) {
             return info->words;
         }
@@ -34,7 +34,7 @@ void print_stage(FILE *to, const char *label, const char *stage, const json_t *o
     int64_t flight = signed_num(o, "in_flight");
     fprintf(to, "  %-22s %14" PRIu64 " in %14" PRIu64 " out", label, num(o, "in"), num(o, "out"));
     if (num(o, "made") != 0) {
-        fprintf(to, "  %" PRIu64 " made by cutting super-packets", num(o, "made"));
+        fprintf(to, "  %" PRIu64 " %s", num(o, "made"), row_words(stage, LEDGER_MADE, "made"));
     }
     if (flight != 0) {
         fprintf(to, "  %" PRId64 " in flight", flight);
@@ -44,8 +44,18 @@ void print_stage(FILE *to, const char *label, const char *stage, const json_t *o
     {
         if (document_value(v) != 0) {
             fprintf(to, "  %-22s %14" PRIu64 " dropped: %s\n", "", document_value(v),
-                    drop_words(stage, key));
+                    row_words(stage, LEDGER_DROP, key));
         }
+    }
+}
+
+/* Those that came in place of frames. */
+static void print_flow_records(FILE *to, const json_t *rx)
+{
+    if (num(rx, "flow_messages") != 0) {
+        fprintf(to, "  %-22s %14" PRIu64 " of %" PRIu64 " packets, in %" PRIu64 " messages\n",
+                "flow records", num(rx, "flow_records"), num(rx, "flow_packets"),
+                num(rx, "flow_messages"));
     }
 }
 
@@ -97,6 +107,7 @@ void print_stages(FILE *to, const json_t *stages)
             print_stage(to, ledger_stage_words(name), name, v);
         }
     }
+    print_flow_records(to, json_object_get(stages, "link_rx"));
 }
 
 void print_tap_stages(FILE *to, const json_t *stages)

@@ -27,12 +27,12 @@ static const struct conf_row tap_limit_rows[] = {
                "least. When the queue is full, the newest frames are dropped and counted."},
     {0, "on-limit", "LIST",
      "what gives where more is wished than --rate or --cpu-limit allow:\n"
-     "some of headers, sample, count in the order wanted; or drop; or\n"
-     "stop",
+     "some of headers, sample, flows, count in the order wanted; or\n"
+     "drop; or stop",
      tap_set_on_limit, .dflt = "headers,sample,count", .flags = CONF_LIVE,
      .manual = "What gives where more is wished than *--rate* or *--cpu-limit* allow. Some of\n"
-               "_headers_, _sample_ and _count_, in the order in which detail is given up; or\n"
-               "_drop_, or _stop_. See *THE LADDER*."},
+               "_headers_, _sample_, _flows_ and _count_, in the order in which detail is given\n"
+               "up; or _drop_, or _stop_. See *THE LADDER*."},
     {0, "keep", "FILTER", "frames that match stay whole as long as any are sent", tap_set_keep,
      .flags = CONF_LIVE,
      .manual = "Frames that match a *pcap-filter*(7) expression stay whole as long as any are\n"

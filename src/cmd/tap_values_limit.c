@@ -18,16 +18,17 @@ static const struct {
     enum ladder_rung rung; /* of LIMITER_LADDER */
 } words[] = {{"headers", LIMITER_LADDER, LADDER_HEADERS},
              {"sample", LIMITER_LADDER, LADDER_SAMPLE},
+             {"flows", LIMITER_LADDER, LADDER_FLOWS},
              {"count", LIMITER_LADDER, LADDER_COUNT},
              {"drop", LIMITER_DROP, 0},
              {"stop", LIMITER_STOP, 0}};
 
 static int wrong_word(const struct conf_given *given, const char *word, struct error *err)
 {
-    static const char *const all[] = {"headers", "sample", "count", "drop", "stop", NULL};
+    static const char *const all[] = {"headers", "sample", "flows", "count", "drop", "stop", NULL};
     const char *near = conf_nearest_word(word, all);
     return error_set(err, EINVAL,
-                     "%s: there is no \"%s\"%s%s; headers, sample, count, or drop, or stop",
+                     "%s: there is no \"%s\"%s%s; headers, sample, flows, count, or drop, or stop",
                      given->label, word, near ? ": did you mean " : "", near ? near : "");
 }
 
@@ -51,6 +52,11 @@ static int add_word(struct limiter_conf *c, const struct conf_given *given, cons
             return error_set(err, EINVAL, "%s: %s stands twice in \"%s\"", given->label, word,
                              given->text);
         }
+    }
+    if (c->n_rungs > 0 && c->rung[c->n_rungs - 1] == LADDER_FLOWS &&
+        words[i].rung != LADDER_COUNT) {
+        return error_set(err, EINVAL, "%s: behind flows comes count or nothing, not %s",
+                         given->label, word);
     }
     c->mode = words[i].mode;
     if (c->mode == LIMITER_LADDER) {

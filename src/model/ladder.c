@@ -17,7 +17,7 @@ static void add_step(struct ladder *l, struct ladder_step s)
     l->step[l->n_steps++] = s;
 }
 
-/* Rungs add up: each step has all of the one before. */
+/* Rungs add up: each step has all of the one before, but that flow records tell of all frames. */
 static void make_steps(struct ladder *l)
 {
     struct ladder_step s = {0};
@@ -29,6 +29,9 @@ static void make_steps(struct ladder *l)
                 s.halvings++;
                 add_step(l, s);
             }
+        } else if (l->conf.rung[i] == LADDER_FLOWS) {
+            s = (struct ladder_step){.flows = true};
+            add_step(l, s);
         } else {
             s.headers |= l->conf.rung[i] == LADDER_HEADERS;
             s.count |= l->conf.rung[i] == LADDER_COUNT;
@@ -62,8 +65,12 @@ const struct ladder_step *ladder_at(const struct ladder *l)
 
 void ladder_words(const struct ladder_step *step, char ret[48])
 {
-    int n = snprintf(ret, 48, "%s", step->count ? "counters only" : step->headers ? "headers" : "");
-    if (step->halvings > 0 && !step->count) {
+    const char *first = step->count     ? "counters only"
+                        : step->flows   ? "flow records"
+                        : step->headers ? "headers"
+                                        : "";
+    int n = snprintf(ret, 48, "%s", first);
+    if (step->halvings > 0 && !step->count && !step->flows) {
         n += snprintf(ret + n, 48 - (size_t)n, "%s1 flow in %u", n > 0 ? ", " : "",
                       1u << step->halvings);
     }
@@ -97,7 +104,8 @@ static uint64_t cost(const struct ladder *l, const struct ladder_step *step, int
     const unsigned from = sample_before(l, ms);
     const struct ladder_seen *a = &l->sample[from].seen, *b = &l->sample[l->newest].seen;
     uint64_t bytes = b->control - a->control;
-    for (unsigned k = step->halvings; k <= LADDER_HALVINGS && !step->count; k++) {
+    bytes += step->flows && !step->count ? b->flows - a->flows : 0;
+    for (unsigned k = step->halvings; k <= LADDER_HALVINGS && !step->count && !step->flows; k++) {
         bytes += b->bytes[step->headers][k] - a->bytes[step->headers][k];
     }
     return a_second(bytes, mono_diff(l->sample[l->newest].at, l->sample[from].at));
@@ -174,9 +182,10 @@ static void go(struct ladder *l, unsigned step, struct mono now)
     l->at = step;
 }
 
+/* Flow records that are too many wait only later, when their flows have ended. */
 static bool has_waited(struct ladder *l, uint32_t wait_ms, struct mono now)
 {
-    if (l->conf.rate == 0 || wait_ms <= l->conf.queue_ms / 2) {
+    if (l->conf.rate == 0 || (wait_ms <= l->conf.queue_ms / 2 && !ladder_at(l)->flows)) {
         l->waits = (struct mono){0};
         return false;
     }
@@ -221,8 +230,9 @@ enum ladder_why ladder_tick(struct ladder *l, const struct ladder_seen *seen, st
     if (measured) {
         learn(l, used);
     }
+    const int64_t over = ladder_at(l)->flows ? LADDER_LONG_MS : LADDER_RECENT_MS;
     if (has_waited(l, seen->wait_ms, now) && !last &&
-        !is_within(l, l->at, LADDER_STAY_PERCENT, LADDER_RECENT_MS)) {
+        !is_within(l, l->at, LADDER_STAY_PERCENT, over)) {
         go(l, step_below(l), now);
         return LADDER_QUEUE;
     }

@@ -4,12 +4,13 @@
  * each with less detail than the one before, and the decision which one to stand on. Pure: figures
  * and the time go in.
  *
- *     full ── headers ── 1 flow in 2 ── 1 in 4 ── … ── 1 in 1024 ── counters only
+ *     full ── headers ── 1 flow in 2 ── 1 in 4 ── … ── 1 in 1024 ── flow records ── counters only
  *
- * Down: frames have waited for long, and what is sent on this step is no less than the rate; then
- * to the first step that costs clearly less. Or the processor's limit is passed; then one step. Up:
- * to the best step whose cost has fitted for seconds. The cost of each step is known all the time
- * from the frames that came, also of those that are not sent: no step is tried to see its cost.
+ * Down: frames have waited for long, or are told in flow records, which leave late, and what is
+ * sent on this step is no less than the rate; then to the first step that costs clearly less. Or
+ * the processor's limit is passed; then one step. Up: to the best step whose cost has fitted for
+ * seconds. The cost of each step is known all the time from the frames that came, also of those
+ * that are not sent: no step is tried to see its cost.
  */
 #pragma once
 
@@ -21,6 +22,7 @@
 enum ladder_rung {
     LADDER_HEADERS, /* frames are cut behind their headers */
     LADDER_SAMPLE,  /* whole flows are kept, fewer with each step */
+    LADDER_FLOWS,   /* flow records of all frames are sent; before `count` or the last */
     LADDER_COUNT,   /* no frame is sent */
     LADDER_RUNGS,
 };
@@ -42,13 +44,13 @@ enum {
 };
 
 struct ladder_step {
-    bool headers, count;
+    bool headers, flows, count;
     uint8_t halvings;
 };
 
 struct ladder_conf {
     enum ladder_rung rung[LADDER_RUNGS]; /* in the order in which detail is given up; none twice */
-    unsigned n;                          /* in [1, LADDER_RUNGS] */
+    unsigned n;                          /* at most LADDER_RUNGS; 0: there is one step, full */
     uint64_t rate;                       /* bytes a second; 0: no limit */
     uint32_t queue_ms;                   /* for which frames may wait */
     uint32_t cpu_permille;               /* of a core; 0: no limit */
@@ -59,6 +61,7 @@ struct ladder_seen {
     /* Of the frames that came: whole, or their headers; by the number of halvings after which their
      * flow is still kept, where LADDER_HALVINGS are all those that are always kept. */
     uint64_t bytes[2][LADDER_HALVINGS + 1];
+    uint64_t flows;   /* of flow records of these frames, and of frames that are sent beside them */
     uint64_t control; /* bytes of everything else that was sent */
     uint64_t cpu_ns;  /* processor time of the tap's threads */
     uint32_t wait_ms; /* that the oldest frame has waited; no figure from the start */

@@ -27,6 +27,7 @@ struct road {
     struct mono now;
     uint64_t queue, room; /* bytes; more room than the ordinary one, for a backlog */
     uint64_t keep;        /* of what is wished, bytes a second that are always kept */
+    uint64_t flows;       /* bytes a second of flow records, which leave later */
     uint64_t cpu_per_kib; /* nanoseconds of those sent, … */
     uint64_t cpu_fixed;   /* … and a second */
     unsigned changes, downs, ups, cpu;
@@ -47,7 +48,8 @@ static const struct ladder_conf usual = {.rung = {LADDER_HEADERS, LADDER_SAMPLE,
 /* Bytes of a tick that the step sends. */
 static uint64_t sent(const struct ladder_step *s, uint64_t whole, uint64_t kept)
 {
-    uint64_t bytes = s->count ? 0 : (whole >> s->halvings) / (s->headers ? HEADERS : 1);
+    const bool none = s->count || s->flows;
+    uint64_t bytes = none ? 0 : (whole >> s->halvings) / (s->headers ? HEADERS : 1);
     return s->count ? 0 : bytes + kept;
 }
 
@@ -71,6 +73,7 @@ static void run(struct road *r, uint64_t wish, int64_t ms)
         uint64_t whole = wish * LADDER_TICK_MS / 1000, kept = r->keep * LADDER_TICK_MS / 1000;
         uint64_t goes = sent(ladder_at(&r->ladder), whole, kept);
         come(r, whole, kept);
+        r->seen.flows += r->flows * LADDER_TICK_MS / 1000 + kept;
         r->queue = MIN(r->queue + goes, MAX(r->room, rate * QUEUE_MS / 1000));
         r->queue -= MIN(r->queue, rate * LADDER_TICK_MS / 1000);
         r->seen.wait_ms = (uint32_t)(r->queue * 1000 / rate);
@@ -184,6 +187,51 @@ static void rungs_have_an_order(void **state)
 }
 
 /* Frames that are always kept count whole on each step. */
+static const struct ladder_conf with_flows = {.rung = {LADDER_SAMPLE, LADDER_FLOWS, LADDER_COUNT},
+                                              .n = 3,
+                                              .rate = RATE,
+                                              .queue_ms = QUEUE_MS};
+
+/* Flow records tell of all frames, whatever was left out on the steps before. */
+static void flow_records_come_before_counters(void **state)
+{
+    (void)state;
+    static struct road r;
+    begin(&r, &with_flows);
+    r.flows = RATE / 2;
+    run(&r, UINT64_C(4000) * RATE, 10000);
+    stands_on(&r, false, 0, false);
+    assert_true(ladder_at(&r.ladder)->flows);
+    assert_in_range(mono_diff(r.changed, (struct mono){100 * NSEC_PER_SEC}) / NSEC_PER_MSEC, 1,
+                    2000);
+    r.flows = RATE * 2; /* nothing waits yet, but it will */
+    run(&r, UINT64_C(4000) * RATE, 1500);
+    stands_on(&r, false, 0, true);
+    assert_int_equal(r.seen.wait_ms, 0);
+    r.flows = RATE / 2;
+    run(&r, UINT64_C(4000) * RATE, 7000);
+    assert_true(ladder_at(&r.ladder)->flows);
+    run(&r, RATE / 10, 7000);
+    stands_on(&r, false, 0, false);
+    assert_false(ladder_at(&r.ladder)->flows);
+}
+
+/* Records of too many flows are no step to stand on. */
+static void flow_records_may_cost_too_much(void **state)
+{
+    (void)state;
+    static struct road r;
+    begin(&r, &with_flows);
+    r.flows = RATE;
+    run(&r, UINT64_C(4000) * RATE, 60000);
+    stands_on(&r, false, 0, true);
+    assert_int_equal(r.changes, r.downs);
+    begin(&r, &(struct ladder_conf){.rate = RATE, .queue_ms = QUEUE_MS});
+    run(&r, UINT64_C(4000) * RATE, 3000); /* a ladder of one step */
+    stands_on(&r, false, 0, false);
+    assert_int_equal(r.changes, 0);
+}
+
 static void kept_frames_cost_what_they_cost(void **state)
 {
     (void)state;
@@ -271,11 +319,12 @@ static void steps_have_words(void **state)
     static const struct {
         struct ladder_step step;
         const char *words;
-    } steps[] = {{{false, false, 0}, "full"},
-                 {{true, false, 0}, "headers"},
-                 {{true, false, 10}, "headers, 1 flow in 1024"},
-                 {{false, false, 1}, "1 flow in 2"},
-                 {{true, true, 10}, "counters only"}};
+    } steps[] = {{{.headers = false}, "full"},
+                 {{.headers = true}, "headers"},
+                 {{.headers = true, .halvings = 10}, "headers, 1 flow in 1024"},
+                 {{.halvings = 1}, "1 flow in 2"},
+                 {{.flows = true}, "flow records"},
+                 {{.headers = true, .count = true, .halvings = 10}, "counters only"}};
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
         ladder_words(&steps[i].step, words);
         assert_string_equal(words, steps[i].words);
@@ -289,6 +338,8 @@ int main(void)
         cmocka_unit_test(a_wish_that_fits_changes_nothing),
         cmocka_unit_test(there_is_a_gap_between_up_and_down),
         cmocka_unit_test(rungs_have_an_order),
+        cmocka_unit_test(flow_records_come_before_counters),
+        cmocka_unit_test(flow_records_may_cost_too_much),
         cmocka_unit_test(kept_frames_cost_what_they_cost),
         cmocka_unit_test(a_backlog_shrinks),
         cmocka_unit_test(the_processor_has_a_limit),

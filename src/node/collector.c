@@ -175,6 +175,13 @@ static void on_failed(void *user)
     c->around.over(c->around.user, true);
 }
 
+/* By data threads: flow records of a tap, which leave as those of our own flows. */
+static void on_record(void *user, uint32_t point, const struct flowrec *r)
+{
+    const struct collector *c = user;
+    meter_sink_record(c->meter.sink, point, r);
+}
+
 static const struct listener_ops listener_ops = {on_device, on_say, on_failed};
 
 /* Frames of a tap come in order: all that it had up to its last report are here, or lost. */
@@ -249,6 +256,7 @@ static int make_listener(struct collector *c, struct error *err)
                                .outputs = c->outputs.writer[0],
                                .n_outputs = FAN_SINKS,
                                .ops = &listener_ops,
+                               .record = c->meter.sink ? on_record : NULL,
                                .user = c};
     int r = listener_new(c->around.loop, &lc, &c->listener, err);
     secure_wipe(&lc.handshake, sizeof(lc.handshake));

@@ -10,17 +10,30 @@
 
 static struct ladder_conf ladder_conf(const struct limiter *l)
 {
-    struct ladder_conf c = {.n = l->conf.n_rungs,
-                            .rate = l->budget.rate.bits / 8,
+    struct ladder_conf c = {.rate = l->budget.rate.bits / 8,
                             .queue_ms = l->budget.queue_ms,
                             .cpu_permille = l->conf.cpu_permille};
-    memcpy(c.rung, l->conf.rung, sizeof(c.rung));
+    for (unsigned i = 0; i < l->conf.n_rungs; i++) {
+        if (l->conf.rung[i] != LADDER_FLOWS || l->flows) {
+            c.rung[c.n++] = l->conf.rung[i];
+        }
+    }
     return c;
 }
 
 bool limiter_limits(const struct limiter_conf *conf, const struct budget_conf *budget)
 {
     return budget->rate.bits > 0 || conf->cpu_permille > 0;
+}
+
+static bool wishes_flows(const struct limiter *l)
+{
+    for (unsigned i = 0; i < l->conf.n_rungs; i++) {
+        if (l->conf.rung[i] == LADDER_FLOWS) {
+            return l->conf.mode == LIMITER_LADDER;
+        }
+    }
+    return false;
 }
 
 /* The captures take the step that is published. */
@@ -35,6 +48,7 @@ static void publish(struct limiter *l, const struct limiter_conf *conf)
     atomic_store_explicit(&l->plan.keep, conf->keep.insns ? &conf->keep : NULL,
                           memory_order_release);
     atomic_store_explicit(&l->plan.ladder, conf->mode == LIMITER_LADDER, memory_order_relaxed);
+    atomic_store_explicit(&l->plan.flows, wishes_flows(l) && l->flows, memory_order_relaxed);
     publish_step(l);
 }
 
@@ -61,6 +75,22 @@ void limiter_set(struct limiter *l, const struct limiter_conf *conf,
     publish(l, conf);
 }
 
+void limiter_set_flows(struct limiter *l, bool takes)
+{
+    const bool wishes = wishes_flows(l), changes = takes != l->flows;
+    l->flows = takes;
+    if (wishes && changes) {
+        const struct ladder_conf lc = ladder_conf(l);
+        ladder_set(&l->ladder, &lc);
+        publish(l, &l->conf);
+    }
+    if (wishes && !takes && !l->told_no_flows) {
+        l->event(l->user, HISTORY_LIMIT_RUNG,
+                 "the collector takes no flow records: --on-limit goes on without this step");
+    }
+    l->told_no_flows = wishes && !takes;
+}
+
 static void tell(struct limiter *l, const struct ladder_step *from, enum ladder_why why)
 {
     static const char *const words[] = {[LADDER_STAYS] = "",
@@ -82,6 +112,7 @@ static void climb(struct limiter *l, struct ladder_seen *seen, struct mono now)
                 atomic_load_explicit(&l->plan.came[headers][k], memory_order_relaxed);
         }
     }
+    seen->flows = atomic_load_explicit(&l->plan.told, memory_order_relaxed);
     const struct ladder_step from = *ladder_at(&l->ladder);
     enum ladder_why why = ladder_tick(&l->ladder, seen, now);
     if (why != LADDER_STAYS) {

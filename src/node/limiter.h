@@ -41,6 +41,8 @@ struct limiter {
     uint64_t breached;   /* … and in all */
     struct mono told;    /* the last of them that was an event */
     bool told_end;       /* of a last step that is not little enough */
+    bool flows;          /* the collector takes flow records */
+    bool told_no_flows;  /* it was said that it does not */
     void (*event)(void *user, enum history_kind kind, const char *words);
     void *user;
 };
@@ -53,6 +55,9 @@ int limiter_init(struct limiter *l, const struct limiter_conf *conf,
 /* Other limits from now on. */
 void limiter_set(struct limiter *l, const struct limiter_conf *conf,
                  const struct budget_conf *budget);
+/* The collector of the session takes flow records, or does not: then the ladder has no such step,
+ * and none before the first session. */
+void limiter_set_flows(struct limiter *l, bool takes);
 /* Is anything limited? */
 bool limiter_limits(const struct limiter_conf *conf, const struct budget_conf *budget);
 

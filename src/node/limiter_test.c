@@ -82,6 +82,38 @@ static void the_plan_follows_the_ladder(void **state)
     assert_string_equal(told.words, "from \"headers\" to \"full\": it has fitted for some seconds");
 }
 
+/* The step of flow records is there while the collector takes them. */
+static void flow_records_want_a_collector_that_takes_them(void **state)
+{
+    (void)state;
+    static struct limiter l;
+    static const struct limiter_conf flows = {
+        .mode = LIMITER_LADDER, .rung = {LADDER_FLOWS, LADDER_COUNT}, .n_rungs = 2};
+    struct budget_figures f = {.rate_bps = BITS};
+    struct mono now = {NSEC_PER_SEC};
+    begin(&l, &flows);
+    assert_false(atomic_load(&l.plan.flows));
+    for (unsigned takes = 0; takes < 2; takes++) {
+        limiter_set_flows(&l, takes);
+        limiter_set_flows(&l, takes);
+        assert_int_equal(atomic_load(&l.plan.flows), takes);
+        assert_int_equal(atomic_load(&l.plan.step), 0);
+        for (unsigned i = 0; i < 40; i++) {
+            come(&l, BITS / 8 / 20 * 4);
+            atomic_fetch_add(&l.plan.told, BITS / 8 / 20 / 4);
+            now = mono_add_ms(now, LADDER_TICK_MS);
+            assert_false(limiter_tick(&l, &f, 150, 0, now));
+        }
+        assert_int_equal(atomic_load(&l.plan.step), takes ? LIMIT_FLOWS : LIMIT_COUNT);
+    }
+    assert_int_equal(told.n, 3); /* that it does not, and two steps */
+    assert_string_equal(told.words,
+                        "from \"full\" to \"flow records\": more is wished than --rate carries");
+    limiter_set(&l, &flows, &budget);
+    assert_true(atomic_load(&l.plan.flows));
+    assert_int_equal(atomic_load(&l.plan.step), LIMIT_FLOWS);
+}
+
 static void the_last_step_may_not_be_enough(void **state)
 {
     (void)state;
@@ -165,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_plan_follows_the_ladder),
+        cmocka_unit_test(flow_records_want_a_collector_that_takes_them),
         cmocka_unit_test(the_last_step_may_not_be_enough),
         cmocka_unit_test(a_tap_at_its_limit_ends),
         cmocka_unit_test(breaches_are_told_now_and_then),

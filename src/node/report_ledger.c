@@ -25,7 +25,7 @@ json_t *report_stage(const struct ledger *l, const struct ledger_way *way, enum 
     report_set_int(o, "in_flight", sum.in_flight);
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
         const struct ledger_info *info = ledger_info((enum ledger_id)i);
-        if (info->stage == stage && info->kind == LEDGER_INFO) {
+        if (info->stage == stage && (info->kind == LEDGER_INFO || info->kind == LEDGER_ASIDE)) {
             document_set(o, info->key, ledger_get(l, (enum ledger_id)i));
         }
     }

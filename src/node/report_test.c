@@ -56,7 +56,8 @@ static void stages_balance(void **state)
             int64_t v = at(drop ? drops : o, info->key);
             assert_int_equal(v, ledger_get(&l, (enum ledger_id)i));
             n_drops += drop;
-            rest += info->kind == LEDGER_MADE ? v : info->kind == LEDGER_OUT || drop ? -v : 0;
+            const bool leaves = drop || info->kind == LEDGER_OUT || info->kind == LEDGER_ASIDE;
+            rest += info->kind == LEDGER_MADE ? v : leaves ? -v : 0;
         }
         assert_int_equal(json_object_size(drops), n_drops);
         assert_int_equal(at(o, "in_flight"), rest);

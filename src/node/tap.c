@@ -136,6 +136,11 @@ static void on_limit(struct loop *l, struct mono now, void *user)
     struct tap *t = user;
     struct budget_figures f = {0};
     struct timespec cpu = {0};
+    struct dialer_status st;
+    dialer_status(t->dialer, &st);
+    if (st.up) {
+        limiter_set_flows(t->limiter, st.flows);
+    }
     if (t->shared.budget) {
         budget_figures(t->shared.budget, &f);
     }

@@ -83,6 +83,24 @@ static int pauses(void *part)
     return amplify_pauses(a) ? TEST_MS : -1;
 }
 
+/* Makes what flow records need, once they are a step of the ladder. */
+static void look_at_flows(struct tap_capture *t)
+{
+    struct limit_view *v = link_tx_limit(sink_of(t));
+    if (t->flows || t->no_flows || !v || !v->plan ||
+        !atomic_load_explicit(&v->plan->flows, memory_order_relaxed)) {
+        return;
+    }
+    if (tap_flows_new(t->counting, &t->flows) < 0) {
+        t->no_flows = true;
+        capture_tell(t->capture, HISTORY_LIMIT_RUNG,
+                     "no memory for flow records: frames are counted only, where these are the "
+                     "step of --on-limit");
+        return;
+    }
+    v->meter = tap_flows_meter(t->flows);
+}
+
 /* Looks at the values that the control thread has published rather than commanded. */
 static unsigned begins(void *part)
 {
@@ -100,6 +118,7 @@ static unsigned begins(void *part)
                          atomic_load_explicit(&t->lost, memory_order_relaxed));
         t->reports_seen = reports;
     }
+    look_at_flows(t);
     return amplify_testing(&t->amplify) ? TEST_BATCHES : PIPELINE_BATCHES;
 }
 
@@ -107,7 +126,9 @@ static unsigned begins(void *part)
 static int ran(void *part, bool more)
 {
     struct tap_capture *t = part;
-    (void)more;
+    if (t->flows) {
+        tap_flows_ran(t->flows, !more, wall_now().ns, sink_of(t));
+    }
     int ms = link_tx_waits(sink_of(t)) ? link_tx_drain(sink_of(t)) : -1;
     if (amplify_testing(&t->amplify)) {
         ms = ms < 0 ? TEST_MS : MIN(ms, TEST_MS);
@@ -133,16 +154,40 @@ static void stops(void *part)
     ((struct tap_capture *)part)->backlog_end = mono_add_ms(mono_now(), LINK_SENDER_DRAIN_MS);
 }
 
+/* The last flows end once, and then have their turn in the next run. */
+static bool flows_are_sent(struct tap_capture *t)
+{
+    const bool emptied = t->emptied;
+    if (t->flows && !emptied) {
+        tap_flows_end(t->flows);
+        t->emptied = true;
+        return false;
+    }
+    return !t->flows || !tap_flows_waits(t->flows);
+}
+
 /* All that waits has gone or is past hope. */
 static bool finished(void *part)
 {
-    const struct tap_capture *t = part;
-    return !link_tx_may_send(sink_of(t)) || mono_due(mono_now(), t->backlog_end);
+    struct tap_capture *t = part;
+    const bool all = flows_are_sent(t);
+    return (all && !link_tx_may_send(sink_of(t))) || mono_due(mono_now(), t->backlog_end);
 }
 
 static void over(void *part)
 {
-    link_tx_give_up(sink_of(part));
+    struct tap_capture *t = part;
+    if (t->flows) {
+        tap_flows_give_up(t->flows);
+    }
+    link_tx_give_up(sink_of(t));
+}
+
+static void tap_capture_done(void *part)
+{
+    struct tap_capture *t = part;
+    tap_flows_free(t->flows);
+    free(t);
 }
 
 /* ---- its life ---- */
@@ -169,7 +214,7 @@ static const struct capture_ops ops = {
     .stops = stops,
     .finished = finished,
     .over = over,
-    .free = free,
+    .free = tap_capture_done,
 };
 
 int tap_capture_start(const struct tap_capture_conf *conf, struct capture **ret, struct error *err)

@@ -9,6 +9,7 @@
 #include "model/amplify.h"
 #include "node/capture_impl.h"
 #include "node/tap_capture.h"
+#include "node/tap_flows.h"
 
 struct tap_capture {
     struct link_sender sender; /* first: the dialer has only that */
@@ -23,6 +24,9 @@ struct tap_capture {
     struct ledger *counting;   /* the capture's */
     uint32_t serial;           /* of the thread's session */
     struct amplify amplify;
+    struct tap_flows *flows; /* NULL: they were not wished yet */
+    bool no_flows;           /* there is no memory for them */
+    bool emptied;            /* no frame comes any more, and all flows have ended */
     _Atomic uint32_t published_serial;
     _Atomic uint64_t frames, datagrams;
     _Atomic bool wants_hold, refused;

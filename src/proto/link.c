@@ -325,17 +325,30 @@ unsigned link_frame_encode(const struct link_frame *f, int64_t base_ts,
     return (unsigned)wr_len(&w);
 }
 
-uint8_t link_frame_rung(const struct link_frame *f)
+/* The first value of that type in the extension that has so many bytes or more; NULL: there is
+ * none. */
+static const uint8_t *find_ext(const struct link_frame *f, uint8_t wanted, uint8_t least)
 {
     struct rd r = rd_make(f->ext, f->ext_len);
     while (rd_left(&r) > 0) {
         uint8_t type = rd_u8(&r), len = rd_u8(&r);
         const uint8_t *value = rd_take(&r, len);
-        if (value && type == LINK_EXT_RUNG && len > 0) {
-            return value[0];
+        if (rd_ok(&r) && type == wanted && len >= least) {
+            return value;
         }
     }
-    return 0;
+    return NULL;
+}
+
+uint8_t link_frame_rung(const struct link_frame *f)
+{
+    const uint8_t *value = find_ext(f, LINK_EXT_RUNG, 1);
+    return value ? value[0] : 0;
+}
+
+bool link_frame_is_flows(const struct link_frame *f)
+{
+    return find_ext(f, LINK_EXT_FLOWS, 0) != NULL;
 }
 
 bool link_name_ok(const char *p, size_t len)

@@ -157,11 +157,15 @@ struct link_frame {
 };
 
 enum {
-    LINK_EXT_RUNG = 1, /* u8: the step of the tap's limit that begins with the frame; not 0 */
+    LINK_EXT_RUNG = 1,  /* u8: the step of the tap's limit that begins with the frame; not 0 */
+    LINK_EXT_FLOWS = 2, /* empty: it is no frame, but IPFIX messages with flow records. Only for a
+                         * collector whose INFO_ACK says that it understands them */
 };
 
 /* That step, out of the extension; 0: there is none in it. */
 uint8_t link_frame_rung(const struct link_frame *f);
+/* Is it flow records? */
+bool link_frame_is_flows(const struct link_frame *f);
 
 /* Length of the header in [7, LINK_FRAME_HEADER_MAX], as far as its first `have` bytes (at least 1)
  * tell: more than `have` while there is more to come, and it is known once it is not. -EBADMSG. */
@@ -231,6 +235,7 @@ struct link_info_ack {
     bool probes;  /* the collector answers PROBE */
     bool weights,
         extensions; /* it understands the one in a frame's header, passes over the other */
+    bool flows;     /* and it understands flow records in place of frames */
 };
 
 struct link_event {

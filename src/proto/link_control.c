@@ -25,7 +25,8 @@ static const struct {
     {31, LEDGER_RING_CLAMPED},    {32, LEDGER_SEL_FOREIGN},   {33, LEDGER_SEL_AMPLIFIED},
     {34, LEDGER_TX_UNCONFIRMED},  {35, LEDGER_ST_OUT},        {40, LEDGER_LIM_SAMPLED},
     {41, LEDGER_LIM_COUNTED},     {42, LEDGER_LIM_FULL},      {43, LEDGER_LIM_OUT},
-    {44, LEDGER_LIM_SLICED},
+    {44, LEDGER_LIM_SLICED},      {47, LEDGER_LIM_METERED},   {48, LEDGER_LIM_MADE},
+    {49, LEDGER_LIM_UNTOLD},      {50, LEDGER_TX_UNKNOWN},
 #define OWN(ID, name, ends, counts)
 #define USER(X, ID, name, kind, code, ...) {code, LEDGER_ST_##ID},
     STAGE_LIST(OWN, USER, )
@@ -124,8 +125,11 @@ static void put_report(struct wr *w, const struct link_report *p)
 static void get_info_ack(struct rd *r, struct link_info_ack *a)
 {
     uint8_t flags = rd_u8(r);
-    *a = (struct link_info_ack){
-        .resumed = flags & 1, .probes = flags & 2, .weights = flags & 4, .extensions = flags & 8};
+    *a = (struct link_info_ack){.resumed = flags & 1,
+                                .probes = flags & 2,
+                                .weights = flags & 4,
+                                .extensions = flags & 8,
+                                .flows = flags & 16};
 }
 
 static void get_event(struct rd *r, struct link_event *e)
@@ -237,7 +241,8 @@ int link_control_encode(const struct link_control *c, uint8_t *out, size_t cap)
         break;
     case LINK_INFO_ACK:
         wr_u8(&w, (uint8_t)((c->ack.resumed ? 1 : 0) | (c->ack.probes ? 2 : 0) |
-                            (c->ack.weights ? 4 : 0) | (c->ack.extensions ? 8 : 0)));
+                            (c->ack.weights ? 4 : 0) | (c->ack.extensions ? 8 : 0) |
+                            (c->ack.flows ? 16 : 0)));
         break;
     case LINK_STREAM:
         wr_u16(&w, c->stream.stream);

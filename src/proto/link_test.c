@@ -340,6 +340,22 @@ static void extensions(void **state)
         const struct link_frame f = {.ext = lists[i].len ? lists[i].bytes : NULL,
                                      .ext_len = lists[i].len};
         assert_int_equal(link_frame_rung(&f), lists[i].rung);
+        assert_false(link_frame_is_flows(&f));
+    }
+}
+
+/* Flow records in place of a frame: an extension of no bytes, or of more in a later version. */
+static void flow_records_are_no_frame(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t len, bytes[8];
+        bool flows;
+    } lists[] = {{2, {2, 0}, true}, {3, {2, 1, 9}, true},  {5, {1, 1, 0x92, 2, 0}, true},
+                 {1, {2}, false},   {3, {2, 2, 9}, false}, {4, {3, 2, 2, 0}, false}};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        const struct link_frame f = {.ext = lists[i].bytes, .ext_len = lists[i].len};
+        assert_int_equal(link_frame_is_flows(&f), lists[i].flows);
     }
 }
 
@@ -405,12 +421,13 @@ static void probe_layout(void **state)
     assert_int_equal(out[0], 10);
     assert_int_equal(link_control_decode(out, LINK_PROBE_LEN, &d), 0);
     assert_int_equal(d.probe.size, 8972);
-    for (unsigned flags = 0; flags < 16; flags++) {
+    for (unsigned flags = 0; flags < 32; flags++) {
         c = (struct link_control){.type = LINK_INFO_ACK,
                                   .ack = {.resumed = flags & 1,
                                           .probes = flags & 2,
                                           .weights = flags & 4,
-                                          .extensions = flags & 8}};
+                                          .extensions = flags & 8,
+                                          .flows = flags & 16}};
         assert_int_equal(link_control_encode(&c, out, sizeof(out)), 2);
         assert_int_equal(out[1], flags);
         assert_int_equal(link_control_decode(out, 2, &d), 0);
@@ -418,6 +435,7 @@ static void probe_layout(void **state)
         assert_int_equal(d.ack.probes, c.ack.probes);
         assert_int_equal(d.ack.weights, c.ack.weights);
         assert_int_equal(d.ack.extensions, c.ack.extensions);
+        assert_int_equal(d.ack.flows, c.ack.flows);
     }
 }
 
@@ -545,6 +563,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(extensions),
+        cmocka_unit_test(flow_records_are_no_frame),
         cmocka_unit_test(hello_layout),
         cmocka_unit_test(handshake_data_is_bounded),
         cmocka_unit_test(other_versions_are_told),

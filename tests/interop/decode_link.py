@@ -50,8 +50,11 @@ class Reader:
     def text(self):
         return self.take(self.number(2)).decode("utf-8", "replace")
 
+    def left(self):
+        return len(self.data) - self.at
+
     def rest(self):
-        return self.take(len(self.data) - self.at)
+        return self.take(self.left())
 
 
 def decode_datagram(data):
@@ -131,13 +134,95 @@ def frame_header_len(flags):
     return sum(sizes) + (4 if flags & 64 else 0) + (1 if flags & 128 else 0)
 
 
-def rung(extension):
-    """The step of the tap's limit that begins with a frame: (flows are halved so often, headers only, counts only), or None."""
+def extensions(extension):
+    """(type, value) of each; one that is cut short ends them."""
     while len(extension) > 1 and len(extension) >= 2 + extension[1]:
-        kind, value, extension = extension[0], extension[2:2 + extension[1]], extension[2 + extension[1]:]
+        yield extension[0], extension[2:2 + extension[1]]
+        extension = extension[2 + extension[1]:]
+
+
+def rung(extension):
+    """The step of the tap's limit that begins with a frame: (flows are halved so often, headers only, counts only, flow records),
+    or None."""
+    for kind, value in extensions(extension):
         if kind == 1 and value:
-            return value[0] & 15, bool(value[0] & 16), bool(value[0] & 32)
+            return value[0] & 15, bool(value[0] & 16), bool(value[0] & 32), bool(value[0] & 64)
     return None
+
+
+def is_flows(extension):
+    """Not a frame, but flow records in place of frames."""
+    return any(kind == 2 for kind, _ in extensions(extension))
+
+
+# ---- FLOWS: IPFIX messages (RFC 7011) that can be read alone ----
+
+def decode_template(r):
+    """(number, [(enterprise, element, length)])."""
+    number, fields = r.number(2), []
+    for _ in range(r.number(2)):
+        element, length = r.number(2), r.number(2)
+        fields.append((r.number(4) if element & 0x8000 else 0, element & 0x7FFF, length))
+    return number, fields
+
+
+def decode_record(r, fields):
+    """{(enterprise, element): bytes}."""
+    values = {}
+    for enterprise, element, length in fields:
+        if length == 0xFFFF:
+            length = r.number(1)
+            length = r.number(2) if length == 255 else length
+        values[enterprise, element] = r.take(length)
+    return values
+
+
+def decode_set(number, r, templates):
+    """The records of a set of data; a set of templates has none, and is remembered."""
+    if number == 2:
+        while r.left() >= 4:
+            known, fields = decode_template(r)
+            templates[known] = fields
+        return []
+    if number < 256:
+        return []
+    if number not in templates:
+        raise Malformed(f"records of template {number}, which is not there")
+    least = sum(1 if length == 0xFFFF else length for _, _, length in templates[number])
+    records = []
+    while r.left() >= max(least, 1):
+        records.append(decode_record(r, templates[number]))
+    return records
+
+
+def messages_of(data):
+    """The IPFIX messages of a FLOWS, one behind the other."""
+    while data:
+        r = Reader(data)
+        version, length = r.number(2), r.number(2)
+        if version != 10 or length < 16:
+            raise Malformed(f"an IPFIX message of version {version} and {length} bytes")
+        r.take(length - 4)
+        yield data[:length]
+        data = data[length:]
+
+
+def decode_flows(data):
+    """The flow records of a FLOWS, by information element."""
+    templates, records = {}, []
+    for message in map(Reader, messages_of(data)):
+        message.take(16)
+        while message.left() >= 4:
+            number, size = message.number(2), message.number(2)
+            if size < 4:
+                raise Malformed(f"a set of {size} bytes")
+            records += decode_set(number, Reader(message.take(size - 4)), templates)
+    return records
+
+
+def packets_of(record):
+    """That a flow record tells of, in both directions (RFC 5103)."""
+    return sum(int.from_bytes(record.get((enterprise, 2), b""), "big") for enterprise in (0, 29305))
 
 
 def decode_frame_header(header, base_ts):
@@ -165,7 +250,8 @@ def decode_control(plain):
         c |= {"tag": r.number(8), "started": r.number(8, signed=True), "name": r.text(), "host": r.text(), "software": r.text()}
     elif kind == INFO_ACK:
         flags = r.number(1)
-        c |= {"resumed": bool(flags & 1), "probes": bool(flags & 2), "weights": bool(flags & 4), "extensions": bool(flags & 8)}
+        c |= {"resumed": bool(flags & 1), "probes": bool(flags & 2), "weights": bool(flags & 4), "extensions": bool(flags & 8),
+              "flows": bool(flags & 16)}
     elif kind == STREAM:
         c |= {"stream": r.number(2), "snaplen": r.number(4), "speed_bps": r.number(8), "ifname": r.text(), "filter": r.text()}
         c |= {"linktype": r.number(2), "arphrd": r.number(2)}
@@ -201,6 +287,7 @@ class Stream:
 
     def __init__(self):
         self.frames = []  # of decode_frame_header, with "number" and "data"
+        self.flows = []  # FLOWS likewise, with "records"
         self.lost, self.malformed = [], []  # numbers
         self.next_counter = 0
         self.accounted = 0  # number of the first frame of which nothing is known yet
@@ -273,7 +360,11 @@ class Stream:
         return ({**frame, "data": data[head:used]}, used) if used <= len(data) else (None, 0)
 
     def give(self, frame):
-        self.frames.append({"number": self.accounted, **frame})
+        frame = {"number": self.accounted, **frame}
+        if is_flows(frame["extension"]):
+            self.flows.append({**frame, "records": decode_flows(frame["data"])})
+        else:
+            self.frames.append(frame)
         self.accounted += 1
 
     def breaks(self):
@@ -414,6 +505,9 @@ def show(link, out):
         for f in s.frames:
             print(f"  #{f['number']} {f['ts'] // 10**9}.{f['ts'] % 10**9:09} {f['dir']}"
                   f"{'' if f['port'] is None else ' port ' + str(f['port'])} {f['caplen']}/{f['origlen']} {f['data'].hex()}", file=out)
+        for f in s.flows:
+            told = sum(packets_of(r) for r in f["records"])
+            print(f"  #{f['number']} FLOWS of {f['caplen']} bytes, {len(f['records'])} records of {told} packets", file=out)
     print(f"{link.sealed} sealed records, {link.foreign} datagrams that are none of the link's", file=out)
 
 

@@ -5,48 +5,32 @@ Taps of one machine have one clock, and the kernel stamps their frames by it. So
 what a tap sends into what a tap with another clock would send: the times in its reports, and those of its frames.
 """
 
-import collections
 import re
 import signal
 import struct
-import threading
 import time
 
 from lib.farspan import Collector, Tap, assert_collector_balanced, farspan, one, own_port, status
 from lib.proc import wait_until
+from lib.relay import RECORD, TEXT, Relay
 from lib.tools import start_framegen, tshark
 
-REPORT, RECORD = 5, 16
+REPORT = 5
 S = 10 ** 9
-TEXT = 16  # bytes of a record before its text
 
 
-class Relay:
-    """The way of one tap to the collector. `ahead` ns is its clock ahead, and gains `ppm` since the start."""
+class Warp(Relay):
+    """The tap's clock is `ahead` ns ahead, and gains `ppm` since the start."""
 
     def __init__(self, lab, port, to, ahead=0, ppm=0, late=(0, 0)):
-        self.ahead, self.ppm, self.late, self.began, self.steady = ahead, ppm, late, time.time_ns(), time.monotonic_ns()
-        self.front, self.back = lab.socket(lab.collector), lab.socket(lab.collector)
-        self.front.bind(("10.77.0.2", port))
-        self.back.connect(("127.0.0.1", to))
-        self.tap, self.over = None, False
-        self.threads = [threading.Thread(target=f) for f in (self.there, self.again)]
-        for t in self.threads:
-            t.start()
-        lab.closers.append(self.close)
-
-    def close(self):
-        self.over = True
-        for t in self.threads:
-            t.join()
-        self.front.close()
-        self.back.close()
+        self.ahead, self.ppm, self.began, self.steady = ahead, ppm, time.time_ns(), time.monotonic_ns()
+        super().__init__(lab, port, to, late)
 
     def clock(self, wall):
         """The tap's wall clock, when the machine's is that."""
         return wall + self.ahead + (wall - self.began) * self.ppm // 10 ** 6
 
-    def warp(self, data):
+    def forward(self, data):
         if len(data) < TEXT + 18 or data[0] != RECORD:
             return data
         out = bytearray(data)
@@ -61,29 +45,6 @@ class Relay:
             struct.pack_into(">q", out, len(out) - 8, steady + (steady - self.steady) * self.ppm // 10 ** 6)
         return bytes(out)
 
-    def there(self):
-        self.carry(self.front, self.late[0], lambda data: self.back.send(self.warp(data)))
-
-    def again(self):
-        self.carry(self.back, self.late[1], lambda data: self.front.sendto(data, self.tap))
-
-    def carry(self, sock, late, send):
-        """Each datagram goes on so many seconds after it came."""
-        way = collections.deque()
-        while not self.over:
-            wait = way[0][0] - time.monotonic() if way else 0.2
-            if way and wait <= 0:
-                send(way.popleft()[1])
-                continue
-            sock.settimeout(wait)
-            try:
-                data, sender = sock.recvfrom(65536)
-            except TimeoutError:
-                continue
-            if sock is self.front:
-                self.tap = sender
-            way.append((time.monotonic() + late, data))
-
 
 class Two:
     """Two taps of the same interface, so that each frame comes twice; the second has a clock of its own."""
@@ -92,7 +53,7 @@ class Two:
         lab.kernel_stamps()
         self.lab, self.port = lab, own_port()
         self.collector = Collector(lab, *words, port=self.port, key=None, device=None, file=lab.folder / "all.pcapng")
-        self.relay = Relay(lab, self.port + 1, self.port, **relay)
+        self.relay = Warp(lab, self.port + 1, self.port, **relay)
         self.taps = [Tap(lab, key=None, to=f"10.77.0.2:{self.port + i}", name=f"web{i + 1}") for i in range(2)]
 
     def tap(self, i):

@@ -59,8 +59,9 @@ def test_weight_and_extension():
 
 def test_steps_of_a_limit():
     """An extension is a list; types that are not known are passed over, and one that is cut short ends it."""
-    assert dl.rung(b"\x01\x01\x92") == (2, True, False)
-    assert dl.rung(b"\x09\x02ab\x01\x01\xaa") == (10, False, True)
+    assert dl.rung(b"\x01\x01\x92") == (2, True, False, False)
+    assert dl.rung(b"\x09\x02ab\x01\x01\xaa") == (10, False, True, False)
+    assert dl.rung(b"\x01\x01\xc0") == (0, False, False, True)
     assert dl.rung(b"") is None and dl.rung(b"\x01\x02\x80") is None and dl.rung(b"ab") is None
 
 

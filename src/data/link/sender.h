@@ -29,6 +29,7 @@ struct link_sender_key {
     uint32_t datagram; /* bytes of UDP payload that the path carries */
     bool weights;      /* the collector understands them, … */
     bool extensions;   /* … and passes these over */
+    bool flows;        /* it takes flow records in place of frames */
 };
 
 /* For a key that came to nothing: closes and frees what it owns. */

@@ -60,5 +60,7 @@ struct meter {
 /* Takes a batch into the flow table. */
 void meter_take_batch(struct meter *m, const struct batch *b);
 
+/* A record of packets of that point, made elsewhere, goes to the exporters. */
+void meter_give(const struct meter *m, uint32_t point, const struct flowrec *from);
 /* A record leaves (struct flows_conf). `user` is the meter. */
 void meter_tell(void *user, const struct flows_entry *e, enum flows_end why);

@@ -320,6 +320,16 @@ void meter_sink_heard(struct sink *s, uint32_t point, struct mono at)
     (void)pthread_mutex_unlock(&m->lock);
 }
 
+void meter_sink_record(struct sink *s, uint32_t point, const struct flowrec *r)
+{
+    struct meter *m = of(s);
+    (void)pthread_mutex_lock(&m->lock);
+    if (point < POINT_MAX && m->at[point].known) {
+        meter_give(m, point, r);
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
 void meter_sink_figures(const struct sink *s, struct meter_sink_figures *ret)
 {
     struct meter *m = (struct meter *)s; /* for the lock */

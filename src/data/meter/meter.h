@@ -52,6 +52,9 @@ void meter_sink_tick(struct sink *s, struct mono now);
 /* By points, any thread: all frames of the point up to that time have come, as far as is known. Of
  * a point that nobody tells of, they come at once. */
 void meter_sink_heard(struct sink *s, uint32_t point, struct mono at);
+/* By points, any thread: a record that was made elsewhere, of packets of that point. It leaves with
+ * the point's name. */
+void meter_sink_record(struct sink *s, uint32_t point, const struct flowrec *r);
 /* By reads, by the thread that writes the point's frames, after each run: all that were captured
  * are written, up to a moment before `now_ns` (struct wall); where not `all`, up to the last of
  * them. Flows leave by the time to which this holds for every point. */

@@ -193,10 +193,65 @@ static void flows_of_one_that_stays_away_leave(void **state)
     testing_done(&w);
 }
 
+/* A record of both directions that a tap has made, of web1's eth0: as one, or as two, under the
+ * names that the point has here; and of one direction, as one in any case. */
+static void records_come_from_elsewhere(void **state)
+{
+    (void)state;
+    const struct flowrec made = {.first_ns = 3,
+                                 .last_ns = 9,
+                                 .packets = 5,
+                                 .bytes = 500,
+                                 .addr = {{10, 0, 0, 1}, {10, 0, 0, 2}},
+                                 .port = {40000, 80},
+                                 .version = 4,
+                                 .proto = 6,
+                                 .tos = 1,
+                                 .tcp_flags = 2,
+                                 .end_reason = 3,
+                                 .biflow = FLOWREC_INITIATOR,
+                                 .reverse = {4, 400, 4, 8, 7, 6},
+                                 .mac = {{1}, {2}},
+                                 .has_mac = true,
+                                 .interface = 99};
+    static struct testing w;
+    testing_begin(&w,
+                  (struct meter_sink_conf){.flows = 100, .biflow = true, .time = METER_BY_POINTS});
+    offer(&w, 7, 1, "eth0", false);
+    meter_sink_record(w.s, 7, &made);
+    meter_sink_record(w.s, 6, &made); /* of no point, nor is there one of the next number */
+    meter_sink_record(w.s, POINT_MAX, &made);
+    assert_int_equal(w.both->n, 1);
+    assert_int_equal(w.both->r[0].reverse.packets, 4);
+    assert_int_equal(w.both->r[0].interface, 8);
+    assert_string_equal(w.both->r[0].point, "web1:eth0");
+    assert_int_equal(w.k->n, 2);
+    const struct flowrec *there = &w.k->r[0], *back = &w.k->r[1];
+    assert_int_equal(there->packets, 5);
+    assert_int_equal(there->reverse.packets, 0);
+    assert_int_equal(there->biflow, FLOWREC_ONE_WAY);
+    assert_int_equal(back->packets, 4);
+    assert_int_equal(back->bytes, 400);
+    assert_true(back->first_ns == 4 && back->last_ns == 8);
+    assert_true(back->tos == 7 && back->tcp_flags == 6 && back->end_reason == 3);
+    assert_true(back->port[0] == 80 && back->port[1] == 40000);
+    assert_true(back->addr[0][3] == 2 && back->addr[1][3] == 1);
+    assert_true(back->mac[0][0] == 2 && back->mac[1][0] == 1);
+    assert_string_equal(back->point, "web1:eth0");
+    struct flowrec one = made;
+    one.reverse = (struct flowrec_reverse){0};
+    meter_sink_record(w.s, 7, &one);
+    assert_int_equal(w.both->n, 2);
+    assert_int_equal(w.k->n, 3);
+    testing_end(&w);
+    testing_done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_has_its_time),
+        cmocka_unit_test(records_come_from_elsewhere),
         cmocka_unit_test(counts_as_an_output),
         cmocka_unit_test(goes_on_as_far_as_is_known),
         cmocka_unit_test(goes_on_by_itself),

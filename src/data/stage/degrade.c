@@ -4,9 +4,9 @@
  * may leave. It stands last: what passes here is sent, sooner or later.
  *
  * Frames are taken down to the step on which the tap's ladder stands (model/ladder.h): cut behind
- * their headers, kept by their flow, or counted only. For that each frame is looked at, and what it
- * would cost on each step is added up, also of frames that go; but not while nothing is taken off
- * and next to nothing waits.
+ * their headers, kept by their flow, told in flow records, or counted only. For that each frame is
+ * looked at, and what it would cost on each step is added up, also of frames that go; but not while
+ * nothing is taken off and next to nothing waits.
  *
  * The last resort: where the queue before the rate is full (data/limit.h), the newest frames are
  * dropped. Behind an outage more than that may wait, and no frame is dropped for it before it can
@@ -20,6 +20,7 @@
 #include "data/flow.h"
 #include "data/match.h"
 #include "data/stage.h"
+#include "model/flowcost.h"
 
 enum {
     LOOK_PART = 4, /* frames are looked at where more than this part of the room is full */
@@ -39,6 +40,10 @@ struct degrade_stage {
     uint64_t came[2][LIMIT_CLASSES]; /* in this batch */
     struct ledger *ledger;
     const struct filter_prog *keep; /* of this batch; NULL: none */
+    bool tells;                     /* flow records are a step, and their cost is wanted */
+    struct flowcost *cost;          /* of flow records; NULL: it was not wanted yet */
+    uint64_t told;                  /* bytes of these in this batch */
+    struct batch metered;           /* frames of this batch that are told in flow records */
     uint8_t room[FRAME_LEN_MAX];    /* for a frame that is in pieces; only what is used is memory */
 };
 
@@ -59,7 +64,7 @@ static bool has_room(struct degrade_stage *d, uint64_t cost, bool kept)
 }
 
 /* The class of a frame's flow, and the bytes up to the end of its headers. */
-static unsigned look(const struct degrade_stage *d, const struct frame *f, uint32_t *ret_headers)
+static unsigned look(struct degrade_stage *d, const struct frame *f, uint32_t *ret_headers)
 {
     uint8_t room[INNER_SCRATCH];
     struct inner in;
@@ -67,6 +72,9 @@ static unsigned look(const struct degrade_stage *d, const struct frame *f, uint3
     const uint64_t hash = flow_hash(&in, d->view->plan->key);
     const unsigned zeros = hash ? (unsigned)__builtin_clzll(hash) : LIMIT_CLASSES;
     *ret_headers = MIN(f->caplen, flow_headers(&in));
+    if (d->cost) {
+        d->told += limit_bytes(d->view, flowcost_frame(d->cost, hash));
+    }
     return MIN(zeros, LIMIT_CLASSES - 1u);
 }
 
@@ -85,8 +93,14 @@ static bool degrade(struct degrade_stage *d, struct frame *f, bool kept, uint64_
     const uint64_t whole = *cost, less = kept ? whole : limit_cost(d->view, headers);
     d->came[0][class] += whole;
     d->came[1][class] += less;
+    d->told += kept ? whole : 0;
     if (d->step.count) {
         return drop(d, whole, LEDGER_LIM_COUNTED);
+    }
+    if (d->step.flows && !kept) {
+        d->view->dropped += whole;
+        d->metered.f[d->metered.n++] = *f;
+        return false;
     }
     if (class < d->step.halvings) {
         return drop(d, whole, LEDGER_LIM_SAMPLED);
@@ -140,6 +154,35 @@ static void begin(struct degrade_stage *d, struct ledger *ledger)
     d->step = limit_unpack(packed);
     d->looks = ladder && (packed != 0 || v->waiting > v->room / LOOK_PART);
     d->ledger = ledger;
+    d->metered.n = 0;
+}
+
+/* Flow records cost something as time passes. */
+static void look_at_cost(struct degrade_stage *d, struct mono now)
+{
+    const struct limit_plan *plan = d->view->plan;
+    d->tells = d->looks && plan && atomic_load_explicit(&plan->flows, memory_order_relaxed);
+    if (d->tells && !d->cost) {
+        d->cost = flowcost_new();
+    }
+    if (d->tells && d->cost) {
+        d->told += limit_bytes(d->view, flowcost_due(d->cost, now));
+    }
+}
+
+/* Frames of no flow, and all where there is no meter, are counted only. */
+static void meter(struct degrade_stage *d)
+{
+    struct sink *m = d->view->meter;
+    uint64_t told = 0;
+    if (m && d->metered.n > 0) {
+        const struct ledger *l = sink_ledger(m, 0);
+        told = ledger_get(l, LEDGER_MET_OUT);
+        m->ops->write(m, &d->metered);
+        told = ledger_get(l, LEDGER_MET_OUT) - told;
+    }
+    ledger_add(d->ledger, LEDGER_LIM_METERED, told);
+    ledger_add(d->ledger, LEDGER_LIM_COUNTED, d->metered.n - told);
 }
 
 /* Makes what came known to the ladder. */
@@ -154,6 +197,10 @@ static void publish(struct degrade_stage *d)
             *came = 0;
         }
     }
+    if (plan && d->told > 0) {
+        atomic_fetch_add_explicit(&plan->told, d->told, memory_order_relaxed);
+        d->told = 0;
+    }
 }
 
 static void degrade_run(struct stage *s, struct batch *b, const struct pass *p)
@@ -161,6 +208,7 @@ static void degrade_run(struct stage *s, struct batch *b, const struct pass *p)
     struct degrade_stage *d = (struct degrade_stage *)s;
     uint32_t kept = 0;
     begin(d, p->common);
+    look_at_cost(d, p->now);
     for (uint32_t i = 0; i < b->n; i++) {
         if (take(d, &b->f[i])) {
             if (kept != i) {
@@ -170,13 +218,20 @@ static void degrade_run(struct stage *s, struct batch *b, const struct pass *p)
         }
     }
     b->n = kept;
+    meter(d);
     ledger_add(p->common, LEDGER_LIM_OUT, kept);
     publish(d);
 }
 
+static void degrade_free(struct stage *s)
+{
+    flowcost_free(((struct degrade_stage *)s)->cost);
+    free(s);
+}
+
 static const struct stage_ops ops = {
     .run = degrade_run,
-    .free = stage_free,
+    .free = degrade_free,
 };
 
 int degrade_stage_new(const struct stage_conf *conf, struct stage **ret)

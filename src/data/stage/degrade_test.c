@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "data/stage.h"
+#include "model/flowcost.h"
 
 enum {
     LEN = 990, /* a frame costs 1000 bytes */
@@ -311,6 +312,87 @@ static void some_frames_are_kept_whole(void **state)
     end_ladder(&w);
 }
 
+/* ---- flow records ---- */
+
+/* A meter to which frames of even ports are no flow's. */
+struct meter {
+    struct sink sink;
+    struct ledger *ledger;
+    unsigned seen[FLOWS];
+};
+
+static void meter_write(struct sink *s, const struct batch *b)
+{
+    struct meter *m = (struct meter *)s;
+    for (uint32_t i = 0; i < b->n; i++) {
+        ledger_add(m->ledger, LEDGER_MET_IN, 1);
+        ledger_add(m->ledger, b->f[i].point % 2 ? LEDGER_MET_OUT : LEDGER_MET_NOT_IP, 1);
+        m->seen[b->f[i].point]++;
+    }
+}
+
+static const struct sink_ops meter_ops = {
+    .kind = "meter", .counts = LEDGER_METER, .write = meter_write};
+
+static void frames_are_told_in_flow_records(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct limit_plan plan;
+    static struct meter m;
+    bool passed[FLOWS];
+    struct error err = {""};
+    begin_ladder(&w, &plan, UINT64_MAX);
+    assert_int_equal(sink_init(&m.sink, &meter_ops, "meter"), 0);
+    const struct point_offer here = {.tap = "", .ifname = ""};
+    assert_int_equal(sink_point_open(&m.sink, &here, &m.ledger, &err), 0);
+    atomic_store(&plan.step, LIMIT_FLOWS);
+    assert_int_equal(pass_flows(&w, passed), 0); /* there is no meter yet */
+    assert_int_equal(ledger_get(&w.ledger, LEDGER_LIM_COUNTED), FLOWS);
+    w.view.meter = &m.sink;
+    assert_int_equal(pass_flows(&w, passed), 0);
+    for (unsigned i = 0; i < FLOWS; i++) {
+        assert_int_equal(m.seen[i], 1);
+    }
+    assert_int_equal(ledger_get(&w.ledger, LEDGER_LIM_METERED), FLOWS / 2);
+    assert_int_equal(ledger_get(&w.ledger, LEDGER_LIM_COUNTED), FLOWS + FLOWS / 2);
+    assert_int_equal(w.view.dropped, 2 * FLOWS * 1000);
+    atomic_store(&plan.step, 0);
+    assert_int_equal(pass_flows(&w, passed), FLOWS);
+    assert_int_equal(ledger_get(m.ledger, LEDGER_MET_IN), FLOWS);
+    end_ladder(&w);
+    sink_done(&m.sink);
+}
+
+/* Frames that are kept whole are so beside flow records, and cost what they did. */
+static void the_cost_of_flow_records_is_known(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct limit_plan plan;
+    struct error err = {""};
+    struct filter_prog keep = {0};
+    struct mono now = {1000 * NSEC_PER_SEC};
+    begin_ladder(&w, &plan, UINT64_MAX);
+    assert_int_equal(filter_compile_plain("src portrange 0-1", &keep, &err), 0);
+    atomic_store(&plan.keep, &keep);
+    atomic_store(&plan.step, LIMIT_FLOWS);
+    run_flows(&w, 0, 4);
+    assert_int_equal(w.b.n, 2);
+    assert_int_equal(atomic_load(&plan.told), 2000); /* nobody wants to know the others' */
+    atomic_store(&plan.flows, true);
+    for (unsigned k = 0; k < 20; k++) {
+        now = mono_add_ms(now, 100);
+        make_flows(&w, 4 + k, 1);
+        w.made++;
+        w.s->ops->run(w.s, &w.b, &(struct pass){.common = &w.ledger, .now = now});
+    }
+    assert_in_range(atomic_load(&plan.told), 2000 + 10 * FLOWCOST_RECORD,
+                    2000 + 12 * FLOWCOST_RECORD); /* a second's are taken for old ones */
+    filter_done(&keep);
+    end_ladder(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +404,8 @@ int main(void)
         cmocka_unit_test(a_step_holds_for_frames),
         cmocka_unit_test(frames_may_come_without_their_payload),
         cmocka_unit_test(some_frames_are_kept_whole),
+        cmocka_unit_test(frames_are_told_in_flow_records),
+        cmocka_unit_test(the_cost_of_flow_records_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

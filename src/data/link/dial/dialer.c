@@ -229,6 +229,7 @@ void dialer_status(const struct dialer *c, struct dialer_status *ret)
     ret->up = c->uplink.up;
     ret->state = uplink_words(&c->uplink);
     ret->cipher = c->uplink.up ? c->status.cipher : NULL;
+    ret->flows = c->flows;
     ret->path_mtu = c->uplink.up ? c->pmtu.size : 0;
     ret->path_state = pmtu_words(&c->pmtu);
 }

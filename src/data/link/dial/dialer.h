@@ -91,6 +91,7 @@ struct dialer_status {
     uint32_t path_mtu;           /* of IP packets, as data is sent now; 0 without a session */
     const char *path_state;      /* for people */
     unsigned moves;              /* how often the session went on over another socket */
+    bool flows;                  /* the session's collector takes flow records */
     struct mono since;           /* the session's beginning */
     struct mono keyed;
     unsigned sessions, rekeys, refused_records;

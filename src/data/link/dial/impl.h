@@ -83,6 +83,7 @@ struct dialer {
     bool looked_up;        /* in this silence */
     bool probes, weights;  /* the collector answers those, understands these, … */
     bool extensions;       /* … and passes these over */
+    bool flows;            /* it takes flow records in place of frames */
     bool too_narrow;       /* it was said that not even the smallest passes */
     struct mono next_move; /* not before then */
     struct pmtu pmtu;

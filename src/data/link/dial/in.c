@@ -169,6 +169,7 @@ static void control(struct dialer *c, struct epoch *e, const struct link_control
             c->probes = ctl->ack.probes;
             c->weights = ctl->ack.weights;
             c->extensions = ctl->ack.extensions;
+            c->flows = ctl->ack.flows;
             dialer_event(c, ctl->ack.resumed ? UPLINK_ACK_RESUMED : UPLINK_ACK_NEW);
         }
         break;

@@ -17,7 +17,8 @@ static int sender_key(struct dialer *c, struct link_sender_key *ret)
                                   .receiver = c->current.keys.remote,
                                   .datagram = c->status.datagram,
                                   .weights = c->weights,
-                                  .extensions = c->extensions};
+                                  .extensions = c->extensions,
+                                  .flows = c->flows};
     int r =
         key.fd < 0 ? -errno : aead_new(c->current.keys.alg, c->current.keys.send, &key.aead, NULL);
     if (r < 0) {

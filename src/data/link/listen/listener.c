@@ -236,7 +236,9 @@ static int start_receiver(struct listener *s, unsigned t, struct error *err)
                                .stages = s->conf.stages,
                                .restage = s->conf.restage,
                                .align = s->conf.align,
-                               .control = &s->wake};
+                               .control = &s->wake,
+                               .record = s->conf.record,
+                               .user = s->conf.user};
     int r = fan_new(s->conf.outputs + (size_t)t * s->conf.n_outputs, s->conf.n_outputs, &rc.sink);
     return r < 0 ? error_sys(err, -r, "cannot start receiving")
                  : receiver_start(&rc, &s->receiver[t], err);

@@ -44,7 +44,8 @@ struct listener_conf {
     struct sink *const *outputs;     /* those of each data thread, one after the other; borrowed */
     unsigned n_outputs;              /* places of one data thread: NULL, where one is free */
     const struct listener_ops *ops;
-    void *user;
+    receiver_record *record; /* by data threads: takes flow records; NULL: nobody does */
+    void *user;              /* of both */
 };
 
 /* -EINVAL: more outputs than FAN_SINKS. */

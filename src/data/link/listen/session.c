@@ -186,11 +186,13 @@ static void on_info(struct listener *s, struct key *k, const struct link_info *i
         }
         return;
     }
-    listener_send_control(
-        s, k,
-        &(struct link_control){
-            .type = LINK_INFO_ACK,
-            .ack = {.resumed = k->proven, .probes = true, .weights = true, .extensions = true}});
+    listener_send_control(s, k,
+                          &(struct link_control){.type = LINK_INFO_ACK,
+                                                 .ack = {.resumed = k->proven,
+                                                         .probes = true,
+                                                         .weights = true,
+                                                         .extensions = true,
+                                                         .flows = true}});
 }
 
 void listener_info_waits(struct listener *s, struct key *k)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The structures and functions that the files of this folder share: receiver.c (datagrams become
- * records, the thread), streams.c (keys, sessions, streams, points), events.c (to the control
- * thread) and commands.c (from it). All of it belongs to the data thread, but for the queue of
- * events and the counters.
+ * records, the thread), streams.c (keys, sessions, streams, points), flows.c (flow records in place
+ * of frames), events.c (to the control thread) and commands.c (from it). All of it belongs to the
+ * data thread, but for the queue of events and the counters.
  */
 #pragma once
 
@@ -109,6 +109,10 @@ static inline void receiver_count(_Atomic uint64_t *c, uint64_t n)
 void receiver_tell(struct receiver *r, struct receiver_event head, const uint8_t *data, size_t len);
 /* How many events of that kind the control thread has not taken yet. */
 uint64_t receiver_waiting(const struct receiver *r, enum receiver_event_kind kind);
+
+/* flows.c */
+/* Takes flow records out of the pipeline's batch. */
+void rx_take_flows(struct receiver *r);
 
 /* streams.c */
 /* Pushes the batch down the pipeline; a stream with frames in it must have been touched. */

@@ -268,13 +268,13 @@ static void give(struct reasm *r, const struct link_frame *f, const uint8_t *bod
     to->point = point ? point : r->point;
     to->dir = f->dir;
     to->rung = link_frame_rung(f);
-    to->clock = to->ins_len = 0;
+    to->clock = to->ins_len = to->gso_type = to->vnet_flags = 0;
     to->ins_off = 0;
-    to->gso_type = to->vnet_flags = 0;
-    r->lost_before = 0;
+    to->flows = link_frame_is_flows(f);
+    r->lost_before = to->flows ? r->lost_before : 0;
     r->accounted++;
     know(r, r->accounted);
-    ledger_add(r->ledger, LEDGER_RX_OUT, 1);
+    ledger_add(r->ledger, to->flows ? LEDGER_RX_MESSAGES : LEDGER_RX_OUT, 1);
     ledger_add(r->ledger, LEDGER_RX_BYTES, f->caplen);
 }
 

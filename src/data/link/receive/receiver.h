@@ -12,6 +12,7 @@
 #include "data/point.h"
 #include "data/sink.h"
 #include "data/stage_list.h"
+#include "proto/flowrec.h"
 #include "sys/crypto/aead.h"
 #include "sys/crypto/cpace.h"
 #include "sys/loop.h"
@@ -75,6 +76,9 @@ struct receiver_report {
 
 struct receiver;
 
+/* The record's `interface` and `point` are those of another host: they mean nothing here. */
+typedef void receiver_record(void *user, uint32_t point, const struct flowrec *r);
+
 struct receiver_conf {
     int fd;                          /* borrowed */
     unsigned thread, n_threads;      /* its number, for its name; of how many */
@@ -83,6 +87,10 @@ struct receiver_conf {
     bool align;                      /* times become those of our clock, by receiver_align */
     struct sink *sink;               /* where frames go; taken over, also on failure */
     const struct wake *control;      /* signalled when there are events */
+    /* Takes flow records that a tap sends in place of frames of the point; in the data thread.
+     * NULL: they are counted only. */
+    receiver_record *record;
+    void *user;
 };
 
 int receiver_start(const struct receiver_conf *conf, struct receiver **ret, struct error *err);

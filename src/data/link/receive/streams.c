@@ -14,6 +14,7 @@
 
 void rx_deliver(struct receiver *r)
 {
+    rx_take_flows(r);
     if (r->pipeline.batch.n > 0) {
         r->pipeline.pass.now = r->now; /* all of it has come by then */
         r->pipeline.out.push(&r->pipeline.out);

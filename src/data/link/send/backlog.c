@@ -33,6 +33,7 @@ struct entry {
     int64_t ts_ns;
     uint32_t len, origlen, point, more;
     uint8_t dir, rung;
+    bool flows;
 };
 
 struct backlog {
@@ -248,7 +249,8 @@ static uint8_t *bytes_of(struct chunk *c)
 
 uint64_t backlog_put(struct backlog *b, const struct frame *f)
 {
-    const struct entry e = {f->ts_ns, f->caplen, f->origlen, f->point, f->more, f->dir, f->rung};
+    const struct entry e = {f->ts_ns, f->caplen, f->origlen, f->point,
+                            f->more,  f->dir,    f->rung,    f->flows};
     uint64_t dropped = backlog_yield(b);
     uint32_t need = (uint32_t)sizeof(e) + f->caplen;
     if (!b->tail || b->tail->size - b->tail->end < need) {
@@ -285,7 +287,8 @@ const struct frame *backlog_front(struct backlog *b)
                               .point = e.point,
                               .more = e.more,
                               .dir = e.dir,
-                              .rung = e.rung};
+                              .rung = e.rung,
+                              .flows = e.flows};
     return &b->front;
 }
 

@@ -188,10 +188,14 @@ void packer_frame(struct packer *p, const struct frame *f)
                            .has_port = f->point != 0,
                            .port = (uint16_t)f->point,
                            .weight = p->key.weights ? f->more + 1 : 1};
-    const uint8_t ext[] = {LINK_EXT_RUNG, 1, f->rung};
-    if (f->rung && p->key.extensions) {
-        h.ext = ext;
-        h.ext_len = sizeof(ext);
+    static const uint8_t flows[] = {LINK_EXT_FLOWS, 0};
+    const uint8_t rung[] = {LINK_EXT_RUNG, 1, f->rung};
+    if (f->flows) {
+        h.ext = flows;
+        h.ext_len = sizeof(flows);
+    } else if (f->rung && p->key.extensions) {
+        h.ext = rung;
+        h.ext_len = sizeof(rung);
     }
     if (p->pos == p->end) {
         segment_seal(p); /* so that the frame is said to start where it does */

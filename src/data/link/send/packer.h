@@ -53,7 +53,8 @@ void packer_set_size(struct packer *p, uint32_t datagram);
 /* So many datagrams are sent at once, at most, from now on; flushes first where it is less. */
 void packer_set_most(struct packer *p, unsigned datagrams);
 
-/* Copies the frame in; sends when enough has come together. */
+/* Copies the frame in, or flow records in place of frames, for an end that understands them; sends
+ * when enough has come together. */
 void packer_frame(struct packer *p, const struct frame *f);
 /* Sends what is there, the last datagram as short as it comes. */
 void packer_flush(struct packer *p);

@@ -6,11 +6,8 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "data/link/send/packer.h"
-#include "data/link/send/unsent.h"
-#include "model/pace.h"
+#include "data/link/send/impl.h"
 #include "proto/link.h"
-#include "sys/udp.h"
 
 enum {
     TX_WAIT_MS = 200, /* for a full socket, once: then datagrams count as lost until it takes some,
@@ -22,34 +19,6 @@ enum {
     TX_NARROW = 1232,     /* where the device has become too narrow: what nearly all carry */
     TX_END_MS = 1000,     /* with a rate, at the end, for what is sealed */
     TX_UNSENT = PACKER_BYTES + (640 << 10), /* with a rate: the longest frame there is, and more */
-};
-
-struct link_tx {
-    struct sink sink;
-    struct packer *packer;
-    struct ledger *ledger;
-    struct link_sender_key key; /* aead NULL: no session */
-    uint32_t size;    /* of a datagram, as the packer has it: key.datagram sooner or later */
-    uint32_t headers; /* IP's and UDP's, of each */
-    bool direct;      /* frames are sent as they come; follows from what is below */
-    bool held;
-    bool stuck; /* the socket was full for TX_WAIT_MS, or did not take what is in `unsent` */
-    bool out;   /* frames wait, or waited just now, for more than the rate */
-    bool keeps; /* frames without a session wait too */
-    struct backlog *backlog; /* NULL: none */
-    struct unsent *unsent;   /* NULL: none */
-    struct pace pace;
-    struct packer_stats counted;
-    uint64_t abandoned; /* datagrams of `unsent` that were given up */
-    struct udp_io io;
-    /* With a rate. */
-    struct budget *budget; /* NULL: none */
-    struct budget_seat seat;
-    struct limit_view view;
-    unsigned may;      /* full datagrams that may leave now, as far as is known */
-    int wait_ms;       /* for more of them */
-    int64_t sealed_ns; /* when what is in `unsent` came there; wall time */
-    uint64_t told[2];  /* what was last published */
 };
 
 static struct link_tx *of(struct sink *s)
@@ -82,11 +51,6 @@ static void update(struct link_tx *t)
     t->direct = t->key.aead && !now && !has_waiting(t);
 }
 
-static unsigned datagrams(size_t bytes, uint32_t datagram)
-{
-    return (unsigned)((bytes + datagram - 1) / datagram);
-}
-
 /* A path that is too narrow for a datagram stays so; every other refusal may pass. */
 static bool may_pass(int error)
 {
@@ -94,38 +58,6 @@ static bool may_pass(int error)
 }
 
 /* ---- sending ---- */
-
-static uint64_t on_wire(const struct link_tx *t, size_t len, uint32_t datagram)
-{
-    return len + (uint64_t)datagrams(len, datagram) * t->headers;
-}
-
-/* As udp_send_segments, within the rate: -EDQUOT where that lets no more pass now. */
-static int transmit(struct link_tx *t, const uint8_t *data, size_t len, uint32_t datagram, int wait,
-                    size_t *ret_sent)
-{
-    if (!t->budget) {
-        return udp_send_segments(&t->io, NULL, NULL, data, len, datagram, wait, ret_sent);
-    }
-    int r = 0;
-    *ret_sent = 0;
-    while (*ret_sent < len && r == 0) {
-        uint32_t whole = datagram + t->headers;
-        unsigned n = budget_take(t->budget, &t->seat, whole, datagrams(len - *ret_sent, datagram),
-                                 &t->wait_ms);
-        if (n == 0) {
-            t->may = 0;
-            return -EDQUOT;
-        }
-        size_t part = MIN((size_t)n * datagram, len - *ret_sent), sent = 0;
-        r = udp_send_segments(&t->io, NULL, NULL, data + *ret_sent, part, datagram, wait, &sent);
-        budget_left(t->budget, &t->seat, (uint64_t)n * whole, on_wire(t, sent, datagram));
-        t->view.left += on_wire(t, sent, datagram);
-        t->may -= MIN(t->may, n);
-        *ret_sent += sent;
-    }
-    return r;
-}
 
 /* Keeps what was not sent; false where there is no room. */
 static bool keep_unsent(struct link_tx *t, const uint8_t *data, size_t len, uint32_t datagram)
@@ -143,10 +75,10 @@ static unsigned tx_send(void *user, const uint8_t *data, size_t len, uint32_t da
     struct link_tx *t = user;
     size_t sent = 0;
     if (t->unsent && !unsent_empty(t->unsent)) { /* behind others */
-        return keep_unsent(t, data, len, datagram) ? 0 : datagrams(len, datagram);
+        return keep_unsent(t, data, len, datagram) ? 0 : tx_datagrams(len, datagram);
     }
     int wait = t->stuck ? 0 : !t->direct ? TX_DRAIN_WAIT_MS : TX_WAIT_MS;
-    int r = transmit(t, data, len, datagram, wait, &sent);
+    int r = tx_transmit(t, data, len, datagram, wait, &sent);
     t->stuck = r == -EAGAIN;
     if (r ==
         -EMSGSIZE) { /* the device has become narrower; the control thread finds out how much */
@@ -154,10 +86,11 @@ static unsigned tx_send(void *user, const uint8_t *data, size_t len, uint32_t da
     }
     if (r < 0 && t->unsent && may_pass(r)) {
         t->stuck = r != -EDQUOT;
-        return keep_unsent(t, data + sent, len - sent, datagram) ? 0
-                                                                 : datagrams(len - sent, datagram);
+        return keep_unsent(t, data + sent, len - sent, datagram)
+                   ? 0
+                   : tx_datagrams(len - sent, datagram);
     }
-    return datagrams(len - sent, datagram);
+    return tx_datagrams(len - sent, datagram);
 }
 
 static void abandon_unsent(struct link_tx *t)
@@ -176,7 +109,7 @@ static bool send_unsent(struct link_tx *t)
         size_t len = 0, sent = 0;
         uint32_t datagram = 0;
         const uint8_t *data = unsent_front(t->unsent, &len, &datagram);
-        int r = transmit(t, data, len, datagram, 0, &sent);
+        int r = tx_transmit(t, data, len, datagram, 0, &sent);
         unsent_pop(t->unsent, sent);
         t->stuck = r < 0 && r != -EDQUOT;
         if (r < 0 && may_pass(r)) {
@@ -202,31 +135,6 @@ static void count(struct link_tx *t)
     t->counted = now;
 }
 
-/* All that waits, in bytes of the link. */
-static uint64_t waiting_bytes(const struct link_tx *t)
-{
-    uint64_t frames = backlog_bytes(t->backlog) + LIMIT_FRAME * backlog_frames(t->backlog);
-    return frames * t->view.scale / LIMIT_UNIT + unsent_bytes(t->unsent) +
-           (uint64_t)unsent_datagrams(t->unsent) * t->headers;
-}
-
-/* Brings what is published of the limit up to date. */
-static void publish_limit(struct link_tx *t)
-{
-    struct limit_view *v = &t->view;
-    v->waiting = waiting_bytes(t);
-    if (v->waiting == 0 && t->told[0] == 0 && v->dropped == t->told[1]) {
-        return;
-    }
-    const struct frame *f = backlog_front(t->backlog);
-    int64_t oldest = !unsent_empty(t->unsent) ? t->sealed_ns : f ? f->ts_ns : 0;
-    v->room = budget_tell(t->budget, &t->seat, v->waiting, oldest, v->dropped);
-    /* It lives on the backlog's memory, of which a frame takes up to twice its bytes. */
-    v->room = MIN(v->room, backlog_share(t->backlog) / 2);
-    t->told[0] = v->waiting;
-    t->told[1] = v->dropped;
-}
-
 static void count_waiting(struct link_tx *t)
 {
     if (!t->backlog) {
@@ -234,7 +142,7 @@ static void count_waiting(struct link_tx *t)
     }
     ledger_set(t->ledger, LEDGER_TX_BACKLOG_BYTES, t->out ? backlog_bytes(t->backlog) : 0);
     if (t->budget) {
-        publish_limit(t);
+        tx_publish_limit(t);
     }
 }
 
@@ -252,21 +160,41 @@ static void wait_for(struct link_tx *t, const struct batch *b, uint32_t from)
     ledger_add(t->ledger, LEDGER_TX_BACKLOGGED, t->out ? b->n - from : 0);
 }
 
+/* Frames that were packed. */
+struct packed {
+    uint64_t frames, bytes;
+};
+
+static void pack(struct link_tx *t, const struct frame *f, struct packed *done)
+{
+    if (f->flows && !t->key.flows) {
+        ledger_add(t->ledger, LEDGER_TX_UNKNOWN, 1);
+        return;
+    }
+    packer_frame(t->packer, f);
+    done->frames++;
+    done->bytes += f->caplen;
+}
+
+static void count_packed(struct link_tx *t, const struct packed *done)
+{
+    ledger_add(t->ledger, LEDGER_TX_OUT, done->frames);
+    ledger_add(t->ledger, LEDGER_TX_BYTES, done->bytes);
+}
+
 static void tx_write(struct sink *s, const struct batch *b)
 {
     struct link_tx *t = of(s);
+    struct packed done = {0};
+    uint32_t i = 0;
     if (!t->key.aead && !t->keeps) {
         ledger_add(t->ledger, LEDGER_TX_NOSESSION, b->n);
         return;
     }
-    uint64_t bytes = 0;
-    uint32_t i = 0;
     for (; i < b->n && t->direct; i++) { /* a send on the way may end that */
-        packer_frame(t->packer, &b->f[i]);
-        bytes += b->f[i].caplen;
+        pack(t, &b->f[i], &done);
     }
-    ledger_add(t->ledger, LEDGER_TX_OUT, i);
-    ledger_add(t->ledger, LEDGER_TX_BYTES, bytes);
+    count_packed(t, &done);
     if (i < b->n) {
         wait_for(t, b, i);
         (void)link_tx_drain(
@@ -353,19 +281,16 @@ static bool may_pack(struct link_tx *t)
 static void drain_some(struct link_tx *t)
 {
     const struct frame *f;
-    uint64_t frames = 0, bytes = 0;
+    struct packed done = {0};
     struct mono now = mono_now();
     t->may = 0;
     while (!waits_sealed(t) && (!t->out || pace_may(&t->pace, now)) &&
            (f = backlog_front(t->backlog)) != NULL && may_pack(t)) {
-        packer_frame(t->packer, f);
+        pack(t, f, &done);
         pace_sent(&t->pace, f->caplen);
-        bytes += f->caplen;
-        frames++;
         backlog_pop(t->backlog);
     }
-    ledger_add(t->ledger, LEDGER_TX_OUT, frames);
-    ledger_add(t->ledger, LEDGER_TX_BYTES, bytes);
+    count_packed(t, &done);
 }
 
 /* Milliseconds to the next step, -1: there is none. */
@@ -476,15 +401,21 @@ void link_tx_down(struct sink *s)
     update(t);
 }
 
+/* Takes it over; returns what the packer gets of it. */
+static struct packer_key use_key(struct link_tx *t, const struct link_sender_key *key)
+{
+    t->key = *key;
+    t->io = (struct udp_io){.fd = key->fd, .shared = key->shared};
+    t->headers = t->budget ? udp_headers(key->fd) : 0;
+    return (struct packer_key){key->aead, key->receiver, key->weights, key->extensions};
+}
+
 void link_tx_session(struct sink *s, const struct link_sender_key *key)
 {
     struct link_tx *t = of(s);
     link_tx_down(s);
-    t->key = *key;
-    t->io = (struct udp_io){.fd = key->fd, .shared = key->shared};
-    t->headers = t->budget ? udp_headers(key->fd) : 0;
-    packer_reset(t->packer,
-                 &(struct packer_key){key->aead, key->receiver, key->weights, key->extensions});
+    const struct packer_key packs = use_key(t, key);
+    packer_reset(t->packer, &packs);
     t->counted = packer_stats(t->packer);
     set_size(t);
     t->pace = (struct pace){0};
@@ -501,12 +432,9 @@ void link_tx_rekey(struct sink *s, const struct link_sender_key *key)
     }
     tx_flush(s);
     struct link_sender_key old = t->key;
-    t->key = *key;
-    t->io = (struct udp_io){.fd = key->fd, .shared = key->shared};
-    t->headers = t->budget ? udp_headers(key->fd) : 0;
+    const struct packer_key packs = use_key(t, key);
     (void)send_unsent(t); /* the old socket may have been why it waits */
-    packer_rekey(t->packer,
-                 &(struct packer_key){key->aead, key->receiver, key->weights, key->extensions});
+    packer_rekey(t->packer, &packs);
     set_size(t);
     update(t);
     link_sender_key_done(&old);

@@ -315,6 +315,39 @@ static void a_refusal_is_taken_once(void **state)
 }
 
 /* Each session's frames are accounted for or not, and what is settled stays so. */
+static void one_of_flows(struct world *w)
+{
+    static const uint8_t bytes[FRAME];
+    static struct batch b = {.n = 1};
+    b.f[0] = (struct frame){
+        .data = bytes, .datalen = FRAME, .caplen = FRAME, .origlen = FRAME, .flows = true};
+    ledger_add(&w->ledger, LEDGER_CUT_OUT, 1);
+    w->tx->ops->write(w->tx, &b);
+}
+
+/* Flow records for a collector that has said nothing of them, from the backlog and at once: they
+ * are no frames that it lacks. */
+static void flow_records_that_nobody_understands_are_counted(void **state)
+{
+    (void)state;
+    struct world w;
+    world_begin(&w, 1 << 20);
+    tx_frames(&w, 10);
+    one_of_flows(&w);
+    tx_frames(&w, 10);
+    world_session(&w);
+    world_drain(&w);
+    one_of_flows(&w);
+    tx_frames(&w, 10);
+    world_receive(&w);
+    assert_int_equal(w.got, 30);
+    assert_int_equal(world_of(&w, LEDGER_TX_UNKNOWN), 2);
+    assert_int_equal(world_of(&w, LEDGER_TX_OUT), 30);
+    assert_int_equal(world_of(&w, LEDGER_TX_BYTES), 30 * FRAME);
+    assert_int_equal(world_in_flight(&w), 0);
+    world_end(&w);
+}
+
 static void what_nobody_confirmed_is_counted(void **state)
 {
     (void)state;
@@ -355,6 +388,7 @@ int main(void)
         cmocka_unit_test(begins_modestly),
         cmocka_unit_test(what_was_sealed_leaves_at_the_end),
         cmocka_unit_test(what_is_left_is_counted),
+        cmocka_unit_test(flow_records_that_nobody_understands_are_counted),
         cmocka_unit_test(what_nobody_confirmed_is_counted),
         cmocka_unit_test(bytes_and_datagrams_are_exact),
         cmocka_unit_test(what_is_given_to_others_is_counted),

@@ -25,6 +25,7 @@ struct sent {
     uint32_t off, caplen, origlen, more;
     int64_t ts;
     uint8_t dir;
+    bool flows;
 };
 
 struct world {
@@ -46,8 +47,8 @@ struct world {
     uint8_t *delayed;         /* one that is overtaken */
     size_t delayed_len;
     uint64_t datagrams, lost_datagrams, replayed;
-    uint32_t got, next_index;
-    uint64_t got_lost_marks;
+    uint32_t got, next_index, missing; /* missing: before the next frame */
+    uint64_t got_lost_marks, got_flows;
 };
 
 static uint32_t rnd(struct world *w, uint32_t n)
@@ -68,8 +69,10 @@ static void on_deliver(struct batch_out *o)
         assert_true(f->caplen >= 4);
         memcpy(&index, f->data, 4);
         assert_true(index >= w->next_index && index < w->n_sent); /* in order, each once */
-        assert_int_equal(f->lost, index - w->next_index);
+        w->missing += index - w->next_index;
+        assert_int_equal(f->lost, w->missing);
         const struct sent *s = &w->sent[index];
+        assert_int_equal(f->flows, s->flows);
         assert_int_equal(f->caplen, s->caplen);
         assert_int_equal(f->origlen, s->origlen);
         assert_true(f->ts_ns == s->ts);
@@ -79,7 +82,9 @@ static void on_deliver(struct batch_out *o)
         assert_int_equal(f->point, 5);
         w->next_index = index + 1;
         w->got++;
-        w->got_lost_marks += f->lost;
+        w->got_flows += f->flows;
+        w->got_lost_marks += f->flows ? 0 : f->lost;
+        w->missing = f->flows ? w->missing : 0; /* a frame tells it */
     }
     w->batch.n = 0;
 }
@@ -193,6 +198,7 @@ static void send_frame(struct world *w, uint32_t caplen)
         s->ts += 10 * NSEC_PER_SEC; /* a clock that steps */
     }
     s->dir = (uint8_t)rnd(w, 3);
+    s->flows = rnd(w, 30) == 0;
     uint32_t more = rnd(w, 8) == 0 ? rnd(w, UINT32_MAX) : 0;
     s->more = w->weights ? more : 0;
     static uint8_t whole[FRAME_LEN_MAX];
@@ -204,7 +210,8 @@ static void send_frame(struct world *w, uint32_t caplen)
                       .origlen = s->origlen,
                       .ts_ns = s->ts,
                       .more = more,
-                      .dir = s->dir};
+                      .dir = s->dir,
+                      .flows = s->flows};
     if (caplen > 24 && rnd(w, 5) == 0) { /* bytes that lie beside the frame */
         f.ins_off = 12;
         f.ins_len = 4;
@@ -264,7 +271,8 @@ static void check_balance(struct world *w)
 {
     uint64_t lost = ledger_get(&w->ledger, LEDGER_RX_LOST);
     assert_int_equal(ledger_get(&w->ledger, LEDGER_RX_IN), w->n_sent);
-    assert_int_equal(ledger_get(&w->ledger, LEDGER_RX_OUT), w->got);
+    assert_int_equal(ledger_get(&w->ledger, LEDGER_RX_OUT), w->got - w->got_flows);
+    assert_int_equal(ledger_get(&w->ledger, LEDGER_RX_MESSAGES), w->got_flows);
     assert_int_equal(w->got + lost, w->n_sent);
     assert_int_equal(ledger_get(&w->ledger, LEDGER_RX_MALFORMED), 0);
     assert_int_equal(ledger_sum(&w->ledger, NULL, LEDGER_LINK_RX).in_flight, 0);

@@ -254,6 +254,7 @@ void world_start_collector(struct world *w)
                                        .outputs = w->writer,
                                        .n_outputs = 1,
                                        .ops = &ops,
+                                       .record = w->record,
                                        .user = w};
     assert_int_equal(listener_new(w->loop, &conf, &w->listener, &err), 0);
 }

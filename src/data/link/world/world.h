@@ -70,6 +70,7 @@ struct world {
     int look_ms; /* how often `until` is asked; 0: every millisecond */
     int devices_refused;
     struct backlog_pool *backlog; /* of the taps' data threads; NULL: they have none */
+    receiver_record *record; /* takes the collector's flow records, with the world; NULL: none */
 };
 
 /* ---- both ends ---- */
