@@ -132,10 +132,6 @@ enum ledger_kind {
     X(RX_MESSAGES, LINK_RX, ASIDE, "flow_messages", "messages of flow records")                    \
     X(RX_OUT, LINK_RX, OUT, "out", "received")                                                     \
     X(RX_BYTES, LINK_RX, INFO, "bytes", "frame bytes received")                                    \
-    X(RX_RECORDS, LINK_RX, INFO, "flow_records", "flow records received")                          \
-    X(RX_TOLD, LINK_RX, INFO, "flow_packets", "packets that flow records tell of")                 \
-    X(RX_UNREADABLE, LINK_RX, INFO, "flow_unreadable",                                             \
-      "messages of flow records of which not all can be read")                                     \
     X(RX_DATAGRAMS, LINK_RX, INFO, "datagrams", "datagrams received")                              \
     X(RX_GAP_DATAGRAMS, LINK_RX, INFO, "gap_datagrams", "datagrams missing in the sequence")       \
     X(RX_LATE_DATAGRAMS, LINK_RX, INFO, "late_datagrams", "datagrams that came too late")          \
@@ -143,6 +139,10 @@ enum ledger_kind {
       "datagrams not kept for their turn, for want of memory")                                     \
     X(RX_IMPLAUSIBLE, LINK_RX, INFO, "implausible",                                                \
       "records and reports with numbers that cannot be")                                           \
+    X(RX_RECORDS, LINK_RX, INFO, "flow_records", "flow records received")                          \
+    X(RX_TOLD, LINK_RX, INFO, "flow_packets", "packets that flow records tell of")                 \
+    X(RX_UNREADABLE, LINK_RX, INFO, "flow_unreadable",                                             \
+      "messages of flow records of which not all can be read")                                     \
     X(MIR_IN, MIRROR, IN, "in", "mirrored packets")                                                \
     X(MIR_FULL, MIRROR, DROP, "socket_full", "dropped by the kernel, socket full")                 \
     X(MIR_FROM, MIRROR, DROP, "not_allowed", "of addresses that are not allowed")                  \

@@ -259,6 +259,7 @@ static void give(struct reasm *r, const struct link_frame *f, const uint8_t *bod
 {
     uint32_t point = f->has_port && f->port < POINT_SUBS && r->sub ? r->sub[f->port] : 0;
     struct frame *to = &out->batch->f[out->batch->n++];
+    const bool flows = to->flows = f->ext && link_frame_is_flows(f);
     to->data = body;
     to->datalen = to->caplen = f->caplen;
     to->origlen = f->origlen;
@@ -267,14 +268,13 @@ static void give(struct reasm *r, const struct link_frame *f, const uint8_t *bod
     to->ts_ns = f->ts_ns;
     to->point = point ? point : r->point;
     to->dir = f->dir;
-    to->rung = link_frame_rung(f);
+    to->rung = f->ext ? link_frame_rung(f) : 0;
     to->clock = to->ins_len = to->gso_type = to->vnet_flags = 0;
     to->ins_off = 0;
-    to->flows = link_frame_is_flows(f);
-    r->lost_before = to->flows ? r->lost_before : 0;
+    r->lost_before = flows ? r->lost_before : 0;
     r->accounted++;
     know(r, r->accounted);
-    ledger_add(r->ledger, to->flows ? LEDGER_RX_MESSAGES : LEDGER_RX_OUT, 1);
+    ledger_add(r->ledger, flows ? LEDGER_RX_MESSAGES : LEDGER_RX_OUT, 1);
     ledger_add(r->ledger, LEDGER_RX_BYTES, f->caplen);
 }
 
