@@ -64,6 +64,20 @@ static void prints_what_it_gets(void **state)
                   "3 had to wait, 1.5 MB wait now\n");
 }
 
+static void prints_what_is_wrong_with_a_session(void **state)
+{
+    (void)state;
+    static const char tap[] =
+        "{\"role\": \"tap\", \"name\": \"t\", \"session\": {\"state\": \"up\", "
+        "\"collector\": \"[::1]:5\", \"seconds\": 3, \"cipher\": \"none\", "
+        "\"path_mtu\": 1280, \"path_mtu_state\": \"%s\"}}";
+    char doc[512];
+    (void)snprintf(doc, sizeof(doc), tap, "too small");
+    assert_prints(doc, "tap t: up with [::1]:5 for 3 s, NOT ENCRYPTED, PATH MTU BELOW 1280\n");
+    (void)snprintf(doc, sizeof(doc), tap, "known");
+    assert_prints(doc, "NOT ENCRYPTED, path MTU 1280\n");
+}
+
 static void prints_the_rate(void **state)
 {
     (void)state;
@@ -153,9 +167,13 @@ static void prints_a_tap_as_a_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prints_what_it_gets),  cmocka_unit_test(prints_a_line_a_stage),
-        cmocka_unit_test(prints_large_numbers), cmocka_unit_test(prints_the_rate),
-        cmocka_unit_test(prints_the_history),   cmocka_unit_test(prints_a_tap_as_a_whole),
+        cmocka_unit_test(prints_what_it_gets),
+        cmocka_unit_test(prints_what_is_wrong_with_a_session),
+        cmocka_unit_test(prints_a_line_a_stage),
+        cmocka_unit_test(prints_large_numbers),
+        cmocka_unit_test(prints_the_rate),
+        cmocka_unit_test(prints_the_history),
+        cmocka_unit_test(prints_a_tap_as_a_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
