@@ -23,6 +23,7 @@ struct world {
     char said[1024]; /* on standard error */
     enum link_method method;
     char passphrase[64]; /* "": none */
+    uint8_t identity[KEY_LEN], peer[KEY_LEN];
 };
 
 static void begin(struct world *w, const char *text)
@@ -63,6 +64,8 @@ static void load(struct world *w, struct secret_options *o, mode_t mode)
     assert_true(n >= 0);
     w->said[n] = '\0';
     w->method = s.conf.method;
+    memcpy(w->identity, s.conf.identity, KEY_LEN);
+    memcpy(w->peer, s.conf.peer, KEY_LEN);
     (void)snprintf(w->passphrase, sizeof(w->passphrase), "%s",
                    s.conf.passphrase ? s.conf.passphrase : "");
     secrets_done(&s);
@@ -136,6 +139,9 @@ static void an_identity_that_others_may_read(void **state)
     begin(&w, priv_text);
     struct secret_options o = {.identity = w.path, .peer = pub_text};
     assert_warns(&w, &o);
+    assert_int_equal(w.method, LINK_NOISE);
+    assert_memory_equal(w.identity, priv, KEY_LEN);
+    assert_memory_equal(w.peer, pub, KEY_LEN);
     end(&w);
 }
 

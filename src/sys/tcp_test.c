@@ -87,8 +87,11 @@ static void a_full_buffer_takes_no_more(void **state)
         assert_int_equal(tcp_send(p.here, bytes, PIECE, &taken), 0);
     }
     assert_true(taken < PIECE);
-    assert_int_equal(tcp_send(p.here, bytes, PIECE, &taken), 0);
-    assert_true(taken < PIECE);
+    for (unsigned i = 0; i < MOST && taken > 0; i++) {
+        assert_int_equal(tcp_send(p.here, bytes, PIECE, &taken), 0);
+        assert_true(taken < PIECE);
+    }
+    assert_int_equal(taken, 0);
     assert_true(tcp_unsent(p.here) > 0);
     free(bytes);
     end(&p);

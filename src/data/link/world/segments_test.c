@@ -366,6 +366,27 @@ static void rekeying_loses_nothing(void **state)
     world_done(&w);
 }
 
+/* What was packed under the session before is not sent in the next. */
+static void a_new_session_forgets(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 7, AEAD_AES256GCM);
+    packer_set_size(w.packer, 1472);
+    for (uint32_t i = 0; i < 5; i++) {
+        send_frame(&w, 1400); /* some segments are sealed, and wait for more */
+    }
+    assert_int_equal(w.datagrams, 0);
+    assert_true(packer_full(w.packer) > 0);
+    packer_reset(w.packer, &(struct packer_key){w.tx, 0xabcd, true});
+    assert_int_equal(packer_full(w.packer), 0);
+    w.n_sent = 0;
+    run(&w, 100, 1472);
+    check_balance(&w);
+    assert_int_equal(w.got, 100);
+    world_done(&w);
+}
+
 static void replay_window(void **state)
 {
     (void)state;
@@ -529,10 +550,15 @@ static void each_counter_is_exact(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(constant_disorder),    cmocka_unit_test(each_counter_is_exact),
-        cmocka_unit_test(clean_path),           cmocka_unit_test(bad_path),
-        cmocka_unit_test(reordering_is_mended), cmocka_unit_test(rekeying_loses_nothing),
-        cmocka_unit_test(replay_window),        cmocka_unit_test(nonsense_is_accounted),
+        cmocka_unit_test(constant_disorder),
+        cmocka_unit_test(each_counter_is_exact),
+        cmocka_unit_test(clean_path),
+        cmocka_unit_test(bad_path),
+        cmocka_unit_test(reordering_is_mended),
+        cmocka_unit_test(rekeying_loses_nothing),
+        cmocka_unit_test(a_new_session_forgets),
+        cmocka_unit_test(replay_window),
+        cmocka_unit_test(nonsense_is_accounted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
