@@ -366,7 +366,7 @@ static void rekeying_loses_nothing(void **state)
     world_done(&w);
 }
 
-/* What was packed under the session before is not sent in the next. */
+/* Segments that were packed under the session before are not sent in the next. */
 static void a_new_session_forgets(void **state)
 {
     (void)state;
