@@ -15,7 +15,7 @@ from lib.collectors import Nfacctd, Nfcapd, Shark, Stored, address, in_ns, ipfix
 from lib.farspan import farspan, own_name
 from lib.flows import Meter, letters, make
 from lib.proc import run, wait_until
-from lib.tools import start_framegen
+from lib.tools import framegen, start_framegen
 from test_addresses import name_of_the_collector
 
 MACS = bytes.fromhex("020000000002020000000001")
@@ -407,6 +407,35 @@ def test_live_a_name_that_leads_elsewhere(make_lab):
     one = ended(proc, file=False)
     assert one["drops"]["collector_away"] > 0 and one["out"] > 50, one
     assert len(there.stop().rows()) > 50
+
+
+def test_live_a_slow_connection(make_lab):
+    """A collector that is stopped holds up neither the meter nor another collector: what its queue cannot take is counted."""
+    lab = make_lab()
+    n = 400_000
+    stopped, other = Stored(lab, "stopped", ns=lab.tap), Nfcapd(lab, 2055, "other", ns=lab.tap)
+    stopped.proc.send(signal.SIGSTOP)
+    proc = live(lab, "mon0", "--ipfix", "tcp:127.0.0.1", "--netflow9", "127.0.0.1", "--flows", "1000")
+    framegen(lab, n, kinds="udp4", pps=40_000)
+    ledger = {}
+
+    def slow():
+        view = json.loads(run([farspan(), "status", own_name("meter"), "--json"]).stdout)[0]
+        ledger.update(view)
+        return view["exports"][0]["drops"]["collector_slow"] > 0
+
+    wait_until(slow, 20, "records that are dropped")
+    begin = time.monotonic()
+    proc.send(signal.SIGINT)
+    proc.wait(20)
+    assert time.monotonic() - begin < 12
+    done = json.loads(proc.out())
+    assert_sums(done)
+    way = done["interfaces"][0]["stages"]
+    assert way["meter"]["out"] == way["ring"]["in"] == n
+    tcp, udp = done["exports"]
+    assert tcp["drops"]["collector_slow"] > 0 and tcp["in"] == udp["in"]
+    assert udp["out"] == udp["in"] and sum(int(row["ipkt"]) for row in other.stop().rows()) == n
 
 
 @pytest.mark.parametrize("form", PORTS)

@@ -2,7 +2,7 @@
  *
  * Where a meter's records go: an ops table behind `struct exporter`. A meter (data/meter/meter.h)
  * may have several, and each gets every record. All functions are called by the meter's threads,
- * one at a time.
+ * one at a time, but for finish(), which several exporters may be in.
  *
  * Every record given to record() is counted in the exporter's ledger, in its stage EXPORT:
  * EXPORT_IN at once, and EXPORT_OUT when it has really left, or a drop by reason.

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "data/meter/impl.h"
+#include "data/thread.h"
 
 enum {
     TICK_MS = 200, /* between two ticks of exporters */
@@ -204,22 +205,56 @@ static void meter_flush(struct sink *s)
     meter_sink_tick(s, mono_now());
 }
 
+/* An exporter that finishes, in a thread of its own if there can be one. */
+struct finishing {
+    struct exporter *exporter;
+    pthread_t thread;
+    bool has_thread;
+    int r;
+    struct error err;
+};
+
+static void *finish_one(void *arg)
+{
+    struct finishing *f = arg;
+    f->r = f->exporter->ops->finish(f->exporter, &f->err);
+    return NULL;
+}
+
+/* All at once: one that has to wait for its collector takes no time from the others. */
+static int finish_exporters(struct meter *m, struct error *err)
+{
+    struct finishing all[EXPORTERS_MAX] = {0};
+    int r = 0;
+    for (unsigned k = 0; k < m->conf.n_exporters; k++) {
+        struct finishing *f = &all[k];
+        f->exporter = m->conf.exporter[k];
+        f->has_thread =
+            m->conf.n_exporters > 1 && thread_start_masked(finish_one, f, &f->thread) == 0;
+        if (!f->has_thread) {
+            (void)finish_one(f);
+        }
+    }
+    for (unsigned k = 0; k < m->conf.n_exporters; k++) {
+        const struct finishing *f = &all[k];
+        if (f->has_thread) {
+            (void)pthread_join(f->thread, NULL);
+        }
+        if (f->r < 0 && r == 0) {
+            r = f->r;
+            *err = f->err;
+        }
+    }
+    return r;
+}
+
 static int meter_finish(struct sink *s, struct error *err)
 {
     struct meter *m = of(s);
-    int r = 0;
     (void)pthread_mutex_lock(&m->lock);
     tick(m, mono_now(), true);
     flows_end(m->flows);
-    for (unsigned k = 0; k < m->conf.n_exporters; k++) {
-        struct exporter *x = m->conf.exporter[k];
-        struct error more = {""};
-        int e = x->ops->finish(x, &more);
-        if (e < 0 && r == 0) {
-            r = e;
-            *err = more;
-        }
-    }
+    const int r = finish_exporters(m, err);
     (void)pthread_mutex_unlock(&m->lock);
     return r;
 }

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -430,6 +431,55 @@ static void a_slow_reader_holds_nothing_up(void **state)
     assert_int_equal(close(p[0]), 0);
 }
 
+/* ---- the end ---- */
+
+/* Exporters that can only end together. */
+static _Atomic unsigned at_end;
+
+static void forget_record(struct exporter *e, const struct flowrec *r)
+{
+    (void)e;
+    (void)r;
+}
+
+static int meet(struct exporter *e, struct error *err)
+{
+    const struct mono end = mono_add_ms(mono_now(), 10000);
+    at_end++;
+    while (at_end < 2) {
+        if (mono_due(mono_now(), end)) {
+            return error_set(err, ETIMEDOUT, "%s is alone", e->name);
+        }
+        (void)poll(NULL, 0, 1);
+    }
+    return 0;
+}
+
+static void free_exporter(struct exporter *e)
+{
+    free(e);
+}
+
+static void exporters_end_together(void **state)
+{
+    (void)state;
+    static const struct exporter_ops ops = {
+        .kind = "test", .record = forget_record, .finish = meet, .free = free_exporter};
+    struct meter_sink_conf conf = {.flows = 10, .n_exporters = 2};
+    struct error err = {""};
+    struct sink *s = NULL;
+    for (unsigned k = 0; k < 2; k++) {
+        conf.exporter[k] = calloc(1, sizeof(*conf.exporter[k]));
+        assert_non_null(conf.exporter[k]);
+        conf.exporter[k]->ops = &ops;
+    }
+    assert_int_equal(meter_sink_new(&conf, &s), 0);
+    if (s->ops->finish(s, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    sink_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +496,7 @@ int main(void)
         cmocka_unit_test(ipfix_is_written),
         cmocka_unit_test(records_that_cannot_be_written),
         cmocka_unit_test(a_slow_reader_holds_nothing_up),
+        cmocka_unit_test(exporters_end_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,8 @@ enum {
     AGAIN_MS = 30000,
     AGAIN_RECORDS = 4096,
     TOTALS_MS = 60000,
-    WAIT_MS = 1000, /* for room, between two looks */
+    WAIT_MS = 200,   /* for room, between two looks */
+    STUCK_MS = 1000, /* at the end, for any room at all */
     PACED_MS =
         4000, /* of the rate at most in the outbox of one that waits: it is to be empty in time */
 };
@@ -42,6 +43,7 @@ struct network {
     bool begun;                    /* there was a record */
     struct mono again, totals;     /* when templates, and totals, are due */
     struct mono until;             /* of finishing; never: it runs */
+    bool stuck;                    /* it finishes, and the collector takes nothing */
     uint64_t ignored;
     uint64_t slow_records, slow_packets, slow_bytes; /* that count as SLOW */
 };
@@ -68,19 +70,23 @@ static void count_slow(struct network *x, const struct outmsg *m)
 
 static bool may_wait(const struct network *x, struct mono now)
 {
-    if (outbox_called_off(x->box)) {
+    if (outbox_called_off(x->box) || x->stuck) {
         return false;
     }
     return x->until.ns ? now.ns < x->until.ns : x->conf.waits;
 }
 
+/* At the end a collector that takes nothing for a while is not waited for: others are to have their
+ * records too. */
 static struct outmsg *room(struct network *x)
 {
     struct outmsg *m = outbox_room(x->box);
-    for (struct mono now = mono_now(); !m && may_wait(x, now); now = mono_now()) {
+    const struct mono from = mono_now();
+    for (struct mono now = from; !m && may_wait(x, now); now = mono_now()) {
         const struct mono soon = mono_add_ms(now, WAIT_MS);
         outbox_wait(x->box, false, x->until.ns && x->until.ns < soon.ns ? x->until : soon);
         m = outbox_room(x->box);
+        x->stuck = !m && x->until.ns && mono_due(mono_now(), mono_add_ms(from, STUCK_MS));
     }
     return m;
 }
