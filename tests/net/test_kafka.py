@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from lib.collectors import in_ns
+from lib.collectors import in_ns, until_bound
 from lib.farspan import Collector, Tap, assert_stage, farspan, one, own_name, status
 from lib.flows import make
-from lib.proc import wait_until
+from lib.proc import run, wait_until
 from lib.tools import TOOLS, framegen
 
 MACS = bytes.fromhex("020000000002020000000001")
@@ -113,6 +113,36 @@ def test_records_of_a_file(lab, cluster, traffic):
             assert last.get(key, "") <= record["flowEndNanoseconds"]
     assert set(places.values()) == {0, 1, 2}
     assert max(collections.Counter(key for key, _, _ in messages).values()) > 1
+
+
+def certificate(lab):
+    """Of 127.0.0.1, and its key."""
+    pem, key = lab.folder / "broker.pem", lab.folder / "broker.key"
+    run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker", "-addext",
+         "subjectAltName=IP:127.0.0.1", "-out", pem, "-keyout", key])
+    return pem, key
+
+
+def test_tls(lab, cluster, traffic):
+    """Brokers that speak TLS only: a relay in the tap's namespace has their ports there, and a certificate. One that the properties do
+    not trust gets nothing."""
+    pem, key = certificate(lab)
+    for broker in cluster.brokers.split(","):
+        port = broker.rsplit(":", 1)[1]
+        lab.start(["socat", f"OPENSSL-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,cert={pem},key={key},verify=0",
+                   f"EXEC:ip netns exec {lab.collector} socat STDIO TCP\\:127.0.0.1\\:{port}"], f"tls-{port}", lab.tap)
+        until_bound(lab.tap, "tcp", int(port))
+    properties = lab.folder / "properties"
+    words = [farspan(), "meter", "-r", traffic, "--ledger", "--kafka", cluster.where, "--kafka-config", properties]
+    properties.write_text(f"security.protocol = ssl\nssl.ca.location = {pem}\n")
+    done = in_ns(lab.tap, *words, check=False)
+    assert done.returncode == 0, done.stderr
+    export = assert_sums(json.loads(done.stdout))
+    assert export["in"] == export["out"] == len(cluster.messages()) > 200
+    properties.write_text("security.protocol = ssl\n")
+    done = in_ns(lab.tap, *words, check=False)
+    assert done.returncode == 1 and "certificate verify failed" in done.stderr, done.stderr
+    assert assert_sums(json.loads(done.stdout))["out"] == 0 and len(cluster.messages()) == export["out"]
 
 
 def test_nobody_there(lab, traffic):
