@@ -4,6 +4,7 @@ judges are the numbers that the test has sent, a reader of IPFIX in Python, the 
 
 import collections
 import ipaddress
+import signal
 import struct
 import time
 
@@ -26,11 +27,12 @@ def number(data):
 class Told:
     """A collector that writes flow records, and a tap whose ladder has them."""
 
-    def __init__(self, lab, *words, to=f"10.77.0.2:{PORT}", steps="flows,count", rate=RATE, collector=()):
+    def __init__(self, lab, *words, to=f"10.77.0.2:{PORT}", steps="flows,count", collector=()):
         self.name, self.records = own_name("flows"), lab.folder / "records.ipfix"
         self.file = lab.folder / "collector.pcapng"
         self.collector = Collector(lab, f"--ipfix=file:{self.records}", *collector, key=None, device=None, file=self.file)
-        self.tap = Tap(lab, "--rate", str(rate), "--on-limit", steps, *words, key=None, name=self.name, to=to)
+        limit = ["--rate", str(RATE), "--on-limit", steps] if steps else []
+        self.tap = Tap(lab, *limit, *words, key=None, name=self.name, to=to)
         self.talk = Talk(lab)
 
     def step(self):
@@ -133,6 +135,30 @@ def test_the_link_loses_some(lab):
     assert told.packets() == received["out"] + received["flow_packets"]
 
 
+def test_an_outage_loses_none(lab):
+    """Flow records that leave while the link is away wait at the tap, as frames do, and come when it is back."""
+    port = own_port()
+    path = Impair(lab, lab.collector, port, f"10.77.0.2:{PORT}")
+    told = Told(lab, to=f"10.77.0.2:{port}")
+    told.descend()
+    told.talk.for_seconds(wish(16), 2)
+    path.tell("outage")
+
+    def made():
+        return one(status(told.name)["interfaces"])["stages"]["limit"].get("made", 0)
+
+    before = made()
+    wait_until(lambda: made() > before, 40, "idle flows leave")
+    told.talk.for_seconds(wish(0.2), 1)
+    path.tell("heal")
+    told.tap.wait_up(times=2)
+    told.talk.for_seconds(wish(0.2), 1)
+    stages, received = told.finish()
+    assert received["flow_packets"] == stages["limit"]["drops"]["limit_metered"] and drops(received) == 0
+    assert stages["link_tx"]["backlogged"] > 0
+    assert told.packets() == received["out"] + received["flow_packets"]
+
+
 def test_a_collector_that_does_not_know_them(lab):
     """The step is left out, and the tap says so."""
     class Older(Relay):
@@ -152,6 +178,26 @@ def test_a_collector_that_does_not_know_them(lab):
     limit = stages["limit"]
     assert limit["drops"]["limit_metered"] == limit.get("made", 0) == received["flow_messages"] == 0
     assert limit["drops"]["limit_counted"] > 0
+
+
+def test_the_step_is_read_again(lab):
+    """A tap whose file says flows only later: from then on it has that step, and no frame is lost over it."""
+    config = lab.folder / "tap.conf"
+
+    def write(steps):
+        config.write_text(f"[tap]\nrate = {RATE}\non-limit = {steps}\n")
+
+    write("count")
+    told = Told(lab, "--config", config, steps=None)
+    assert told.talk.go(wish(16), lambda: told.step() == "counters only", 20), told.step()
+    write("flows,count")
+    told.tap.proc.send(signal.SIGHUP)
+    told.descend()
+    told.talk.for_seconds(wish(16), 2)
+    stages, received = told.finish()
+    drops_of = stages["limit"]["drops"]
+    assert drops_of["limit_metered"] == received["flow_packets"] > 500 and drops_of["limit_counted"] > 0
+    assert told.packets() == received["out"] + received["flow_packets"]
 
 
 def judged(lab, messages):
