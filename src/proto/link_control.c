@@ -34,6 +34,16 @@ static const struct {
 #undef USER
 };
 
+enum {
+    REPORT_AROUND = 36, /* bytes of a REPORT with its type, without streams, … */
+    REPORT_STREAM = 27, /* … of a stream without counters, … */
+    REPORT_COUNTER = 9, /* … and of a counter */
+};
+
+_Static_assert(REPORT_AROUND + REPORT_STREAM + REPORT_COUNTER * ARRAY_SIZE(counters) <=
+                   LINK_CONTROL_FIT,
+               "a stream's report with all counters passes any path");
+
 static int code_to_id(uint8_t code)
 {
     for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
