@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/time.h"
 #include "data/output_list.h"
 #include "data/sink/encap.h"
+#include "data/sink/plain.h"
 
 static const struct {
     const char *text, *address;
@@ -193,9 +195,19 @@ static void counts_are_by_what_the_kernel_says(void **state)
     s->ops->free(s);
 }
 
+/* Between two tries of what a socket does not take now: a thread that did not wait would spin. */
+static void a_wait_takes_time(void **state)
+{
+    (void)state;
+    const struct mono from = mono_now();
+    plain_wait();
+    assert_true(mono_diff(mono_now(), from) >= NSEC_PER_MSEC);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wait_takes_time),
         cmocka_unit_test(words_of_tunnels),
         cmocka_unit_test(words_of_hosts),
         cmocka_unit_test(words_that_are_none),
