@@ -22,7 +22,8 @@
     USER(X, SLICE, slice, INFO, 36, "sliced", "cut short", "slice N|headers",                      \
          "keeps the first N bytes of a frame, or its headers")                                     \
     USER(X, SAMPLE, sample, DROP, 37, "sampled", "left out of the sample",                         \
-         "sample packet|flow 1/N", "keeps one frame in N, or the frames of one flow in N")         \
+         "sample packet|flow 1/N [outer|inner] [seed S]",                                          \
+         "keeps one frame in N, or the frames of one flow in N")                                   \
     USER(X, VLAN, vlan, DROP, 38, "vlan", "not of these VLANs", "vlan LIST",                       \
          "keeps frames of these VLANs, such as 100,200-210")                                       \
     USER(X, DIRECTION, direction, DROP, 39, "direction", "of the other direction",                 \

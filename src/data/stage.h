@@ -50,6 +50,8 @@ struct pass {
     void *user;
     struct align_point *const *align; /* by frame.point, as `ledger`; NULL: there are none */
     bool plain;                       /* none of the user's stages stands in the pipeline */
+    const uint16_t
+        *linktype; /* by frame.point (proto/packet.h); NULL: all have an Ethernet header */
 };
 
 /* The ledger in which a frame counts. */

@@ -88,6 +88,7 @@ static const struct sink_ops to_link = {
     .kind = "keeper", .counts = LEDGER_LINK_TX, .write = keeper_write, .free = keeper_free};
 
 static struct bench b;
+static const uint16_t *linktypes; /* by point; NULL: Ethernet */
 
 /* Has the frames pass the stages, which end with NULL. */
 static void pass(enum stage_end end, const char *const *stages, const struct frame *frames,
@@ -104,7 +105,7 @@ static void pass(enum stage_end end, const char *const *stages, const struct fra
     b.pipeline.source = &b.giver.source;
     b.pipeline.sink = &b.keeper.sink;
     assert_int_equal(pipeline_init(&b.pipeline, end, &(struct stage_conf){.list = &b.list},
-                                   &(struct pass){.common = &b.ledger}),
+                                   &(struct pass){.common = &b.ledger, .linktype = linktypes}),
                      0);
     assert_int_equal(pipeline_run(&b.pipeline, 1, (struct mono){1}), SOURCE_DRY);
 }
@@ -145,11 +146,20 @@ static void mistakes_are_told(void **state)
         {"cut 3", "there is no stage \"cut\", but: slice, sample, vlan, direction, filter, strip"},
         {"slice", "N: \"\" is not a whole number (slice N|headers)"},
         {"slice 0", "N: 0 is not between 1 and 1048576 (slice N|headers)"},
-        {"sample 1/10", "a sample is of packet or flow, not \"1/10\" (sample packet|flow 1/N)"},
-        {"sample flow 10", "the rate is 1/N, such as 1/10, not \"10\" (sample packet|flow 1/N)"},
-        {"sample flow 1/0", "N: 0 is not between 1 and 1000000 (sample packet|flow 1/N)"},
+        {"sample 1/10", "a sample is of packet or flow, not \"1/10\" (sample packet|flow 1/N "
+                        "[outer|inner] [seed S])"},
+        {"sample flow 10", "the rate is 1/N, such as 1/10, not \"10\" (sample packet|flow 1/N "
+                           "[outer|inner] [seed S])"},
+        {"sample flow 1/0",
+         "N: 0 is not between 1 and 1000000 (sample packet|flow 1/N [outer|inner] [seed S])"},
         {"sample flow 1/1000001",
-         "N: 1000001 is not between 1 and 1000000 (sample packet|flow 1/N)"},
+         "N: 1000001 is not between 1 and 1000000 (sample packet|flow 1/N [outer|inner] [seed S])"},
+        {"sample flow 1/2 outer seed",
+         "S: \"\" is not a whole number (sample packet|flow 1/N [outer|inner] [seed S])"},
+        {"sample packet 1/2 outer", "behind the rate stands seed S, not \"outer\" "
+                                    "(sample packet|flow 1/N [outer|inner] [seed S])"},
+        {"sample flow 1/2 x", "behind the rate stands outer, inner or seed S, not \"x\" "
+                              "(sample packet|flow 1/N [outer|inner] [seed S])"},
         {"direction both", "the direction is in or out, not \"both\" (direction in|out)"},
         {"strip mpls", "vlan, vxlan, gre or erspan is taken off, not \"mpls\" "
                        "(strip vlan|vxlan|gre|erspan)"},
@@ -290,6 +300,104 @@ static void one_flow_in_n(void **state)
         assert_true(balance[i] == 0 || balance[i] == 101);
     }
     end();
+}
+
+/* The frames that a sample keeps of the first n, a bit each. */
+static void kept_of(const char *words, unsigned n, uint8_t ret[MOST])
+{
+    memset(ret, 0, MOST);
+    pass(STAGE_AT_TAP, (const char *const[]){words, NULL}, frames, n);
+    for (unsigned i = 0; i < b.keeper.n; i++) {
+        unsigned number;
+        memcpy(&number, b.keeper.got[i].data + b.keeper.got[i].caplen - 4, sizeof(number));
+        ret[number] = 1;
+    }
+    end();
+}
+
+static void number_at_end(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        memcpy(bytes[i] + LEN - 4, &i, sizeof(i));
+    }
+}
+
+/* A seed is a choice; without one it is another each time. */
+static void the_same_sample_again(void **state)
+{
+    (void)state;
+    static uint8_t first[MOST], again[MOST], other[MOST];
+    static const char *const words[][3] = {
+        {"sample packet 1/4 seed 7", "sample packet 1/4 seed 8", "sample packet 1/4"},
+        {"sample flow 1/4 seed 7", "sample flow 1/4 seed 8", "sample flow 1/4"},
+        {"sample flow 1/4 outer seed 7", "sample flow 1/4 seed 18446744073709551615 outer",
+         "sample flow 1/4 outer"}};
+    make_frames(1000);
+    number_at_end(1000);
+    for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+        kept_of(words[i][0], 1000, first);
+        kept_of(words[i][0], 1000, again);
+        assert_memory_equal(first, again, MOST);
+        kept_of(words[i][1], 1000, other);
+        assert_memory_not_equal(first, other, MOST);
+        kept_of(words[i][2], 1000, other);
+        assert_memory_not_equal(first, other, MOST);
+    }
+    kept_of(words[1][0], 1000, first); /* what is in no tunnel has one header alone */
+    kept_of(words[2][0], 1000, again);
+    assert_memory_equal(first, again, MOST);
+}
+
+/* The outermost header of what is in a tunnel is that of one flow. */
+static void the_outer_flow(void **state)
+{
+    (void)state;
+    static const uint8_t around[] = {0x45, 0, 0, 86, 0, 0, 0, 0, 64, 4,
+                                     0,    0, 1, 1,  1, 1, 1, 1, 1,  2};
+    static uint8_t kept[MOST];
+    make_frames(1000);
+    for (unsigned i = 0; i < 1000; i++) {
+        memmove(bytes[i] + 34, bytes[i] + 14, LEN - 34);
+        memcpy(bytes[i] + 14, around, sizeof(around));
+        bytes[i][14 + 19] = (uint8_t)(i % 2 ? 2 : 3); /* two tunnels */
+    }
+    number_at_end(1000);
+    kept_of("sample flow 1/2 outer", 1000, kept);
+    for (unsigned i = 2; i < 1000; i++) {
+        assert_int_equal(kept[i], kept[i % 2]);
+    }
+    static const char *const inside[] = {"sample flow 1/2", "sample flow 1/2 inner"};
+    for (unsigned k = 0; k < ARRAY_SIZE(inside); k++) {
+        unsigned n = 0;
+        kept_of(inside[k], 1000, kept);
+        for (unsigned i = 0; i < 1000; i++) {
+            n += kept[i];
+        }
+        assert_in_range(n, 400, 600);
+    }
+}
+
+/* Packets without an Ethernet header are of the same flows. */
+static void flows_of_another_link_type(void **state)
+{
+    (void)state;
+    static const uint16_t raw[] = {101};
+    static uint8_t ether[MOST], bare[MOST];
+    make_frames(1000);
+    number_at_end(1000);
+    kept_of("sample flow 1/3 seed 1", 1000, ether);
+    for (unsigned i = 0; i < 1000; i++) {
+        frames[i].data += 14;
+        frames[i].datalen = frames[i].caplen = frames[i].origlen = LEN - 14;
+    }
+    linktypes = raw;
+    kept_of("sample flow 1/3 seed 1", 1000, bare);
+    assert_memory_equal(ether, bare, MOST);
+    kept_of("sample flow 1/3 outer seed 1", 1000, bare);
+    assert_memory_equal(ether, bare, MOST);
+    kept_of("sample flow 1/3 inner seed 1", 1000, bare);
+    assert_memory_equal(ether, bare, MOST);
+    linktypes = NULL;
 }
 
 static void vlans_and_directions(void **state)
@@ -437,6 +545,9 @@ int main(void)
         cmocka_unit_test(slicing),
         cmocka_unit_test(one_packet_in_n),
         cmocka_unit_test(one_flow_in_n),
+        cmocka_unit_test(the_same_sample_again),
+        cmocka_unit_test(the_outer_flow),
+        cmocka_unit_test(flows_of_another_link_type),
         cmocka_unit_test(vlans_and_directions),
         cmocka_unit_test(filters_see_the_length_on_the_wire),
         cmocka_unit_test(a_tunnel_is_taken_off_in_its_turn),

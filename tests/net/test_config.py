@@ -145,7 +145,7 @@ MORE_MISTAKES = [
     ("cpu-limit", "0%", "cpu-limit: 0 is not between 1 and 6400"),
     ("check-interval", "10ms", "check-interval: 10ms is not between 1000ms and 3600000ms"),
     ("breach-intervals", "0", "breach-intervals: 0 is not between 1 and 100000"),
-    ("stage", "sample flow 1/0", 'stage "sample flow 1/0": N: 0 is not between 1 and 1000000 (sample packet|flow 1/N)'),
+    ("stage", "sample flow 1/0", 'stage "sample flow 1/0": N: 0 is not between 1 and 1000000 (sample packet|flow 1/N [outer|inner] [seed S])'),
     ("stage", "slize 5", 'stage "slize 5": there is no stage "slize"; did you mean slice?'),
     ("stage", "strip mpls", 'stage "strip mpls": vlan, vxlan, gre or erspan is taken off, not "mpls"'),
 ]
