@@ -116,10 +116,8 @@ void ledger_copy(struct ledger *to, const struct ledger *from)
 void ledger_add_up(struct ledger *to, const struct ledger *from)
 {
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
-        uint64_t have = ledger_get(to, (enum ledger_id)i),
-                 more = ledger_get(from, (enum ledger_id)i);
-        bool fits = have < LEDGER_MOST && more < LEDGER_MOST - have;
-        ledger_set(to, (enum ledger_id)i, fits ? have + more : LEDGER_MOST);
+        const enum ledger_id id = (enum ledger_id)i;
+        ledger_set(to, id, ledger_plus(ledger_get(to, id), ledger_get(from, id)));
     }
 }
 

@@ -272,6 +272,12 @@ void ledger_copy(struct ledger *to, const struct ledger *from);
  * here a peer's figures are taken, and sums of them end, so that none of a stage wraps. */
 #define LEDGER_MOST (UINT64_C(1) << 60)
 
+/* The sum of both, up to LEDGER_MOST. */
+static inline uint64_t ledger_plus(uint64_t a, uint64_t b)
+{
+    return a < LEDGER_MOST && b < LEDGER_MOST - a ? a + b : LEDGER_MOST;
+}
+
 /* Adds all of `from`, up to LEDGER_MOST each. For the writing thread of `to` only. */
 void ledger_add_up(struct ledger *to, const struct ledger *from);
 

@@ -36,6 +36,10 @@ static const struct conf_row rows[] = {
      CONF_FLAG_AT(struct meter_conf, exports.biflow),
      .manual = "Write one record for both directions of a flow, the initiator's first, where the\n"
                "form has a place for the other; see *RECORDS*."},
+    {0, "scale", NULL, "a frame counts for those, too, that a sample left out",
+     CONF_FLAG_AT(struct meter_conf, scale),
+     .manual = "Multiply the packets and bytes of records by the number of frames for which\n"
+               "each frame stands where a sample has left others out; see *SAMPLES*."},
     {0, "flows", "N", "flows that are kept at a time", CONF_U32_AT(struct meter_conf, flows),
      .min = 1, .max = FLOWS_MAX, .dflt = "1000000",
      .manual = "The number of flows, with both directions, that are kept at a time. Beyond it\n"

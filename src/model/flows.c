@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/ledger.h"
 
 enum {
     ASKED = 8, /* clocks that are asked for a flow that leaves early, beside the packet's own */
@@ -341,8 +342,8 @@ static void add_up(struct flows_entry *e, const struct flows_packet *p)
     }
     w->first_ns = MIN(w->first_ns, p->ts_ns);
     w->last_ns = MAX(w->last_ns, p->ts_ns);
-    w->packets += p->packets;
-    w->bytes += p->bytes;
+    w->packets = MIN(w->packets + p->packets, LEDGER_MOST);
+    w->bytes = MIN(w->bytes + p->bytes, LEDGER_MOST);
     e->tcp_flags[p->way] |= p->tcp_flags;
 }
 

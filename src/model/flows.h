@@ -51,7 +51,8 @@ _Static_assert(sizeof(struct flows_key) == 52, "a flow's key is hashed as bytes"
  * source was end 0: 0, or 1 where the ends changed places. */
 unsigned flows_key_order(struct flows_key *k);
 
-/* One direction's figures. packets 0: no packet went that way, and the rest is 0. */
+/* One direction's figures. packets 0: no packet went that way, and the rest is 0. Sums end at
+ * LEDGER_MOST (base/ledger.h). */
 struct flows_way {
     uint64_t packets, bytes;
     int64_t first_ns, last_ns; /* struct wall; first <= last */
@@ -97,7 +98,8 @@ struct flows_packet {
     uint64_t hash;           /* of the key */
     unsigned way;            /* 0: its source is end 0 */
     int64_t ts_ns;           /* >= 0 */
-    uint64_t packets, bytes; /* it counts as so many: a super-packet is several */
+    uint64_t packets, bytes; /* it counts as so many, up to LEDGER_MOST: a super-packet, or one that
+                              * stands for others, is several */
     uint8_t tcp_flags, tos;
     uint8_t mac[2][6]; /* source's and destination's; zeros: unknown */
 };

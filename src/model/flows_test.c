@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/ledger.h"
 #include "model/flows.h"
 
 #define MS NSEC_PER_MSEC
@@ -242,6 +243,27 @@ static void the_longest_quiet_is_evicted(void **state)
         assert_int_equal(flows_now(w.f), 3);
     }
     assert_int_equal(flows_evicted(w.f), 4);
+    end(&w);
+}
+
+/* A sum ends, and does not begin anew. */
+static void sums_end(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 10, 15000 * MS, 60000 * MS);
+    struct flows_packet p = packet(1000, 0, 5000, FLOWS_ACK);
+    p.packets = LEDGER_MOST / 2 - 1;
+    p.bytes = LEDGER_MOST;
+    for (unsigned i = 0; i < 22; i++) {
+        flows_add(w.f, &p);
+        if (i == 1 || i == 21) {
+            flows_end(w.f);
+        }
+    }
+    check(&w, 0, FLOWS_FORCED, LEDGER_MOST - 2, 0);
+    check(&w, 1, FLOWS_FORCED, LEDGER_MOST, 0);
+    assert_true(w.r[0].e.way[0].bytes == LEDGER_MOST && w.r[1].e.way[0].bytes == LEDGER_MOST);
     end(&w);
 }
 
@@ -564,6 +586,7 @@ int main(void)
         cmocka_unit_test(records_have_an_end),
         cmocka_unit_test(connections_end),
         cmocka_unit_test(the_longest_quiet_is_evicted),
+        cmocka_unit_test(sums_end),
         cmocka_unit_test(a_record_ends_by_its_packets),
         cmocka_unit_test(one_point_ends),
         cmocka_unit_test(points_have_their_own_time),

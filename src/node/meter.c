@@ -12,6 +12,7 @@ int meter_make(const struct meter_conf *conf, struct exports_opened *opened, enu
 {
     struct meter_sink_conf sc = {.flows = conf->flows,
                                  .inner = conf->inner,
+                                 .scale = conf->scale,
                                  .biflow = conf->exports.biflow,
                                  .idle_ns = conf->idle_ms * NSEC_PER_MSEC,
                                  .active_ns = conf->active_ms * NSEC_PER_MSEC,

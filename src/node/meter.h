@@ -15,6 +15,7 @@ struct meter_conf {
     uint32_t idle_ms, active_ms; /* 0: never */
     uint32_t flows;
     bool inner; /* in tunnels it is the innermost packet that counts */
+    bool scale; /* frames count for those, too, for which they stand */
 };
 
 struct meter {

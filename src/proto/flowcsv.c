@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/ledger.h"
 #include "base/time.h"
 
 enum {
@@ -85,8 +86,8 @@ static void add(struct flowcsv_sums *s, const struct flowrec *r)
     s->first_ns = s->flows == 0 ? r->first_ns : MIN(s->first_ns, r->first_ns);
     s->last_ns = s->flows == 0 ? r->last_ns : MAX(s->last_ns, r->last_ns);
     s->flows++;
-    s->packets += r->packets;
-    s->bytes += r->bytes;
+    s->packets = ledger_plus(s->packets, r->packets);
+    s->bytes = ledger_plus(s->bytes, r->bytes);
 }
 
 size_t flowcsv_row(const struct flowrec *r, struct flowcsv_sums *sums, char ret[FLOWCSV_ROW])

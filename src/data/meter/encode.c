@@ -2,6 +2,7 @@
 #include "data/meter/encode.h"
 
 #include "base/cleanup.h"
+#include "base/ledger.h"
 #include "base/time.h"
 
 void encode_init(struct encode *s, enum encode_form form, uint32_t source, unsigned with)
@@ -48,8 +49,8 @@ bool encode_part(struct encode *s, const struct flowrec *r, unsigned n, unsigned
     }
     if (i == n - 1) {
         s->records++;
-        s->packets += r->packets + r->reverse.packets;
-        s->bytes += r->bytes + r->reverse.bytes;
+        s->packets = ledger_plus(s->packets, ledger_plus(r->packets, r->reverse.packets));
+        s->bytes = ledger_plus(s->bytes, ledger_plus(r->bytes, r->reverse.bytes));
     }
     return true;
 }

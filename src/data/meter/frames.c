@@ -118,6 +118,20 @@ static void count_super(const struct gso_plan *plan, unsigned depth, struct flow
     fp->bytes = (uint64_t)plan->frames * headers + plan->payload;
 }
 
+static uint64_t times(uint64_t v, uint64_t n)
+{
+    uint64_t r;
+    return __builtin_mul_overflow(v, n, &r) ? LEDGER_MOST : MIN(r, LEDGER_MOST);
+}
+
+/* It counts for the frames, too, that a sample left out. */
+static void weigh(const struct frame *f, struct flows_packet *fp)
+{
+    const uint64_t n = (uint64_t)f->more + 1;
+    fp->packets = times(fp->packets, n);
+    fp->bytes = times(fp->bytes, n);
+}
+
 /* Tunnels behind the headers by which a super-packet is divided are those of the first of its
  * packets alone, and not entered. */
 static void meter_frame(struct meter *m, const struct frame *f)
@@ -144,6 +158,9 @@ static void meter_frame(struct meter *m, const struct frame *f)
     struct flows_packet *fp = take(m, &p, &t, f, l);
     if (super) {
         count_super(&plan, t.depth, fp);
+    }
+    if (m->conf.scale) {
+        weigh(f, fp);
     }
 }
 

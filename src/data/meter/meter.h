@@ -10,6 +10,10 @@
  * With `inner`, the key of a flow has the kind and identifier of its tunnel, so that what is the
  * same inside two tunnels is two flows. The outer addresses, as the MPLS label, are those of the
  * flow's first packet (model/outers.h).
+ *
+ * A frame may stand for others, which a sample left out (frame.more). With `scale` its packets and
+ * bytes count so many times, up to LEDGER_MOST in a record; the ledger counts frames.
+ *
  * It takes batches of several threads, one at a time: a lock is held for each batch.
  *
  * One by points is an output among others (data/sink.h), which counts in the stage SINK, and whose
@@ -30,6 +34,7 @@ enum meter_time {
 struct meter_sink_conf {
     uint32_t flows;             /* pairs of directions that are kept at a time */
     bool inner;                 /* in tunnels it is the innermost packet that counts */
+    bool scale;                 /* a frame counts for those, too, for which it stands */
     bool biflow;                /* one record for both directions, where an exporter can */
     int64_t idle_ns, active_ns; /* 0: never */
     enum meter_time time;

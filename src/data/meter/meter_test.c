@@ -62,6 +62,53 @@ static void a_record_for_each_direction(void **state)
     testing_done(&w);
 }
 
+/* Frames that stand for others count once, or with `scale` for all of them, to the packet. */
+static void frames_that_stand_for_others(void **state)
+{
+    (void)state;
+    static struct testing w;
+    static const uint32_t more[] = {0, 3, UINT32_MAX - 1, 999999};
+    uint8_t d[TESTING_UDP];
+    testing_udp(d, false, IPPROTO_UDP, 0);
+    for (unsigned scale = 0; scale < 2; scale++) {
+        uint64_t n = 0;
+        testing_begin(&w, (struct meter_sink_conf){.flows = 100, .scale = scale});
+        for (unsigned i = 0; i < ARRAY_SIZE(more); i++) {
+            testing_add(&w, d, TESTING_UDP, 0)->more = more[i];
+            n += scale ? (uint64_t)more[i] + 1 : 1;
+        }
+        testing_pass(&w);
+        testing_end(&w);
+        assert_int_equal(w.k->n, 1);
+        assert_int_equal(w.k->r[0].packets, n);
+        assert_int_equal(w.k->r[0].bytes, 28 * n);
+        assert_int_equal(testing_count(&w, 0, LEDGER_MET_IN), ARRAY_SIZE(more));
+        assert_int_equal(testing_count(&w, 0, LEDGER_MET_OUT), ARRAY_SIZE(more));
+        testing_done(&w);
+    }
+}
+
+/* A sum of frames that stand for very many ends, and does not wrap. */
+static void a_sum_that_ends(void **state)
+{
+    (void)state;
+    static struct testing w;
+    uint8_t d[TESTING_UDP];
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100, .scale = true});
+    testing_udp(d, false, IPPROTO_UDP, 0);
+    st_u16(d + TESTING_ETHER + 2, 0); /* its length is that of the frame */
+    for (unsigned i = 0; i < 3; i++) {
+        struct frame *f = testing_add(&w, d, TESTING_UDP, 0);
+        f->origlen = UINT32_MAX;
+        f->more = UINT32_MAX;
+    }
+    testing_pass(&w);
+    testing_end(&w);
+    assert_int_equal(w.k->r[0].packets, UINT64_C(3) << 32);
+    assert_int_equal(w.k->r[0].bytes, LEDGER_MOST);
+    testing_done(&w);
+}
+
 /* The same packets on another interface, or inside another VLAN, are other flows; so is an answer
  * of ICMP. */
 static void what_makes_a_flow(void **state)
@@ -484,6 +531,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_for_each_direction),
+        cmocka_unit_test(frames_that_stand_for_others),
+        cmocka_unit_test(a_sum_that_ends),
         cmocka_unit_test(what_makes_a_flow),
         cmocka_unit_test(fragments_find_their_ports),
         cmocka_unit_test(what_is_in_no_flow),

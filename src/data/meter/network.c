@@ -63,8 +63,8 @@ static bool is_ipfix(const struct network *x)
 static void count_slow(struct network *x, const struct outmsg *m)
 {
     x->slow_records += m->records;
-    x->slow_packets += m->packets;
-    x->slow_bytes += m->bytes;
+    x->slow_packets = ledger_plus(x->slow_packets, m->packets);
+    x->slow_bytes = ledger_plus(x->slow_bytes, m->bytes);
     ledger_add(&x->exporter.ledger, LEDGER_EXPORT_SLOW, m->records);
 }
 
@@ -181,8 +181,8 @@ static void put_totals(struct network *x)
                                    .records = f.records,
                                    .octets = f.octets,
                                    .unsent_records = f.away_records + x->slow_records,
-                                   .unsent_packets = f.away_packets + x->slow_packets,
-                                   .unsent_bytes = f.away_bytes + x->slow_bytes,
+                                   .unsent_packets = ledger_plus(f.away_packets, x->slow_packets),
+                                   .unsent_bytes = ledger_plus(f.away_bytes, x->slow_bytes),
                                    .ignored = x->ignored};
     for (unsigned i = 0; i < x->streams.n; i++) {
         const uint32_t time_s = streams_at(&x->streams, i)->encode.ipfix.time_s;

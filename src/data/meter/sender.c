@@ -64,7 +64,7 @@ struct sender {
 
 static void bump(_Atomic uint64_t *n, uint64_t v)
 {
-    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + v,
+    atomic_store_explicit(n, ledger_plus(atomic_load_explicit(n, memory_order_relaxed), v),
                           memory_order_release);
 }
 
