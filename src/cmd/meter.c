@@ -3,6 +3,7 @@
  * `farspan meter`: the command line, checked, and what runs by it.
  */
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,35 @@ static int check_input(const struct meter_line *l)
                                       "-r FILE");
 }
 
+/* The stage of --sample. Out of a file the same frames are kept each time. Flows are those of the
+ * packets that count. */
+static int make_sample(struct meter_line *l, struct error *err)
+{
+    const struct meter_sample *s = &l->sample;
+    char words[64];
+    if (s->n <= 1) {
+        return 0;
+    }
+    (void)snprintf(words, sizeof(words), "sample %s 1/%u%s%s", s->flow ? "flow" : "packet", s->n,
+                   !s->flow        ? ""
+                   : l->conf.inner ? " inner"
+                                   : " outer",
+                   l->file ? " seed 1" : "");
+    return stage_list_add(&l->stages, words, err);
+}
+
+/* The same. */
+static int check_sample(struct meter_line *l)
+{
+    struct error err = {""};
+    if (l->conf.scale && l->sample.n == 0) {
+        return usage_error("meter", "--scale is for --sample: frames of interfaces and files stand "
+                                    "for themselves alone");
+    }
+    const int r = make_sample(l, &err);
+    return r < 0 ? usage_error("meter", "--sample: %s", err.text) : EXIT_SUCCESS;
+}
+
 /* The same, and takes the filter from the `n` words behind the options. */
 static int check_line(struct meter_line *l, int n, char *const *words)
 {
@@ -66,7 +96,8 @@ static int check_line(struct meter_line *l, int n, char *const *words)
     if (n > 0) {
         l->filter = l->words = filter_join(words, n);
     }
-    return check_outputs(l);
+    const int sampled = check_sample(l);
+    return sampled == EXIT_SUCCESS ? check_outputs(l) : sampled;
 }
 
 int cmd_meter(int argc, char **argv)
@@ -82,6 +113,7 @@ int cmd_meter(int argc, char **argv)
         r = l.file ? meter_run_file(&l) : meter_run_live(&l);
     }
     selection_done(&l.select);
+    stage_list_done(&l.stages);
     free(l.words);
     return r;
 }

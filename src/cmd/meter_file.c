@@ -105,7 +105,7 @@ int meter_run_file(const struct meter_line *l)
                                .program.control.fd = -1};
     struct error err = {""};
     c.line = l;
-    c.conf = (struct meter_file_conf){l->file, l->conf, l->filter};
+    c.conf = (struct meter_file_conf){l->file, l->conf, &l->stages, l->filter};
     c.conf.meter.exports.net.user = l->user;
     c.conf.meter.exports.net.waits = true;
     const int r = run(&c, &err);

@@ -103,6 +103,7 @@ static int engine(struct command *c, struct error *err)
     const struct meter_live_around around = {.name = c->line->name,
                                              .conf = &c->line->conf,
                                              .select = &c->line->select,
+                                             .stages = &c->line->stages,
                                              .opened = &c->opened,
                                              .loop = c->program.loop,
                                              .broker = c->program.broker,
@@ -118,9 +119,7 @@ static int engine(struct command *c, struct error *err)
     const int result = meter_live_finish(c->meter, err);
     json_t *doc = meter_live_document(c->meter);
     print_report(doc, stderr);
-    if (c->line->ledger) {
-        r = program_print(json_incref(doc), err);
-    }
+    r = c->line->ledger ? program_print(json_incref(doc), err) : r;
     json_decref(doc);
     return result < 0 ? result : r;
 }

@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/parse.h"
 #include "cmd/meter_line.h"
 #include "cmd/select_values.h"
+#include "proto/sampling.h"
 
 static int set_name(void *to, const struct conf_given *given, struct error *err)
 {
@@ -17,6 +20,29 @@ static int set_name(void *to, const struct conf_given *given, struct error *err)
                          given->label, given->text, LINK_NAME_MAX);
     }
     snprintf(to, LINK_NAME_MAX + 1, "%s", given->text);
+    return 0;
+}
+
+static int set_sample(void *to, const struct conf_given *given, struct error *err)
+{
+    static const char *const kinds[] = {"packet:", "flow:"};
+    struct meter_sample *s = to;
+    const char *number = given->text;
+    struct error why;
+    uint64_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        const size_t len = strlen(kinds[i]);
+        if (strncmp(given->text, kinds[i], len) == 0) {
+            number = given->text + len;
+            s->flow = i == 1;
+        }
+    }
+    if (parse_u64(number, given->label, 1, SAMPLING_MAX, &n, &why) < 0) {
+        return error_set(err, EINVAL,
+                         "%s is N, packet:N or flow:N, with N from 1 to %d, not \"%.60s\"",
+                         given->label, SAMPLING_MAX, given->text);
+    }
+    s->n = (uint32_t)n;
     return 0;
 }
 
@@ -60,6 +86,10 @@ static const struct conf_row rows[] = {
      select_set_ring, .to = offsetof(struct meter_line, select), .min = 64, .max = 1 << 20,
      .manual = "The size of the kernel's capture buffer for each interface, in KiB. The\n"
                "interfaces that patterns match share 64 MiB by default."},
+    {0, "sample", "N|flow:N", "meter one packet in N, or all of one flow in N", set_sample,
+     .to = offsetof(struct meter_line, sample),
+     .manual = "Meter one frame of each _N_, also written packet:_N_, or with flow:_N_ all frames\n"
+               "of about one flow in _N_; 1 is all. See *SAMPLES*."},
     {0, "name", "NAME", "what farspan status calls this meter (default: the host's name)", set_name,
      .to = offsetof(struct meter_line, name),
      .manual = "The name under which *farspan-status*(1) knows this meter of interfaces:\n"

@@ -11,7 +11,7 @@ struct row {
     unsigned ends; /* 0: where the user wants it */
     int (*make)(const struct stage_conf *conf, struct stage **ret);
     enum ledger_stage counts;
-    enum ledger_id row[2]; /* of one of these, at a tap and at a collector */
+    enum ledger_id row[2]; /* of one of these, at a tap or meter, and at a collector */
 };
 
 static const struct row rows[STAGE_KINDS] = {
@@ -67,7 +67,7 @@ static int make_users(enum stage_end end, const struct stage_list *list,
             return r;
         }
         ret[i]->kind = list->spec[i].kind;
-        ret[i]->counts = row->row[end & STAGE_AT_CAPTURE ? 0 : 1];
+        ret[i]->counts = row->row[end & STAGE_AT_COLLECTOR ? 1 : 0];
     }
     return 0;
 }
@@ -77,7 +77,7 @@ static int add_users(struct pipeline *p, enum stage_end end, const struct stage_
 {
     static const struct stage_list none;
     const struct stage_list *list = conf->list ? conf->list : &none;
-    const bool tap = end & STAGE_AT_CAPTURE;
+    const bool rx = end & STAGE_AT_COLLECTOR;
     int r = make_users(end, list, &p->stage[p->n_stages]);
     if (r < 0) {
         return r;
@@ -87,9 +87,9 @@ static int add_users(struct pipeline *p, enum stage_end end, const struct stage_
     p->pass.plain = list->n == 0;
     p->n_stages += list->n;
     p->counts_passed = list->n > 0 || conf->restage;
-    p->passed_row = tap ? LEDGER_ST_OUT : LEDGER_SR_OUT;
+    p->passed_row = rx ? LEDGER_SR_OUT : LEDGER_ST_OUT;
     if (p->counts_passed) {
-        add_to_way(p, tap ? LEDGER_STAGES : LEDGER_STAGES_RX);
+        add_to_way(p, rx ? LEDGER_STAGES_RX : LEDGER_STAGES);
     }
     return 0;
 }

@@ -24,7 +24,7 @@ enum stage_end {
     STAGE_AT_BOTH = STAGE_AT_TAP | STAGE_AT_COLLECTOR,
     STAGE_AT_METER = 4, /* of interfaces */
     STAGE_AT_CAPTURE = STAGE_AT_TAP | STAGE_AT_METER,
-    STAGE_AT_FILE = 8, /* has none of its own */
+    STAGE_AT_FILE = 8, /* a meter of a file: has none of its own */
 };
 
 enum stage_kind {

@@ -81,13 +81,14 @@ int meter_capture_start(const struct meter_capture_conf *conf, struct capture **
     }
     m->conf = *conf;
     snprintf(name, sizeof(name), "met %.11s", conf->name);
-    return capture_start(&(struct capture_conf){.name = conf->name,
-                                                .point = conf->point,
-                                                .thread = name,
-                                                .control = conf->control,
-                                                .ops = &ops,
-                                                .part = m,
-                                                .end = STAGE_AT_METER,
-                                                .wishes = {.take_links = true}},
-                         ret, err);
+    return capture_start(
+        &(struct capture_conf){.name = conf->name,
+                               .point = conf->point,
+                               .thread = name,
+                               .control = conf->control,
+                               .ops = &ops,
+                               .part = m,
+                               .end = STAGE_AT_METER,
+                               .wishes = {.take_links = true, .list = conf->stages}},
+        ret, err);
 }

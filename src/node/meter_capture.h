@@ -10,10 +10,11 @@
 #include "sys/loop.h"
 
 struct meter_capture_conf {
-    uint32_t point;             /* the index of the observation point, which the meter has */
-    const char *name;           /* of the interface, for the thread's name */
-    const struct wake *control; /* signalled when something was published that cannot wait */
-    struct sink *meter;         /* borrowed (data/meter/meter.h, live) */
+    uint32_t point;                  /* the index of the observation point, which the meter has */
+    const char *name;                /* of the interface, for the thread's name */
+    const struct wake *control;      /* signalled when something was published that cannot wait */
+    struct sink *meter;              /* borrowed (data/meter/meter.h, live) */
+    const struct stage_list *stages; /* that frames pass; borrowed */
 };
 
 /* Starts the thread, without a ring. */

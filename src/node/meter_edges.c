@@ -29,7 +29,8 @@ static int start(void *user, struct interface *i, const struct interface_kind *k
     const struct meter_capture_conf cc = {.point = free_point(&e->common.interfaces),
                                           .name = i->name,
                                           .control = e->common.wake,
-                                          .meter = e->meter};
+                                          .meter = e->meter,
+                                          .stages = e->stages};
     /* Frames without an Ethernet header get one in the ring. */
     const struct point_offer offer = {
         .index = cc.point, .tap = "", .ifname = i->name, .linktype = PACKET_ETHERNET};

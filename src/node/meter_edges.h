@@ -12,6 +12,7 @@
 struct meter_edges {
     struct interface_edges common; /* first */
     struct sink *meter;
+    const struct stage_list *stages; /* that frames pass */
 };
 
 /* The rest is set, or is before interfaces_start; interface_edges_done ends it. */

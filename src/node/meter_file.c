@@ -28,6 +28,7 @@ struct meter_file {
     struct meter_file_around around;
     struct ledger ledger; /* of the file; data thread */
     struct pipeline pipeline;
+    uint16_t linktype[POINT_MAX];          /* by point */
     struct meter meter;                    /* whose sink is the pipeline's */
     const struct meter_file_filter *unfit; /* the last whose link type the filter does not know */
     struct thread *thread;
@@ -147,8 +148,12 @@ static void on_timer(struct loop *l, struct mono now, void *user)
 
 static int offer_point(void *user, const struct point_offer *offer)
 {
-    struct sink *s = ((struct meter_file *)user)->pipeline.sink;
+    struct meter_file *m = user;
+    struct sink *s = m->pipeline.sink;
     struct error err;
+    if (offer->index < POINT_MAX) {
+        m->linktype[offer->index] = offer->linktype;
+    }
     return s->ops->point_add(s, offer, &err);
 }
 
@@ -182,7 +187,7 @@ static int make_pipeline(struct meter_file *m, struct error *err)
                                         .point = offer_point,
                                         .filter = take_filter,
                                         .user = m};
-    const struct pass pass = {.common = &m->ledger};
+    const struct pass pass = {.common = &m->ledger, .linktype = m->linktype};
     int r = meter_make(&c->meter, &m->around.opened->exports, METER_BY_FRAMES, &m->meter, err);
     if (r < 0) {
         return r;
@@ -190,7 +195,9 @@ static int make_pipeline(struct meter_file *m, struct error *err)
     m->pipeline.sink = m->meter.sink;
     m->around.opened->file = -1;
     r = file_source_new(&fc, &m->pipeline.source);
-    r = r < 0 ? r : pipeline_init(&m->pipeline, STAGE_AT_FILE, &(struct stage_conf){0}, &pass);
+    r = r < 0 ? r
+              : pipeline_init(&m->pipeline, STAGE_AT_FILE, &(struct stage_conf){.list = c->stages},
+                              &pass);
     return r < 0 ? error_sys(err, -r, "cannot start") : 0;
 }
 
@@ -266,13 +273,12 @@ void meter_file_free(struct meter_file *m)
 json_t *meter_file_document(const struct meter_file *m)
 {
     json_t *o = report_head("meter", m->around.conf->file);
-    const struct ledger_way way = {2, {LEDGER_FILE, LEDGER_METER}};
     struct ledger all = {0};
     for (enum ledger_id id = 0; id < LEDGER_COUNT; id++) {
         ledger_set(&all, id, ledger_get(&m->ledger, id));
     }
     sink_total(m->pipeline.sink, &all);
-    (void)json_object_set_new(o, "stages", report_stages(&all, &way));
+    (void)json_object_set_new(o, "stages", report_stages(&all, &m->pipeline.way));
     meter_report(&m->meter, o);
     return o;
 }

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "data/stage_list.h"
 #include "node/meter.h"
 #include "sys/filter.h"
 #include "sys/loop.h"
@@ -16,6 +17,7 @@
 struct meter_file_conf {
     const char *file; /* that is read; "-": standard input */
     struct meter_conf meter;
+    const struct stage_list *stages; /* that frames pass; borrowed */
     const char *filter; /* pcap-filter(7) expression of the frames that count; NULL: all do */
 };
 

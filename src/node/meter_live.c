@@ -116,6 +116,7 @@ int meter_live_new(const struct meter_live_around *around, struct meter_live **r
     e->teller = around->teller;
     e->wake = &m->wake;
     e->history = &m->history;
+    m->edges.stages = around->stages;
     int r = begin(m, err);
     if (r < 0) {
         meter_live_free(m);
@@ -156,10 +157,13 @@ void meter_live_free(struct meter_live *m)
 
 /* ---- its document ---- */
 
-static const struct ledger_way *way_of(const struct interfaces *all)
+/* The same for all interfaces, also where there are none any more. */
+static const struct ledger_way *way_of(const struct meter_live *m)
 {
-    static const struct ledger_way usual = {3, {LEDGER_RING, LEDGER_SELECT, LEDGER_METER}};
-    return all->n > 0 ? capture_way(all->at[0]->capture) : &usual;
+    static const struct ledger_way ways[] = {
+        {3, {LEDGER_RING, LEDGER_SELECT, LEDGER_METER}},
+        {4, {LEDGER_RING, LEDGER_SELECT, LEDGER_STAGES, LEDGER_METER}}};
+    return &ways[m->edges.stages->n > 0];
 }
 
 static json_t *interface_document(const struct meter_live *m, const struct interface *i)
@@ -187,8 +191,7 @@ json_t *meter_live_document(void *meter)
     if (all->gone.n > 0) {
         json_t *o = json_object();
         report_set_int(o, "count", all->gone.n);
-        (void)json_object_set_new(o, "stages",
-                                  report_stages(&all->gone.counts.ledger, way_of(all)));
+        (void)json_object_set_new(o, "stages", report_stages(&all->gone.counts.ledger, way_of(m)));
         (void)json_object_set_new(doc, "gone_interfaces", o);
     }
     meter_report(&m->meter, doc);

@@ -18,6 +18,7 @@ struct meter_live_around {
     const char *name; /* for its document */
     const struct meter_conf *conf;
     const struct selection *select;
+    const struct stage_list *stages; /* that frames pass */
     struct exports_opened *opened;
     struct loop *loop;
     struct broker *broker; /* serves meter_requests */
