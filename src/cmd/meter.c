@@ -68,6 +68,9 @@ static int make_sample(struct meter_line *l, struct error *err)
                    : l->conf.inner ? " inner"
                                    : " outer",
                    l->file ? " seed 1" : "");
+    if (!s->flow && !l->conf.scale) { /* no algorithm that has a number is that of our flows */
+        l->conf.exports.net.sampling.packets = s->n;
+    }
     return stage_list_add(&l->stages, words, err);
 }
 

@@ -94,6 +94,7 @@ int export_list_make(const struct export_list *l, unsigned i, int fd, unsigned w
                                     .waits = l->waits,
                                     .with = with,
                                     .each = each,
+                                    .sampling = l->sampling,
                                     .source = 1};
     return network_exporter_new(&nc, ret);
 }

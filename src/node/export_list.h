@@ -26,10 +26,11 @@ struct export_list {
     struct export_to to[EXPORT_LIST_MAX];
     unsigned n;
     bool has_rate;
-    uint32_t rate;    /* of each, where has_rate: records a second; 0: as fast as it goes */
-    uint32_t mark;    /* of what is sent (base/sockmark.h); 0: none */
-    bool waits;       /* a file is read: the meter waits where a collector is slow */
-    const char *user; /* as whom names of hosts are looked up; NULL: the default */
+    uint32_t rate;            /* of each, where has_rate: records a second; 0: as fast as it goes */
+    struct sampling sampling; /* of the records, which each is told */
+    uint32_t mark;            /* of what is sent (base/sockmark.h); 0: none */
+    bool waits;               /* a file is read: the meter waits where a collector is slow */
+    const char *user;         /* as whom names of hosts are looked up; NULL: the default */
 };
 
 /* Adds "HOST[:PORT]", before which "tcp:" may stand for IPFIX. -EINVAL, -ENOSPC with a sentence. */

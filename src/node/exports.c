@@ -110,9 +110,9 @@ static int make_one(const struct exports_conf *conf, enum export_form form, int 
                     bool live, struct exporter **ret)
 {
     const char *name = strcmp(conf->file[form], "-") == 0 ? "standard output" : conf->file[form];
-    return form == EXPORT_IPFIX
-               ? ipfix_file_exporter_new(fd, name, fields_of(conf), each, live, ret)
-               : lines_exporter_new((enum lines_form)form, fd, name, live, ret);
+    return form == EXPORT_IPFIX ? ipfix_file_exporter_new(fd, name, fields_of(conf), each, live,
+                                                          &conf->net.sampling, ret)
+                                : lines_exporter_new((enum lines_form)form, fd, name, live, ret);
 }
 
 static int make_kafka(const struct exports_conf *conf, int fd, struct exporter **ret)

@@ -50,6 +50,28 @@ static void totals_have_their_form(void **state)
     assert_int_equal(m.sequence, 3);
 }
 
+static void a_sample_has_its_form(void **state)
+{
+    (void)state;
+    static struct ipfix m;
+    static const uint8_t sample[] = {0, 3,  0,  34, 1,  6,    0,    6, 0, 1, /* one is the scope */
+                                     1, 46, 0,  8,  1,  48,   0,    2, 1, 49, 0, 4, 1,  50,   0,
+                                     4, 1,  53, 0,  4,  1,    54,   0, 4, /* 302, … */
+                                     1, 6,  0,  30, 0,  0,    0,    0, 0, 0,  0, 1, 0,  3,    0,
+                                     0, 0,  1,  0,  15, 0x42, 0x3f, 0, 0, 0,  1, 0, 15, 0x42, 0x40};
+    unsigned n = 1;
+    ipfix_init(&m, 0);
+    assert_true(ipfix_sampling(&m, &(struct sampling){1000000}));
+    assert_int_equal(ipfix_end(&m), HEADER + sizeof(sample));
+    assert_memory_equal(m.sets.bytes + HEADER, sample, sizeof(sample));
+    while (ipfix_sampling(&m, &(struct sampling){2})) {
+        n++;
+    }
+    assert_int_equal(n - 1, (IPFIX_MESSAGE - HEADER) / sizeof(sample));
+    assert_int_equal(ipfix_end(&m), HEADER + (n - 1) * sizeof(sample));
+    assert_int_equal(m.sequence, n);
+}
+
 static void a_message_has_an_end(void **state)
 {
     (void)state;
@@ -84,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(totals_have_their_form),
+        cmocka_unit_test(a_sample_has_its_form),
         cmocka_unit_test(a_message_has_an_end),
         cmocka_unit_test(sets_of_others),
     };

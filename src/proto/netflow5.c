@@ -9,6 +9,7 @@ enum {
     VERSION = 5,
     HEADER = 24,
     RECORD = 48,
+    RANDOM = 2, /* mode of sampling, the upper 2 bits of the header's last field */
 };
 
 _Static_assert(HEADER + NETFLOW5_RECORDS * RECORD <= NETFLOW5_MESSAGE, "a datagram has its bytes");
@@ -16,6 +17,12 @@ _Static_assert(HEADER + NETFLOW5_RECORDS * RECORD <= NETFLOW5_MESSAGE, "a datagr
 void netflow5_init(struct netflow5 *m, uint8_t source)
 {
     *m = (struct netflow5){.source = source};
+}
+
+void netflow5_sampling(struct netflow5 *m, const struct sampling *s)
+{
+    const bool told = s->packets > 0 && s->packets <= NETFLOW5_SAMPLING;
+    m->sampling = told ? (uint16_t)(RANDOM << 14 | s->packets) : 0;
 }
 
 /* Counters of 32 bits that this many of anything takes. */
@@ -92,7 +99,7 @@ size_t netflow5_end(struct netflow5 *m)
     wr_u32(&w, m->sequence);
     wr_u8(&w, NETFLOW5_ENGINE_TYPE);
     wr_u8(&w, m->source);
-    wr_u16(&w, 0); /* not sampled */
+    wr_u16(&w, m->sampling);
     const size_t len = HEADER + (size_t)m->records * RECORD;
     m->sequence += m->records;
     m->records = 0;

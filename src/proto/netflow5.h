@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "proto/flowrec.h"
+#include "proto/sampling.h"
 #include "proto/uptime.h"
 
 enum {
@@ -21,12 +22,14 @@ enum {
     NETFLOW5_RECORDS = 28,      /* in it */
     NETFLOW5_PARTS = 1 << 16,   /* records of a flow at most: 2^48 bytes */
     NETFLOW5_ENGINE_TYPE = 0,   /* of the header; a route processor's, in Cisco's routers */
+    NETFLOW5_SAMPLING = 16383,  /* packets of which one is taken, that a header can tell */
     NETFLOW5_INTERFACE = 65535, /* that a record can name; any number beyond is this one */
 };
 
 /* A stream of datagrams. */
 struct netflow5 {
     uint32_t sequence; /* records before this datagram, modulo 2^32 */
+    uint16_t sampling; /* of the header: mode and interval */
     uint8_t source;    /* engine_id: tells streams of one exporter apart */
     unsigned records;  /* in this one */
     struct uptime uptime;
@@ -34,6 +37,8 @@ struct netflow5 {
 };
 
 void netflow5_init(struct netflow5 *m, uint8_t source);
+/* Headers tell of that sample from now on, or where it takes fewer than they can tell, of none. */
+void netflow5_sampling(struct netflow5 *m, const struct sampling *s);
 /* How many records a flow takes; 0: it cannot be told, as it is of IPv6, or too large. */
 unsigned netflow5_parts(const struct flowrec *r);
 /* Number `i` of `n`, which netflow5_parts() gave: the flow with its share of packets and bytes. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/cleanup.h"
 #include "base/time.h"
 #include "proto/flowrec_testing.h"
 #include "proto/netflow5.h"
@@ -79,6 +80,26 @@ static void a_record(void **state)
     assert_memory_equal(m.bytes + HEADER, want, sizeof(want));
     assert_int_equal(sizeof(want), RECORD);
     assert_int_equal(netflow5_end(&m), 0);
+}
+
+/* Two bits of a mode and 14 of a number, which tells of no more. */
+static void a_sample(void **state)
+{
+    (void)state;
+    static struct netflow5 m;
+    static const struct {
+        uint32_t packets;
+        uint16_t told;
+    } of[] = {{10, 0x800a}, {16383, 0xbfff}, {16384, 0}, {1000000, 0}, {0, 0}};
+    netflow5_init(&m, 7);
+    for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
+        netflow5_sampling(&m, &(struct sampling){of[i].packets});
+        for (unsigned k = 0; k < 2; k++) {
+            assert_true(netflow5_add(&m, &web));
+            assert_int_equal(netflow5_end(&m), HEADER + RECORD);
+            assert_int_equal(header_of(&m).sampling, of[i].told);
+        }
+    }
 }
 
 static void datagrams_have_an_end(void **state)
@@ -200,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record),
+        cmocka_unit_test(a_sample),
         cmocka_unit_test(datagrams_have_an_end),
         cmocka_unit_test(large_flows_are_several),
         cmocka_unit_test(the_base_moves),

@@ -12,7 +12,12 @@ enum {
     TEMPLATE_V4 = 256,
     TEMPLATE_V6 = 257,
     TEMPLATE_NAME = 258,
-    SCOPE_INTERFACE = 2, /* section 6.1 */
+    TEMPLATE_SAMPLING = 259,
+    SCOPE_SYSTEM = 1, /* section 6.1 */
+    SCOPE_INTERFACE = 2,
+    SAMPLING_INTERVAL = 34,
+    SAMPLING_ALGORITHM = 35,
+    RANDOM = 2, /* of the latter: as Cisco's "random sampling" */
     IF_NAME = 82,
     INTERFACE_LEN = 4,
     ALIGN = 4,
@@ -148,6 +153,35 @@ bool netflow9_name(struct netflow9 *m, uint32_t interface, const char *name)
     wr_zero(&w, NETFLOW9_NAME - n);
     flowsets_take(&m->sets, &w);
     m->count++;
+    return true;
+}
+
+/* Lengths as in put_option_template(); the record is padded by its flow set. */
+bool netflow9_sampling(struct netflow9 *m, const struct sampling *s)
+{
+    static const struct field fields[] = {
+        {SCOPE_SYSTEM, 4}, {SAMPLING_INTERVAL, 4}, {SAMPLING_ALGORITHM, 1}};
+    const size_t template = 6 + sizeof(fields), record = 4 + 4 + 1;
+    if (FLOWSETS_MESSAGE - m->sets.used < 2 * (FLOWSETS_HEADER + ALIGN) + template + record) {
+        return false;
+    }
+    (void)flowsets_open(&m->sets, SET_OPTION_TEMPLATES, template);
+    struct wr w = flowsets_end(&m->sets);
+    wr_u16(&w, TEMPLATE_SAMPLING);
+    wr_u16(&w, sizeof(struct field));
+    wr_u16(&w, 2 * sizeof(struct field));
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        wr_u16(&w, fields[i].type);
+        wr_u16(&w, fields[i].len);
+    }
+    flowsets_take(&m->sets, &w);
+    (void)flowsets_open(&m->sets, TEMPLATE_SAMPLING, record);
+    w = flowsets_end(&m->sets);
+    wr_u32(&w, m->source);
+    wr_u32(&w, s->packets);
+    wr_u8(&w, RANDOM);
+    flowsets_take(&m->sets, &w);
+    m->count += 2;
     return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * NetFlow version 9 (RFC 3954), written in memory: templates, flow records, and the names of
- * interfaces as options. As in proto/ipfix.h there is one template for IPv4 and one for IPv6, with
- * the same fields and 64-bit counters; a field that a record does not have is 0.
+ * interfaces and a sample as options. As in proto/ipfix.h there is one template for IPv4 and one
+ * for IPv6, with the same fields and 64-bit counters; a field that a record does not have is 0.
  *
  * The header's time is that of the packets (proto/uptime.h), rounded up to whole seconds, which are
  * all that it has, and its sequence counts datagrams. Flow sets are padded to 4 bytes. Pure.
@@ -18,6 +18,7 @@
 
 #include "proto/flowrec.h"
 #include "proto/flowsets.h"
+#include "proto/sampling.h"
 #include "proto/uptime.h"
 
 enum {
@@ -43,6 +44,8 @@ bool netflow9_templates(struct netflow9 *m);
 bool netflow9_add(struct netflow9 *m, const struct flowrec *r);
 /* The name of an interface, after the templates. False: there is no room. */
 bool netflow9_name(struct netflow9 *m, uint32_t interface, const char *name);
+/* A sample of packets, with the template of that option. False: there is no room. */
+bool netflow9_sampling(struct netflow9 *m, const struct sampling *s);
 /* Ends the datagram, which is the first bytes of m->sets.bytes until something is put into the
  * next. Returns its length; 0: there is nothing in it. */
 size_t netflow9_end(struct netflow9 *m);

@@ -166,6 +166,26 @@ static void names_of_interfaces(void **state)
     assert_int_equal(n, (1400 - HEADER - 4) / NAME);
 }
 
+static void a_sample(void **state)
+{
+    (void)state;
+    static struct netflow9 m;
+    static const uint8_t want[] = {0, 1, 0, 24, 1, 3, 0, 4, 0, 8,  0,    1,    0, 4, 0, 34,
+                                   0, 4, 0, 35, 0, 1, 0, 0, /* template */
+                                   1, 3, 0, 16, 0, 0, 0, 5, 0, 15, 0x42, 0x40, 2, 0, 0, 0};
+    unsigned n = 0;
+    netflow9_init(&m, 5);
+    assert_true(netflow9_sampling(&m, &(struct sampling){1000000}));
+    assert_int_equal(netflow9_end(&m), HEADER + sizeof(want));
+    check_header(&m, 2, 0, 0);
+    assert_memory_equal(m.sets.bytes + HEADER, want, sizeof(want));
+    while (netflow9_sampling(&m, &(struct sampling){2})) {
+        n++;
+    }
+    assert_in_range(n, (1400 - HEADER) / sizeof(want) - 1, (1400 - HEADER) / sizeof(want));
+    assert_int_equal(netflow9_end(&m), HEADER + n * sizeof(want));
+}
+
 /* Behind any number of names templates either have room or are left out. */
 static void templates_have_room(void **state)
 {
@@ -239,6 +259,7 @@ int main(void)
         cmocka_unit_test(templates_have_room),
         cmocka_unit_test(datagrams_have_an_end),
         cmocka_unit_test(names_of_interfaces),
+        cmocka_unit_test(a_sample),
         cmocka_unit_test(the_base_moves),
         cmocka_unit_test(icmp_has_its_type),
     };

@@ -4,16 +4,16 @@ own counts, and collectors of others, which read what is declared."""
 
 import collections
 import json
-import random
 import signal
 import socket
 import struct
-import time
 
 import pytest
 
-from lib.farspan import assert_chain, assert_stage, farspan, own_name, status
+from lib.collectors import Nfacctd, Nfcapd, Shark, Stored, in_ns
+from lib.farspan import Collector, Tap, assert_balanced, assert_chain, assert_stage, farspan, one, own_name, status
 from lib.flows import make
+from lib.ipfix import Reader
 from lib.meter import MACS, framed, meter, read_json, write
 from lib.packets import ethernet, ipv4, udp
 from lib.proc import run, wait_until
@@ -180,6 +180,117 @@ def test_flows_of_two_interfaces(make_lab):
         kept.append(of[0])
     assert kept[0] != kept[1]
 
+
+# ---- what collectors are told ----
+
+PORTS = {"netflow5": 2055, "netflow9": 2055, "ipfix": 4739}
+FIELDS = {"netflow5": ("cflow.samplingmode", "cflow.samplerate"),
+          "netflow9": ("cflow.sampling_interval", "cflow.sampling_algorithm"),
+          "ipfix": ("cflow.selector_id", "cflow.selector_algorithm", "cflow.sampling_packet_interval", "cflow.sampling_packet_space",
+                    "cflow.sampling_size", "cflow.sampling_population")}
+
+
+@pytest.fixture
+def place(make_lab):
+    """Only the collectors' namespace, with a file of IPv4."""
+    lab = make_lab(taps=0)
+    write(lab.folder / "a.pcap", [(p.ts, framed(p)) for p in make(44, 6000) if p.packet[0] >> 4 == 4])
+    return lab
+
+
+def sent(lab, *words):
+    """The ledger of a meter whose records have all left."""
+    done = in_ns(lab.collector, farspan(), "meter", "-r", lab.folder / "a.pcap", "--ledger", *words)
+    ledger = json.loads(done.stdout)
+    assert all(export["in"] == export["out"] for export in ledger["exports"]), ledger
+    return ledger
+
+
+def declared(lab, form, *words):
+    """The values by tshark, in datagrams that have some."""
+    wire = Shark(lab, "udp", PORTS[form])
+    with lab.socket(lab.collector) as nobody_refuses:
+        nobody_refuses.bind(("127.0.0.1", PORTS[form]))
+        ledger = sent(lab, f"--{form}", "127.0.0.1", *words)
+    rows = wire.stop().rows(*FIELDS[form])
+    assert wire.sums()[1] == (ledger["stages"]["meter"]["out"] if "--scale" not in words else wire.sums()[1])
+    return [tuple(int(cell[0]) for cell in row) for row in rows if all(row)]
+
+
+@pytest.mark.parametrize("form, want", [("netflow5", (2, 10)), ("netflow9", (10, 2)), ("ipfix", (1, 3, 1, 9, 1, 10))])
+def test_a_sample_is_declared(place, form, want):
+    """In the fields that each form has for it, by tshark: a random one of ten."""
+    found = declared(place, form, "--sample", "10")
+    assert set(found) == {want} and (len(found) > 5 if form == "netflow5" else len(found) == 1), found
+
+
+@pytest.mark.parametrize("words", [("--sample", "flow:10"), ("--sample", "10", "--scale"), ("--sample", "1"), ()])
+@pytest.mark.parametrize("form", PORTS)
+def test_nothing_is_declared(place, form, words):
+    """Of flows, for which no form has words; of records that are multiplied already; and where there is no sample."""
+    assert set(declared(place, form, *words)) <= {(0, 0)}
+
+
+def test_a_number_that_netflow_5_cannot_tell(place):
+    numbered(place.folder / "a.pcap", 40000)
+    for n, want in (16383, (2, 16383)), (16384, (0, 0)):
+        assert set(declared(place, "netflow5", "--sample", str(n))) == {want}
+
+
+def test_nfcapd_multiplies(place):
+    """It reads the number in version 5, and its packets and bytes are those that would have been seen."""
+    judge = Nfcapd(place)
+    found, _ = records(place.folder, place.folder / "a.pcap", "--sample", "10")
+    sent(place, "--netflow5", "127.0.0.1", "--sample", "10")
+    rows = judge.stop().rows()
+    assert "algorithm: 2, packet interval: 1, packet space: 9" in judge.said(), judge.said()
+    assert (sum(int(r["ipkt"]) for r in rows), sum(int(r["ibyt"]) for r in rows)) == tuple(10 * n for n in sums(found))
+
+
+@pytest.mark.parametrize("form", ["netflow5", "netflow9"])
+def test_nfacctd_multiplies(place, form):
+    judge = Nfacctd(place, more="nfacctd_renormalize: true\n")
+    found, _ = records(place.folder, place.folder / "a.pcap", "--sample", "10")
+    sent(place, f"--{form}", "127.0.0.1", "--sample", "10")
+    lines = judge.records(sum(found.values()))
+    assert (sum(line["packets"] for line in lines), sum(line["bytes"] for line in lines)) == tuple(10 * n for n in sums(found))
+
+
+def test_in_files_and_connections(place):
+    """IPFIX, by ipfixDump and a reader of templates: once, in domain 0, before the first record."""
+    judge, out = Stored(place), place.folder / "a.ipfix"
+    sent(place, "--ipfix", "tcp:127.0.0.1", "--ipfix", f"file:{out}", "--sample", "10")
+    _, options = judge.dumped()
+    want = {"selectorId": 1, "selectorAlgorithm": 3, "samplingPacketInterval": 1, "samplingPacketSpace": 9, "samplingSize": 1,
+            "samplingPopulation": 10}
+    assert {name: int(options[name]) for name in want} == want
+    read = Reader(out)
+    assert [list(o) for o in read.options] == [[302, 304, 305, 306, 309, 310]]
+    assert [int.from_bytes(v, "big") for v in read.options[0].values()] == list(want.values())
+
+
+# ---- over the link ----
+
+@pytest.mark.parametrize("at_tap, at_collector, n", [("sample packet 1/4", None, 4), ("sample flow 1/2", "sample packet 1/5", 10)])
+@pytest.mark.parametrize("scale", [True, False])
+def test_over_the_link(lab, at_tap, at_collector, n, scale):
+    """Frames that stages at both ends have kept count for all for which they stand; without --scale for themselves."""
+    out = lab.folder / "records.ipfix"
+    collector = Collector(lab, f"--ipfix=file:{out}", *(["--stage", at_collector] if at_collector else []), *(["--scale"] if scale else []),
+                          device=None)
+    tap = Tap(lab, "--stage", at_tap)
+    framegen(lab, 3000, kinds="udp4", pps=8000)
+    mine, ledger = tap.finish(), collector.finish()
+    assert_balanced(mine, ledger, sent=3000)
+    kept = one(one(one(ledger["taps"])["interfaces"])["outputs"])["out"]
+    read = Reader(out)
+    counted = sum(int.from_bytes(r[2], "big") for r in read.records)
+    assert counted == kept * (n if scale else 1) and kept > 100
+    assert at_collector or kept == 750
+    assert not read.options
+
+
+# ---- mistakes ----
 
 @pytest.mark.parametrize("words, told", [
     *((["--sample", word], f'--sample is N, packet:N or flow:N, with N from 1 to 1000000, not "{word}"')

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/ledger.h"
 #include "base/time.h"
+#include "proto/ipfix_options.h"
 
 void encode_init(struct encode *s, enum encode_form form, uint32_t source, unsigned with)
 {
@@ -77,6 +78,22 @@ bool encode_interface(struct encode *s, uint32_t interface, const char *name)
     case ENCODE_IPFIX:
         return ipfix_name(&s->ipfix, interface, name);
     case ENCODE_NETFLOW5:
+    case ENCODE_FORMS:
+        break;
+    }
+    return true;
+}
+
+bool encode_sampling(struct encode *s, const struct sampling *sampling)
+{
+    switch (s->form) {
+    case ENCODE_NETFLOW9:
+        return netflow9_sampling(&s->v9, sampling);
+    case ENCODE_IPFIX:
+        return ipfix_sampling(&s->ipfix, sampling);
+    case ENCODE_NETFLOW5:
+        netflow5_sampling(&s->v5, sampling);
+        break;
     case ENCODE_FORMS:
         break;
     }

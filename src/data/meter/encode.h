@@ -36,5 +36,7 @@ bool encode_part(struct encode *s, const struct flowrec *r, unsigned n, unsigned
 /* True, and nothing, where the form has none. */
 bool encode_templates(struct encode *s);
 bool encode_interface(struct encode *s, uint32_t interface, const char *name);
+/* The sample of which the records are, which is one. */
+bool encode_sampling(struct encode *s, const struct sampling *sampling);
 /* Ends the message; its bytes until something is put into the next, NULL: it is empty. */
 const uint8_t *encode_end(struct encode *s, size_t *ret_len);

@@ -10,7 +10,7 @@
 #include "data/meter/outfile.h"
 #include "data/meter/streams.h"
 #include "data/sink.h"
-#include "proto/ipfix.h"
+#include "proto/ipfix_options.h"
 
 enum {
     DOMAIN_OPTIONS = 0,
@@ -22,6 +22,7 @@ struct ipfix_file {
     struct outfile out;
     struct streams streams;
     struct ipfix names;
+    struct sampling sampling; /* to be declared; 0: nothing is, or it was */
 };
 
 static struct ipfix_file *of(struct exporter *e)
@@ -51,7 +52,11 @@ static void tell_name(struct ipfix_file *x, struct stream *st, const struct flow
 {
     push_records(x, st);
     x->names.time_s = MAX(x->names.time_s, st->encode.ipfix.time_s);
-    (void)ipfix_name(&x->names, r->interface, r->point); /* there is room for one */
+    if (x->sampling.packets > 0) {
+        (void)ipfix_sampling(&x->names, &x->sampling); /* there is room for both */
+        x->sampling = (struct sampling){0};
+    }
+    (void)ipfix_name(&x->names, r->interface, r->point);
     push(x, &x->names, 0);
 }
 
@@ -128,7 +133,7 @@ static bool begin(struct ipfix_file *x)
 }
 
 int ipfix_file_exporter_new(int fd, const char *name, unsigned with, bool each, bool live,
-                            struct exporter **ret)
+                            const struct sampling *sampling, struct exporter **ret)
 {
     struct ipfix_file *x = calloc(1, sizeof(*x));
     if (!x || outfile_init(&x->out, fd, live) < 0) {
@@ -136,6 +141,7 @@ int ipfix_file_exporter_new(int fd, const char *name, unsigned with, bool each, 
         return -ENOMEM;
     }
     x->exporter.ops = &ops;
+    x->sampling = *sampling;
     x->exporter.biflows = with & IPFIX_BIFLOW;
     (void)snprintf(x->exporter.name, sizeof(x->exporter.name), "%s", name);
     streams_init(&x->streams, &(struct streams_conf){ENCODE_IPFIX, each, DOMAIN_RECORDS, with});

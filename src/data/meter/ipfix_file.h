@@ -7,9 +7,10 @@
 #pragma once
 
 #include "data/meter/exporter.h"
+#include "proto/sampling.h"
 
 /* The descriptor is open for writing, and is closed with the exporter; `name` is for sentences,
  * `with` for the fields of records (enum ipfix_with); `each`: of the interfaces, a domain; `live`:
- * as in outfile.h. -ENOMEM: it stays open. */
+ * as in outfile.h; the sampling is declared before the first record. -ENOMEM: it stays open. */
 int ipfix_file_exporter_new(int fd, const char *name, unsigned with, bool each, bool live,
-                            struct exporter **ret);
+                            const struct sampling *sampling, struct exporter **ret);

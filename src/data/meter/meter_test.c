@@ -402,7 +402,8 @@ static void ipfix_is_written(void **state)
     struct flowrec r = record;
     int fd = memfd_create("ipfix", MFD_CLOEXEC), own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     assert_true(fd >= 0 && own >= 0);
-    assert_int_equal(ipfix_file_exporter_new(own, "FILE", 0, false, false, &e), 0);
+    assert_int_equal(
+        ipfix_file_exporter_new(own, "FILE", 0, false, false, &(struct sampling){0}, &e), 0);
     for (unsigned i = 0; i < N; i++) {
         r.interface = 1 + i % 3;
         r.point = "eth";

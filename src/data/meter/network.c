@@ -126,6 +126,16 @@ static void push_options(struct network *x)
     push_message(x, &x->options, false);
 }
 
+/* The sample, if there is one: of IPFIX among the options, else in each stream. */
+static void declare(struct network *x, struct encode *s)
+{
+    const struct sampling *sampling = &x->conf.sampling;
+    if (sampling->packets > 0 && !encode_sampling(s, sampling)) {
+        push_message(x, s, !is_ipfix(x));
+        (void)encode_sampling(s, sampling);
+    }
+}
+
 /* Over a connection they go before all else, or, of many streams, in each message: those that wait
  * may be sent over another connection. */
 static void put_templates(struct network *x, struct stream *st)
@@ -134,6 +144,9 @@ static void put_templates(struct network *x, struct stream *st)
     if (!x->conf.tcp && !encode_templates(&st->encode)) {
         push(x, st);
         (void)encode_templates(&st->encode); /* there is room in an empty one */
+    }
+    if (!is_ipfix(x)) {
+        declare(x, &st->encode);
     }
 }
 
@@ -149,6 +162,9 @@ static void put_name(struct network *x, struct stream *st, uint32_t interface)
 
 static void put_names(struct network *x)
 {
+    if (is_ipfix(x)) {
+        declare(x, &x->options);
+    }
     for (uint32_t i = 0; i <= POINT_MAX; i++) {
         struct stream *st = x->streams.at[x->conf.each ? i : 0];
         if (x->streams.name[i] && st) {
@@ -197,6 +213,11 @@ static void put_totals(struct network *x)
 
 static void begin(struct network *x, struct stream *st, const struct flowrec *r)
 {
+    if (is_ipfix(x) && !x->begun) {
+        encode_time(&x->options, r);
+        declare(x, &x->options);
+        push_options(x);
+    }
     x->begun = st->begun = true;
     encode_time(&st->encode, r);
     put_templates(x, st);

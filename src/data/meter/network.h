@@ -5,10 +5,11 @@
  * thread and wait in an outbox for the exporter's own (data/meter/sender.h), so that a collector
  * which is slow or away does not hold up the meter, nor other exporters. It sees no socket opened.
  *
- * Templates, and names of interfaces, go before the first record, a second later, and then every 30
- * s or 4096 records, whichever is first; over TCP, in each connection before its first record. What
- * is in a message leaves within a second. IPFIX tells the names and, each minute and at the end,
- * what was exported and what was not in a stream of its own, of observation domain 0.
+ * Templates, names of interfaces, and the sample of which records are, go before the first record,
+ * a second later, and then every 30 s or 4096 records, whichever is first; over TCP, in each
+ * connection before its first record. What is in a message leaves within a second. IPFIX tells the
+ * names and, each minute and at the end, what was exported and what was not in a stream of its own,
+ * of observation domain 0.
  *
  * Besides EXPORT_OUT and EXPORT_AWAY, which are the sender's, a record counts as EXPORT_CARRY where
  * the form has no place for it, as an IPv6 address in NetFlow 5, or as EXPORT_SLOW where the outbox
@@ -34,8 +35,9 @@ struct network_conf {
                        * were not sent make finish() fail */
     size_t bytes;     /* of the outbox; 0: OUTBOX_BYTES */
     unsigned with;    /* fields of IPFIX (enum ipfix_with) */
-    bool each;        /* a stream for each observation point (data/meter/streams.h) */
-    uint32_t source;  /* the number of the source, or the observation domain of records; not 0 */
+    struct sampling sampling; /* of the records; it is declared */
+    bool each;                /* a stream for each observation point (data/meter/streams.h) */
+    uint32_t source; /* the number of the source, or the observation domain of records; not 0 */
 };
 
 /* -errno: the descriptor stays the caller's. */

@@ -83,10 +83,10 @@ print_refresh_time: 2
 print_history: 2
 """
 
-    def __init__(self, lab, port=2055):
+    def __init__(self, lab, port=2055, more=""):
         self.lab, self.port = lab, port
         self.out, conf = lab.folder / "nfacctd.json", lab.folder / "nfacctd.conf"
-        conf.write_text(self.CONF.format(port=port, out=self.out))
+        conf.write_text(self.CONF.format(port=port, out=self.out) + more)
         self.proc = lab.start(["nfacctd", "-f", conf], "nfacctd", lab.collector)
         for line in ("waiting for NetFlow/IPFIX data", "setting object handlers", "Purging cache - END"):
             self.proc.wait_line(line)  # it reads, and so does the process that adds up

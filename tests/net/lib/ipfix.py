@@ -24,6 +24,7 @@ class Reader:
         self.data = path.read_bytes()
         self.templates, self.records, self.names, self.messages, self.counted = {}, [], {}, [], {}
         self.domains = []  # of each record
+        self.options = []  # as records, but names
         at = 0
         while at < len(self.data):
             version, length, time, sequence, domain = struct.unpack_from("!HHIII", self.data, at)
@@ -63,6 +64,9 @@ class Reader:
             self.counted[domain] += 1
             if 82 in record:
                 self.names[int.from_bytes(record[10], "big")] = record[82]
+            elif domain == 0:
+                assert not self.records, "options come first"
+                self.options.append(record)
             else:
                 assert int.from_bytes(record[10], "big") in self.names, "an interface has its name before its first record"
                 self.records.append(record)
