@@ -22,7 +22,7 @@ struct option {
 
 static const struct option options[] = {
     {149, 3, {41, 42, 40}},    /* observationDomainId; section 4.1: exported…TotalCount */
-    {149, 1, {164}},           /* section 4.2: ignoredPacketTotalCount */
+    {149, 2, {164, 165}},      /* section 4.2: ignoredPacketTotalCount, ignoredOctetTotalCount */
     {144, 3, {166, 167, 168}}, /* exportingProcessId; section 4.3: notSent…TotalCount */
 };
 
@@ -84,7 +84,7 @@ bool ipfix_totals(struct ipfix *m, uint32_t domain, const struct ipfix_totals *t
     uint8_t bytes[ROOM];
     const uint64_t value[][FIELDS] = {
         {t->messages, t->records, t->octets},
-        {t->ignored},
+        {t->ignored, t->ignored_octets},
         {t->unsent_records, t->unsent_packets, t->unsent_bytes},
     };
     if (IPFIX_MESSAGE - m->sets.used < ROOM) {

@@ -13,7 +13,7 @@
 struct ipfix_totals {
     uint64_t messages, records, octets;                    /* sent: of messages */
     uint64_t unsent_records, unsent_packets, unsent_bytes; /* of flows */
-    uint64_t ignored;                                      /* packets that are in no flow */
+    uint64_t ignored, ignored_octets;                      /* packets that are in no flow */
 };
 
 /* A sample of packets (RFC 5477, section 8.2), with the template of that option: the selector 1

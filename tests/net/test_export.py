@@ -148,6 +148,7 @@ def test_ipfix_over_a_connection(lab, traffic):
     assert options["interfaceName"] == "if0"
     assert int(options["exportedFlowRecordTotalCount"]) == len(records)
     assert int(options["ignoredPacketTotalCount"]) == sum(p.reason == "bad_ip" for p in packets) > 0
+    assert int(options["ignoredOctetTotalCount"]) == sum(max(60, 12 + len(p.around + p.packet)) for p in packets if p.reason == "bad_ip")
     assert int(options["notSentFlowTotalCount"]) == 0
     assert int(options["exportedMessageTotalCount"]) > 100 and int(options["exportedOctetTotalCount"]) <= judge.path.stat().st_size
 

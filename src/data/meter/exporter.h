@@ -23,8 +23,9 @@ struct exporter;
 /* News that an exporter hears now and then, besides records. */
 struct exporter_news {
     struct mono now;
-    uint64_t ignored; /* IP packets so far that are in no flow, as they cannot be read */
-    bool live;        /* records are to leave soon, not in messages as full as they can be */
+    uint64_t ignored; /* IP packets so far that are in no flow, as they cannot be read, … */
+    uint64_t ignored_octets; /* … and the bytes of their frames on the wire: theirs are unknown */
+    bool live;               /* records are to leave soon, not in messages as full as they can be */
     bool last; /* the meter ends: some records more, then finish(), all within some seconds */
 };
 

@@ -153,6 +153,7 @@ static void meter_frame(struct meter *m, const struct frame *f)
                               : packet_read(linktype, head, len, f->origlen, &p);
     if (r < 0) {
         ledger_add(l, r == -EBADMSG ? m->counts->bad_ip : m->counts->not_ip, 1);
+        m->bad_octets += r == -EBADMSG ? f->origlen : 0;
         return;
     }
     struct flows_packet *fp = take(m, &p, &t, f, l);

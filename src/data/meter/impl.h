@@ -51,6 +51,7 @@ struct meter {
     uint16_t known[POINT_MAX];        /* indices, … */
     unsigned n_known;                 /* … so many */
     struct mono ticked;
+    uint64_t bad_octets; /* on the wire, of frames that count as bad_ip */
     /* The packets of the batch under way. */
     struct flows_packet packet[BATCH_MAX];
     struct outer outer[BATCH_MAX]; /* around each, in the order of its key's ends */

@@ -123,7 +123,7 @@ static void tick(struct meter *m, struct mono now, bool last)
 {
     struct ledger all = {0};
     sink_total(&m->sink, &all);
-    const struct exporter_news news = {now, ledger_get(&all, m->counts->bad_ip),
+    const struct exporter_news news = {now, ledger_get(&all, m->counts->bad_ip), m->bad_octets,
                                        m->conf.time != METER_BY_FRAMES, last};
     m->ticked = now;
     for (unsigned k = 0; k < m->conf.n_exporters; k++) {

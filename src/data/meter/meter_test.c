@@ -184,8 +184,8 @@ static void what_is_in_no_flow(void **state)
     broken[TESTING_ETHER] = 0x41;
     testing_add(&w, arp, TESTING_UDP, 0);
     testing_add(&w, broken, TESTING_UDP, 0);
-    testing_add(&w, udp, TESTING_ETHER + 19, 0);
-    testing_add(&w, udp, TESTING_UDP, 6); /* of no point */
+    testing_add(&w, udp, TESTING_ETHER + 19, 0)->origlen = 1000; /* cut off when it was captured */
+    testing_add(&w, udp, TESTING_UDP, 6);                        /* of no point */
     testing_pass(&w);
     assert_int_equal(testing_count(&w, 0, LEDGER_MET_NOT_IP), 1);
     assert_int_equal(testing_count(&w, 0, LEDGER_MET_BAD_IP), 2);
@@ -197,6 +197,7 @@ static void what_is_in_no_flow(void **state)
     testing_pass(&w);
     testing_end(&w);
     assert_int_equal(w.k->n, 0);
+    assert_true(w.k->news.ignored == 2 && w.k->news.ignored_octets == TESTING_UDP + 1000);
     testing_done(&w);
 }
 

@@ -44,7 +44,7 @@ struct network {
     struct mono again, totals;     /* when templates, and totals, are due */
     struct mono until;             /* of finishing; never: it runs */
     bool stuck;                    /* it finishes, and the collector takes nothing */
-    uint64_t ignored;
+    uint64_t ignored, ignored_octets;
     uint64_t slow_records, slow_packets, slow_bytes; /* that count as SLOW */
 };
 
@@ -199,7 +199,8 @@ static void put_totals(struct network *x)
                                    .unsent_records = f.away_records + x->slow_records,
                                    .unsent_packets = ledger_plus(f.away_packets, x->slow_packets),
                                    .unsent_bytes = ledger_plus(f.away_bytes, x->slow_bytes),
-                                   .ignored = x->ignored};
+                                   .ignored = x->ignored,
+                                   .ignored_octets = x->ignored_octets};
     for (unsigned i = 0; i < x->streams.n; i++) {
         const uint32_t time_s = streams_at(&x->streams, i)->encode.ipfix.time_s;
         x->options.ipfix.time_s = MAX(x->options.ipfix.time_s, time_s);
@@ -314,6 +315,7 @@ static void network_tick(struct exporter *e, const struct exporter_news *news)
 {
     struct network *x = of(e);
     x->ignored = news->ignored;
+    x->ignored_octets = news->ignored_octets;
     if (news->last) {
         x->until = mono_add_ms(news->now, NETWORK_FINISH_MS);
         outbox_call_off(x->box, false);

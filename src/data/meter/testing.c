@@ -22,6 +22,11 @@ static void keep(struct exporter *e, const struct flowrec *r)
     k->n++;
 }
 
+static void hear(struct exporter *e, const struct exporter_news *news)
+{
+    ((struct testing_keeper *)e)->news = *news;
+}
+
 static int keeper_finish(struct exporter *e, struct error *err)
 {
     return error_set(err, EIO, "%s", e->name);
@@ -35,7 +40,7 @@ static void keeper_free(struct exporter *e)
 }
 
 static const struct exporter_ops keeper_ops = {
-    .kind = "test", .record = keep, .finish = keeper_finish, .free = keeper_free};
+    .kind = "test", .record = keep, .tick = hear, .finish = keeper_finish, .free = keeper_free};
 
 static struct testing_keeper *keeper_new(bool *ret_freed)
 {

@@ -18,6 +18,7 @@ struct testing_keeper {
     struct exporter exporter;
     struct flowrec r[TESTING_RECORDS];
     unsigned n;
+    struct exporter_news news; /* the last */
     bool *ret_freed;
 };
 
