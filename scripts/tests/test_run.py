@@ -113,7 +113,7 @@ def test_run_takes_the_next_free_device(tmp_path):
 def test_demo_shows_the_traffic(tmp_path):
     started = Started("demo", tmp_path)
     assert started.end() == 0
-    for words in ("ICMP echo reply", "A? www.example.", "GET /index.html", ".5001: Flags [S]"):
+    for words in ("ICMP echo reply", "A? www.example.", "GET /index.html", ".5001: Flags [S]", "> 10.77.1.2:5001 "):
         assert words in started.text()
 
 
