@@ -457,7 +457,7 @@ static void a_connection(void **state)
     struct reading r = {.fd = w.connection};
     assert_int_equal(pthread_create(&thread, NULL, read_all, &r), 0);
     put(&w, 30000);
-    assert_true(finish(&w) < 5000);
+    assert_true(finish(&w) < NETWORK_FINISH_MS);
     pthread_join(thread, &said);
     assert_null(said);
     assert_int_equal(r.records, 30000);
@@ -491,7 +491,7 @@ static void a_connection_that_is_refused(void **state)
         until_wanted(&w);
         put(&w, 10000);
         assert_true(count(&w, LEDGER_EXPORT_AWAY) > 8000);
-        assert_true(finish(&w) < 1000);
+        assert_true(finish(&w) < NETWORK_FINISH_MS);
         assert_int_equal(count(&w, LEDGER_EXPORT_AWAY), 10100);
         end(&w);
     }
@@ -519,7 +519,7 @@ static void a_collector_that_comes_back(void **state)
     struct reading r = {.fd = w.connection};
     assert_int_equal(pthread_create(&thread, NULL, read_all, &r), 0);
     put(&w, SOME);
-    assert_true(finish(&w) < 5000);
+    assert_true(finish(&w) < NETWORK_FINISH_MS);
     pthread_join(thread, &said);
     assert_null(said);
     assert_int_equal(r.records, 3 * SOME - 11 * IN_MESSAGE);
