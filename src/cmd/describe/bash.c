@@ -49,13 +49,13 @@ static const char *offered(enum conf_offer offer)
     return by[offer];
 }
 
-static void print_words(FILE *to)
+static void print_words(const struct command *all, size_t n, FILE *to)
 {
     const struct conf_row *row;
     fputs("_farspan_words() {\n    case $1 in\n", to);
-    for (size_t k = 0; k < commands_n; k++) {
-        fprintf(to, "    %s) echo \"", commands[k].name);
-        for (size_t i = 0; (row = options_row_at(commands[k].options->table, i)); i++) {
+    for (size_t k = 0; k < n; k++) {
+        fprintf(to, "    %s) echo \"", all[k].name);
+        for (size_t i = 0; (row = options_row_at(all[k].options->table, i)); i++) {
             if (row->letter) {
                 fprintf(to, "-%c ", row->letter);
             }
@@ -64,8 +64,8 @@ static void print_words(FILE *to)
         fputs("\" ;;\n", to);
     }
     fputs("    *) echo \"", to);
-    for (size_t k = 0; k < commands_n; k++) {
-        fprintf(to, "%s ", commands[k].name);
+    for (size_t k = 0; k < n; k++) {
+        fprintf(to, "%s ", all[k].name);
     }
     fputs("-h --help -V --version\" ;;\n    esac\n}\n\n", to);
 }
@@ -110,13 +110,13 @@ static void print_command(const struct command *c, FILE *to)
     }
 }
 
-void describe_bash(FILE *to)
+void describe_bash(const struct command *all, size_t n, FILE *to)
 {
     fputs(head, to);
-    print_words(to);
+    print_words(all, n, to);
     fputs(middle, to);
-    for (size_t k = 0; k < commands_n; k++) {
-        print_command(&commands[k], to);
+    for (size_t k = 0; k < n; k++) {
+        print_command(&all[k], to);
     }
     fputs(tail, to);
 }

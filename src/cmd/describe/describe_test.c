@@ -36,9 +36,8 @@ static const struct conf_table table = {.name = "look", .parts = parts, .n = 1},
 static const struct options look = {.table = &table, .rest = "filter"},
                             ask = {.table = &other, .words = CONF_STATUS};
 
-const struct command commands[] = {{"look", "watch: 'this' [and] that", NULL, &look},
-                                   {"ask", "ask it", NULL, &ask}};
-const size_t commands_n = sizeof(commands) / sizeof(commands[0]);
+static const struct command made_up[] = {{"look", "watch: 'this' [and] that", NULL, &look},
+                                         {"ask", "ask it", NULL, &ask}};
 
 static void written(void (*describe)(FILE *to), const char *file)
 {
@@ -51,11 +50,21 @@ static void written(void (*describe)(FILE *to), const char *file)
     free(text);
 }
 
+static void bash(FILE *to)
+{
+    describe_bash(made_up, 2, to);
+}
+
+static void zsh(FILE *to)
+{
+    describe_zsh(made_up, 2, to);
+}
+
 static void manual(FILE *to)
 {
     static char page[] = "LOOK(1)\n\n# OPTIONS\n\n@OPTIONS@\n# SEE ALSO\n\n@OPTIONS@ stays here\n";
     FILE *from = fmemopen(page, strlen(page), "r");
-    describe_manual(&commands[0], from, to);
+    describe_manual(&made_up[0], from, to);
     fclose(from);
 }
 
@@ -63,15 +72,15 @@ static void manual_of_the_other(FILE *to)
 {
     static char page[] = "@OPTIONS@\n";
     FILE *from = fmemopen(page, strlen(page), "r");
-    describe_manual(&commands[1], from, to);
+    describe_manual(&made_up[1], from, to);
     fclose(from);
 }
 
 static void all_that_is_described(void **state)
 {
     (void)state;
-    written(describe_bash, "describe/bash.txt");
-    written(describe_zsh, "describe/zsh.txt");
+    written(bash, "describe/bash.txt");
+    written(zsh, "describe/zsh.txt");
     written(manual, "describe/manual.txt");
     written(manual_of_the_other, "describe/manual-ask.txt");
 }

@@ -22,9 +22,9 @@ int main(int argc, char **argv)
     const char *word = argc == 2 ? argv[1] : "";
     const struct command *c = find(word);
     if (strcmp(word, "bash") == 0) {
-        describe_bash(stdout);
+        describe_bash(commands, commands_n, stdout);
     } else if (strcmp(word, "zsh") == 0) {
-        describe_zsh(stdout);
+        describe_zsh(commands, commands_n, stdout);
     } else if (c) {
         describe_manual(c, stdin, stdout);
     } else {

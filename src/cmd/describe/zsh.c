@@ -101,16 +101,16 @@ static void print_command(const struct command *c, FILE *to)
     fputs("\n}\n\n", to);
 }
 
-void describe_zsh(FILE *to)
+void describe_zsh(const struct command *all, size_t n, FILE *to)
 {
     fputs(head, to);
-    for (size_t k = 0; k < commands_n; k++) {
-        print_command(&commands[k], to);
+    for (size_t k = 0; k < n; k++) {
+        print_command(&all[k], to);
     }
     fputs(middle, to);
-    for (size_t k = 0; k < commands_n; k++) {
-        fprintf(to, "%s%s\\:\"", k ? " " : "", commands[k].name);
-        print_text(commands[k].help, to);
+    for (size_t k = 0; k < n; k++) {
+        fprintf(to, "%s%s\\:\"", k ? " " : "", all[k].name);
+        print_text(all[k].help, to);
         fputc('"', to);
     }
     fputs(tail, to);
