@@ -4,9 +4,12 @@ Debian; the judge of the messages is kcat."""
 
 import collections
 import json
+import shutil
 import struct
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -116,10 +119,14 @@ def test_records_of_a_file(lab, cluster, traffic):
 
 
 def certificate(lab):
-    """Of 127.0.0.1, and its key."""
-    pem, key = lab.folder / "broker.pem", lab.folder / "broker.key"
+    """Of 127.0.0.1, where everybody may read it, and its key."""
+    folder = Path(tempfile.mkdtemp())
+    lab.closers.append(lambda: shutil.rmtree(folder))
+    folder.chmod(0o755)
+    pem, key = folder / "broker.pem", lab.folder / "broker.key"
     run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker", "-addext",
          "subjectAltName=IP:127.0.0.1", "-out", pem, "-keyout", key])
+    pem.chmod(0o644)
     return pem, key
 
 

@@ -143,7 +143,7 @@ def test_the_processor_has_a_limit(lab):
     collector = Collector(lab, key=None, device=None, file=lab.folder / "collector.pcapng")
     tap = Tap(lab, "--cpu-limit", "1%", "--on-limit", "count", key=None, name=name)
     talk = Talk(lab)
-    counting = talk.go(4000, lambda: status(name)["limit"].get("step") == "counters only", 30)
+    counting = talk.go(20000, lambda: status(name)["limit"].get("step") == "counters only", 30)
     assert counting, status(name)
     talk.for_seconds(2000, 1)
     ledger, there = tap.finish(), collector.finish()

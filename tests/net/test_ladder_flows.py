@@ -190,6 +190,7 @@ def test_the_step_is_read_again(lab):
     write("count")
     told = Told(lab, "--config", config, steps=None)
     assert told.talk.go(wish(16), lambda: told.step() == "counters only", 20), told.step()
+    told.talk.for_seconds(wish(16), 1)
     write("flows,count")
     told.tap.proc.send(signal.SIGHUP)
     told.descend()
