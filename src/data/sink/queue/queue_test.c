@@ -28,7 +28,7 @@ static void everything_passes(void **state)
 {
     (void)state;
     struct gated w;
-    gated_begin(&w, 1, (struct queue_sink_conf){.bytes = 64 << 20});
+    gated_begin(&w, 1, (struct queue_sink_conf){.bytes = 256 << 20}); /* more than all of it */
     gated_add(w.queue, 5, "web1", 0);
     gated_write(w.queue, 4, 0, 10, 60); /* a point that was never added */
     gated_write(w.queue, 5, 0, 1, 60);
