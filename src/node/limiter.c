@@ -42,14 +42,20 @@ static void publish_step(struct limiter *l)
     atomic_store_explicit(&l->plan.step, limit_pack(ladder_at(&l->ladder)), memory_order_relaxed);
 }
 
+/* Whether flow records are a step too. */
+static void publish_steps(struct limiter *l)
+{
+    atomic_store_explicit(&l->plan.flows, wishes_flows(l) && l->flows, memory_order_relaxed);
+    publish_step(l);
+}
+
 /* The same of all that they take. */
 static void publish(struct limiter *l, const struct limiter_conf *conf)
 {
     atomic_store_explicit(&l->plan.keep, conf->keep.insns ? &conf->keep : NULL,
                           memory_order_release);
     atomic_store_explicit(&l->plan.ladder, conf->mode == LIMITER_LADDER, memory_order_relaxed);
-    atomic_store_explicit(&l->plan.flows, wishes_flows(l) && l->flows, memory_order_relaxed);
-    publish_step(l);
+    publish_steps(l);
 }
 
 int limiter_init(struct limiter *l, const struct limiter_conf *conf,
@@ -82,7 +88,7 @@ void limiter_set_flows(struct limiter *l, bool takes)
     if (wishes && changes) {
         const struct ladder_conf lc = ladder_conf(l);
         ladder_set(&l->ladder, &lc);
-        publish(l, &l->conf);
+        publish_steps(l);
     }
     if (wishes && !takes && !l->told_no_flows) {
         l->event(l->user, HISTORY_LIMIT_RUNG,

@@ -112,6 +112,15 @@ static void flow_records_want_a_collector_that_takes_them(void **state)
     limiter_set(&l, &flows, &budget);
     assert_true(atomic_load(&l.plan.flows));
     assert_int_equal(atomic_load(&l.plan.step), LIMIT_FLOWS);
+    struct filter_prog keep = {0};
+    struct error err = {""};
+    assert_int_equal(filter_compile_plain("tcp", &keep, &err), 0);
+    const struct limiter_conf kept = {
+        .mode = LIMITER_LADDER, .rung = {LADDER_FLOWS}, .n_rungs = 1, .keep = keep};
+    limiter_set(&l, &kept, &budget);
+    limiter_set_flows(&l, false); /* the filter stays where it is borrowed from */
+    assert_ptr_equal(atomic_load(&l.plan.keep), &kept.keep);
+    filter_done(&keep);
 }
 
 static void the_last_step_may_not_be_enough(void **state)
