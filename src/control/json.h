@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Objects as JSON, by their kinds. A client's document is checked as a whole: each wrong field is
+ * told, with a pointer (RFC 6901) and a sentence.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "model/kind.h"
+
+enum {
+    JSON_FAULTS = 16,
+    JSON_DEPTH = 16, /* of what a client gives; deeper is refused */
+};
+
+struct json_fault {
+    char pointer[96]; /* "/points/0" */
+    char text[256];
+};
+
+struct json_faults {
+    struct json_fault at[JSON_FAULTS];
+    unsigned n;
+};
+
+void json_fault(struct json_faults *f, const char *pointer, const char *fmt, ...) _printf_(3, 4);
+
+/* Text that grows; `failed`: memory was short, and what is there is of no use. */
+struct text {
+    char *p; /* owned */
+    size_t len, cap;
+    bool failed;
+};
+void text_add(struct text *t, const char *fmt, ...) _printf_(2, 3);
+void text_add_bytes(struct text *t, const char *p, size_t n);
+/* A JSON string, quotes included. */
+void text_add_json(struct text *t, const char *s);
+void text_free(struct text *t);
+
+/* The object as a JSON object, without its hidden fields; `fields` NULL: all, else those whose bits
+ * are set. */
+void json_put_object(struct text *t, const struct object *o, const bool *fields);
+
+/* A document of a client's into the object. `change` false: it makes one, and defaults are filled
+ * in; true: it changes some of its fields. Unknown fields, those that a client may not give, keys
+ * that stand there twice and wrong values are faults. -EINVAL with faults; -ENOMEM. */
+int json_take_object(const void *bytes, size_t len, bool change, struct object *o,
+                     struct json_faults *faults);
