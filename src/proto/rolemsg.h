@@ -8,6 +8,8 @@
  *
  * 2 WANT, control: u64 generation, u16 place, u16 number, one wanted of proto/wanted.h. A number of
  *   0 is an empty set; it has place 0 and no wanted. The set applies when all its places have come.
+ *   In a session generations only grow: an older one than the last seen means nothing. A set that
+ *   comes again is acknowledged again.
  *
  * 3 SNAPSHOT, control: u8 id[16]. The flows of this moment of a running netflow capture are to go
  *   into its second file.
