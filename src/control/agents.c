@@ -1,9 +1,14 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One call after the other: the session first, then what came of it into the store, then what is
+ * wanted now.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/agents.h"
 #include "control/agents_impl.h"
 #include "sys/loop.h"
 
@@ -107,6 +112,12 @@ struct mono agents_due(const struct agents *a)
         due = earlier(due, a->connect_at);
     }
     return a->blocked ? due : earlier(due, a->plan.due);
+}
+
+int agents_snapshot(struct agents *a, const uint8_t id[16], void *waiter, struct mono now,
+                    struct error *err)
+{
+    return agents_snap(a, id, waiter, now, err);
 }
 
 bool agents_are_settled(const struct agents *a)

@@ -16,32 +16,9 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
-#include "control/store.h"
+#include "control/agents_conf.h"
 
 struct loop;
-
-struct agents_ops {
-    /* One end of a new SOCK_SEQPACKET pair with the data role; or -errno with a sentence, and it is
-     * tried again a second later. */
-    int (*connect)(void *user, int *ret_fd, struct error *err);
-    /* A transaction is about to begin: whoever else has one under way ends it. NULL: nobody has. */
-    void (*settle)(void *user);
-    /* Committed: so much of the capture's file is published; `ended`: and no more will be. */
-    void (*published)(void *user, const char *id, uint64_t published, bool ended);
-    /* What agents_snapshot() was called for is known. */
-    void (*wake)(void *user, void *waiter);
-    /* A sentence for the log. */
-    void (*say)(void *user, const char *words);
-};
-
-struct agents_conf {
-    struct store *store;          /* borrowed; has captures and ports */
-    const struct agents_ops *ops; /* each that is NULL is not called, but for `connect` */
-    void *user;
-    uint64_t generation; /* of the first set, as the wall clock in ns: unlike those of earlier
-                          * processes */
-};
-
 struct agents;
 
 /* -ENOMEM. */
@@ -70,5 +47,5 @@ int agents_snapshot(struct agents *a, const uint8_t id[16], void *waiter, struct
 
 /* Has the loop call agents_work() from now on, until agents_free(). The loop must outlive it. */
 int agents_attach(struct agents *a, struct loop *l);
-/* What the loop waits for, after agents_changed() and agents_snapshot() by others. */
+/* The loop waits for the right things again: after agents_changed() and agents_snapshot(). */
 void agents_poke(struct agents *a);

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The look at what is wanted, out of the store, and reports of it into the store. A look changes
+ * nothing while it goes through a list; what has to be changed is kept until then.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,6 +5,7 @@
  *   agents_store.c     the transaction, events
  *   agents_ports.c     rounds of ports into the store
  *   agents_captures.c  what is wanted, and reports into the store
+ *   agents_send.c      a message to the peer
  *   agents_snaps.c     snapshots that are waited for
  *   agents_session.c   the socket: what comes, and what is told
  *   agents.c           one call after the other
@@ -12,7 +13,8 @@
  */
 #pragma once
 
-#include "control/agents.h"
+#include "base/time.h"
+#include "control/agents_conf.h"
 #include "model/capture.h"
 #include "model/plan.h"
 #include "proto/rolemsg.h"
@@ -75,7 +77,7 @@ struct agents {
     struct mono connect_at, since;
     struct mono window; /* when the counted second began, … */
     unsigned in_window; /* … and the messages in it */
-    /* What is told. */
+    /* The set, and how far it is told. */
     struct plan plan;
     struct agents_wants wants;
     bool telling, blocked; /* blocked: the socket takes nothing now */
@@ -134,8 +136,16 @@ void agents_look(struct agents *a, struct mono now);
 void agents_report(struct agents *a, const struct wanted_is *is, struct mono now);
 void agents_wants_done(struct agents_wants *w);
 
+/* ---- agents_send.c ---- */
+
+/* 0; -EAGAIN: the socket takes nothing now; another -errno: it takes nothing any more. */
+int agents_send(struct agents *a, const struct rolemsg *m);
+
 /* ---- agents_snaps.c ---- */
 
+/* As agents_snapshot(). */
+int agents_snap(struct agents *a, const uint8_t id[WANTED_ID], void *waiter, struct mono now,
+                struct error *err);
 void agents_snapped(struct agents *a, const struct rolemsg *m);
 void agents_snaps_lost(struct agents *a);
 void agents_snaps_expire(struct agents *a, struct mono now);
@@ -144,5 +154,3 @@ void agents_snaps_expire(struct agents *a, struct mono now);
 
 void agents_session(struct agents *a, struct mono now);
 void agents_tell(struct agents *a, struct mono now);
-/* 0, -EAGAIN, or another -errno. */
-int agents_send(struct agents *a, const struct rolemsg *m);

@@ -1,14 +1,17 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Agents in an event loop. Each call may close the descriptor, so the loop forgets it before.
+ */
 #include <errno.h>
 #include <sys/epoll.h>
 
+#include "control/agents.h"
 #include "control/agents_impl.h"
 #include "sys/loop.h"
 
 static void work(struct agents *a)
 {
     if (a->watched >= 0) {
-        /* The call may close the descriptor, and the loop is to have forgotten it then. */
         loop_del_fd(a->loop, a->watch);
         a->watch = NULL;
         a->watched = -1;

@@ -1,6 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The session from its greeting to its end: what the peer says goes to whoever takes it, and it is
+ * told what is wanted, as fast as its socket takes that.
+ */
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -8,25 +11,11 @@
 #include "control/agents_impl.h"
 
 enum {
-    AGAIN_MS = 1000, /* between two sessions, where the first one was short */
-    LONG_MS = 5000,  /* … which this is not */
+    AGAIN_MS = 1000, /* before the next session, … */
+    LONG_MS = 5000,  /* … unless this one was that long: then at once */
 };
 
 /* ---- the socket ---- */
-
-/* -EAGAIN: it takes nothing now. */
-int agents_send(struct agents *a, const struct rolemsg *m)
-{
-    uint8_t buf[WANTED_MESSAGE_MAX];
-    const int n = rolemsg_put(buf, sizeof(buf), m);
-    if (n < 0) {
-        return n;
-    }
-    if (send(a->fd, buf, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        return errno == ENOBUFS ? -EAGAIN : -errno;
-    }
-    return 0;
-}
 
 static void lose(struct agents *a, struct mono now, const char *words)
 {

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Snapshots that were asked for. A waiter is only a name here: it may be gone, and then its result
+ * is forgotten after a while.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -98,8 +102,8 @@ static int ask(struct agents *a, const uint8_t id[WANTED_ID], void *waiter, stru
     return -EAGAIN;
 }
 
-int agents_snapshot(struct agents *a, const uint8_t id[16], void *waiter, struct mono now,
-                    struct error *err)
+int agents_snap(struct agents *a, const uint8_t id[WANTED_ID], void *waiter, struct mono now,
+                struct error *err)
 {
     struct agents_snap *s = find(a, waiter);
     if (!s) {

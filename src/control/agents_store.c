@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one transaction of a call, and what is told once it is committed.
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

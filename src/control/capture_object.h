@@ -13,8 +13,8 @@
 int capture_of_object(const struct object *o, struct capture *ret);
 /* The reported parts into the object, of which the generation grows. -ENOMEM: it is of no use. */
 int capture_into_object(const struct capture *c, struct object *o);
-/* What whoever carries it out is told, in its life of that number. -EINVAL with a sentence: a wish
- * is none that can be told. */
+/* The wish as whoever carries it out is told it, in its life of that number. -EINVAL with a
+ * sentence: a wish is none that can be told. */
 int capture_wish(const struct object *o, const struct capture *c, uint64_t life, struct wanted *ret,
                  struct error *err);
 /* A report out of a message; it borrows the message's words. */
