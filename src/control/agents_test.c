@@ -202,7 +202,7 @@ static void a_missed_one_is_told_of(void **state)
     check_state(w, 1, "scheduled");
     peer_start(w); /* and says that it came too late */
     world_run(w, 2000);
-    peer_report(w, 2, WANTED_DONE, WANTED_STOP_TIME, 0, 0, 0);
+    peer_report(w, 2, WANTED_FAILED, WANTED_POINT_GONE, 0, 0, 0);
     world_run(w, 0);
     struct object o = get_capture(w, 2);
     assert_string_equal(o.v[CAPTURE_F_STATE].text, "failed");
@@ -255,8 +255,10 @@ static void a_clock_that_is_set_is_noted(void **state)
     }
     check_state(w, 1, "running"); /* … and this one does not */
     w->wall_ns -= 7200 * SEC;
-    world_run(w, 0);
+    world_run(w, 1000);
     assert_int_equal(count_events(w, "clock.set", words), 2);
+    assert_true(peer_has(w, 1) >= 0);
+    assert_int_equal(peer_has(w, 2), -1);
 }
 
 /* ---- a hostile peer ---- */
@@ -386,12 +388,15 @@ static void what_was_not_committed_was_not_told(void **state)
     peer_port(w, "eth0");
     peer_round(w, 1);
     world_run(w, 3000);
+    assert_true(w->connects > 1);
     w->store->ops = whole;
     assert_string_equal(w->said, "the disk is full");
     assert_int_equal(w->published, 0);
     check_state(w, 1, "scheduled");
     assert_int_equal(peer_has(w, 1), 0);
-    peer_report(w, 1, WANTED_DONE, WANTED_LIMIT_BYTES, 0, 10, 50); /* as it does each second */
+    world_run(w, 2000);
+    assert_true(agents_are_settled(w->agents));
+    peer_report(w, 1, WANTED_DONE, WANTED_LIMIT_BYTES, 0, 10, 50); /* as in each new session */
     world_run(w, 1000);
     check_state(w, 1, "done");
     assert_true(w->ended && w->published == 5000);

@@ -140,7 +140,8 @@ void peer_start(struct world *w)
 
 void peer_send_bytes(struct world *w, const void *p, size_t n)
 {
-    assert_int_equal(send(w->peer.fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL), (ssize_t)n);
+    const ssize_t sent = send(w->peer.fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    assert_true(sent == (ssize_t)n || errno == EPIPE); /* agents may have ended the session */
 }
 
 void peer_send(struct world *w, const struct rolemsg *m)
