@@ -90,7 +90,7 @@ int broker_answers(struct broker *b);
 /* When broker_answers() is to be called at the latest; {0}: nothing was asked. To be looked at
  * after broker_ask() and broker_call(). */
 struct mono broker_due(const struct broker *b);
-/* What was asked for this user gets no answer any more. */
+/* Requests that were asked for this user get no answer any more. */
 void broker_forget(struct broker *b, const void *user);
 
 /* How many requests the broker answered and refused so far. */

@@ -124,7 +124,7 @@ static int on_built_in(void *owner, const struct broker_msg_request *q, struct b
 
 /* -- processes --------------------------------------------------------------------------------- */
 
-/* What is the broker's and the other roles' is closed in the new process. */
+/* In the new process: descriptors of the broker and of the other roles are closed. */
 static void close_others(struct roles *r)
 {
     closep(&r->signals);
@@ -279,7 +279,8 @@ static void earlier(struct mono *next, struct mono t)
     }
 }
 
-/* What is due is done. Milliseconds until there is more; -1: nothing is planned. */
+/* Starts and kills that are due are done. Milliseconds until there are more; -1: none is planned.
+ */
 static int work(struct roles *r)
 {
     struct mono now = mono_now(), next = {0};

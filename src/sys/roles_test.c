@@ -196,9 +196,9 @@ static int be_choosy(void *ctx, struct broker *b)
     CHECK(recv(first, &byte, 1, MSG_DONTWAIT) == 0);
     CHECK(recv(second, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN);
     at->program->sh->step = 1;
-    for (;;) {
-        poll(NULL, 0, -1);
+    while (poll(NULL, 0, -1) < 0) {
     }
+    return 1;
 }
 
 static int wait_for_term(void *ctx, struct broker *b)
@@ -206,9 +206,9 @@ static int wait_for_term(void *ctx, struct broker *b)
     signal(SIGTERM, end_well);
     signal(SIGINT, end_well);
     CHECK(enter_role(ctx, b) == 0);
-    for (;;) {
-        poll(NULL, 0, -1);
+    while (poll(NULL, 0, -1) < 0) {
     }
+    return 1;
 }
 
 static void peers_are_checked(void **state)
@@ -273,9 +273,9 @@ static int end_badly(void *ctx, struct broker *b)
 {
     signal(SIGTERM, end_with_40);
     CHECK(enter_role(ctx, b) == 0);
-    for (;;) {
-        poll(NULL, 0, -1);
+    while (poll(NULL, 0, -1) < 0) {
     }
+    return 1;
 }
 
 static void status_is_the_first_bad_one(void **state)
@@ -306,10 +306,10 @@ static int count_hups(void *ctx, struct broker *b)
     signal(SIGTERM, end_well);
     signal(SIGHUP, on_hup);
     CHECK(enter_role(at, b) == 0);
-    for (;;) {
-        poll(NULL, 0, 10);
+    while (poll(NULL, 0, 10) <= 0) {
         at->program->sh->signals[at->number] = hups;
     }
+    return 1;
 }
 
 static void hup_is_passed_on(void **state)
