@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The list of asks: order, deadlines, and that nothing is left of what is forgotten.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
