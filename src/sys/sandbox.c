@@ -79,23 +79,65 @@ static int open_nowhere(void)
     return fd < 0 ? -errno : fd;
 }
 
-static int change_root(const char *root, struct error *err)
+static int change_root_to_nowhere(struct error *err)
 {
-    if (root && chdir(root) < 0) {
-        return error_sys(err, errno, "cannot go into the folder %s", root);
-    }
     if (!has_cap(CAP_SYS_CHROOT)) {
         return 0;
     }
-    _cleanup_(closep) int fd = root ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : open_nowhere();
+    _cleanup_(closep) int fd = open_nowhere();
     if (fd < 0) {
-        return error_sys(err, root ? errno : -fd,
-                         "cannot find an empty directory to lock the engine into");
+        return error_sys(err, -fd, "cannot find an empty directory to lock the engine into");
     }
     if (fchdir(fd) < 0 || chroot(".") < 0 || chdir("/") < 0) {
-        return error_sys(err, errno, "cannot change the root directory");
+        return error_sys(err, errno, "cannot change the root directory to an empty one");
     }
     return 0;
+}
+
+/* Takes a capability that is permitted into effect, which another user id has put out of it. */
+static int raise_cap(unsigned cap)
+{
+    capng_get_caps_process();
+    return capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, cap) < 0 || capng_apply(CAPNG_SELECT_CAPS) < 0
+               ? -EPERM
+               : 0;
+}
+
+static int change_root_to(const char *root, bool may, struct error *err)
+{
+    int r = may ? raise_cap(CAP_SYS_CHROOT) : 0;
+    if (r < 0) {
+        return error_sys(err, -r, "cannot change the root directory");
+    }
+    if (chdir(root) < 0) {
+        return error_sys(err, errno, "cannot go into the folder %s", root);
+    }
+    if (may && chroot(".") < 0) {
+        return error_sys(err, errno, "cannot change the root directory to %s", root);
+    }
+    return 0;
+}
+
+/* The folder is entered as the user whose it is: root without CAP_DAC_OVERRIDE, as a role is, may
+ * not. */
+static int change_root(const struct sandbox_conf *conf, struct error *err)
+{
+    if (!conf->root) {
+        return change_root_to_nowhere(err);
+    }
+    bool may = has_cap(CAP_SYS_CHROOT);
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    if (conf->change_ids &&
+        (setresgid(-1, conf->gid, -1) < 0 || setresuid(-1, conf->uid, -1) < 0)) {
+        return error_sys(err, errno, "cannot become user %u", (unsigned)conf->uid);
+    }
+    int r = change_root_to(conf->root, may, err);
+    if (conf->change_ids && (setresuid(-1, uid, -1) < 0 || setresgid(-1, gid, -1) < 0)) {
+        return error_sys(err, errno, "cannot become user %u again", (unsigned)uid);
+    }
+    capng_get_caps_process();
+    return r;
 }
 
 static int change_ids(const struct sandbox_conf *conf, struct error *err)
@@ -238,7 +280,7 @@ int sandbox_enter(const struct sandbox_conf *conf, struct error *err)
     tzset(); /* while its file can be read */
     int r = drop_bounding(err);
     if (r >= 0) {
-        r = change_root(conf->root, err);
+        r = change_root(conf, err);
     }
     if (r >= 0) {
         r = change_ids(conf, err);

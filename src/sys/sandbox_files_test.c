@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -87,6 +88,24 @@ static int run(enum mode mode, const struct sandbox_conf *conf, int (*what)(void
     return status;
 }
 
+/* The same as a role's process: what the broker has is all that it begins with. */
+static int run_as_role(const struct sandbox_conf *conf, int (*what)(void))
+{
+    static const int caps[] = {CAP_KILL, CAP_SETUID, CAP_SETGID, CAP_SYS_CHROOT, CAP_SETPCAP};
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (sandbox_confine_broker(caps, ARRAY_SIZE(caps), NULL) < 0) {
+            _exit(NO_ENTRY);
+        }
+        enter_as(AS_ROOT, *conf);
+        _exit(what());
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
@@ -153,6 +172,8 @@ static void folder_is_all_there_is(void **state)
     const struct sandbox_conf conf = {.root = world.root, .sends = SANDBOX_SENDS_CONNECTED};
     assert_int_equal(run(AS_ROOT, &conf, keep_a_database), 0);
     assert_int_equal(run(AS_ROOT, &conf, reach_nothing_else), 0);
+    assert_int_equal(run_as_role(&conf, keep_a_database), 0);
+    assert_int_equal(run_as_role(&conf, reach_nothing_else), 0);
     /* Without CAP_SYS_CHROOT it works alike, by names without a slash at their beginning; the
      * folder is the user's own. */
     assert_int_equal(run(AS_USER, &conf, keep_a_database), 0);
@@ -350,12 +371,26 @@ static int try_sendmsg(void)
     return said(sendmsg(world.client, &msg, MSG_NOSIGNAL));
 }
 
+/* Each time there is one more that wants to be served. */
+static int connect_again(void)
+{
+    struct sockaddr_in sin;
+    socklen_t len = sizeof(sin);
+    close(world.client);
+    world.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(getsockname(world.listener, (struct sockaddr *)&sin, &len), 0);
+    return connect(world.client, (struct sockaddr *)&sin, sizeof(sin));
+}
+
 static void server_serves(void **state)
 {
     (void)state;
     const struct sandbox_conf conf = {
         .root = world.root, .http = true, .sends = SANDBOX_SENDS_CONNECTED};
     assert_int_equal(run(AS_ROOT, &conf, serve), 0);
+    assert_int_equal(connect_again(), 0);
+    assert_int_equal(run_as_role(&conf, serve), 0);
+    assert_int_equal(connect_again(), 0); /* for those behind */
 }
 
 static void server_reaches_nobody(void **state)
