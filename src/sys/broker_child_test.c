@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "sys/broker_server.h"
 #include "sys/roles_testing.h"
 
 enum request {
@@ -433,6 +434,33 @@ static void children_end_with_their_role(void **state)
     assert_int_equal(program_end(&p), 128 + SIGTERM);
 }
 
+/* The next process of a role has another socket, and its own numbers of requests. */
+static void next_process_is_told_nothing(void **state)
+{
+    (void)state;
+    static struct broker_server s;
+    uint8_t buf[BROKER_REQUEST_MAX];
+    const struct broker_msg_request q = {.seq = 7, .number = HANG};
+    int first[2], second[2];
+    struct shared sh = {.step = 0};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, first), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, second), 0);
+    s = (struct broker_server){
+        .sock = first[0], .requests = TABLE, .n_requests = REQUESTS, .ctx = &sh};
+    int n = broker_msg_put_request(buf, sizeof(buf), &q);
+    assert_int_equal(send(first[1], buf, (size_t)n, 0), n);
+    assert_int_equal(broker_server_one(&s), 0);
+    assert_true(s.children[0].pid > 0);
+    broker_server_close(&s);
+    assert_int_equal(recv(first[1], buf, sizeof(buf), 0), 0);
+    s.sock = second[0];
+    AWAIT((broker_server_reap(&s), s.children[0].pid == 0));
+    assert_int_equal(recv(second[1], buf, sizeof(buf), MSG_DONTWAIT), -1);
+    broker_server_done(&s);
+    close(first[1]);
+    close(second[1]);
+}
+
 /* One engine, without roles: sys/broker.h. */
 static void engine_has_children_too(void **state)
 {
@@ -481,6 +509,7 @@ int main(void)
         cmocka_unit_test(hanging_child_is_killed),
         cmocka_unit_test(too_many_are_refused),
         cmocka_unit_test(children_end_with_their_role),
+        cmocka_unit_test(next_process_is_told_nothing),
         cmocka_unit_test(engine_has_children_too),
     };
     if (geteuid() != 0) {

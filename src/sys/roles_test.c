@@ -225,6 +225,73 @@ static void peers_are_checked(void **state)
     assert_int_equal(program_end(&p), 0);
 }
 
+static void await_step(const struct shared *sh, int step)
+{
+    while (sh->step < step) {
+        poll(NULL, 0, 1);
+    }
+}
+
+/* Asks for the other and dies before that has asked; its next process asks when it is told to. */
+static int ask_and_die(void *ctx, struct broker *b)
+{
+    const struct place *at = ctx;
+    struct shared *sh = at->program->sh;
+    struct error err = {""};
+    int fd = -1;
+    signal(SIGTERM, end_well);
+    CHECK(enter_role(at, b) == 0);
+    if (sh->starts[0] > 1) {
+        await_step(sh, 2);
+    }
+    CHECK(broker_peer(b, 1, &fd, &err) == 0 && send(fd, "2", 1, MSG_NOSIGNAL) == 1);
+    if (sh->starts[0] == 1) {
+        sh->step = 1;
+    }
+    while (poll(NULL, 0, -1) < 0) {
+    }
+    return 1;
+}
+
+/* Meets the second process and sees nothing of the first. */
+static int meet_the_second(void *ctx, struct broker *b)
+{
+    const struct place *at = ctx;
+    struct shared *sh = at->program->sh;
+    struct error err = {""};
+    char byte;
+    int fd = -1;
+    signal(SIGTERM, end_well);
+    CHECK(enter_role(at, b) == 0);
+    while (sh->starts[0] < 2) {
+        poll(NULL, 0, 1);
+    }
+    CHECK(broker_peer(b, 0, &fd, &err) == 0);
+    CHECK(recv(fd, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN);
+    sh->step = 2;
+    CHECK(recv(fd, &byte, 1, 0) == 1 && byte == '2');
+    sh->step = 3;
+    while (poll(NULL, 0, -1) < 0) {
+    }
+    return 1;
+}
+
+static void pair_of_the_dead_is_not_handed_out(void **state)
+{
+    (void)state;
+    struct program p;
+    program_init(&p);
+    program_role(&p, "early", ask_and_die, TABLE, 1);
+    program_role(&p, "late", meet_the_second, TABLE, 1);
+    program_start(&p);
+    AWAIT(p.sh->step == 1 && p.sh->ready == 1);
+    kill(p.sh->pid[0], SIGKILL);
+    AWAIT(p.sh->step == 3 || p.sh->n_died > 1);
+    assert_int_equal(p.sh->n_died, 1);
+    kill(p.pid, SIGTERM);
+    assert_int_equal(program_end(&p), 0);
+}
+
 /* -- the end ----------------------------------------------------------------------------------- */
 
 static int fail_7(void *ctx, struct broker *b)
@@ -375,6 +442,7 @@ int main(void)
         cmocka_unit_test(roles_meet_again),
         cmocka_unit_test(second_start_waits),
         cmocka_unit_test(peers_are_checked),
+        cmocka_unit_test(pair_of_the_dead_is_not_handed_out),
         cmocka_unit_test(failing_first_start_ends_the_program),
         cmocka_unit_test(status_is_the_first_bad_one),
         cmocka_unit_test(hup_is_passed_on),
