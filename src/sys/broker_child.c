@@ -30,7 +30,8 @@ int broker_result(const struct broker_request *kind, int result, struct broker_r
  * of its own either, which would outlive it. */
 static void set_limits(void)
 {
-    const struct rlimit seconds = {BROKER_CHILD_MS / 1000, BROKER_CHILD_MS / 1000};
+    /* SIGXCPU at the first, which tells its end from a crash, SIGKILL at the second. */
+    const struct rlimit seconds = {BROKER_CHILD_MS / 1000, BROKER_CHILD_MS / 1000 + 1};
     const struct rlimit bytes = {BROKER_CHILD_BYTES, BROKER_CHILD_BYTES};
     const struct rlimit file = {FILE_BYTES_MAX, FILE_BYTES_MAX};
     const struct rlimit none = {0, 0};

@@ -116,7 +116,7 @@ static int walls(void *ctx, const void *args, size_t len, struct broker_reply *r
                      : open_fds() > 4                                     ? 3
                      : socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) >= 0 ? 4
                      : pid >= 0                                           ? 5
-                     : getrlimit(RLIMIT_CPU, &r) < 0 || r.rlim_max != 2   ? 6
+                     : getrlimit(RLIMIT_CPU, &r) < 0 || r.rlim_cur != 2   ? 6
                      : prctl(PR_GET_SECCOMP) != 2                         ? 7
                      : prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1        ? 8
                      : open("/etc/shadow", O_RDONLY | O_CLOEXEC) >= 0     ? 9

@@ -25,7 +25,7 @@ struct role {
     /* In the new process, which has the broker's privileges, each time the same, and calls
      * sandbox_enter (with what broker_sandbox gives) once it has what it needs. Returns the exit
      * status. It says that it stands by broker_ready(); one that ends before that, the first time,
-     * ends the program. */
+     * ends the program. Signals that the caller of roles_run held (loop_hold_signals) are held. */
     int (*run)(void *ctx, struct broker *b);
     void *ctx;
 };
