@@ -43,7 +43,7 @@ struct api_turn {
     bool changed, told;
 };
 
-/* What the handlers need of the rest of the control role; tests fake it. All may answer later:
+/* The rest of the control role, as far as handlers need it; tests fake it. All may answer later:
  * `waiter` is for api_wake(), and the edge is asked again then, with the same. */
 struct api_edges {
     /* Is the filter one? 0: yes, -EINVAL with libpcap's words, -EAGAIN: known later, and then
@@ -89,7 +89,7 @@ typedef void api_reply(void *call, struct http_answer *answer);
 void api_request(struct api *a, const struct http_request *r, api_reply *reply, void *call);
 /* The call is no more. */
 void api_gone(struct api *a, void *call);
-/* What was waited for is known: its handler is called again, and an api_commit() is due. `waiter`
+/* The thing that was waited for is known: the handler is called again, and an api_commit() is due. `waiter`
  * is what the edge got; one whose call has gone means nothing. */
 void api_wake(struct api *a, void *waiter);
 /* The turn is over: commits, and answers. */
@@ -100,7 +100,7 @@ void api_published(struct api *a, const char *id, uint64_t published, bool ended
 /* ---- for handlers ---- */
 
 const struct api_conf *api_conf_of(const struct api_turn *t);
-/* What the edges get. */
+/* A waiter, for the edges. */
 void *api_waiter(const struct api_turn *t);
 struct streams *api_streams(const struct api_turn *t);
 const char *api_parameter(const struct api_turn *t, const char *name);

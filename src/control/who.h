@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who asks, and what they may. A request has a token in its header Authorization, or comes by the
+ * The identity behind a request, and what it may. A request has a token in its header Authorization, or comes by the
  * local Unix socket from a process of a user, or by loopback from anybody, as far as the
  * configuration lets those. A browser on this host would send what a page of strangers tells it to:
  * requests without a token are refused where one could stand behind them.
@@ -19,7 +19,7 @@ enum api_role { /* each may what those before it may */
                 API_ADMIN,
 };
 
-/* Whoever asks. */
+/* An identity: a token, a local user, or nobody in particular. */
 struct api_who {
     enum api_role role;
     char name[97];    /* "alice", "local:root", "anonymous" */
