@@ -89,8 +89,8 @@ typedef void api_reply(void *call, struct http_answer *answer);
 void api_request(struct api *a, const struct http_request *r, api_reply *reply, void *call);
 /* The call is no more. */
 void api_gone(struct api *a, void *call);
-/* The thing that was waited for is known: the handler is called again, and an api_commit() is due. `waiter`
- * is what the edge got; one whose call has gone means nothing. */
+/* The thing that was waited for is known: the handler is called again, and an api_commit() is due.
+ * `waiter` is what the edge got; one whose call has gone means nothing. */
 void api_wake(struct api *a, void *waiter);
 /* The turn is over: commits, and answers. */
 void api_commit(struct api *a);

@@ -137,8 +137,7 @@ static void put_note(struct world *w, unsigned number, const char *project, cons
 static unsigned events(struct world *w)
 {
     uint64_t oldest = 0, last = 0;
-    assert_int_equal(
-        w->counted.real->ops->event_range(w->counted.real, &oldest, &last, NULL), 0);
+    assert_int_equal(w->counted.real->ops->event_range(w->counted.real, &oldest, &last, NULL), 0);
     return (unsigned)last;
 }
 
@@ -272,7 +271,8 @@ static void forms(void **state)
     const char *const any[] = {"Accept", "text/html, */*;q=0.1", NULL};
     assert_int_equal(ask_with(w, HTTP_GET, NOTE(1), NULL, &peer_root, csv), 406);
     assert_int_equal(ask_with(w, HTTP_GET, NOTE(1), NULL, &peer_root, any), 200);
-    struct http_request r = request_of(HTTP_POST, "/v1/notes", "{\"title\":\"a\"}", &peer_root, NULL);
+    struct http_request r =
+        request_of(HTTP_POST, "/v1/notes", "{\"title\":\"a\"}", &peer_root, NULL);
     static const struct {
         const char *type;
         int status;

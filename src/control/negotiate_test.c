@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include "base/cleanup.h"
 #include "control/negotiate.h"
+#include <cmocka.h>
 
 static void accept(void **state)
 {

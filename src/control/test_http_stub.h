@@ -3,10 +3,10 @@
  * The three functions of sys/http.h that make and read messages, until the server is there.
  */
 #pragma once
+#include "sys/http.h"
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
-#include "sys/http.h"
 const char *http_header_of(const struct http_request *r, const char *name)
 {
     for (unsigned i = 0; i < r->n_headers; i++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The identity behind a request, and what it may. A request has a token in its header Authorization, or comes by the
- * local Unix socket from a process of a user, or by loopback from anybody, as far as the
- * configuration lets those. A browser on this host would send what a page of strangers tells it to:
- * requests without a token are refused where one could stand behind them.
+ * The identity behind a request, and what it may. A request has a token in its header
+ * Authorization, or comes by the local Unix socket from a process of a user, or by loopback from
+ * anybody, as far as the configuration lets those. A browser on this host would send what a page of
+ * strangers tells it to: requests without a token are refused where one could stand behind them.
  */
 #pragma once
 

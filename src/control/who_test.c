@@ -218,9 +218,8 @@ static void by_pages(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         const char *const headers[] = {"Host", "localhost:2020", cases[i].name, cases[i].value,
                                        NULL};
-        const char *const with[] = {"Host",          "localhost:2020", cases[i].name,
-                                    cases[i].value, "Authorization",  token,
-                                    NULL};
+        const char *const with[] = {
+            "Host", "localhost:2020", cases[i].name, cases[i].value, "Authorization", token, NULL};
         int status = who(r, API_READ, &peer_loopback, headers, WORLD_NOW, &w, &why);
         if (status != (cases[i].good ? 0 : 403)) {
             fail_msg("%s: %s: %d", cases[i].name, cases[i].value, status);
