@@ -111,7 +111,8 @@ static int marker_take(struct page *p, const char *marker)
         value[KIND_ID - 1] != ' ') {
         return -EINVAL;
     }
-    snprintf(p->marker_id, sizeof(p->marker_id), "%s", value);
+    memcpy(p->marker_id, value, KIND_ID - 1);
+    p->marker_id[KIND_ID - 1] = '\0';
     if (uuid_parse(p->marker_id, id) < 0) {
         return -EINVAL;
     }

@@ -485,7 +485,7 @@ static void later(void **state)
     assert_int_equal(count_notes(w), 1);
 }
 
-/* What was changed is committed, though whoever asked has gone. */
+/* A change is committed, though whoever asked for it has gone. */
 static void gone(void **state)
 {
     struct world *w = *state;

@@ -137,7 +137,7 @@ struct world {
     int snapshot;
     const char *file; /* what is opened has this in it, and … */
     const char *second;
-    /* What they were asked. */
+    /* Questions that they were asked. */
     void *waiter;
     char filter_asked[256];
     unsigned changed, deleted, mores, snapshots;
@@ -230,9 +230,9 @@ static const struct api_edges world_edges = {
 };
 
 /* `list`: kinds of the store. The routes must live as long as the world. */
-static void world_init(struct world *w, const struct kind *const *list, size_t n_kinds,
-                       const struct api_route *const *table, const size_t *n,
-                       enum api_role anonymous)
+static _unused_ void world_init(struct world *w, const struct kind *const *list, size_t n_kinds,
+                                const struct api_route *const *table, const size_t *n,
+                                enum api_role anonymous)
 {
     static const char *const hosts[] = {"tap.example", NULL};
     struct store_conf sc = {.kinds = list, .n = n_kinds, .now_ns = WORLD_NOW};
@@ -256,7 +256,7 @@ static void world_init(struct world *w, const struct kind *const *list, size_t n
     (void)r;
 }
 
-static void world_done(struct world *w)
+static _unused_ void world_done(struct world *w)
 {
     api_free(w->api);
     store_free(w->counted.real);

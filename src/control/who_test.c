@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who may: tokens and how they fail, users of the local socket, loopback with and without the right
+ * Identities: tokens and how they fail, users of the local socket, loopback with and without the right
  * Host, pages of other sites, and addresses that guess.
  */
 #include <setjmp.h>
