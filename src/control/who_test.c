@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Identities: tokens and how they fail, users of the local socket, loopback with and without the right
- * Host, pages of other sites, and addresses that guess.
+ * Identities: tokens and how they fail, users of the local socket, loopback with and without the
+ * right Host, pages of other sites, and addresses that guess.
  */
 #include <setjmp.h>
 #include <stdarg.h>
