@@ -464,8 +464,10 @@ static int not_json(const json_error_t *e, struct json_faults *faults)
         return -ENOMEM;
     }
     text_line(line, sizeof(line), e->text);
-    json_fault(faults, "", "the document is not JSON: line %d, column %d: %s", e->line, e->column,
-               line);
+    json_fault(faults, "", "%s: line %d, column %d: %s",
+               json_error_code(e) == json_error_duplicate_key ? "a field stands there twice"
+                                                              : "the document is not JSON",
+               e->line, e->column, line);
     return -EINVAL;
 }
 
