@@ -74,7 +74,10 @@ unsigned negotiate_accept(const char *accept, const char *type)
 
 bool negotiate_is(const char *content_type, const char *type)
 {
-    size_t len = content_type ? strcspn(content_type, " \t;") : 0;
+    if (!content_type) {
+        return false;
+    }
+    size_t len = strcspn(content_type, " \t;");
     if (len != strlen(type) || strncasecmp(content_type, type, len) != 0) {
         return false;
     }
