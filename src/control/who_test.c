@@ -226,6 +226,9 @@ static void by_pages(void **state)
         }
         assert_int_equal(who(r, API_READ, &peer_loopback, with, WORLD_NOW, &w, &why), 0);
     }
+    const char *const twice[] = {"Host",   "localhost:2020",        "Origin", "http://evil.example",
+                                 "Origin", "http://localhost:2020", NULL};
+    assert_int_equal(who(r, API_READ, &peer_loopback, twice, WORLD_NOW, &w, &why), 403);
 }
 
 static void guesses(void **state)
