@@ -296,20 +296,20 @@ static int wrong_form(const struct field *f, struct error *err)
 
 static int take_time(const struct field *f, json_t *json, int64_t *ret, struct error *err)
 {
-    const double most = (double)(TIME_TEXT_END / NSEC_PER_SEC);
+    const int64_t end = TIME_TEXT_END / NSEC_PER_SEC;
     if (json_is_string(json)) {
         return time_parse_rfc3339(json_string_value(json), ret) < 0 ? wrong_form(f, err) : 0;
     }
     if (json_is_integer(json)) {
         json_int_t s = json_integer_value(json);
-        if (s >= 0 && s < TIME_TEXT_END / NSEC_PER_SEC) {
+        if (s >= 0 && s < end) {
             *ret = s * NSEC_PER_SEC;
             return 0;
         }
     }
     if (json_is_real(json)) {
         double s = json_real_value(json);
-        if (s >= 0 && s < most) {
+        if (s >= 0 && s < (double)end) {
             *ret = llround(s * 1e6) * 1000; /* a double is no more exact than that */
             return 0;
         }

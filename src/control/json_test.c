@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Documents of clients, good and bad; the JSON library is the judge of what is put.
+ */
 #include "control/json.h"
 
 #include <errno.h>

@@ -117,6 +117,7 @@ static void test_transactions(void **state)
     assert_int_equal(s->ops->add_event(s, &e, &err), -EINVAL);
     assert_int_equal(s->ops->commit(s, &err), -EINVAL);
     s->ops->rollback(s);
+    object_done(&o);
 
     put_some(s, 1, 4);
     begin(s);

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Each type of field, by a kind that has all of them.
+ */
 #include "model/kind.h"
 
 #include <errno.h>

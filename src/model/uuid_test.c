@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Ids against the examples of RFC 9562, and texts that are none.
+ */
 #include "model/uuid.h"
 
 #include <errno.h>
