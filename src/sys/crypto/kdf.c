@@ -24,6 +24,11 @@ _Static_assert((int)crypto_shorthash_KEYBYTES == KEYED_HASH_KEY_LEN &&
                    crypto_shorthash_BYTES == sizeof(uint64_t),
                "SipHash-2-4");
 
+void sha256(const void *data, size_t len, uint8_t ret[KDF_HASH_LEN])
+{
+    crypto_hash_sha256(ret, len ? data : (const void *)"", len);
+}
+
 void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[KDF_HASH_LEN])
 {

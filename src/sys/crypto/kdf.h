@@ -25,6 +25,9 @@ enum {
  * without it; X25519 is then slower. */
 int crypto_init(struct error *err);
 
+/* SHA-256 (FIPS 180-4) of `len` bytes. */
+void sha256(const void *data, size_t len, uint8_t ret[KDF_HASH_LEN]);
+
 /* HMAC-SHA256 of `len` bytes. A key may have any length. */
 void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[KDF_HASH_LEN]);

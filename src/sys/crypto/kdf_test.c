@@ -73,6 +73,19 @@ static void test_hkdf_bounds(void **state)
     assert_memory_equal(out, shorter, sizeof(shorter));
 }
 
+static void test_sha256_vectors(void **state)
+{
+    (void)state;
+    uint8_t hash[KDF_HASH_LEN];
+    static const uint8_t abc[KDF_HASH_LEN] = /* FIPS 180-2, B.1 */
+        "\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23"
+        "\xb0\x03\x61\xa3\x96\x17\x7a\x9c\xb4\x10\xff\x61\xf2\x00\x15\xad";
+    sha256("abc", 3, hash);
+    assert_memory_equal(hash, abc, sizeof(abc));
+    sha256(NULL, 0, hash);
+    assert_memory_equal(hash, "\xe3\xb0\xc4\x42", 4);
+}
+
 static void test_hmac_vectors(void **state)
 {
     (void)state;
@@ -132,9 +145,9 @@ static void test_tools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hkdf_vectors), cmocka_unit_test(test_hkdf_bounds),
-        cmocka_unit_test(test_hmac_vectors), cmocka_unit_test(test_siphash_vectors),
-        cmocka_unit_test(test_tools),
+        cmocka_unit_test(test_hkdf_vectors),    cmocka_unit_test(test_hkdf_bounds),
+        cmocka_unit_test(test_sha256_vectors),  cmocka_unit_test(test_hmac_vectors),
+        cmocka_unit_test(test_siphash_vectors), cmocka_unit_test(test_tools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
