@@ -10,7 +10,8 @@
 
 enum {
     JSON_FAULTS = 16,
-    JSON_DEPTH = 16, /* of what a client gives; deeper is refused */
+    JSON_DEPTH = 16,    /* of what a client gives; deeper is refused */
+    JSON_COMMAS = 2048, /* in it; with more it has more members than any kind or list */
 };
 
 struct json_fault {
@@ -23,6 +24,7 @@ struct json_faults {
     unsigned n;
 };
 
+/* Adds one, cut to its room; more than JSON_FAULTS are left out. `f` may be NULL. */
 void json_fault(struct json_faults *f, const char *pointer, const char *fmt, ...) _printf_(3, 4);
 
 /* Text that grows; `failed`: memory was short, and what is there is of no use. */
@@ -33,16 +35,24 @@ struct text {
 };
 void text_add(struct text *t, const char *fmt, ...) _printf_(2, 3);
 void text_add_bytes(struct text *t, const char *p, size_t n);
-/* A JSON string, quotes included. */
+/* A JSON string, quotes included; bytes that are not UTF-8 become U+FFFD. */
 void text_add_json(struct text *t, const char *s);
 void text_free(struct text *t);
 
-/* The object as a JSON object, without its hidden fields; `fields` NULL: all, else those whose bits
- * are set. */
+/* A JSON string of a time. */
+void text_add_time(struct text *t, int64_t ns);
+
+/* The object as a JSON object, without its hidden fields; `fields` NULL: all, else those whose
+ * place is true. */
 void json_put_object(struct text *t, const struct object *o, const bool *fields);
 
-/* A document of a client's into the object. `change` false: it makes one, and defaults are filled
- * in; true: it changes some of its fields. Unknown fields, those that a client may not give, keys
- * that stand there twice and wrong values are faults. -EINVAL with faults; -ENOMEM. */
+/* A document of a client's into the object, which the caller has initialized. `change` false: it
+ * makes one, and defaults are filled in; true: it changes some of its fields. Unknown fields, those
+ * that a client may not give, keys that stand there twice and wrong values are faults, as many as
+ * there are at once. -EINVAL with faults, -ENOMEM: the object is as before. */
 int json_take_object(const void *bytes, size_t len, bool change, struct object *o,
                      struct json_faults *faults);
+
+/* Seeds the hash tables of the JSON library; once, before the process can no longer open files, as
+ * the library would look for chance in one. */
+void json_seed(size_t random);

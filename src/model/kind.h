@@ -11,11 +11,13 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "model/time_text.h"
+#include "model/uuid.h"
 
 enum {
     KIND_FIELDS = 40,
-    KIND_TEXT_MAX = 8192, /* bytes of a value's text */
-    KIND_ID = 37,         /* bytes of an id's text, its end included: a UUID */
+    KIND_TEXT_MAX = 8192, /* bytes of a value's text that a client gives */
+    KIND_ID = UUID_TEXT,  /* bytes of an id's text, its end included: a UUID in small letters */
 };
 
 enum field_type {
@@ -23,9 +25,9 @@ enum field_type {
     FIELD_TEXT, /* UTF-8 without control characters, min to max bytes */
     FIELD_INT,  /* min to max */
     FIELD_BOOL,
-    FIELD_TIME,  /* nanoseconds since 1970, of any clock's years 1970 to 2200; in JSON RFC 3339 */
+    FIELD_TIME,  /* nanoseconds since 1970, before 2200; in JSON RFC 3339 */
     FIELD_WORD,  /* one of `words` */
-    FIELD_TEXTS, /* a list of texts, min to max of them; kept as a JSON array */
+    FIELD_TEXTS, /* min to max texts, as a list of model/texts.h */
     FIELD_JSON,  /* a document of the server's own, kept as text; no client gives one */
 };
 
@@ -44,10 +46,13 @@ struct field {
     enum field_type type;
     unsigned flags;    /* enum field_flags */
     int64_t min, max;  /* both 0: any; of a text its bytes, of FIELD_TEXTS how many */
-    const char *dflt;  /* as in a query; NULL: none */
+    const char *dflt;  /* as in a query, of a field that is never null; NULL: none */
     const char *words; /* of FIELD_WORD: "packet|netflow" */
     const char *title; /* of a client's column; NULL: it has none */
     const char *help;  /* a sentence */
+    /* Of a text, what is more to check: 0, or -EINVAL with a sentence without the field's name.
+     * NULL: nothing. */
+    int (*check)(const char *text, struct error *err);
 };
 
 struct kind {
@@ -103,27 +108,26 @@ int object_copy(struct object *to, const struct object *from);
 int object_set_text(struct object *o, unsigned field, const char *text);
 void object_set_int(struct object *o, unsigned field, int64_t n);
 void object_set_null(struct object *o, unsigned field);
-/* Fills fields that a client may give, has not given, and that have a default. */
+/* Fills those without a value that have a default. -ENOMEM. */
 int object_defaults(struct object *o, struct error *err);
 
 /* The field's number, or -ENOENT. */
 int kind_find(const struct kind *k, const char *name);
+/* The name of a field that clients see and that is most like the word; NULL: none is. */
+const char *kind_nearest(const struct kind *k, const char *word);
 /* A value as a query or a command line has it ("2026-11-20T14:03:10Z", "true", "17", "a,b") into
- * *ret, checked. -EINVAL with a sentence that begins with the field's name. */
+ * *ret, checked. -EINVAL with a sentence that begins with the field's name; -ENOMEM. */
 int field_parse(const struct field *f, const char *text, struct value *ret, struct error *err);
 /* Is it within what the field allows? -EINVAL with such a sentence. */
 int field_check(const struct field *f, const struct value *v, struct error *err);
 /* A word of `words`: its place, or -ENOENT. */
 int field_word(const struct field *f, const char *word);
+/* The word at that place: its beginning and length; NULL: there is none. */
+const char *field_word_at(const struct field *f, unsigned place, size_t *ret_len);
+/* Is it kept as a text, and not as a number? */
+bool field_is_text(const struct field *f);
 void value_done(struct value *v);
-
-/* RFC 3339 with as many digits of a second as there are, in UTC: "2026-11-20T14:03:10.5Z". */
-void time_text(int64_t ns, char ret[40]);
-/* It, or seconds since 1970 with a fraction, or "now", or "+30s" from now on. -EINVAL. */
-int time_parse(const char *text, int64_t now_ns, int64_t *ret);
-
-/* A UUID of version 7 (RFC 9562, section 5.7) out of a time in ms and 10 random bytes. */
-void uuid_make(uint64_t ms, const uint8_t random[10], uint8_t ret[16]);
-void uuid_text(const uint8_t id[16], char ret[KIND_ID]);
-/* -EINVAL: not 36 characters in the form of one. */
-int uuid_parse(const char *text, uint8_t ret[16]);
+/* -ENOMEM: *to is as before. */
+int value_copy(struct value *to, const struct value *from);
+/* The order of lists: null comes first, texts are compared by bytes. < 0, 0, > 0. */
+int value_compare(const struct field *f, const struct value *a, const struct value *b);

@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The messages between the control role and the data role: one message a datagram of a
- * SOCK_SEQPACKET pair, of WANTED_MESSAGE_MAX bytes at most, with a type and a length-checked body.
+ * SOCK_SEQPACKET pair, of WANTED_MESSAGE_MAX bytes at most: u32 magic "fsr1", u8 type, body. Bodies
+ * by type, each with whom it comes from:
  *
- *   both      HELLO     u16 version, before all others
- *   control   WANT      u64 generation, u16 place, u16 number, one `struct wanted`; a number of 0
- * is an empty set, and has none. The set applies when its last has come SNAPSHOT  an id: of a
- * running netflow capture, the flows of this moment into its second file data      APPLIED   u64
- * generation IS        one `struct wanted_is`: at each change of state, and once a second PORT u32
- * round, one `struct wanted_port`; PORTS u32 round, u32 number ends a round: what was not in it is
- * gone SNAPPED   an id, u32 errno
+ * 1 HELLO, both: u16 version, u64 life. It comes before all others, once.
+ *
+ * 2 WANT, control: u64 generation, u16 place, u16 number, one wanted of proto/wanted.h. A number of
+ *   0 is an empty set; it has place 0 and no wanted. The set applies when all its places have come.
+ *   In a session generations only grow: an older one than the last seen means nothing. A set that
+ *   comes again is acknowledged again.
+ *
+ * 3 SNAPSHOT, control: u8 id[16]. The flows of this moment of a running netflow capture are to go
+ *   into its second file.
+ *
+ * 4 APPLIED, data: u64 generation.
+ *
+ * 5 IS, data: one "is" of proto/wanted.h, at each change of state and once a second.
+ *
+ * 6 PORT, data: u32 round, one port of proto/wanted.h.
+ *
+ * 7 PORTS, data: u32 round, u32 number of its ports. It ends a round: what was not in it is gone.
+ *
+ * 8 SNAPPED, data: u8 id[16], u32 errno, 0 for done.
  */
 #pragma once
 
@@ -32,9 +45,11 @@ enum rolemsg_type {
 
 struct rolemsg {
     enum rolemsg_type type;
-    uint16_t version;      /* HELLO */
-    uint64_t generation;   /* WANT, APPLIED */
-    uint16_t place, n;     /* WANT: place < n, or both 0 */
+    uint16_t version;    /* HELLO */
+    uint64_t life;       /* HELLO of data: any number that tells this process from those before and
+                          * after it, as its start by the wall clock in ns; of control: 0 */
+    uint64_t generation; /* WANT, APPLIED */
+    uint16_t place, n;   /* WANT: place < n, or both 0 */
     uint32_t round, ports; /* PORT, PORTS */
     uint32_t code;         /* SNAPPED: errno, 0: done */
     uint8_t id[WANTED_ID]; /* SNAPSHOT, SNAPPED */

@@ -4,7 +4,17 @@
  * and its answers, between the roles of one host, and later between hosts. A manager tells the
  * whole set of what is wanted, under a generation; what is told back is what is.
  *
- * Pure functions; each side takes the other for hostile.
+ * Pure functions; each side takes the other for hostile. Layouts, integers big-endian, times in
+ * two's complement, a text as a u16 length and its bytes without an end:
+ *
+ * wanted: u8 id[16]; u8 kind; u8 dir; u8 flags, 1 VLANs, 2 cancelled; u8 points; u32 snaplen;
+ *         u32 period; u64 start; u64 stop; u64 most bytes; u64 most frames; a text for each point;
+ *         with VLANs 64 u64, of which bit n of word m is the VLAN 64 m + n; text filter.
+ *
+ * is:     u8 id[16]; u8 state; u8 reason; u8 points; text words; u64 published; u64 offered;
+ *         u64 unwanted; u64 written; u64 dropped; for each point u64 from, u64 until.
+ *
+ * port:   text name; u32 ifindex; u32 mtu; u8 flags, 1 up, 2 carrier; u8 mac[6]; u64 speed.
  */
 #pragma once
 
@@ -66,17 +76,19 @@ enum wanted_reason {
     WANTED_REASONS,
 };
 
-/* A capture as it is. Counts are of this process's life, and of all points. */
+/* A capture as it is. Counts are of all its points in this process's life, and only grow in it. */
 struct wanted_is {
     uint8_t id[WANTED_ID];
     enum wanted_state state;
     enum wanted_reason reason;
     char words[WANTED_WORDS]; /* "": none */
-    uint64_t published;       /* bytes of its file below which nothing changes any more */
+    uint64_t published; /* bytes of its file, also those of earlier lives, that change no more */
     uint64_t offered, unwanted, written, dropped; /* frames; of WANTED_ETHERNET rows written */
-    uint8_t n_points;
+    uint8_t n_points; /* those of its `struct wanted`, in that order; 0: nothing is known of them */
     struct {
-        int64_t from_ns, until_ns; /* it is complete for [from, until), but for `dropped` */
+        /* It is complete for [from, until), but for `dropped`; both alike: for no time yet. After a
+         * break of a point (it went away and came back) `from` is a later one. */
+        int64_t from_ns, until_ns;
     } point[WANTED_POINTS];
 };
 
@@ -89,8 +101,9 @@ struct wanted_port {
     uint64_t speed_bps; /* 0: unknown */
 };
 
-/* Each puts one at the cursor, or reads one. -EMSGSIZE: no room; -EBADMSG: it is none. What is read
- * is within its bounds, and texts end and are UTF-8 without control characters. */
+/* Each puts one at the cursor, or reads one. -EMSGSIZE: no room, or more points than there may be;
+ * -EBADMSG: it is none. What is read is within its bounds, and texts end and are UTF-8 without
+ * control characters. */
 struct wr;
 struct rd;
 int wanted_put(struct wr *w, const struct wanted *v);
