@@ -79,17 +79,21 @@ static int open_nowhere(void)
     return fd < 0 ? -errno : fd;
 }
 
-static int change_root(struct error *err)
+static int change_root(const char *root, struct error *err)
 {
+    if (root && chdir(root) < 0) {
+        return error_sys(err, errno, "cannot go into the folder %s", root);
+    }
     if (!has_cap(CAP_SYS_CHROOT)) {
         return 0;
     }
-    _cleanup_(closep) int fd = open_nowhere();
+    _cleanup_(closep) int fd = root ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : open_nowhere();
     if (fd < 0) {
-        return error_sys(err, -fd, "cannot find an empty directory to lock the engine into");
+        return error_sys(err, root ? errno : -fd,
+                         "cannot find an empty directory to lock the engine into");
     }
     if (fchdir(fd) < 0 || chroot(".") < 0 || chdir("/") < 0) {
-        return error_sys(err, errno, "cannot change the root directory to an empty one");
+        return error_sys(err, errno, "cannot change the root directory");
     }
     return 0;
 }
@@ -234,7 +238,7 @@ int sandbox_enter(const struct sandbox_conf *conf, struct error *err)
     tzset(); /* while its file can be read */
     int r = drop_bounding(err);
     if (r >= 0) {
-        r = change_root(err);
+        r = change_root(conf->root, err);
     }
     if (r >= 0) {
         r = change_ids(conf, err);
@@ -251,7 +255,9 @@ int sandbox_enter(const struct sandbox_conf *conf, struct error *err)
     if (r >= 0) {
         unsigned firm = conf->sends == SANDBOX_SENDS_FIRM ? sandbox_firm_from() : 0;
         set_limits(conf, firm);
-        r = sandbox_filter_engine(conf->sends, firm, err);
+        const struct sandbox_list list = {
+            .sends = conf->sends, .firm = firm, .files = conf->root != NULL, .http = conf->http};
+        r = sandbox_filter_engine(&list, err);
     }
     return r;
 }
@@ -279,12 +285,13 @@ static int keep_caps(const int caps[], size_t n_caps, struct error *err)
 
 int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err)
 {
-    bool netns = false;
+    struct sandbox_broker_list list = {.netns = false};
     for (size_t i = 0; i < n_caps; i++) {
         if (caps[i] < 0 || caps[i] > CAP_LAST_CAP) {
             return error_set(err, EINVAL, "there is no capability %d", caps[i]);
         }
-        netns |= caps[i] == CAP_SYS_ADMIN;
+        list.netns |= caps[i] == CAP_SYS_ADMIN;
+        list.chroot |= caps[i] == CAP_SYS_CHROOT;
     }
     int r = keep_caps(caps, n_caps, err);
     if (r >= 0) {
@@ -292,7 +299,7 @@ int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err)
     }
     if (r >= 0) {
         lower_limit(RLIMIT_CORE, 0);
-        r = sandbox_filter_broker(netns, err);
+        r = sandbox_filter_broker(&list, err);
     }
     return r;
 }
