@@ -104,6 +104,8 @@ static void serve(struct spread *s, const struct spread_want *w, const struct ba
     count(&w->counts->offered, offered);
     count(&w->counts->unwanted, unwanted);
     if (part->n > 0) {
+        atomic_store_explicit(&w->counts->last_ns, part->f[part->n - 1].ts_ns,
+                              memory_order_release);
         w->sink->ops->write(w->sink, part);
         count(&w->counts->given, part->n); /* behind the sink's own count of what came in */
     }
