@@ -239,8 +239,8 @@ static int check_size(const char *p, size_t len, struct json_faults *faults)
     bool string = false;
     for (size_t i = 0; i < len; i++) {
         if (string) {
-            i += p[i] == '\\';
-            string = i < len && p[i] != '"';
+            string = p[i] != '"';
+            i += p[i] == '\\'; /* the character behind it ends nothing */
             continue;
         }
         string = p[i] == '"';

@@ -324,19 +324,24 @@ static void test_bounds(void **state)
         LEN = 64 << 10,
     };
     static char deep[LEN], wide[LEN];
-    static const char brackets[] = "{\"type\":\"[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[[[\"}";
+    static const char brackets[] =
+        "{\"type\":\"[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[[[[[[[[[[[[[[[[[[[\"}";
     struct json_faults f;
     (void)state;
     memset(deep, '[', sizeof(deep));
     one_fault(deep, sizeof(deep), "the document is nested deeper than 16 levels");
     one_fault(deep, JSON_DEPTH + 1, "the document is nested deeper than 16 levels");
     one_fault(deep, JSON_DEPTH, "the document is not JSON");
+    int n =
+        snprintf(deep, sizeof(deep), "{\"a\":\"\\\"\\\\\",\"b\":"); /* a text ends where it ends */
+    memset(deep + n, '[', JSON_DEPTH);
+    one_fault(deep, (size_t)n + JSON_DEPTH, "the document is nested deeper than 16 levels");
     memset(wide, ',', sizeof(wide));
     one_fault(wide, sizeof(wide), "the document has more than 2048 values");
     refused(&kind_capture, brackets, strlen(brackets), false, &f); /* those of texts do not count */
     check_has(&f, "/type",
-              "type: \"[[[[[[[[[[[[[[[[[[[[[[[[\"[[[[[[[[\" is not one of packet, netflow, "
-              "ethernet");
+              "type: \"[[[[[[[[[[[[[[[[[[[[[[[[\"[[[[[[[[[[[[[[...\" is not one of packet, "
+              "netflow, ethernet");
 }
 
 /* Many faults, with names of any length: cut at whole characters. */

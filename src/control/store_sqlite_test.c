@@ -154,6 +154,36 @@ static void test_one_process(void **state)
     store_free(s);
 }
 
+/* The folder as the root of a process that sees nothing else, as the control role has it. */
+static void test_folder_is_the_root(void **state)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const struct store_conf conf = {store_test_kinds, 2, 0};
+        struct store *s = NULL;
+        char aside[64];
+        if (chroot(((struct scratch *)*state)->path) < 0 || chdir("/") < 0) {
+            _exit(errno == EPERM ? 77 : 1);
+        }
+        int r = store_sqlite_open("/", &conf, &s, aside, NULL);
+        if (r == 0) {
+            put_some(s, 1, 200);
+            store_free(s);
+        }
+        _exit(r == 0 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WEXITSTATUS(status) == 77) {
+        skip(); /* not root */
+    }
+    assert_int_equal(status, 0);
+    struct store *s = opened(state);
+    assert_int_equal(count_all(s), 200);
+    store_free(s);
+}
+
 /* ---- kinds that change ---- */
 
 static const struct field more_fields[] = {
@@ -465,6 +495,7 @@ int main(void)
         CASE(test_stays),
         CASE(test_killed),
         CASE(test_one_process),
+        CASE(test_folder_is_the_root),
         CASE(test_columns_are_added),
         CASE(test_later_versions),
         CASE(test_tables_are_strict),

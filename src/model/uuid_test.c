@@ -50,6 +50,7 @@ static void test_order_is_that_of_times(void **state)
     (void)state;
     uuid_make(UINT64_C(0xffffffff), most, id);
     uuid_text(id, before);
+    assert_string_equal(before, "0000ffff-ffff-7fff-bfff-ffffffffffff");
     uuid_make(UINT64_C(0x100000000), least, id);
     uuid_text(id, after);
     assert_true(strcmp(before, after) < 0);
