@@ -14,7 +14,6 @@
 #include <sys/mman.h>
 
 #include "control/api.h"
-#include "control/test_http_stub.h"
 #include "control/v1.h"
 #include "model/kinds.h"
 
