@@ -265,7 +265,7 @@ bool capture_look(struct capture *c, uint64_t life, int64_t silent_ms, int64_t n
     if (capture_has_ended(c)) {
         return false;
     }
-    if (c->limit_frames > 0 && written_by_others(c, life) >= c->limit_frames) {
+    if (life != 0 && c->limit_frames > 0 && written_by_others(c, life) >= c->limit_frames) {
         end(c, CAPTURE_DONE, CAPTURE_CODE_LIMIT_FRAMES, "", now_ns);
         return true;
     }

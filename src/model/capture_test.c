@@ -170,6 +170,7 @@ static void limits_have_no_gap_behind_them(void **state)
     r = report(1, CAPTURE_RUNNING, START, START + 5, 4);
     assert_true(capture_take(&c, &r, 0));
     assert_false(capture_look(&c, 1, 0, (START + 5) * SEC));
+    assert_false(capture_look(&c, 0, 0, (START + 5) * SEC)); /* nobody knows which life is next */
     assert_true(capture_look(&c, 2, 0, (START + 6) * SEC));
     assert_int_equal(c.state, CAPTURE_DONE);
     assert_int_equal(c.code, CAPTURE_CODE_LIMIT_FRAMES);

@@ -150,6 +150,10 @@ static const struct field fields[] = {
                               .flags = FIELD_HIDDEN | FIELD_NULL | FIELD_FILTER,
                               .max = 256,
                               .help = "the id that clients of OpenTap know it by"},
+    [CAPTURE_F_PROGRESS] = {.name = "progress",
+                            .type = FIELD_JSON,
+                            .flags = FIELD_HIDDEN | FIELD_NULL,
+                            .help = "counts and spans of each life of whoever carries it out"},
 };
 _Static_assert(ARRAY_SIZE(fields) == CAPTURE_FIELDS, "a row for each");
 

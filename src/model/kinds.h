@@ -49,6 +49,7 @@ enum capture_field {
     CAPTURE_F_GAPS,
     CAPTURE_F_SHA256,
     CAPTURE_F_OPENTAP_ID,
+    CAPTURE_F_PROGRESS,
     CAPTURE_FIELDS,
 };
 

@@ -174,7 +174,7 @@ static void what_goes_comes_back(void **state)
         } else if (m.type == ROLEMSG_WANT) {
             m.generation = next(&seed);
             m.n = (uint16_t)(next(&seed) % (WANTED_MAX + 1));
-            m.place = m.n ? (uint16_t)(next(&seed) % m.n) : 0;
+            m.place = (uint16_t)(m.n ? next(&seed) % m.n : 0);
             if (m.n) {
                 fill_wanted(&seed, &m.wanted);
             }

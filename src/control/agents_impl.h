@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of agents. A file calls those above it in this list:
+ *
+ *   agents_store.c     the transaction, events
+ *   agents_ports.c     rounds of ports into the store
+ *   agents_captures.c  what is wanted, and reports into the store
+ *   agents_send.c      a message to the peer
+ *   agents_snaps.c     snapshots that are waited for
+ *   agents_session.c   the socket: what comes, and what is told
+ *   agents.c           one call after the other
+ *   agents_loop.c      the loop
+ */
+#pragma once
+
+#include "base/time.h"
+#include "control/agents_conf.h"
+#include "model/capture.h"
+#include "model/plan.h"
+#include "proto/rolemsg.h"
+
+enum {
+    AGENTS_PORTS = 1024, /* of a round */
+    AGENTS_SNAPS = 16,   /* snapshots at once */
+    AGENTS_LOOK_MS = 1000,
+    AGENTS_RATE = 4096,    /* messages a second */
+    AGENTS_AT_ONCE = 1024, /* messages of one call */
+};
+
+/* A capture as it is told. */
+struct agents_want {
+    uint8_t id[WANTED_ID];
+    uint64_t version;
+    uint8_t *body; /* owned: as of wanted_put() */
+    size_t len;
+    struct mono heard; /* the last report of it, or when the manager began */
+};
+
+struct agents_wants {
+    struct agents_want at[WANTED_MAX]; /* in order of ids */
+    size_t n;
+};
+
+struct agents_snap {
+    void *waiter; /* NULL: it is free */
+    uint8_t id[WANTED_ID];
+    int result; /* -EAGAIN: it is waited for */
+    struct mono until;
+};
+
+struct agents_told {
+    char id[KIND_ID];
+    uint64_t published;
+    bool ended;
+};
+
+struct agents_ports {
+    uint32_t round;
+    bool whole; /* the round is over, and not yet in the store */
+    size_t n;
+    struct wanted_port at[AGENTS_PORTS];
+};
+
+enum agents_state {
+    AGENTS_AWAY,  /* no socket */
+    AGENTS_CALLS, /* HELLO was sent */
+    AGENTS_OPEN,  /* HELLO came */
+};
+
+struct agents {
+    struct agents_conf conf;
+    struct mono began;
+    /* The session. */
+    enum agents_state state;
+    int fd;
+    uint64_t life; /* of the peer; stays when the session is lost; 0: none was known */
+    struct mono connect_at, since;
+    struct mono window; /* when the counted second began, … */
+    unsigned in_window; /* … and the messages in it */
+    /* The set, and how far it is told. */
+    struct plan plan;
+    struct agents_wants wants;
+    bool telling, blocked; /* blocked: the socket takes nothing now */
+    uint64_t telling_generation;
+    size_t next;
+    /* The look at what is wanted. */
+    bool changed;
+    struct mono look_at;
+    struct mono clock_mono;
+    struct wall clock_wall, wall;
+    /* The transaction. */
+    bool under_way;
+    int broken; /* errno: it must not be committed */
+    struct agents_told told[WANTED_MAX];
+    size_t n_told;
+    struct error said; /* the last failure that was said */
+    struct agents_ports ports;
+    struct agents_snap snap[AGENTS_SNAPS];
+    /* The loop. */
+    struct loop *loop;
+    struct loop_fd *watch;
+    struct loop_timer *timer;
+    int watched;
+};
+
+/* ---- agents_store.c ---- */
+
+/* Copies of objects that are to be changed once a list of the store has been gone through. */
+struct agents_objects {
+    struct object *at; /* owned, and so are they */
+    size_t n, cap;
+};
+/* -ENOMEM. */
+int agents_keep(struct agents_objects *l, const struct object *o);
+void agents_objects_done(struct agents_objects *l);
+
+/* Each begins the transaction if none is under way. A failure is kept until the end. */
+int agents_put(struct agents *a, struct object *o);
+void agents_event(struct agents *a, const char *what, const struct object *of, const char *fmt, ...)
+    _printf_(4, 5);
+void agents_publish(struct agents *a, const char *id, uint64_t published, bool ended);
+/* Ends the transaction, and tells then. False: nothing of it is there. */
+bool agents_commit(struct agents *a);
+void agents_say(struct agents *a, const struct error *err);
+
+/* ---- agents_ports.c ---- */
+
+/* -EBADMSG with a sentence. */
+int agents_port(struct agents *a, const struct rolemsg *m, struct error *err);
+void agents_ports_end(struct agents *a, const struct rolemsg *m);
+void agents_ports_store(struct agents *a);
+
+/* ---- agents_captures.c ---- */
+
+void agents_look(struct agents *a, struct mono now);
+void agents_report(struct agents *a, const struct wanted_is *is, struct mono now);
+void agents_wants_done(struct agents_wants *w);
+
+/* ---- agents_send.c ---- */
+
+/* 0; -EAGAIN: the socket takes nothing now; another -errno: it takes nothing any more. */
+int agents_send(struct agents *a, const struct rolemsg *m);
+
+/* ---- agents_snaps.c ---- */
+
+/* As agents_snapshot(). */
+int agents_snap(struct agents *a, const uint8_t id[WANTED_ID], void *waiter, struct mono now,
+                struct error *err);
+void agents_snapped(struct agents *a, const struct rolemsg *m);
+void agents_snaps_lost(struct agents *a);
+void agents_snaps_expire(struct agents *a, struct mono now);
+
+/* ---- agents_session.c ---- */
+
+void agents_session(struct agents *a, struct mono now);
+void agents_tell(struct agents *a, struct mono now);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Agents with a store in memory, in simulated time, and a data role that is played: at the other
+ * end of a socket pair, it reads what it is told, acknowledges it, and says what a test wants.
+ */
+#pragma once
+
+#include "control/agents.h"
+#include "model/kinds.h"
+#include "proto/rolemsg.h"
+
+#define SEC INT64_C(1000000000)
+
+enum {
+    WALL = 1000000, /* s: when a world begins */
+};
+
+/* The data role, as it is played. */
+struct peer {
+    int fd; /* -1: it is dead */
+    uint64_t life;
+    bool deaf;      /* it reads, and takes nothing of it */
+    bool forgetful; /* it acknowledges nothing */
+    bool greeted;
+    uint64_t generation, applied;
+    size_t n, n_has;
+    bool came[WANTED_MAX];
+    struct wanted part[WANTED_MAX], has[WANTED_MAX];
+    unsigned wants; /* messages WANT that came */
+    unsigned snapshots;
+    uint32_t round;
+};
+
+struct world {
+    struct store *store;
+    struct agents *agents;
+    struct mono now;
+    int64_t wall_ns;
+    struct peer peer;
+    bool no_peer; /* nobody takes the other end */
+    int waiting;  /* the other end of the last pair; -1: it was taken */
+    unsigned connects;
+    uint64_t published;
+    bool ended;
+    void *woken;
+    char said[320];
+};
+
+void world_make(struct world *w);
+void world_done(struct world *w);
+/* New agents over the same store, as after a crash of control. */
+void world_restart(struct world *w);
+/* Time goes on, and both sides do what there is to do. */
+void world_run(struct world *w, int64_t ms);
+/* The data role dies; a new life of it begins. */
+void peer_kill(struct world *w);
+void peer_start(struct world *w);
+/* The peer reads what is there. */
+void peer_read(struct world *w);
+void peer_send(struct world *w, const struct rolemsg *m);
+void peer_send_bytes(struct world *w, const void *p, size_t n);
+/* Its report of the capture of that number, by the time of the wall clock in s. */
+void peer_report(struct world *w, unsigned number, enum wanted_state state,
+                 enum wanted_reason reason, int64_t from_s, int64_t until_s, uint64_t written);
+/* One port of the round, and the end of a round. */
+void peer_port(struct world *w, const char *name);
+void peer_round(struct world *w, uint32_t n);
+/* The place of the capture in its set; -1: it has none of that number. */
+int peer_has(const struct world *w, unsigned number);
+
+/* A new capture of that number, of [start, stop) in s from the world's beginning on. */
+void add_capture(struct world *w, unsigned number, int64_t start_s, int64_t stop_s);
+void change_capture(struct world *w, struct object *o);
+struct object get_capture(struct world *w, unsigned number);
+/* Fails the test unless it has this state. */
+void check_state(struct world *w, unsigned number, const char *state);
+/* How many events of that name there are; the words of the last one. */
+unsigned count_events(struct world *w, const char *what, char words[320]);
