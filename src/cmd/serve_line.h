@@ -25,7 +25,7 @@ struct serve_line {
     struct selection select; /* which interfaces are ports; first: its setters write there */
     struct host_port listen[SERVE_LISTEN];
     unsigned n_listen;
-    const char *data;              /* the folder of the store and of captures */
+    const char *data; /* the folder of the store and of captures */
     enum serve_anonymous anonymous;
     const char *host[SERVE_HOSTS + 1]; /* names that requests without a token may give as Host */
     unsigned n_hosts;

@@ -45,10 +45,11 @@ static int set_listen(void *to, const struct conf_given *given, struct error *er
         return r;
     }
     if (!is_loopback(at.host)) {
-        return error_set(err, EINVAL,
-                         "%s \"%s\": a loopback address in numbers, such as 127.0.0.1:2020: without "
-                         "encryption no other is listened on",
-                         given->label, given->text);
+        return error_set(
+            err, EINVAL,
+            "%s \"%s\": a loopback address in numbers, such as 127.0.0.1:2020: without "
+            "encryption no other is listened on",
+            given->label, given->text);
     }
     l->listen[l->n_listen++] = at;
     return 0;
@@ -74,9 +75,12 @@ static int set_host(void *to, const struct conf_given *given, struct error *err)
     if (l->n_hosts == SERVE_HOSTS) {
         return error_set(err, EINVAL, "%s at most %d times", given->label, SERVE_HOSTS);
     }
-    if (len == 0 || len > 253 || strspn(given->text, "abcdefghijklmnopqrstuvwxyz0123456789.-") != len) {
-        return error_set(err, EINVAL, "%s \"%s\" is no host's name: small letters, digits, dots and "
-                                      "dashes", given->label, given->text);
+    if (len == 0 || len > 253 ||
+        strspn(given->text, "abcdefghijklmnopqrstuvwxyz0123456789.-") != len) {
+        return error_set(err, EINVAL,
+                         "%s \"%s\" is no host's name: small letters, digits, dots and "
+                         "dashes",
+                         given->label, given->text);
     }
     l->host[l->n_hosts++] = given->text;
     return 0;
@@ -105,9 +109,9 @@ static const struct conf_row rows[] = {
     {0, "data", "FOLDER", "what is captured and the store (default /var/lib/farspan)",
      CONF_TEXT_AT(struct serve_line, data), .dflt = "/var/lib/farspan", .offer = CONF_FILE,
      .manual = "The folder with the store and the captures. It is made where it is missing."},
-    {0, "anonymous", "RIGHT", "none, read or capture: what requests of this host without a token may",
-     set_anonymous, .to = offsetof(struct serve_line, anonymous), .dflt = "none",
-     .words = "none|read|capture",
+    {0, "anonymous", "RIGHT",
+     "none, read or capture: what requests of this host without a token may", set_anonymous,
+     .to = offsetof(struct serve_line, anonymous), .dflt = "none", .words = "none|read|capture",
      .manual = "What requests that come by a loopback address without a token may do: nothing,\n"
                "look, or capture. They need a Host header that is localhost, a loopback address,\n"
                "or a name of *--host*, so that no web page can send them."},
@@ -122,8 +126,8 @@ static const struct conf_part parts[] = {
     {&common_group, offsetof(struct serve_line, common)},
 };
 const struct conf_table serve_table = {"serve", parts, ARRAY_SIZE(parts)};
-const struct options serve_options = {&serve_table, intro, 26, NULL, config_tables, NULL,
-                                      CONF_NOTHING};
+const struct options serve_options = {&serve_table,  intro, 26,          NULL,
+                                      config_tables, NULL,  CONF_NOTHING};
 
 int serve_parse(struct serve_line *l, int argc, char **argv)
 {
@@ -138,7 +142,7 @@ int serve_parse(struct serve_line *l, int argc, char **argv)
         l->listen[l->n_listen++] = (struct host_port){"127.0.0.1", SERVE_PORT};
     }
     if (l->select.n_words == 0) {
-        l->select.word[l->select.n_words++] = (struct selection_word){"*", "*", true};
+        l->select.word[l->select.n_words++] = (struct selection_word){"*", "*", false};
     }
     return EXIT_SUCCESS;
 }

@@ -26,7 +26,7 @@ struct api {
     struct api_conf conf;
     struct who_conf who;
     struct who_guard guard;
-    struct streams streams;
+    struct followers followers;
     struct call *calls; /* in the order in which they came */
     uint64_t waiters;
     bool open;  /* a transaction has begun */
@@ -77,7 +77,7 @@ void api_free(struct api *a)
     if (a->open) {
         a->conf.store->ops->rollback(a->conf.store);
     }
-    streams_done(&a->streams);
+    followers_done(&a->followers);
     free(a);
 }
 
@@ -557,8 +557,8 @@ void api_wake(struct api *a, void *waiter)
 
 void api_published(struct api *a, const char *id, uint64_t published, bool ended)
 {
-    streams_published(&a->streams, id, published, ended, a->conf.edges ? a->conf.edges->more : NULL,
-                      a->conf.user);
+    followers_published(&a->followers, id, published, ended,
+                        a->conf.edges ? a->conf.edges->more : NULL, a->conf.user);
 }
 
 const struct api_conf *api_conf_of(const struct api_turn *t)
@@ -572,9 +572,9 @@ void *api_waiter(const struct api_turn *t)
     return (void *)(uintptr_t)c->waiter;
 }
 
-struct streams *api_streams(const struct api_turn *t)
+struct followers *api_followers(const struct api_turn *t)
 {
-    return &t->api->streams;
+    return &t->api->followers;
 }
 
 const char *api_parameter(const struct api_turn *t, const char *name)

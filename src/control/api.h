@@ -13,10 +13,10 @@
  */
 #pragma once
 
+#include "control/followers.h"
 #include "control/json.h"
 #include "control/route.h"
 #include "control/store.h"
-#include "control/streams.h"
 #include "control/target.h"
 #include "control/who.h"
 #include "sys/http.h"
@@ -102,7 +102,7 @@ void api_published(struct api *a, const char *id, uint64_t published, bool ended
 const struct api_conf *api_conf_of(const struct api_turn *t);
 /* A waiter, for the edges. */
 void *api_waiter(const struct api_turn *t);
-struct streams *api_streams(const struct api_turn *t);
+struct followers *api_followers(const struct api_turn *t);
 const char *api_parameter(const struct api_turn *t, const char *name);
 /* A problem document (RFC 9457); `faults` may be NULL. The format makes its detail, a sentence. */
 enum api_result api_problem(struct api_turn *t, int status, const struct json_faults *faults,

@@ -207,8 +207,8 @@ static void answer(struct download *d, int fd)
     t->answer = HTTP_ANSWER_NONE;
     t->answer.status = d->part ? 206 : 200;
     if (d->follow) {
-        if (streams_open(api_streams(t), d->o->v[FIELD_OF_ID].text, &fd, 0, d->there, false,
-                         &t->answer.body) < 0) {
+        if (followers_open(api_followers(t), d->o->v[FIELD_OF_ID].text, &fd, 0, d->there, false,
+                           &t->answer.body) < 0) {
             close(fd);
             (void)api_problem(t, 503, NULL, "memory is short");
             return;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/streams.h"
+#include "control/followers.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct stream {
-    struct stream *next, **at; /* `at` NULL: in no list any more */
+struct follower {
+    struct follower *next, **at; /* `at` NULL: in no list any more */
     char id[KIND_ID];
     int fd;
     uint64_t offset, published;
     bool ended;
 };
 
-static void leave(struct stream *s)
+static void leave(struct follower *s)
 {
     if (!s->at) {
         return;
@@ -26,7 +26,7 @@ static void leave(struct stream *s)
 
 static void stream_free(void *user)
 {
-    struct stream *s = user;
+    struct follower *s = user;
     leave(s);
     close(s->fd);
     free(s);
@@ -34,7 +34,7 @@ static void stream_free(void *user)
 
 static ssize_t stream_read(void *user, uint8_t *buf, size_t cap)
 {
-    struct stream *s = user;
+    struct follower *s = user;
     if (s->offset >= s->published) {
         return s->ended ? 0 : -EAGAIN;
     }
@@ -47,10 +47,10 @@ static ssize_t stream_read(void *user, uint8_t *buf, size_t cap)
     return n;
 }
 
-int streams_open(struct streams *s, const char *id, int *fd, uint64_t from, uint64_t published,
-                 bool ended, struct http_body *ret)
+int followers_open(struct followers *s, const char *id, int *fd, uint64_t from, uint64_t published,
+                   bool ended, struct http_body *ret)
 {
-    struct stream *new = calloc(1, sizeof(*new));
+    struct follower *new = calloc(1, sizeof(*new));
     if (!new) {
         return -ENOMEM;
     }
@@ -69,10 +69,10 @@ int streams_open(struct streams *s, const char *id, int *fd, uint64_t from, uint
     return 0;
 }
 
-void streams_published(struct streams *s, const char *id, uint64_t published, bool ended,
-                       void (*more)(void *user, void *body), void *user)
+void followers_published(struct followers *s, const char *id, uint64_t published, bool ended,
+                         void (*more)(void *user, void *body), void *user)
 {
-    for (struct stream *i = s->first, *next; i; i = next) {
+    for (struct follower *i = s->first, *next; i; i = next) {
         next = i->next; /* `more` may end the body */
         if (strcmp(i->id, id) != 0 || (published <= i->published && !(ended && !i->ended))) {
             continue;
@@ -85,10 +85,10 @@ void streams_published(struct streams *s, const char *id, uint64_t published, bo
     }
 }
 
-void streams_done(struct streams *s)
+void followers_done(struct followers *s)
 {
     while (s->first) {
-        struct stream *i = s->first;
+        struct follower *i = s->first;
         leave(i);
         i->ended = true;
         i->published = i->offset;

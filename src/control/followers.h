@@ -9,20 +9,20 @@
 #include "model/kind.h"
 #include "sys/http.h"
 
-struct stream;
+struct follower;
 
 /* All that are under way. Zeros: none. */
-struct streams {
-    struct stream *first;
+struct followers {
+    struct follower *first;
 };
 
 /* A body over the file from `from` on, of which `published` bytes are there, and no more if
  * `ended`. Takes the descriptor. -ENOMEM. */
-int streams_open(struct streams *s, const char *id, int *fd, uint64_t from, uint64_t published,
-                 bool ended, struct http_body *ret);
+int followers_open(struct followers *s, const char *id, int *fd, uint64_t from, uint64_t published,
+                   bool ended, struct http_body *ret);
 /* There is more of the file, or its end. `more` is called with the user of each body that may go
  * on (http_more()). */
-void streams_published(struct streams *s, const char *id, uint64_t published, bool ended,
-                       void (*more)(void *user, void *body), void *user);
+void followers_published(struct followers *s, const char *id, uint64_t published, bool ended,
+                         void (*more)(void *user, void *body), void *user);
 /* Leaves none behind: each ends where it is. */
-void streams_done(struct streams *s);
+void followers_done(struct followers *s);
