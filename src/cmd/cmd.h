@@ -21,6 +21,7 @@ int cmd_status(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_meter(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 
 /* One line to standard error, "farspan tap: …". */
 void say(const char *command, const char *fmt, ...) _printf_(2, 3);

@@ -9,6 +9,7 @@ const struct command commands[] = {
     {"collector", "receive from taps; to a virtual interface, a file, a pipe", cmd_collector,
      &collector_options},
     {"meter", "add the packets of a capture file up to flow records", cmd_meter, &meter_options},
+    {"serve", "capture for others, who ask over HTTP", cmd_serve, &serve_options},
     {"keygen", "make a key pair for a tap or a collector", cmd_keygen, &keygen_options},
     {"status", "show the ledger of the taps and collectors on this host", cmd_status,
      &status_options},

@@ -17,10 +17,10 @@ int select_set_interface(void *to, const struct conf_given *given, struct error 
             return error_set(err, EINVAL, "%s %s is given twice", given->label, name);
         }
     }
-    if (s->n_words == SELECTION_WORDS) {
+    if (s->n_words == SELECTION_GIVEN) {
         return error_set(err, EINVAL,
                          "%s at most %d times; a pattern matches many, \"any\" taps all",
-                         given->label, SELECTION_WORDS);
+                         given->label, SELECTION_GIVEN);
     }
     bool any = strcmp(name, "any") == 0; /* as it is for tcpdump */
     const char *pattern = any ? "*" : strpbrk(name, "*?[") ? name : NULL;

@@ -3,8 +3,8 @@
 
 #include "cmd/output_rows.h"
 
-const struct conf_table *const config_tables[] = {&tap_table, &collector_table, &output_table,
-                                                  &describe_table, NULL};
+const struct conf_table *const config_tables[] = {&tap_table,      &collector_table, &output_table,
+                                                  &describe_table, &serve_table,     NULL};
 
 int conf_check_all(conf_check *const *checks, const void *line, struct error *err)
 {

@@ -109,7 +109,7 @@ static int look_at(void *user, const struct object *o)
     if (capture_of_object(o, &c) < 0) {
         return 0;
     }
-    if (capture_look(&c, a->life, silent_ms(a, o, l->now), a->wall.ns)) {
+    if (capture_expire(&c, a->life, silent_ms(a, o, l->now), a->wall.ns)) {
         return agents_keep(&l->ended, o);
     }
     if (!capture_is_wanted(&c, a->wall.ns)) {
@@ -131,7 +131,7 @@ static void end_one(struct agents *a, struct object *o, struct mono now)
         return;
     }
     const enum capture_state before = c.state;
-    if (!capture_look(&c, a->life, silent_ms(a, o, now), a->wall.ns)) {
+    if (!capture_expire(&c, a->life, silent_ms(a, o, now), a->wall.ns)) {
         (void)capture_wish(o, &c, a->life, &w, &err);
         const struct capture_report r = {
             .state = CAPTURE_FAILED, .code = CAPTURE_CODE_REFUSED, .words = err.text};

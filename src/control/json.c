@@ -239,8 +239,8 @@ static int check_size(const char *p, size_t len, struct json_faults *faults)
     bool string = false;
     for (size_t i = 0; i < len; i++) {
         if (string) {
-            i += p[i] == '\\';
-            string = i < len && p[i] != '"';
+            string = p[i] != '"';
+            i += p[i] == '\\'; /* the character behind it ends nothing */
             continue;
         }
         string = p[i] == '"';
@@ -296,20 +296,20 @@ static int wrong_form(const struct field *f, struct error *err)
 
 static int take_time(const struct field *f, json_t *json, int64_t *ret, struct error *err)
 {
-    const double most = (double)(TIME_TEXT_END / NSEC_PER_SEC);
+    const int64_t end = TIME_TEXT_END / NSEC_PER_SEC;
     if (json_is_string(json)) {
         return time_parse_rfc3339(json_string_value(json), ret) < 0 ? wrong_form(f, err) : 0;
     }
     if (json_is_integer(json)) {
         json_int_t s = json_integer_value(json);
-        if (s >= 0 && s < TIME_TEXT_END / NSEC_PER_SEC) {
+        if (s >= 0 && s < end) {
             *ret = s * NSEC_PER_SEC;
             return 0;
         }
     }
     if (json_is_real(json)) {
         double s = json_real_value(json);
-        if (s >= 0 && s < most) {
+        if (s >= 0 && s < (double)end) {
             *ret = llround(s * 1e6) * 1000; /* a double is no more exact than that */
             return 0;
         }
@@ -464,8 +464,10 @@ static int not_json(const json_error_t *e, struct json_faults *faults)
         return -ENOMEM;
     }
     text_line(line, sizeof(line), e->text);
-    json_fault(faults, "", "the document is not JSON: line %d, column %d: %s", e->line, e->column,
-               line);
+    json_fault(faults, "", "%s: line %d, column %d: %s",
+               json_error_code(e) == json_error_duplicate_key ? "a field stands there twice"
+                                                              : "the document is not JSON",
+               e->line, e->column, line);
     return -EINVAL;
 }
 

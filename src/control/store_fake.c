@@ -15,6 +15,10 @@ struct rows {
     size_t n, cap;
 };
 
+enum {
+    ROW = sizeof(struct object *), /* bytes of an entry of rows.at */
+};
+
 struct undo {
     struct rows *rows;
     char id[KIND_ID];
@@ -131,9 +135,9 @@ static void exchange(struct rows *rows, const char *id, struct object *o,
         rows->at[i] = o;
     } else if (there) {
         rows->n--;
-        memmove(&rows->at[i], &rows->at[i + 1], (rows->n - i) * sizeof(*rows->at));
+        memmove(&rows->at[i], &rows->at[i + 1], (rows->n - i) * ROW);
     } else if (o) {
-        memmove(&rows->at[i + 1], &rows->at[i], (rows->n - i) * sizeof(*rows->at));
+        memmove(&rows->at[i + 1], &rows->at[i], (rows->n - i) * ROW);
         rows->at[i] = o;
         rows->n++;
     }
@@ -212,7 +216,7 @@ static int change(struct store_fake *s, struct rows *rows, const char *id, struc
                   struct error *err)
 {
     if (grow(&s->undo, s->n_undo, &s->cap_undo, sizeof(*s->undo)) < 0 ||
-        grow(&rows->at, rows->n, &rows->cap, sizeof(*rows->at)) < 0) {
+        grow(&rows->at, rows->n, &rows->cap, ROW) < 0) {
         object_free(o);
         return short_of_memory(err);
     }

@@ -28,7 +28,7 @@ const struct kind *const store_test_kinds[2] = {&kind_small, &kind_more};
 
 int scratch_make(struct scratch *s)
 {
-    snprintf(s->path, sizeof(s->path), "/tmp/farspan-store-XXXXXX");
+    *s = (struct scratch){"/tmp/farspan-store-XXXXXX"};
     if (!mkdtemp(s->path)) {
         s->path[0] = '\0';
         return -1;

@@ -63,7 +63,7 @@ uint64_t capture_frames_left(const struct capture *c, uint64_t life)
     if (c->limit_frames == 0) {
         return 0;
     }
-    return n < c->limit_frames ? c->limit_frames - n : 1; /* capture_look() ends it then */
+    return n < c->limit_frames ? c->limit_frames - n : 1; /* capture_expire() ends it then */
 }
 
 static bool raise(uint64_t *to, uint64_t v)
@@ -264,7 +264,7 @@ bool capture_take(struct capture *c, const struct capture_report *r, int64_t now
     return is_new;
 }
 
-bool capture_look(struct capture *c, uint64_t life, int64_t silent_ms, int64_t now_ns)
+bool capture_expire(struct capture *c, uint64_t life, int64_t silent_ms, int64_t now_ns)
 {
     const bool is_over = c->stop_ns != INT64_MAX &&
                          now_ns / NSEC_PER_MSEC - CAPTURE_SILENCE_MS >= c->stop_ns / NSEC_PER_MSEC;

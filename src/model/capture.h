@@ -99,7 +99,7 @@ bool capture_take(struct capture *c, const struct capture_report *r, int64_t now
 /* Ends it where nobody will report that any more: `silent_ms` is the time since the last report, or
  * since the manager began where there was none; `life` is the present life of whoever carries it
  * out, 0 for none. True where it has ended. */
-bool capture_look(struct capture *c, uint64_t life, int64_t silent_ms, int64_t now_ns);
+bool capture_expire(struct capture *c, uint64_t life, int64_t silent_ms, int64_t now_ns);
 
 struct capture_counts capture_counts(const struct capture *c);
 

@@ -171,9 +171,9 @@ static void limits_have_no_gap_behind_them(void **state)
     c.limit_frames = 4;
     r = report(1, CAPTURE_RUNNING, START, START + 5, 4);
     assert_true(capture_take(&c, &r, 0));
-    assert_false(capture_look(&c, 1, 0, (START + 5) * SEC));
-    assert_false(capture_look(&c, 0, 0, (START + 5) * SEC)); /* nobody knows which life is next */
-    assert_true(capture_look(&c, 2, 0, (START + 6) * SEC));
+    assert_false(capture_expire(&c, 1, 0, (START + 5) * SEC));
+    assert_false(capture_expire(&c, 0, 0, (START + 5) * SEC)); /* nobody knows which life is next */
+    assert_true(capture_expire(&c, 2, 0, (START + 6) * SEC));
     assert_int_equal(c.state, CAPTURE_DONE);
     assert_int_equal(c.code, CAPTURE_CODE_LIMIT_FRAMES);
 }
@@ -277,17 +277,17 @@ static void ones_that_nobody_tells_of(void **state)
     (void)state;
     struct capture c = make();
     struct capture_gap g = {0};
-    assert_false(capture_look(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC - 1000000));
-    assert_false(capture_look(&c, 0, CAPTURE_SILENCE_MS - 1, (STOP + 60) * SEC));
-    assert_true(capture_look(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC));
+    assert_false(capture_expire(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC - 1000000));
+    assert_false(capture_expire(&c, 0, CAPTURE_SILENCE_MS - 1, (STOP + 60) * SEC));
+    assert_true(capture_expire(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC));
     assert_int_equal(c.code, CAPTURE_CODE_MISSED);
-    assert_false(capture_look(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC));
+    assert_false(capture_expire(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC));
 
     /* It had begun. */
     c = make();
     struct capture_report r = report(1, CAPTURE_RUNNING, START, START + 5, 4);
     assert_true(capture_take(&c, &r, 0));
-    assert_true(capture_look(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC));
+    assert_true(capture_expire(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC));
     assert_int_equal(c.state, CAPTURE_DONE);
     check_gap(&c, &g, START + 5, STOP, "it ended early");
 
@@ -295,9 +295,9 @@ static void ones_that_nobody_tells_of(void **state)
     c = make();
     c.stop_ns = INT64_MAX;
     c.state = CAPTURE_FINISHING;
-    assert_false(capture_look(&c, 0, INT64_MAX, (STOP + 600) * SEC));
+    assert_false(capture_expire(&c, 0, INT64_MAX, (STOP + 600) * SEC));
     c.code = CAPTURE_CODE_CANCELLED;
-    assert_true(capture_look(&c, 0, CAPTURE_SILENCE_MS, (START + 1) * SEC));
+    assert_true(capture_expire(&c, 0, CAPTURE_SILENCE_MS, (START + 1) * SEC));
     assert_int_equal(c.state, CAPTURE_CANCELLED);
 }
 

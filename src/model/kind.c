@@ -216,7 +216,7 @@ static int check_text(const struct field *f, const char *text, struct error *err
     const size_t n = strlen(text);
     char bounds[64];
     if ((int64_t)n < f->min || (int64_t)n > max) {
-        return error_set(err, EINVAL, "%s: a text of %zu bytes is not one of %s", f->name, n,
+        return error_set(err, EINVAL, "%s: has %zu bytes, and must have %s", f->name, n,
                          span(f->min, max, bounds));
     }
     if (!text_is_clean(text)) {

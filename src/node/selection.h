@@ -16,7 +16,8 @@
 #include "sys/ring.h"
 
 enum {
-    SELECTION_WORDS = 32,                 /* names and patterns */
+    SELECTION_GIVEN = 32,                 /* names and patterns that a user gives */
+    SELECTION_WORDS = 256,                /* that there are; as many as INTERFACES_MAX */
     SELECTION_PATTERN_RINGS = 64 << 20,   /* bytes, for the rings of all that patterns match */
     SELECTION_PATTERN_RING_MIN = 2 << 20, /* bytes of one, however many there are */
 };

@@ -2,37 +2,45 @@
 #include "sys/broker.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
 
 #include "base/bytes.h"
-#include "base/time.h"
+#include "sys/broker_io.h"
 
 enum {
     CALL_MS_DEFAULT = 10000,
-    BUILT_IN_COUNT = 0x7fffffff, /* a request that every table has: broker_count */
     COUNTERS_LEN = 16,
 };
 
-/* -- the engine's end -------------------------------------------------------------------------- */
+static const char GONE[] = "the privileged broker has ended";
 
 struct broker {
     int sock;
     uint32_t seq;
     unsigned call_ms;
     struct sandbox_conf sandbox;
+    struct broker_asks asks;
 };
+
+struct broker *broker_new(int sock, const struct sandbox_conf *wall, unsigned call_ms)
+{
+    struct broker *b = calloc(1, sizeof(*b));
+    if (b) {
+        b->sock = sock;
+        b->sandbox = *wall;
+        b->call_ms = call_ms ? call_ms : CALL_MS_DEFAULT;
+    }
+    return b;
+}
 
 void broker_free(struct broker *b)
 {
     if (b) {
+        broker_asks_done(&b->asks);
         closep(&b->sock);
         free(b);
     }
@@ -48,27 +56,7 @@ int broker_fd(const struct broker *b)
     return b->sock;
 }
 
-/* One message and at most one descriptor, or -errno; 0 at the other's end. */
-static ssize_t receive(int sock, void *buf, size_t cap, int *ret_fd)
-{
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    struct iovec iov = {buf, cap};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control,
-                         .msg_controllen = sizeof(control)};
-    ssize_t n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0) {
-        return -errno;
-    }
-    *ret_fd = -1;
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-        c->cmsg_len == CMSG_LEN(sizeof(int))) {
-        memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-    }
-    return n;
-}
+/* -- calls ------------------------------------------------------------------------------------- */
 
 static int wait_reply(const struct broker *b, struct mono deadline)
 {
@@ -88,9 +76,24 @@ static int wait_reply(const struct broker *b, struct mono deadline)
     }
 }
 
-/* The reply to the last request. Those to earlier ones, that were given up, are thrown away. */
-static int next_reply(const struct broker *b, struct mono deadline, uint8_t buf[BROKER_REPLY_MAX],
+/* The next reply, whosever it is; -EAGAIN: there is none. */
+static int take_reply(const struct broker *b, uint8_t buf[BROKER_REPLY_MAX],
                       struct broker_msg_reply *ret, int *ret_fd)
+{
+    ssize_t n = broker_receive(b->sock, buf, BROKER_REPLY_MAX, ret_fd);
+    if (n == -EINTR) {
+        return -EAGAIN;
+    }
+    if (n <= 0) {
+        return n < 0 && n != -ECONNRESET ? (int)n : -EPIPE;
+    }
+    return broker_msg_get_reply(buf, (size_t)n, ret);
+}
+
+/* The reply to the request. Answers to those that nobody waits for are kept; those to earlier ones,
+ * that were given up, are thrown away. */
+static int next_reply(struct broker *b, uint32_t seq, struct mono deadline,
+                      uint8_t buf[BROKER_REPLY_MAX], struct broker_msg_reply *ret, int *ret_fd)
 {
     for (;;) {
         _cleanup_(closep) int fd = -1;
@@ -98,28 +101,25 @@ static int next_reply(const struct broker *b, struct mono deadline, uint8_t buf[
         if (r < 0) {
             return r;
         }
-        ssize_t n = receive(b->sock, buf, BROKER_REPLY_MAX, &fd);
-        if (n == -EAGAIN || n == -EINTR) {
+        r = take_reply(b, buf, ret, &fd);
+        if (r == -EAGAIN) {
             continue;
         }
-        if (n <= 0) {
-            return n < 0 && n != -ECONNRESET ? (int)n : -EPIPE;
-        }
-        r = broker_msg_get_reply(buf, (size_t)n, ret);
         if (r < 0) {
             return r;
         }
-        if (ret->seq == b->seq) {
+        if (ret->seq == seq) {
             if (ret->has_fd != (fd >= 0)) {
                 return -EMFILE; /* the kernel drops a descriptor that has no place any more */
             }
             *ret_fd = TAKE_FD(fd);
             return 0;
         }
+        (void)broker_asks_answer(&b->asks, ret, &fd);
     }
 }
 
-static int ask(struct broker *b, uint32_t number, const void *args, size_t len)
+static int send_request(struct broker *b, uint32_t number, const void *args, size_t len)
 {
     uint8_t buf[BROKER_REQUEST_MAX];
     struct broker_msg_request q = {++b->seq, number, args, len};
@@ -130,26 +130,32 @@ static int ask(struct broker *b, uint32_t number, const void *args, size_t len)
     return send(b->sock, buf, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-int broker_call(struct broker *b, unsigned request, const void *args, size_t len, void *ret_data,
-                size_t *len_data, int *ret_fd, struct error *err)
+/* A sentence on a reply that did not come. */
+static int explain(int r, struct error *err)
 {
-    uint8_t buf[BROKER_REPLY_MAX];
-    struct broker_msg_reply reply = {.result = 0};
-    _cleanup_(closep) int fd = -1;
-    int r = ask(b, request, args, len);
-    if (r >= 0) {
-        r = next_reply(b, mono_add_ms(mono_now(), b->call_ms), buf, &reply, &fd);
-    }
     if (r == -EPIPE || r == -ECONNRESET) {
-        return error_set(err, EPIPE, "the privileged broker has ended");
+        return error_set(err, EPIPE, "%s", GONE);
     }
     if (r == -EMFILE) {
         return error_set(err, EMFILE,
                          "no descriptor is free for what the privileged broker hands over: raise "
                          "the limit (ulimit -n)");
     }
+    return error_sys(err, -r, "no answer from the privileged broker");
+}
+
+int broker_call(struct broker *b, unsigned request, const void *args, size_t len, void *ret_data,
+                size_t *len_data, int *ret_fd, struct error *err)
+{
+    uint8_t buf[BROKER_REPLY_MAX];
+    struct broker_msg_reply reply = {.result = 0};
+    _cleanup_(closep) int fd = -1;
+    int r = send_request(b, request, args, len);
+    if (r >= 0) {
+        r = next_reply(b, b->seq, mono_add_ms(mono_now(), b->call_ms), buf, &reply, &fd);
+    }
     if (r < 0) {
-        return error_sys(err, -r, "no answer from the privileged broker");
+        return explain(r, err);
     }
     if (reply.result < 0) {
         if (err) {
@@ -176,7 +182,7 @@ int broker_count(struct broker *b, struct broker_counters *ret, struct error *er
 {
     uint8_t data[COUNTERS_LEN];
     size_t len = sizeof(data);
-    int r = broker_call(b, BUILT_IN_COUNT, NULL, 0, data, &len, NULL, err);
+    int r = broker_call(b, BROKER_COUNT, NULL, 0, data, &len, NULL, err);
     if (r < 0) {
         return r;
     }
@@ -189,195 +195,106 @@ int broker_count(struct broker *b, struct broker_counters *ret, struct error *er
     return 0;
 }
 
-/* -- the broker: answering --------------------------------------------------------------------- */
-
-struct server {
-    const struct broker_conf *conf;
-    int sock, signals;
-    pid_t engine;
-    struct broker_counters count;
-    struct broker_reply reply; /* here because it is large */
-};
-
-static void send_reply(struct server *s, uint32_t seq, int result)
+int broker_ready(struct broker *b, struct error *err)
 {
-    uint8_t buf[BROKER_REPLY_MAX];
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    _cleanup_(closep) int fd = s->reply.fd;
-    struct broker_msg_reply m = {.seq = seq, .result = result, .err = s->reply.err};
-    if (result == 0) {
-        m.has_fd = fd >= 0;
-        m.err = (struct error){""};
-        m.data = s->reply.data;
-        m.len = s->reply.len;
-    }
-    int n = broker_msg_put_reply(buf, sizeof(buf), &m);
-    if (n < 0) {
-        return; /* only a wrong handler: the engine's deadline says so */
-    }
-    struct iovec iov = {buf, (size_t)n};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (m.has_fd) {
-        msg.msg_control = control;
-        msg.msg_controllen = sizeof(control);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-    }
-    /* Never waits: an engine that does not read its answers must not keep signals from it. */
-    _unused_ ssize_t sent = sendmsg(s->sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return broker_call(b, BROKER_READY, NULL, 0, NULL, NULL, NULL, err);
 }
 
-static int refuse(struct server *s, int code, const char *why, uint32_t number)
+int broker_peer(struct broker *b, unsigned role, int *ret_fd, struct error *err)
 {
-    s->count.refused++;
-    return error_set(&s->reply.err, code, "the broker refused request %u: %s", number, why);
-}
-
-static int answer_count(struct server *s)
-{
-    struct wr w = wr_make(s->reply.data, sizeof(s->reply.data));
-    wr_u64(&w, s->count.answered);
-    wr_u64(&w, s->count.refused);
-    s->reply.len = wr_len(&w);
+    uint8_t args[BROKER_PEER_ARGS];
+    int fd = -1;
+    st_u32(args, role);
+    int r = broker_call(b, BROKER_PEER, args, sizeof(args), NULL, NULL, &fd, err);
+    if (r < 0) {
+        return r;
+    }
+    if (fd < 0) {
+        return error_set(err, EBADMSG, "the privileged broker handed over nothing");
+    }
+    *ret_fd = fd;
     return 0;
 }
 
-static int handle(struct server *s, const struct broker_msg_request *q)
+/* -- asks -------------------------------------------------------------------------------------- */
+
+int broker_ask(struct broker *b, unsigned request, const void *args, size_t len,
+               broker_answer_fn *fn, void *user, struct error *err)
 {
-    if (q->number == BUILT_IN_COUNT && q->len == 0) {
-        return answer_count(s);
+    if (b->asks.n == BROKER_ASKS_MAX) {
+        return error_set(err, EAGAIN, "%d requests to the privileged broker are under way",
+                         BROKER_ASKS_MAX);
     }
-    if (q->number >= s->conf->n_requests) {
-        return refuse(s, EOPNOTSUPP, "there is no such request", q->number);
+    int r = send_request(b, request, args, len);
+    if (r == -EPIPE || r == -ECONNRESET) {
+        return error_set(err, EPIPE, "%s", GONE);
     }
-    const struct broker_request *kind = &s->conf->requests[q->number];
-    if (q->len < kind->args_min || q->len > kind->args_max) {
-        return refuse(s, EINVAL, "its arguments have a wrong size", q->number);
+    if (r < 0) {
+        return error_sys(err, -r, "cannot ask the privileged broker");
     }
-    s->count.answered++;
-    int r = kind->handle(s->conf->ctx, q->args, q->len, &s->reply);
-    if (r > 0 || s->reply.len > sizeof(s->reply.data)) {
-        r = error_set(&s->reply.err, EIO, "cannot %s: the broker's answer is wrong", kind->name);
-    } else if (r < 0 && s->reply.err.text[0] == '\0') {
-        r = error_sys(&s->reply.err, -r, "cannot %s", kind->name);
+    return broker_asks_add(&b->asks, b->seq, fn, user, mono_add_ms(mono_now(), b->call_ms));
+}
+
+int broker_answers(struct broker *b)
+{
+    struct broker_asked one;
+    int r;
+    do {
+        uint8_t buf[BROKER_REPLY_MAX];
+        struct broker_msg_reply reply;
+        _cleanup_(closep) int fd = -1;
+        r = take_reply(b, buf, &reply, &fd);
+        if (r == 0) {
+            (void)broker_asks_answer(&b->asks, &reply, &fd);
+        }
+    } while (r == 0);
+    if (r == -EAGAIN) {
+        r = 0;
+    } else {
+        broker_asks_fail(&b->asks, EPIPE, GONE);
+    }
+    broker_asks_due(&b->asks, mono_now());
+    while (broker_asks_take(&b->asks, &one)) {
+        one.fn(one.user, one.result, one.data, one.len, TAKE_FD(one.fd), &one.err);
+        broker_asked_done(&one);
     }
     return r;
 }
 
-/* One message of the engine's; -EPIPE when there will be no more. Descriptors are not even taken:
- * without room for them the kernel closes them and says so. */
-static int serve_one(struct server *s)
+struct mono broker_due(const struct broker *b)
 {
-    uint8_t buf[BROKER_REQUEST_MAX];
-    struct broker_msg_request q = {.seq = 0};
-    struct iovec iov = {buf, sizeof(buf)};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    ssize_t n = recvmsg(s->sock, &msg, MSG_DONTWAIT);
-    if (n < 0) {
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    return broker_asks_next(&b->asks);
+}
+
+void broker_forget(struct broker *b, const void *user)
+{
+    broker_asks_forget(&b->asks, user);
+}
+
+/* -- the beginning ----------------------------------------------------------------------------- */
+
+int broker_tie(struct broker *b, pid_t parent, struct error *err)
+{
+    b->sandbox.parent = parent;
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent) {
+        return error_set(err, ESRCH, "%s", GONE);
     }
-    if (n == 0) {
-        return -EPIPE;
-    }
-    s->reply.fd = -1;
-    s->reply.err.text[0] = '\0';
-    s->reply.len = 0;
-    int r;
-    if (broker_msg_get_request(buf, (size_t)n, &q) < 0 || msg.msg_flags & MSG_TRUNC) {
-        r = refuse(s, EBADMSG, "it is malformed", q.number);
-    } else if (msg.msg_flags & MSG_CTRUNC) {
-        r = refuse(s, EINVAL, "it came with a descriptor", q.number);
-    } else {
-        r = handle(s, &q);
-    }
-    send_reply(s, q.seq, r);
     return 0;
 }
 
-/* -- the broker: living and ending with the engine --------------------------------------------- */
-
-/* True once the engine has ended; its status is in *ret_status then. */
-static bool on_signal(struct server *s, int *ret_status)
+int broker_first(struct broker *b, struct error *err)
 {
-    struct signalfd_siginfo si;
-    while (read(s->signals, &si, sizeof(si)) == sizeof(si)) {
-        int number = (int)si.ssi_signo;
-        if (number != SIGCHLD) {
-            if (si.ssi_code != SI_KERNEL && (pid_t)si.ssi_pid != s->engine) {
-                kill(s->engine, number);
-            }
-        } else if (waitpid(s->engine, ret_status, WNOHANG) == s->engine) {
-            return true;
-        }
+    uint8_t buf[BROKER_REPLY_MAX];
+    struct broker_msg_reply reply;
+    _cleanup_(closep) int fd = -1;
+    int r = next_reply(b, 0, mono_add_ms(mono_now(), b->call_ms), buf, &reply, &fd);
+    if (r < 0) {
+        return error_sys(err, -r, "the privileged broker did not start");
     }
-    return false;
-}
-
-static int serve(struct server *s)
-{
-    int status = 0;
-    for (;;) {
-        struct pollfd p[] = {{s->signals, POLLIN, 0}, {s->sock, POLLIN, 0}};
-        if (poll(p, ARRAY_SIZE(p), -1) < 0 && errno != EINTR) {
-            kill(s->engine, SIGTERM);
-            waitpid(s->engine, &status, 0);
-            return status;
-        }
-        if (p[0].revents && on_signal(s, &status)) {
-            return status;
-        }
-        if (p[1].revents && serve_one(s) < 0) {
-            close(s->sock); /* poll passes over the negative number from now on */
-            s->sock = -1;
-        }
+    if (reply.result < 0 && err) {
+        *err = reply.err;
     }
-}
-
-/* The caller's capabilities and CAP_KILL: without that one even root may not pass a signal on to an
- * engine, or stop a resolver child, that runs as somebody else. */
-static int confine(const struct broker_conf *conf, struct error *err)
-{
-    int caps[CAP_LAST_CAP + 2] = {CAP_KILL};
-    if (conf->n_caps) {
-        memcpy(caps + 1, conf->caps, conf->n_caps * sizeof(caps[0]));
-    }
-    return sandbox_confine_broker(caps, conf->n_caps + 1, err);
-}
-
-static _Noreturn void be_broker(struct server *s)
-{
-    prctl(PR_SET_NAME, "farspan-broker");
-    if (s->conf->at_start) {
-        s->conf->at_start(s->conf->owner);
-    }
-    /* The first message, to nobody's request, tells the engine whether there is a wall. */
-    s->reply.fd = -1;
-    int r = confine(s->conf, &s->reply.err);
-    send_reply(s, 0, r);
-    int status = serve(s);
-    if (s->conf->at_end) {
-        s->conf->at_end(s->conf->owner, status);
-    }
-    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-}
-
-/* -- the split --------------------------------------------------------------------------------- */
-
-int broker_check(const struct broker_conf *conf, struct error *err)
-{
-    if (conf->n_caps > CAP_LAST_CAP) {
-        return error_set(err, EINVAL, "the broker's list of capabilities is too long");
-    }
-    for (size_t i = 0; i < conf->n_requests; i++) {
-        const struct broker_request *q = &conf->requests[i];
-        if (!q->name || !q->handle || q->args_min > q->args_max || q->args_max > BROKER_ARGS_MAX) {
-            return error_set(err, EINVAL, "request %zu of the broker's table is wrong", i);
-        }
-    }
-    return 0;
+    return reply.result;
 }
 
 /* Root that may not change its user, as in a container that has dropped the capabilities for it,
@@ -424,120 +341,4 @@ int broker_find_user(const char *user, struct sandbox_conf *ret, struct error *e
     return error_set(err, ENOENT,
                      "there is no user \"%s\" to run the engine as; make one or give --user",
                      user ? user : "nobody");
-}
-
-/* The engine's half of the split: waits until the broker stands. */
-static int be_engine(struct broker *b, pid_t parent, struct error *err)
-{
-    uint8_t buf[BROKER_REPLY_MAX];
-    struct broker_msg_reply reply;
-    _cleanup_(closep) int fd = -1;
-    b->sandbox.parent = parent;
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent) {
-        return error_set(err, ESRCH, "the privileged broker has ended");
-    }
-    int r = next_reply(b, mono_add_ms(mono_now(), b->call_ms), buf, &reply, &fd);
-    if (r < 0) {
-        return error_sys(err, -r, "the privileged broker did not start");
-    }
-    if (reply.result < 0 && err) {
-        *err = reply.err;
-    }
-    return reply.result;
-}
-
-static void broker_signals(sigset_t *ret)
-{
-    sigemptyset(ret);
-    sigaddset(ret, SIGINT);
-    sigaddset(ret, SIGTERM);
-    sigaddset(ret, SIGHUP);
-    sigaddset(ret, SIGCHLD);
-}
-
-/* The things that both halves need, made before the fork so that failing is simple. */
-struct split {
-    struct broker *b;
-    struct server *s;
-    sigset_t old_mask;
-    pid_t parent;
-};
-
-static void split_done(struct split *sp)
-{
-    if (sp->s) {
-        closep(&sp->s->sock);
-        closep(&sp->s->signals);
-        free(sp->s);
-    }
-    broker_free(sp->b);
-}
-
-static int split_prepare(struct split *sp, const struct broker_conf *conf, struct error *err)
-{
-    int pair[2];
-    sigset_t mask;
-    broker_signals(&mask);
-    sp->b = calloc(1, sizeof(*sp->b));
-    sp->s = calloc(1, sizeof(*sp->s));
-    if (sp->s) {
-        sp->s->sock = sp->s->signals = -1;
-    }
-    if (sp->b) {
-        sp->b->sock = -1;
-    }
-    if (!sp->b || !sp->s) {
-        return error_set(err, ENOMEM, "cannot start the privileged broker: out of memory");
-    }
-    int r = broker_find_user(conf->user, &sp->b->sandbox, err);
-    if (r < 0) {
-        return r;
-    }
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        return error_sys(err, errno, "cannot make the privileged broker's socket");
-    }
-    sp->s->conf = conf;
-    sp->s->sock = pair[0];
-    sp->b->sock = pair[1];
-    sp->b->call_ms = conf->call_ms ? conf->call_ms : CALL_MS_DEFAULT;
-    sp->s->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (sp->s->signals < 0) {
-        return error_sys(err, errno, "cannot make the privileged broker's signal descriptor");
-    }
-    return 0;
-}
-
-int broker_start(const struct broker_conf *conf, struct broker **ret, struct error *err)
-{
-    _cleanup_(split_done) struct split sp = {.parent = getpid()};
-    sigset_t mask;
-    int r = broker_check(conf, err);
-    if (r >= 0) {
-        r = split_prepare(&sp, conf, err);
-    }
-    if (r < 0) {
-        return r;
-    }
-    /* A signal that comes now waits for the signalfd. Were SIGCHLD ignored, as some parents leave
-     * it, the kernel would not keep the engine's status. */
-    broker_signals(&mask);
-    signal(SIGCHLD, SIG_DFL);
-    pthread_sigmask(SIG_BLOCK, &mask, &sp.old_mask);
-    pid_t pid = fork();
-    if (pid > 0) {
-        broker_free(TAKE_PTR(sp.b));
-        sp.s->engine = pid;
-        be_broker(sp.s);
-    }
-    pthread_sigmask(SIG_SETMASK, &sp.old_mask, NULL);
-    if (pid < 0) {
-        return error_sys(err, errno, "cannot split off the engine");
-    }
-    closep(&sp.s->sock); /* at once: the engine is to see when the broker ends */
-    sp.s->sock = -1;
-    r = be_engine(sp.b, sp.parent, err);
-    if (r >= 0) {
-        *ret = TAKE_PTR(sp.b);
-    }
-    return r;
 }

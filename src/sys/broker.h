@@ -8,8 +8,9 @@
  *
  * The table is the caller's: what each request may open is decided by the configuration that both
  * halves got from the command line before the split, never by what the engine says later. The
- * engine asks by number, with at most 1 KiB of arguments; the answer is a result, a sentence, up to
- * 4 KiB of data and at most one descriptor. The bytes between them are in sys/broker_msg.h.
+ * engine asks by number, with at most BROKER_ARGS_MAX bytes of arguments; the answer is a result, a
+ * sentence, up to BROKER_DATA_MAX bytes of data and at most one descriptor (a sealed memfd for what
+ * is longer). The table is in sys/broker_table.h, the bytes between them in sys/broker_msg.h.
  *
  * Signals: a terminal's Ctrl-C reaches both halves, as they are in one process group. The broker
  * passes on SIGINT, SIGTERM and SIGHUP that a process sent to it, and no others; the engine may
@@ -22,22 +23,10 @@
 #include <sys/types.h>
 
 #include "base/error.h"
-#include "sys/broker_msg.h"
+#include "base/time.h"
+#include "sys/broker_asks.h"
+#include "sys/broker_table.h"
 #include "sys/sandbox.h"
-
-struct broker_reply {
-    int fd; /* -1, or a descriptor to hand over; the broker closes its own copy */
-    struct error err;
-    uint8_t data[BROKER_DATA_MAX];
-    size_t len;
-};
-
-struct broker_request {
-    const char *name; /* for sentences: "cannot <name>", so "open the ring" */
-    /* 0, or -errno with a sentence in reply->err. Arguments are as long as the table says. */
-    int (*handle)(void *ctx, const void *args, size_t len, struct broker_reply *reply);
-    size_t args_min, args_max; /* bytes; others are refused before the handler sees them */
-};
 
 struct broker_conf {
     const struct broker_request *requests; /* a request's number is its place */
@@ -54,11 +43,6 @@ struct broker_conf {
     void (*at_end)(void *owner, int status);
     void *owner;      /* of these two */
     unsigned call_ms; /* how long broker_call waits; 0: 10,000 */
-};
-
-struct broker_counters {
-    uint64_t answered; /* by a handler, whatever the result */
-    uint64_t refused;  /* unknown number, wrong size, malformed, or with descriptors */
 };
 
 struct broker; /* the engine's end */
@@ -86,6 +70,29 @@ int broker_call(struct broker *b, unsigned request, const void *args, size_t len
 /* The engine's end, for a loop to watch (EPOLLRDHUP: the broker has ended), not to read. */
 int broker_fd(const struct broker *b);
 
+/* This engine stands: for roles (sys/roles.h); else it says nothing. */
+int broker_ready(struct broker *b, struct error *err);
+
+/* One end (close-on-exec, blocking) of a new SOCK_SEQPACKET pair with the role of that number,
+ * which gets the other when it asks for this one. Where one has asked before and its end waits,
+ * that is given. A role that asks for the same one again takes back the end that still waited. */
+int broker_peer(struct broker *b, unsigned role, int *ret_fd, struct error *err);
+
+/* Asks without waiting: `fn` is called by broker_answers(), once, with the answer, or after
+ * conf->call_ms with -ETIMEDOUT. 0, or -errno with a sentence and no call: -EAGAIN where
+ * BROKER_ASKS_MAX are under way, -EPIPE. */
+int broker_ask(struct broker *b, unsigned request, const void *args, size_t len,
+               broker_answer_fn *fn, void *user, struct error *err);
+/* Hands out the answers that are there, those that came during broker_call() too. To be called when
+ * broker_fd() is readable, and at broker_due(). 0, or -EPIPE: the broker has ended, and all have
+ * been told. */
+int broker_answers(struct broker *b);
+/* When broker_answers() is to be called at the latest; {0}: nothing was asked. To be looked at
+ * after broker_ask() and broker_call(). */
+struct mono broker_due(const struct broker *b);
+/* Requests that were asked for this user get no answer any more. */
+void broker_forget(struct broker *b, const void *user);
+
 /* How many requests the broker answered and refused so far. */
 int broker_count(struct broker *b, struct broker_counters *ret, struct error *err);
 
@@ -94,3 +101,16 @@ void broker_sandbox(const struct broker *b, struct sandbox_conf *ret);
 /* The same, by user name, for handlers in the broker and before the split. -ENOENT: no such user.
  */
 int broker_find_user(const char *user, struct sandbox_conf *ret, struct error *err);
+
+/* ---- for broker_start and sys/roles.h ---- */
+
+enum {
+    BROKER_PEER_ARGS = 4, /* bytes of BROKER_PEER's arguments: a role's number, u32 */
+};
+
+/* The engine's end. It has the socket from now on; NULL: no memory. `call_ms` 0: 10,000. */
+struct broker *broker_new(int sock, const struct sandbox_conf *wall, unsigned call_ms);
+/* In the new process: it is to get SIGTERM when `parent`, the broker, ends. */
+int broker_tie(struct broker *b, pid_t parent, struct error *err);
+/* Waits for the broker's first message: 0, or the -errno and sentence in it. */
+int broker_first(struct broker *b, struct error *err);

@@ -16,10 +16,18 @@
 #include "base/error.h"
 
 enum {
-    BROKER_ARGS_MAX = 1024,
+    BROKER_ARGS_MAX = 4608, /* a filter of 4096 bytes, and what goes with it */
     BROKER_DATA_MAX = 4096,
     BROKER_REQUEST_MAX = 14 + BROKER_ARGS_MAX,
     BROKER_REPLY_MAX = 18 + sizeof(((struct error *)0)->text) + BROKER_DATA_MAX,
+};
+
+/* Requests that every table has. */
+enum {
+    BROKER_BUILT_IN = 0x7ffffffd, /* the first of them */
+    BROKER_PEER = BROKER_BUILT_IN,
+    BROKER_READY,
+    BROKER_COUNT,
 };
 
 struct broker_msg_request {

@@ -22,9 +22,10 @@ struct role {
     const struct broker_request *requests;
     size_t n_requests;
     void *grants; /* the requests' ctx */
-    /* In the new process, which still has all privileges and calls sandbox_enter (with what
-     * broker_sandbox gives) once it has what it needs. Returns the exit status. It says that it
-     * stands by broker_ready(); one that ends before that, the first time, ends the program. */
+    /* In the new process, which has the broker's privileges, each time the same, and calls
+     * sandbox_enter (with what broker_sandbox gives) once it has what it needs. Returns the exit
+     * status. It says that it stands by broker_ready(); one that ends before that, the first time,
+     * ends the program. Signals that the caller of roles_run held (loop_hold_signals) are held. */
     int (*run)(void *ctx, struct broker *b);
     void *ctx;
 };
@@ -32,11 +33,14 @@ struct role {
 struct roles_conf {
     const struct role *roles; /* a role's number is its place */
     size_t n;
-    const int *caps; /* CAP_… that the broker keeps besides CAP_KILL, _SETUID and _SETGID */
+    /* CAP_… that the broker keeps besides CAP_KILL, _SETUID, _SETGID, _SYS_CHROOT and _SETPCAP. */
+    const int *caps;
     size_t n_caps;
     const char *user; /* as of struct broker_conf */
-    /* In the broker: once every role stands for the first time; a role has died, and `again_ms` is
-     * when it starts again; and at the end, to remove what only the broker can. May be NULL. */
+    /* In the broker: once every role stands for the first time; a role has died with that status
+     * (as from waitpid), and `again_ms` is when it starts again, -1: not, as the program ends (then
+     * only with a status other than 0); and at the end, to remove what only the broker can. May be
+     * NULL. */
     void (*ready)(void *owner);
     void (*died)(void *owner, const struct role *role, int status, int64_t again_ms);
     void (*at_end)(void *owner);
@@ -44,7 +48,18 @@ struct roles_conf {
 };
 
 /* Becomes the broker, and serves until SIGINT or SIGTERM has ended every role; SIGHUP is passed on.
- * Returns the program's exit status: 0 where all roles ended with 0, else the first other one.
- * -errno with a sentence where it could not begin. `conf` must live as long as the process. Call it
- * before any thread is made. */
+ * A role that has not ended 30 s later is killed. Returns the program's exit status: 0 where all
+ * roles ended with 0, else the first other one, that of a signal being 128 + its number. -errno
+ * with a sentence where it could not begin. The process stays confined, with these signals blocked;
+ * no child of it is left. `conf` must live as long as the process. Call it before any thread is
+ * made. */
 int roles_run(const struct roles_conf *conf, struct error *err);
+
+/* ---- public for the tests ---- */
+
+/* How often a role has died of late; {0} at first. */
+struct roles_pace {
+    unsigned deaths;
+};
+/* It has died after so long: in how many milliseconds it starts again. */
+int64_t roles_pace_ms(struct roles_pace *p, int64_t ran_ms);

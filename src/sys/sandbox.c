@@ -79,7 +79,7 @@ static int open_nowhere(void)
     return fd < 0 ? -errno : fd;
 }
 
-static int change_root(struct error *err)
+static int change_root_to_nowhere(struct error *err)
 {
     if (!has_cap(CAP_SYS_CHROOT)) {
         return 0;
@@ -92,6 +92,52 @@ static int change_root(struct error *err)
         return error_sys(err, errno, "cannot change the root directory to an empty one");
     }
     return 0;
+}
+
+/* Takes a capability that is permitted into effect, which another user id has put out of it. */
+static int raise_cap(unsigned cap)
+{
+    capng_get_caps_process();
+    return capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, cap) < 0 || capng_apply(CAPNG_SELECT_CAPS) < 0
+               ? -EPERM
+               : 0;
+}
+
+static int change_root_to(const char *root, bool may, struct error *err)
+{
+    int r = may ? raise_cap(CAP_SYS_CHROOT) : 0;
+    if (r < 0) {
+        return error_sys(err, -r, "cannot change the root directory");
+    }
+    if (chdir(root) < 0) {
+        return error_sys(err, errno, "cannot go into the folder %s", root);
+    }
+    if (may && chroot(".") < 0) {
+        return error_sys(err, errno, "cannot change the root directory to %s", root);
+    }
+    return 0;
+}
+
+/* The folder is entered as the user whose it is: root without CAP_DAC_OVERRIDE, as a role is, may
+ * not. */
+static int change_root(const struct sandbox_conf *conf, struct error *err)
+{
+    if (!conf->root) {
+        return change_root_to_nowhere(err);
+    }
+    bool may = has_cap(CAP_SYS_CHROOT);
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    if (conf->change_ids &&
+        (setresgid(-1, conf->gid, -1) < 0 || setresuid(-1, conf->uid, -1) < 0)) {
+        return error_sys(err, errno, "cannot become user %u", (unsigned)conf->uid);
+    }
+    int r = change_root_to(conf->root, may, err);
+    if (conf->change_ids && (setresuid(-1, uid, -1) < 0 || setresgid(-1, gid, -1) < 0)) {
+        return error_sys(err, errno, "cannot become user %u again", (unsigned)uid);
+    }
+    capng_get_caps_process();
+    return r;
 }
 
 static int change_ids(const struct sandbox_conf *conf, struct error *err)
@@ -234,7 +280,7 @@ int sandbox_enter(const struct sandbox_conf *conf, struct error *err)
     tzset(); /* while its file can be read */
     int r = drop_bounding(err);
     if (r >= 0) {
-        r = change_root(err);
+        r = change_root(conf, err);
     }
     if (r >= 0) {
         r = change_ids(conf, err);
@@ -251,7 +297,9 @@ int sandbox_enter(const struct sandbox_conf *conf, struct error *err)
     if (r >= 0) {
         unsigned firm = conf->sends == SANDBOX_SENDS_FIRM ? sandbox_firm_from() : 0;
         set_limits(conf, firm);
-        r = sandbox_filter_engine(conf->sends, firm, err);
+        const struct sandbox_list list = {
+            .sends = conf->sends, .firm = firm, .files = conf->root != NULL, .http = conf->http};
+        r = sandbox_filter_engine(&list, err);
     }
     return r;
 }
@@ -279,12 +327,13 @@ static int keep_caps(const int caps[], size_t n_caps, struct error *err)
 
 int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err)
 {
-    bool netns = false;
+    struct sandbox_broker_list list = {.netns = false};
     for (size_t i = 0; i < n_caps; i++) {
         if (caps[i] < 0 || caps[i] > CAP_LAST_CAP) {
             return error_set(err, EINVAL, "there is no capability %d", caps[i]);
         }
-        netns |= caps[i] == CAP_SYS_ADMIN;
+        list.netns |= caps[i] == CAP_SYS_ADMIN;
+        list.chroot |= caps[i] == CAP_SYS_CHROOT;
     }
     int r = keep_caps(caps, n_caps, err);
     if (r >= 0) {
@@ -292,7 +341,7 @@ int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err)
     }
     if (r >= 0) {
         lower_limit(RLIMIT_CORE, 0);
-        r = sandbox_filter_broker(netns, err);
+        r = sandbox_filter_broker(&list, err);
     }
     return r;
 }

@@ -25,6 +25,16 @@ struct sandbox_conf {
     pid_t parent;       /* get SIGTERM when this process, our parent, ends; 0: do not */
     unsigned max_files; /* RLIMIT_NOFILE, as far as the hard limit allows; 0: 4096 */
     enum sandbox_sends sends;
+    /* NULL: an empty root directory, and no file can be opened. Else a folder of uid's, in which
+     * files may be opened, made, renamed and removed, but no folder, link or device; it becomes the
+     * root directory, and the working one. No descriptor of a folder may be open: it would lead
+     * out. Without CAP_SYS_CHROOT, as without root, nothing but the ids keeps the process from
+     * other files; the folder is the working directory all the same. */
+    const char *root;
+    /* It serves HTTP: by sockets that it has or accepts it may send whole files (sendfile), and
+     * messages in pieces (sendmsg) also where `sends` is SANDBOX_SENDS_CONNECTED: on a stream they
+     * go where that goes. No socket of datagrams may be open then. */
+    bool http;
 };
 
 /* Whether the process has the capabilities for `change_ids`. Root in a container often has not. */
@@ -51,8 +61,8 @@ int sandbox_enter(const struct sandbox_conf *conf, struct error *err);
 /* For the broker: keeps of the capabilities that it has only those in `caps` (CAP_… of
  * linux/capability.h), drops the rest from the bounding set too, and installs its system call list,
  * which its children (sys/resolve.h) inherit. CAP_SYS_ADMIN is for entering network namespaces:
- * with it among them setns may be called for that and for no other kind. 0, or -errno with a
- * sentence. */
+ * with it among them setns may be called for that and for no other kind. With CAP_SYS_CHROOT and
+ * CAP_SETPCAP a child may enter the sandbox as an engine does. 0, or -errno with a sentence. */
 int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err);
 
 /* For a short-lived child of the broker that meets hostile bytes but needs files and sockets (name

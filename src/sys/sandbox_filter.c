@@ -133,12 +133,28 @@ static const int CLOSE_ANY[] = {
 /* The engine: a library may try these by itself (a time zone, a locale, the number of processors),
  * and goes on without. */
 static const int ENGINE_FAILS[] = {
-    SCMP_SYS(open),     SCMP_SYS(openat),      SCMP_SYS(openat2),    SCMP_SYS(stat),
-    SCMP_SYS(lstat),    SCMP_SYS(statx),       SCMP_SYS(access),     SCMP_SYS(faccessat),
-    SCMP_SYS(readlink), SCMP_SYS(getcwd),      SCMP_SYS(faccessat2), SCMP_SYS(readlinkat),
-    SCMP_SYS(statfs),   SCMP_SYS(fstatfs),     SCMP_SYS(getdents64), SCMP_SYS(setpriority),
-    SCMP_SYS(mbind),    SCMP_SYS(userfaultfd),
+    SCMP_SYS(openat2),     SCMP_SYS(statfs), SCMP_SYS(fstatfs),     SCMP_SYS(getdents64),
+    SCMP_SYS(setpriority), SCMP_SYS(mbind),  SCMP_SYS(userfaultfd),
 };
+
+/* These too, but for an engine that has a folder: it is what looking at a file takes. */
+static const int ENGINE_LOOKS[] = {
+    SCMP_SYS(open),     SCMP_SYS(openat), SCMP_SYS(stat),       SCMP_SYS(lstat),
+    SCMP_SYS(statx),    SCMP_SYS(access), SCMP_SYS(faccessat),  SCMP_SYS(faccessat2),
+    SCMP_SYS(readlink), SCMP_SYS(getcwd), SCMP_SYS(readlinkat),
+};
+
+/* An engine that has a folder. A database would also give a new file the mode of another, and goes
+ * on without. */
+static const int ENGINE_FILES[] = {
+    SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),
+};
+static const int ENGINE_FILES_FAIL[] = {
+    SCMP_SYS(fchmod),
+    SCMP_SYS(fchown),
+    SCMP_SYS(mkdir),
+};
+static const int ENGINE_FILES_FCNTL[] = {F_SETLK, F_SETLKW, F_GETLK};
 
 /* The broker opens, connects, configures and removes; its resolver child also drops its identity,
  * loads name service modules and talks to servers. */
@@ -160,7 +176,7 @@ static const int BROKER_MORE[] = {
     SCMP_SYS(setgroups),  SCMP_SYS(setresuid),   SCMP_SYS(setresgid),    SCMP_SYS(capget),
     SCMP_SYS(capset),     SCMP_SYS(seccomp),     SCMP_SYS(prctl),        SCMP_SYS(prlimit64),
     SCMP_SYS(getrlimit),  SCMP_SYS(setrlimit),   SCMP_SYS(setpriority),  SCMP_SYS(alarm),
-    SCMP_SYS(setitimer),  SCMP_SYS(close_range),
+    SCMP_SYS(setitimer),  SCMP_SYS(close_range), SCMP_SYS(fchdir),       SCMP_SYS(sendfile),
 };
 
 /* The broker: everything that is not listed fails, so that a handler's surprise is an error message
@@ -182,7 +198,6 @@ static const int BROKER_DEADLY[] = {
     SCMP_SYS(mount),
     SCMP_SYS(umount2),
     SCMP_SYS(pivot_root),
-    SCMP_SYS(chroot),
     SCMP_SYS(move_mount),
     SCMP_SYS(open_tree),
     SCMP_SYS(fsopen),
@@ -248,13 +263,6 @@ static const struct {
     {IPPROTO_TCP, TCP_NODELAY},
 };
 
-/* The kind of process, on which its list depends. */
-struct kind {
-    enum sandbox_sends sends;
-    unsigned firm; /* where firm descriptors begin */
-    bool netns;
-};
-
 /* One rule a list entry. A call that this architecture does not have is left out by libseccomp. */
 static int add_all(scmp_filter_ctx f, uint32_t action, const int calls[], size_t n)
 {
@@ -306,8 +314,7 @@ static int add_engine_memory(scmp_filter_ctx f)
     return r;
 }
 
-/* Calls about oneself: abort()'s signal, a thread's name, reading (not setting) a limit; fstat in
- * the form that newer C libraries give it. */
+/* Calls about oneself: abort()'s signal, a thread's name, reading (not setting) a limit. */
 static int add_engine_self(scmp_filter_ctx f)
 {
     int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
@@ -323,10 +330,6 @@ static int add_engine_self(scmp_filter_ctx f)
     if (r >= 0) {
         r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, SCMP_A0(SCMP_CMP_EQ, 0),
                              SCMP_A2(SCMP_CMP_EQ, 0));
-    }
-    if (r >= 0) {
-        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
-                             SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
     }
     return r;
 }
@@ -374,7 +377,57 @@ static int add_sends_firm(scmp_filter_ctx f, unsigned from)
     return r;
 }
 
-static int add_engine_sends(scmp_filter_ctx f, const struct kind *k)
+/* A message to a stream goes where that goes; but one with MSG_FASTOPEN connects it first, and a
+ * listening socket that was shut down could be connected to anybody. */
+static int add_http(scmp_filter_ctx f, const struct sandbox_list *k)
+{
+    int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendfile), 0);
+    if (r >= 0) {
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+                             SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP), SCMP_A2(SCMP_CMP_EQ, TCP_CORK));
+    }
+    if (r >= 0 && k->sends == SANDBOX_SENDS_CONNECTED) {
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+    }
+    return r;
+}
+
+static int add_engine_files(scmp_filter_ctx f)
+{
+    int r = add_all(f, SCMP_ACT_ALLOW, ENGINE_LOOKS, ARRAY_SIZE(ENGINE_LOOKS));
+    if (r >= 0) {
+        r = add_all(f, SCMP_ACT_ALLOW, ENGINE_FILES, ARRAY_SIZE(ENGINE_FILES));
+    }
+    if (r >= 0 && !SANDBOX_LENIENT) {
+        r = add_all(f, SCMP_ACT_ERRNO(EPERM), ENGINE_FILES_FAIL, ARRAY_SIZE(ENGINE_FILES_FAIL));
+    }
+    if (r >= 0) {
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 0);
+    }
+    for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(ENGINE_FILES_FCNTL); i++) {
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                             SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)ENGINE_FILES_FCNTL[i]));
+    }
+    return r;
+}
+
+static int add_engine_no_files(scmp_filter_ctx f)
+{
+    int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+                             SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+    if (SANDBOX_LENIENT || r < 0) {
+        return r;
+    }
+    r = add_all(f, SCMP_ACT_ERRNO(EPERM), ENGINE_LOOKS, ARRAY_SIZE(ENGINE_LOOKS));
+    if (r >= 0) {
+        r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(newfstatat), 1,
+                             SCMP_A3(SCMP_CMP_NE, AT_EMPTY_PATH));
+    }
+    return r;
+}
+
+static int add_engine_sends(scmp_filter_ctx f, const struct sandbox_list *k)
 {
     if (k->sends == SANDBOX_SENDS_FIRM) {
         return add_sends_firm(f, k->firm);
@@ -388,8 +441,9 @@ static int add_engine_sends(scmp_filter_ctx f, const struct kind *k)
                : add_all(f, SCMP_ACT_ALLOW, SEND_ANYWHERE, ARRAY_SIZE(SEND_ANYWHERE));
 }
 
-static int build_engine(scmp_filter_ctx f, const struct kind *k)
+static int build_engine(scmp_filter_ctx f, const void *list)
 {
+    const struct sandbox_list *k = list;
     int r = add_all(f, SCMP_ACT_ALLOW, COMMON, ARRAY_SIZE(COMMON));
     if (r >= 0) {
         r = add_engine_sends(f, k);
@@ -403,15 +457,16 @@ static int build_engine(scmp_filter_ctx f, const struct kind *k)
     if (r >= 0) {
         r = add_engine_self(f);
     }
+    if (r >= 0) {
+        r = k->files ? add_engine_files(f) : add_engine_no_files(f);
+    }
+    if (r >= 0 && k->http) {
+        r = add_http(f, k);
+    }
     if (SANDBOX_LENIENT || r < 0) {
         return r; /* the default is the same action then, which libseccomp refuses to add */
     }
-    r = add_all(f, SCMP_ACT_ERRNO(EPERM), ENGINE_FAILS, ARRAY_SIZE(ENGINE_FAILS));
-    if (r >= 0) {
-        r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(newfstatat), 1,
-                             SCMP_A3(SCMP_CMP_NE, AT_EMPTY_PATH));
-    }
-    return r;
+    return add_all(f, SCMP_ACT_ERRNO(EPERM), ENGINE_FAILS, ARRAY_SIZE(ENGINE_FAILS));
 }
 
 /* Entering a network namespace and no other kind, where the command line asks for one. */
@@ -430,8 +485,18 @@ static int add_setns(scmp_filter_ctx f, bool netns)
     return r;
 }
 
-static int build_broker(scmp_filter_ctx f, const struct kind *k)
+/* A role that starts again (sys/roles.h) changes its root directory. */
+static int add_chroot(scmp_filter_ctx f, bool may)
 {
+    if (may) {
+        return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(chroot), 0);
+    }
+    return SANDBOX_LENIENT ? 0 : seccomp_rule_add(f, ACT_DEADLY, SCMP_SYS(chroot), 0);
+}
+
+static int build_broker(scmp_filter_ctx f, const void *list)
+{
+    const struct sandbox_broker_list *k = list;
     int r = add_all(f, SCMP_ACT_ALLOW, COMMON, ARRAY_SIZE(COMMON));
     if (r >= 0) {
         r = add_all(f, SCMP_ACT_ALLOW, CLOSE_ANY, ARRAY_SIZE(CLOSE_ANY));
@@ -445,10 +510,13 @@ static int build_broker(scmp_filter_ctx f, const struct kind *k)
     if (r >= 0) {
         r = add_setns(f, k->netns);
     }
+    if (r >= 0) {
+        r = add_chroot(f, k->chroot);
+    }
     if (r >= 0 && !SANDBOX_LENIENT) {
         r = add_all(f, ACT_DEADLY, BROKER_DEADLY, ARRAY_SIZE(BROKER_DEADLY));
     }
-    if (r >= 0) { /* fork for the resolver, in no new namespace */
+    if (r >= 0) { /* fork for the resolver, and for roles, in no new namespace */
         r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
                              SCMP_CMP(CLONE_FLAGS_ARG, SCMP_CMP_MASKED_EQ,
                                       CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
@@ -461,8 +529,8 @@ static int build_broker(scmp_filter_ctx f, const struct kind *k)
     return r;
 }
 
-static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, const struct kind *),
-                   const struct kind *k, struct error *err)
+static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, const void *),
+                   const void *list, struct error *err)
 {
     scmp_filter_ctx f = seccomp_init(otherwise);
     if (!f) {
@@ -476,7 +544,7 @@ static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, const struc
         r = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     }
     if (r >= 0) {
-        r = build(f, k);
+        r = build(f, list);
     }
     if (r >= 0) {
         r = seccomp_load(f);
@@ -485,14 +553,12 @@ static int install(uint32_t otherwise, int (*build)(scmp_filter_ctx, const struc
     return r < 0 ? error_sys(err, -r, "cannot install the system call filter") : 0;
 }
 
-int sandbox_filter_engine(enum sandbox_sends sends, unsigned firm, struct error *err)
+int sandbox_filter_engine(const struct sandbox_list *list, struct error *err)
 {
-    const struct kind k = {.sends = sends, .firm = firm};
-    return install(ACT_DEADLY, build_engine, &k, err);
+    return install(ACT_DEADLY, build_engine, list, err);
 }
 
-int sandbox_filter_broker(bool netns, struct error *err)
+int sandbox_filter_broker(const struct sandbox_broker_list *list, struct error *err)
 {
-    const struct kind k = {.netns = netns};
-    return install(SCMP_ACT_ERRNO(EPERM), build_broker, &k, err);
+    return install(SCMP_ACT_ERRNO(EPERM), build_broker, list, err);
 }

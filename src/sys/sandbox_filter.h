@@ -24,8 +24,20 @@
 #define SANDBOX_LENIENT 0
 #endif
 
-/* Installs the engine's list in all threads of the process; `firm`: where firm descriptors begin.
- * 0, or -errno with a sentence. */
-int sandbox_filter_engine(enum sandbox_sends sends, unsigned firm, struct error *err);
-/* The same for the broker; `netns`: which may enter other network namespaces. */
-int sandbox_filter_broker(bool netns, struct error *err);
+/* The kind of engine, on which its list depends. */
+struct sandbox_list {
+    enum sandbox_sends sends;
+    unsigned firm; /* where firm descriptors begin; 0: there are none */
+    bool files;    /* it has a folder: `root` of struct sandbox_conf */
+    bool http;
+};
+
+struct sandbox_broker_list {
+    bool netns;  /* it may enter other network namespaces */
+    bool chroot; /* its children may change their root directory, and so may it */
+};
+
+/* Installs the engine's list in all threads of the process. 0, or -errno with a sentence. */
+int sandbox_filter_engine(const struct sandbox_list *list, struct error *err);
+/* The same for the broker. */
+int sandbox_filter_broker(const struct sandbox_broker_list *list, struct error *err);

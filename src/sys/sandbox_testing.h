@@ -29,10 +29,10 @@ enum mode {
     MODES,
 };
 
-static inline void enter_with(enum mode mode, enum sandbox_sends sends)
+static inline void enter_as(enum mode mode, struct sandbox_conf conf)
 {
-    struct sandbox_conf conf = {.parent = getppid(), .sends = sends};
     struct error err = {""};
+    conf.parent = getppid();
     gid_t some[] = {1, 2};
     if (mode == AS_ROOT) {
         conf.change_ids = true;
@@ -48,6 +48,11 @@ static inline void enter_with(enum mode mode, enum sandbox_sends sends)
         fprintf(stderr, "%s\n", err.text);
         _exit(NO_ENTRY);
     }
+}
+
+static inline void enter_with(enum mode mode, enum sandbox_sends sends)
+{
+    enter_as(mode, (struct sandbox_conf){.sends = sends});
 }
 
 static inline void enter(enum mode mode)

@@ -24,7 +24,8 @@ struct spread_counts {
     /* offered: frames with a time within [start, stop) while the place was taken; each of them is
      * unwanted, or was given to the sink. */
     _Atomic uint64_t offered, unwanted, given;
-    _Atomic bool full; /* most_frames were given: it takes no more */
+    _Atomic int64_t last_ns; /* the time of the last one given; 0: none was */
+    _Atomic bool full;       /* its budget is spent: it takes no more */
 };
 
 /* A consumer. All pointers are borrowed until its place is free, or is another's. */

@@ -8,4 +8,5 @@
 /* Bytes; any frame fits with its interface's description before it. */
 enum {
     FILE_SINK_CHUNK = (1 << 20) + (64 << 10),
+    FILE_SINK_CHUNK_MIN = 128 << 10,
 };

@@ -18,8 +18,10 @@ int describe_point(const struct point_offer *point, uint32_t snaplen, uint16_t l
     if (!room) {
         return -ENOMEM;
     }
-    snprintf(name, sizeof(name), "%s:%s", point->tap, point->ifname);
-    int n = snprintf(description, sizeof(description), "%s on tap %s", point->ifname, point->tap);
+    const bool here = point->tap[0] == '\0'; /* an interface of this host */
+    snprintf(name, sizeof(name), here ? "%s%s" : "%s:%s", point->tap, point->ifname);
+    int n = snprintf(description, sizeof(description), here ? "%s%s" : "%s on tap %s",
+                     point->ifname, point->tap);
     if (point->snaplen > 0 && n > 0 && (size_t)n < sizeof(description)) {
         snprintf(description + n, sizeof(description) - (size_t)n, ", cut to %u bytes",
                  point->snaplen);

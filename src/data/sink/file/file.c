@@ -23,10 +23,13 @@ enum {
     FINISH_MS_DEFAULT = 5000,
     SNAPLEN_LEAST = 262144, /* of a file that is continued; what libpcap takes 0 for */
     PORTS_CROWDED = POINT_MAX / 4 * 3,
+    STATS_ROOM = 4096 + 256, /* bytes that a statistics block has at most */
 };
 
-_Static_assert(FILE_SINK_CHUNK >= FRAME_LEN_MAX + PCAPNG_META_MAX + 64 + DESCRIBE_COMMENT,
-               "an interface's description and the longest frame fit a chunk");
+/* Bytes of a chunk beside a frame: an interface's description, and what stands around the frame. */
+#define CHUNK_REST (PCAPNG_META_MAX + 64 + DESCRIBE_COMMENT)
+
+_Static_assert(FILE_SINK_CHUNK >= FRAME_LEN_MAX + CHUNK_REST, "the longest frame fits a chunk");
 
 struct file_sink {
     struct sink head;
@@ -43,6 +46,10 @@ struct file_sink {
     uint32_t n_idbs;     /* described in the section so far */
     uint32_t n_new;      /* of the points, those that are not */
     uint32_t n_owed;     /* those that are closed and whose statistics found no room */
+    uint32_t chunk_bytes;
+    uint64_t most_bytes;     /* 0: any */
+    uint64_t made;           /* bytes of the file with all that was encoded */
+    _Atomic uint64_t beyond; /* frames that came after the last one that fits below most_bytes */
     struct file_point *points[POINT_MAX];
     struct file_point *by_index[POINT_MAX];
 };
@@ -83,6 +90,7 @@ static bool has_room(struct file_sink *fs, struct file_point *point, size_t need
     }
     if (!point->idb_written) {
         wr_copy(&fs->chunk->w, point->idb, point->idb_len);
+        fs->made += point->idb_len;
         point->idb_written = true;
         point->ifid = fs->n_idbs++; /* its number is its place in the section */
         fs->n_new -= point->spare ? 0 : 1;
@@ -116,9 +124,35 @@ static struct file_point *give_form(struct file_point *point, const struct frame
     return point->ethernet;
 }
 
+/* Frames end before the file is longer than it may be, of which the last statistics are a part. */
+static bool is_beyond(struct file_sink *fs, const struct frame *f)
+{
+    if (fs->most_bytes == 0) {
+        return false;
+    }
+    const uint64_t block =
+        pcapng_epb_len(&(struct pcapng_epb){.caplen = f->caplen, .lost = 1}) + DESCRIBE_COMMENT;
+    const uint64_t rest = (uint64_t)fs->n_points * STATS_ROOM;
+    return atomic_load_explicit(&fs->beyond, memory_order_relaxed) > 0 ||
+           fs->made + block + rest > fs->most_bytes;
+}
+
+/* A queue before the sink has counted the frame, which has to be somewhere then. */
+static void count_beyond(struct file_sink *fs, struct file_point *point)
+{
+    atomic_fetch_add_explicit(&fs->beyond, 1, memory_order_release);
+    if (fs->head.queued) {
+        ledger_add_shared(point->ledger, LEDGER_SINK_FULL, 1);
+    }
+}
+
 static void write_frame(struct file_sink *fs, struct file_point *of_link, const struct frame *f)
 {
     struct frame room;
+    if (is_beyond(fs, f)) {
+        count_beyond(fs, of_link);
+        return;
+    }
     sink_count_in(&fs->head, of_link->ledger);
     if (f->caplen > FRAME_LEN_MAX) {
         drop(of_link, f, LEDGER_SINK_LONG);
@@ -129,7 +163,8 @@ static void write_frame(struct file_sink *fs, struct file_point *of_link, const 
         drop(of_link, f, LEDGER_SINK_REFUSED);
         return;
     }
-    if (f->caplen > (fs->snaplen ? fs->snaplen : SNAPLEN_LEAST)) {
+    if (f->caplen > (fs->snaplen ? fs->snaplen : SNAPLEN_LEAST) ||
+        f->caplen + CHUNK_REST > fs->chunk_bytes) {
         drop(of_link, f, LEDGER_SINK_LONG);
         return;
     }
@@ -144,7 +179,9 @@ static void write_frame(struct file_sink *fs, struct file_point *of_link, const 
         return;
     }
     epb.ifid = point->ifid; /* known once the point is described */
+    const size_t before = wr_len(&fs->chunk->w);
     frame_copy(f, 0, pcapng_epb_begin(&fs->chunk->w, &epb), f->caplen);
+    fs->made += wr_len(&fs->chunk->w) - before;
     point->count->frames++;
     point->count->bytes += f->caplen;
     point->lost = 0;
@@ -183,6 +220,7 @@ static bool end_interface(struct file_sink *fs, struct file_point *p)
         return false;
     }
     fs->chunk->ended = p;
+    fs->made += STATS_ROOM;
     p->isb_due = false;
     submit(fs);
     return true;
@@ -475,6 +513,7 @@ static void begin_section(struct file_sink *fs, const struct file_sink_conf *con
     struct pcapng_shb shb = {.os = pcapng_text(conf->os), .app = pcapng_text(conf->app)};
     if (has_chunk(fs)) { /* the first chunk of a new writer is there */
         pcapng_put_shb(&fs->chunk->w, &shb);
+        fs->made += wr_len(&fs->chunk->w);
     }
 }
 
@@ -495,11 +534,19 @@ int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf
     fs->finish_ms = conf->finish_ms ? conf->finish_ms : FINISH_MS_DEFAULT;
     fs->snaplen = begin.snaplen;
     fs->linktype = begin.end > 0 ? file_tail_linktype(fd, begin.end) : 0;
+    fs->chunk_bytes =
+        conf->chunk_bytes ? MAX(conf->chunk_bytes, (uint32_t)FILE_SINK_CHUNK_MIN) : FILE_SINK_CHUNK;
+    fs->most_bytes = conf->most_bytes;
+    fs->made = begin.end;
     fs->path = strdup(path);
     failed = fs->path ? sink_init(&fs->head, &file_ops, path) : -ENOMEM;
     if (failed == 0) {
-        failed = file_writer_new(fd, begin.regular, begin.end,
-                                 MIN(MAX(chunks, 2u), (uint32_t)CHUNKS_MAX), &fs->writer);
+        const struct file_writer_conf wc = {.regular = begin.regular,
+                                            .end = begin.end,
+                                            .chunks = MIN(MAX(chunks, 2u), (uint32_t)CHUNKS_MAX),
+                                            .chunk_bytes = fs->chunk_bytes,
+                                            .pool = conf->pool};
+        failed = file_writer_new(fd, &wc, &fs->writer);
     }
     if (failed < 0) {
         file_free(&fs->head);
@@ -508,6 +555,34 @@ int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf
     begin_section(fs, conf);
     *ret = &fs->head;
     return 0;
+}
+
+static const struct file_sink *of_const(const struct sink *s)
+{
+    return (const struct file_sink *)s;
+}
+
+uint64_t file_sink_published(const struct sink *s)
+{
+    return file_writer_published(of_const(s)->writer);
+}
+
+uint64_t file_sink_beyond(const struct sink *s)
+{
+    return atomic_load_explicit(&of_const(s)->beyond, memory_order_acquire);
+}
+
+void file_sink_end(struct sink *s)
+{
+    struct file_sink *fs = of(s);
+    describe_idle(fs);
+    submit(fs);
+    file_writer_end(fs->writer, fs->points, fs->n_points);
+}
+
+bool file_sink_ended(const struct sink *s)
+{
+    return file_writer_ended(of_const(s)->writer);
 }
 
 int file_output(const struct output_wish *w, struct sink **ret, struct error *err)

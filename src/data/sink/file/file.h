@@ -16,11 +16,17 @@
 #include "data/sink.h"
 #include "data/sink/file/chunk_size.h"
 
+struct file_pool; /* pool.h */
+
 struct file_sink_conf {
     const char *path;     /* for sentences and the sink's name; "-" for standard output */
     const char *os, *app; /* section header: "Linux 6.1", "farspan 0.1.0"; may be NULL */
-    uint32_t chunks;      /* buffers of FILE_SINK_CHUNK bytes; 0: 64, else at least 2 */
+    uint32_t chunks;      /* buffers of chunk_bytes; 0: 64, else at least 2 */
+    uint32_t chunk_bytes; /* 0: FILE_SINK_CHUNK; else FILE_SINK_CHUNK_MIN at least: a frame that is
+                           * too long for one is dropped */
     uint32_t finish_ms;   /* how long finish() waits for a slow reader; 0: 5000 */
+    struct file_pool *pool; /* whose thread writes a regular file; NULL: a thread of its own */
+    uint64_t most_bytes;    /* the file is to be no longer, its last statistics included; 0: any */
 };
 
 /* Takes an open descriptor over on success (sink_free closes it); for a regular file it must be
@@ -29,3 +35,15 @@ struct file_sink_conf {
  * -EEXIST: not empty, or not a pcapng file; -EBADMSG: a damaged one; errno of reading; -ENOMEM. */
 int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf, struct sink **ret,
                   struct error *err);
+
+/* Any thread: bytes of a regular file below which nothing changes any more; there ends a block. */
+uint64_t file_sink_published(const struct sink *s);
+/* Any thread: how many frames were given when the file had no more room below most_bytes. They are
+ * in no count of the ledger, but behind a queue, which has counted them: there they are dropped as
+ * SINK_FULL. No other frame is taken after the first of them. */
+uint64_t file_sink_beyond(const struct sink *s);
+
+/* In place of the wait in finish(): the writing comes to its end, without waiting, after the last
+ * write; and once it has, finish() returns at once. */
+void file_sink_end(struct sink *s);
+bool file_sink_ended(const struct sink *s);

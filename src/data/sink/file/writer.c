@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/queue.h"
+#include "data/sink/file/pool.h"
 #include "data/sink/file/stats.h"
 #include "data/thread.h"
 #include "proto/pcapng.h"
@@ -26,13 +27,18 @@ struct file_writer {
     struct wake wake;
     int old_flags; /* of the descriptor, to be restored; -1: as they were */
     bool regular;
-    uint64_t end; /* of the last whole block of a regular file; the writer thread's */
-    uint32_t n_chunks, n_stack;
+    uint64_t end; /* of the last whole block of a regular file; the writer thread's, … */
+    _Atomic uint64_t published; /* … and as others see it */
+    uint32_t n_chunks, n_stack, chunk_bytes;
     struct chunk *chunks;
+    uint8_t *memory;      /* of all chunks */
     struct chunk **stack; /* empty chunks at the data thread, the warmest on top */
     struct queue *full, *empty;
     pthread_t thread;
+    struct file_pool *pool; /* instead of the thread; NULL: there is none */
+    struct file_job job;    /* there */
     bool started, joined, sync_made;
+    bool over; /* the writer thread's: all is written that ever will be */
     pthread_mutex_t lock;
     pthread_cond_t cond;
     bool done; /* under lock */
@@ -219,31 +225,60 @@ static void write_end(struct file_writer *w)
     }
 }
 
-static void *run(void *arg)
+/* The next chunk, or what comes after the last one. True: there may be more to do. */
+static bool step(void *writer)
 {
-    struct file_writer *w = arg;
-    for (;;) {
-        bool last = is_set(&w->finishing); /* asked before the queue: nothing comes after it */
-        struct chunk *c = queue_pop(w->full);
-        if (c) {
-            write_chunk(w, c);
-            queue_push(w->empty, c);
-        } else if (last) {
-            break;
-        } else {
-            sleep_on(w, 0);
-        }
+    struct file_writer *w = writer;
+    const bool last = is_set(&w->finishing); /* asked before the queue: nothing comes after it */
+    struct chunk *c = queue_pop(w->full);
+    if (c) {
+        write_chunk(w, c);
+        atomic_store_explicit(&w->published, w->end, memory_order_release);
+        queue_push(w->empty, c);
+        return true;
+    }
+    if (!last || w->over) {
+        return false;
     }
     write_end(w);
+    atomic_store_explicit(&w->published, w->end, memory_order_release);
+    w->over = true;
     pthread_mutex_lock(&w->lock);
     w->done = true;
     pthread_cond_signal(&w->cond);
     pthread_mutex_unlock(&w->lock);
+    return false;
+}
+
+static void *run(void *arg)
+{
+    struct file_writer *w = arg;
+    while (!w->over) {
+        if (!step(w) && !w->over) {
+            sleep_on(w, 0);
+        }
+    }
     return NULL;
+}
+
+/* The thread, or the pool's, looks for work. */
+static void call_in(struct file_writer *w)
+{
+    if (w->pool) {
+        file_pool_want(w->pool, &w->job);
+    } else {
+        wake_signal(&w->wake);
+    }
 }
 
 static int start_thread(struct file_writer *w)
 {
+    if (w->pool) {
+        w->job = (struct file_job){.step = step, .owner = w};
+        file_pool_add(w->pool, &w->job);
+        w->started = true;
+        return 0;
+    }
     const int r = thread_start_masked(run, w, &w->thread);
     w->started = r == 0;
     return r;
@@ -255,15 +290,13 @@ static int make_chunks(struct file_writer *w, uint32_t n)
     w->stack = calloc(n, sizeof(struct chunk *));
     w->full = queue_new(n);
     w->empty = queue_new(n);
-    if (!w->chunks || !w->stack || !w->full || !w->empty) {
+    w->memory = malloc((size_t)n * w->chunk_bytes); /* of which only what is used takes room */
+    if (!w->chunks || !w->stack || !w->full || !w->empty || !w->memory) {
         return -ENOMEM;
     }
     for (w->n_chunks = 0; w->n_chunks < n; w->n_chunks++) {
         struct chunk *c = &w->chunks[w->n_chunks];
-        c->buf = malloc(FILE_SINK_CHUNK);
-        if (!c->buf) {
-            return -ENOMEM;
-        }
+        c->buf = w->memory + (size_t)w->n_chunks * w->chunk_bytes;
         w->stack[w->n_stack++] = c;
     }
     return 0;
@@ -282,8 +315,27 @@ static void make_sync(struct file_writer *w)
 
 DEFINE_FREEP(struct file_writer, file_writer_free)
 
-int file_writer_new(int fd, bool regular, uint64_t end, uint32_t chunks, struct file_writer **ret)
+/* A descriptor that can block for ever is made non-blocking. */
+static int unblock(struct file_writer *w, int fd)
 {
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) {
+        return -errno;
+    }
+    if (!w->regular && (flags & O_NONBLOCK) == 0) {
+        if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+            return -errno;
+        }
+        w->old_flags = flags;
+    }
+    return 0;
+}
+
+int file_writer_new(int fd, const struct file_writer_conf *conf, struct file_writer **ret)
+{
+    if (conf->pool && !conf->regular) {
+        return -EINVAL;
+    }
     _cleanup_(file_writer_freep) struct file_writer *w = calloc(1, sizeof(*w));
     if (!w) {
         return -ENOMEM;
@@ -291,32 +343,25 @@ int file_writer_new(int fd, bool regular, uint64_t end, uint32_t chunks, struct 
     w->fd = -1; /* until nothing can go wrong any more, it stays the caller's */
     w->wake.fd = -1;
     w->old_flags = -1;
-    w->regular = regular;
-    w->end = end;
+    w->regular = conf->regular;
+    w->end = conf->end;
+    w->published = conf->end;
+    w->chunk_bytes = conf->chunk_bytes;
+    w->pool = conf->pool;
     make_sync(w);
-    int err = make_chunks(w, chunks);
+    int err = make_chunks(w, conf->chunks);
+    err = err < 0 ? err : wake_init(&w->wake);
+    err = err < 0 ? err : unblock(w, fd);
     if (err < 0) {
         return err;
-    }
-    err = wake_init(&w->wake);
-    if (err < 0) {
-        return err;
-    }
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0) {
-        return -errno;
-    }
-    if (!regular && (flags & O_NONBLOCK) == 0) {
-        if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
-            return -errno;
-        }
-        w->old_flags = flags;
     }
     w->fd = fd;
     err = start_thread(w);
     if (err < 0) {
         w->fd = -1;
-        (void)fcntl(fd, F_SETFL, flags);
+        if (w->old_flags >= 0) {
+            (void)fcntl(fd, F_SETFL, w->old_flags);
+        }
         return err;
     }
     *ret = TAKE_PTR(w);
@@ -325,10 +370,30 @@ int file_writer_new(int fd, bool regular, uint64_t end, uint32_t chunks, struct 
 
 static void join(struct file_writer *w)
 {
-    if (w->started && !w->joined) {
+    if (w->started && !w->joined && w->pool) {
+        file_pool_remove(w->pool, &w->job);
+        while (step(w)) { /* what the pool has not come to: giving up, it is only counted */
+        }
+    } else if (w->started && !w->joined) {
         pthread_join(w->thread, NULL);
-        w->joined = true;
     }
+    w->joined = true;
+}
+
+void file_writer_end(struct file_writer *w, struct file_point *const *points, uint32_t n)
+{
+    w->points = points;
+    w->n_points = n;
+    atomic_store_explicit(&w->finishing, true, memory_order_release);
+    call_in(w);
+}
+
+bool file_writer_ended(struct file_writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    const bool done = w->done;
+    pthread_mutex_unlock(&w->lock);
+    return done;
 }
 
 int file_writer_finish(struct file_writer *w, struct file_point *const *points, uint32_t n,
@@ -336,10 +401,7 @@ int file_writer_finish(struct file_writer *w, struct file_point *const *points, 
 {
     struct mono until = mono_add_ms(mono_now(), ms);
     struct timespec ts = {until.ns / NSEC_PER_SEC, until.ns % NSEC_PER_SEC};
-    w->points = points;
-    w->n_points = n;
-    atomic_store_explicit(&w->finishing, true, memory_order_release);
-    wake_signal(&w->wake);
+    file_writer_end(w, points, n);
     pthread_mutex_lock(&w->lock);
     while (!w->done && pthread_cond_timedwait(&w->cond, &w->lock, &ts) != ETIMEDOUT) {
     }
@@ -347,7 +409,7 @@ int file_writer_finish(struct file_writer *w, struct file_point *const *points, 
     pthread_mutex_unlock(&w->lock);
     if (late) {
         atomic_store_explicit(&w->giving_up, true, memory_order_release);
-        wake_signal(&w->wake);
+        call_in(w);
     }
     join(w);
     return file_writer_error(w);
@@ -361,12 +423,10 @@ void file_writer_free(struct file_writer *w)
     if (w->started && !w->joined) {
         atomic_store_explicit(&w->giving_up, true, memory_order_release);
         atomic_store_explicit(&w->finishing, true, memory_order_release);
-        wake_signal(&w->wake);
+        call_in(w);
         join(w);
     }
-    for (uint32_t i = 0; i < w->n_chunks; i++) {
-        free(w->chunks[i].buf);
-    }
+    free(w->memory);
     free(w->chunks);
     free(w->stack);
     queue_free(w->full);
@@ -394,7 +454,7 @@ struct chunk *file_writer_take(struct file_writer *w)
         return NULL;
     }
     struct chunk *c = w->stack[--w->n_stack];
-    c->w = wr_make(c->buf, FILE_SINK_CHUNK);
+    c->w = wr_make(c->buf, w->chunk_bytes);
     c->n_counts = 0;
     c->ended = NULL;
     return c;
@@ -403,7 +463,12 @@ struct chunk *file_writer_take(struct file_writer *w)
 void file_writer_submit(struct file_writer *w, struct chunk *c)
 {
     queue_push(w->full, c); /* never full: it has room for every chunk */
-    wake_signal(&w->wake);
+    call_in(w);
+}
+
+uint64_t file_writer_published(const struct file_writer *w)
+{
+    return atomic_load_explicit(&w->published, memory_order_acquire);
 }
 
 bool file_writer_idle(const struct file_writer *w)

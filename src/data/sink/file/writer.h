@@ -24,16 +24,25 @@ struct chunk_count {
 
 struct chunk {
     struct wr w;
-    uint8_t *buf;             /* FILE_SINK_CHUNK */
+    uint8_t *buf;             /* of the writer's chunk_bytes */
     struct file_point *ended; /* its statistics block comes after this chunk; may be NULL */
     uint32_t n_counts;
     struct chunk_count counts[CHUNK_POINTS];
 };
 
+struct file_pool;
 struct file_writer;
 
-/* Takes `fd` over on success. `end`: for a regular file, where to write. */
-int file_writer_new(int fd, bool regular, uint64_t end, uint32_t chunks, struct file_writer **ret);
+struct file_writer_conf {
+    bool regular;
+    uint64_t end;           /* of a regular file: where to write */
+    uint32_t chunks;        /* so many, … */
+    uint32_t chunk_bytes;   /* … of so many bytes */
+    struct file_pool *pool; /* whose thread writes; NULL: one of its own. Regular files only */
+};
+
+/* Takes `fd` over on success. -EINVAL: a pool would wait for a pipe. */
+int file_writer_new(int fd, const struct file_writer_conf *conf, struct file_writer **ret);
 void file_writer_free(struct file_writer *w);
 
 /* Data thread. An empty chunk, or NULL. */
@@ -45,8 +54,16 @@ bool file_writer_behind(const struct file_writer *w);
 /* Data thread. Has all that was submitted been written, or given up? */
 bool file_writer_idle(const struct file_writer *w);
 
+/* Any thread: bytes of a regular file below which nothing changes any more; there ends a block. */
+uint64_t file_writer_published(const struct file_writer *w);
+
 /* Any thread: 0 or the -errno that ended the writing. */
 int file_writer_error(const struct file_writer *w);
+
+/* Has the thread write all that was submitted, and the ends that file_writer_finish() tells of,
+ * without waiting; file_writer_ended(): it has. */
+void file_writer_end(struct file_writer *w, struct file_point *const *points, uint32_t n);
+bool file_writer_ended(struct file_writer *w);
 
 /* Writes all that was submitted, then the statistics blocks of the `n` points that lack one, and
  * syncs; gives up after `ms`. Returns what file_writer_error does. */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line of `farspan serve`: serve_rows.c has its options, serve.c what runs by it.
+ */
+#pragma once
+
+#include "cmd/common_options.h"
+#include "cmd/options.h"
+#include "node/selection.h"
+
+enum {
+    SERVE_LISTEN = 4,
+    SERVE_HOSTS = 16,
+    SERVE_PORT = 2020, /* OpenTap's */
+};
+
+/* Rights of requests that come by loopback without a token. */
+enum serve_anonymous {
+    SERVE_NONE,
+    SERVE_READ,
+    SERVE_CAPTURE,
+};
+
+struct serve_line {
+    struct selection select; /* which interfaces are ports; first: its setters write there */
+    struct host_port listen[SERVE_LISTEN];
+    unsigned n_listen;
+    const char *data; /* the folder of the store and of captures */
+    enum serve_anonymous anonymous;
+    const char *host[SERVE_HOSTS + 1]; /* names that requests without a token may give as Host */
+    unsigned n_hosts;
+    struct common_options common;
+    struct options_file file; /* owned */
+};
+
+/* Reads argv: EXIT_SUCCESS to go on, else -1 - exit status. */
+int serve_parse(struct serve_line *l, int argc, char **argv);
+void serve_line_done(struct serve_line *l);

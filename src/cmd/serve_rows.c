@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The options of `farspan serve`, and how they are read.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "cmd/select_values.h"
+#include "cmd/serve_line.h"
+#include "cmd/tables.h"
+#include "sys/udp.h"
+
+static const char intro[] =
+    "Usage: farspan serve [OPTION...]\n"
+    "\n"
+    "Captures for others: they ask over HTTP, or by farspan capture, for packets of this host's\n"
+    "interfaces, and get them as files. What they asked for goes on over crashes and restarts.\n";
+
+/* An address in numbers that no other host can reach. */
+static bool is_loopback(const char *host)
+{
+    struct udp_addr a;
+    uint8_t ip[16];
+    static const uint8_t v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127}, v6[16] = {[15] = 1};
+    if (udp_addr_parse(host, &a) < 0) {
+        return false;
+    }
+    udp_addr_ip(&a, ip);
+    return memcmp(ip, v4, sizeof(v4)) == 0 || memcmp(ip, v6, sizeof(v6)) == 0;
+}
+
+static int set_listen(void *to, const struct conf_given *given, struct error *err)
+{
+    struct serve_line *l = to;
+    struct host_port at;
+    if (l->n_listen == SERVE_LISTEN) {
+        return error_set(err, EINVAL, "%s at most %d times", given->label, SERVE_LISTEN);
+    }
+    int r = parse_host_port_or(given->text, SERVE_PORT, &at, err);
+    if (r < 0) {
+        error_prefix(err, "%s", given->label);
+        return r;
+    }
+    if (!is_loopback(at.host)) {
+        return error_set(
+            err, EINVAL,
+            "%s \"%s\": a loopback address in numbers, such as 127.0.0.1:2020: without "
+            "encryption no other is listened on",
+            given->label, given->text);
+    }
+    l->listen[l->n_listen++] = at;
+    return 0;
+}
+
+static int set_anonymous(void *to, const struct conf_given *given, struct error *err)
+{
+    static const char *const words[] = {"none", "read", "capture"};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (strcmp(given->text, words[i]) == 0) {
+            *(enum serve_anonymous *)to = (enum serve_anonymous)i;
+            return 0;
+        }
+    }
+    return error_set(err, EINVAL, "%s is none, read or capture, not \"%s\"", given->label,
+                     given->text);
+}
+
+static int set_host(void *to, const struct conf_given *given, struct error *err)
+{
+    struct serve_line *l = to;
+    const size_t len = strlen(given->text);
+    if (l->n_hosts == SERVE_HOSTS) {
+        return error_set(err, EINVAL, "%s at most %d times", given->label, SERVE_HOSTS);
+    }
+    if (len == 0 || len > 253 ||
+        strspn(given->text, "abcdefghijklmnopqrstuvwxyz0123456789.-") != len) {
+        return error_set(err, EINVAL,
+                         "%s \"%s\" is no host's name: small letters, digits, dots and "
+                         "dashes",
+                         given->label, given->text);
+    }
+    l->host[l->n_hosts++] = given->text;
+    return 0;
+}
+
+static const struct conf_row rows[] = {
+    {0, "listen", "ADDRESS[:PORT]",
+     "listen for HTTP on this loopback address (default 127.0.0.1:2020);\n"
+     "up to four times",
+     set_listen, .flags = CONF_REPEAT,
+     .manual = "Listen for HTTP on this address, which has to be one of loopback. May be given up\n"
+               "to four times; without it, _127.0.0.1:2020_. The same API is on the Unix socket\n"
+               "_/run/farspan/serve.api_."},
+    {'i', "interface", "INTERFACE",
+     "this interface is a port that may be captured; may be given several\n"
+     "times; a pattern, such as 'veth*': each that matches (default: all)",
+     select_set_interface, .to = offsetof(struct serve_line, select), .flags = CONF_REPEAT,
+     .offer = CONF_INTERFACE,
+     .manual = "This interface, or each whose name matches the pattern of the shell, is a port\n"
+               "that captures may name. May be given several times. They may come and go.\n"
+               "Without it, all interfaces are ports."},
+    {0, "netns", "NAME|PID", "the interfaces of another network namespace",
+     CONF_TEXT_AT(struct serve_line, select.netns), .offer = CONF_NETNS,
+     .manual = "The interfaces of another network namespace: one that *ip-netns*(8) knows by\n"
+               "_NAME_, or that of the process _PID_."},
+    {0, "data", "FOLDER", "what is captured and the store (default /var/lib/farspan)",
+     CONF_TEXT_AT(struct serve_line, data), .dflt = "/var/lib/farspan", .offer = CONF_FILE,
+     .manual = "The folder with the store and the captures. It is made where it is missing."},
+    {0, "anonymous", "RIGHT",
+     "none, read or capture: what requests of this host without a token may", set_anonymous,
+     .to = offsetof(struct serve_line, anonymous), .dflt = "none", .words = "none|read|capture",
+     .manual = "What requests that come by a loopback address without a token may do: nothing,\n"
+               "look, or capture. They need a Host header that is localhost, a loopback address,\n"
+               "or a name of *--host*, so that no web page can send them."},
+    {0, "host", "NAME", "such requests may name this host", set_host, .flags = CONF_REPEAT,
+     .manual = "A name that requests without a token may give in their Host header, beside\n"
+               "localhost and loopback addresses. May be given several times."},
+};
+
+static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
+static const struct conf_part parts[] = {
+    {&group, 0},
+    {&common_group, offsetof(struct serve_line, common)},
+};
+const struct conf_table serve_table = {"serve", parts, ARRAY_SIZE(parts)};
+const struct options serve_options = {&serve_table,  intro, 26,          NULL,
+                                      config_tables, NULL,  CONF_NOTHING};
+
+int serve_parse(struct serve_line *l, int argc, char **argv)
+{
+    int r = options_parse(&serve_options, l, argc, argv, &l->file);
+    if (r != 0) {
+        return r;
+    }
+    if (optind < argc) {
+        return -1 - usage_error("serve", "\"%s\" is no option", argv[optind]);
+    }
+    if (l->n_listen == 0) {
+        l->listen[l->n_listen++] = (struct host_port){"127.0.0.1", SERVE_PORT};
+    }
+    if (l->select.n_words == 0) {
+        l->select.word[l->select.n_words++] = (struct selection_word){"*", "*", false};
+    }
+    return EXIT_SUCCESS;
+}
+
+void serve_line_done(struct serve_line *l)
+{
+    selection_done(&l->select);
+    free(l->file.text);
+    free(l->file.fixed);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The control role assembled: HTTP (sys/http.h), the framework of routes (control/api.h), the
+ * store, and the agents that carry captures out (control/agents.h), in one loop. Whoever starts it
+ * introduces it to its broker: it knows no request by itself.
+ */
+#pragma once
+
+#include "control/who.h"
+#include "sys/broker.h"
+#include "sys/loop.h"
+
+enum {
+    SERVER_TCP = 4,
+};
+
+/* The requests to the broker, as broker_ask. */
+struct server_asks {
+    int (*check)(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
+                 struct error *err);
+    int (*open)(struct broker *b, const uint8_t id[16], bool snapshot, broker_answer_fn *fn,
+                void *user, struct error *err);
+    int (*remove)(struct broker *b, const uint8_t id[16], broker_answer_fn *fn, void *user,
+                  struct error *err);
+    unsigned data_role; /* the number of the role that carries out */
+};
+
+struct server_conf {
+    struct loop *loop;
+    struct broker *broker;
+    const struct server_asks *asks;
+    const char *folder;  /* of the store: "." behind the walls */
+    int tcp[SERVER_TCP]; /* listening sockets, borrowed */
+    unsigned n_tcp;
+    int local;                /* a Unix socket's, borrowed; -1: none */
+    enum api_role anonymous;  /* what requests by loopback without a token may */
+    const char *const *hosts; /* beside loopback's; ends with NULL */
+    uid_t owner;
+    void (*say)(void *user, const char *words);
+    void *user;
+};
+
+struct server;
+
+int server_new(const struct server_conf *conf, struct server **ret, struct error *err);
+/* Takes NULL. */
+void server_free(struct server *s);

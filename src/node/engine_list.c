@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/engine_list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/text.h"
+#include "node/interface_requests.h"
+#include "sys/ifwatch.h"
+
+struct listed {
+    struct netif link;
+    bool seen; /* since all were asked for */
+};
+
+struct engine_list {
+    struct engine_list_conf conf;
+    int watch;
+    struct loop_fd *event;
+    struct listed *at[ENGINE_LIST_MAX];
+    unsigned n;
+    uint32_t round; /* 0: the first answer is not complete */
+    bool asked, lost, dirty;
+};
+
+static struct listed **find(struct engine_list *l, int index)
+{
+    for (unsigned i = 0; i < l->n; i++) {
+        if (l->at[i]->link.index == index) {
+            return &l->at[i];
+        }
+    }
+    return NULL;
+}
+
+static void drop(struct engine_list *l, struct listed **at)
+{
+    free(*at);
+    *at = l->at[--l->n];
+    l->dirty = true;
+}
+
+static bool is_port(const struct engine_list *l, const struct netif *link)
+{
+    return selection_word_for(l->conf.select, link->name) &&
+           selection_may_carry(l->conf.select, link, NULL) == 0;
+}
+
+/* What is told of it is as it was. */
+static bool is_alike(const struct netif *a, const struct netif *b)
+{
+    const unsigned told = IFF_UP | IFF_RUNNING;
+    return strcmp(a->name, b->name) == 0 && a->mtu == b->mtu && a->mac_len == b->mac_len &&
+           memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && ((a->flags ^ b->flags) & told) == 0;
+}
+
+static void is_there(struct engine_list *l, const struct netif *link)
+{
+    struct listed **at = find(l, link->index);
+    if (!is_port(l, link)) {
+        if (at) {
+            drop(l, at);
+        }
+        return;
+    }
+    if (!at && l->n < ENGINE_LIST_MAX && (l->at[l->n] = calloc(1, sizeof(**at))) != NULL) {
+        at = &l->at[l->n++];
+        l->dirty = true;
+    }
+    if (at) {
+        l->dirty = l->dirty || !is_alike(&(*at)->link, link);
+        **at = (struct listed){*link, true};
+    }
+}
+
+/* The answer is complete: what it did not have is gone. */
+static void take_stock(struct engine_list *l)
+{
+    l->asked = false;
+    for (unsigned i = 0; i < l->n;) {
+        if (l->at[i]->seen) {
+            i++;
+        } else {
+            drop(l, &l->at[i]);
+        }
+    }
+    l->dirty = l->dirty || l->round == 0;
+}
+
+static void on_link(void *user, enum ifwatch_kind kind, const struct netif *link)
+{
+    struct engine_list *l = user;
+    struct listed **at;
+    switch (kind) {
+    case IFWATCH_IS:
+        is_there(l, link);
+        break;
+    case IFWATCH_GONE:
+        at = find(l, link->index);
+        if (at) {
+            drop(l, at);
+        }
+        break;
+    case IFWATCH_ALL:
+        take_stock(l);
+        break;
+    case IFWATCH_LOST:
+        l->lost = true;
+        break;
+    }
+}
+
+static void ask(struct engine_list *l)
+{
+    for (unsigned i = 0; i < l->n; i++) {
+        l->at[i]->seen = false;
+    }
+    l->asked = ifwatch_ask(l->watch) == 0;
+    l->lost = !l->asked;
+}
+
+static void on_watch(struct loop *loop, int fd, uint32_t events, void *user)
+{
+    struct engine_list *l = user;
+    (void)loop;
+    (void)events;
+    if (ifwatch_read(fd, on_link, l) < 0) {
+        l->lost = true;
+    }
+    if (l->dirty && (l->round > 0 || !l->asked)) {
+        l->round++;
+        l->round += l->round == 0;
+        l->dirty = false;
+    }
+}
+
+void engine_list_tick(struct engine_list *l)
+{
+    if (l->lost && !l->asked) {
+        ask(l);
+    }
+}
+
+int engine_list_new(const struct engine_list_conf *conf, struct engine_list **ret,
+                    struct error *err)
+{
+    struct engine_list *l = calloc(1, sizeof(*l));
+    if (!l) {
+        return error_sys(err, ENOMEM, "cannot watch the interfaces");
+    }
+    l->conf = *conf;
+    l->watch = -1;
+    int r = interface_request_watch(conf->broker, &l->watch, err);
+    if (r == 0) {
+        r = loop_add_fd(conf->loop, l->watch, EPOLLIN, on_watch, l, &l->event);
+        r = r < 0 ? error_sys(err, -r, "cannot watch the interfaces") : 0;
+    }
+    if (r < 0) {
+        engine_list_free(l);
+        return r;
+    }
+    ask(l);
+    *ret = l;
+    return 0;
+}
+
+void engine_list_free(struct engine_list *l)
+{
+    if (!l) {
+        return;
+    }
+    loop_del_fd(l->conf.loop, l->event);
+    closep(&l->watch);
+    for (unsigned i = 0; i < l->n; i++) {
+        free(l->at[i]);
+    }
+    free(l);
+}
+
+uint32_t engine_list_round(const struct engine_list *l)
+{
+    return l->round;
+}
+
+unsigned engine_list_n(const struct engine_list *l)
+{
+    return l->n;
+}
+
+void engine_list_at(const struct engine_list *l, unsigned i, struct wanted_port *ret)
+{
+    const struct netif *link = &l->at[i]->link;
+    *ret = (struct wanted_port){.ifindex = (uint32_t)link->index,
+                                .mtu = link->mtu,
+                                .up = link->flags & IFF_UP,
+                                .carrier = link->flags & IFF_RUNNING};
+    text_name(ret->name, sizeof(ret->name), link->name, strlen(link->name));
+    memcpy(ret->mac, link->mac, link->mac_len == sizeof(ret->mac) ? sizeof(ret->mac) : 0);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The file of one capture, and the sink before it that takes the frames of each of its points: a
+ * pcapng file; with several points a queue before it, which puts frames in the order of time; a
+ * flow table whose records go into an IPFIX file; or rows of link counters. Nothing waits for a
+ * disk.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "data/sink.h"
+#include "proto/wanted.h"
+
+struct engine_room;
+
+struct engine_output {
+    enum wanted_kind kind;
+    unsigned n_points;
+    struct sink *sink; /* owned, with what is behind it; NULL: not open */
+    struct sink *file; /* the pcapng file's, `sink` itself or behind it; NULL: there is none */
+    int fd;            /* owned: of a file whose length is asked for; -1 */
+    bool ending, ended;
+    int result; /* once it has ended */
+    struct error why;
+    pthread_t thread; /* that waits for the end of a queue */
+    bool has_thread;
+    _Atomic bool thread_over;
+};
+
+struct engine_output_counts {
+    uint64_t published, written, unwanted, dropped; /* bytes; frames */
+};
+
+/* Not open yet. */
+void engine_output_init(struct engine_output *o);
+/* Its places are given up. */
+void engine_output_done(struct engine_output *o);
+
+/* The capture's file is made, or continued, and its points are known to the sink. The descriptor
+ * comes from the broker. -errno with a sentence. */
+int engine_output_open(struct engine_output *o, const struct engine_room *room,
+                       const struct wanted *w, struct error *err);
+bool engine_output_is_open(const struct engine_output *o);
+/* The sink for the frames of the point, from one thread. */
+struct sink *engine_output_sink(const struct engine_output *o, unsigned point);
+/* Time passes. */
+void engine_output_tick(struct engine_output *o, int64_t now_ns);
+/* 0, or the -errno that ended its writing, with a sentence. */
+int engine_output_check(const struct engine_output *o, struct error *err);
+/* Frames that came when the file was as long as it may be. */
+uint64_t engine_output_beyond(const struct engine_output *o);
+/* Brings it to its end: -EAGAIN while that is under way; then 0, or -errno with a sentence. */
+int engine_output_end(struct engine_output *o, struct error *err);
+void engine_output_count(const struct engine_output *o, struct engine_output_counts *ret);

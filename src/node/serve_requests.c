@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/serve_requests.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+enum {
+    FILE_MODE = 0600,
+    NAME = 2 * WANTED_ID + 8,
+    FILE_ARGS = WANTED_ID + 1,
+    PROGRAM_MAX = 4096, /* instructions: the kernel's BPF_MAXINSNS */
+};
+
+/* ---- in the broker ---- */
+
+/* A name of nothing but the id: 32 digits, and what kind of file it is. */
+static void name_of(const uint8_t *id, enum serve_file file, char ret[NAME])
+{
+    static const char *const suffix[SERVE_FILES] = {".data", ".now"};
+    for (size_t i = 0; i < WANTED_ID; i++) {
+        (void)snprintf(ret + 2 * i, 3, "%02x", id[i]);
+    }
+    (void)snprintf(ret + 2 * WANTED_ID, NAME - 2 * WANTED_ID, "%s", suffix[file]);
+}
+
+/* A regular file below the folder: no link, and none of what leads out of it. */
+static int open_below(int folder, const char *name, int flags, int *ret_fd)
+{
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW),
+                           .mode = flags & O_CREAT ? FILE_MODE : 0,
+                           .resolve =
+                               RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    struct stat st;
+    _cleanup_(closep) int fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        return -errno;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return -EINVAL;
+    }
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+static int serve_file(void *ctx, const void *args, int flags, const char *verb,
+                      struct broker_reply *reply)
+{
+    const struct serve_grants *g = ctx;
+    const uint8_t *bytes = args;
+    char name[NAME];
+    if (bytes[WANTED_ID] >= SERVE_FILES) {
+        return error_set(&reply->err, EINVAL, "a capture has no such file");
+    }
+    name_of(bytes, (enum serve_file)bytes[WANTED_ID], name);
+    const int r = open_below(g->captures, name, flags, &reply->fd);
+    return r < 0 ? error_sys(&reply->err, -r, "cannot %s the capture's file %s", verb, name) : 0;
+}
+
+/* The file of a snapshot begins anew each time. */
+static int create(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    (void)len;
+    const bool anew = ((const uint8_t *)args)[WANTED_ID] == SERVE_FILE_SNAPSHOT;
+    return serve_file(ctx, args, O_RDWR | O_CREAT | (anew ? O_TRUNC : 0), "make", reply);
+}
+
+static int open_data(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    (void)len;
+    return serve_file(ctx, args, O_RDONLY, "open", reply);
+}
+
+static int delete_data(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    const struct serve_grants *g = ctx;
+    char name[NAME];
+    int r = 0;
+    (void)len;
+    for (enum serve_file k = 0; k < SERVE_FILES; k++) {
+        name_of(args, k, name);
+        if (unlinkat(g->captures, name, 0) < 0 && errno != ENOENT) {
+            r = error_sys(&reply->err, errno, "cannot delete the capture's file %s", name);
+        }
+    }
+    return r;
+}
+
+/* ---- in a child of the broker's ---- */
+
+static int compile(const void *args, size_t len, struct filter_prog *ret, struct error *err)
+{
+    char text[WANTED_FILTER];
+    memcpy(text, args, len);
+    text[len] = '\0';
+    int r = filter_compile_plain(text, ret, err);
+    if (r == 0 && ret->n > PROGRAM_MAX) {
+        filter_done(ret);
+        r = error_set(err, E2BIG, "the filter is too long: it makes more than %d instructions",
+                      PROGRAM_MAX);
+    }
+    return r;
+}
+
+static int check_filter(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    struct filter_prog prog = {0};
+    (void)ctx;
+    const int r = compile(args, len, &prog, &reply->err);
+    filter_done(&prog);
+    return r;
+}
+
+static int compile_filter(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    struct filter_prog prog = {0};
+    (void)ctx;
+    int r = compile(args, len, &prog, &reply->err);
+    if (r < 0) {
+        return r;
+    }
+    const size_t bytes = prog.n * sizeof(*prog.insns);
+    _cleanup_(closep) int fd = memfd_create("filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || write(fd, prog.insns, bytes) != (ssize_t)bytes ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
+        r = error_sys(&reply->err, errno, "cannot keep the filter's program");
+    } else {
+        reply->fd = TAKE_FD(fd);
+    }
+    filter_done(&prog);
+    return r;
+}
+
+const struct broker_request serve_data_requests[SERVE_DATA_REQUESTS] = {
+    INTERFACE_REQUEST_ROWS,
+    [SERVE_CREATE] = {"make the capture's file", create, FILE_ARGS, FILE_ARGS},
+    [SERVE_COMPILE] = {"compile the filter", NULL, 1, WANTED_FILTER - 1, compile_filter},
+};
+
+const struct broker_request serve_control_requests[SERVE_CONTROL_REQUESTS] = {
+    [SERVE_OPEN] = {"open the capture's file", open_data, FILE_ARGS, FILE_ARGS},
+    [SERVE_DELETE] = {"delete the capture's files", delete_data, WANTED_ID, WANTED_ID},
+    [SERVE_CHECK] = {"check the filter", NULL, 1, WANTED_FILTER - 1, check_filter},
+};
+
+/* ---- in the roles ---- */
+
+static void put_file(uint8_t to[FILE_ARGS], const uint8_t id[WANTED_ID], enum serve_file file)
+{
+    memcpy(to, id, WANTED_ID);
+    to[WANTED_ID] = (uint8_t)file;
+}
+
+int serve_request_create(struct broker *b, const uint8_t id[WANTED_ID], enum serve_file file,
+                         int *ret_fd, struct error *err)
+{
+    uint8_t args[FILE_ARGS];
+    put_file(args, id, file);
+    return broker_call(b, SERVE_CREATE, args, sizeof(args), NULL, NULL, ret_fd, err);
+}
+
+int serve_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
+                      struct error *err)
+{
+    return broker_ask(b, SERVE_COMPILE, filter, strlen(filter), fn, user, err);
+}
+
+int serve_read_program(int fd, struct filter_prog *ret)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        return -errno;
+    }
+    const size_t bytes = (size_t)st.st_size;
+    if (bytes == 0 || bytes % sizeof(struct sock_filter) != 0 ||
+        bytes > PROGRAM_MAX * sizeof(struct sock_filter)) {
+        return -EBADMSG;
+    }
+    struct sock_filter *insns = malloc(bytes);
+    if (!insns) {
+        return -ENOMEM;
+    }
+    if (pread(fd, insns, bytes, 0) != (ssize_t)bytes) {
+        free(insns);
+        return -EBADMSG;
+    }
+    *ret = (struct filter_prog){insns, (unsigned)(bytes / sizeof(*insns))};
+    return 0;
+}
+
+int serve_ask_open(struct broker *b, const uint8_t id[WANTED_ID], bool snapshot,
+                   broker_answer_fn *fn, void *user, struct error *err)
+{
+    uint8_t args[FILE_ARGS];
+    put_file(args, id, snapshot ? SERVE_FILE_SNAPSHOT : SERVE_FILE_MAIN);
+    return broker_ask(b, SERVE_OPEN, args, sizeof(args), fn, user, err);
+}
+
+int serve_ask_delete(struct broker *b, const uint8_t id[WANTED_ID], broker_answer_fn *fn,
+                     void *user, struct error *err)
+{
+    return broker_ask(b, SERVE_DELETE, id, WANTED_ID, fn, user, err);
+}
+
+int serve_ask_check(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
+                    struct error *err)
+{
+    return broker_ask(b, SERVE_CHECK, filter, strlen(filter), fn, user, err);
+}

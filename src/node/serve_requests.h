@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The requests of a service's roles to its broker, both ends. The data role opens rings and writes
+ * captures' files; the control role reads them, and deletes them. Both have filters compiled, by a
+ * child of the broker's that has no privileges. A file is known by its capture's id alone, in one
+ * folder that was opened before the split.
+ */
+#pragma once
+
+#include "node/interface_requests.h"
+#include "proto/wanted.h"
+#include "sys/filter.h"
+
+/* The roles, by their places. */
+enum serve_role {
+    SERVE_DATA,
+    SERVE_CONTROL,
+    SERVE_ROLES,
+};
+
+/* A file of a capture: its own, or that of a snapshot. */
+enum serve_file {
+    SERVE_FILE_MAIN,
+    SERVE_FILE_SNAPSHOT,
+    SERVE_FILES,
+};
+
+enum serve_data_request {
+    SERVE_CREATE = INTERFACE_REQUESTS, /* id 16, u8 file: gives a descriptor to read and write */
+    SERVE_COMPILE,                     /* a filter's text: gives its program, as bytes of a memfd */
+    SERVE_DATA_REQUESTS,
+};
+
+enum serve_control_request {
+    SERVE_OPEN,   /* id 16, u8 file: gives a descriptor to read */
+    SERVE_DELETE, /* id 16: both files go */
+    SERVE_CHECK,  /* a filter's text: is it one? */
+    SERVE_CONTROL_REQUESTS,
+};
+
+struct serve_grants {
+    struct interface_grants interfaces; /* first: the rows about them have it as their ctx */
+    int captures;                       /* the folder of captures, O_PATH or for reading */
+};
+
+extern const struct broker_request serve_data_requests[SERVE_DATA_REQUESTS];
+extern const struct broker_request serve_control_requests[SERVE_CONTROL_REQUESTS];
+
+/* ---- in the data role; as broker_call ---- */
+
+int serve_request_create(struct broker *b, const uint8_t id[WANTED_ID], enum serve_file file,
+                         int *ret_fd, struct error *err);
+/* `fn` gets the descriptor of the program; as broker_ask. */
+int serve_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
+                      struct error *err);
+/* Reads it. *ret is filter_done()'s. -EBADMSG, -ENOMEM. */
+int serve_read_program(int fd, struct filter_prog *ret);
+
+/* ---- in the control role ---- */
+
+int serve_ask_open(struct broker *b, const uint8_t id[WANTED_ID], bool snapshot,
+                   broker_answer_fn *fn, void *user, struct error *err);
+int serve_ask_delete(struct broker *b, const uint8_t id[WANTED_ID], broker_answer_fn *fn,
+                     void *user, struct error *err);
+int serve_ask_check(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
+                    struct error *err);
