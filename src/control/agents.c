@@ -99,6 +99,7 @@ void agents_work(struct agents *a, struct mono now, struct wall wall)
         a->changed = true;
         fail(a, now);
     }
+    agents_snaps_wake(a);
 }
 
 void agents_changed(struct agents *a)

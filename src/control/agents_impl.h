@@ -46,6 +46,7 @@ struct agents_snap {
     void *waiter; /* NULL: it is free */
     uint8_t id[WANTED_ID];
     int result; /* -EAGAIN: it is waited for */
+    bool wakes; /* the waiter is to be told at the end of the call */
     struct mono until;
 };
 
@@ -153,6 +154,8 @@ int agents_snap(struct agents *a, const uint8_t id[WANTED_ID], void *waiter, str
 void agents_snapped(struct agents *a, const struct rolemsg *m);
 void agents_snaps_lost(struct agents *a);
 void agents_snaps_expire(struct agents *a, struct mono now);
+/* Wakes those whose result is known: after the transaction, as they begin one of their own. */
+void agents_snaps_wake(struct agents *a);
 
 /* ---- agents_session.c ---- */
 
