@@ -29,6 +29,8 @@ static void id_bytes(unsigned number, uint8_t ret[WANTED_ID])
     assert_int_equal(uuid_parse(id_text(number, text), ret), 0);
 }
 
+static void take_socket(struct world *w);
+
 /* ---- the edges ---- */
 
 static int connect_peer(void *user, int *ret_fd, struct error *err _unused_)
@@ -41,6 +43,10 @@ static int connect_peer(void *user, int *ret_fd, struct error *err _unused_)
     }
     w->waiting = fds[1];
     w->connects++;
+    if (w->eager > 0) {
+        take_socket(w);
+        peer_report(w, w->eager, WANTED_DONE, WANTED_STOP_TIME, 0, 100, 9);
+    }
     *ret_fd = fds[0];
     return 0;
 }
