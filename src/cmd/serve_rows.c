@@ -106,7 +106,7 @@ static const struct conf_row rows[] = {
      CONF_TEXT_AT(struct serve_line, select.netns), .offer = CONF_NETNS,
      .manual = "The interfaces of another network namespace: one that *ip-netns*(8) knows by\n"
                "_NAME_, or that of the process _PID_."},
-    {0, "data", "FOLDER", "what is captured and the store (default /var/lib/farspan)",
+    {0, "data", "FOLDER", "what is captured and the store",
      CONF_TEXT_AT(struct serve_line, data), .dflt = "/var/lib/farspan", .offer = CONF_FILE,
      .manual = "The folder with the store and the captures. It is made where it is missing."},
     {0, "anonymous", "RIGHT",

@@ -20,6 +20,8 @@ struct server {
     struct agents *agents;
     struct http *http;
     struct server_questions questions;
+    const struct api_route *table[1];
+    size_t n_routes[1]; /* of each */
     struct loop_fd *broker_event;
 };
 
@@ -164,10 +166,11 @@ static int open_store(struct server *s, struct error *err)
 
 static int make_api(struct server *s, struct error *err)
 {
-    static const struct api_route *const tables[] = {v1_routes};
+    s->table[0] = v1_routes;
+    s->n_routes[0] = v1_n_routes;
     const struct api_conf ac = {
         .store = s->store,
-        .routes = {tables, (const size_t[]){v1_n_routes}, ARRAY_SIZE(tables)},
+        .routes = {s->table, s->n_routes, ARRAY_SIZE(s->table)},
         .edges = &api_edges,
         .user = s,
         .anonymous = s->conf.anonymous,

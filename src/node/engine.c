@@ -41,6 +41,7 @@ struct engine {
     unsigned n;
     int fd; /* to the control role; -1: there is no session */
     bool greeted;
+    uint64_t life; /* tells this process from those before and after it */
     struct mono meet;
     /* The set that is being told. */
     uint64_t generation;
@@ -128,6 +129,9 @@ static void apply(struct engine *e)
 /* -EBADMSG: parts of a set come in their order. */
 static int take_want(struct engine *e, const struct rolemsg *m)
 {
+    if (m->generation < e->generation) {
+        return 0; /* it came late */
+    }
     if (m->place == 0) {
         for (unsigned i = 0; i < e->n; i++) {
             e->held[i].wanted = false;
@@ -171,11 +175,9 @@ static int take(struct engine *e, const struct rolemsg *m)
     return -EBADMSG;
 }
 
-static void on_message(struct loop *l, int fd, uint32_t events, void *user)
+/* Takes what is there. */
+static void read_messages(struct engine *e, int fd)
 {
-    struct engine *e = user;
-    (void)l;
-    (void)events;
     for (unsigned i = 0; i < READ_MOST && e->fd == fd; i++) {
         const ssize_t n = recv(fd, e->bytes, sizeof(e->bytes), MSG_DONTWAIT | MSG_TRUNC);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -193,6 +195,17 @@ static void on_message(struct loop *l, int fd, uint32_t events, void *user)
             return;
         }
     }
+}
+
+static void tick(struct engine *e);
+
+/* A wish is looked at at once: its start may be now. */
+static void on_message(struct loop *l, int fd, uint32_t events, void *user)
+{
+    (void)l;
+    (void)events;
+    read_messages(user, fd);
+    tick(user);
 }
 
 static void meet(struct engine *e, struct mono now)
@@ -215,7 +228,9 @@ static void meet(struct engine *e, struct mono now)
     for (unsigned i = 0; i < e->n; i++) {
         e->held[i].told_now = true;
     }
-    (void)send_message(e, &(struct rolemsg){.type = ROLEMSG_HELLO, .version = ROLEMSG_VERSION});
+    e->generation = 0;
+    (void)send_message(
+        e, &(struct rolemsg){.type = ROLEMSG_HELLO, .version = ROLEMSG_VERSION, .life = e->life});
 }
 
 /* ---- what is told ---- */
@@ -402,6 +417,7 @@ int engine_new(const struct engine_conf *conf, struct engine **ret, struct error
     e->wake.fd = -1;
     e->applied_told = true;
     e->clocks = time_pair();
+    e->life = (uint64_t)e->clocks.wall.ns;
     const int r = begin(e, err);
     if (r < 0) {
         engine_free(e);
