@@ -9,6 +9,7 @@
 
 #include "node/engine_capture.h"
 #include "node/engine_list.h"
+#include "node/serve_requests.h"
 
 enum {
     TICK_MS = 50,
@@ -37,6 +38,7 @@ struct engine {
     struct file_pool *pool;
     struct engine_ports *ports;
     struct engine_list *list;
+    int counters; /* a socket of sys/linkcount.h */
     struct held held[WANTED_MAX];
     unsigned n;
     int fd; /* to the control role; -1: there is no session */
@@ -99,7 +101,8 @@ static struct held *find(struct engine *e, const uint8_t id[WANTED_ID])
 
 static void want(struct engine *e, const struct wanted *w)
 {
-    const struct engine_room room = {e->conf.broker, e->ports, e->pool, e->conf.system};
+    const struct engine_room room = {e->conf.broker, e->ports, e->pool, e->counters,
+                                     e->conf.system};
     struct held *h = find(e, w->id);
     if (h && !h->leaving) {
         engine_capture_change(h->capture, w);
@@ -348,6 +351,18 @@ static void look_at_clocks(struct engine *e)
     e->clocks = now;
 }
 
+/* The next tick: soon, or earlier where a capture begins, ends or has a row to write. */
+static void set_timer(struct engine *e)
+{
+    const int64_t now = wall_now().ns;
+    int64_t first = now + TICK_MS * NSEC_PER_MSEC;
+    for (unsigned i = 0; i < e->n; i++) {
+        first = MIN(first, engine_capture_due(e->held[i].capture));
+    }
+    loop_set_timer(e->conf.loop, e->timer,
+                   (struct mono){mono_now().ns + MAX(first - now, NSEC_PER_MSEC)}, 0);
+}
+
 static void tick(struct engine *e)
 {
     const struct mono now = mono_now();
@@ -364,6 +379,7 @@ static void tick(struct engine *e)
     free_left(e);
     want_ports(e, now);
     tell(e, now);
+    set_timer(e);
 }
 
 static void on_timer(struct loop *l, struct mono now, void *user)
@@ -399,10 +415,11 @@ static int begin(struct engine *e, struct error *err)
     }
     r = engine_ports_new(&pc, &e->ports, err);
     r = r < 0 ? r : engine_list_new(&lc, &e->list, err);
+    r = r < 0 ? r : serve_request_counters(e->conf.broker, &e->counters, err);
     if (r < 0) {
         return r;
     }
-    r = loop_add_timer(l, mono_now(), TICK_MS * NSEC_PER_MSEC, on_timer, e, &e->timer);
+    r = loop_add_timer(l, mono_now(), 0, on_timer, e, &e->timer);
     return r < 0 ? error_sys(err, -r, "cannot start") : 0;
 }
 
@@ -413,7 +430,7 @@ int engine_new(const struct engine_conf *conf, struct engine **ret, struct error
         return error_sys(err, ENOMEM, "cannot start");
     }
     e->conf = *conf;
-    e->fd = -1;
+    e->fd = e->counters = -1;
     e->wake.fd = -1;
     e->applied_told = true;
     e->clocks = time_pair();
@@ -455,6 +472,7 @@ void engine_free(struct engine *e)
         engine_capture_free(e->held[i].capture);
     }
     file_pool_free(e->pool);
+    closep(&e->counters);
     loop_del_fd(e->conf.loop, e->wake_event);
     wake_done(&e->wake);
     free(e);

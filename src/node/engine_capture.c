@@ -211,8 +211,25 @@ static void cover(struct engine_capture *c, unsigned i)
     k->until_ns = MAX(k->until_ns, read);
 }
 
+/* Rows of counters have no place in a port: what was written is complete. */
+static void cover_rows(struct engine_capture *c)
+{
+    struct consumer *k = &c->consumer[0];
+    const struct engine_rows *r = &c->output.rows;
+    if (r->written > 0) {
+        k->until_ns = MIN(r->next_ns, c->wanted.stop_ns);
+        k->from_ns = k->ever ? k->from_ns : k->until_ns - r->period_ns * (int64_t)r->written;
+        k->from_ns = MAX(MIN(k->from_ns, k->until_ns), c->wanted.start_ns);
+        k->ever = true;
+    }
+}
+
 static void look_at_places(struct engine_capture *c)
 {
+    if (c->wanted.kind == WANTED_ETHERNET) {
+        cover_rows(c);
+        return;
+    }
     for (unsigned i = 0; i < c->wanted.n_points; i++) {
         struct consumer *k = &c->consumer[i];
         if (k->port && has_vanished(c, i)) {
@@ -244,10 +261,10 @@ static bool is_read(const struct engine_capture *c)
 
 /* ---- its way ---- */
 
-static void prepare(struct engine_capture *c)
+static void prepare(struct engine_capture *c, int64_t now_ns)
 {
     struct error err = {""};
-    const int r = engine_output_open(&c->output, &c->room, &c->wanted, &err);
+    const int r = engine_output_open(&c->output, &c->room, &c->wanted, now_ns, &err);
     if (r < 0) {
         fail(c, r == -ENOSPC || r == -EDQUOT ? WANTED_DISK_FULL : WANTED_REFUSED, err.text);
     }
@@ -263,7 +280,7 @@ static void wait_for_start(struct engine_capture *c, int64_t now_ns, struct mono
         return;
     }
     if (!engine_output_is_open(&c->output)) {
-        prepare(c);
+        prepare(c, now_ns);
     }
     if (c->state == WANTED_WAITS) {
         look_at_places(c);
@@ -481,7 +498,11 @@ void engine_capture_is(const struct engine_capture *c, struct wanted_is *ret)
 
 int64_t engine_capture_due(const struct engine_capture *c)
 {
-    return c->state == WANTED_WAITS  ? MAX(c->wanted.start_ns - AHEAD_NS, INT64_C(0))
-           : c->state == WANTED_RUNS ? c->wanted.stop_ns
-                                     : INT64_MAX;
+    const bool rows = c->state == WANTED_RUNS && c->wanted.kind == WANTED_ETHERNET;
+    const int64_t end = rows ? MIN(c->wanted.stop_ns, c->output.rows.next_ns) : c->wanted.stop_ns;
+    return c->state == WANTED_WAITS && !engine_output_is_open(&c->output)
+               ? MAX(c->wanted.start_ns - AHEAD_NS, INT64_C(0))
+           : c->state == WANTED_WAITS ? c->wanted.start_ns
+           : c->state == WANTED_RUNS  ? end
+                                      : INT64_MAX;
 }

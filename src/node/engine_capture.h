@@ -22,6 +22,7 @@ struct engine_room {
     struct broker *broker;
     struct engine_ports *ports;
     struct file_pool *pool;
+    int counters;       /* a socket of sys/linkcount.h */
     const char *system; /* of files' headers: "Linux 6.1" */
 };
 
