@@ -12,7 +12,8 @@
 #include "node/serve_requests.h"
 
 enum {
-    TICK_MS = 50,
+    TICK_MS = 50,     /* between two looks at captures, … */
+    IDLE_MS = 500,    /* … and where there are none */
     TELL_MS = 1000,   /* between two reports of a capture that goes on */
     MEET_MS = 500,    /* between two tries to meet the control role */
     PORTS_MS = 30000, /* between two rounds of ports that are as they were */
@@ -355,7 +356,7 @@ static void look_at_clocks(struct engine *e)
 static void set_timer(struct engine *e)
 {
     const int64_t now = wall_now().ns;
-    int64_t first = now + TICK_MS * NSEC_PER_MSEC;
+    int64_t first = now + (e->n > 0 || e->fd < 0 ? TICK_MS : IDLE_MS) * NSEC_PER_MSEC;
     for (unsigned i = 0; i < e->n; i++) {
         first = MIN(first, engine_capture_due(e->held[i].capture));
     }

@@ -13,7 +13,7 @@
 #include "data/sink/file/file.h"
 #include "data/sink/queue/queue.h"
 #include "data/thread.h"
-#include "node/engine_capture.h"
+#include "node/engine_room.h"
 #include "node/serve_requests.h"
 #include "proto/ipfix.h"
 #include "proto/packet.h"
