@@ -179,10 +179,12 @@ static void free_capture(void *user, struct interface *i)
     capture_free(i->capture);
 }
 
-/* A port is given up whenever nobody wants it, which is no news. */
+/* A port is taken up when somebody wants it, and given up when nobody does, which is no news. */
 static void event(void *user, enum history_kind kind, const char *subject, const char *words)
 {
-    if (kind != HISTORY_IF_REFUSED || !strstr(words, "not selected any more")) {
+    const bool wanted = kind == HISTORY_IF_APPEARED && strncmp(words, "is there", 8) == 0;
+    const bool unwanted = kind == HISTORY_IF_REFUSED && strstr(words, "not selected any more");
+    if (!wanted && !unwanted) {
         interface_edges_event(user, kind, subject, words);
     }
 }
