@@ -456,7 +456,7 @@ void engine_capture_shift(struct engine_capture *c, int64_t ns)
 {
     if (c->state == WANTED_RUNS) {
         c->wanted.stop_ns = c->wanted.stop_ns == INT64_MAX ? INT64_MAX : c->wanted.stop_ns + ns;
-        c->wanted.start_ns = MIN(c->wanted.start_ns, c->wanted.start_ns + ns);
+        c->wanted.start_ns += MIN(ns, INT64_C(0));
         change_places(c);
     }
 }
