@@ -124,7 +124,7 @@ static void both_files_go(void **state)
                      0); /* nothing is there */
 }
 
-/* What stands under the name is nothing but a regular file. */
+/* A name that leads elsewhere, or is of no regular file, is no capture's file. */
 static void links_and_others_are_refused(void **state)
 {
     struct world *w = *state;
