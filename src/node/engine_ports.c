@@ -284,6 +284,7 @@ void engine_ports_want(struct engine_ports *p, const char *const *names, unsigne
     if (!same) {
         p->common.select = select_names(p, names, n);
         interfaces_select(&p->common.interfaces, p->common.select, now);
+        interfaces_tick(&p->common.interfaces, now); /* which asks for those that are new */
     }
 }
 
