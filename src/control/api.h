@@ -55,7 +55,8 @@ struct api_edges {
                      struct error *err);
     /* The file and its second are deleted. Not waited for. After the commit. */
     void (*delete_data)(void *user, const uint8_t id[16]);
-    /* The flows of this moment of a running netflow capture into its second file. As above. */
+    /* The flows of this moment of a running netflow capture into its second file. As above;
+     * -EOPNOTSUPP: that cannot be done, and its file has what there is. */
     int (*snapshot)(void *user, const uint8_t id[16], void *waiter, struct error *err);
     /* Objects have changed: what is wanted may be something else. After the commit. */
     void (*changed)(void *user);
