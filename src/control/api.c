@@ -87,6 +87,7 @@ static void refuse(struct api_turn *t, int status, const char *words,
                    const struct json_faults *faults)
 {
     const struct api_conf *conf = &t->api->conf;
+    t->refused = true;
     if (t->route && t->route->flags & API_OPENTAP && conf->opentap) {
         http_answer_done(&t->answer);
         t->answer = HTTP_ANSWER_NONE;
@@ -120,6 +121,7 @@ enum api_result api_text(struct api_turn *t, int status, const char *type, struc
     http_answer_done(&t->answer);
     t->answer = HTTP_ANSWER_NONE;
     t->answer.status = status;
+    t->refused = status >= 400;
     http_answer_header(&t->answer, "Content-Type", "%s", type);
     t->answer.bytes = (uint8_t *)TAKE_PTR(body->p);
     t->answer.len = body->len;
@@ -279,7 +281,7 @@ static int begin(struct api *a, struct api_turn *t)
 static void after_handler(struct api_turn *t, bool later)
 {
     struct api *a = t->api;
-    bool refused = t->answer.status >= 400;
+    bool refused = t->refused || t->answer.status >= 400; /* OpenTap refuses at 200 */
     if (t->changed && (refused || later) && a->broken == 0) {
         a->broken = EIO;
         (void)error_set(&a->why, EIO, "%s failed half-way", t->route->path);
@@ -300,6 +302,7 @@ static void run(struct call *c)
     }
     c->ran = true;
     t->now_ns = t->api->conf.now().ns;
+    t->refused = false;
     c->done = t->route->handler(t) == API_DONE;
     after_handler(t, !c->done);
 }
