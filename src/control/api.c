@@ -390,6 +390,20 @@ void api_commit(struct api *a)
 
 /* ---- a request ---- */
 
+/* A route whose refusals have a form of their own has it for malformed queries too. */
+static void find_route_of_path(struct api_turn *t)
+{
+    _cleanup_(freep) char *path = strndup(t->request->target, strcspn(t->request->target, "?"));
+    struct target only = {0};
+    char *segment[TARGET_SEGMENTS], allow[ROUTE_ALLOW];
+    unsigned n = 0;
+    if (path && target_parse(path, &only, NULL) == 0) {
+        (void)route_find(&t->api->conf.routes, t->request->method, &only, &t->route, segment, &n,
+                         allow);
+    }
+    target_done(&only);
+}
+
 static bool find_route(struct call *c)
 {
     struct api_turn *t = &c->turn;
@@ -397,8 +411,8 @@ static bool find_route(struct call *c)
     char allow[ROUTE_ALLOW];
     int r = target_parse(t->request->target, &t->target, &err);
     if (r < 0) {
-        (void)api_problem(t, r == -ENOMEM ? 503 : 400, NULL, "%s", err.text);
-        return false;
+        find_route_of_path(t);
+        return api_problem(t, r == -ENOMEM ? 503 : 400, NULL, "%s", err.text) != API_DONE;
     }
     r = route_find(&t->api->conf.routes, t->request->method, &t->target, &t->route, t->segment,
                    &t->n_segments, allow);

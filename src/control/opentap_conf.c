@@ -82,7 +82,7 @@ static int set_name(struct reader *r, char *value, struct error *err)
 static int set_retention(struct reader *r, char *value, struct error *err)
 {
     uint64_t n = 0;
-    int e = parse_u64(value, "retention", 1, RETENTION_MAX, &n, err);
+    int e = parse_u64(value, "minutes", 1, RETENTION_MAX, &n, err);
     if (e == 0) {
         r->conf.retention_min = (uint32_t)n;
     }
