@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every adapter does with a new capture, whatever its client's words were: it is checked as a
- * whole, also against the store and the rest of the service, and made. control/captures.h has those
+ * A new capture of any adapter, whatever its client's words were: it is checked as a whole, also
+ * against the store and the rest of the service, and made. control/captures.h has those
  * rules that need neither.
  */
 #pragma once

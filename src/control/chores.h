@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What control does now and then, whether anybody asks or not: captures that were kept long enough
- * go, and ports get the aliases of OpenTap's file.
+ * Chores of control, which it does now and then, whether anybody asks or not: captures that were
+ * kept long enough go, and ports get the aliases of OpenTap's file.
  */
 #pragma once
 
-#include "control/opentap.h"
+#include "control/opentap_ports.h"
 #include "control/retain.h"
 #include "sys/loop.h"
 

@@ -152,7 +152,7 @@ static const struct flowrec ping = {.first_ns = 1794489286511000000,
     "mpls10,cl,sl,al,ra,eng,exid,tr\n"
 #define SUMS "Summary\nflows,bytes,packets,avg_bps,avg_pps,avg_bpp\n"
 
-/* What nfdump 1.6 has written of a capture of these flows. */
+/* Rows that nfdump 1.6 has written of a capture of these flows. */
 static const char nfdump[] = HEAD
     "2026-11-12 13:14:41.011,2026-11-12 13:14:45.011,4.000,10.0.0.3,10.0.0.4,5000,53,UDP,......,"
     "0,0,5,340" REST
@@ -247,7 +247,7 @@ static void flows_that_are_damaged(void **state)
     assert_int_equal(convert(CONVERT_FLOWS_CSV, true, wrong, sizeof(wrong), 64, got, &n), -EBADMSG);
 }
 
-/* What was made before the damage is given first. */
+/* Output that was made before the damage is given first. */
 static void damage_far_behind(void **state)
 {
     enum { COPIES = 600 };

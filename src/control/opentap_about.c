@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What OpenTap's clients can learn of the service: its capabilities, and the list of version 0.1.
+ * The service as OpenTap's clients learn of it: its capabilities, and the list of version 0.1.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of OpenTap's adapter share.
+ * Handlers of OpenTap's adapter, and functions that they share.
  */
 #pragma once
 
-#include "control/opentap.h"
+#include "control/api.h"
+#include "control/opentap_settings.h"
 #include "control/ports.h"
 
 #define OPENTAP_NOT_READY "data file not found; may not be ready yet."

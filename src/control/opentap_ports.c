@@ -1,11 +1,10 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Aliases of OpenTap's file, as those of ports.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/opentap_ports.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "control/opentap_impl.h"
+#include "control/ports.h"
 #include "model/kinds.h"
 
 struct naming {

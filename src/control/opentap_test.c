@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "control/opentap_ports.h"
 #include "control/test_opentap.h"
 
 /* ---- what there is ---- */

@@ -9,6 +9,7 @@
 #include "control/agents.h"
 #include "control/api.h"
 #include "control/chores.h"
+#include "control/opentap.h"
 #include "control/server_asks.h"
 #include "control/v1.h"
 #include "model/kinds.h"

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "control/opentap.h"
+#include "control/opentap_settings.h"
 #include "control/who.h"
 #include "sys/broker.h"
 #include "sys/loop.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What goes by age, what goes by size, and what never goes.
+ * Captures go by age and by size, and some never go.
  */
 #include <setjmp.h>
 #include <stdarg.h>

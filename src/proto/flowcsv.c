@@ -37,7 +37,7 @@ static int64_t to_ms(int64_t ns)
     return ns / NSEC_PER_MSEC;
 }
 
-/* What would be before 1970 in the zone, or beyond an int64_t, is told in UTC. */
+/* A time that would be before 1970 in the zone, or beyond an int64_t, is told in UTC. */
 static void put_time(int64_t utc_ns, flowcsv_zone *offset_ns, char ret[TIME_LEN])
 {
     int64_t ns = 0;
