@@ -317,7 +317,7 @@ static void many_on_one_connection(void **state)
     assert_int_equal(w->asked, 20);
 }
 
-/* What could be read in two ways, or is too long, reaches nobody. */
+/* A request that could be read in two ways, or is too long, reaches nobody. */
 static void refused_before_anybody_asks(void **state)
 {
     struct world *w = *state;
