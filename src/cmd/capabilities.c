@@ -16,7 +16,7 @@ static const char intro[] = "Usage: farspan capabilities [OPTION...]\n"
 
 static const struct conf_part parts[] = {{&client_group, 0}};
 static const struct conf_table table = {"capabilities", parts, ARRAY_SIZE(parts)};
-const struct options capabilities_options = {&table, intro, 22, NULL, NULL, NULL, CONF_NOTHING};
+const struct options capabilities_options = {&table, intro, 26, NULL, NULL, NULL, CONF_NOTHING};
 
 int cmd_capabilities(int argc, char **argv)
 {

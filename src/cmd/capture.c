@@ -17,7 +17,7 @@
 
 /* The wait, and what it needs. */
 struct asked {
-    struct client client;
+    struct client client, side;
     struct capture_wait wait;
     int fd;
 };
@@ -91,6 +91,7 @@ static int run(const struct capture_line *l, const struct capture_words *words)
 {
     struct error err = {""};
     struct asked a = {.fd = -1, .client.stop = client_catch_signals()};
+    a.side.stop = a.client.stop;
     int r = make(&a, l, words, &err);
     if (r < 0) {
         r = client_exit("capture", r, &err);
@@ -99,6 +100,9 @@ static int run(const struct capture_line *l, const struct capture_words *words)
     } else {
         a.wait.client = &a.client;
         a.wait.fd = a.fd;
+        if (isatty(STDERR_FILENO) && client_open(&a.side, &l->client, &err) == 0) {
+            a.wait.side = &a.side;
+        }
         r = capture_wait(&a.wait, &err);
         r = end(&a, l, r, &err);
     }
@@ -108,6 +112,7 @@ static int run(const struct capture_line *l, const struct capture_words *words)
     closep(&a.fd);
     capture_wait_done(&a.wait);
     client_close(&a.client);
+    client_close(&a.side);
     return r;
 }
 

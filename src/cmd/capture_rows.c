@@ -70,4 +70,4 @@ static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part parts[] = {{&group, 0},
                                          {&client_group, offsetof(struct capture_line, client)}};
 static const struct conf_table table = {"capture", parts, ARRAY_SIZE(parts)};
-const struct options capture_options = {&table, intro, 22, NULL, NULL, NULL, CONF_INTERFACE};
+const struct options capture_options = {&table, intro, 26, NULL, NULL, NULL, CONF_INTERFACE};

@@ -12,10 +12,10 @@ enum {
     SHOW_MS = 500,
 };
 
-static int look(struct capture_wait *w, struct error *err)
+static int look_by(struct capture_wait *w, struct client *client, struct error *err)
 {
     json_t *now = NULL;
-    int r = client_ask(w->client, "GET", w->path, NULL, &now, err);
+    int r = client_ask(client, "GET", w->path, NULL, &now, err);
     if (r == 0 && !json_is_object(now)) {
         r = error_set(err, EPROTO, "the service's capture is none");
     }
@@ -26,6 +26,11 @@ static int look(struct capture_wait *w, struct error *err)
     json_decref(w->capture);
     w->capture = now;
     return 0;
+}
+
+static int look(struct capture_wait *w, struct error *err)
+{
+    return look_by(w, w->client, err);
 }
 
 static int again(struct capture_wait *w, struct error *err)
@@ -67,13 +72,16 @@ static int take(void *user, const void *bytes, size_t len)
     return r;
 }
 
-/* The counts that are shown are of the last look: the connection is busy with the data. */
+/* The connection is busy with the data, so another one asks for the counts. */
 static void tick(void *user)
 {
     struct capture_wait *w = user;
     const struct mono now = mono_now();
     if (w->shown.ns == 0 || mono_due(now, mono_add_ms(w->shown, SHOW_MS))) {
         w->shown = now;
+        if (w->side) {
+            (void)look_by(w, w->side, NULL);
+        }
         captures_progress(w->capture, wall_now().ns, w->received);
     }
 }
@@ -110,7 +118,7 @@ int capture_wait(struct capture_wait *w, struct error *err)
         r = r < 0 ? r : take_data(w, err);
     }
     r = r < 0 || w->now ? r : wait_end(w, err);
-    captures_progress_end();
+    captures_progress_end(w->capture, w->received);
     return r;
 }
 

@@ -10,12 +10,13 @@
 
 struct capture_wait {
     struct client *client;
-    char path[64];     /* of the capture, with its whole id */
-    json_t *capture;   /* as it was last; owned; NULL: not looked at yet */
-    const char *query; /* behind the path of its data; NULL: none */
-    bool now;          /* its data so far will do */
-    int fd;            /* where its data goes, borrowed; -1: nowhere */
-    uint64_t received; /* bytes of it */
+    struct client *side; /* asks for counts while the other takes data; NULL: nobody does */
+    char path[64];       /* of the capture, with its whole id */
+    json_t *capture;     /* as it was last; owned; NULL: not looked at yet */
+    const char *query;   /* behind the path of its data; NULL: none */
+    bool now;            /* its data so far will do */
+    int fd;              /* where its data goes, borrowed; -1: nowhere */
+    uint64_t received;   /* bytes of it */
     struct mono shown;
 };
 

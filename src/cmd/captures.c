@@ -34,7 +34,7 @@ static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part parts[] = {{&group, 0},
                                          {&client_group, offsetof(struct line, client)}};
 static const struct conf_table table = {"captures", parts, ARRAY_SIZE(parts)};
-const struct options captures_options = {&table, intro, 22, NULL, NULL, NULL, CONF_NOTHING};
+const struct options captures_options = {&table, intro, 26, NULL, NULL, NULL, CONF_NOTHING};
 
 /* Ids are short, but tell from all others, also from those that are not listed. */
 static int list(struct client *c, const struct line *l, struct error *err)

@@ -40,8 +40,7 @@ static void cell_id(const json_t *o, char *ret, size_t cap)
 
 static void cell_start(const json_t *o, char *ret, size_t cap)
 {
-    (void)snprintf(ret, cap, "%.19s%s", client_text(o, "start"),
-                   client_text(o, "start")[0] ? "Z" : "");
+    client_time_words(client_text(o, "start"), ret, cap);
 }
 
 static void cell_length(const json_t *o, char *ret, size_t cap)

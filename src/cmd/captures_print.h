@@ -28,5 +28,5 @@ void captures_progress_words(const json_t *capture, int64_t now_ns, uint64_t rec
                              unsigned columns, char *ret, size_t cap);
 /* One line on standard error that is written over again, where that is a terminal. */
 void captures_progress(const json_t *capture, int64_t now_ns, uint64_t received);
-/* Wipes that line. */
-void captures_progress_end(void);
+/* Ends that line, with the progress of one that is over. */
+void captures_progress_end(const json_t *capture, uint64_t received);

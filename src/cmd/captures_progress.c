@@ -27,11 +27,26 @@ bool captures_is_over(const json_t *capture)
 
 /* ---- the end ---- */
 
+/* A capture that is asked for now begins a little later, when the rings are there. */
+static bool is_first_moment(const json_t *capture, const json_t *gap)
+{
+    const char *start = client_text(capture, "start"), *from = client_text(gap, "from");
+    return strcmp(start, client_text(capture, "created")) == 0 && strcmp(start, from) == 0 &&
+           client_time(client_text(gap, "until")) - client_time(from) < NSEC_PER_SEC;
+}
+
 /* The first of its gaps, and how many there are. */
 static void gap_words(const json_t *capture, char *ret, size_t cap)
 {
-    const json_t *gaps = json_object_get(capture, "gaps"), *first = json_array_get(gaps, 0);
-    const size_t n = json_array_size(gaps);
+    size_t i, n = 0;
+    const json_t *gap, *first = NULL;
+    json_array_foreach(json_object_get(capture, "gaps"), i, gap)
+    {
+        if (!is_first_moment(capture, gap)) {
+            first = first ? first : gap;
+            n++;
+        }
+    }
     ret[0] = '\0';
     if (n > 0) {
         (void)snprintf(ret, cap, "; %zu gap%s, the first at %s from %s until %s: %s", n,
@@ -48,10 +63,10 @@ void captures_end_words(const json_t *capture, const char *path, char *ret, size
     const int64_t frames = client_int(capture, "frames");
     const bool plain = strcmp(state, "done") == 0 && frames > 0;
     gap_words(capture, gaps, sizeof(gaps));
-    (void)snprintf(raw, sizeof(raw), "%s: %" PRId64 " %s, %" PRId64 " dropped%s%s%s%s%s", state,
-                   frames, rows ? "rows" : "frames", client_int(capture, "dropped"),
-                   path ? ", written to " : "", path ? path : "", plain || !reason[0] ? "" : ": ",
-                   plain ? "" : reason, gaps);
+    (void)snprintf(raw, sizeof(raw), "%s: %" PRId64 " %s%s, %" PRId64 " dropped%s%s%s%s%s", state,
+                   frames, rows ? "row" : "frame", frames == 1 ? "" : "s",
+                   client_int(capture, "dropped"), path ? ", written to " : "", path ? path : "",
+                   plain || !reason[0] ? "" : ": ", plain ? "" : reason, gaps);
     text_line(ret, cap, raw);
 }
 
@@ -93,8 +108,8 @@ void captures_progress_words(const json_t *capture, int64_t now_ns, uint64_t rec
     memset(bar, '#', bar_of(capture, passed));
     client_size_words((int64_t)MAX(received, (uint64_t)client_int(capture, "bytes")), size,
                       sizeof(size));
-    client_span_words((length > 0 ? MIN(passed, length) : passed) / NSEC_PER_SEC * NSEC_PER_SEC,
-                      span, sizeof(span));
+    const bool whole = length > 0 && passed >= length;
+    client_span_words(whole ? length : passed / NSEC_PER_SEC * NSEC_PER_SEC, span, sizeof(span));
     for (int id = KIND_ID - 1; id > 0; id = id > SHORT_ID ? SHORT_ID : 0) {
         int n = strcmp(client_text(capture, "state"), "scheduled") == 0
                     ? snprintf(raw, sizeof(raw), "%.*s  %s  begins at %s", id,
@@ -120,9 +135,12 @@ void captures_progress(const json_t *capture, int64_t now_ns, uint64_t received)
     }
 }
 
-void captures_progress_end(void)
+void captures_progress_end(const json_t *capture, uint64_t received)
 {
+    if (capture && captures_is_over(capture)) {
+        captures_progress(capture, wall_now().ns, received);
+    }
     if (isatty(STDERR_FILENO)) {
-        fputs("\r\033[K", stderr);
+        fputs("\n", stderr);
     }
 }

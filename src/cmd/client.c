@@ -5,15 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cmd/cmd.h"
+#include "sys/unixsock.h"
 
 enum {
     TOKEN_MAX = 256,
 };
-
-#define SOCKET "unix:/run/farspan/serve.api"
 
 static const struct conf_row rows[] = {
     {0, "server", "SERVER", "the service: unix:PATH or http://HOST:PORT (default: the local one)",
@@ -82,14 +82,33 @@ static int find_token(const struct client_options *o, char ret[TOKEN_MAX], struc
     return r;
 }
 
+/* The socket of the user's own service where there is one, else of the system's. */
+static int local_server(char *ret, size_t cap, struct error *err)
+{
+    struct unixsock_dir dir;
+    const uid_t users[] = {geteuid(), 0};
+    for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+        if (unixsock_dir_for(users[i], getenv("XDG_RUNTIME_DIR"), &dir) < 0) {
+            return error_set(err, ENAMETOOLONG, "XDG_RUNTIME_DIR is too long");
+        }
+        (void)snprintf(ret, cap, "unix:%s/serve.api", dir.path);
+        if (access(ret + strlen("unix:"), F_OK) == 0) {
+            break;
+        }
+    }
+    return 0;
+}
+
 int client_open(struct client *c, const struct client_options *o, struct error *err)
 {
-    char token[TOKEN_MAX];
+    char token[TOKEN_MAX], local[UNIXSOCK_PATH_MAX + 32];
     const char *server = o->server ? o->server : getenv("FARSPAN_SERVER");
     int r = find_token(o, token, err);
-    return r < 0 ? r
-                 : http_client_new(server && server[0] ? server : SOCKET, token[0] ? token : NULL,
-                                   &c->http, err);
+    if (r == 0 && !(server && server[0])) {
+        server = local;
+        r = local_server(local, sizeof(local), err);
+    }
+    return r < 0 ? r : http_client_new(server, token[0] ? token : NULL, &c->http, err);
 }
 
 void client_close(struct client *c)

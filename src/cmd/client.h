@@ -69,13 +69,15 @@ struct client_column {
 void client_table(const json_t *array, const struct client_column *columns, size_t n, FILE *to);
 /* The document on standard output. */
 void client_json(const json_t *doc);
-/* Each field of the object on a line, except those that are null. */
+/* Each field of the object on a line, cleaned, except those that are null. */
 void client_whole(const json_t *o, FILE *to);
 /* One of both, on standard output. */
 void client_show(const json_t *o, bool json);
 /* "1.1 MB", "10 s" and "-", for cells. */
 void client_size_words(int64_t bytes, char *ret, size_t cap);
 void client_span_words(int64_t ns, char *ret, size_t cap);
+/* RFC 3339 without the part of a second; "" stays. */
+void client_time_words(const char *text, char *ret, size_t cap);
 /* RFC 3339 into nanoseconds; INT64_MIN: it is none. */
 int64_t client_time(const char *text);
 

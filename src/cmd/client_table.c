@@ -11,7 +11,6 @@
 enum {
     CELL = 160,
     COLUMNS = 16,
-    WHOLE = 8192, /* of a field that is shown whole */
 };
 
 static void put_field(const json_t *value, char *ret, size_t cap)
@@ -90,23 +89,6 @@ void client_json(const json_t *doc)
 {
     (void)json_dumpf(doc, stdout, JSON_INDENT(2));
     (void)putchar('\n');
-}
-
-void client_whole(const json_t *o, FILE *to)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)o, name, value)
-    {
-        char line[WHOLE];
-        char *text =
-            json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        text_line(line, sizeof(line), text ? text : client_text(o, name));
-        if (!json_is_null(value)) {
-            fprintf(to, "%-12s %s\n", name, line);
-        }
-        free(text);
-    }
 }
 
 void client_show(const json_t *o, bool json)

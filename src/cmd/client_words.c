@@ -70,3 +70,8 @@ int64_t client_time(const char *text)
     int64_t ns;
     return time_parse(text, 0, &ns) == 0 ? ns : INT64_MIN;
 }
+
+void client_time_words(const char *text, char *ret, size_t cap)
+{
+    (void)snprintf(ret, cap, "%.19s%s", text, text[0] ? "Z" : "");
+}

@@ -35,11 +35,11 @@ static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part parts[] = {{&group, 0},
                                          {&client_group, offsetof(struct line, client)}};
 static const struct conf_table table = {"events", parts, ARRAY_SIZE(parts)};
-const struct options events_options = {&table, intro, 20, NULL, NULL, NULL, CONF_NOTHING};
+const struct options events_options = {&table, intro, 26, NULL, NULL, NULL, CONF_NOTHING};
 
 static void cell_time(const json_t *o, char *ret, size_t cap)
 {
-    (void)snprintf(ret, cap, "%.19sZ", client_text(o, "time"));
+    client_time_words(client_text(o, "time"), ret, cap);
 }
 
 static void print(const json_t *all, bool json)

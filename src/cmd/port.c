@@ -32,7 +32,7 @@ static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part parts[] = {{&group, 0},
                                          {&client_group, offsetof(struct line, client)}};
 static const struct conf_table table = {"port", parts, ARRAY_SIZE(parts)};
-const struct options port_options = {&table, intro, 22, NULL, NULL, NULL, CONF_INTERFACE};
+const struct options port_options = {&table, intro, 26, NULL, NULL, NULL, CONF_INTERFACE};
 
 static void cell_state(const json_t *o, char *ret, size_t cap)
 {

@@ -39,7 +39,7 @@ static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part parts[] = {{&group, 0},
                                          {&client_group, offsetof(struct line, client)}};
 static const struct conf_table table = {"retrieve", parts, ARRAY_SIZE(parts)};
-const struct options retrieve_options = {&table, intro, 20, NULL, NULL, NULL, CONF_NOTHING};
+const struct options retrieve_options = {&table, intro, 26, NULL, NULL, NULL, CONF_NOTHING};
 
 static int fetch(struct client *c, const struct line *l, const char *id, struct error *err)
 {

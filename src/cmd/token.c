@@ -42,13 +42,15 @@ static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part parts[] = {{&group, 0},
                                          {&client_group, offsetof(struct token_line, client)}};
 static const struct conf_table table = {"token", parts, ARRAY_SIZE(parts)};
-const struct options token_options = {&table, intro, 22, NULL, NULL, NULL, CONF_NOTHING};
+const struct options token_options = {&table, intro, 26, NULL, NULL, NULL, CONF_NOTHING};
 
 static void cell_expires(const json_t *o, char *ret, size_t cap)
 {
-    (void)snprintf(ret, cap, "%s",
-                   json_is_true(json_object_get(o, "revoked")) ? "revoked"
-                                                               : client_text(o, "expires"));
+    if (json_is_true(json_object_get(o, "revoked"))) {
+        (void)snprintf(ret, cap, "revoked");
+    } else {
+        client_time_words(client_text(o, "expires"), ret, cap);
+    }
 }
 
 static void print_table(const json_t *all)
