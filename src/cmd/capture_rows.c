@@ -34,7 +34,7 @@ static const struct conf_row rows[] = {
     {0, "stop", "TIME", "end then", CONF_TEXT_AT(struct capture_line, stop),
      .manual = "End then, in the same forms."},
     {0, "frames", "N", "end with the Nth frame", CONF_U32_AT(struct capture_line, frames), .min = 1,
-     .max = UINT32_MAX, .manual = "End with the _N_th frame."},
+     .max = UINT32_MAX, .manual = "End with the frame of number _N_."},
     {0, "bytes", "N", "end before the data is longer than N bytes, such as 100M",
      CONF_SIZE_AT(struct capture_line, bytes), .min = 65536, .max = UINT64_C(10000000000),
      .manual = "End before the data is longer than _N_ bytes; K, M and G are units."},

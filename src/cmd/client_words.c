@@ -50,8 +50,9 @@ void client_size_words(int64_t bytes, char *ret, size_t cap)
 
 void client_span_words(int64_t ns, char *ret, size_t cap)
 {
-    const int64_t s = (ns + NSEC_PER_SEC / 2) / NSEC_PER_SEC;
-    const int64_t tenths = (ns + NSEC_PER_SEC / 20) / (NSEC_PER_SEC / 10);
+    const int64_t s = ns / NSEC_PER_SEC + (ns % NSEC_PER_SEC >= NSEC_PER_SEC / 2);
+    const int64_t tenths =
+        ns / (NSEC_PER_SEC / 10) + (ns % (NSEC_PER_SEC / 10) >= NSEC_PER_SEC / 20);
     if (tenths < 100 && tenths % 10 != 0) {
         (void)snprintf(ret, cap, "%lld.%lld s", (long long)(tenths / 10), (long long)(tenths % 10));
     } else if (s < 120) {
