@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The options of `farspan serve`, and how they are read.
+ * The options of `farspan serve`.
  */
 #include <errno.h>
-#include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "cmd/cmd.h"
 #include "cmd/select_values.h"
 #include "cmd/serve_line.h"
 #include "cmd/tables.h"
@@ -106,8 +103,8 @@ static const struct conf_row rows[] = {
      CONF_TEXT_AT(struct serve_line, select.netns), .offer = CONF_NETNS,
      .manual = "The interfaces of another network namespace: one that *ip-netns*(8) knows by\n"
                "_NAME_, or that of the process _PID_."},
-    {0, "data", "FOLDER", "what is captured and the store (default /var/lib/farspan)",
-     CONF_TEXT_AT(struct serve_line, data), .dflt = "/var/lib/farspan", .offer = CONF_FILE,
+    {0, "data", "FOLDER", "what is captured and the store", CONF_TEXT_AT(struct serve_line, data),
+     .dflt = "/var/lib/farspan", .offer = CONF_FILE,
      .manual = "The folder with the store and the captures. It is made where it is missing."},
     {0, "anonymous", "RIGHT",
      "none, read or capture: what requests of this host without a token may", set_anonymous,
@@ -128,28 +125,3 @@ static const struct conf_part parts[] = {
 const struct conf_table serve_table = {"serve", parts, ARRAY_SIZE(parts)};
 const struct options serve_options = {&serve_table,  intro, 26,          NULL,
                                       config_tables, NULL,  CONF_NOTHING};
-
-int serve_parse(struct serve_line *l, int argc, char **argv)
-{
-    int r = options_parse(&serve_options, l, argc, argv, &l->file);
-    if (r != 0) {
-        return r;
-    }
-    if (optind < argc) {
-        return -1 - usage_error("serve", "\"%s\" is no option", argv[optind]);
-    }
-    if (l->n_listen == 0) {
-        l->listen[l->n_listen++] = (struct host_port){"127.0.0.1", SERVE_PORT};
-    }
-    if (l->select.n_words == 0) {
-        l->select.word[l->select.n_words++] = (struct selection_word){"*", "*", false};
-    }
-    return EXIT_SUCCESS;
-}
-
-void serve_line_done(struct serve_line *l)
-{
-    selection_done(&l->select);
-    free(l->file.text);
-    free(l->file.fixed);
-}

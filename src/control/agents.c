@@ -64,22 +64,42 @@ static void note_clock(struct agents *a, struct mono now, struct wall wall)
     }
 }
 
-void agents_work(struct agents *a, struct mono now, struct wall wall)
+static void look(struct agents *a, struct mono now)
 {
-    note_clock(a, now, wall);
-    agents_session(a, now);
-    agents_ports_store(a);
     if (a->changed || now.ns >= a->look_at.ns) {
         a->changed = false;
         a->look_at = mono_add_ms(now, AGENTS_LOOK_MS);
         agents_look(a, now);
     }
+}
+
+/* Reports are gone that the peer does not repeat in this session; in a new one it tells all. */
+static void fail(struct agents *a, struct mono now)
+{
+    if (a->state == AGENTS_OPEN) {
+        a->since = now; /* not at once */
+        agents_lose(a, now, "its reports could not be stored");
+        (void)agents_commit(a);
+    }
+}
+
+void agents_work(struct agents *a, struct mono now, struct wall wall)
+{
+    note_clock(a, now, wall);
+    look(a, now); /* reports are heard only of what is wanted */
+    agents_session(a, now);
+    agents_ports_store(a);
+    look(a, now);
     agents_tell(a, now);
     agents_snaps_expire(a, now);
     if (agents_commit(a)) {
         a->ports.n = a->ports.whole ? 0 : a->ports.n;
         a->ports.whole = false;
+    } else {
+        a->changed = true;
+        fail(a, now);
     }
+    agents_snaps_wake(a);
 }
 
 void agents_changed(struct agents *a)

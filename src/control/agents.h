@@ -9,8 +9,8 @@
  * it is about captures only that it was told. A session that ended is begun again, at most once a
  * second.
  *
- * All of the store's changes of one call of agents_work() are in one transaction. What could not be
- * committed is reported again within a second. Time is passed in.
+ * All of the store's changes of one call of agents_work() are in one transaction. Where that cannot
+ * be committed, the session is begun anew, and the peer tells all again. Time is passed in.
  */
 #pragma once
 

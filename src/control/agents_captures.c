@@ -94,6 +94,7 @@ static int add(struct look *l, const struct wanted *w)
     sha256(buf, to->len, hash);
     memcpy(&to->version, hash, sizeof(to->version));
     to->heard = before ? before->heard : l->now;
+    to->told_ns = before ? before->told_ns : 0;
     l->wants->n++;
     return 0;
 }
@@ -194,6 +195,21 @@ void agents_look(struct agents *a, struct mono now)
 
 /* ---- reports ---- */
 
+void agents_was_told(struct agents *a)
+{
+    for (size_t i = 0; i < a->wants.n; i++) {
+        struct agents_want *w = &a->wants.at[i];
+        w->told_ns = w->told_ns != 0 ? w->told_ns : a->wall.ns;
+    }
+}
+
+void agents_was_born(struct agents *a)
+{
+    for (size_t i = 0; i < a->wants.n; i++) {
+        a->wants.at[i].told_ns = 0;
+    }
+}
+
 void agents_report(struct agents *a, const struct wanted_is *is, struct mono now)
 {
     struct store *s = a->conf.store;
@@ -216,7 +232,8 @@ void agents_report(struct agents *a, const struct wanted_is *is, struct mono now
     }
     if (capture_of_object(&o, &c) == 0) {
         const enum capture_state before = c.state;
-        const struct capture_report report = capture_report_of(is, a->life);
+        struct capture_report report = capture_report_of(is, a->life);
+        report.late = w->told_ns >= c.stop_ns;
         if (capture_take(&c, &report, a->wall.ns)) {
             a->changed |= capture_has_ended(&c);
             put(a, &o, &c, before);

@@ -14,7 +14,7 @@ struct agents_ops {
     void (*settle)(void *user);
     /* Committed: so much of the capture's file is published; `ended`: and no more will be. */
     void (*published)(void *user, const char *id, uint64_t published, bool ended);
-    /* The result is known that agents_snapshot() was called for. */
+    /* The result is known that agents_snapshot() was called for. No transaction is under way. */
     void (*wake)(void *user, void *waiter);
     /* A sentence for the log. */
     void (*say)(void *user, const char *words);

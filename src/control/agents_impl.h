@@ -33,7 +33,8 @@ struct agents_want {
     uint64_t version;
     uint8_t *body; /* owned: as of wanted_put() */
     size_t len;
-    struct mono heard; /* the last report of it, or when the manager began */
+    struct mono heard; /* the last report of it, or when it was wanted first */
+    int64_t told_ns;   /* wall clock: when this life of the peer was told of it; 0: not yet */
 };
 
 struct agents_wants {
@@ -45,6 +46,7 @@ struct agents_snap {
     void *waiter; /* NULL: it is free */
     uint8_t id[WANTED_ID];
     int result; /* -EAGAIN: it is waited for */
+    bool wakes; /* the waiter is to be told at the end of the call */
     struct mono until;
 };
 
@@ -133,6 +135,9 @@ void agents_ports_store(struct agents *a);
 /* ---- agents_captures.c ---- */
 
 void agents_look(struct agents *a, struct mono now);
+/* All that is wanted was told; or the peer has a new life, which was told nothing yet. */
+void agents_was_told(struct agents *a);
+void agents_was_born(struct agents *a);
 void agents_report(struct agents *a, const struct wanted_is *is, struct mono now);
 void agents_wants_done(struct agents_wants *w);
 
@@ -149,8 +154,12 @@ int agents_snap(struct agents *a, const uint8_t id[WANTED_ID], void *waiter, str
 void agents_snapped(struct agents *a, const struct rolemsg *m);
 void agents_snaps_lost(struct agents *a);
 void agents_snaps_expire(struct agents *a, struct mono now);
+/* Wakes those whose result is known: after the transaction, as they begin one of their own. */
+void agents_snaps_wake(struct agents *a);
 
 /* ---- agents_session.c ---- */
 
 void agents_session(struct agents *a, struct mono now);
 void agents_tell(struct agents *a, struct mono now);
+/* Ends the session; `words` say why, "" for its peer's end. */
+void agents_lose(struct agents *a, struct mono now, const char *words);

@@ -192,6 +192,8 @@ static void snapshots_are_waited_for(void **state)
     world_run(w, 0);
     assert_int_equal(w->peer.snapshots, 1);
     assert_null(w->woken);
+    peer_port(w, "eth0"); /* a change of the same call */
+    peer_round(w, 1);
     peer_send(w, &m);
     peer_send(w, &m);
     world_run(w, 0);

@@ -17,7 +17,7 @@ enum {
 
 /* ---- the socket ---- */
 
-static void lose(struct agents *a, struct mono now, const char *words)
+void agents_lose(struct agents *a, struct mono now, const char *words)
 {
     const bool was_open = a->state == AGENTS_OPEN;
     const bool was_long = was_open && mono_diff(now, a->since) >= LONG_MS * NSEC_PER_MSEC;
@@ -52,7 +52,7 @@ static void call(struct agents *a, struct mono now)
     a->state = AGENTS_CALLS;
     a->since = now;
     if (agents_send(a, &hello) < 0) {
-        lose(a, now, "");
+        agents_lose(a, now, "");
     }
 }
 
@@ -71,7 +71,10 @@ static int hear_hello(struct agents *a, const struct rolemsg *m, struct mono now
         return error_set(err, EBADMSG, "its life has no number");
     }
     const bool is_new = a->life != m->life;
-    a->changed |= is_new; /* what its earlier lives have done is no longer wanted */
+    if (is_new) {
+        a->changed = true; /* less may be wanted of it than of its earlier lives */
+        agents_was_born(a);
+    }
     a->life = m->life;
     a->state = AGENTS_OPEN;
     a->since = now;
@@ -155,7 +158,7 @@ void agents_session(struct agents *a, struct mono now)
             break;
         }
         if (r < 0) {
-            lose(a, now, err.text);
+            agents_lose(a, now, err.text);
         }
     }
 }
@@ -195,12 +198,13 @@ void agents_tell(struct agents *a, struct mono now)
         if (r < 0) {
             a->blocked = r == -EAGAIN;
             if (!a->blocked) {
-                lose(a, now, "");
+                agents_lose(a, now, "");
             }
             return;
         }
         a->next++;
     }
     a->telling = false;
+    agents_was_told(a);
     plan_told(&a->plan, now);
 }

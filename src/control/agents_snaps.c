@@ -13,11 +13,20 @@ enum {
     ERRNO_MAX = 4095,
 };
 
-static void know(struct agents *a, struct agents_snap *s, int result)
+static void know(struct agents_snap *s, int result)
 {
     s->result = result;
-    if (a->conf.ops->wake) {
-        a->conf.ops->wake(a->conf.user, s->waiter);
+    s->wakes = true;
+}
+
+void agents_snaps_wake(struct agents *a)
+{
+    for (size_t i = 0; i < AGENTS_SNAPS; i++) {
+        struct agents_snap *s = &a->snap[i];
+        if (s->wakes && a->conf.ops->wake) {
+            s->wakes = false;
+            a->conf.ops->wake(a->conf.user, s->waiter);
+        }
     }
 }
 
@@ -27,7 +36,7 @@ void agents_snapped(struct agents *a, const struct rolemsg *m)
     for (size_t i = 0; i < AGENTS_SNAPS; i++) {
         struct agents_snap *s = &a->snap[i];
         if (s->waiter && s->result == -EAGAIN && memcmp(s->id, m->id, sizeof(s->id)) == 0) {
-            know(a, s, result == -EAGAIN ? -EPROTO : result);
+            know(s, result == -EAGAIN ? -EPROTO : result);
         }
     }
 }
@@ -36,7 +45,7 @@ void agents_snaps_lost(struct agents *a)
 {
     for (size_t i = 0; i < AGENTS_SNAPS; i++) {
         if (a->snap[i].waiter && a->snap[i].result == -EAGAIN) {
-            know(a, &a->snap[i], -EPIPE);
+            know(&a->snap[i], -EPIPE);
         }
     }
 }
@@ -50,7 +59,7 @@ void agents_snaps_expire(struct agents *a, struct mono now)
         }
         if (s->result == -EAGAIN) {
             s->until = mono_add_ms(now, SNAP_MS);
-            know(a, s, -ETIMEDOUT);
+            know(s, -ETIMEDOUT);
         } else {
             s->waiter = NULL; /* nobody asked */
         }

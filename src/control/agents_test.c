@@ -170,6 +170,42 @@ static void control_dies_and_nothing_counts_twice(void **state)
     object_done(&o);
 }
 
+static void what_waits_in_the_socket_is_heard(void **state)
+{
+    struct world *w = *state;
+    add_capture(w, 1, 0, 100);
+    world_run(w, 1000);
+    w->eager = 1;
+    world_restart(w);
+    agents_work(w->agents, w->now, (struct wall){w->wall_ns});
+    check_state(w, 1, "done");
+}
+
+static void one_that_comes_back_behind_the_stop_has_no_port_yet(void **state)
+{
+    struct world *w = *state;
+    add_capture(w, 1, 0, 5);
+    add_capture(w, 2, 0, 5);
+    world_run(w, 1000);
+    peer_report(w, 2, WANTED_RUNS, WANTED_NO_REASON, 0, 1, 5);
+    world_run(w, 0);
+    peer_kill(w);
+    world_run(w, 10000);
+    peer_start(w);
+    world_run(w, 2000);
+    peer_report(w, 1, WANTED_FAILED, WANTED_POINT_GONE, 0, 0, 0);
+    peer_report(w, 2, WANTED_FAILED, WANTED_POINT_GONE, 0, 0, 0);
+    world_run(w, 0);
+    struct object o = get_capture(w, 1);
+    assert_string_equal(o.v[CAPTURE_F_CODE].text, "missed");
+    object_done(&o);
+    o = get_capture(w, 2);
+    assert_string_equal(o.v[CAPTURE_F_STATE].text, "done");
+    assert_string_equal(o.v[CAPTURE_F_CODE].text, "stop-time");
+    assert_non_null(strstr(o.v[CAPTURE_F_GAPS].text, "it ended early"));
+    object_done(&o);
+}
+
 static void what_is_lost_is_told_again(void **state)
 {
     struct world *w = *state;
@@ -202,7 +238,7 @@ static void a_missed_one_is_told_of(void **state)
     check_state(w, 1, "scheduled");
     peer_start(w); /* and says that it came too late */
     world_run(w, 2000);
-    peer_report(w, 2, WANTED_DONE, WANTED_STOP_TIME, 0, 0, 0);
+    peer_report(w, 2, WANTED_FAILED, WANTED_POINT_GONE, 0, 0, 0);
     world_run(w, 0);
     struct object o = get_capture(w, 2);
     assert_string_equal(o.v[CAPTURE_F_STATE].text, "failed");
@@ -255,8 +291,10 @@ static void a_clock_that_is_set_is_noted(void **state)
     }
     check_state(w, 1, "running"); /* … and this one does not */
     w->wall_ns -= 7200 * SEC;
-    world_run(w, 0);
+    world_run(w, 1000);
     assert_int_equal(count_events(w, "clock.set", words), 2);
+    assert_true(peer_has(w, 1) >= 0);
+    assert_int_equal(peer_has(w, 2), -1);
 }
 
 /* ---- a hostile peer ---- */
@@ -386,12 +424,15 @@ static void what_was_not_committed_was_not_told(void **state)
     peer_port(w, "eth0");
     peer_round(w, 1);
     world_run(w, 3000);
+    assert_true(w->connects > 1);
     w->store->ops = whole;
     assert_string_equal(w->said, "the disk is full");
     assert_int_equal(w->published, 0);
     check_state(w, 1, "scheduled");
     assert_int_equal(peer_has(w, 1), 0);
-    peer_report(w, 1, WANTED_DONE, WANTED_LIMIT_BYTES, 0, 10, 50); /* as it does each second */
+    world_run(w, 2000);
+    assert_true(agents_are_settled(w->agents));
+    peer_report(w, 1, WANTED_DONE, WANTED_LIMIT_BYTES, 0, 10, 50); /* as in each new session */
     world_run(w, 1000);
     check_state(w, 1, "done");
     assert_true(w->ended && w->published == 5000);
@@ -406,6 +447,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_dies_in_each_state_and_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cancelled_one_ends_also_after_a_death, set_up, tear_down),
         cmocka_unit_test_setup_teardown(control_dies_and_nothing_counts_twice, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_in_the_socket_is_heard, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_comes_back_behind_the_stop_has_no_port_yet, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_is_lost_is_told_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missed_one_is_told_of, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_cannot_be_told_is_refused, set_up, tear_down),

@@ -37,8 +37,10 @@ struct world {
     struct mono now;
     int64_t wall_ns;
     struct peer peer;
-    bool no_peer; /* nobody takes the other end */
-    int waiting;  /* the other end of the last pair; -1: it was taken */
+    bool no_peer;   /* nobody takes the other end */
+    unsigned eager; /* a capture of which the peer tells, right behind its greeting, that it is
+                     * done; 0: none */
+    int waiting;    /* the other end of the last pair; -1: it was taken */
     unsigned connects;
     uint64_t published;
     bool ended;

@@ -17,5 +17,5 @@ int capture_into_object(const struct capture *c, struct object *o);
  * sentence: a wish is none that can be told. */
 int capture_wish(const struct object *o, const struct capture *c, uint64_t life, struct wanted *ret,
                  struct error *err);
-/* A report out of a message; it borrows the message's words. */
+/* A report out of a message, which is not late; it borrows the message's words. */
 struct capture_report capture_report_of(const struct wanted_is *is, uint64_t life);

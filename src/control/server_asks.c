@@ -49,7 +49,7 @@ static struct server_ask *find(struct server_questions *q, const void *waiter)
     return NULL;
 }
 
-/* Whoever has gone does not fetch it. */
+/* The answer is fetched while wake() runs; where the asker has gone, nobody does. */
 static void on_answer(void *user, int result, const uint8_t *data, size_t len, int fd,
                       const struct error *err)
 {

@@ -5,12 +5,27 @@
  */
 #pragma once
 
-#include "control/server.h"
+#include "sys/broker.h"
+#include "sys/loop.h"
 
 enum {
     SERVER_ASKS = BROKER_ASKS_MAX,
 };
 
+/* The requests to the broker, as broker_ask. */
+struct server_asks {
+    int (*check)(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
+                 struct error *err);
+    int (*open)(struct broker *b, const uint8_t id[16], bool snapshot, broker_answer_fn *fn,
+                void *user, struct error *err);
+    int (*remove)(struct broker *b, const uint8_t id[16], broker_answer_fn *fn, void *user,
+                  struct error *err);
+    unsigned data_role; /* the number of the role that carries out */
+};
+
+struct server_questions;
+
+/* A question under way, or its answer. */
 struct server_ask {
     void *waiter; /* NULL: free */
     bool known;

@@ -14,7 +14,9 @@ bool capture_has_ended(const struct capture *c)
 
 bool capture_is_wanted(const struct capture *c, int64_t now_ns)
 {
-    return !capture_has_ended(c) && now_ns >= c->start_ns - CAPTURE_AHEAD_MS * NSEC_PER_MSEC;
+    const bool is_time = now_ns >= c->start_ns - CAPTURE_AHEAD_MS * NSEC_PER_MSEC;
+    /* One that has begun goes on, also when the wall clock was set back. */
+    return !capture_has_ended(c) && (is_time || c->state > CAPTURE_SCHEDULED);
 }
 
 bool capture_is_cancelled(const struct capture *c)
@@ -226,17 +228,21 @@ static bool has_begun(const struct capture *c)
     return c->began_ns != 0 || capture_counts(c).offered > 0;
 }
 
+/* A life that was told late had no time to find the interface, whatever it says of that. */
 static void take_end(struct capture *c, const struct capture_report *r, int64_t now_ns)
 {
-    enum capture_code code = r->code;
-    enum capture_state state = r->state;
-    if (state == CAPTURE_DONE && code == CAPTURE_CODE_CANCELLED) {
-        state = CAPTURE_CANCELLED;
-    } else if (state == CAPTURE_DONE && code == CAPTURE_CODE_STOP_TIME && !has_begun(c)) {
-        state = CAPTURE_FAILED;
-        code = CAPTURE_CODE_MISSED;
+    const bool is_over =
+        r->code == CAPTURE_CODE_STOP_TIME || (r->late && r->code == CAPTURE_CODE_POINT_GONE);
+    if (r->code == CAPTURE_CODE_CANCELLED) {
+        end(c, CAPTURE_CANCELLED, r->code, r->words, now_ns);
+    } else if (is_over && !has_begun(c)) {
+        end(c, CAPTURE_FAILED, CAPTURE_CODE_MISSED, "", now_ns);
+    } else if (is_over) {
+        const char *words = r->code == CAPTURE_CODE_STOP_TIME ? r->words : "";
+        end(c, CAPTURE_DONE, CAPTURE_CODE_STOP_TIME, words, now_ns);
+    } else {
+        end(c, r->state, r->code, r->words, now_ns);
     }
-    end(c, state, code, r->words, now_ns);
 }
 
 bool capture_take(struct capture *c, const struct capture_report *r, int64_t now_ns)

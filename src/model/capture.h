@@ -78,6 +78,7 @@ struct capture_report {
     enum capture_state state; /* not CAPTURE_CANCELLED: that is done, with such a code */
     enum capture_code code;   /* of an end */
     const char *words;        /* "": none */
+    bool late;                /* its stop had passed when that life was told of it */
     uint64_t published;
     struct capture_counts counts; /* of this life */
     unsigned n_points;            /* those of the capture, in its order; or 0 */

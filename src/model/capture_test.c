@@ -50,6 +50,8 @@ static void it_is_told_ahead_of_its_start(void **state)
     assert_false(capture_is_wanted(&c, (START - 10) * SEC - 1));
     assert_true(capture_is_wanted(&c, (START - 10) * SEC));
     assert_true(capture_is_wanted(&c, (STOP + 1000) * SEC)); /* until somebody tells how it went */
+    c.state = CAPTURE_RUNNING;
+    assert_true(capture_is_wanted(&c, (START - 3600) * SEC)); /* the clock was set back */
     c.state = CAPTURE_DONE;
     assert_false(capture_is_wanted(&c, START * SEC));
 }
@@ -232,10 +234,10 @@ static void cancelled_ones_are_whole_up_to_there(void **state)
     assert_false(capture_next_gap(&c, &g));
 }
 
+/* The host was down, and the data role hears of it behind its stop. */
 static void missed_ones(void **state)
 {
     (void)state;
-    /* The host was down, and the data role hears of it behind its stop. */
     struct capture c = make();
     struct capture_gap g = {0};
     struct capture_report r = report(1, CAPTURE_DONE, 0, 0, 0);
@@ -248,8 +250,33 @@ static void missed_ones(void **state)
     assert_int_equal(c.ended_ns, (STOP + 5) * SEC);
     check_gap(&c, &g, START, STOP, "nothing was captured");
 
-    /* Nobody is there to tell that. */
+    /* It hears of it so late that it finds no interface. */
     c = make();
+    r.state = CAPTURE_FAILED;
+    r.code = CAPTURE_CODE_POINT_GONE;
+    r.words = "no interface eth0 was there";
+    r.late = true;
+    assert_true(capture_take(&c, &r, (STOP + 5) * SEC));
+    assert_int_equal(c.code, CAPTURE_CODE_MISSED);
+    c = make();
+    struct capture_report first = report(1, CAPTURE_RUNNING, START, START + 5, 4);
+    assert_true(capture_take(&c, &first, 0));
+    assert_true(capture_take(&c, &r, (STOP + 5) * SEC));
+    assert_int_equal(c.state, CAPTURE_DONE);
+    assert_string_equal(c.reason, "its stop has come");
+    c = make();
+    r.late = false;
+    assert_true(capture_take(&c, &r, (STOP + 5) * SEC));
+    assert_int_equal(c.state, CAPTURE_FAILED);
+    assert_string_equal(c.reason, "no interface eth0 was there");
+}
+
+/* Nobody is there to tell how it ended. */
+static void ones_that_nobody_tells_of(void **state)
+{
+    (void)state;
+    struct capture c = make();
+    struct capture_gap g = {0};
     assert_false(capture_expire(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC - 1000000));
     assert_false(capture_expire(&c, 0, CAPTURE_SILENCE_MS - 1, (STOP + 60) * SEC));
     assert_true(capture_expire(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC));
@@ -258,11 +285,10 @@ static void missed_ones(void **state)
 
     /* It had begun. */
     c = make();
-    r = report(1, CAPTURE_RUNNING, START, START + 5, 4);
+    struct capture_report r = report(1, CAPTURE_RUNNING, START, START + 5, 4);
     assert_true(capture_take(&c, &r, 0));
     assert_true(capture_expire(&c, 0, CAPTURE_SILENCE_MS, (STOP + 60) * SEC));
     assert_int_equal(c.state, CAPTURE_DONE);
-    g = (struct capture_gap){0};
     check_gap(&c, &g, START + 5, STOP, "it ended early");
 
     /* It was cancelled, and has no stop. */
@@ -360,6 +386,7 @@ int main(void)
         cmocka_unit_test(an_empty_one_says_why),
         cmocka_unit_test(cancelled_ones_are_whole_up_to_there),
         cmocka_unit_test(missed_ones),
+        cmocka_unit_test(ones_that_nobody_tells_of),
         cmocka_unit_test(no_report_counts_twice),
         cmocka_unit_test(many_lives_are_summed_up),
         cmocka_unit_test(codes_are_the_words_of_their_field),

@@ -15,6 +15,8 @@
 #include "base/cleanup.h"
 #include "model/plan.h"
 
+#define SECOND INT64_C(1000000000)
+
 enum {
     SET = 6,         /* things that there are */
     ON_THE_WAY = 64, /* messages at most */
@@ -229,6 +231,27 @@ static void it_is_told_again_later_and_later(void **state)
     assert_false(plan_is_done(&p));
 }
 
+static void a_new_session_knows_nothing(void **state)
+{
+    (void)state;
+    static struct plan p;
+    plan_init(&p, 7);
+    for (unsigned i = 0; i < 2; i++) { /* also where nobody saw the end of the one before */
+        plan_session(&p, (struct mono){SECOND});
+        plan_acknowledged(&p, 7);
+        assert_true(plan_is_done(&p));
+        if (i == 0) {
+            plan_lost(&p);
+        }
+        plan_session(&p, (struct mono){SECOND});
+        assert_false(plan_is_done(&p));
+        assert_true(plan_due(&p, (struct mono){SECOND}));
+        plan_told(&p, (struct mono){SECOND});
+        assert_false(plan_due(&p, (struct mono){SECOND}));
+        assert_true(plan_due(&p, (struct mono){2 * SECOND})); /* it was lost */
+    }
+}
+
 static void order_means_nothing_and_too_many_are_refused(void **state)
 {
     (void)state;
@@ -253,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_converges_and_then_does_nothing),
         cmocka_unit_test(it_is_told_again_later_and_later),
+        cmocka_unit_test(a_new_session_knows_nothing),
         cmocka_unit_test(order_means_nothing_and_too_many_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

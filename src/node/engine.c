@@ -9,9 +9,12 @@
 
 #include "node/engine_capture.h"
 #include "node/engine_list.h"
+#include "node/serve_requests.h"
 
 enum {
-    TICK_MS = 50,
+    TICK_MS = 50,     /* between two looks at captures, … */
+    IDLE_MS = 500,    /* … and where there are none */
+    SOON_MS = 2,      /* … and the shortest pause there is */
     TELL_MS = 1000,   /* between two reports of a capture that goes on */
     MEET_MS = 500,    /* between two tries to meet the control role */
     PORTS_MS = 30000, /* between two rounds of ports that are as they were */
@@ -37,10 +40,12 @@ struct engine {
     struct file_pool *pool;
     struct engine_ports *ports;
     struct engine_list *list;
+    int counters; /* a socket of sys/linkcount.h */
     struct held held[WANTED_MAX];
     unsigned n;
     int fd; /* to the control role; -1: there is no session */
     bool greeted;
+    uint64_t life; /* tells this process from those before and after it */
     struct mono meet;
     /* The set that is being told. */
     uint64_t generation;
@@ -98,7 +103,8 @@ static struct held *find(struct engine *e, const uint8_t id[WANTED_ID])
 
 static void want(struct engine *e, const struct wanted *w)
 {
-    const struct engine_room room = {e->conf.broker, e->ports, e->pool, e->conf.system};
+    const struct engine_room room = {e->conf.broker, e->ports, e->pool, e->counters,
+                                     e->conf.system};
     struct held *h = find(e, w->id);
     if (h && !h->leaving) {
         engine_capture_change(h->capture, w);
@@ -128,6 +134,9 @@ static void apply(struct engine *e)
 /* -EBADMSG: parts of a set come in their order. */
 static int take_want(struct engine *e, const struct rolemsg *m)
 {
+    if (m->generation < e->generation) {
+        return 0; /* it came late */
+    }
     if (m->place == 0) {
         for (unsigned i = 0; i < e->n; i++) {
             e->held[i].wanted = false;
@@ -180,11 +189,9 @@ static int take(struct engine *e, const struct rolemsg *m)
     return -EBADMSG;
 }
 
-static void on_message(struct loop *l, int fd, uint32_t events, void *user)
+/* Takes what is there. */
+static void read_messages(struct engine *e, int fd)
 {
-    struct engine *e = user;
-    (void)l;
-    (void)events;
     for (unsigned i = 0; i < READ_MOST && e->fd == fd; i++) {
         const ssize_t n = recv(fd, e->bytes, sizeof(e->bytes), MSG_DONTWAIT | MSG_TRUNC);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -202,6 +209,17 @@ static void on_message(struct loop *l, int fd, uint32_t events, void *user)
             return;
         }
     }
+}
+
+static void tick(struct engine *e);
+
+/* A wish is looked at at once: its start may be now. */
+static void on_message(struct loop *l, int fd, uint32_t events, void *user)
+{
+    (void)l;
+    (void)events;
+    read_messages(user, fd);
+    tick(user);
 }
 
 static void meet(struct engine *e, struct mono now)
@@ -224,7 +242,9 @@ static void meet(struct engine *e, struct mono now)
     for (unsigned i = 0; i < e->n; i++) {
         e->held[i].told_now = true;
     }
-    (void)send_message(e, &(struct rolemsg){.type = ROLEMSG_HELLO, .version = ROLEMSG_VERSION});
+    e->generation = 0;
+    (void)send_message(
+        e, &(struct rolemsg){.type = ROLEMSG_HELLO, .version = ROLEMSG_VERSION, .life = e->life});
 }
 
 /* ---- what is told ---- */
@@ -342,6 +362,18 @@ static void look_at_clocks(struct engine *e)
     e->clocks = now;
 }
 
+/* The next tick: soon, or earlier where a capture begins, ends or has a row to write. */
+static void set_timer(struct engine *e)
+{
+    const int64_t now = wall_now().ns;
+    int64_t first = now + (e->n > 0 || e->fd < 0 ? TICK_MS : IDLE_MS) * NSEC_PER_MSEC;
+    for (unsigned i = 0; i < e->n; i++) {
+        first = MIN(first, engine_capture_due(e->held[i].capture));
+    }
+    loop_set_timer(e->conf.loop, e->timer,
+                   (struct mono){mono_now().ns + MAX(first - now, SOON_MS * NSEC_PER_MSEC)}, 0);
+}
+
 static void tick(struct engine *e)
 {
     const struct mono now = mono_now();
@@ -358,6 +390,7 @@ static void tick(struct engine *e)
     free_left(e);
     want_ports(e, now);
     tell(e, now);
+    set_timer(e);
 }
 
 static void on_timer(struct loop *l, struct mono now, void *user)
@@ -393,10 +426,11 @@ static int begin(struct engine *e, struct error *err)
     }
     r = engine_ports_new(&pc, &e->ports, err);
     r = r < 0 ? r : engine_list_new(&lc, &e->list, err);
+    r = r < 0 ? r : serve_request_counters(e->conf.broker, &e->counters, err);
     if (r < 0) {
         return r;
     }
-    r = loop_add_timer(l, mono_now(), TICK_MS * NSEC_PER_MSEC, on_timer, e, &e->timer);
+    r = loop_add_timer(l, mono_now(), 0, on_timer, e, &e->timer);
     return r < 0 ? error_sys(err, -r, "cannot start") : 0;
 }
 
@@ -407,10 +441,11 @@ int engine_new(const struct engine_conf *conf, struct engine **ret, struct error
         return error_sys(err, ENOMEM, "cannot start");
     }
     e->conf = *conf;
-    e->fd = -1;
+    e->fd = e->counters = -1;
     e->wake.fd = -1;
     e->applied_told = true;
     e->clocks = time_pair();
+    e->life = (uint64_t)e->clocks.wall.ns;
     const int r = begin(e, err);
     if (r < 0) {
         engine_free(e);
@@ -448,6 +483,7 @@ void engine_free(struct engine *e)
         engine_capture_free(e->held[i].capture);
     }
     file_pool_free(e->pool);
+    closep(&e->counters);
     loop_del_fd(e->conf.loop, e->wake_event);
     wake_done(&e->wake);
     free(e);

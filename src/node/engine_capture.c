@@ -12,6 +12,7 @@
 #include "node/serve_requests.h"
 
 enum {
+    SOON_LOOKS = 100, /* for ports, a few milliseconds apart */
     FINISH_MS = 5000, /* after its end, for ports that do not tell how far they were read */
 };
 
@@ -50,6 +51,7 @@ struct engine_capture {
     struct engine_output output;
     struct consumer consumer[WANTED_POINTS];
     _Atomic uint64_t budget;
+    unsigned looks;       /* for its ports, which come soon, or nobody knows when */
     struct mono deadline; /* of FINISHES */
     bool ending;          /* all places are given up, and the output comes to its end */
 };
@@ -211,14 +213,32 @@ static void cover(struct engine_capture *c, unsigned i)
     k->until_ns = MAX(k->until_ns, read);
 }
 
+/* Rows of counters have no place in a port: what was written is complete. */
+static void cover_rows(struct engine_capture *c)
+{
+    struct consumer *k = &c->consumer[0];
+    const struct engine_rows *r = &c->output.rows;
+    if (r->written > 0) {
+        k->until_ns = MIN(r->next_ns, c->wanted.stop_ns);
+        k->from_ns = k->ever ? k->from_ns : k->until_ns - r->period_ns * (int64_t)r->written;
+        k->from_ns = MAX(MIN(k->from_ns, k->until_ns), c->wanted.start_ns);
+        k->ever = true;
+    }
+}
+
 static void look_at_places(struct engine_capture *c)
 {
+    if (c->wanted.kind == WANTED_ETHERNET) {
+        cover_rows(c);
+        return;
+    }
     for (unsigned i = 0; i < c->wanted.n_points; i++) {
         struct consumer *k = &c->consumer[i];
         if (k->port && has_vanished(c, i)) {
             k->port = NULL;
         }
         if (!k->port) {
+            c->looks++;
             take_place(c, i);
         } else {
             const uint64_t lost = ring_losses(k->port);
@@ -244,10 +264,10 @@ static bool is_read(const struct engine_capture *c)
 
 /* ---- its way ---- */
 
-static void prepare(struct engine_capture *c)
+static void prepare(struct engine_capture *c, int64_t now_ns)
 {
     struct error err = {""};
-    const int r = engine_output_open(&c->output, &c->room, &c->wanted, &err);
+    const int r = engine_output_open(&c->output, &c->room, &c->wanted, now_ns, &err);
     if (r < 0) {
         fail(c, r == -ENOSPC || r == -EDQUOT ? WANTED_DISK_FULL : WANTED_REFUSED, err.text);
     }
@@ -263,7 +283,7 @@ static void wait_for_start(struct engine_capture *c, int64_t now_ns, struct mono
         return;
     }
     if (!engine_output_is_open(&c->output)) {
-        prepare(c);
+        prepare(c, now_ns);
     }
     if (c->state == WANTED_WAITS) {
         look_at_places(c);
@@ -439,7 +459,7 @@ void engine_capture_shift(struct engine_capture *c, int64_t ns)
 {
     if (c->state == WANTED_RUNS) {
         c->wanted.stop_ns = c->wanted.stop_ns == INT64_MAX ? INT64_MAX : c->wanted.stop_ns + ns;
-        c->wanted.start_ns = MIN(c->wanted.start_ns, c->wanted.start_ns + ns);
+        c->wanted.start_ns += MIN(ns, INT64_C(0));
         change_places(c);
     }
 }
@@ -479,9 +499,27 @@ void engine_capture_is(const struct engine_capture *c, struct wanted_is *ret)
     }
 }
 
+/* Its ports are on their way. */
+static bool wants_places(const struct engine_capture *c)
+{
+    bool wants = false;
+    for (unsigned i = 0; i < c->wanted.n_points; i++) {
+        const struct consumer *k = &c->consumer[i];
+        wants = wants || !k->ever;
+    }
+    return wants && engine_capture_wants_ports(c) && c->state <= WANTED_RUNS;
+}
+
 int64_t engine_capture_due(const struct engine_capture *c)
 {
-    return c->state == WANTED_WAITS  ? MAX(c->wanted.start_ns - AHEAD_NS, INT64_C(0))
-           : c->state == WANTED_RUNS ? c->wanted.stop_ns
-                                     : INT64_MAX;
+    const bool rows = c->state == WANTED_RUNS && c->wanted.kind == WANTED_ETHERNET;
+    if (wants_places(c) && c->looks < SOON_LOOKS) {
+        return 0;
+    }
+    const int64_t end = rows ? MIN(c->wanted.stop_ns, c->output.rows.next_ns) : c->wanted.stop_ns;
+    return c->state == WANTED_WAITS && !engine_output_is_open(&c->output)
+               ? MAX(c->wanted.start_ns - AHEAD_NS, INT64_C(0))
+           : c->state == WANTED_WAITS ? c->wanted.start_ns
+           : c->state == WANTED_RUNS  ? end
+                                      : INT64_MAX;
 }

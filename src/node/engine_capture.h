@@ -13,17 +13,8 @@
  */
 #pragma once
 
-#include "data/sink/file/pool.h"
-#include "node/engine_ports.h"
+#include "node/engine_room.h"
 #include "proto/wanted.h"
-
-/* All captures of an engine share these; borrowed. */
-struct engine_room {
-    struct broker *broker;
-    struct engine_ports *ports;
-    struct file_pool *pool;
-    const char *system; /* of files' headers: "Linux 6.1" */
-};
 
 struct engine_capture;
 

@@ -48,7 +48,7 @@ static bool is_port(const struct engine_list *l, const struct netif *link)
            selection_may_carry(l->conf.select, link, NULL) == 0;
 }
 
-/* What is told of it is as it was. */
+/* Both would be told alike. */
 static bool is_alike(const struct netif *a, const struct netif *b)
 {
     const unsigned told = IFF_UP | IFF_RUNNING;

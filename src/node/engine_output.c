@@ -13,7 +13,7 @@
 #include "data/sink/file/file.h"
 #include "data/sink/queue/queue.h"
 #include "data/thread.h"
-#include "node/engine_capture.h"
+#include "node/engine_room.h"
 #include "node/serve_requests.h"
 #include "proto/ipfix.h"
 #include "proto/packet.h"
@@ -32,6 +32,7 @@ enum {
 void engine_output_init(struct engine_output *o)
 {
     *o = (struct engine_output){.fd = -1};
+    engine_rows_init(&o->rows);
 }
 
 static void join(struct engine_output *o)
@@ -47,12 +48,13 @@ void engine_output_done(struct engine_output *o)
     join(o);
     sink_free(o->sink);
     closep(&o->fd);
-    *o = (struct engine_output){.fd = -1};
+    engine_rows_done(&o->rows);
+    engine_output_init(o);
 }
 
 bool engine_output_is_open(const struct engine_output *o)
 {
-    return o->sink != NULL;
+    return o->open;
 }
 
 /* ---- opening ---- */
@@ -129,9 +131,10 @@ static int add_points(struct engine_output *o, const struct wanted *w, struct er
 }
 
 int engine_output_open(struct engine_output *o, const struct engine_room *room,
-                       const struct wanted *w, struct error *err)
+                       const struct wanted *w, int64_t now_ns, struct error *err)
 {
     _cleanup_(closep) int fd = -1;
+    o->counters = room->counters;
     o->kind = w->kind;
     o->n_points = w->n_points;
     int r = serve_request_create(room->broker, w->id, SERVE_FILE_MAIN, &fd, err);
@@ -146,10 +149,13 @@ int engine_output_open(struct engine_output *o, const struct engine_room *room,
         r = open_flows(o, &fd, err);
         break;
     case WANTED_ETHERNET:
-        r = error_set(err, ENOTSUP, "link counters are not captured yet");
+        r = engine_rows_open(&o->rows, fd, w, now_ns, err);
+        fd = r < 0 ? fd : -1;
         break;
     }
-    return r < 0 ? r : add_points(o, w, err);
+    r = r < 0 || !o->sink ? r : add_points(o, w, err);
+    o->open = r == 0;
+    return r;
 }
 
 struct sink *engine_output_sink(const struct engine_output *o, unsigned point)
@@ -162,25 +168,31 @@ struct sink *engine_output_sink(const struct engine_output *o, unsigned point)
 
 void engine_output_tick(struct engine_output *o, int64_t now_ns)
 {
-    (void)o;
-    (void)now_ns;
+    if (o->kind == WANTED_ETHERNET) {
+        engine_rows_tick(&o->rows, o->counters, now_ns);
+    }
 }
 
 int engine_output_check(const struct engine_output *o, struct error *err)
 {
-    const int r = o->sink->ops->check(o->sink, err);
+    if (o->kind == WANTED_ETHERNET) {
+        return o->rows.error < 0 ? error_sys(err, -o->rows.error, "cannot write the capture's file")
+                                 : 0;
+    }
+    const int r = o->sink ? o->sink->ops->check(o->sink, err) : 0;
     return MIN(r, 0); /* a number of points is no failure */
 }
 
 uint64_t engine_output_beyond(const struct engine_output *o)
 {
-    return o->file ? file_sink_beyond(o->file) : 0;
+    return o->file ? file_sink_beyond(o->file) : o->rows.beyond;
 }
 
 static uint64_t length(const struct engine_output *o)
 {
     struct stat st;
-    return o->file                                ? file_sink_published(o->file)
+    return o->kind == WANTED_ETHERNET             ? o->rows.length
+           : o->file                              ? file_sink_published(o->file)
            : o->fd >= 0 && fstat(o->fd, &st) == 0 ? (uint64_t)st.st_size
                                                   : 0;
 }
@@ -190,7 +202,7 @@ static uint64_t length(const struct engine_output *o)
 void engine_output_count(const struct engine_output *o, struct engine_output_counts *ret)
 {
     const enum ledger_stage stage = o->kind == WANTED_NETFLOW ? LEDGER_METER : LEDGER_SINK;
-    *ret = (struct engine_output_counts){.published = length(o)};
+    *ret = (struct engine_output_counts){.published = length(o), .written = o->rows.written};
     for (unsigned i = 0; o->sink && i < o->n_points; i++) {
         const struct ledger *l = sink_ledger(o->sink, i);
         if (l) {
@@ -217,11 +229,16 @@ static void *wait_for_end(void *output)
 /* All frames are in the sink. */
 static void begin_end(struct engine_output *o)
 {
-    for (unsigned i = 0; i < o->n_points; i++) {
+    for (unsigned i = 0; o->sink && i < o->n_points; i++) {
         struct sink *s = engine_output_sink(o, i);
         s->ops->point_remove(s, i);
     }
     o->ending = true;
+    if (!o->sink) {
+        o->result = fdatasync(o->rows.fd) < 0 ? -errno : o->rows.error;
+        (void)engine_output_check(o, &o->why);
+        return;
+    }
     if (o->file && o->sink == o->file) {
         file_sink_end(o->file);
         return;
@@ -234,13 +251,14 @@ static void begin_end(struct engine_output *o)
 
 static bool is_over(const struct engine_output *o)
 {
-    return o->sink == o->file ? file_sink_ended(o->file)
-                              : atomic_load_explicit(&o->thread_over, memory_order_acquire);
+    return !o->sink             ? true
+           : o->sink == o->file ? file_sink_ended(o->file)
+                                : atomic_load_explicit(&o->thread_over, memory_order_acquire);
 }
 
 int engine_output_end(struct engine_output *o, struct error *err)
 {
-    if (!o->sink || o->ended) {
+    if (!o->open || o->ended) {
         if (o->result < 0 && err) {
             *err = o->why;
         }
@@ -253,7 +271,7 @@ int engine_output_end(struct engine_output *o, struct error *err)
         return -EAGAIN;
     }
     join(o);
-    if (o->sink == o->file) {
+    if (o->sink && o->sink == o->file) {
         o->result = o->file->ops->finish(o->file, &o->why); /* which does not wait any more */
     }
     o->ended = true;

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "data/sink.h"
+#include "node/engine_rows.h"
 #include "proto/wanted.h"
 
 struct engine_room;
@@ -17,10 +18,12 @@ struct engine_room;
 struct engine_output {
     enum wanted_kind kind;
     unsigned n_points;
-    struct sink *sink; /* owned, with what is behind it; NULL: not open */
+    struct sink *sink; /* owned, with what is behind it; NULL: there is none */
     struct sink *file; /* the pcapng file's, `sink` itself or behind it; NULL: there is none */
-    int fd;            /* owned: of a file whose length is asked for; -1 */
-    bool ending, ended;
+    struct engine_rows rows;
+    int counters; /* borrowed: a socket of sys/linkcount.h */
+    int fd;       /* owned: of a file whose length is asked for; -1 */
+    bool open, ending, ended;
     int result; /* once it has ended */
     struct error why;
     pthread_t thread; /* that waits for the end of a queue */
@@ -40,7 +43,7 @@ void engine_output_done(struct engine_output *o);
 /* The capture's file is made, or continued, and its points are known to the sink. The descriptor
  * comes from the broker. -errno with a sentence. */
 int engine_output_open(struct engine_output *o, const struct engine_room *room,
-                       const struct wanted *w, struct error *err);
+                       const struct wanted *w, int64_t now_ns, struct error *err);
 bool engine_output_is_open(const struct engine_output *o);
 /* The sink for the frames of the point, from one thread. */
 struct sink *engine_output_sink(const struct engine_output *o, unsigned point);

@@ -49,9 +49,9 @@ const struct ledger *engine_port_ledger(const struct engine_port *port);
 /* The thread is to run soon, so that engine_port_read() tells more. */
 void engine_port_look(const struct engine_port *port);
 
-/* A consumer gets a place: its number, or -ENOSPC, -ENOMEM, -EAGAIN. `meter` says that the sink is a
- * meter by reads, which is told how far the port was read. *ret_at becomes the time from which on no
- * frame was read before the consumer had its place; 0 until then. What the wishes point to stays
+/* A consumer gets a place: its number, or -ENOSPC, -ENOMEM, -EAGAIN. `meter` says that the sink is
+ * a meter by reads, which is told how far the port was read. *ret_at becomes the time from which on
+ * no frame was read before the consumer had its place; 0 until then. What the wishes point to stays
  * until the place is given up. */
 int engine_port_add(struct engine_port *port, const struct spread_want *w, bool meter,
                     _Atomic int64_t *ret_at);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "sys/linkcount.h"
 
 enum {
     FILE_MODE = 0600,
@@ -71,6 +72,22 @@ static int create(void *ctx, const void *args, size_t len, struct broker_reply *
     (void)len;
     const bool anew = ((const uint8_t *)args)[WANTED_ID] == SERVE_FILE_SNAPSHOT;
     return serve_file(ctx, args, O_RDWR | O_CREAT | (anew ? O_TRUNC : 0), "make", reply);
+}
+
+static int open_counters(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    const struct serve_grants *g = ctx;
+    struct netns *netns = g->interfaces.netns;
+    (void)args;
+    (void)len;
+    int r = netns ? netns_enter(netns, &reply->err) : 0;
+    if (r == 0) {
+        r = linkcount_open(&reply->fd, &reply->err);
+        if (netns) {
+            netns_leave(netns);
+        }
+    }
+    return r;
 }
 
 static int open_data(void *ctx, const void *args, size_t len, struct broker_reply *reply)
@@ -142,6 +159,7 @@ static int compile_filter(void *ctx, const void *args, size_t len, struct broker
 const struct broker_request serve_data_requests[SERVE_DATA_REQUESTS] = {
     INTERFACE_REQUEST_ROWS,
     [SERVE_CREATE] = {"make the capture's file", create, FILE_ARGS, FILE_ARGS},
+    [SERVE_COUNTERS] = {"ask for counters", open_counters, 0, 0},
     [SERVE_COMPILE] = {"compile the filter", NULL, 1, WANTED_FILTER - 1, compile_filter},
 };
 
@@ -165,6 +183,11 @@ int serve_request_create(struct broker *b, const uint8_t id[WANTED_ID], enum ser
     uint8_t args[FILE_ARGS];
     put_file(args, id, file);
     return broker_call(b, SERVE_CREATE, args, sizeof(args), NULL, NULL, ret_fd, err);
+}
+
+int serve_request_counters(struct broker *b, int *ret_fd, struct error *err)
+{
+    return broker_call(b, SERVE_COUNTERS, NULL, 0, NULL, NULL, ret_fd, err);
 }
 
 int serve_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
@@ -192,7 +215,12 @@ int serve_read_program(int fd, struct filter_prog *ret)
         free(insns);
         return -EBADMSG;
     }
-    *ret = (struct filter_prog){insns, (unsigned)(bytes / sizeof(*insns))};
+    struct filter_prog prog = {insns, (unsigned)(bytes / sizeof(*insns))};
+    if (!filter_is_valid(&prog)) {
+        filter_done(&prog);
+        return -EBADMSG;
+    }
+    *ret = prog;
     return 0;
 }
 

@@ -27,7 +27,8 @@ enum serve_file {
 
 enum serve_data_request {
     SERVE_CREATE = INTERFACE_REQUESTS, /* id 16, u8 file: gives a descriptor to read and write */
-    SERVE_COMPILE,                     /* a filter's text: gives its program, as bytes of a memfd */
+    SERVE_COUNTERS, /* gives a socket of sys/linkcount.h, in the namespace of the interfaces */
+    SERVE_COMPILE,  /* a filter's text: gives its program, as bytes of a memfd */
     SERVE_DATA_REQUESTS,
 };
 
@@ -50,6 +51,7 @@ extern const struct broker_request serve_control_requests[SERVE_CONTROL_REQUESTS
 
 int serve_request_create(struct broker *b, const uint8_t id[WANTED_ID], enum serve_file file,
                          int *ret_fd, struct error *err);
+int serve_request_counters(struct broker *b, int *ret_fd, struct error *err);
 /* `fn` gets the descriptor of the program; as broker_ask. */
 int serve_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
                       struct error *err);

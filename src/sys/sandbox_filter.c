@@ -177,6 +177,7 @@ static const int BROKER_MORE[] = {
     SCMP_SYS(capset),     SCMP_SYS(seccomp),     SCMP_SYS(prctl),        SCMP_SYS(prlimit64),
     SCMP_SYS(getrlimit),  SCMP_SYS(setrlimit),   SCMP_SYS(setpriority),  SCMP_SYS(alarm),
     SCMP_SYS(setitimer),  SCMP_SYS(close_range), SCMP_SYS(fchdir),       SCMP_SYS(sendfile),
+    SCMP_SYS(openat2),
 };
 
 /* The broker: everything that is not listed fails, so that a handler's surprise is an error message

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The control role of `farspan serve`.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "cmd/serve_roles.h"
+#include "control/server.h"
+
+static void tell(void *user, const char *text)
+{
+    (void)user;
+    say("serve", "%s", text);
+}
+
+static void on_control_signal(struct loop *l, const struct loop_signal *sig, void *user)
+{
+    (void)user;
+    if (sig->number != SIGHUP) {
+        loop_stop(l, EXIT_SUCCESS);
+    }
+}
+
+static enum api_role anonymous_role(const struct serve_line *l)
+{
+    return l->anonymous == SERVE_CAPTURE ? API_CAPTURE
+           : l->anonymous == SERVE_READ  ? API_READ
+                                         : API_NOBODY;
+}
+
+static int be_control(struct serve_process *p, struct error *err)
+{
+    static const struct server_asks asks = {serve_ask_check, serve_ask_open, serve_ask_delete,
+                                            SERVE_DATA};
+    struct serve_command *c = p->command;
+    struct sandbox_conf sc;
+    struct server *server = NULL;
+    closep(&c->opened.captures); /* a folder's descriptor would lead out */
+    c->opened.captures = -1;
+    broker_sandbox(p->broker, &sc);
+    sc.sends = SANDBOX_SENDS_CONNECTED;
+    sc.root = c->opened.store;
+    sc.http = true;
+    int r = serve_wall_in(p, &sc, on_control_signal, err);
+    if (r < 0) {
+        return r;
+    }
+    struct server_conf conf = {.loop = p->loop,
+                               .broker = p->broker,
+                               .asks = &asks,
+                               .folder = ".",
+                               .n_tcp = c->opened.n_tcp,
+                               .local = c->opened.local,
+                               .anonymous = anonymous_role(&c->line),
+                               .hosts = c->line.host,
+                               .owner = getuid(),
+                               .say = tell};
+    memcpy(conf.tcp, c->opened.tcp, sizeof(conf.tcp));
+    r = server_new(&conf, &server, err);
+    r = r < 0 ? r : broker_ready(p->broker, err);
+    r = r < 0 ? r : loop_run(p->loop);
+    server_free(server);
+    return r;
+}
+
+int serve_be_control(void *ctx, struct broker *b)
+{
+    return serve_run_role(ctx, b, be_control);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/serve_roles.h"
+
+#include <stdlib.h>
+
+#include "cmd/cmd.h"
+
+int serve_wall_in(struct serve_process *p, const struct sandbox_conf *sc, loop_signal_fn *fn,
+                  struct error *err)
+{
+    int r = loop_new(&p->loop);
+    r = r < 0 ? r : loop_add_signals(p->loop, fn, p);
+    return r < 0 ? error_sys(err, -r, "cannot start") : sandbox_enter(sc, err);
+}
+
+int serve_run_role(void *ctx, struct broker *b,
+                   int (*be)(struct serve_process *p, struct error *err))
+{
+    struct serve_process p = {.command = ctx, .broker = b};
+    struct error err = {""};
+    const int r = be(&p, &err);
+    if (r < 0) {
+        say("serve", "%s", err.text);
+    }
+    loop_free(p.loop);
+    return r < 0 ? EXIT_FAILURE : r;
+}

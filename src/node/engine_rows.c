@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/engine_rows.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "sys/linkcount.h"
+
+static const char header[] =
+    "time,state,rx_bytes,rx_packets,rx_errors,rx_dropped,rx_overrun,rx_mcast,"
+    "tx_bytes,tx_packets,tx_errors,tx_dropped,tx_carrier,tx_collision\n";
+
+void engine_rows_init(struct engine_rows *r)
+{
+    *r = (struct engine_rows){.fd = -1};
+}
+
+void engine_rows_done(struct engine_rows *r)
+{
+    closep(&r->fd);
+    r->fd = -1;
+}
+
+/* Where the last whole row ends. */
+static int find_end(int fd, uint64_t size, uint64_t *ret)
+{
+    char tail[ENGINE_ROW];
+    const uint64_t from = size > sizeof(tail) ? size - sizeof(tail) : 0;
+    const ssize_t n = pread(fd, tail, (size_t)(size - from), (off_t)from);
+    if (n < 0) {
+        return -errno;
+    }
+    const char *end = memrchr(tail, '\n', (size_t)n);
+    *ret = end ? from + (uint64_t)(end - tail) + 1 : from;
+    return 0;
+}
+
+/* All of it, or none: the file ends with a whole row. */
+static void put(struct engine_rows *r, const char *text, size_t n)
+{
+    if (r->error == 0 && pwrite(r->fd, text, n, (off_t)r->length) != (ssize_t)n) {
+        r->error = errno ? -errno : -ENOSPC;
+        if (ftruncate(r->fd, (off_t)r->length) < 0) {
+            return; /* the next who continues it cuts it off */
+        }
+    }
+    r->length += r->error == 0 ? n : 0;
+}
+
+int engine_rows_open(struct engine_rows *r, int fd, const struct wanted *w, int64_t now_ns,
+                     struct error *err)
+{
+    struct stat st;
+    uint64_t end = 0;
+    int e = fstat(fd, &st) < 0 ? -errno : find_end(fd, (uint64_t)st.st_size, &end);
+    if (e == 0 && ftruncate(fd, (off_t)end) < 0) {
+        e = -errno;
+    }
+    if (e < 0) {
+        return error_sys(err, -e, "cannot continue the capture's file");
+    }
+    *r = (struct engine_rows){.fd = fd,
+                              .period_ns = w->period_ms * NSEC_PER_MSEC,
+                              .stop_ns = w->stop_ns,
+                              .most_bytes = w->most_bytes,
+                              .length = end};
+    (void)snprintf(r->ifname, sizeof(r->ifname), "%s", w->point[0]);
+    /* A capture that goes on has its next row at the time that it would have had. */
+    const int64_t late = now_ns > w->start_ns ? now_ns - w->start_ns : 0;
+    r->next_ns = w->start_ns + (late + r->period_ns - 1) / r->period_ns * r->period_ns;
+    if (end == 0) {
+        r->next_ns = w->start_ns;
+        put(r, header, sizeof(header) - 1);
+    }
+    return 0;
+}
+
+static size_t make_row(const struct engine_rows *r, int counters, char ret[ENGINE_ROW])
+{
+    struct linkcount c;
+    const int64_t ms = r->next_ns / NSEC_PER_MSEC;
+    const int n = linkcount_read(counters, r->ifname, &c) < 0
+                      ? snprintf(ret, ENGINE_ROW, "%" PRId64 ",0,,,,,,,,,,,,\n", ms)
+                      : snprintf(ret, ENGINE_ROW,
+                                 "%" PRId64 ",%d,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
+                                 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
+                                 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
+                                 ms, c.up, c.rx_bytes, c.rx_packets, c.rx_errors, c.rx_dropped,
+                                 c.rx_overrun, c.rx_mcast, c.tx_bytes, c.tx_packets, c.tx_errors,
+                                 c.tx_dropped, c.tx_carrier, c.tx_collision);
+    return n > 0 ? (size_t)n : 0;
+}
+
+void engine_rows_tick(struct engine_rows *r, int counters, int64_t now_ns)
+{
+    char row[ENGINE_ROW];
+    while (r->error == 0 && r->beyond == 0 && r->next_ns <= now_ns && r->next_ns < r->stop_ns) {
+        const size_t n = make_row(r, counters, row);
+        if (r->most_bytes > 0 && r->length + n > r->most_bytes) {
+            r->beyond++;
+            return;
+        }
+        put(r, row, n);
+        r->written += r->error == 0;
+        r->next_ns += r->period_ns;
+    }
+}
