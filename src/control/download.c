@@ -22,25 +22,48 @@ static int open_file(struct api_turn *t, const uint8_t id[16], bool second, int 
     return r;
 }
 
-/* Flows that have not ended are in no file yet: those of this moment go into a second one, which is
- * given as it is. -EOPNOTSUPP: whoever has them gives them to no file. */
-static int open_moment(struct api_turn *t, const uint8_t id[16], struct download_file *f)
+/* The outcome of a snapshot is kept in the turn, so that the calls after it do not ask for another.
+ */
+enum moment {
+    MOMENT_MADE = 1,
+    MOMENT_NONE, /* whoever has the flows gives them to no file */
+};
+
+/* 0: known; 1: later; another -errno: the answer. */
+static int ask_moment(struct api_turn *t, const uint8_t id[16])
 {
     const struct api_conf *c = api_conf_of(t);
     struct error err = {""};
-    struct stat st;
-    if (!t->kept) { /* `kept` says that the snapshot is made */
-        int r = c->edges->snapshot(c->user, id, api_waiter(t), &err);
-        if (r == -EAGAIN || r == -EOPNOTSUPP) {
-            return r == -EAGAIN ? 1 : r;
-        }
-        t->kept = r == 0 ? malloc(1) : NULL;
-        if (!t->kept) {
-            (void)api_problem(t, 503, NULL, "the flows so far cannot be had now: %s", err.text);
-            return -EIO;
-        }
+    if (t->kept) {
+        return 0;
     }
-    int r = open_file(t, id, true, &f->fd);
+    const int r = c->edges->snapshot(c->user, id, api_waiter(t), &err);
+    if (r == -EAGAIN) {
+        return 1;
+    }
+    uint8_t *kept = r == 0 || r == -EOPNOTSUPP ? malloc(1) : NULL;
+    if (!kept) {
+        (void)api_problem(t, 503, NULL, "the flows so far cannot be had now: %s", err.text);
+        return -EIO;
+    }
+    *kept = r == 0 ? MOMENT_MADE : MOMENT_NONE;
+    t->kept = kept;
+    return 0;
+}
+
+/* Flows that have not ended are in no file yet: those of this moment go into a second one, which is
+ * given as it is. -EOPNOTSUPP: there is no such file. */
+static int open_moment(struct api_turn *t, const uint8_t id[16], struct download_file *f)
+{
+    struct stat st;
+    int r = ask_moment(t, id);
+    if (r != 0) {
+        return r;
+    }
+    if (*(const uint8_t *)t->kept == MOMENT_NONE) {
+        return -EOPNOTSUPP;
+    }
+    r = open_file(t, id, true, &f->fd);
     if (r == 0 && fstat(f->fd, &st) < 0) {
         (void)api_problem(t, 503, NULL, "the flows so far cannot be read");
         close(f->fd);

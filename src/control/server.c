@@ -22,9 +22,10 @@ struct server {
     struct agents *agents;
     struct http *http;
     struct server_questions questions;
+    const struct api_route *table[2];
+    size_t n_routes[2]; /* of each */
     struct loop_fd *broker_event;
     struct chores chores;
-    size_t n_routes[2]; /* rows of each adapter */
 };
 
 /* ---- edges of the API ---- */
@@ -168,12 +169,13 @@ static int open_store(struct server *s, struct error *err)
 
 static int make_api(struct server *s, struct error *err)
 {
-    static const struct api_route *const tables[] = {opentap_routes, v1_routes};
-    s->n_routes[0] = opentap_n_routes; /* its GET / comes before that of v1 */
+    s->table[0] = opentap_routes; /* its GET / comes before that of v1 */
+    s->n_routes[0] = opentap_n_routes;
+    s->table[1] = v1_routes;
     s->n_routes[1] = v1_n_routes;
     const struct api_conf ac = {
         .store = s->store,
-        .routes = {tables, s->n_routes, ARRAY_SIZE(tables)},
+        .routes = {s->table, s->n_routes, ARRAY_SIZE(s->table)},
         .edges = &api_edges,
         .user = s,
         .anonymous = s->conf.anonymous,

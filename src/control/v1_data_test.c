@@ -264,6 +264,14 @@ static void flows(void **state)
     w->snapshot = -EOPNOTSUPP; /* then it is what is published */
     assert_int_equal(get(w, DATA "?format=ipfix&follow=false", NULL, NULL), 200);
     sent(w, "0123456");
+    const unsigned asked = w->snapshots;
+    w->open = -EAGAIN;
+    api_request(w->api, &r, world_reply, w);
+    w->open = 0;
+    api_wake(w->api, w->waiter);
+    api_commit(w->api);
+    assert_int_equal(w->answer.status, 200);
+    assert_int_equal(w->snapshots, asked + 1); /* that is kept, too */
     w->snapshot = -EIO;
     assert_int_equal(get(w, DATA "?format=ipfix", NULL, NULL), 503);
 }
