@@ -13,7 +13,8 @@
 #include "node/serve_requests.h"
 
 enum {
-    IDLE_MS = 500,         /* between two looks where no capture wants one earlier */
+    IDLE_MS = 500,         /* between two looks where no capture wants one earlier, … */
+    SOON_MS = 2,           /* … and the shortest pause there is */
     TELL_MS = 1000,        /* between two reports of a capture that goes on */
     PORTS_MS = 30000,      /* between two rounds of ports that are as they were */
     JUMP_MS = 50,          /* by which the wall clock was set, and not only slewed */
@@ -356,7 +357,7 @@ static void set_timer(struct engine *e)
         first = MIN(first, engine_capture_due(e->held[i].capture, now));
     }
     loop_set_timer(e->conf.loop, e->timer,
-                   (struct mono){mono_now().ns + MAX(first - now, NSEC_PER_MSEC)}, 0);
+                   (struct mono){mono_now().ns + MAX(first - now, SOON_MS * NSEC_PER_MSEC)}, 0);
 }
 
 static void tick(struct engine *e)

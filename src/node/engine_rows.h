@@ -13,7 +13,7 @@
 
 enum {
     ENGINE_ROW = 320,           /* bytes at most */
-    ENGINE_ROWS_LATE_MS = 1000, /* by which a row may be late; what is later is left out */
+    ENGINE_ROWS_LATE_MS = 5000, /* by which a row may be late; what is later is left out */
 };
 
 struct engine_rows {

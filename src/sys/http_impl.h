@@ -40,6 +40,7 @@ struct http_conn {
     struct http_conn *next, **at;
     int fd;
     struct http_peer peer;
+    struct http *http;
     struct http_call *call; /* NULL: between two requests */
     struct MHD_Connection *suspended;
     struct mono since; /* a request is waited for since then, … */
@@ -62,7 +63,8 @@ struct http {
     struct http_conn *conns;
     unsigned open;
     unsigned request_ms, still_ms;
-    bool given; /* requests, in this turn */
+    bool given;   /* requests, in this turn */
+    bool resumed; /* the library has to look at a connection again */
 };
 
 /* ---- http_answer.c ---- */
