@@ -246,6 +246,9 @@ void engine_capture_tick(struct engine_capture *c, int64_t now_ns, struct mono n
     switch (c->state) {
     case WANTED_WAITS:
         wait_for_start(c, now_ns, now);
+        if (c->state == WANTED_RUNS) {
+            run(c, now_ns, now); /* a row of counters is due */
+        }
         break;
     case WANTED_RUNS:
         run(c, now_ns, now);

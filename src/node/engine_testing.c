@@ -62,6 +62,8 @@ static int on_meet(void *user, int *ret_fd)
     }
     world_hang_up(w);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock), 0);
+    const int room = 8192; /* little: the engine has to wait for control now and then */
+    assert_int_equal(setsockopt(sock[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
     w->control = sock[0];
     *ret_fd = sock[1];
     w->sessions++;
