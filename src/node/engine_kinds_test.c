@@ -106,7 +106,7 @@ static void flows_and_those_of_a_moment(void **state)
     world_free(w);
 }
 
-/* What was written before is kept, and a torn end is not. */
+/* Messages that were written before are kept, and a torn end is not. */
 static void flows_of_an_engine_that_died(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What captures outlive: interfaces that go, engines that die, sessions that end; and ports, as
- * they are told of.
+ * Captures outlive interfaces that go, engines that die and sessions that end; and ports, as they
+ * are told of.
  */
 #include "node/engine_testing.h"
 
