@@ -22,6 +22,13 @@ int cmd_check(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_meter(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_capture(int argc, char **argv);
+int cmd_captures(int argc, char **argv);
+int cmd_retrieve(int argc, char **argv);
+int cmd_capabilities(int argc, char **argv);
+int cmd_port(int argc, char **argv);
+int cmd_token(int argc, char **argv);
+int cmd_events(int argc, char **argv);
 
 /* One line to standard error, "farspan tap: …". */
 void say(const char *command, const char *fmt, ...) _printf_(2, 3);

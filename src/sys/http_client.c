@@ -19,7 +19,8 @@ struct coming {
     const struct http_client_ask *ask;
     char *body;
     size_t len, cap;
-    int error; /* what ended it here; 0: nothing did */
+    int error;   /* what ended it here; 0: nothing did */
+    bool headed; /* the empty line behind the headers came */
 };
 
 int http_client_new(const char *server, const char *token, struct http_client **ret,
@@ -95,6 +96,14 @@ static size_t on_body(char *p, size_t size, size_t n, void *user)
     return keep(in, p, size * n) ? size * n : 0;
 }
 
+/* libcurl takes headers that end in the middle for an answer without a body. */
+static size_t on_header(char *p, size_t size, size_t n, void *user)
+{
+    struct coming *in = user;
+    in->headed = size * n <= 2 && (*p == '\r' || *p == '\n');
+    return size * n;
+}
+
 static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t up_total,
                        curl_off_t up_now)
 {
@@ -147,6 +156,8 @@ static void set_up(struct http_client *c, const struct http_client_ask *ask, con
     (void)curl_easy_setopt(k, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CLIENT_CONNECT_MS);
     (void)curl_easy_setopt(k, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(k, CURLOPT_WRITEDATA, in);
+    (void)curl_easy_setopt(k, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(k, CURLOPT_HEADERDATA, in);
     (void)curl_easy_setopt(k, CURLOPT_XFERINFOFUNCTION, on_progress);
     (void)curl_easy_setopt(k, CURLOPT_XFERINFODATA, in);
     (void)curl_easy_setopt(k, CURLOPT_NOPROGRESS, 0L);
@@ -200,7 +211,8 @@ int http_client_ask(struct http_client *c, const struct http_client_ask *ask,
     struct curl_slist *headers = headers_of(c, ask);
     set_up(c, ask, url, &in);
     (void)curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
-    const CURLcode code = curl_easy_perform(c->curl);
+    CURLcode code = curl_easy_perform(c->curl);
+    code = code == CURLE_OK && !in.headed ? CURLE_PARTIAL_FILE : code;
     curl_slist_free_all(headers);
     if (code != CURLE_OK) {
         free(in.body);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lists in pages, and captures by the beginnings of their ids (client.h).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cmd/client.h"
+
+enum {
+    PAGE = 1000,
+    PAGES = 1000, /* of a list, in case a service never ends one */
+};
+
+/* Puts one page's objects behind those that are there, and finds the path of the next one; "":
+ * there is none. A path that does not begin with a slash could name another host, which would be
+ * shown the token. */
+static int take_page(json_t *page, const char *name, json_t *all, char *next, size_t cap,
+                     struct error *err)
+{
+    json_t *part = json_object_get(page, name);
+    const char *behind = client_text(page, "next");
+    if (!json_is_array(part) || json_array_extend(all, part) < 0) {
+        return error_set(err, EPROTO, "the service's list has no \"%s\"", name);
+    }
+    if (strlen(behind) >= cap || (behind[0] && behind[0] != '/')) {
+        return error_set(err, EPROTO, "the service's list goes on at no path");
+    }
+    (void)snprintf(next, cap, "%s", behind);
+    return 0;
+}
+
+int client_list(struct client *c, const char *path, const char *name, json_t **ret,
+                struct error *err)
+{
+    char next[8192];
+    json_t *all = json_array();
+    int r = all ? 0 : error_sys(err, ENOMEM, "cannot ask");
+    (void)snprintf(next, sizeof(next), "%s%climit=%d", path, strchr(path, '?') ? '&' : '?', PAGE);
+    for (unsigned n = 0; r == 0 && next[0] && n < PAGES; n++) {
+        json_t *page = NULL;
+        r = client_ask(c, "GET", next, NULL, &page, err);
+        r = r < 0 ? r : take_page(page, name, all, next, sizeof(next), err);
+        json_decref(page);
+    }
+    if (r == 0 && next[0]) {
+        r = error_set(err, EPROTO, "the service's list has no end");
+    }
+    if (r < 0) {
+        json_decref(all);
+        return r;
+    }
+    *ret = all;
+    return 0;
+}
+
+int client_capture_id(struct client *c, const char *word, char ret[KIND_ID], struct error *err)
+{
+    json_t *all = NULL, *o;
+    size_t i;
+    unsigned found = 0;
+    const size_t len = strlen(word);
+    int r = len > 0 && len < KIND_ID
+                ? client_list(c, "/v1/captures?fields=id", "captures", &all, err)
+                : 0;
+    json_array_foreach(all, i, o)
+    {
+        const char *id = client_text(o, "id");
+        if (strncmp(id, word, len) == 0 && strlen(id) < KIND_ID) {
+            found++;
+            (void)snprintf(ret, KIND_ID, "%s", id);
+        }
+    }
+    json_decref(all);
+    if (r < 0) {
+        return r;
+    }
+    if (found == 0) {
+        return error_set(err, ENOENT, "no capture's id begins with \"%s\"", word);
+    }
+    return found == 1 ? 0
+                      : error_set(err, EEXIST,
+                                  "the ids of %u captures begin with \"%s\": give more "
+                                  "of it",
+                                  found, word);
+}
