@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "data/meter/ipfix_file.h"
 #include "data/meter/meter.h"
 #include "data/sink/file/file.h"
@@ -24,6 +25,8 @@ enum {
     IDLE_S = 15,
     ACTIVE_S = 60,
     QUEUE_OF_POINT = 8 << 20,
+    IPFIX_HEAD = 16, /* bytes of a message's header */
+    IPFIX_VERSION = 10,
 };
 
 #define ORDER_NS                                                                                   \
@@ -87,6 +90,44 @@ static int open_packets(struct engine_output *o, const struct engine_room *room,
     return 0;
 }
 
+/* Where the last whole message ends (RFC 7011, section 3.1): a process that died may have left a
+ * torn one. -errno; -EBADMSG: the file has none of these. */
+static int find_messages_end(int fd, uint64_t *ret)
+{
+    uint64_t at = 0;
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        return -errno;
+    }
+    while ((uint64_t)st.st_size - at >= IPFIX_HEAD) {
+        uint8_t head[IPFIX_HEAD];
+        if (pread(fd, head, sizeof(head), (off_t)at) != (ssize_t)sizeof(head)) {
+            return -EIO;
+        }
+        struct rd r = rd_make(head, sizeof(head));
+        const uint16_t version = rd_u16(&r), len = rd_u16(&r);
+        if (version != IPFIX_VERSION || len < IPFIX_HEAD) {
+            return -EBADMSG;
+        }
+        if (len > (uint64_t)st.st_size - at) {
+            break;
+        }
+        at += len;
+    }
+    *ret = at;
+    return 0;
+}
+
+/* A file that goes on ends with whole messages. */
+static int continue_messages(int fd)
+{
+    uint64_t end = 0;
+    const int r = find_messages_end(fd, &end);
+    return r < 0                                                                  ? r
+           : ftruncate(fd, (off_t)end) < 0 || lseek(fd, (off_t)end, SEEK_SET) < 0 ? -errno
+                                                                                  : 0;
+}
+
 static int open_flows(struct engine_output *o, int *fd, struct error *err)
 {
     const struct sampling none = {0};
@@ -95,14 +136,15 @@ static int open_flows(struct engine_output *o, int *fd, struct error *err)
                                  .idle_ns = IDLE_S * NSEC_PER_SEC,
                                  .active_ns = ACTIVE_S * NSEC_PER_SEC,
                                  .time = METER_BY_READS};
-    if (lseek(*fd, 0, SEEK_END) < 0) { /* messages of an earlier life are before these */
-        return error_sys(err, errno, "cannot continue the capture's file");
+    int r = continue_messages(*fd);
+    if (r < 0) {
+        return error_sys(err, -r, "cannot continue the capture's file");
     }
     o->fd = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
-    int r = o->fd < 0 ? -errno
-                      : ipfix_file_exporter_new(*fd, "the capture's file",
-                                                IPFIX_TUNNEL | IPFIX_BIFLOW | IPFIX_NS, false, true,
-                                                &none, &mc.exporter[0]);
+    r = o->fd < 0 ? -errno
+                  : ipfix_file_exporter_new(*fd, "the capture's file",
+                                            IPFIX_TUNNEL | IPFIX_BIFLOW | IPFIX_NS, false, true,
+                                            &none, &mc.exporter[0]);
     if (r == 0) {
         *fd = -1;
         mc.n_exporters = 1;
