@@ -108,6 +108,7 @@ static void begin_conn(struct http_daemon *d, struct MHD_Connection *mhd, void *
         free(c);
         return;
     }
+    c->http = d->http;
     c->fd = fd->connect_fd;
     c->since = c->moved = mono_now();
     c->peer.local = d->local && unixsock_peer(c->fd, &who) == 0;
@@ -220,7 +221,7 @@ static void on_look(struct loop *l, struct mono now, void *user)
 
 static void set_timer(struct http *h)
 {
-    MHD_UNSIGNED_LONG_LONG ms, least = UINT64_MAX;
+    MHD_UNSIGNED_LONG_LONG ms, least = h->resumed ? 0 : UINT64_MAX;
     for (unsigned i = 0; i < h->n; i++) {
         if (MHD_get_timeout(h->daemon[i].mhd, &ms) == MHD_YES && ms < least) {
             least = ms;
@@ -232,9 +233,16 @@ static void set_timer(struct http *h)
                    0);
 }
 
+void http_soon(struct http *h)
+{
+    h->resumed = true;
+    loop_set_timer(h->conf.loop, h->timer, mono_now(), 0);
+}
+
 /* All daemons, and then what they have handed over is one turn. */
 static void run(struct http *h)
 {
+    h->resumed = false;
     for (unsigned i = 0; i < h->n; i++) {
         (void)MHD_run(h->daemon[i].mhd);
     }

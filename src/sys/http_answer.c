@@ -75,6 +75,7 @@ void http_resume(struct http_conn *c)
 {
     if (c->suspended) {
         MHD_resume_connection(TAKE_PTR(c->suspended));
+        http_soon(c->http);
     }
 }
 

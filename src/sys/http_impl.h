@@ -37,6 +37,7 @@ struct http_call {
 };
 
 struct http_conn {
+    struct http *http;
     struct http_conn *next, **at;
     int fd;
     struct http_peer peer;
@@ -62,8 +63,15 @@ struct http {
     struct http_conn *conns;
     unsigned open;
     unsigned request_ms, still_ms;
-    bool given; /* requests, in this turn */
+    bool given;   /* requests, in this turn */
+    bool resumed; /* connections, which the library has not looked at since */
 };
+
+/* ---- http.c ---- */
+
+/* The library is to run in the next round of the loop: it does not ask for that itself where a
+ * connection was resumed. */
+void http_soon(struct http *h);
 
 /* ---- http_answer.c ---- */
 
