@@ -4,7 +4,7 @@
 # it needs (Debian 12), and only what is missing.
 
 .DEFAULT_GOAL := all
-.PHONY: all help run demo test test-long fuzz bench lint fresh-root install clean
+.PHONY: all help run run-tap demo test test-long fuzz bench lint fresh-root install clean
 
 all: ## build into build/ (the program is build/farspan)
 	@scripts/build build
@@ -12,8 +12,11 @@ all: ## build into build/ (the program is build/farspan)
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-run: ## tap this machine into ntap0 and print the ledger until Ctrl-C (root)
-	@scripts/run-local
+run: ## a service that captures from this machine's interfaces, until Ctrl-C (root)
+	@scripts/run-serve
+
+run-tap: ## tap this machine into ntap0 and print the ledger until Ctrl-C (root)
+	@scripts/run-tap
 
 demo: ## two hosts and a peer made of network namespaces, with real traffic (root)
 	@scripts/demo

@@ -60,6 +60,12 @@ udp_port_taken() {
     cat /proc/net/udp /proc/net/udp6 2>/dev/null | awk '{print $2}' | grep -q ":$hex\$"
 }
 
+tcp_port_taken() {
+    local hex
+    hex=$(printf '%04X' "$1")
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {print $2}' | grep -q ":$hex\$"
+}
+
 # A UDP port that nobody has at the moment.
 free_udp_port() {
     local port

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make run` and `make demo` as a person starts them, and that they leave nothing behind."""
+"""`make run`, `make run-tap` and `make demo` as a person starts them, and that they leave nothing behind."""
 import os
 import pathlib
 import re
@@ -81,8 +81,33 @@ class Started:
 
 
 @needs_root
+def test_the_service_answers_as_it_says(tmp_path):
+    """The commands that it prints work as they are pasted, and its data goes with it."""
+    started = Started("run-serve", tmp_path)
+    started.wait_for("Ctrl-C ends it")
+    printed = re.findall(r"^  (\S+ capture .*|\S+ captures|curl .*)$", started.text(), re.M)
+    assert len(printed) == 3, started.text()
+    capture = printed[0].replace("--for 10s", "--for 1s").replace("web.pcapng", str(tmp_path / "web.pcapng"))
+    done = subprocess.run(["bash", "-c", capture], cwd=TOP, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and re.search(r"done: \d+ frames, 0 dropped, written to ", done.stderr), done.stderr
+    assert (tmp_path / "web.pcapng").read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+    listed = subprocess.run(["bash", "-c", printed[1]], cwd=TOP, capture_output=True, text=True, timeout=60, check=True)
+    assert re.search(r" done ", listed.stdout), listed.stdout
+    asked = subprocess.run(["bash", "-c", printed[2]], cwd=TOP, capture_output=True, text=True, timeout=60, check=True)
+    assert '"state":"done"' in asked.stdout, asked.stdout
+    started.interrupt()
+    assert started.end() == 0
+
+
+@needs_root
+def test_the_service_ends_by_itself(tmp_path):
+    started = Started("run-serve", tmp_path, FARSPAN_RUN_SECONDS="1")
+    assert started.end() == 0
+
+
+@needs_root
 def test_run_ends_by_itself(tmp_path):
-    started = Started("run-local", tmp_path, FARSPAN_RUN_SECONDS="3")
+    started = Started("run-tap", tmp_path, FARSPAN_RUN_SECONDS="3")
     assert started.end() == 0
     assert re.search(r"Tapping \S+ into ntap\d+", started.text())
     assert re.search(r"\d+ (\w+ )?captured", started.text())
@@ -90,7 +115,7 @@ def test_run_ends_by_itself(tmp_path):
 
 @needs_root
 def test_run_ends_by_interrupt(tmp_path):
-    started = Started("run-local", tmp_path)
+    started = Started("run-tap", tmp_path)
     started.wait_for("Ctrl-C ends it")
     started.interrupt()
     assert started.end() == 0
@@ -102,7 +127,7 @@ def test_run_takes_the_next_free_device(tmp_path):
     taken = f"ntap{first_free}"
     subprocess.run(["ip", "tuntap", "add", taken, "mode", "tap"], check=True)
     try:
-        started = Started("run-local", tmp_path, FARSPAN_RUN_SECONDS="1")
+        started = Started("run-tap", tmp_path, FARSPAN_RUN_SECONDS="1")
         assert started.end() == 0
         assert re.search(r"into ntap\d+", started.text()) and f"into {taken}." not in started.text()
     finally:
@@ -125,7 +150,7 @@ def test_demo_ends_by_interrupt(tmp_path):
     assert started.end() != 0
 
 
-@pytest.mark.parametrize("script", ["run-local", "demo"])
+@pytest.mark.parametrize("script", ["run-serve", "run-tap", "demo"])
 def test_without_root_it_says_so(script):
     with tempfile.TemporaryDirectory(prefix="fs-") as where:  # the tree itself may lie where only root may look
         os.chmod(where, 0o755)

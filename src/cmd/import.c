@@ -44,7 +44,7 @@ const struct options import_options = {&table, intro, 24, NULL, NULL, NULL, CONF
 static void print_sections(struct import *m, enum ivtap_file file, const char *text, size_t len,
                            const struct import_given *given)
 {
-    struct ivtap t;
+    struct ivtap t = {0};
     if (file == IVTAP_DESCRIPTIONS) {
         import_describe(m, text, len);
         return;

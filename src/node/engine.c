@@ -14,6 +14,7 @@
 enum {
     TICK_MS = 50,     /* between two looks at captures, … */
     IDLE_MS = 500,    /* … and where there are none */
+    SOON_MS = 2,      /* … and the shortest pause there is */
     TELL_MS = 1000,   /* between two reports of a capture that goes on */
     MEET_MS = 500,    /* between two tries to meet the control role */
     PORTS_MS = 30000, /* between two rounds of ports that are as they were */
@@ -361,7 +362,7 @@ static void set_timer(struct engine *e)
         first = MIN(first, engine_capture_due(e->held[i].capture));
     }
     loop_set_timer(e->conf.loop, e->timer,
-                   (struct mono){mono_now().ns + MAX(first - now, NSEC_PER_MSEC)}, 0);
+                   (struct mono){mono_now().ns + MAX(first - now, SOON_MS * NSEC_PER_MSEC)}, 0);
 }
 
 static void tick(struct engine *e)

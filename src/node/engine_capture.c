@@ -12,6 +12,7 @@
 #include "node/serve_requests.h"
 
 enum {
+    SOON_LOOKS = 100, /* for ports, a few milliseconds apart */
     FINISH_MS = 5000, /* after its end, for ports that do not tell how far they were read */
 };
 
@@ -50,6 +51,7 @@ struct engine_capture {
     struct engine_output output;
     struct consumer consumer[WANTED_POINTS];
     _Atomic uint64_t budget;
+    unsigned looks;       /* for its ports, which come soon, or nobody knows when */
     struct mono deadline; /* of FINISHES */
     bool ending;          /* all places are given up, and the output comes to its end */
 };
@@ -236,6 +238,7 @@ static void look_at_places(struct engine_capture *c)
             k->port = NULL;
         }
         if (!k->port) {
+            c->looks++;
             take_place(c, i);
         } else {
             const uint64_t lost = ring_losses(k->port);
@@ -456,7 +459,7 @@ void engine_capture_shift(struct engine_capture *c, int64_t ns)
 {
     if (c->state == WANTED_RUNS) {
         c->wanted.stop_ns = c->wanted.stop_ns == INT64_MAX ? INT64_MAX : c->wanted.stop_ns + ns;
-        c->wanted.start_ns = MIN(c->wanted.start_ns, c->wanted.start_ns + ns);
+        c->wanted.start_ns += MIN(ns, INT64_C(0));
         change_places(c);
     }
 }
@@ -496,9 +499,23 @@ void engine_capture_is(const struct engine_capture *c, struct wanted_is *ret)
     }
 }
 
+/* Its ports are on their way. */
+static bool wants_places(const struct engine_capture *c)
+{
+    bool wants = false;
+    for (unsigned i = 0; i < c->wanted.n_points; i++) {
+        const struct consumer *k = &c->consumer[i];
+        wants = wants || !k->ever;
+    }
+    return wants && engine_capture_wants_ports(c) && c->state <= WANTED_RUNS;
+}
+
 int64_t engine_capture_due(const struct engine_capture *c)
 {
     const bool rows = c->state == WANTED_RUNS && c->wanted.kind == WANTED_ETHERNET;
+    if (wants_places(c) && c->looks < SOON_LOOKS) {
+        return 0;
+    }
     const int64_t end = rows ? MIN(c->wanted.stop_ns, c->output.rows.next_ns) : c->wanted.stop_ns;
     return c->state == WANTED_WAITS && !engine_output_is_open(&c->output)
                ? MAX(c->wanted.start_ns - AHEAD_NS, INT64_C(0))

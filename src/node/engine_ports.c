@@ -179,10 +179,12 @@ static void free_capture(void *user, struct interface *i)
     capture_free(i->capture);
 }
 
-/* A port is given up whenever nobody wants it, which is no news. */
+/* A port is taken up when somebody wants it, and given up when nobody does, which is no news. */
 static void event(void *user, enum history_kind kind, const char *subject, const char *words)
 {
-    if (kind != HISTORY_IF_REFUSED || !strstr(words, "not selected any more")) {
+    const bool wanted = kind == HISTORY_IF_APPEARED && strncmp(words, "is there", 8) == 0;
+    const bool unwanted = kind == HISTORY_IF_REFUSED && strstr(words, "not selected any more");
+    if (!wanted && !unwanted) {
         interface_edges_event(user, kind, subject, words);
     }
 }
@@ -282,6 +284,7 @@ void engine_ports_want(struct engine_ports *p, const char *const *names, unsigne
     if (!same) {
         p->common.select = select_names(p, names, n);
         interfaces_select(&p->common.interfaces, p->common.select, now);
+        interfaces_tick(&p->common.interfaces, now); /* which asks for those that are new */
     }
 }
 

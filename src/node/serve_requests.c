@@ -215,7 +215,12 @@ int serve_read_program(int fd, struct filter_prog *ret)
         free(insns);
         return -EBADMSG;
     }
-    *ret = (struct filter_prog){insns, (unsigned)(bytes / sizeof(*insns))};
+    struct filter_prog prog = {insns, (unsigned)(bytes / sizeof(*insns))};
+    if (!filter_is_valid(&prog)) {
+        filter_done(&prog);
+        return -EBADMSG;
+    }
+    *ret = prog;
     return 0;
 }
 

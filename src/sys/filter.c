@@ -251,6 +251,12 @@ int filter_compile_linktype(const char *expr, uint16_t linktype, struct filter_p
 /* The kernel's instructions and libpcap's are the same structure under two names. */
 _Static_assert(sizeof(struct sock_filter) == sizeof(struct bpf_insn), "one form of instructions");
 
+bool filter_is_valid(const struct filter_prog *p)
+{
+    return p->n > 0 && p->n <= BPF_MAXINSNS &&
+           bpf_validate((const struct bpf_insn *)(const void *)p->insns, (int)p->n) != 0;
+}
+
 bool filter_matches(const struct filter_prog *p, const uint8_t *bytes, uint32_t caplen,
                     uint32_t origlen)
 {

@@ -31,6 +31,8 @@ int filter_compile_plain(const char *expr, struct filter_prog *ret, struct error
  * -EINVAL also where libpcap cannot look into such frames. */
 int filter_compile_linktype(const char *expr, uint16_t linktype, struct filter_prog *ret,
                             struct error *err);
+/* May it be run? A program that another process has compiled may have any bytes in it. */
+bool filter_is_valid(const struct filter_prog *p);
 /* Does a frame of `origlen` bytes, of which `caplen` are there, match? */
 bool filter_matches(const struct filter_prog *p, const uint8_t *bytes, uint32_t caplen,
                     uint32_t origlen);

@@ -29,9 +29,18 @@ enum {
     MEMORY = 96 << 10, /* bytes of a connection, for its request and headers */
     LOOKS = 8,         /* at connections, in the shortest of the times that are watched */
     LOOK_MS_MAX = 1000,
+    PASSES = 4, /* of the library in one turn */
 };
 
 /* ---- calls ---- */
+
+/* From wherever an answer was given. */
+static void run_soon(struct http *h)
+{
+    if (h->resumed) {
+        loop_set_timer(h->conf.loop, h->timer, mono_now(), 0);
+    }
+}
 
 void http_reply(struct http_call *call, struct http_answer *answer)
 {
@@ -40,6 +49,7 @@ void http_reply(struct http_call *call, struct http_answer *answer)
     call->replied = true;
     if (!call->handling) {
         http_resume(call->conn);
+        run_soon(call->http);
     }
 }
 
@@ -50,6 +60,7 @@ void http_more(struct http *h, void *user)
             http_resume(c); /* whose body is another's looks, and sleeps again */
         }
     }
+    run_soon(h);
     (void)user;
 }
 
@@ -221,34 +232,32 @@ static void on_look(struct loop *l, struct mono now, void *user)
 
 static void set_timer(struct http *h)
 {
-    MHD_UNSIGNED_LONG_LONG ms, least = h->resumed ? 0 : UINT64_MAX;
+    MHD_UNSIGNED_LONG_LONG ms, least = UINT64_MAX;
     for (unsigned i = 0; i < h->n; i++) {
         if (MHD_get_timeout(h->daemon[i].mhd, &ms) == MHD_YES && ms < least) {
             least = ms;
         }
     }
     loop_set_timer(h->conf.loop, h->timer,
-                   least == UINT64_MAX ? (struct mono){0}
-                                       : mono_add_ms(mono_now(), (int64_t)MIN(least, 60000ULL)),
+                   h->resumed            ? mono_now()
+                   : least == UINT64_MAX ? (struct mono){0}
+                                         : mono_add_ms(mono_now(), (int64_t)MIN(least, 60000ULL)),
                    0);
 }
 
-void http_soon(struct http *h)
-{
-    h->resumed = true;
-    loop_set_timer(h->conf.loop, h->timer, mono_now(), 0);
-}
-
-/* All daemons, and then what they have handed over is one turn. */
+/* All daemons, and then what they have handed over is one turn. Answers of that turn leave at once:
+ * the library looks at connections that were resumed when it runs again. */
 static void run(struct http *h)
 {
-    h->resumed = false;
-    for (unsigned i = 0; i < h->n; i++) {
-        (void)MHD_run(h->daemon[i].mhd);
-    }
-    if (h->given && h->conf.ops->turn) {
-        h->given = false;
-        h->conf.ops->turn(h->conf.user);
+    for (unsigned pass = 0; pass < PASSES && (pass == 0 || h->resumed); pass++) {
+        h->resumed = false;
+        for (unsigned i = 0; i < h->n; i++) {
+            (void)MHD_run(h->daemon[i].mhd);
+        }
+        if (h->given && h->conf.ops->turn) {
+            h->given = false;
+            h->conf.ops->turn(h->conf.user);
+        }
     }
     set_timer(h);
 }

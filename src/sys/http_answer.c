@@ -74,8 +74,8 @@ void http_suspend(struct http_conn *c, struct MHD_Connection *mhd)
 void http_resume(struct http_conn *c)
 {
     if (c->suspended) {
+        c->http->resumed = true;
         MHD_resume_connection(TAKE_PTR(c->suspended));
-        http_soon(c->http);
     }
 }
 

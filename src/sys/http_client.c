@@ -103,6 +103,9 @@ static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t 
     (void)now;
     (void)up_total;
     (void)up_now;
+    if (in->ask->tick) {
+        in->ask->tick(in->ask->user);
+    }
     if (in->ask->stop && *in->ask->stop) {
         in->error = -EINTR;
         return 1;

@@ -34,6 +34,7 @@ struct http_client_ask {
      * the request ends with that. */
     int (*take)(void *user, const void *bytes, size_t len);
     void *user;
+    void (*tick)(void *user);          /* about once a second while it lasts; may be NULL */
     const volatile sig_atomic_t *stop; /* not 0: the request ends with -EINTR; may be NULL */
 };
 

@@ -37,10 +37,10 @@ struct http_call {
 };
 
 struct http_conn {
-    struct http *http;
     struct http_conn *next, **at;
     int fd;
     struct http_peer peer;
+    struct http *http;
     struct http_call *call; /* NULL: between two requests */
     struct MHD_Connection *suspended;
     struct mono since; /* a request is waited for since then, … */
@@ -64,14 +64,8 @@ struct http {
     unsigned open;
     unsigned request_ms, still_ms;
     bool given;   /* requests, in this turn */
-    bool resumed; /* connections, which the library has not looked at since */
+    bool resumed; /* the library has to look at a connection again */
 };
-
-/* ---- http.c ---- */
-
-/* The library is to run in the next round of the loop: it does not ask for that itself where a
- * connection was resumed. */
-void http_soon(struct http *h);
 
 /* ---- http_answer.c ---- */
 

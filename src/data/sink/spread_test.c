@@ -229,7 +229,7 @@ static void a_budget_is_shared(void **state)
     static struct consumer a, b;
     static struct ledger ledger;
     struct sink *one = NULL, *two = NULL;
-    _Atomic uint64_t budget = 150;
+    static _Atomic uint64_t budget = 150;
     assert_int_equal(spread_new(&ledger, &one), 0);
     assert_int_equal(spread_new(&ledger, &two), 0);
     make(&a, 7);

@@ -42,7 +42,10 @@ static int remove_folder(void **state)
     (void)state;
     char path[300];
     DIR *d = opendir(folder);
-    for (const struct dirent *e; d && (e = readdir(d)) != NULL;) {
+    if (!d) {
+        return -1;
+    }
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
         (void)snprintf(path, sizeof(path), "%s/%.200s", folder, e->d_name);
         (void)unlink(path);
     }
