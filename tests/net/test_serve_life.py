@@ -168,13 +168,13 @@ def test_restart(lab):
 
 def test_disk_full(lab):
     """Captures on a full disk end so, whole to the last block; the store goes on, and there is room again when something goes."""
-    data = lab.tmpfs("8m")
+    data = lab.tmpfs("16m")
     service = Service(lab, data=data)
     captures = [service.create(stop=now(60)) for _ in range(2)]
     for capture in captures:
         service.wait_begun(capture)
     for _ in range(4):
-        framegen(lab, 4000, pps=8000, kinds="udp4,tcp4")
+        framegen(lab, 6000, pps=8000, kinds="udp4,tcp4")
     ended = [service.wait(c, seconds=10) for c in captures]
     for capture in ended:
         assert (capture["state"], capture["code"]) == ("failed", "disk-full") and capture["reason"], capture
