@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may ask `farspan serve` for what, and what becomes of requests that are none; and long lists. A capture goes on meanwhile."""
+"""`farspan serve` refuses what is not allowed and what is no request, while a capture goes on; and its lists, when they are long."""
 
 import os
 import select
@@ -108,7 +108,7 @@ def test_pages_of_others(lab):
 
 
 def raw(service, data, seconds=5.0):
-    """What comes back for these bytes until the other end closes, or nothing comes for a while."""
+    """The bytes that come back for these until the other end closes, or nothing comes for a while."""
     connection = Connection(service.ns, timeout=seconds)
     connection.connect()
     got = b""
