@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "data/meter/ipfix_file.h"
 #include "data/meter/meter.h"
 #include "data/sink/file/file.h"
@@ -17,6 +16,7 @@
 #include "node/engine_room.h"
 #include "node/serve_requests.h"
 #include "proto/ipfix.h"
+#include "proto/ipfix_read.h"
 #include "proto/packet.h"
 
 enum {
@@ -25,8 +25,6 @@ enum {
     IDLE_S = 15,
     ACTIVE_S = 60,
     QUEUE_OF_POINT = 8 << 20,
-    IPFIX_HEAD = 16, /* bytes of a message's header */
-    IPFIX_VERSION = 10,
 };
 
 #define ORDER_NS                                                                                   \
@@ -99,14 +97,13 @@ static int find_messages_end(int fd, uint64_t *ret)
     if (fstat(fd, &st) < 0) {
         return -errno;
     }
-    while ((uint64_t)st.st_size - at >= IPFIX_HEAD) {
-        uint8_t head[IPFIX_HEAD];
+    while ((uint64_t)st.st_size - at >= IPFIX_READ_HEAD) {
+        uint8_t head[IPFIX_READ_HEAD];
         if (pread(fd, head, sizeof(head), (off_t)at) != (ssize_t)sizeof(head)) {
             return -EIO;
         }
-        struct rd r = rd_make(head, sizeof(head));
-        const uint16_t version = rd_u16(&r), len = rd_u16(&r);
-        if (version != IPFIX_VERSION || len < IPFIX_HEAD) {
+        const size_t len = ipfix_message_len(head);
+        if (len == 0) {
             return -EBADMSG;
         }
         if (len > (uint64_t)st.st_size - at) {
