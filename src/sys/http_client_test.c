@@ -147,7 +147,7 @@ static void a_refusal_is_kept_not_taken(void **state)
     http_client_answer_done(&a);
 }
 
-/* What is cut short must not look whole. */
+/* An answer that is cut short must not look whole. */
 static void half_an_answer_is_none(void **state)
 {
     (void)state;
