@@ -250,7 +250,7 @@ static void a_failure_leaves_no_empty_file(void **state)
     assert_int_equal(read_out(out), -1);
 }
 
-/* The bytes before the cut stay, but are not called whole; the capture goes on. */
+/* Data that came before the cut stays, but is not called whole; the capture goes on. */
 static void cut_data_is_no_success(void **state)
 {
     (void)state;

@@ -22,7 +22,7 @@ static void print_help(void)
         "\n"
         "Commands:");
     for (size_t i = 0; i < commands_n; i++) {
-        printf("  %-14s %s\n", commands[i].name, commands[i].help);
+        printf("  %-13s %s\n", commands[i].name, commands[i].help);
     }
     puts("\n"
          "Options:\n"

@@ -14,6 +14,7 @@
 #include "sys/crypto/kdf.h"
 #include "sys/loop.h"
 #include "sys/roles.h"
+#include "sys/zone.h"
 
 /* ---- the broker ---- */
 
@@ -54,6 +55,11 @@ static int prepare(struct serve_command *c, struct error *err)
     s->metered = true;    /* what other programs of farspan send counts */
     system_words(c->system, sizeof(c->system));
     int r = crypto_init(err);
+    r = r < 0 ? r : zone_load(NULL, err); /* OpenTap's flows are in local time */
+    r = r < 0 ? r : serve_read_opentap(&c->line, &c->opentap, err);
+    if (r == 0 && c->line.n_listen == 0) {
+        c->line.listen[c->line.n_listen++] = (struct host_port){"127.0.0.1", SERVE_PORT};
+    }
     r = r < 0 ? r : interface_grants_prepare(s, &c->grants.interfaces, err);
     r = r < 0 ? r : serve_open(&c->line, &c->opened, err);
     c->grants.captures = c->opened.captures;

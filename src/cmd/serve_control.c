@@ -10,11 +10,17 @@
 #include "cmd/cmd.h"
 #include "cmd/serve_roles.h"
 #include "control/server.h"
+#include "sys/zone.h"
 
 static void tell(void *user, const char *text)
 {
     (void)user;
     say("serve", "%s", text);
+}
+
+static int64_t local_offset_ns(int64_t ns)
+{
+    return zone_offset_ns((struct wall){ns});
 }
 
 static void on_control_signal(struct loop *l, const struct loop_signal *sig, void *user)
@@ -39,6 +45,7 @@ static int be_control(struct serve_process *p, struct error *err)
     struct serve_command *c = p->command;
     struct sandbox_conf sc;
     struct server *server = NULL;
+    const struct opentap_settings opentap = {c->line.opentap ? &c->opentap : NULL, local_offset_ns};
     closep(&c->opened.captures); /* a folder's descriptor would lead out */
     c->opened.captures = -1;
     broker_sandbox(p->broker, &sc);
@@ -58,6 +65,7 @@ static int be_control(struct serve_process *p, struct error *err)
                                .anonymous = anonymous_role(&c->line),
                                .hosts = c->line.host,
                                .owner = getuid(),
+                               .opentap = &opentap,
                                .say = tell};
     memcpy(conf.tcp, c->opened.tcp, sizeof(conf.tcp));
     r = server_new(&conf, &server, err);

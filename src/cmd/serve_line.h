@@ -29,10 +29,15 @@ struct serve_line {
     enum serve_anonymous anonymous;
     const char *host[SERVE_HOSTS + 1]; /* names that requests without a token may give as Host */
     unsigned n_hosts;
+    const char *opentap; /* the file of --opentap-conf; NULL: none */
     struct common_options common;
     struct options_file file; /* owned */
 };
 
 /* Reads argv: EXIT_SUCCESS to go on, else -1 - exit status. */
 int serve_parse(struct serve_line *l, int argc, char **argv);
+/* One more address to listen on, which has to be of loopback: -EINVAL with a sentence that begins
+ * with the label. */
+int serve_add_listen(struct serve_line *l, const char *label, const struct host_port *at,
+                     struct error *err);
 void serve_line_done(struct serve_line *l);

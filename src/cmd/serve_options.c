@@ -19,9 +19,6 @@ int serve_parse(struct serve_line *l, int argc, char **argv)
     if (optind < argc) {
         return -1 - usage_error("serve", "\"%s\" is no option", argv[optind]);
     }
-    if (l->n_listen == 0) {
-        l->listen[l->n_listen++] = (struct host_port){"127.0.0.1", SERVE_PORT};
-    }
     if (l->select.n_words == 0) {
         l->select.word[l->select.n_words++] = (struct selection_word){"*", "*", false};
     }

@@ -15,6 +15,7 @@ struct serve_command {
     struct serve_line line;
     struct serve_opened opened;
     struct serve_grants grants;
+    struct opentap_conf opentap;
     char system[128]; /* "Linux 6.1.0 x86_64" */
 };
 

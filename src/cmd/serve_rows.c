@@ -29,27 +29,31 @@ static bool is_loopback(const char *host)
     return memcmp(ip, v4, sizeof(v4)) == 0 || memcmp(ip, v6, sizeof(v6)) == 0;
 }
 
+int serve_add_listen(struct serve_line *l, const char *label, const struct host_port *at,
+                     struct error *err)
+{
+    if (l->n_listen == SERVE_LISTEN) {
+        return error_set(err, EINVAL, "%s at most %d times", label, SERVE_LISTEN);
+    }
+    if (!is_loopback(at->host)) {
+        return error_set(err, EINVAL,
+                         "%s \"%s\": a loopback address in numbers, such as 127.0.0.1:2020: "
+                         "without encryption no other is listened on",
+                         label, at->host);
+    }
+    l->listen[l->n_listen++] = *at;
+    return 0;
+}
+
 static int set_listen(void *to, const struct conf_given *given, struct error *err)
 {
-    struct serve_line *l = to;
     struct host_port at;
-    if (l->n_listen == SERVE_LISTEN) {
-        return error_set(err, EINVAL, "%s at most %d times", given->label, SERVE_LISTEN);
-    }
     int r = parse_host_port_or(given->text, SERVE_PORT, &at, err);
     if (r < 0) {
         error_prefix(err, "%s", given->label);
         return r;
     }
-    if (!is_loopback(at.host)) {
-        return error_set(
-            err, EINVAL,
-            "%s \"%s\": a loopback address in numbers, such as 127.0.0.1:2020: without "
-            "encryption no other is listened on",
-            given->label, given->text);
-    }
-    l->listen[l->n_listen++] = at;
-    return 0;
+    return serve_add_listen(to, given->label, &at, err);
 }
 
 static int set_anonymous(void *to, const struct conf_given *given, struct error *err)
@@ -112,6 +116,11 @@ static const struct conf_row rows[] = {
      .manual = "What requests that come by a loopback address without a token may do: nothing,\n"
                "look, or capture. They need a Host header that is localhost, a loopback address,\n"
                "or a name of *--host*, so that no web page can send them."},
+    {0, "opentap-conf", "FILE", "take the settings of an OpenTap from its own file",
+     CONF_TEXT_AT(struct serve_line, opentap), .offer = CONF_FILE,
+     .manual = "Take the settings of an OpenTap that was here before from its own file, usually\n"
+               "_/etc/opentap/opentap.conf_: name, retention, default port, aliases, and, without\n"
+               "*--listen*, the address. _opentapSensorConf.csv_ beside it is looked at too."},
     {0, "host", "NAME", "such requests may name this host", set_host, .flags = CONF_REPEAT,
      .manual = "A name that requests without a token may give in their Host header, beside\n"
                "localhost and loopback addresses. May be given several times."},

@@ -87,6 +87,7 @@ static void refuse(struct api_turn *t, int status, const char *words,
                    const struct json_faults *faults)
 {
     const struct api_conf *conf = &t->api->conf;
+    t->refused = true;
     if (t->route && t->route->flags & API_OPENTAP && conf->opentap) {
         http_answer_done(&t->answer);
         t->answer = HTTP_ANSWER_NONE;
@@ -120,6 +121,7 @@ enum api_result api_text(struct api_turn *t, int status, const char *type, struc
     http_answer_done(&t->answer);
     t->answer = HTTP_ANSWER_NONE;
     t->answer.status = status;
+    t->refused = status >= 400;
     http_answer_header(&t->answer, "Content-Type", "%s", type);
     t->answer.bytes = (uint8_t *)TAKE_PTR(body->p);
     t->answer.len = body->len;
@@ -279,7 +281,7 @@ static int begin(struct api *a, struct api_turn *t)
 static void after_handler(struct api_turn *t, bool later)
 {
     struct api *a = t->api;
-    bool refused = t->answer.status >= 400;
+    bool refused = t->refused || t->answer.status >= 400; /* OpenTap refuses at 200 */
     if (t->changed && (refused || later) && a->broken == 0) {
         a->broken = EIO;
         (void)error_set(&a->why, EIO, "%s failed half-way", t->route->path);
@@ -300,6 +302,7 @@ static void run(struct call *c)
     }
     c->ran = true;
     t->now_ns = t->api->conf.now().ns;
+    t->refused = false;
     c->done = t->route->handler(t) == API_DONE;
     after_handler(t, !c->done);
 }
@@ -387,6 +390,20 @@ void api_commit(struct api *a)
 
 /* ---- a request ---- */
 
+/* A route whose refusals have a form of their own has it for malformed queries too. */
+static void find_route_of_path(struct api_turn *t)
+{
+    _cleanup_(freep) char *path = strndup(t->request->target, strcspn(t->request->target, "?"));
+    struct target only = {0};
+    char *segment[TARGET_SEGMENTS], allow[ROUTE_ALLOW];
+    unsigned n = 0;
+    if (path && target_parse(path, &only, NULL) == 0) {
+        (void)route_find(&t->api->conf.routes, t->request->method, &only, &t->route, segment, &n,
+                         allow);
+    }
+    target_done(&only);
+}
+
 static bool find_route(struct call *c)
 {
     struct api_turn *t = &c->turn;
@@ -394,8 +411,8 @@ static bool find_route(struct call *c)
     char allow[ROUTE_ALLOW];
     int r = target_parse(t->request->target, &t->target, &err);
     if (r < 0) {
-        (void)api_problem(t, r == -ENOMEM ? 503 : 400, NULL, "%s", err.text);
-        return false;
+        find_route_of_path(t);
+        return api_problem(t, r == -ENOMEM ? 503 : 400, NULL, "%s", err.text) != API_DONE;
     }
     r = route_find(&t->api->conf.routes, t->request->method, &t->target, &t->route, t->segment,
                    &t->n_segments, allow);

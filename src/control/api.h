@@ -22,6 +22,7 @@
 #include "sys/http.h"
 
 struct api;
+struct opentap_settings;
 
 /* A request under way. */
 struct api_turn {
@@ -40,7 +41,7 @@ struct api_turn {
     bool after_changed, after_delete;
     uint8_t deleted[16];
     /* The framework's. */
-    bool changed, told;
+    bool changed, told, refused;
 };
 
 /* The rest of the control role, as far as handlers need it; tests fake it. All may answer later:
@@ -55,7 +56,8 @@ struct api_edges {
                      struct error *err);
     /* The file and its second are deleted. Not waited for. After the commit. */
     void (*delete_data)(void *user, const uint8_t id[16]);
-    /* The flows of this moment of a running netflow capture into its second file. As above. */
+    /* The flows of this moment of a running netflow capture into its second file. As above;
+     * -EOPNOTSUPP: that cannot be done, and its file has what there is. */
     int (*snapshot)(void *user, const uint8_t id[16], void *waiter, struct error *err);
     /* Objects have changed: what is wanted may be something else. After the commit. */
     void (*changed)(void *user);
@@ -77,6 +79,7 @@ struct api_conf {
     uid_t owner;              /* beside root an admin by the local socket */
     int (*random)(void *ret, size_t n); /* NULL: random_bytes */
     api_refusal *opentap;               /* NULL: those routes refuse as all others do */
+    const struct opentap_settings *opentap_settings; /* of that adapter, borrowed; may be NULL */
 };
 
 int api_new(const struct api_conf *conf, struct api **ret, struct error *err);

@@ -6,6 +6,7 @@
 
 struct follower {
     struct follower *next, **at; /* `at` NULL: in no list any more */
+    void *body;                  /* that http_more() knows */
     char id[KIND_ID];
     int fd;
     uint64_t offset, published;
@@ -59,6 +60,7 @@ int followers_open(struct followers *s, const char *id, int *fd, uint64_t from, 
     new->offset = from;
     new->published = published;
     new->ended = ended;
+    new->body = new;
     new->at = &s->first;
     new->next = s->first;
     if (s->first) {
@@ -67,6 +69,11 @@ int followers_open(struct followers *s, const char *id, int *fd, uint64_t from, 
     s->first = new;
     *ret = (struct http_body){.read = stream_read, .free = stream_free, .user = new};
     return 0;
+}
+
+void followers_within(const struct http_body *follower, void *body)
+{
+    ((struct follower *)follower->user)->body = body;
 }
 
 void followers_published(struct followers *s, const char *id, uint64_t published, bool ended,
@@ -80,7 +87,7 @@ void followers_published(struct followers *s, const char *id, uint64_t published
         i->published = MAX(i->published, published);
         i->ended = i->ended || ended;
         if (more) {
-            more(user, i);
+            more(user, i->body);
         }
     }
 }

@@ -20,6 +20,8 @@ struct followers {
  * `ended`. Takes the descriptor. -ENOMEM. */
 int followers_open(struct followers *s, const char *id, int *fd, uint64_t from, uint64_t published,
                    bool ended, struct http_body *ret);
+/* The body is part of another one, which is to be told of in its place. */
+void followers_within(const struct http_body *follower, void *body);
 /* There is more of the file, or its end. `more` is called with the user of each body that may go
  * on (http_more()). */
 void followers_published(struct followers *s, const char *id, uint64_t published, bool ended,

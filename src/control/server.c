@@ -8,6 +8,8 @@
 
 #include "control/agents.h"
 #include "control/api.h"
+#include "control/chores.h"
+#include "control/opentap.h"
 #include "control/server_asks.h"
 #include "control/v1.h"
 #include "model/kinds.h"
@@ -20,9 +22,10 @@ struct server {
     struct agents *agents;
     struct http *http;
     struct server_questions questions;
-    const struct api_route *table[1];
-    size_t n_routes[1]; /* of each */
+    const struct api_route *table[2];
+    size_t n_routes[2]; /* of each */
     struct loop_fd *broker_event;
+    struct chores chores;
 };
 
 /* ---- edges of the API ---- */
@@ -166,8 +169,10 @@ static int open_store(struct server *s, struct error *err)
 
 static int make_api(struct server *s, struct error *err)
 {
-    s->table[0] = v1_routes;
-    s->n_routes[0] = v1_n_routes;
+    s->table[0] = opentap_routes; /* its GET / comes before that of v1 */
+    s->n_routes[0] = opentap_n_routes;
+    s->table[1] = v1_routes;
+    s->n_routes[1] = v1_n_routes;
     const struct api_conf ac = {
         .store = s->store,
         .routes = {s->table, s->n_routes, ARRAY_SIZE(s->table)},
@@ -176,6 +181,8 @@ static int make_api(struct server *s, struct error *err)
         .anonymous = s->conf.anonymous,
         .hosts = s->conf.hosts,
         .owner = s->conf.owner,
+        .opentap = opentap_refusal,
+        .opentap_settings = s->conf.opentap,
     };
     return api_new(&ac, &s->api, err);
 }
@@ -200,6 +207,24 @@ static int make_http(struct server *s, struct error *err)
     return http_new(&hc, &s->http, err);
 }
 
+/* The age is that of OpenTap's file, where it has one. */
+static int start_chores(struct server *s, struct error *err)
+{
+    const struct opentap_conf *oc = s->conf.opentap ? s->conf.opentap->conf : NULL;
+    const int64_t minutes = oc && oc->retention_min ? oc->retention_min : OPENTAP_RETENTION_MIN;
+    const struct chores_conf cc = {.loop = s->conf.loop,
+                                   .retain = {.store = s->store,
+                                              .retention = {.age_ns = minutes * 60 * NSEC_PER_SEC},
+                                              .deleted = delete_data,
+                                              .user = s},
+                                   .opentap = oc,
+                                   .settle = settle,
+                                   .say = say,
+                                   .user = s};
+    const int r = chores_start(&s->chores, &cc, mono_now());
+    return r < 0 ? error_sys(err, -r, "cannot start") : 0;
+}
+
 int server_new(const struct server_conf *conf, struct server **ret, struct error *err)
 {
     struct server *s = calloc(1, sizeof(*s));
@@ -218,6 +243,7 @@ int server_new(const struct server_conf *conf, struct server **ret, struct error
     r = r < 0 ? r : make_api(s, err);
     r = r < 0 ? r : make_agents(s, err);
     r = r < 0 ? r : make_http(s, err);
+    r = r < 0 ? r : start_chores(s, err);
     if (r < 0) {
         server_free(s);
         return r;
@@ -231,6 +257,7 @@ void server_free(struct server *s)
     if (!s) {
         return;
     }
+    chores_stop(&s->chores);
     http_free(s->http);
     agents_free(s->agents);
     api_free(s->api);

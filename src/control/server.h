@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "control/opentap_settings.h"
 #include "control/server_asks.h"
 #include "control/who.h"
 
@@ -24,6 +25,7 @@ struct server_conf {
     enum api_role anonymous;  /* what requests by loopback without a token may */
     const char *const *hosts; /* beside loopback's; ends with NULL */
     uid_t owner;
+    const struct opentap_settings *opentap; /* borrowed; NULL: no files of its own, and UTC */
     void (*say)(void *user, const char *words);
     void *user;
 };

@@ -136,6 +136,7 @@ struct world {
     int snapshot;
     const char *file; /* what is opened has this in it, and … */
     const char *second;
+    size_t file_len; /* bytes of `file`; 0: it is a text */
     /* Questions that they were asked. */
     void *waiter;
     char filter_asked[256];
@@ -167,7 +168,8 @@ static int world_open(void *user, const uint8_t id[16], bool second, void *waite
         return error_set(err, -w->open, "no file");
     }
     int fd = memfd_create("capture", MFD_CLOEXEC);
-    if (fd < 0 || (bytes && write(fd, bytes, strlen(bytes)) < 0)) {
+    size_t len = !bytes ? 0 : !second && w->file_len ? w->file_len : strlen(bytes);
+    if (fd < 0 || (len > 0 && write(fd, bytes, len) < 0)) {
         return error_set(err, EIO, "no memfd");
     }
     *ret_fd = fd;
@@ -228,31 +230,36 @@ static const struct api_edges world_edges = {
     .more = world_more,
 };
 
-/* `list`: kinds of the store. The routes must live as long as the world. */
-static _unused_ void world_init(struct world *w, const struct kind *const *list, size_t n_kinds,
-                                const struct api_route *const *table, const size_t *n,
-                                enum api_role anonymous)
+/* `list`: kinds of the store; `more`: routes, who may what, and what adapters have. What all that
+ * points to must live as long as the world. */
+static _unused_ void world_start(struct world *w, const struct kind *const *list, size_t n_kinds,
+                                 const struct api_conf *more)
 {
     static const char *const hosts[] = {"tap.example", NULL};
     struct store_conf sc = {.kinds = list, .n = n_kinds, .now_ns = WORLD_NOW};
     struct error err = {""};
     *w = (struct world){.counted = {.store = {&counted_ops}}, .answer = HTTP_ANSWER_NONE};
-    struct api_conf conf = {
-        .store = &w->counted.store,
-        .routes = {table, n, 1},
-        .edges = &world_edges,
-        .user = w,
-        .now = world_now,
-        .anonymous = anonymous,
-        .hosts = hosts,
-        .owner = 990,
-        .random = world_random,
-    };
+    struct api_conf conf = *more;
+    conf.store = &w->counted.store;
+    conf.edges = &world_edges;
+    conf.user = w;
+    conf.now = world_now;
+    conf.hosts = hosts;
+    conf.owner = 990;
+    conf.random = world_random;
     int r = store_fake_new(&sc, &w->counted.real);
     assert(r == 0);
     r = api_new(&conf, &w->api, &err);
     assert(r == 0);
     (void)r;
+}
+
+static _unused_ void world_init(struct world *w, const struct kind *const *list, size_t n_kinds,
+                                const struct api_route *const *table, const size_t *n,
+                                enum api_role anonymous)
+{
+    const struct api_conf conf = {.routes = {table, n, 1}, .anonymous = anonymous};
+    world_start(w, list, n_kinds, &conf);
 }
 
 static _unused_ void world_done(struct world *w)

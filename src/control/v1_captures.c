@@ -4,138 +4,10 @@
  * most rules; here are those that need the store or the rest of the service. What is wrong is told
  * all at once.
  */
-#include <errno.h>
-#include <inttypes.h>
-#include <string.h>
-
+#include "control/capture_new.h"
 #include "control/captures.h"
 #include "control/v1_impl.h"
-#include "model/texts.h"
-
-/* Points as clients name them become ports' names, each once, which mean the same when an alias has
- * moved on. -1 with the answer. */
-static int add_point(struct api_turn *t, const char *point, unsigned place, char *list, size_t cap,
-                     struct json_faults *f)
-{
-    char name[V1_POINT], near[V1_POINT] = "", pointer[32], quoted[V1_POINT + 16];
-    snprintf(pointer, sizeof(pointer), "/points/%u", place);
-    int r = v1_port_find(t, point, name, near);
-    if (r == -ENOENT) {
-        json_fault(f, pointer, "there is no port %.100s now%s%s", point,
-                   near[0] ? "; the nearest is " : "", near);
-        return 0;
-    }
-    if (r < 0) {
-        return -1;
-    }
-    char one[V1_POINT + 16] = TEXTS_NONE;
-    if (texts_add(one, sizeof(one), name) < 0) {
-        json_fault(f, pointer, "the port's name cannot be kept");
-        return 0;
-    }
-    snprintf(quoted, sizeof(quoted), "%.*s", (int)strlen(one) - 2, one + 1);
-    if (strstr(list, quoted)) {
-        json_fault(f, pointer, "%s is there twice", name);
-    } else if (texts_add(list, cap, name) < 0) {
-        json_fault(f, pointer, "these are too many points");
-    }
-    return 0;
-}
-
-static int check_points(struct api_turn *t, struct object *o, struct json_faults *f)
-{
-    char list[CAPTURE_POINTS * (V1_POINT + 16)] = TEXTS_NONE, point[TEXTS_ITEM];
-    char only[V1_POINT], names[V1_POINT] = "";
-    const struct value *v = &o->v[CAPTURE_F_POINTS];
-    if (!v->set) {
-        int r = v1_port_only(t, only, names);
-        if (r == -ENOENT) {
-            json_fault(f, "/points",
-                       names[0] ? "points must be given; ports are %s%s"
-                                : "there are no ports now%s%s",
-                       names, "");
-        } else if (r < 0 || texts_add(list, sizeof(list), only) < 0) {
-            return -1;
-        }
-    } else {
-        const char *at = v->text;
-        for (unsigned i = 0; texts_next(&at, point) > 0; i++) {
-            if (add_point(t, point, i, list, sizeof(list), f) < 0) {
-                return -1;
-            }
-        }
-    }
-    if (object_set_text(o, CAPTURE_F_POINTS, list) < 0) {
-        (void)api_problem(t, 503, NULL, "memory is short");
-        return -1;
-    }
-    return 0;
-}
-
-/* -1 with the answer; 1: it will be known later. */
-static int check_filter(struct api_turn *t, const struct object *o, struct json_faults *f)
-{
-    const struct api_conf *c = api_conf_of(t);
-    const struct value *v = &o->v[CAPTURE_F_FILTER];
-    struct error err = {""};
-    if (!v->set || !v->text[0] || strcmp(o->v[CAPTURE_F_TYPE].text, "ethernet") == 0) {
-        return 0;
-    }
-    int r = c->edges->check_filter(c->user, v->text, api_waiter(t), &err);
-    if (r == -EINVAL) {
-        json_fault(f, "/filter", "%s", err.text);
-        return 0;
-    }
-    if (r < 0 && r != -EAGAIN) {
-        (void)api_problem(t, 503, NULL, "the filter cannot be checked now: %s", err.text);
-        return -1;
-    }
-    return r == -EAGAIN;
-}
-
-/* Those of the owner (NULL: of all) that have not ended. -1 with the answer. */
-static int count_active(struct api_turn *t, const struct object *of, uint64_t *ret)
-{
-    static const char *const states[] = {"scheduled", "running", "finishing"};
-    uint64_t n = 0, all = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-        char state[16];
-        snprintf(state, sizeof(state), "%s", states[i]);
-        const struct value is = {.set = true, .text = state};
-        struct store_query q = {.filter = {{CAPTURE_F_STATE, &is}}, .n_filters = 1};
-        if (of) {
-            q.filter[q.n_filters++] = (struct store_filter){FIELD_OF_OWNER, &of->v[FIELD_OF_OWNER]};
-            q.filter[q.n_filters++] =
-                (struct store_filter){FIELD_OF_PROJECT, &of->v[FIELD_OF_PROJECT]};
-        }
-        if (api_count(t, &kind_capture, &q, &n) < 0) {
-            return -1;
-        }
-        all += n;
-    }
-    *ret = all;
-    return 0;
-}
-
-static bool has_room(struct api_turn *t, const struct object *o)
-{
-    uint64_t own = 0, all = 0;
-    if (count_active(t, o, &own) < 0 || count_active(t, NULL, &all) < 0) {
-        return false;
-    }
-    if (own >= CAPTURES_OF_OWNER) {
-        (void)api_problem(t, 429, NULL,
-                          "%s has %" PRIu64 " captures that have not ended, and may have %d",
-                          t->who.name, own, CAPTURES_OF_OWNER);
-        return false;
-    }
-    if (all >= CAPTURES_AT_ONCE) {
-        (void)api_problem(t, 409, NULL, "%" PRIu64 " captures have not ended, and there may be %d",
-                          all, CAPTURES_AT_ONCE);
-        return false;
-    }
-    return true;
-}
+#include "model/kinds.h"
 
 static void wrong(struct api_turn *t, const struct json_faults *f)
 {
@@ -146,16 +18,12 @@ static void wrong(struct api_turn *t, const struct json_faults *f)
 static int check_new(struct api_turn *t, struct object *o)
 {
     struct json_faults faults = {.n = 0};
-    captures_check_new(o, t->now_ns, &faults);
-    if (check_points(t, o, &faults) < 0) {
-        return -1;
-    }
-    int r = check_filter(t, o, &faults);
+    int r = capture_new_check(t, o, &faults);
     if (r == 0 && faults.n > 0) {
         wrong(t, &faults);
         return -1;
     }
-    return r != 0 ? r : has_room(t, o) ? 0 : -1;
+    return r;
 }
 
 enum api_result v1_capture_create(struct api_turn *t)
@@ -165,10 +33,8 @@ enum api_result v1_capture_create(struct api_turn *t)
     if (api_make(t, &kind_capture, &o) < 0) {
         return API_DONE;
     }
-    if (api_take(t, false, &o) == 0 && (later = check_new(t, &o)) == 0 && api_put(t, &o) == 0 &&
-        api_event(t, "capture.created", &o, "%s on %s", o.v[CAPTURE_F_TYPE].text,
-                  o.v[CAPTURE_F_POINTS].text) == 0) {
-        t->after_changed = true;
+    if (api_take(t, false, &o) == 0 && (later = check_new(t, &o)) == 0 &&
+        capture_new_put(t, &o) == 0) {
         (void)api_created(t, &o);
     }
     object_done(&o);

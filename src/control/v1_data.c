@@ -6,40 +6,33 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "control/captures.h"
+#include "control/download.h"
 #include "control/negotiate.h"
 #include "control/v1_impl.h"
 
 const char *const v1_data_parameters[] = {"format", "follow", NULL};
 
-/* A form that the data of a type can have. */
+/* A form that the data of a type can have. The first of a type is the one that nobody asked for. */
 struct form {
     const char *of, *name, *type;
-    bool converted; /* not the file as it is: made for each answer */
-    bool there;
+    bool converted; /* not the file as it is: made for each answer, … */
+    enum convert_to to;
 };
 
+#define CSV "text/csv"
+#define LINES "application/x-ndjson"
+
 static const struct form forms[] = {
-    {.of = "packet", .name = "pcapng", .type = "application/x-pcapng", .there = true},
-    {.of = "packet",
-     .name = "pcap",
-     .type = "application/vnd.tcpdump.pcap",
-     .converted = true,
-     .there = false},
-    {.of = "netflow", .name = "csv", .type = "text/csv", .there = true},
-    {.of = "netflow",
-     .name = "json",
-     .type = "application/x-ndjson",
-     .converted = true,
-     .there = false},
-    {.of = "ethernet", .name = "csv", .type = "text/csv", .there = true},
-    {.of = "ethernet",
-     .name = "json",
-     .type = "application/x-ndjson",
-     .converted = true,
-     .there = false},
+    {"packet", "pcapng", "application/x-pcapng", false, 0},
+    {"packet", "pcap", "application/vnd.tcpdump.pcap", true, CONVERT_PCAP},
+    {"netflow", "csv", CSV, true, CONVERT_FLOWS_CSV},
+    {"netflow", "csv-long", CSV, true, CONVERT_FLOWS_LONG},
+    {"netflow", "jsonl", LINES, true, CONVERT_FLOWS_JSON},
+    {"netflow", "ipfix", "application/ipfix", false, 0},
+    {"ethernet", "csv", CSV, false, 0},
+    {"ethernet", "jsonl", LINES, true, CONVERT_ROWS_JSON},
 };
 
 void v1_data_forms(struct text *to)
@@ -47,15 +40,13 @@ void v1_data_forms(struct text *to)
     const char *of = "";
     text_add(to, "{");
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-        bool same = strcmp(of, forms[i].of) == 0;
-        if (forms[i].there) {
-            text_add(to, same ? ",\"%s\"" : "%s\"%s\":[\"%s\"",
-                     same    ? forms[i].name
-                     : of[0] ? "],"
-                             : "",
-                     forms[i].of, forms[i].name);
-            of = forms[i].of;
+        if (strcmp(of, forms[i].of) != 0) {
+            text_add(to, "%s\"%s\":[", of[0] ? "]," : "", forms[i].of);
+        } else {
+            text_add(to, ",");
         }
+        text_add(to, "\"%s\"", forms[i].name);
+        of = forms[i].of;
     }
     text_add(to, "]}");
 }
@@ -65,7 +56,7 @@ static void names_of(const char *type, char *ret, size_t cap)
     size_t at = 0;
     ret[0] = '\0';
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-        if (forms[i].there && strcmp(forms[i].of, type) == 0 && at < cap) {
+        if (strcmp(forms[i].of, type) == 0 && at < cap) {
             at += (size_t)snprintf(ret + at, cap - at, "%s%s (%s)", at ? ", " : "", forms[i].name,
                                    forms[i].type);
         }
@@ -79,10 +70,10 @@ static const struct form *choose(struct api_turn *t, const char *type)
     const char *accept = http_header_of(t->request, "Accept");
     const struct form *best = NULL;
     unsigned weight = 0;
-    char names[128];
+    char names[192];
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
         const struct form *f = &forms[i];
-        if (!f->there || strcmp(f->of, type) != 0) {
+        if (strcmp(f->of, type) != 0) {
             continue;
         }
         unsigned w = name ? strcmp(f->name, name) == 0 : negotiate_accept(accept, f->type);
@@ -102,13 +93,11 @@ struct download {
     struct api_turn *t;
     const struct object *o;
     const struct form *form;
-    uint8_t id[16];
-    uint64_t there;    /* bytes that are published */
-    bool ended;        /* and there will be no more */
+    struct download_file file;
+    bool ended;        /* there will be no more */
     bool follow;       /* to the end, whenever that is */
     uint64_t from, to; /* of a range, both included */
     bool part;
-    bool flows; /* those of this moment, of which each answer has others */
 };
 
 /* ---- the request ---- */
@@ -135,10 +124,10 @@ static int take_range(struct download *d)
     const char *only_if = http_header_of(d->t->request, "If-Range");
     char etag[80];
     tag(d, etag, sizeof(etag));
-    if (!range || d->form->converted || d->flows || (only_if && strcmp(only_if, etag) != 0)) {
+    if (!range || d->form->converted || d->file.moment || (only_if && strcmp(only_if, etag) != 0)) {
         return 0;
     }
-    switch (negotiate_range(range, d->there, !d->ended, &d->from, &d->to)) {
+    switch (negotiate_range(range, d->file.there, !d->ended, &d->from, &d->to)) {
     case RANGE_NONE:
         return 0;
     case RANGE_PART:
@@ -151,38 +140,19 @@ static int take_range(struct download *d)
     (void)api_problem(d->t, 416, NULL,
                       d->ended ? "the data has %" PRIu64 " bytes"
                                : "the data has %" PRIu64 " bytes so far, and its end is not known",
-                      d->there);
+                      d->file.there);
     if (d->ended) {
-        http_answer_header(&d->t->answer, "Content-Range", "bytes */%" PRIu64, d->there);
+        http_answer_header(&d->t->answer, "Content-Range", "bytes */%" PRIu64, d->file.there);
     }
     return -1;
 }
 
 /* ---- the answer ---- */
 
-/* 0, 1: later, -1 with the answer. */
-static int open_file(struct download *d, bool second, int *ret)
-{
-    const struct api_conf *c = api_conf_of(d->t);
-    struct error err = {""};
-    int r = c->edges->open_data(c->user, d->id, second, api_waiter(d->t), ret, &err);
-    if (r == 0 || r == -EAGAIN) {
-        return r == -EAGAIN;
-    }
-    if (r == -ENOENT) {
-        const char *reason = d->o->v[CAPTURE_F_REASON].text;
-        (void)api_problem(d->t, 404, NULL, "the capture has no data%s%s", reason ? ": " : "",
-                          reason ? reason : "");
-    } else {
-        (void)api_problem(d->t, 503, NULL, "the data cannot be opened now: %s", err.text);
-    }
-    return -1;
-}
-
 static void add_headers(struct download *d)
 {
     struct http_answer *a = &d->t->answer;
-    bool firm = !d->form->converted && !d->flows;
+    bool firm = !d->form->converted && !d->file.moment;
     char etag[80];
     tag(d, etag, sizeof(etag));
     http_answer_header(a, "Content-Type", "%s", d->form->type);
@@ -194,79 +164,87 @@ static void add_headers(struct download *d)
     }
     if (d->part && d->ended) {
         http_answer_header(a, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, d->from,
-                           d->to, d->there);
+                           d->to, d->file.there);
     } else if (d->part) {
         http_answer_header(a, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/*", d->from, d->to);
     }
 }
 
-static void answer(struct download *d, int fd)
+/* The body of a form that is no file. -1 with the answer. */
+static int make_body(struct download *d, struct http_body *ret)
 {
     struct api_turn *t = d->t;
+    struct error err = {""};
+    int r = 0;
+    if (d->form->converted) {
+        r = download_convert(t, d->o, &d->file, d->follow, d->form->to, NULL, ret, &err);
+    } else {
+        r = followers_open(api_followers(t), d->o->v[FIELD_OF_ID].text, &d->file.fd, 0,
+                           d->file.there, false, ret);
+    }
+    if (r < 0) {
+        (void)api_problem(t,
+                          r == -ENOTSUP   ? 406
+                          : r == -EBADMSG ? 500
+                                          : 503,
+                          NULL, "the data is not there as %s: %s", d->form->name,
+                          err.text[0] ? err.text : "memory is short");
+        return -1;
+    }
+    return 0;
+}
+
+static void answer(struct download *d)
+{
+    struct api_turn *t = d->t;
+    struct http_body body = {0};
+    bool made = d->form->converted || d->follow;
+    if (made && make_body(d, &body) < 0) {
+        return;
+    }
     http_answer_done(&t->answer);
     t->answer = HTTP_ANSWER_NONE;
     t->answer.status = d->part ? 206 : 200;
-    if (d->follow) {
-        if (followers_open(api_followers(t), d->o->v[FIELD_OF_ID].text, &fd, 0, d->there, false,
-                           &t->answer.body) < 0) {
-            close(fd);
-            (void)api_problem(t, 503, NULL, "memory is short");
-            return;
-        }
-    } else {
-        t->answer.fd = fd;
+    t->answer.body = body;
+    if (!made) {
+        t->answer.fd = TAKE_FD(d->file.fd);
         t->answer.offset = d->part ? d->from : 0;
-        t->answer.len = (size_t)(d->part ? d->to - d->from + 1 : d->there);
+        t->answer.len = (size_t)(d->part ? d->to - d->from + 1 : d->file.there);
     }
     add_headers(d);
 }
 
-/* Flows that have not ended are in no file yet: those of this moment go into a second one, which is
- * given as it is. 0, 1: later, -1 with the answer. */
-static int snapshot(struct download *d, int *ret)
+/* 0, 1: later, -1 with the answer. */
+static int open_file(struct download *d)
 {
-    struct api_turn *t = d->t;
-    const struct api_conf *c = api_conf_of(t);
-    struct error err = {""};
-    struct stat st;
-    if (!t->kept) { /* `kept` says that the snapshot is made */
-        int r = c->edges->snapshot(c->user, d->id, api_waiter(t), &err);
-        if (r == -EAGAIN) {
-            return 1;
-        }
-        t->kept = r == 0 ? malloc(1) : NULL;
-        if (!t->kept) {
-            (void)api_problem(t, 503, NULL, "the flows so far cannot be had now: %s", err.text);
-            return -1;
-        }
+    const char *reason = d->o->v[CAPTURE_F_REASON].text;
+    int r = download_open(d->t, d->o, &d->file);
+    if (r == -ENOENT) {
+        (void)api_problem(d->t, 404, NULL, "the capture has no data%s%s", reason ? ": " : "",
+                          reason ? reason : "");
     }
-    int r = open_file(d, true, ret);
-    if (r == 0 && fstat(*ret, &st) < 0) {
-        (void)api_problem(t, 503, NULL, "the flows so far cannot be read");
-        close(*ret);
-        return -1;
-    }
-    if (r == 0) {
-        d->there = (uint64_t)st.st_size;
-        d->follow = false;
-    }
-    return r;
+    return r < 0 ? -1 : r;
 }
 
 static enum api_result give(struct download *d)
 {
-    int fd = -1;
-    int r = d->flows ? snapshot(d, &fd) : open_file(d, false, &fd);
+    if (captures_state(d->o) == CAPTURE_SCHEDULED) {
+        (void)api_problem(d->t, 409, NULL, "the capture has not begun");
+        http_answer_header(&d->t->answer, "Retry-After", "1");
+        return API_DONE;
+    }
+    int r = take_follow(d) < 0 ? -1 : open_file(d);
     if (r != 0) {
         return r > 0 ? API_LATER : API_DONE;
     }
-    if (d->t->request->method == HTTP_GET &&
-        api_event(d->t, "capture.downloaded", d->o, "as %s%s", d->form->name,
-                  d->part ? ", a part" : "") < 0) {
-        close(fd);
-        return API_DONE;
+    d->follow = d->follow && !d->file.moment;
+    if (take_range(d) == 0) {
+        answer(d);
     }
-    answer(d, fd);
+    if (d->t->answer.status < 400 && d->t->request->method == HTTP_GET) {
+        (void)api_event(d->t, "capture.downloaded", d->o, "as %s%s", d->form->name,
+                        d->part ? ", a part" : "");
+    }
     return API_DONE;
 }
 
@@ -277,17 +255,12 @@ enum api_result v1_capture_data(struct api_turn *t)
     if (api_get(t, &kind_capture, t->segment[0], &o) < 0) {
         return API_DONE;
     }
-    struct download d = {.t = t, .o = &o, .ended = captures_ended(&o)};
-    d.there = o.v[CAPTURE_F_BYTES].n > 0 ? (uint64_t)o.v[CAPTURE_F_BYTES].n : 0;
-    d.flows = !d.ended && strcmp(o.v[CAPTURE_F_TYPE].text, "netflow") == 0;
+    struct download d = {.t = t, .o = &o, .file = {.fd = -1}, .ended = captures_ended(&o)};
     d.form = choose(t, o.v[CAPTURE_F_TYPE].text);
-    if (d.form && captures_state(&o) == CAPTURE_SCHEDULED) {
-        (void)api_problem(t, 409, NULL, "the capture has not begun");
-        http_answer_header(&t->answer, "Retry-After", "1");
-    } else if (d.form && take_follow(&d) == 0 && take_range(&d) == 0) {
-        (void)uuid_parse(o.v[FIELD_OF_ID].text, d.id);
+    if (d.form) {
         result = give(&d);
     }
+    closep(&d.file.fd);
     object_done(&o);
     return result;
 }

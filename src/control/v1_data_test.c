@@ -223,8 +223,10 @@ static void forms(void **state)
     assert_int_equal(get(w, DATA, "Accept", "text/csv"), 406);
     assert_true(body_has(w, "pcapng (application/x-pcapng)"));
     assert_int_equal(get(w, DATA "?format=pcapng", "Accept", "text/csv"), 200);
-    assert_int_equal(get(w, DATA "?format=pcap", NULL, NULL), 406);
+    assert_int_equal(get(w, DATA "?format=csv", NULL, NULL), 406);
     assert_int_equal(get(w, DATA "?format=", NULL, NULL), 406);
+    assert_int_equal(get(w, DATA "?format=pcap", NULL, NULL), 500);
+    assert_true(body_has(w, "the data is not there as pcap: the capture's file is damaged"));
     set(w, "ethernet", "done", 10);
     assert_int_equal(get(w, DATA, NULL, NULL), 200);
     header_is(w, "Content-Type", "text/csv");
@@ -235,7 +237,8 @@ static void forms(void **state)
 static void flows(void **state)
 {
     struct world *w = *state;
-    const struct http_request r = request_of(HTTP_GET, DATA, NULL, &peer_root, NULL);
+    const struct http_request r =
+        request_of(HTTP_GET, DATA "?format=ipfix", NULL, &peer_root, NULL);
     set(w, "netflow", "running", 0);
     w->snapshot = -EAGAIN;
     api_request(w->api, &r, world_reply, w);
@@ -255,11 +258,77 @@ static void flows(void **state)
     header_is(w, "Accept-Ranges", "none");
     header_is(w, "ETag", NULL);
     set(w, "netflow", "done", 16);
-    assert_int_equal(get(w, DATA, NULL, NULL), 200);
+    assert_int_equal(get(w, DATA "?format=ipfix", NULL, NULL), 200);
     sent(w, "0123456789abcdef");
+    set(w, "netflow", "running", 7);
+    w->snapshot = -EOPNOTSUPP; /* then it is what is published */
+    assert_int_equal(get(w, DATA "?format=ipfix&follow=false", NULL, NULL), 200);
+    sent(w, "0123456");
+    const unsigned asked = w->snapshots;
+    w->open = -EAGAIN;
+    api_request(w->api, &r, world_reply, w);
+    w->open = 0;
+    api_wake(w->api, w->waiter);
+    api_commit(w->api);
+    assert_int_equal(w->answer.status, 200);
+    assert_int_equal(w->snapshots, asked + 1); /* that is kept, too */
     w->snapshot = -EIO;
-    set(w, "netflow", "running", 0);
-    assert_int_equal(get(w, DATA, NULL, NULL), 503);
+    assert_int_equal(get(w, DATA "?format=ipfix", NULL, NULL), 503);
+}
+
+/* All that a made body gives, in pieces of so many bytes. */
+static void given(const struct world *w, size_t piece, const char *want)
+{
+    const struct http_body *body = &w->answer.body;
+    char all[4096] = "";
+    size_t len = 0;
+    ssize_t n = 0;
+    assert_non_null(body->read);
+    while ((n = body->read(body->user, (uint8_t *)all + len, piece)) > 0) {
+        len += (size_t)n;
+        assert_true(len + piece < sizeof(all));
+    }
+    assert_int_equal(n, 0);
+    all[len] = '\0';
+    assert_string_equal(all, want);
+}
+
+static void made_as_it_is_sent(void **state)
+{
+    struct world *w = *state;
+    w->file = "time,state\n1000,1\n2000,0\n30";
+    set(w, "ethernet", "done", 25);
+    assert_int_equal(get(w, DATA "?format=jsonl", "Range", "bytes=2-4"), 200);
+    header_is(w, "Content-Type", "application/x-ndjson");
+    header_is(w, "Accept-Ranges", "none");
+    header_is(w, "ETag", NULL);
+    header_is(w, "Content-Disposition",
+              "attachment; filename=\"00000000-0000-7000-8000-000000000005.jsonl\"");
+    given(w, 3, "{\"time\":1000,\"state\":1}\n{\"time\":2000,\"state\":0}\n");
+    assert_int_equal(get(w, DATA, "Accept", "application/x-ndjson"), 200);
+    given(w, 64, "{\"time\":1000,\"state\":1}\n{\"time\":2000,\"state\":0}\n");
+    set(w, "ethernet", "running", 27); /* in the midst of a row */
+    assert_int_equal(get(w, DATA "?format=jsonl&follow=false", NULL, NULL), 200);
+    given(w, 64, "{\"time\":1000,\"state\":1}\n{\"time\":2000,\"state\":0}\n");
+}
+
+/* A made body that follows the file is told of more by its own name. */
+static void made_as_it_grows(void **state)
+{
+    struct world *w = *state;
+    char buf[64] = "";
+    w->file = "time\n1\n2\n";
+    set(w, "ethernet", "running", 7);
+    assert_int_equal(get(w, DATA "?format=jsonl", NULL, NULL), 200);
+    const struct http_body body = w->answer.body;
+    assert_int_equal(body.read(body.user, (uint8_t *)buf, sizeof(buf)), 11);
+    assert_string_equal(buf, "{\"time\":1}\n");
+    assert_int_equal(body.read(body.user, (uint8_t *)buf, sizeof(buf)), -EAGAIN);
+    set(w, "ethernet", "done", 9);
+    assert_int_equal(w->mores, 1);
+    assert_ptr_equal(w->body, body.user);
+    assert_int_equal(body.read(body.user, (uint8_t *)buf, sizeof(buf)), 11);
+    assert_int_equal(body.read(body.user, (uint8_t *)buf, sizeof(buf)), 0);
 }
 
 int main(void)
@@ -274,6 +343,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(opened_later, enter, leave),
         cmocka_unit_test_setup_teardown(forms, enter, leave),
         cmocka_unit_test_setup_teardown(flows, enter, leave),
+        cmocka_unit_test_setup_teardown(made_as_it_is_sent, enter, leave),
+        cmocka_unit_test_setup_teardown(made_as_it_grows, enter, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,6 +157,14 @@ static int take_want(struct engine *e, const struct rolemsg *m)
     return 0;
 }
 
+/* Flows are in the capture's own file when they have ended, and in none before. */
+static void refuse_snapshot(struct engine *e, const uint8_t id[WANTED_ID])
+{
+    struct rolemsg m = {.type = ROLEMSG_SNAPPED, .code = EOPNOTSUPP};
+    memcpy(m.id, id, sizeof(m.id));
+    (void)send_message(e, &m);
+}
+
 static int take(struct engine *e, const struct rolemsg *m)
 {
     if (m->type != ROLEMSG_HELLO && !e->greeted) {
@@ -169,6 +177,7 @@ static int take(struct engine *e, const struct rolemsg *m)
     case ROLEMSG_WANT:
         return take_want(e, m);
     case ROLEMSG_SNAPSHOT:
+        refuse_snapshot(e, m->id);
         return 0;
     case ROLEMSG_APPLIED:
     case ROLEMSG_IS:

@@ -37,8 +37,13 @@ static int64_t to_ms(int64_t ns)
     return ns / NSEC_PER_MSEC;
 }
 
-static void put_time(int64_t ns, char ret[TIME_LEN])
+/* A time that would be before 1970 in the zone, or beyond an int64_t, is told in UTC. */
+static void put_time(int64_t utc_ns, flowcsv_zone *offset_ns, char ret[TIME_LEN])
 {
+    int64_t ns = 0;
+    if (!offset_ns || __builtin_add_overflow(utc_ns, offset_ns(utc_ns), &ns) || ns < 0) {
+        ns = utc_ns;
+    }
     const time_t s = (time_t)(ns / NSEC_PER_SEC);
     struct tm t;
     char day[TIME_LEN];
@@ -92,11 +97,17 @@ static void add(struct flowcsv_sums *s, const struct flowrec *r)
 
 size_t flowcsv_row(const struct flowrec *r, struct flowcsv_sums *sums, char ret[FLOWCSV_ROW])
 {
+    return flowcsv_row_in(r, NULL, sums, ret);
+}
+
+size_t flowcsv_row_in(const struct flowrec *r, flowcsv_zone *offset_ns, struct flowcsv_sums *sums,
+                      char ret[FLOWCSV_ROW])
+{
     char first[TIME_LEN], last[TIME_LEN], addr[2][INET6_ADDRSTRLEN] = {"", ""};
     char proto[PROTO_LEN], flags[FLAGS_LEN];
     const int64_t ms = to_ms(r->last_ns) - to_ms(r->first_ns);
-    put_time(r->first_ns, first);
-    put_time(r->last_ns, last);
+    put_time(r->first_ns, offset_ns, first);
+    put_time(r->last_ns, offset_ns, last);
     for (unsigned i = 0; i < 2; i++) {
         (void)inet_ntop(r->version == 4 ? AF_INET : AF_INET6, r->addr[i], addr[i], sizeof(addr[i]));
     }

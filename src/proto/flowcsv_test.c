@@ -133,10 +133,36 @@ static void sums_at_the_end(void **state)
     assert_int_equal(columns, 48);
 }
 
+static int64_t west(int64_t ns)
+{
+    return ns > 0 ? -9 * 3600 * NSEC_PER_SEC : 0;
+}
+
+/* Lengths and sums do not depend on the zone, and a time before 1970 is told in UTC. */
+static void rows_of_a_zone(void **state)
+{
+    (void)state;
+    struct flowcsv_sums sums = {0}, same = {0};
+    char row[FLOWCSV_ROW];
+    struct flowrec r = web;
+    (void)flowcsv_row_in(&r, west, &sums, row);
+    assert_memory_equal(row, "2026-11-12 04:14:40.511,2026-11-12 04:14:44.761,4.250,", 54);
+    (void)flowcsv_row(&r, &same, row);
+    assert_memory_equal(&sums, &same, sizeof(sums));
+    r.first_ns = 3600 * NSEC_PER_SEC;
+    r.last_ns = 9 * 3600 * NSEC_PER_SEC;
+    (void)flowcsv_row_in(&r, west, &sums, row);
+    assert_memory_equal(row, "1970-01-01 01:00:00.000,1970-01-01 00:00:00.000,", 48);
+    r.last_ns = INT64_MAX;
+    (void)flowcsv_row_in(&r, west, &sums, row);
+    assert_memory_equal(row + 24, "2262-04-11 14:47:16.854,", 24);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows),
+        cmocka_unit_test(rows_of_a_zone),
         cmocka_unit_test(longest_row_fits),
         cmocka_unit_test(sums_at_the_end),
     };

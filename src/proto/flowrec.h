@@ -59,3 +59,7 @@ static inline bool flowrec_is_icmp(const struct flowrec *r)
 {
     return r->proto == (r->version == 4 ? 1 : 58);
 }
+
+/* A record of both directions as records of one direction each, the source's first; one of a single
+ * direction stays as it is. Those without packets are left out. Returns how many there are. */
+unsigned flowrec_split(const struct flowrec *both, struct flowrec ret[2]);

@@ -2,6 +2,7 @@
 #include "proto/ipfix_read.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
@@ -134,7 +135,7 @@ struct values {
     struct value at[PLACES];
 };
 
-struct reader {
+struct ipfix_reader {
     struct layout layouts[IPFIX_READ_TEMPLATES];
     uint32_t domain; /* of the message */
     void (*each)(void *user, const struct flowrec *r);
@@ -144,7 +145,7 @@ struct reader {
 
 /* ---- templates ---- */
 
-static struct layout *find(struct reader *x, uint16_t id)
+static struct layout *find(struct ipfix_reader *x, uint16_t id)
 {
     for (size_t i = 0; i < ARRAY_SIZE(x->layouts); i++) {
         if (x->layouts[i].id == id && x->layouts[i].domain == x->domain) {
@@ -155,7 +156,7 @@ static struct layout *find(struct reader *x, uint16_t id)
 }
 
 /* The one of that number anew, or an unused one; NULL: there is none. */
-static struct layout *make_room(struct reader *x, uint16_t id)
+static struct layout *make_room(struct ipfix_reader *x, uint16_t id)
 {
     struct layout *t = find(x, id);
     for (size_t i = 0; i < ARRAY_SIZE(x->layouts) && !t; i++) {
@@ -166,7 +167,7 @@ static struct layout *make_room(struct reader *x, uint16_t id)
 
 /* Forgets the template of that number, if there is one; the set's own number stands for all of its
  * kind (RFC 7011, section 8.1). */
-static void withdraw(struct reader *x, uint16_t id, bool options)
+static void withdraw(struct ipfix_reader *x, uint16_t id, bool options)
 {
     const bool all = id == (options ? SET_OPTION_TEMPLATES : SET_TEMPLATES);
     for (size_t i = 0; i < ARRAY_SIZE(x->layouts); i++) {
@@ -214,7 +215,7 @@ static void take_field(struct rd *r, struct layout *t)
 }
 
 /* Sections 3.4.1 to 3.4.3. */
-static int read_template(struct reader *x, struct rd *r, bool options)
+static int read_template(struct ipfix_reader *x, struct rd *r, bool options)
 {
     const uint16_t id = rd_u16(r), n = rd_u16(r);
     if (n == 0) {
@@ -235,7 +236,7 @@ static int read_template(struct reader *x, struct rd *r, bool options)
     return rd_ok(r) && t->shortest > 0 ? 0 : -EBADMSG;
 }
 
-static int read_templates(struct reader *x, struct rd *r, bool options)
+static int read_templates(struct ipfix_reader *x, struct rd *r, bool options)
 {
     int err = 0;
     while (!err && rd_left(r) >= WITHDRAWAL) { /* less is padding */
@@ -441,7 +442,7 @@ static size_t take_length(struct rd *r)
     return len == LONG ? rd_u16(r) : len;
 }
 
-static int read_record(struct reader *x, const struct layout *t, struct rd *r)
+static int read_record(struct ipfix_reader *x, const struct layout *t, struct rd *r)
 {
     struct values v[2] = {0};
     struct flowrec rec;
@@ -466,7 +467,7 @@ static int read_record(struct reader *x, const struct layout *t, struct rd *r)
 }
 
 /* Padding stands behind a record, and is shorter than one. */
-static int read_data(struct reader *x, const struct layout *t, struct rd *r)
+static int read_data(struct ipfix_reader *x, const struct layout *t, struct rd *r)
 {
     if (!t || (rd_left(r) > 0 && rd_left(r) < t->shortest)) {
         return -EBADMSG;
@@ -478,7 +479,7 @@ static int read_data(struct reader *x, const struct layout *t, struct rd *r)
     return err;
 }
 
-static int read_set(struct reader *x, uint16_t id, struct rd *r)
+static int read_set(struct ipfix_reader *x, uint16_t id, struct rd *r)
 {
     if (id == SET_TEMPLATES || id == SET_OPTION_TEMPLATES) {
         return read_templates(x, r, id == SET_OPTION_TEMPLATES);
@@ -487,7 +488,7 @@ static int read_set(struct reader *x, uint16_t id, struct rd *r)
 }
 
 /* The sets of a message; the last one may be cut, and is then read as far as it goes. */
-static int read_sets(struct reader *x, struct rd *r)
+static int read_sets(struct ipfix_reader *x, struct rd *r)
 {
     int err = 0;
     while (!err && rd_left(r) > 0) {
@@ -503,7 +504,7 @@ static int read_sets(struct reader *x, struct rd *r)
     return err;
 }
 
-static int read_message(struct reader *x, struct rd *r)
+static int read_message(struct ipfix_reader *x, struct rd *r)
 {
     const uint16_t version = rd_u16(r), len = rd_u16(r);
     rd_skip(r, 8); /* the export time and the sequence */
@@ -521,15 +522,49 @@ static int read_message(struct reader *x, struct rd *r)
     return 0;
 }
 
+static int read_all(struct ipfix_reader *x, const uint8_t *bytes, size_t len)
+{
+    struct rd r = rd_make(bytes, len);
+    int err = 0;
+    while (!err && rd_left(&r) > 0) {
+        err = read_message(x, &r);
+    }
+    return err;
+}
+
 int ipfix_read(const uint8_t *bytes, size_t len, void (*each)(void *user, const struct flowrec *r),
                void *user, struct ipfix_read_counts *ret)
 {
-    struct reader x = {.each = each, .user = user, .counts = ret};
-    struct rd r = rd_make(bytes, len);
-    int err = 0;
+    struct ipfix_reader x = {.each = each, .user = user, .counts = ret};
     *ret = (struct ipfix_read_counts){0};
-    while (!err && rd_left(&r) > 0) {
-        err = read_message(&x, &r);
-    }
-    return err;
+    return read_all(&x, bytes, len);
+}
+
+/* ---- in pieces ---- */
+
+struct ipfix_reader *ipfix_reader_new(void)
+{
+    return calloc(1, sizeof(struct ipfix_reader));
+}
+
+void ipfix_reader_free(struct ipfix_reader *x)
+{
+    free(x);
+}
+
+size_t ipfix_message_len(const uint8_t head[IPFIX_READ_HEAD])
+{
+    struct rd r = rd_make(head, IPFIX_READ_HEAD);
+    const uint16_t version = rd_u16(&r), len = rd_u16(&r);
+    return version == VERSION && len >= HEADER ? len : 0;
+}
+
+int ipfix_reader_take(struct ipfix_reader *x, const uint8_t *bytes, size_t len,
+                      void (*each)(void *user, const struct flowrec *r), void *user)
+{
+    struct ipfix_read_counts counts = {0};
+    x->each = each;
+    x->user = user;
+    x->counts = &counts;
+    return read_all(x, bytes, len);
 }

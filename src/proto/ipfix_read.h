@@ -25,6 +25,7 @@
 enum {
     IPFIX_READ_TEMPLATES = 16, /* at a time, of all observation domains */
     IPFIX_READ_FIELDS = 64,    /* of a template */
+    IPFIX_READ_HEAD = 4,       /* bytes of a message that tell its length */
 };
 
 struct ipfix_read_counts {
@@ -49,3 +50,15 @@ struct ipfix_read_counts {
  * either case. */
 int ipfix_read(const uint8_t *bytes, size_t len, void (*each)(void *user, const struct flowrec *r),
                void *user, struct ipfix_read_counts *ret);
+
+/* Messages that come in pieces, as of a file that is too long for memory: templates are kept from
+ * one piece to the next. NULL: memory is short. */
+struct ipfix_reader;
+struct ipfix_reader *ipfix_reader_new(void);
+/* Takes NULL. */
+void ipfix_reader_free(struct ipfix_reader *x);
+/* The length of the message that begins so, its header included; 0: none begins so. */
+size_t ipfix_message_len(const uint8_t head[IPFIX_READ_HEAD]);
+/* Whole messages, as ipfix_read() reads them. */
+int ipfix_reader_take(struct ipfix_reader *x, const uint8_t *bytes, size_t len,
+                      void (*each)(void *user, const struct flowrec *r), void *user);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -85,13 +86,24 @@ int zone_load(const char *name, struct error *err)
     return 0;
 }
 
+/* False: a year that no int can hold. */
+static bool local(struct wall t, struct tm *ret)
+{
+    const time_t at = (time_t)(t.ns / NSEC_PER_SEC - (t.ns % NSEC_PER_SEC < 0));
+    return localtime_r(&at, ret) != NULL;
+}
+
+int64_t zone_offset_ns(struct wall t)
+{
+    struct tm tm;
+    return local(t, &tm) ? tm.tm_gmtoff * NSEC_PER_SEC : 0;
+}
+
 struct zone_time zone_local(struct wall t)
 {
     struct tm tm;
-    int64_t s = t.ns / NSEC_PER_SEC - (t.ns % NSEC_PER_SEC < 0);
-    const time_t at = (time_t)s;
-    if (!localtime_r(&at, &tm)) {
-        return (struct zone_time){0}; /* a year that no int can hold */
+    if (!local(t, &tm)) {
+        return (struct zone_time){0};
     }
     return (struct zone_time){(unsigned)tm.tm_wday,
                               (unsigned)(tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec)};

@@ -27,3 +27,6 @@ struct zone_time {
 };
 
 struct zone_time zone_local(struct wall t);
+/* How far clocks on the wall are ahead of UTC then, in ns; 0 where a year is beyond all calendars.
+ */
+int64_t zone_offset_ns(struct wall t);

@@ -38,7 +38,12 @@ static void both_changes_of_the_clock(void **state)
     (void)state;
     assert_int_equal(zone_load("Europe/Berlin", NULL), 0);
     assert_true(berlin_is_right());
+    assert_int_equal(zone_offset_ns((struct wall){1774746000 * NSEC_PER_SEC}),
+                     2 * 3600 * NSEC_PER_SEC);
+    assert_int_equal(zone_offset_ns((struct wall){1774746000 * NSEC_PER_SEC - 1}),
+                     3600 * NSEC_PER_SEC);
     assert_int_equal(zone_load("America/New_York", NULL), 0);
+    assert_int_equal(zone_offset_ns((struct wall){0}), -5 * 3600 * NSEC_PER_SEC);
     assert_false(berlin_is_right());
     assert_true(is(1772953200 - 60, 0, 1, 59)); /* March 8, 07:00 UTC */
     assert_true(is(1772953200, 0, 3, 0));

@@ -81,26 +81,6 @@ static void tell_both(const struct meter *m, const struct flows_entry *e, enum f
     tell(m, true, &r);
 }
 
-/* The other direction of a biflow, as a record of its own. */
-static struct flowrec reversed(const struct flowrec *r)
-{
-    struct flowrec to = *r;
-    const struct flowrec_reverse *w = &r->reverse;
-    to.packets = w->packets;
-    to.bytes = w->bytes;
-    to.first_ns = w->first_ns;
-    to.last_ns = w->last_ns;
-    to.tos = w->tos;
-    to.tcp_flags = w->tcp_flags;
-    for (unsigned way = 0; way < 2; way++) {
-        to.port[way] = r->port[!way];
-        memcpy(to.addr[way], r->addr[!way], sizeof(to.addr[way]));
-        memcpy(to.mac[way], r->mac[!way], sizeof(to.mac[way]));
-        memcpy(to.outer[way], r->outer[!way], sizeof(to.outer[way]));
-    }
-    return to;
-}
-
 void meter_give(const struct meter *m, uint32_t point, const struct flowrec *from)
 {
     struct flowrec both = *from;
@@ -109,13 +89,10 @@ void meter_give(const struct meter *m, uint32_t point, const struct flowrec *fro
     if (m->conf.biflow) {
         tell(m, true, &both);
     }
-    struct flowrec ways[2] = {both, reversed(&both)};
-    for (unsigned k = 0; k < 2; k++) {
-        ways[k].biflow = FLOWREC_ONE_WAY;
-        ways[k].reverse = (struct flowrec_reverse){0};
-        if (ways[k].packets > 0) {
-            tell(m, false, &ways[k]);
-        }
+    struct flowrec ways[2];
+    const unsigned n = flowrec_split(&both, ways);
+    for (unsigned k = 0; k < n; k++) {
+        tell(m, false, &ways[k]);
     }
 }
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/chores.h"
+
+enum {
+    NAMING_S = 2, /* a port that comes waits no longer for its alias */
+};
+
+/* A failure is told once: a full disk would be told every two seconds. */
+static void told(struct chores *c, int r, const char *what, const struct error *err)
+{
+    char words[400];
+    if (r < 0 && !c->said) {
+        (void)snprintf(words, sizeof(words), "%s: %s", what, err->text);
+        c->conf.say(c->conf.user, words);
+    }
+    c->said = r < 0;
+}
+
+static void on_naming(struct loop *l, struct mono now, void *user)
+{
+    struct chores *c = user;
+    struct error err = {""};
+    (void)l;
+    (void)now;
+    c->conf.settle(c->conf.user);
+    int r = opentap_name_ports(c->conf.retain.store, c->conf.opentap, &err);
+    told(c, r, "ports get no aliases", &err);
+}
+
+static void on_retaining(struct loop *l, struct mono now, void *user)
+{
+    struct chores *c = user;
+    struct error err = {""};
+    (void)l;
+    (void)now;
+    c->conf.settle(c->conf.user);
+    int r = retain_look(&c->conf.retain, wall_now().ns, &err);
+    told(c, r, "old captures are not deleted", &err);
+}
+
+int chores_start(struct chores *c, const struct chores_conf *conf, struct mono now)
+{
+    *c = (struct chores){.conf = *conf};
+    int r =
+        loop_add_timer(conf->loop, now, RETAIN_S * NSEC_PER_SEC, on_retaining, c, &c->retaining);
+    if (r == 0 && conf->opentap) {
+        r = loop_add_timer(conf->loop, now, NAMING_S * NSEC_PER_SEC, on_naming, c, &c->naming);
+    }
+    return r;
+}
+
+void chores_stop(struct chores *c)
+{
+    loop_del_timer(c->conf.loop, c->naming);
+    loop_del_timer(c->conf.loop, c->retaining);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Chores of control, which it does now and then, whether anybody asks or not: captures that were
+ * kept long enough go, and ports get the aliases of OpenTap's file.
+ */
+#pragma once
+
+#include "control/opentap_ports.h"
+#include "control/retain.h"
+#include "sys/loop.h"
+
+struct chores_conf {
+    struct loop *loop;
+    struct retain_conf retain;
+    const struct opentap_conf *opentap; /* NULL: there is no such file */
+    /* Before each: no transaction may be under way. */
+    void (*settle)(void *user);
+    void (*say)(void *user, const char *words);
+    void *user;
+};
+
+struct chores {
+    struct chores_conf conf;
+    struct loop_timer *naming, *retaining;
+    bool said; /* that one fails, until one works again */
+};
+
+/* The first are due at once. -errno. */
+int chores_start(struct chores *c, const struct chores_conf *conf, struct mono now);
+/* Takes zeros. */
+void chores_stop(struct chores *c);

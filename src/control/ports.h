@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which port a client means by a word.
+ */
+#pragma once
+
+#include "control/api.h"
+
+enum {
+    PORTS_POINT = 130, /* bytes of a port's name, with its agent's */
+};
+
+/* "eth0", of an agent "web1:eth0". */
+void ports_name(const struct object *port, char ret[PORTS_POINT]);
+/* The port that is there now and that the name, alias or id means: "eth0", of an agent "web1:eth0".
+ * -ENOENT: there is none; `ret_near` is then the name most like it, "" where there are no ports.
+ * Another failure has become the answer. */
+int ports_find(struct api_turn *t, const char *point, char ret[PORTS_POINT],
+               char ret_near[PORTS_POINT]);
+/* The only port that there is. -ENOENT: there are none or several, which `ret_names` lists. */
+int ports_only(struct api_turn *t, char ret[PORTS_POINT], char ret_names[PORTS_POINT]);
