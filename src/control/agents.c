@@ -126,7 +126,7 @@ struct mono agents_due(const struct agents *a)
 {
     struct mono due = a->look_at;
     if (a->changed) {
-        return a->clock_mono;
+        return a->clock_mono.ns != 0 ? a->clock_mono : a->began; /* {0} would be never */
     }
     if (a->state == AGENTS_AWAY) {
         due = earlier(due, a->connect_at);

@@ -77,6 +77,7 @@ struct agents {
     int fd;
     uint64_t life; /* of the peer; stays when the session is lost; 0: none was known */
     struct mono connect_at, since;
+    int64_t again_ms;   /* before the next try, if this session ends soon */
     struct mono window; /* when the counted second began, … */
     unsigned in_window; /* … and the messages in it */
     /* The set, and how far it is told. */

@@ -315,6 +315,8 @@ static void the_loop_does_it(void **state)
     object_done(&o);
     assert_int_equal(loop_new(&l), 0);
     assert_int_equal(agents_attach(w->agents, l), 0);
+    agents_changed(w->agents); /* a request that comes before the first turn */
+    agents_poke(w->agents);
     assert_int_equal(loop_add_timer(l, mono_now(), 10 * NSEC_PER_MSEC, turn, &t, NULL), 0);
     assert_int_equal(loop_run(l), 0);
     assert_int_equal(t.deaths, 2);

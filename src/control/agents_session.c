@@ -11,8 +11,9 @@
 #include "control/agents_impl.h"
 
 enum {
-    AGAIN_MS = 1000, /* before the next session, … */
-    LONG_MS = 5000,  /* … unless this one was that long: then at once */
+    AGAIN_MS = 1000, /* most between two tries, … */
+    FIRST_MS = 50,   /* … which begin so, behind one that is made at once, … */
+    LONG_MS = 5000,  /* … and anew behind a session that was that long */
 };
 
 /* ---- the socket ---- */
@@ -24,7 +25,9 @@ void agents_lose(struct agents *a, struct mono now, const char *words)
     (void)close(a->fd);
     a->fd = -1;
     a->state = AGENTS_AWAY;
-    a->connect_at = was_long ? now : mono_add_ms(now, AGAIN_MS);
+    a->again_ms = was_long ? 0 : a->again_ms;
+    a->connect_at = mono_add_ms(now, a->again_ms);
+    a->again_ms = a->again_ms == 0 ? FIRST_MS : MIN(2 * a->again_ms, (int64_t)AGAIN_MS);
     a->telling = a->blocked = false;
     a->ports.n = a->ports.whole ? a->ports.n : 0;
     plan_lost(&a->plan);

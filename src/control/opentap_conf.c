@@ -2,7 +2,6 @@
 #include "control/opentap_conf.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,16 +25,15 @@ struct reader {
     bool pointed; /* there is a default point under its newer word */
 };
 
-static void warn(struct reader *r, const char *fmt, ...) _printf_(2, 3);
-
-static void warn(struct reader *r, const char *fmt, ...)
+/* A sentence that begins with a word of the line, which may be any bytes; NULL: it has none. */
+static void warn(struct reader *r, const char *word, const char *what)
 {
-    char words[256];
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(words, sizeof(words), fmt, ap);
-    va_end(ap);
-    r->warn(r->user, r->line, words);
+    char begin[64] = "", sentence[256];
+    if (word) {
+        text_name(begin, sizeof(begin), word, strnlen(word, 40));
+    }
+    (void)snprintf(sentence, sizeof(sentence), "%s%s%s", begin, word ? " " : "", what);
+    r->warn(r->user, r->line, sentence);
 }
 
 /* Blanks at both ends do not count; the end is cut in place. */
@@ -47,13 +45,6 @@ static char *trim(char *s)
         s[--n] = '\0';
     }
     return s;
-}
-
-/* Any bytes as part of a sentence, cut. */
-static const char *shown(const char *word, char ret[64])
-{
-    text_name(ret, 64, word, strnlen(word, 40));
-    return ret;
 }
 
 /* A name is text as aliases are: no control characters, UTF-8, at most 64 bytes. */
@@ -127,8 +118,7 @@ static int add_alias(struct reader *r, char *value, struct error *err)
         return error_set(err, EINVAL, "an alias is an interface and a name, as in \"eth0 uplink\"");
     }
     if (is_taken(&r->conf, a.name)) {
-        char word[64];
-        warn(r, "the alias %s is there already, and this one is left out", shown(a.name, word));
+        warn(r, a.name, "is an alias already, and this one is left out");
         return 0;
     }
     if (r->conf.n_aliases == OPENTAP_ALIASES) {
@@ -152,9 +142,9 @@ static const struct {
 
 static int take_setting(struct reader *r, char *line, struct error *err)
 {
-    char *value = strchr(line, ':'), word[64];
+    char *value = strchr(line, ':');
     if (!value) {
-        warn(r, "%s has no colon, and is left out", shown(line, word));
+        warn(r, line, "has no colon, and is left out");
         return 0;
     }
     *value++ = '\0';
@@ -169,7 +159,7 @@ static int take_setting(struct reader *r, char *line, struct error *err)
             return e;
         }
     }
-    warn(r, "%s is no setting, and is left out", shown(line, word));
+    warn(r, line, "is no setting, and is left out");
     return 0;
 }
 
@@ -214,7 +204,8 @@ static int take_sensor(struct reader *r, char *line, struct error *err)
         !take_number(part[1], SENSOR_PORT_MAX, &s.port) ||
         !take_number(part[2], UINT32_MAX, &s.id) || !take_name(s.type, part[3]) ||
         !take_name(s.point, part[4])) {
-        warn(r, "this is no sensor: a row has a serial number, a port, an id, a type and a name");
+        warn(r, NULL,
+             "this is no sensor: a row has a serial number, a port, an id, a type and a name");
         return 0;
     }
     if (r->conf.n_sensors == OPENTAP_SENSORS) {

@@ -64,7 +64,7 @@ static void settings(void **state)
     assert_int_equal(w.line[1], 12);
     assert_string_equal(w.text[1], "what has no colon, and is left out");
     assert_int_equal(w.line[2], 13);
-    assert_string_equal(w.text[2], "the alias web is there already, and this one is left out");
+    assert_string_equal(w.text[2], "web is an alias already, and this one is left out");
 }
 
 static void older_word(void **state)

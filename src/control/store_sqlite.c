@@ -568,6 +568,9 @@ static int open_file(const char *path, const struct store_conf *conf, struct sto
     s->store.ops = &ops;
     int r = sql_open(path, &s->q, err);
     r = r < 0 ? r : schema_bring(&s->q, conf, err);
+    if (r == 0) {
+        schema_keep_room(&s->q);
+    }
     for (size_t i = 0; r == 0 && i < conf->n; i++) {
         r = prepare_table(s, conf->kinds[i], err);
     }

@@ -140,7 +140,8 @@ struct ipfix_reader {
     uint32_t domain; /* of the message */
     void (*each)(void *user, const struct flowrec *r);
     void *user;
-    struct ipfix_read_counts *counts;
+    struct ipfix_read_counts *counts; /* the caller's, or those that nobody asks for */
+    struct ipfix_read_counts unasked;
 };
 
 /* ---- templates ---- */
@@ -562,9 +563,8 @@ size_t ipfix_message_len(const uint8_t head[IPFIX_READ_HEAD])
 int ipfix_reader_take(struct ipfix_reader *x, const uint8_t *bytes, size_t len,
                       void (*each)(void *user, const struct flowrec *r), void *user)
 {
-    struct ipfix_read_counts counts = {0};
     x->each = each;
     x->user = user;
-    x->counts = &counts;
+    x->counts = &x->unasked;
     return read_all(x, bytes, len);
 }
