@@ -207,7 +207,7 @@ static void begun(void *user)
 {
     struct engine *e = user;
     e->applied_told = true;
-    e->ports_told = 0;
+    e->ports_told = e->ports_round = 0;
     e->generation = 0;
     e->set_n = e->set_at = 0;
     for (unsigned i = 0; i < e->n; i++) {

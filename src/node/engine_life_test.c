@@ -54,7 +54,7 @@ static void one_ring_for_all(void **state)
     world_pass(w, 100);
     assert_int_equal(rings(), 0);
     for (uint8_t i = 0; i < 20; i++) {
-        c[i] = world_wish(i, WANTED_PACKET, 300, 10000);
+        c[i] = world_wish(i, WANTED_PACKET, 500, 10000);
     }
     world_want(w, c, 20);
     for (uint8_t i = 0; i < 20; i++) {
@@ -92,7 +92,7 @@ static void several_points_in_order(void **state)
     struct world *w = world_new();
     struct wall at[2];
     const int there = sender_on("va", 0);
-    struct wanted c = world_wish(1, WANTED_PACKET, 100, 400);
+    struct wanted c = world_wish(1, WANTED_PACKET, 500, 800);
     c.n_points = 3;
     c.dir = FRAME_DIR_UNKNOWN;
     (void)snprintf(c.point[1], sizeof(c.point[1]), "va");
@@ -211,6 +211,12 @@ static bool has_not_port(struct world *w, const void *arg)
     return !port_named(w, arg);
 }
 
+static bool has_ports(struct world *w, const void *arg)
+{
+    const unsigned *n = arg;
+    return w->n_ports == *n;
+}
+
 static void ports_are_told(void **state)
 {
     (void)state;
@@ -225,19 +231,20 @@ static void ports_are_told(void **state)
     assert_true(p->mtu == 1300 && memcmp(p->mac, "\2\0\0\0\0\7", 6) == 0);
     sh("ip link del wa");
     world_wait(w, has_not_port, "wa");
-    char command[128];
-    for (unsigned i = 0; i < 60; i++) { /* more than a socket has room for */
-        (void)snprintf(command, sizeof(command), "link add many%u type bridge\n", i);
-        FILE *f = fopen("/tmp/farspan-many", i == 0 ? "we" : "ae");
-        assert_non_null(f);
-        assert_true(fputs(command, f) >= 0 && fclose(f) == 0);
+    char path[2 * WORLD_PATH], command[6 * WORLD_PATH];
+    (void)snprintf(path, sizeof(path), "%s/many", w->folder);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    for (unsigned i = 0; i < 60; i++) { /* more than the socket has room for */
+        assert_true(fprintf(f, "link add many%u type bridge\n", i) > 0);
     }
-    sh("ip -batch /tmp/farspan-many");
-    world_wait(w, has_not_port, "many60");
-    sh("sed -i 's/add/del/' /tmp/farspan-many && ip -batch /tmp/farspan-many && "
-       "rm /tmp/farspan-many");
-    world_wait(w, has_not_port, "many59");
-    assert_int_equal(w->n_ports, 3);
+    assert_int_equal(fclose(f), 0);
+    (void)snprintf(command, sizeof(command), "ip -batch %s", path);
+    sh(command);
+    world_wait(w, has_ports, &(unsigned){63});
+    (void)snprintf(command, sizeof(command), "sed -i s/add/del/ %s && ip -batch %s", path, path);
+    sh(command);
+    world_wait(w, has_ports, &(unsigned){3});
     world_free(w);
 }
 

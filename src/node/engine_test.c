@@ -66,8 +66,8 @@ static void exactly_its_frames(void **state)
     struct world *w = world_new();
     static struct sent s;
     const int sender = sender_on("va", 0);
-    const struct wanted c[] = {world_wish(1, WANTED_PACKET, 200, 300),
-                               world_wish(2, WANTED_PACKET, 150, 100)};
+    const struct wanted c[] = {world_wish(1, WANTED_PACKET, 500, 300),
+                               world_wish(2, WANTED_PACKET, 450, 100)};
     world_want(w, c, 2);
     send_until(w, &s, sender, 1, WANTED_DONE);
     (void)world_state(w, 2, WANTED_DONE);
@@ -99,7 +99,7 @@ static void only_what_is_wished(void **state)
     const int there = sender_on("va", 0), back = sender_on("vb", 0);
     struct wanted c[4];
     for (uint8_t i = 0; i < 4; i++) {
-        c[i] = world_wish(i, WANTED_PACKET, 100, 10000);
+        c[i] = world_wish(i, WANTED_PACKET, 500, 10000);
     }
     (void)snprintf(c[0].filter, sizeof(c[0].filter), "udp dst port 53");
     c[1].dir = FRAME_DIR_OUT;
@@ -147,8 +147,8 @@ static void ends_at_its_limit(void **state)
     struct world *w = world_new();
     struct wall at[2];
     const int sender = sender_on("va", 0);
-    struct wanted c[] = {world_wish(1, WANTED_PACKET, 50, 60000),
-                         world_wish(2, WANTED_PACKET, 50, 60000)};
+    struct wanted c[] = {world_wish(1, WANTED_PACKET, 500, 60000),
+                         world_wish(2, WANTED_PACKET, 500, 60000)};
     c[0].most_frames = 100;
     c[1].most_bytes = 20000;
     c[1].stop_ns = INT64_MAX;
@@ -187,7 +187,7 @@ static void its_stop_moves(void **state)
     struct world *w = world_new();
     static struct sent s;
     const int sender = sender_on("va", 0);
-    struct wanted c = world_wish(1, WANTED_PACKET, 50, 60000);
+    struct wanted c = world_wish(1, WANTED_PACKET, 500, 60000);
     world_want(w, &c, 1);
     send_until(w, &s, sender, 1, WANTED_RUNS);
     c.stop_ns = wall_now().ns + 200 * NSEC_PER_MSEC;
@@ -207,7 +207,7 @@ static void cancelled_before_it_began(void **state)
     (void)state;
     struct world *w = world_new();
     struct wanted c[] = {world_wish(1, WANTED_PACKET, 60000, 1000),
-                         world_wish(2, WANTED_PACKET, 500, 1000)};
+                         world_wish(2, WANTED_PACKET, 800, 1000)};
     world_want(w, c, 2);
     (void)world_state(w, 1, WANTED_WAITS);
     world_pass(w, 100); /* the second one has its file */

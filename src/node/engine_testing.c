@@ -114,10 +114,13 @@ static void take(struct world *w, const struct rolemsg *m)
         take_report(w, &m->is);
         break;
     case ROLEMSG_PORT:
+        w->n_coming = m->round == w->round ? w->n_coming : 0; /* else it begins anew */
+        w->round = m->round;
         assert_in_range(w->n_coming, 0, WORLD_HELD - 1);
         w->coming[w->n_coming++] = m->port;
         break;
     case ROLEMSG_PORTS:
+        assert_int_equal(m->round, w->round);
         take_round(w, m->ports);
         break;
     case ROLEMSG_SNAPPED:

@@ -45,6 +45,7 @@ struct world {
     unsigned n_is, n_reports;
     struct wanted_port port[WORLD_HELD], coming[WORLD_HELD];
     unsigned n_ports, n_coming, rounds;
+    uint32_t round; /* that is coming */
     unsigned snapped;
     int snapped_code;
     bool (*until)(struct world *w, const void *arg);
