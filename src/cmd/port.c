@@ -71,8 +71,11 @@ static const json_t *find(const json_t *all, const char *word)
 static int set(struct client *c, const struct line *l, const json_t *port, struct error *err)
 {
     char path[80];
-    const char *alias = l->alias ? l->alias : "";
-    json_t *change = json_pack("{s:o}", "alias", alias[0] ? json_string(alias) : json_null());
+    const char *alias = l->alias && l->alias[0] ? l->alias : NULL;
+    json_t *change = json_pack("{s:s?}", "alias", alias);
+    if (!change) {
+        return error_set(err, EINVAL, "the alias is no text");
+    }
     (void)snprintf(path, sizeof(path), "/v1/ports/%.40s", client_text(port, "id"));
     const int r = client_ask(c, "PATCH", path, change, NULL, err);
     json_decref(change);

@@ -311,6 +311,24 @@ void flows_end_point(struct flows *f, uint16_t point)
     }
 }
 
+static void show_line(const struct flows *f, const struct line *l,
+                      void (*fn)(void *user, const struct flows_entry *e), void *user)
+{
+    for (uint32_t i = l->oldest; i; i = f->entry[i].newer) {
+        fn(user, &f->entry[i]);
+    }
+}
+
+void flows_show(const struct flows *f, void (*fn)(void *user, const struct flows_entry *e),
+                void *user)
+{
+    for (uint32_t k = 0; k < f->n_busy; k++) {
+        const struct clock *c = &f->clock[f->busy[k]];
+        show_line(f, &c->closed, fn, user);
+        show_line(f, &c->open, fn, user);
+    }
+}
+
 static void end_quiet(struct flows *f, const struct clock *c, const struct line *l)
 {
     int why;

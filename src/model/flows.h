@@ -127,6 +127,10 @@ int64_t flows_due(const struct flows *f);
 /* All leave, or those of an observation point. */
 void flows_end(struct flows *f);
 void flows_end_point(struct flows *f, uint16_t point);
+/* Shows each that is kept now, of a point those first that were closed, and then those that were
+ * quiet for longest. Nothing changes. */
+void flows_show(const struct flows *f, void (*fn)(void *user, const struct flows_entry *e),
+                void *user);
 
 uint32_t flows_now(const struct flows *f);
 uint64_t flows_evicted(const struct flows *f);

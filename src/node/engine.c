@@ -8,18 +8,17 @@
 #include <sys/socket.h>
 
 #include "node/engine_capture.h"
+#include "node/engine_link.h"
 #include "node/engine_list.h"
 #include "node/serve_requests.h"
 
 enum {
-    TICK_MS = 50,     /* between two looks at captures, … */
-    IDLE_MS = 500,    /* … and where there are none */
-    SOON_MS = 2,      /* … and the shortest pause there is */
-    TELL_MS = 1000,   /* between two reports of a capture that goes on */
-    MEET_MS = 500,    /* between two tries to meet the control role */
-    PORTS_MS = 30000, /* between two rounds of ports that are as they were */
-    READ_MOST = 64,   /* messages at once */
-    JUMP_MS = 50,     /* by which the wall clock was set, and not only slewed */
+    IDLE_MS = 500,         /* between two looks where no capture wants one earlier, … */
+    SOON_MS = 2,           /* … and the shortest pause there is */
+    TELL_MS = 1000,        /* between two reports of a capture that goes on */
+    PORTS_MS = 30000,      /* between two rounds of ports that are as they were */
+    JUMP_MS = 50,          /* by which the wall clock was set, and not only slewed */
+    HELD = 2 * WANTED_MAX, /* those that are wanted, and those that are on their way out */
 };
 
 /* A capture with what was told of it. */
@@ -30,64 +29,34 @@ struct held {
     struct mono told;
     enum wanted_state told_state;
     uint64_t told_published;
+    bool snaps; /* its flows of this moment were asked for */
 };
 
 struct engine {
     struct engine_conf conf;
     struct wake wake;
-    struct loop_fd *wake_event, *event;
+    struct loop_fd *wake_event, *broker_event;
     struct loop_timer *timer;
     struct file_pool *pool;
     struct engine_ports *ports;
     struct engine_list *list;
+    struct engine_link *link;
     int counters; /* a socket of sys/linkcount.h */
-    struct held held[WANTED_MAX];
+    struct held held[HELD];
     unsigned n;
-    int fd; /* to the control role; -1: there is no session */
-    bool greeted;
-    uint64_t life; /* tells this process from those before and after it */
-    struct mono meet;
     /* The set that is being told. */
     uint64_t generation;
     uint16_t set_n, set_at;
-    bool set_applies;
     uint64_t applied;
     bool applied_told;
-    uint32_t ports_told;  /* the round that was told last … */
+    uint32_t ports_round; /* the round of ports that is being told, … */
+    unsigned ports_next;  /* … up to which it was; */
+    uint32_t ports_told;  /* the one that was told last … */
     struct mono ports_at; /* … and when */
     struct time_pair clocks;
     bool stopping;
-    struct rolemsg message; /* here because they are large */
-    uint8_t bytes[WANTED_MESSAGE_MAX];
+    struct rolemsg message; /* that is sent; here because it is large */
 };
-
-/* ---- the session ---- */
-
-static void part(struct engine *e)
-{
-    loop_del_fd(e->conf.loop, TAKE_PTR(e->event));
-    closep(&e->fd);
-    e->fd = -1;
-    e->greeted = false;
-    e->set_n = e->set_at = 0;
-    e->meet = mono_add_ms(mono_now(), MEET_MS);
-}
-
-/* False: not now. */
-static bool send_message(struct engine *e, const struct rolemsg *m)
-{
-    const int n = rolemsg_put(e->bytes, sizeof(e->bytes), m);
-    if (e->fd < 0 || n < 0) {
-        return false;
-    }
-    if (send(e->fd, e->bytes, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) == n) {
-        return true;
-    }
-    if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR) {
-        part(e);
-    }
-    return false;
-}
 
 /* ---- what is wanted ---- */
 
@@ -101,23 +70,41 @@ static struct held *find(struct engine *e, const uint8_t id[WANTED_ID])
     return NULL;
 }
 
-static void want(struct engine *e, const struct wanted *w)
+static int begin_capture(struct engine *e, const struct wanted *w)
 {
-    const struct engine_room room = {e->conf.broker, e->ports, e->pool, e->counters,
-                                     e->conf.system};
+    const struct engine_room room = {.broker = e->conf.broker,
+                                     .ports = e->ports,
+                                     .pool = e->pool,
+                                     .wake = &e->wake,
+                                     .counters = e->counters,
+                                     .system = e->conf.system};
+    struct held made = {.wanted = true, .told_now = true};
+    if (e->n == HELD) {
+        return -ENOSPC;
+    }
+    const int r = engine_capture_new(&room, w, &made.capture);
+    if (r == 0) {
+        e->held[e->n++] = made;
+    }
+    return r;
+}
+
+/* -EBUSY: that capture is on its way out, and can be wanted again when it is. */
+static int want(struct engine *e, const struct wanted *w)
+{
     struct held *h = find(e, w->id);
-    if (h && !h->leaving) {
-        engine_capture_change(h->capture, w);
-    } else if (!h && e->n < WANTED_MAX) {
-        struct held made = {.told_now = true};
-        if (engine_capture_new(&room, w, &made.capture) == 0) {
-            h = &e->held[e->n++];
-            *h = made;
-        }
+    if (e->stopping) {
+        return 0;
     }
-    if (h) {
-        h->wanted = true;
+    if (!h) {
+        return begin_capture(e, w);
     }
+    if (h->leaving) {
+        return -EBUSY;
+    }
+    engine_capture_change(h->capture, w);
+    h->wanted = true;
+    return 0;
 }
 
 /* The set is complete: what is not in it ends. */
@@ -131,7 +118,7 @@ static void apply(struct engine *e)
     e->set_n = e->set_at = 0;
 }
 
-/* -EBADMSG: parts of a set come in their order. */
+/* -EBADMSG: parts of a set come in their order. Those that are wanted begin as they come. */
 static int take_want(struct engine *e, const struct rolemsg *m)
 {
     if (m->generation < e->generation) {
@@ -148,7 +135,10 @@ static int take_want(struct engine *e, const struct rolemsg *m)
         return -EBADMSG;
     }
     if (m->n > 0) {
-        want(e, &m->wanted);
+        const int r = want(e, &m->wanted);
+        if (r < 0) {
+            return r; /* the session begins anew, and all is told again */
+        }
         e->set_at++;
     }
     if (e->set_at == m->n) {
@@ -157,103 +147,80 @@ static int take_want(struct engine *e, const struct rolemsg *m)
     return 0;
 }
 
-/* Flows are in the capture's own file when they have ended, and in none before. */
-static void refuse_snapshot(struct engine *e, const uint8_t id[WANTED_ID])
+/* ---- the flows of a moment ---- */
+
+static bool tell_snapped(struct engine *e, const uint8_t id[WANTED_ID], int code)
 {
-    struct rolemsg m = {.type = ROLEMSG_SNAPPED, .code = EOPNOTSUPP};
-    memcpy(m.id, id, sizeof(m.id));
-    (void)send_message(e, &m);
+    e->message = (struct rolemsg){.type = ROLEMSG_SNAPPED, .code = (uint32_t)code};
+    memcpy(e->message.id, id, sizeof(e->message.id));
+    return engine_link_send(e->link, &e->message);
 }
 
-static int take(struct engine *e, const struct rolemsg *m)
+/* One answer is for all who have asked until then. A refusal that finds no room is lost, as the
+ * question might be. */
+static void take_snapshot(struct engine *e, const uint8_t id[WANTED_ID])
 {
-    if (m->type != ROLEMSG_HELLO && !e->greeted) {
-        return -EBADMSG;
+    struct held *h = find(e, id);
+    const int r = h && !h->leaving ? engine_capture_snap(h->capture) : -ENOENT;
+    if (r == 0 || r == -EBUSY) {
+        h->snaps = true;
+    } else {
+        (void)tell_snapped(e, id, -r);
     }
+}
+
+static void tell_snaps(struct engine *e)
+{
+    for (unsigned i = 0; i < e->n; i++) {
+        struct held *h = &e->held[i];
+        const int r = h->snaps ? engine_capture_snapped(h->capture) : -EAGAIN;
+        if (r != -EAGAIN && tell_snapped(e, engine_capture_wanted(h->capture)->id, -r)) {
+            h->snaps = false;
+        }
+    }
+}
+
+/* ---- the session ---- */
+
+static int take(void *user, const struct rolemsg *m)
+{
+    struct engine *e = user;
     switch (m->type) {
-    case ROLEMSG_HELLO:
-        e->greeted = m->version == ROLEMSG_VERSION;
-        return e->greeted ? 0 : -EBADMSG;
     case ROLEMSG_WANT:
         return take_want(e, m);
     case ROLEMSG_SNAPSHOT:
-        refuse_snapshot(e, m->id);
+        take_snapshot(e, m->id);
         return 0;
+    case ROLEMSG_HELLO:
     case ROLEMSG_APPLIED:
     case ROLEMSG_IS:
     case ROLEMSG_PORT:
     case ROLEMSG_PORTS:
     case ROLEMSG_SNAPPED:
-        return -EBADMSG;
+        break;
     }
     return -EBADMSG;
 }
 
-/* Takes what is there. */
-static void read_messages(struct engine *e, int fd)
+/* The other side knows nothing. */
+static void begun(void *user)
 {
-    for (unsigned i = 0; i < READ_MOST && e->fd == fd; i++) {
-        const ssize_t n = recv(fd, e->bytes, sizeof(e->bytes), MSG_DONTWAIT | MSG_TRUNC);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-            return;
-        }
-        if (n <= 0) {
-            part(e);
-            return;
-        }
-        if ((size_t)n > sizeof(e->bytes) || rolemsg_get(e->bytes, (size_t)n, &e->message) < 0 ||
-            take(e, &e->message) < 0) {
-            teller_tell(e->conf.teller, "the control role sent a message that is none: the "
-                                        "connection to it begins anew");
-            part(e);
-            return;
-        }
-    }
-}
-
-static void tick(struct engine *e);
-
-/* A wish is looked at at once: its start may be now. */
-static void on_message(struct loop *l, int fd, uint32_t events, void *user)
-{
-    (void)l;
-    (void)events;
-    read_messages(user, fd);
-    tick(user);
-}
-
-static void meet(struct engine *e, struct mono now)
-{
-    int fd = -1;
-    if (e->fd >= 0 || (e->meet.ns != 0 && !mono_due(now, e->meet))) {
-        return;
-    }
-    e->meet = mono_add_ms(now, MEET_MS);
-    if (e->conf.meet(e->conf.user, &fd) < 0) {
-        return;
-    }
-    if (loop_add_fd(e->conf.loop, fd, EPOLLIN, on_message, e, &e->event) < 0) {
-        close(fd);
-        return;
-    }
-    e->fd = fd;
+    struct engine *e = user;
     e->applied_told = true;
     e->ports_told = 0;
+    e->generation = 0;
+    e->set_n = e->set_at = 0;
     for (unsigned i = 0; i < e->n; i++) {
         e->held[i].told_now = true;
+        e->held[i].snaps = false;
     }
-    e->generation = 0;
-    (void)send_message(
-        e, &(struct rolemsg){.type = ROLEMSG_HELLO, .version = ROLEMSG_VERSION, .life = e->life});
 }
-
-/* ---- what is told ---- */
 
 static void tell_applied(struct engine *e)
 {
-    if (!e->applied_told && e->greeted) {
+    if (!e->applied_told) {
         e->message = (struct rolemsg){.type = ROLEMSG_APPLIED, .generation = e->applied};
-        e->applied_told = send_message(e, &e->message);
+        e->applied_told = engine_link_send(e->link, &e->message);
     }
 }
 
@@ -268,72 +235,91 @@ static void tell_capture(struct engine *e, struct held *h, struct mono now)
         return;
     }
     e->message = (struct rolemsg){.type = ROLEMSG_IS, .is = is};
-    if (send_message(e, &e->message)) {
+    h->told_now = !engine_link_send(e->link, &e->message);
+    if (!h->told_now) {
         h->told = now;
-        h->told_now = false;
         h->told_state = is.state;
         h->told_published = is.published;
-    } else {
-        h->told_now = true;
     }
 }
 
+/* A round goes on where the other side did not keep up; one that is not true any more begins anew.
+ */
 static void tell_ports(struct engine *e, struct mono now)
 {
     const uint32_t round = engine_list_round(e->list);
     const bool again = mono_due(now, mono_add_ms(e->ports_at, PORTS_MS));
+    const unsigned n = engine_list_n(e->list);
     if (round == 0 || (round == e->ports_told && !again)) {
         return;
     }
-    const unsigned n = engine_list_n(e->list);
-    bool sent = true;
-    for (unsigned i = 0; i < n && sent; i++) {
-        e->message = (struct rolemsg){.type = ROLEMSG_PORT, .round = round};
-        engine_list_at(e->list, i, &e->message.port);
-        sent = send_message(e, &e->message);
+    if (round != e->ports_round) {
+        e->ports_round = round;
+        e->ports_next = 0;
     }
-    if (sent &&
-        send_message(e, &(struct rolemsg){.type = ROLEMSG_PORTS, .round = round, .ports = n})) {
+    while (e->ports_next < n) {
+        e->message = (struct rolemsg){.type = ROLEMSG_PORT, .round = round};
+        engine_list_at(e->list, e->ports_next, &e->message.port);
+        if (!engine_link_send(e->link, &e->message)) {
+            return;
+        }
+        e->ports_next++;
+    }
+    e->message = (struct rolemsg){.type = ROLEMSG_PORTS, .round = round, .ports = n};
+    if (engine_link_send(e->link, &e->message)) {
         e->ports_told = round;
         e->ports_at = now;
+        e->ports_round = 0;
     }
 }
 
 static void tell(struct engine *e, struct mono now)
 {
-    if (e->fd < 0 || !e->greeted) {
-        return;
-    }
-    for (unsigned i = 0; i < e->n && e->fd >= 0; i++) {
+    for (unsigned i = 0; i < e->n && engine_link_stands(e->link); i++) {
         if (!e->held[i].leaving) {
             tell_capture(e, &e->held[i], now);
         }
     }
-    tell_applied(e);
-    tell_ports(e, now);
+    if (engine_link_stands(e->link)) {
+        tell_applied(e);
+        tell_snaps(e);
+        tell_ports(e, now);
+    }
 }
 
 /* ---- captures ---- */
 
-/* Ports that a capture wants, each once. */
+struct names {
+    const char *at[INTERFACES_MAX];
+    unsigned n;
+};
+
+static void add_name(struct names *names, const char *name)
+{
+    unsigned at = 0;
+    while (at < names->n && strcmp(names->at[at], name) != 0) {
+        at++;
+    }
+    if (at == names->n && at < INTERFACES_MAX && strlen(name) < IFNAMSIZ) {
+        names->at[names->n++] = name;
+    }
+}
+
+/* Ports that a capture wants, each once; where there are too many, those first that are in use. */
 static void want_ports(struct engine *e, struct mono now)
 {
-    const char *names[INTERFACES_MAX];
-    unsigned n = 0;
-    for (unsigned i = 0; i < e->n; i++) {
-        const struct wanted *w = engine_capture_wanted(e->held[i].capture);
-        for (unsigned k = 0; engine_capture_wants_ports(e->held[i].capture) && k < w->n_points;
-             k++) {
-            unsigned at = 0;
-            while (at < n && strcmp(names[at], w->point[k]) != 0) {
-                at++;
-            }
-            if (at == n && n < INTERFACES_MAX) {
-                names[n++] = w->point[k];
+    struct names names = {.n = 0};
+    for (unsigned turn = 0; turn < 2; turn++) {
+        for (unsigned i = 0; i < e->n; i++) {
+            const struct engine_capture *c = e->held[i].capture;
+            const struct wanted *w = engine_capture_wanted(c);
+            const bool in_turn = engine_capture_has_begun(c) == (turn == 0);
+            for (unsigned k = 0; in_turn && engine_capture_wants_ports(c) && k < w->n_points; k++) {
+                add_name(&names, w->point[k]);
             }
         }
     }
-    engine_ports_want(e->ports, names, n, now);
+    engine_ports_want(e->ports, names.at, names.n, now);
 }
 
 static void free_left(struct engine *e)
@@ -355,6 +341,7 @@ static void look_at_clocks(struct engine *e)
     const struct time_pair now = time_pair();
     const int64_t jump = (now.wall.ns - e->clocks.wall.ns) - mono_diff(now.mono, e->clocks.mono);
     if (jump > JUMP_MS * NSEC_PER_MSEC || jump < -JUMP_MS * NSEC_PER_MSEC) {
+        engine_ports_shift(e->ports, jump);
         for (unsigned i = 0; i < e->n; i++) {
             engine_capture_shift(e->held[i].capture, jump);
         }
@@ -362,13 +349,12 @@ static void look_at_clocks(struct engine *e)
     e->clocks = now;
 }
 
-/* The next tick: soon, or earlier where a capture begins, ends or has a row to write. */
 static void set_timer(struct engine *e)
 {
     const int64_t now = wall_now().ns;
-    int64_t first = now + (e->n > 0 || e->fd < 0 ? TICK_MS : IDLE_MS) * NSEC_PER_MSEC;
+    int64_t first = now + IDLE_MS * NSEC_PER_MSEC;
     for (unsigned i = 0; i < e->n; i++) {
-        first = MIN(first, engine_capture_due(e->held[i].capture));
+        first = MIN(first, engine_capture_due(e->held[i].capture, now));
     }
     loop_set_timer(e->conf.loop, e->timer,
                    (struct mono){mono_now().ns + MAX(first - now, SOON_MS * NSEC_PER_MSEC)}, 0);
@@ -378,10 +364,10 @@ static void tick(struct engine *e)
 {
     const struct mono now = mono_now();
     look_at_clocks(e);
-    meet(e, now);
+    engine_link_tick(e->link, now);
     (void)broker_answers(e->conf.broker);
     engine_ports_tick(e->ports, now);
-    engine_list_tick(e->list);
+    engine_list_tick(e->list, now);
     for (unsigned i = 0; i < e->n; i++) {
         if (!e->held[i].leaving) {
             engine_capture_tick(e->held[i].capture, wall_now().ns, now);
@@ -391,6 +377,11 @@ static void tick(struct engine *e)
     want_ports(e, now);
     tell(e, now);
     set_timer(e);
+}
+
+static void on_took(void *user)
+{
+    tick(user); /* a wish is looked at at once: its start may be now */
 }
 
 static void on_timer(struct loop *l, struct mono now, void *user)
@@ -410,7 +401,34 @@ static void on_wake(struct loop *l, int fd, uint32_t events, void *user)
     tick(e);
 }
 
+/* An answer, or the broker's end, which ends this process otherwise. */
+static void on_broker(struct loop *l, int fd, uint32_t events, void *user)
+{
+    struct engine *e = user;
+    (void)l;
+    (void)fd;
+    (void)events;
+    if (broker_answers(e->conf.broker) < 0) {
+        loop_del_fd(e->conf.loop, TAKE_PTR(e->broker_event));
+    }
+    tick(e);
+}
+
 /* ---- its life ---- */
+
+static int begin_link(struct engine *e)
+{
+    const struct engine_link_conf lc = {.loop = e->conf.loop,
+                                        .teller = e->conf.teller,
+                                        .life = (uint64_t)e->clocks.wall.ns,
+                                        .meet = e->conf.meet,
+                                        .meeter = e->conf.user,
+                                        .begun = begun,
+                                        .take = take,
+                                        .took = on_took,
+                                        .user = e};
+    return engine_link_new(&lc, &e->link);
+}
 
 static int begin(struct engine *e, struct error *err)
 {
@@ -420,7 +438,10 @@ static int begin(struct engine *e, struct error *err)
     const struct engine_list_conf lc = {l, e->conf.broker, e->conf.select};
     int r = wake_init(&e->wake);
     r = r < 0 ? r : loop_add_fd(l, e->wake.fd, EPOLLIN, on_wake, e, &e->wake_event);
+    r = r < 0 ? r
+              : loop_add_fd(l, broker_fd(e->conf.broker), EPOLLIN, on_broker, e, &e->broker_event);
     r = r < 0 ? r : file_pool_new(&e->pool);
+    r = r < 0 ? r : begin_link(e);
     if (r < 0) {
         return error_sys(err, -r, "cannot start");
     }
@@ -441,11 +462,10 @@ int engine_new(const struct engine_conf *conf, struct engine **ret, struct error
         return error_sys(err, ENOMEM, "cannot start");
     }
     e->conf = *conf;
-    e->fd = e->counters = -1;
+    e->counters = -1;
     e->wake.fd = -1;
     e->applied_told = true;
     e->clocks = time_pair();
-    e->life = (uint64_t)e->clocks.wall.ns;
     const int r = begin(e, err);
     if (r < 0) {
         engine_free(e);
@@ -473,10 +493,9 @@ void engine_free(struct engine *e)
     if (!e) {
         return;
     }
-    if (e->fd >= 0) {
-        part(e);
-    }
+    engine_link_free(e->link);
     loop_del_timer(e->conf.loop, e->timer);
+    loop_del_fd(e->conf.loop, e->broker_event);
     engine_list_free(e->list);
     engine_ports_free(e->ports); /* the threads end: no sink is in use any more */
     for (unsigned i = 0; i < e->n; i++) {

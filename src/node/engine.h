@@ -25,8 +25,7 @@ struct engine_conf {
 };
 
 int engine_new(const struct engine_conf *conf, struct engine **ret, struct error *err);
-/* No capture goes on: their files end whole. stopped() of its end is asked by engine_is_stopped().
- */
+/* No capture goes on: their files end whole, after which engine_is_stopped(). */
 void engine_stop(struct engine *e);
 bool engine_is_stopped(const struct engine *e);
 /* Takes NULL. Captures that have not ended are cut off where they are. */

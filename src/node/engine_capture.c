@@ -2,36 +2,22 @@
 #include "node/engine_capture.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "node/engine_output.h"
+#include "node/engine_points.h"
+#include "node/engine_room.h"
 #include "node/serve_requests.h"
 
 enum {
-    SOON_LOOKS = 100, /* for ports, a few milliseconds apart */
     FINISH_MS = 5000, /* after its end, for ports that do not tell how far they were read */
+    SOON_MS = 50,     /* between two looks at one that runs */
 };
 
 #define AHEAD_NS (1000 * NSEC_PER_MSEC) /* before its start rings are opened */
-
-/* One of its points. */
-struct consumer {
-    struct engine_port *port; /* NULL: it has no place */
-    uint64_t number;          /* of the port */
-    unsigned place;
-    bool leaving, ever; /* the place is being given up; it had one */
-    int64_t ring_since; /* that of the port's ring to which from and until belong */
-    int64_t from_ns, until_ns;
-    uint64_t ring_lost, lost; /* the port's count of frames that its ring lost, as it was at first;
-                               * and what was lost since */
-    struct spread_counts counts;
-    _Atomic int64_t at;
-    _Atomic bool gone;
-};
 
 enum filter_state {
     FILTER_NONE, /* not asked for yet, or not needed */
@@ -49,11 +35,11 @@ struct engine_capture {
     enum filter_state filter;
     struct filter_prog program;
     struct engine_output output;
-    struct consumer consumer[WANTED_POINTS];
-    _Atomic uint64_t budget;
-    unsigned looks;       /* for its ports, which come soon, or nobody knows when */
-    struct mono deadline; /* of FINISHES */
-    bool ending;          /* all places are given up, and the output comes to its end */
+    struct engine_points points; /* none of an Ethernet capture is used */
+    struct mono deadline;        /* of FINISHES */
+    bool late;                   /* it was wanted when its stop had passed */
+    bool cut;    /* it ends where its file or its limit of frames does, whatever is on its way */
+    bool ending; /* all places are given up, and the output comes to its end */
 };
 
 /* ---- its end ---- */
@@ -72,6 +58,35 @@ static void finish(struct engine_capture *c, enum wanted_reason reason, struct m
     c->deadline = mono_add_ms(now, FINISH_MS);
 }
 
+/* Its end is not its stop. */
+static void cut(struct engine_capture *c, enum wanted_reason reason, struct mono now)
+{
+    c->cut = true;
+    finish(c, reason, now);
+}
+
+static bool has_points(const struct engine_capture *c)
+{
+    return c->wanted.kind != WANTED_ETHERNET;
+}
+
+/* Its stop is now. */
+static void finish_now(struct engine_capture *c, enum wanted_reason reason, int64_t now_ns,
+                       struct mono now)
+{
+    c->wanted.stop_ns = MIN(c->wanted.stop_ns, MAX(now_ns, c->wanted.start_ns));
+    if (has_points(c)) {
+        engine_points_change(&c->points);
+    }
+    finish(c, reason, now);
+}
+
+static enum wanted_reason reason_of(int result)
+{
+    return result == -ENOSPC || result == -EDQUOT || result == -EFBIG ? WANTED_DISK_FULL
+                                                                      : WANTED_REFUSED;
+}
+
 /* ---- the filter ---- */
 
 static void on_program(void *user, int result, const uint8_t *data, size_t len, int fd,
@@ -81,8 +96,13 @@ static void on_program(void *user, int result, const uint8_t *data, size_t len, 
     _cleanup_(closep) int own = fd;
     (void)data;
     (void)len;
+    if (c->state != WANTED_WAITS) {
+        return; /* it was cancelled meanwhile */
+    }
     const int r = result < 0 ? result : serve_read_program(own, &c->program);
-    if (r < 0) {
+    if (r == -EAGAIN) { /* the broker is busy */
+        c->filter = FILTER_NONE;
+    } else if (r < 0) {
         fail(c, WANTED_REFUSED, result < 0 ? err->text : "the filter's program cannot be read");
     } else {
         c->filter = FILTER_IS;
@@ -106,162 +126,6 @@ static bool has_filter(struct engine_capture *c)
     return false;
 }
 
-/* ---- its places ---- */
-
-static struct spread_want wish(struct engine_capture *c, unsigned i)
-{
-    const struct wanted *w = &c->wanted;
-    return (struct spread_want){.sink = engine_output_sink(&c->output, i),
-                                .point = i,
-                                .filter = c->filter == FILTER_IS ? &c->program : NULL,
-                                .dir = (enum frame_dir)w->dir,
-                                .vlans = w->has_vlans ? &w->vlans : NULL,
-                                .snaplen = w->snaplen,
-                                .start_ns = w->start_ns,
-                                .stop_ns = w->stop_ns,
-                                .budget = w->most_frames > 0 ? &c->budget : NULL,
-                                .counts = &c->consumer[i].counts};
-}
-
-static uint64_t ring_losses(const struct engine_port *port)
-{
-    return ledger_sum(engine_port_ledger(port), NULL, LEDGER_RING).dropped;
-}
-
-/* The port is no more, and so is the place in it. */
-static bool has_vanished(const struct engine_capture *c, unsigned i)
-{
-    const struct consumer *k = &c->consumer[i];
-    const struct engine_port *port = engine_ports_find(c->room.ports, c->wanted.point[i]);
-    return port != k->port || engine_port_number(port) != k->number;
-}
-
-static void take_place(struct engine_capture *c, unsigned i)
-{
-    struct consumer *k = &c->consumer[i];
-    struct engine_port *port = engine_ports_find(c->room.ports, c->wanted.point[i]);
-    if (!port || k->leaving) {
-        return;
-    }
-    const struct spread_want w = wish(c, i);
-    k->at = 0;
-    const int place = engine_port_add(port, &w, c->wanted.kind == WANTED_NETFLOW, &k->at);
-    if (place >= 0) {
-        k->port = port;
-        k->number = engine_port_number(port);
-        k->place = (unsigned)place;
-        k->ring_lost = ring_losses(port);
-        k->gone = false;
-    }
-}
-
-/* True once the thread of the port knows the consumer no more. */
-static bool leave_place(struct engine_capture *c, unsigned i)
-{
-    struct consumer *k = &c->consumer[i];
-    if (!k->port) {
-        return true;
-    }
-    if (has_vanished(c, i) || (k->leaving && atomic_load(&k->gone))) {
-        k->port = NULL;
-        return true;
-    }
-    if (!k->leaving) {
-        k->lost += ring_losses(k->port) - k->ring_lost;
-        k->ring_lost = ring_losses(k->port);
-        k->leaving = engine_port_remove(k->port, k->place, &k->gone) == 0;
-    }
-    return false;
-}
-
-static bool leave_places(struct engine_capture *c)
-{
-    bool all = true;
-    for (unsigned i = 0; i < c->wanted.n_points; i++) {
-        all = leave_place(c, i) && all;
-    }
-    return all;
-}
-
-/* Tells the ports of another stop. */
-static void change_places(struct engine_capture *c)
-{
-    for (unsigned i = 0; i < c->wanted.n_points; i++) {
-        const struct consumer *k = &c->consumer[i];
-        const struct spread_want w = wish(c, i);
-        if (k->port && !k->leaving && !has_vanished(c, i)) {
-            (void)engine_port_change(k->port, k->place, &w);
-        }
-    }
-}
-
-/* For which times the point is complete. Another ring begins anew: what was between is a gap. */
-static void cover(struct engine_capture *c, unsigned i)
-{
-    struct consumer *k = &c->consumer[i];
-    const int64_t since = k->port ? engine_port_since(k->port) : 0, at = k->at;
-    if (since == 0 || at == 0) {
-        return;
-    }
-    if (since != k->ring_since) {
-        k->ring_since = since;
-        k->from_ns = MAX(c->wanted.start_ns, MAX(since, at));
-        k->from_ns = k->until_ns = MIN(k->from_ns, c->wanted.stop_ns);
-        k->ever = true;
-    }
-    const int64_t read = MIN(engine_port_read(k->port), c->wanted.stop_ns);
-    k->until_ns = MAX(k->until_ns, read);
-}
-
-/* Rows of counters have no place in a port: what was written is complete. */
-static void cover_rows(struct engine_capture *c)
-{
-    struct consumer *k = &c->consumer[0];
-    const struct engine_rows *r = &c->output.rows;
-    if (r->written > 0) {
-        k->until_ns = MIN(r->next_ns, c->wanted.stop_ns);
-        k->from_ns = k->ever ? k->from_ns : k->until_ns - r->period_ns * (int64_t)r->written;
-        k->from_ns = MAX(MIN(k->from_ns, k->until_ns), c->wanted.start_ns);
-        k->ever = true;
-    }
-}
-
-static void look_at_places(struct engine_capture *c)
-{
-    if (c->wanted.kind == WANTED_ETHERNET) {
-        cover_rows(c);
-        return;
-    }
-    for (unsigned i = 0; i < c->wanted.n_points; i++) {
-        struct consumer *k = &c->consumer[i];
-        if (k->port && has_vanished(c, i)) {
-            k->port = NULL;
-        }
-        if (!k->port) {
-            c->looks++;
-            take_place(c, i);
-        } else {
-            const uint64_t lost = ring_losses(k->port);
-            k->lost += lost - k->ring_lost;
-            k->ring_lost = lost;
-        }
-        cover(c, i);
-    }
-}
-
-/* Every port that has a ring was read beyond the end. */
-static bool is_read(const struct engine_capture *c)
-{
-    for (unsigned i = 0; i < c->wanted.n_points; i++) {
-        const struct consumer *k = &c->consumer[i];
-        if (k->port && engine_port_since(k->port) > 0 && k->until_ns < c->wanted.stop_ns) {
-            engine_port_look(k->port);
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- its way ---- */
 
 static void prepare(struct engine_capture *c, int64_t now_ns)
@@ -269,67 +133,57 @@ static void prepare(struct engine_capture *c, int64_t now_ns)
     struct error err = {""};
     const int r = engine_output_open(&c->output, &c->room, &c->wanted, now_ns, &err);
     if (r < 0) {
-        fail(c, r == -ENOSPC || r == -EDQUOT ? WANTED_DISK_FULL : WANTED_REFUSED, err.text);
+        fail(c, reason_of(r), err.text);
+        return;
     }
+    engine_points_init(&c->points, c->room.ports, &c->wanted, &c->output, &c->program);
 }
 
+/* One that ends before it has begun has nothing, but what was there of an earlier life. */
 static void wait_for_start(struct engine_capture *c, int64_t now_ns, struct mono now)
 {
+    const bool is_open = engine_output_is_open(&c->output);
     if (c->wanted.cancelled) {
+        c->wanted.stop_ns = c->wanted.start_ns;
         finish(c, WANTED_CANCELLED, now);
         return;
     }
-    if (!has_filter(c) || now_ns < c->wanted.start_ns - AHEAD_NS) {
+    if (!is_open && (!has_filter(c) || now_ns < c->wanted.start_ns - AHEAD_NS)) {
         return;
     }
-    if (!engine_output_is_open(&c->output)) {
+    if (!is_open) {
         prepare(c, now_ns);
     }
-    if (c->state == WANTED_WAITS) {
-        look_at_places(c);
-        c->state = now_ns >= c->wanted.start_ns ? WANTED_RUNS : WANTED_WAITS;
+    if (c->state != WANTED_WAITS) {
+        return;
     }
-}
-
-static bool is_full(const struct engine_capture *c)
-{
-    bool full = false;
-    for (unsigned i = 0; i < c->wanted.n_points; i++) {
-        full = full || atomic_load(&c->consumer[i].counts.full);
+    c->late = !is_open && now_ns >= c->wanted.stop_ns;
+    if (c->late) {
+        cut(c, WANTED_STOP_TIME, now);
+        return;
     }
-    return full;
-}
-
-/* The capture ends with the last frame that was in its limit. */
-static void end_at_limit(struct engine_capture *c, enum wanted_reason reason, struct mono now)
-{
-    for (unsigned i = 0; i < c->wanted.n_points; i++) {
-        struct consumer *k = &c->consumer[i];
-        const int64_t last = atomic_load(&k->counts.last_ns);
-        k->until_ns = MAX(k->from_ns, MAX(k->until_ns, last));
-        c->wanted.stop_ns = MIN(c->wanted.stop_ns, MAX(k->until_ns, c->wanted.start_ns));
+    if (has_points(c)) {
+        engine_points_look(&c->points);
     }
-    finish(c, reason, now);
+    c->state = now_ns >= c->wanted.start_ns ? WANTED_RUNS : WANTED_WAITS;
 }
 
 static void run(struct engine_capture *c, int64_t now_ns, struct mono now)
 {
-    struct error err = {""};
-    look_at_places(c);
-    const int r = engine_output_check(&c->output, &err);
-    if (r < 0) {
-        c->words[0] = '\0';
-        text_line(c->words, sizeof(c->words), err.text);
-        finish(c, r == -ENOSPC || r == -EDQUOT || r == -EFBIG ? WANTED_DISK_FULL : WANTED_REFUSED,
-               now);
-    } else if (is_full(c)) {
-        end_at_limit(c, WANTED_LIMIT_FRAMES, now);
+    engine_output_tick(&c->output, now_ns, c->wanted.stop_ns);
+    if (has_points(c)) {
+        engine_points_look(&c->points);
+    }
+    if (engine_output_failed(&c->output)) {
+        cut(c, WANTED_REFUSED, now); /* the output says why at its end */
+    } else if (has_points(c) && engine_points_spent(&c->points)) {
+        cut(c, WANTED_LIMIT_FRAMES, now);
     } else if (engine_output_beyond(&c->output) > 0) {
-        end_at_limit(c, WANTED_LIMIT_BYTES, now);
+        cut(c, WANTED_LIMIT_BYTES, now);
+    } else if (engine_output_is_full(&c->output)) {
+        finish_now(c, WANTED_LIMIT_BYTES, now_ns, now);
     } else if (c->wanted.cancelled) {
-        c->wanted.stop_ns = MIN(c->wanted.stop_ns, MAX(now_ns, c->wanted.start_ns));
-        change_places(c);
-        finish(c, WANTED_CANCELLED, now);
+        finish_now(c, WANTED_CANCELLED, now_ns, now);
     } else if (now_ns >= c->wanted.stop_ns) {
         finish(c, WANTED_STOP_TIME, now);
     }
@@ -338,50 +192,50 @@ static void run(struct engine_capture *c, int64_t now_ns, struct mono now)
 /* None of its points was there at any time. */
 static bool never_there(const struct engine_capture *c)
 {
-    bool ever = false;
-    for (unsigned i = 0; i < c->wanted.n_points; i++) {
-        ever = ever || c->consumer[i].ever;
-    }
-    return !ever && c->wanted.kind != WANTED_ETHERNET && c->reason == WANTED_STOP_TIME;
-}
-
-static bool failed_in_writing(const struct engine_capture *c)
-{
-    return c->reason == WANTED_DISK_FULL || c->reason == WANTED_REFUSED;
+    return has_points(c) && !c->late && c->reason == WANTED_STOP_TIME &&
+           !engine_points_ever(&c->points);
 }
 
 /* The output has ended: it is whole up to where it could be written. */
 static void conclude(struct engine_capture *c, int result, const struct error *err)
 {
-    if (result < 0 && !failed_in_writing(c)) {
-        c->reason = result == -ENOSPC || result == -EDQUOT || result == -EFBIG ? WANTED_DISK_FULL
-                                                                               : WANTED_REFUSED;
-        text_line(c->words, sizeof(c->words), err->text);
+    if (result < 0) {
+        fail(c, reason_of(result), err->text);
     } else if (never_there(c)) {
-        c->reason = WANTED_POINT_GONE;
-        (void)snprintf(c->words, sizeof(c->words), "no interface %s was there", c->wanted.point[0]);
+        char words[WANTED_WORDS];
+        (void)snprintf(words, sizeof(words), "no interface %s was there to be captured",
+                       c->wanted.point[0]);
+        fail(c, WANTED_POINT_GONE, words);
+    } else {
+        c->state = c->reason == WANTED_REFUSED ? WANTED_FAILED : WANTED_DONE;
     }
-    c->state = failed_in_writing(c) || c->reason == WANTED_POINT_GONE ? WANTED_FAILED : WANTED_DONE;
 }
 
-static bool has_limit_reason(const struct engine_capture *c)
+/* The places are given up: how far it is complete is known. */
+static void settle(struct engine_capture *c)
 {
-    return c->reason == WANTED_LIMIT_BYTES || c->reason == WANTED_LIMIT_FRAMES;
+    const int64_t beyond = engine_output_beyond_ns(&c->output);
+    if (c->reason == WANTED_LIMIT_FRAMES) {
+        engine_points_end_spent(&c->points);
+    } else if (has_points(c) && beyond > 0) {
+        engine_points_end_at(&c->points, beyond);
+    }
 }
 
 static void end(struct engine_capture *c, struct mono now)
 {
     struct error err = {""};
+    const bool has = has_points(c) && engine_output_is_open(&c->output);
     if (!c->ending) {
-        if (!has_limit_reason(c) && !failed_in_writing(c)) {
-            look_at_places(c);
+        if (has && !c->cut) {
+            engine_points_look(&c->points);
         }
-        c->ending =
-            failed_in_writing(c) || has_limit_reason(c) || is_read(c) || mono_due(now, c->deadline);
+        c->ending = !has || c->cut || engine_points_read(&c->points) || mono_due(now, c->deadline);
     }
-    if (c->ending && leave_places(c)) {
+    if (c->ending && (!has || engine_points_leave(&c->points))) {
         const int r = engine_output_end(&c->output, &err);
         if (r != -EAGAIN) {
+            settle(c);
             conclude(c, r, &err);
         }
     }
@@ -394,7 +248,6 @@ void engine_capture_tick(struct engine_capture *c, int64_t now_ns, struct mono n
         wait_for_start(c, now_ns, now);
         break;
     case WANTED_RUNS:
-        engine_output_tick(&c->output, now_ns);
         run(c, now_ns, now);
         break;
     case WANTED_FINISHES:
@@ -408,7 +261,10 @@ void engine_capture_tick(struct engine_capture *c, int64_t now_ns, struct mono n
 
 bool engine_capture_leave(struct engine_capture *c)
 {
-    return leave_places(c) && engine_output_end(&c->output, NULL) != -EAGAIN;
+    const bool has = has_points(c) && engine_output_is_open(&c->output);
+    return (!has || engine_points_leave(&c->points)) &&
+           engine_output_end(&c->output, NULL) != -EAGAIN &&
+           engine_output_snapped(&c->output) != -EAGAIN;
 }
 
 /* ---- its life ---- */
@@ -424,7 +280,6 @@ int engine_capture_new(const struct engine_room *room, const struct wanted *w,
     c->wanted = *w;
     c->told_stop_ns = w->stop_ns;
     c->state = WANTED_WAITS;
-    c->budget = w->most_frames;
     engine_output_init(&c->output);
     *ret = c;
     return 0;
@@ -445,36 +300,87 @@ const struct wanted *engine_capture_wanted(const struct engine_capture *c)
     return &c->wanted;
 }
 
+static bool runs_with_points(const struct engine_capture *c)
+{
+    return has_points(c) && engine_output_is_open(&c->output) && c->state <= WANTED_RUNS;
+}
+
 void engine_capture_change(struct engine_capture *c, const struct wanted *w)
 {
     c->wanted.cancelled = c->wanted.cancelled || w->cancelled;
     if (w->stop_ns != c->told_stop_ns && c->state <= WANTED_RUNS) {
         c->told_stop_ns = w->stop_ns;
         c->wanted.stop_ns = MAX(w->stop_ns, c->wanted.start_ns);
-        change_places(c);
+        if (runs_with_points(c)) {
+            engine_points_change(&c->points);
+        }
     }
 }
 
 void engine_capture_shift(struct engine_capture *c, int64_t ns)
 {
-    if (c->state == WANTED_RUNS) {
-        c->wanted.stop_ns = c->wanted.stop_ns == INT64_MAX ? INT64_MAX : c->wanted.stop_ns + ns;
-        c->wanted.start_ns += MIN(ns, INT64_C(0));
-        change_places(c);
+    int64_t stop;
+    if (c->state != WANTED_RUNS) {
+        return;
     }
+    if (c->wanted.stop_ns != INT64_MAX) {
+        c->wanted.stop_ns = __builtin_add_overflow(c->wanted.stop_ns, ns, &stop) ? INT64_MAX : stop;
+    }
+    c->wanted.start_ns = MAX(MIN(c->wanted.start_ns, c->wanted.start_ns + ns), INT64_C(0));
+    engine_output_shift(&c->output, ns);
+    if (has_points(c)) {
+        engine_points_shift(&c->points, ns);
+        engine_points_change(&c->points);
+    }
+}
+
+int engine_capture_snap(struct engine_capture *c)
+{
+    return engine_output_snap(&c->output, &c->room, &c->wanted);
+}
+
+int engine_capture_snapped(struct engine_capture *c)
+{
+    return engine_output_snapped(&c->output);
 }
 
 /* ---- what is told of it ---- */
 
+bool engine_capture_has_begun(const struct engine_capture *c)
+{
+    return c->state != WANTED_WAITS;
+}
+
 bool engine_capture_wants_ports(const struct engine_capture *c)
 {
-    return c->wanted.kind != WANTED_ETHERNET && engine_output_is_open(&c->output) &&
-           c->state <= WANTED_FINISHES;
+    return has_points(c) && engine_output_is_open(&c->output) && c->state <= WANTED_FINISHES;
+}
+
+static void put_points(const struct engine_capture *c, struct wanted_is *ret)
+{
+    for (unsigned i = 0; i < c->wanted.n_points; i++) {
+        const struct engine_point *k = &c->points.at[i];
+        ret->offered += atomic_load(&k->counts.offered) + k->lost;
+        ret->unwanted += atomic_load(&k->counts.unwanted);
+        ret->dropped += k->lost;
+        ret->point[i].from_ns = k->from_ns;
+        ret->point[i].until_ns = k->until_ns;
+    }
+}
+
+/* Rows that are written are complete. */
+static void put_rows(const struct engine_capture *c, struct wanted_is *ret)
+{
+    const struct engine_rows *r = &c->output.rows;
+    ret->offered = ret->written + ret->unwanted;
+    if (r->from_ns > 0) {
+        ret->point[0].until_ns = MIN(r->next_ns, c->wanted.stop_ns);
+        ret->point[0].from_ns = MIN(r->from_ns, ret->point[0].until_ns);
+    }
 }
 
 void engine_capture_is(const struct engine_capture *c, struct wanted_is *ret)
 {
-    const uint64_t beyond = engine_output_beyond(&c->output);
     struct engine_output_counts counts;
     engine_output_count(&c->output, &counts);
     *ret = (struct wanted_is){.state = c->state,
@@ -482,44 +388,40 @@ void engine_capture_is(const struct engine_capture *c, struct wanted_is *ret)
                               .published = counts.published,
                               .written = counts.written,
                               .dropped = counts.dropped,
-                              .unwanted = beyond + counts.unwanted,
+                              .unwanted = engine_output_beyond(&c->output) + counts.unwanted,
                               .n_points = c->wanted.n_points};
     memcpy(ret->id, c->wanted.id, sizeof(ret->id));
     memcpy(ret->words, c->words, sizeof(ret->words));
-    for (unsigned i = 0; i < c->wanted.n_points; i++) {
-        const struct consumer *k = &c->consumer[i];
-        ret->offered += atomic_load(&k->counts.offered) + k->lost;
-        ret->unwanted += atomic_load(&k->counts.unwanted);
-        ret->dropped += k->lost;
-        ret->point[i].from_ns = k->from_ns;
-        ret->point[i].until_ns = k->until_ns;
-    }
-    if (c->wanted.kind == WANTED_ETHERNET) {
-        ret->offered = counts.written;
+    if (has_points(c)) {
+        put_points(c, ret);
+    } else {
+        put_rows(c, ret);
     }
 }
 
-/* Its ports are on their way. */
-static bool wants_places(const struct engine_capture *c)
+/* Its next row may come before the next look. */
+static int64_t due_running(const struct engine_capture *c, int64_t now_ns)
 {
-    bool wants = false;
-    for (unsigned i = 0; i < c->wanted.n_points; i++) {
-        const struct consumer *k = &c->consumer[i];
-        wants = wants || !k->ever;
-    }
-    return wants && engine_capture_wants_ports(c) && c->state <= WANTED_RUNS;
+    const int64_t soon = MIN(now_ns + SOON_MS * NSEC_PER_MSEC, c->wanted.stop_ns);
+    return has_points(c) ? soon : MIN(soon, c->output.rows.next_ns);
 }
 
-int64_t engine_capture_due(const struct engine_capture *c)
+int64_t engine_capture_due(const struct engine_capture *c, int64_t now_ns)
 {
-    const bool rows = c->state == WANTED_RUNS && c->wanted.kind == WANTED_ETHERNET;
-    if (wants_places(c) && c->looks < SOON_LOOKS) {
-        return 0;
+    switch (c->state) {
+    case WANTED_WAITS:
+        return engine_output_is_open(&c->output)
+                   ? MIN(c->wanted.start_ns, now_ns + SOON_MS * NSEC_PER_MSEC)
+               : c->filter == FILTER_ASKED || c->wanted.start_ns - AHEAD_NS <= now_ns
+                   ? now_ns + SOON_MS * NSEC_PER_MSEC
+                   : c->wanted.start_ns - AHEAD_NS;
+    case WANTED_RUNS:
+        return due_running(c, now_ns);
+    case WANTED_FINISHES:
+        return now_ns + SOON_MS * NSEC_PER_MSEC;
+    case WANTED_DONE:
+    case WANTED_FAILED:
+        return INT64_MAX;
     }
-    const int64_t end = rows ? MIN(c->wanted.stop_ns, c->output.rows.next_ns) : c->wanted.stop_ns;
-    return c->state == WANTED_WAITS && !engine_output_is_open(&c->output)
-               ? MAX(c->wanted.start_ns - AHEAD_NS, INT64_C(0))
-           : c->state == WANTED_WAITS ? c->wanted.start_ns
-           : c->state == WANTED_RUNS  ? end
-                                      : INT64_MAX;
+    return INT64_MAX;
 }

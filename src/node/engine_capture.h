@@ -3,10 +3,11 @@
  * One capture that is wanted of a data role (proto/wanted.h), from its wish to a file that is
  * whole:
  *
- *     waits ──(a second ahead: file, places in ports)──► runs ──(stop, limit, cancelled)──►
- * finishes │                                   │ └──────────► failed ◄───────────────┤ ▼ finishes:
- * until each port was read beyond the end, or 5 s have passed; places are           done given up,
- * the file is ended and on the disk
+ *   waits     for its start; a second ahead its file is made, and its points get places in ports
+ *   runs      until its stop, a limit, or a user who cancels it
+ *   finishes  until each port was read beyond the end, 5 s at most; then the places are given up,
+ *             and the file is ended and synced
+ *   done, or failed where it could not begin or its file could not be written
  *
  * It has exactly the frames with start <= time < stop. All functions are the control thread's, and
  * none waits.
@@ -31,13 +32,21 @@ void engine_capture_change(struct engine_capture *c, const struct wanted *w);
  * Its file ends whole. */
 bool engine_capture_leave(struct engine_capture *c);
 
-/* Several times a second: goes on with it. */
+/* Goes on with it, several times a second and at engine_capture_due(). */
 void engine_capture_tick(struct engine_capture *c, int64_t now_ns, struct mono now);
 /* The wall clock was set by so much: a capture that has begun keeps its length. */
 void engine_capture_shift(struct engine_capture *c, int64_t ns);
 
+/* The flows of this moment into its second file: 0, and engine_capture_snapped() says more.
+ * -ENOENT: it has not begun; -EOPNOTSUPP: it has no flows; -EBUSY; or another -errno. */
+int engine_capture_snap(struct engine_capture *c);
+/* -EAGAIN: it is being made; 0, or -errno. */
+int engine_capture_snapped(struct engine_capture *c);
+
+/* It is beyond its start. */
+bool engine_capture_has_begun(const struct engine_capture *c);
 /* Its ports are wanted now; `n_points` names of it are those of its wish. */
 bool engine_capture_wants_ports(const struct engine_capture *c);
 void engine_capture_is(const struct engine_capture *c, struct wanted_is *ret);
-/* When it wants a tick at the latest, so that its end is not late (struct wall). */
-int64_t engine_capture_due(const struct engine_capture *c);
+/* When it wants a tick at the latest (struct wall), so that its end is not late. */
+int64_t engine_capture_due(const struct engine_capture *c, int64_t now_ns);

@@ -10,6 +10,10 @@
 #include "node/interface_requests.h"
 #include "sys/ifwatch.h"
 
+enum {
+    ASK_MS = 2000, /* an answer that is not complete by then was lost */
+};
+
 struct listed {
     struct netif link;
     bool seen; /* since all were asked for */
@@ -21,8 +25,9 @@ struct engine_list {
     struct loop_fd *event;
     struct listed *at[ENGINE_LIST_MAX];
     unsigned n;
-    uint32_t round; /* 0: the first answer is not complete */
-    bool asked, lost, dirty;
+    uint32_t round;    /* 0: the first answer is not complete */
+    struct mono asked; /* for all interfaces; {0}: the answer is complete */
+    bool lost, dirty;
 };
 
 static struct listed **find(struct engine_list *l, int index)
@@ -78,7 +83,7 @@ static void is_there(struct engine_list *l, const struct netif *link)
 /* The answer is complete: what it did not have is gone. */
 static void take_stock(struct engine_list *l)
 {
-    l->asked = false;
+    l->asked = (struct mono){0};
     for (unsigned i = 0; i < l->n;) {
         if (l->at[i]->seen) {
             i++;
@@ -112,13 +117,13 @@ static void on_link(void *user, enum ifwatch_kind kind, const struct netif *link
     }
 }
 
-static void ask(struct engine_list *l)
+static void ask(struct engine_list *l, struct mono now)
 {
     for (unsigned i = 0; i < l->n; i++) {
         l->at[i]->seen = false;
     }
-    l->asked = ifwatch_ask(l->watch) == 0;
-    l->lost = !l->asked;
+    l->asked = now;
+    l->lost = ifwatch_ask(l->watch) < 0;
 }
 
 static void on_watch(struct loop *loop, int fd, uint32_t events, void *user)
@@ -129,17 +134,18 @@ static void on_watch(struct loop *loop, int fd, uint32_t events, void *user)
     if (ifwatch_read(fd, on_link, l) < 0) {
         l->lost = true;
     }
-    if (l->dirty && (l->round > 0 || !l->asked)) {
+    if (l->dirty && (l->round > 0 || l->asked.ns == 0)) {
         l->round++;
         l->round += l->round == 0;
         l->dirty = false;
     }
 }
 
-void engine_list_tick(struct engine_list *l)
+void engine_list_tick(struct engine_list *l, struct mono now)
 {
-    if (l->lost && !l->asked) {
-        ask(l);
+    const bool late = l->asked.ns != 0 && mono_due(now, mono_add_ms(l->asked, ASK_MS));
+    if (late || (l->lost && l->asked.ns == 0)) {
+        ask(l, now);
     }
 }
 
@@ -161,7 +167,7 @@ int engine_list_new(const struct engine_list_conf *conf, struct engine_list **re
         engine_list_free(l);
         return r;
     }
-    ask(l);
+    ask(l, mono_now());
     *ret = l;
     return 0;
 }

@@ -31,4 +31,4 @@ uint32_t engine_list_round(const struct engine_list *l);
 unsigned engine_list_n(const struct engine_list *l);
 void engine_list_at(const struct engine_list *l, unsigned i, struct wanted_port *ret);
 /* Now and then: what was missed is asked for again. */
-void engine_list_tick(struct engine_list *l);
+void engine_list_tick(struct engine_list *l, struct mono now);

@@ -2,28 +2,18 @@
 #include "node/engine_output.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "data/meter/ipfix_file.h"
 #include "data/meter/meter.h"
 #include "data/sink/file/file.h"
 #include "data/sink/queue/queue.h"
 #include "data/thread.h"
 #include "node/engine_room.h"
 #include "node/serve_requests.h"
-#include "proto/ipfix.h"
-#include "proto/ipfix_read.h"
 #include "proto/packet.h"
 
 enum {
     CHUNKS = 64, /* of FILE_SINK_CHUNK_MIN bytes: memory that is only used when a disk is slow */
-    FLOWS = 65536,
-    IDLE_S = 15,
-    ACTIVE_S = 60,
     QUEUE_OF_POINT = 8 << 20,
 };
 
@@ -32,8 +22,9 @@ enum {
 
 void engine_output_init(struct engine_output *o)
 {
-    *o = (struct engine_output){.fd = -1};
+    *o = (struct engine_output){.n_points = 0};
     engine_rows_init(&o->rows);
+    engine_flows_init(&o->flows);
 }
 
 static void join(struct engine_output *o)
@@ -47,8 +38,8 @@ static void join(struct engine_output *o)
 void engine_output_done(struct engine_output *o)
 {
     join(o);
+    engine_flows_done(&o->flows);
     sink_free(o->sink);
-    closep(&o->fd);
     engine_rows_done(&o->rows);
     engine_output_init(o);
 }
@@ -88,68 +79,6 @@ static int open_packets(struct engine_output *o, const struct engine_room *room,
     return 0;
 }
 
-/* Where the last whole message ends (RFC 7011, section 3.1): a process that died may have left a
- * torn one. -errno; -EBADMSG: the file has none of these. */
-static int find_messages_end(int fd, uint64_t *ret)
-{
-    uint64_t at = 0;
-    struct stat st;
-    if (fstat(fd, &st) < 0) {
-        return -errno;
-    }
-    while ((uint64_t)st.st_size - at >= IPFIX_READ_HEAD) {
-        uint8_t head[IPFIX_READ_HEAD];
-        if (pread(fd, head, sizeof(head), (off_t)at) != (ssize_t)sizeof(head)) {
-            return -EIO;
-        }
-        const size_t len = ipfix_message_len(head);
-        if (len == 0) {
-            return -EBADMSG;
-        }
-        if (len > (uint64_t)st.st_size - at) {
-            break;
-        }
-        at += len;
-    }
-    *ret = at;
-    return 0;
-}
-
-/* A file that goes on ends with whole messages. */
-static int continue_messages(int fd)
-{
-    uint64_t end = 0;
-    const int r = find_messages_end(fd, &end);
-    return r < 0                                                                  ? r
-           : ftruncate(fd, (off_t)end) < 0 || lseek(fd, (off_t)end, SEEK_SET) < 0 ? -errno
-                                                                                  : 0;
-}
-
-static int open_flows(struct engine_output *o, int *fd, struct error *err)
-{
-    const struct sampling none = {0};
-    struct meter_sink_conf mc = {.flows = FLOWS,
-                                 .biflow = true,
-                                 .idle_ns = IDLE_S * NSEC_PER_SEC,
-                                 .active_ns = ACTIVE_S * NSEC_PER_SEC,
-                                 .time = METER_BY_READS};
-    int r = continue_messages(*fd);
-    if (r < 0) {
-        return error_sys(err, -r, "cannot continue the capture's file");
-    }
-    o->fd = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
-    r = o->fd < 0 ? -errno
-                  : ipfix_file_exporter_new(*fd, "the capture's file",
-                                            IPFIX_TUNNEL | IPFIX_BIFLOW | IPFIX_NS, false, true,
-                                            &none, &mc.exporter[0]);
-    if (r == 0) {
-        *fd = -1;
-        mc.n_exporters = 1;
-        r = meter_sink_new(&mc, &o->sink); /* which takes the exporter over */
-    }
-    return r < 0 ? error_sys(err, -r, "cannot meter") : 0;
-}
-
 /* Interfaces of this host: those without an Ethernet header get one in the ring. */
 static int add_points(struct engine_output *o, const struct wanted *w, struct error *err)
 {
@@ -174,8 +103,10 @@ int engine_output_open(struct engine_output *o, const struct engine_room *room,
 {
     _cleanup_(closep) int fd = -1;
     o->counters = room->counters;
+    o->wake = room->wake;
     o->kind = w->kind;
     o->n_points = w->n_points;
+    o->most_bytes = w->most_bytes;
     int r = serve_request_create(room->broker, w->id, SERVE_FILE_MAIN, &fd, err);
     if (r < 0) {
         return r;
@@ -185,7 +116,8 @@ int engine_output_open(struct engine_output *o, const struct engine_room *room,
         r = open_packets(o, room, w, &fd, err);
         break;
     case WANTED_NETFLOW:
-        r = open_flows(o, &fd, err);
+        r = engine_flows_open(&o->flows, fd, room->wake, &o->sink, err);
+        fd = r < 0 ? fd : -1;
         break;
     case WANTED_ETHERNET:
         r = engine_rows_open(&o->rows, fd, w, now_ns, err);
@@ -205,21 +137,44 @@ struct sink *engine_output_sink(const struct engine_output *o, unsigned point)
 
 /* ---- while it runs ---- */
 
-void engine_output_tick(struct engine_output *o, int64_t now_ns)
+void engine_output_idle(const struct engine_output *o, unsigned point)
 {
-    if (o->kind == WANTED_ETHERNET) {
-        engine_rows_tick(&o->rows, o->counters, now_ns);
+    if (o->kind == WANTED_NETFLOW) {
+        meter_sink_read(o->sink, point, true, wall_now().ns);
     }
 }
 
-int engine_output_check(const struct engine_output *o, struct error *err)
+void engine_output_tick(struct engine_output *o, int64_t now_ns, int64_t stop_ns)
 {
     if (o->kind == WANTED_ETHERNET) {
-        return o->rows.error < 0 ? error_sys(err, -o->rows.error, "cannot write the capture's file")
-                                 : 0;
+        engine_rows_tick(&o->rows, o->counters, now_ns, stop_ns);
     }
-    const int r = o->sink ? o->sink->ops->check(o->sink, err) : 0;
-    return MIN(r, 0); /* a number of points is no failure */
+}
+
+void engine_output_shift(struct engine_output *o, int64_t ns)
+{
+    if (o->kind == WANTED_ETHERNET) {
+        engine_rows_shift(&o->rows, ns);
+    }
+}
+
+bool engine_output_failed(const struct engine_output *o)
+{
+    struct error why = {""};
+    switch (o->kind) {
+    case WANTED_PACKET:
+        return o->sink->ops->check(o->sink, &why) < 0;
+    case WANTED_NETFLOW:
+        return engine_flows_failed(&o->flows);
+    case WANTED_ETHERNET:
+        return o->rows.error < 0;
+    }
+    return false;
+}
+
+bool engine_output_is_full(const struct engine_output *o)
+{
+    return o->kind == WANTED_NETFLOW && engine_flows_are_full(&o->flows, o->most_bytes);
 }
 
 uint64_t engine_output_beyond(const struct engine_output *o)
@@ -227,13 +182,22 @@ uint64_t engine_output_beyond(const struct engine_output *o)
     return o->file ? file_sink_beyond(o->file) : o->rows.beyond;
 }
 
+int64_t engine_output_beyond_ns(const struct engine_output *o)
+{
+    return o->file ? file_sink_beyond_ns(o->file) : o->rows.beyond > 0 ? o->rows.next_ns : 0;
+}
+
 static uint64_t length(const struct engine_output *o)
 {
-    struct stat st;
-    return o->kind == WANTED_ETHERNET             ? o->rows.length
-           : o->file                              ? file_sink_published(o->file)
-           : o->fd >= 0 && fstat(o->fd, &st) == 0 ? (uint64_t)st.st_size
-                                                  : 0;
+    switch (o->kind) {
+    case WANTED_PACKET:
+        return o->file ? file_sink_published(o->file) : 0;
+    case WANTED_NETFLOW:
+        return engine_flows_length(&o->flows);
+    case WANTED_ETHERNET:
+        return o->rows.length;
+    }
+    return 0;
 }
 
 /* A flow table has no use for frames without an IP packet; of a file those count that were written.
@@ -255,14 +219,62 @@ void engine_output_count(const struct engine_output *o, struct engine_output_cou
     }
 }
 
+/* ---- the flows of a moment ---- */
+
+int engine_output_snap(struct engine_output *o, const struct engine_room *room,
+                       const struct wanted *w)
+{
+    _cleanup_(closep) int fd = -1;
+    struct error err = {""};
+    if (w->kind != WANTED_NETFLOW) {
+        return -EOPNOTSUPP;
+    }
+    if (!o->open) {
+        return -ENOENT;
+    }
+    if (engine_flows_snapped(&o->flows) == -EAGAIN) {
+        return -EBUSY;
+    }
+    int r = serve_request_create(room->broker, w->id, SERVE_FILE_SNAPSHOT, &fd, &err);
+    r = r < 0 ? r : engine_flows_snap(&o->flows, fd);
+    fd = r < 0 ? fd : -1;
+    return r;
+}
+
+int engine_output_snapped(struct engine_output *o)
+{
+    return engine_flows_snapped(&o->flows);
+}
+
 /* ---- its end ---- */
 
-static void *wait_for_end(void *output)
+static int sync_rows(struct engine_output *o)
+{
+    const int r = o->rows.error < 0 ? o->rows.error : fdatasync(o->rows.fd) < 0 ? -errno : 0;
+    return r < 0 ? error_sys(&o->why, -r, "cannot write the capture's file") : 0;
+}
+
+static int sync_flows(struct engine_output *o)
+{
+    const int r = o->sink->ops->finish(o->sink, &o->why), e = engine_flows_sync(&o->flows);
+    return r < 0 ? r : e < 0 ? error_sys(&o->why, -e, "cannot write the capture's file") : 0;
+}
+
+static void *be_ended(void *output)
 {
     struct engine_output *o = output;
-    o->result = o->sink->ops->finish(o->sink, &o->why);
+    o->result = o->kind == WANTED_ETHERNET  ? sync_rows(o)
+                : o->kind == WANTED_NETFLOW ? sync_flows(o)
+                                            : o->sink->ops->finish(o->sink, &o->why);
     atomic_store_explicit(&o->thread_over, true, memory_order_release);
+    wake_signal(o->wake);
     return NULL;
+}
+
+/* The pool's thread brings a file to its end that has no queue before it. */
+static bool is_pooled(const struct engine_output *o)
+{
+    return o->file && o->sink == o->file;
 }
 
 /* All frames are in the sink. */
@@ -273,26 +285,20 @@ static void begin_end(struct engine_output *o)
         s->ops->point_remove(s, i);
     }
     o->ending = true;
-    if (!o->sink) {
-        o->result = fdatasync(o->rows.fd) < 0 ? -errno : o->rows.error;
-        (void)engine_output_check(o, &o->why);
-        return;
-    }
-    if (o->file && o->sink == o->file) {
+    if (is_pooled(o)) {
         file_sink_end(o->file);
         return;
     }
-    o->has_thread = thread_start_masked(wait_for_end, o, &o->thread) == 0;
+    o->has_thread = thread_start_masked(be_ended, o, &o->thread) == 0;
     if (!o->has_thread) {
-        (void)wait_for_end(o);
+        (void)be_ended(o);
     }
 }
 
 static bool is_over(const struct engine_output *o)
 {
-    return !o->sink             ? true
-           : o->sink == o->file ? file_sink_ended(o->file)
-                                : atomic_load_explicit(&o->thread_over, memory_order_acquire);
+    return is_pooled(o) ? file_sink_ended(o->file)
+                        : atomic_load_explicit(&o->thread_over, memory_order_acquire);
 }
 
 int engine_output_end(struct engine_output *o, struct error *err)
@@ -310,7 +316,7 @@ int engine_output_end(struct engine_output *o, struct error *err)
         return -EAGAIN;
     }
     join(o);
-    if (o->sink && o->sink == o->file) {
+    if (is_pooled(o)) {
         o->result = o->file->ops->finish(o->file, &o->why); /* which does not wait any more */
     }
     o->ended = true;

@@ -19,7 +19,7 @@ struct place {
 };
 
 /* The part of a capture (capture_impl.h) that serves several. The control thread's, but for what is
- * atomic and for `place`, which is the port's thread's. */
+ * atomic and for the places, which are the port's thread's. */
 struct engine_port {
     struct engine_ports *ports;
     struct capture *cap;
@@ -29,6 +29,7 @@ struct engine_port {
     bool taken[SPREAD_PLACES], place_meter[SPREAD_PLACES];
     int64_t since_ns;
     struct place place[SPREAD_PLACES];
+    unsigned n_places; /* up to the last that was ever in use; the thread's */
     _Atomic int64_t read_ns;
 };
 
@@ -72,7 +73,7 @@ static int ran(void *part, bool more)
 {
     struct engine_port *port = part;
     const int64_t now = wall_now().ns;
-    for (unsigned i = 0; i < SPREAD_PLACES; i++) {
+    for (unsigned i = 0; i < port->n_places; i++) {
         if (port->place[i].meter) {
             meter_sink_read(port->place[i].meter, port->place[i].point, !more, now);
         }
@@ -141,6 +142,7 @@ static int give_ring(void *user, struct interface *i, struct ring *ring,
     const int r = interface_edges_ring(user, i, ring, program, n, err);
     if (r == 0 && is) {
         port->since_ns = wall_now().ns;
+        wake_signal(port->ports->conf.wake);
     }
     return r;
 }
@@ -310,9 +312,16 @@ void engine_ports_tick(struct engine_ports *p, struct mono now)
     interfaces_tick(&p->common.interfaces, now);
 }
 
-bool engine_ports_settled(const struct engine_ports *p)
+void engine_ports_shift(struct engine_ports *p, int64_t ns)
 {
-    return interfaces_settled(&p->common.interfaces) && !p->common.interfaces.lost;
+    for (unsigned i = 0; i < ARRAY_SIZE(p->port); i++) {
+        struct engine_port *port = p->port[i];
+        if (port) {
+            port->since_ns = port->since_ns > 0 ? MAX(port->since_ns + ns, INT64_C(1)) : 0;
+            atomic_store_explicit(&port->read_ns, 0, memory_order_release);
+            capture_look(port->cap);
+        }
+    }
 }
 
 struct engine_port *engine_ports_find(struct engine_ports *p, const char *name)
@@ -321,6 +330,16 @@ struct engine_port *engine_ports_find(struct engine_ports *p, const char *name)
     for (unsigned k = 0; k < all->n; k++) {
         if (!all->at[k]->ending && strcmp(all->at[k]->name, name) == 0) {
             return p->port[all->at[k]->stream];
+        }
+    }
+    return NULL;
+}
+
+struct engine_port *engine_ports_get(struct engine_ports *p, uint64_t number)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(p->port); i++) {
+        if (p->port[i] && p->port[i]->number == number) {
+            return p->port[i];
         }
     }
     return NULL;
@@ -373,13 +392,14 @@ static void set_place(void *owner, void *arg)
     spread_set(port->spread, s->place, is ? &s->want : NULL);
     port->place[s->place] =
         (struct place){is && s->meter ? s->want.sink : NULL, is ? s->want.point : 0};
+    port->n_places = MAX(port->n_places, s->place + 1);
     if (s->at) {
         atomic_store_explicit(s->at, wall_now().ns, memory_order_release);
     }
     if (s->gone) {
         atomic_store_explicit(s->gone, true, memory_order_release);
-        wake_signal(s->control);
     }
+    wake_signal(s->control);
 }
 
 static int post(struct engine_port *port, const struct setting *from)

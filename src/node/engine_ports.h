@@ -26,19 +26,18 @@ int engine_ports_new(const struct engine_ports_conf *conf, struct engine_ports *
 /* Ends the threads of all ports. Takes NULL. */
 void engine_ports_free(struct engine_ports *p);
 
-/* The names that are wanted from now on, up to INTERFACES_MAX; those that are not have to have no
- * consumer left. */
+/* The names that are wanted from now on, up to INTERFACES_MAX, each shorter than IFNAMSIZ. */
 void engine_ports_want(struct engine_ports *p, const char *const *names, unsigned n,
                        struct mono now);
 /* Several times a second, and when the wake was signalled. */
 void engine_ports_tick(struct engine_ports *p, struct mono now);
-/* The port of that name; NULL: it has no thread (yet, or any more). */
+/* The wall clock was set by so much. */
+void engine_ports_shift(struct engine_ports *p, int64_t ns);
+/* The port of that name; NULL: there is none (yet, or any more). */
 struct engine_port *engine_ports_find(struct engine_ports *p, const char *name);
-/* All that there is to be told of the interfaces' comings and goings has been heard. */
-bool engine_ports_settled(const struct engine_ports *p);
-
-/* No other port has had that number. A port that is not found any more under its name, or under
- * another number, has no thread, which so knows no consumer. */
+/* The port that has that number, which no other had, also while it is being given up. NULL: its
+ * thread has ended, which so knows no consumer any more. */
+struct engine_port *engine_ports_get(struct engine_ports *p, uint64_t number);
 uint64_t engine_port_number(const struct engine_port *port);
 /* Since when its ring takes frames (struct wall); 0: it has no ring now. */
 int64_t engine_port_since(const struct engine_port *port);

@@ -12,6 +12,7 @@ struct engine_room {
     struct broker *broker;
     struct engine_ports *ports;
     struct file_pool *pool;
-    int counters;       /* a socket of sys/linkcount.h */
-    const char *system; /* of files' headers: "Linux 6.1" */
+    const struct wake *wake; /* signalled when something is to be looked at */
+    int counters;            /* a socket of sys/linkcount.h */
+    const char *system;      /* of files' headers: "Linux 6.1" */
 };

@@ -43,13 +43,21 @@ static int find_end(int fd, uint64_t size, uint64_t *ret)
 /* All of it, or none: the file ends with a whole row. */
 static void put(struct engine_rows *r, const char *text, size_t n)
 {
-    if (r->error == 0 && pwrite(r->fd, text, n, (off_t)r->length) != (ssize_t)n) {
-        r->error = errno ? -errno : -ENOSPC;
+    const ssize_t m = r->error == 0 ? pwrite(r->fd, text, n, (off_t)r->length) : 0;
+    if (r->error == 0 && m != (ssize_t)n) {
+        r->error = m < 0 ? -errno : -ENOSPC;
         if (ftruncate(r->fd, (off_t)r->length) < 0) {
             return; /* the next who continues it cuts it off */
         }
     }
     r->length += r->error == 0 ? n : 0;
+}
+
+/* The first time of a row that is not before then. */
+static int64_t not_before(int64_t first_ns, int64_t period_ns, int64_t ns)
+{
+    const int64_t behind = ns > first_ns ? ns - first_ns : 0;
+    return first_ns + (behind + period_ns - 1) / period_ns * period_ns;
 }
 
 int engine_rows_open(struct engine_rows *r, int fd, const struct wanted *w, int64_t now_ns,
@@ -66,16 +74,14 @@ int engine_rows_open(struct engine_rows *r, int fd, const struct wanted *w, int6
     }
     *r = (struct engine_rows){.fd = fd,
                               .period_ns = w->period_ms * NSEC_PER_MSEC,
-                              .stop_ns = w->stop_ns,
                               .most_bytes = w->most_bytes,
                               .length = end};
     (void)snprintf(r->ifname, sizeof(r->ifname), "%s", w->point[0]);
-    /* A capture that goes on has its next row at the time that it would have had. */
-    const int64_t late = now_ns > w->start_ns ? now_ns - w->start_ns : 0;
-    r->next_ns = w->start_ns + (late + r->period_ns - 1) / r->period_ns * r->period_ns;
+    r->next_ns = w->start_ns;
     if (end == 0) {
-        r->next_ns = w->start_ns;
         put(r, header, sizeof(header) - 1);
+    } else { /* its next row is at the time that it would have had */
+        r->next_ns = not_before(w->start_ns, r->period_ns, now_ns);
     }
     return 0;
 }
@@ -96,17 +102,33 @@ static size_t make_row(const struct engine_rows *r, int counters, char ret[ENGIN
     return n > 0 ? (size_t)n : 0;
 }
 
-void engine_rows_tick(struct engine_rows *r, int counters, int64_t now_ns)
+void engine_rows_tick(struct engine_rows *r, int counters, int64_t now_ns, int64_t stop_ns)
 {
     char row[ENGINE_ROW];
-    while (r->error == 0 && r->beyond == 0 && r->next_ns <= now_ns && r->next_ns < r->stop_ns) {
+    const int64_t least = MIN(now_ns, stop_ns) - ENGINE_ROWS_LATE_MS * NSEC_PER_MSEC;
+    if (r->next_ns < least) {
+        r->next_ns = not_before(r->next_ns, r->period_ns, least);
+        r->from_ns = 0;
+    }
+    while (r->error == 0 && r->beyond == 0 && r->next_ns <= now_ns && r->next_ns < stop_ns) {
         const size_t n = make_row(r, counters, row);
         if (r->most_bytes > 0 && r->length + n > r->most_bytes) {
             r->beyond++;
             return;
         }
         put(r, row, n);
-        r->written += r->error == 0;
-        r->next_ns += r->period_ns;
+        if (r->error == 0) {
+            r->written++;
+            r->from_ns = r->from_ns > 0 ? r->from_ns : r->next_ns;
+            r->next_ns += r->period_ns;
+        }
+    }
+}
+
+void engine_rows_shift(struct engine_rows *r, int64_t ns)
+{
+    r->next_ns = MAX(r->next_ns + ns, INT64_C(1));
+    if (ns < 0 && r->from_ns > 0) { /* else they are complete for what never was, too */
+        r->from_ns = MAX(r->from_ns + ns, INT64_C(1));
     }
 }

@@ -66,12 +66,19 @@ static int serve_file(void *ctx, const void *args, int flags, const char *verb,
     return r < 0 ? error_sys(&reply->err, -r, "cannot %s the capture's file %s", verb, name) : 0;
 }
 
-/* The file of a snapshot begins anew each time. */
+/* The file of a snapshot is another one each time: somebody may be reading the one before. */
 static int create(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
+    const struct serve_grants *g = ctx;
+    char name[NAME];
     (void)len;
-    const bool anew = ((const uint8_t *)args)[WANTED_ID] == SERVE_FILE_SNAPSHOT;
-    return serve_file(ctx, args, O_RDWR | O_CREAT | (anew ? O_TRUNC : 0), "make", reply);
+    if (((const uint8_t *)args)[WANTED_ID] == SERVE_FILE_SNAPSHOT) {
+        name_of(args, SERVE_FILE_SNAPSHOT, name);
+        if (unlinkat(g->captures, name, 0) < 0 && errno != ENOENT) {
+            return error_sys(&reply->err, errno, "cannot delete the capture's file %s", name);
+        }
+    }
+    return serve_file(ctx, args, O_RDWR | O_CREAT, "make", reply);
 }
 
 static int open_counters(void *ctx, const void *args, size_t len, struct broker_reply *reply)

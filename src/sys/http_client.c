@@ -162,6 +162,10 @@ static void set_up(struct http_client *c, const struct http_client_ask *ask, con
     (void)curl_easy_setopt(k, CURLOPT_XFERINFODATA, in);
     (void)curl_easy_setopt(k, CURLOPT_NOPROGRESS, 0L);
     (void)curl_easy_setopt(k, CURLOPT_RANGE, ask->range);
+    if (!ask->take) { /* data may rightly pause for long */
+        (void)curl_easy_setopt(k, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        (void)curl_easy_setopt(k, CURLOPT_LOW_SPEED_TIME, (long)HTTP_CLIENT_SILENT_S);
+    }
     if (ask->body) {
         (void)curl_easy_setopt(k, CURLOPT_POSTFIELDS, ask->body);
         (void)curl_easy_setopt(k, CURLOPT_POSTFIELDSIZE, (long)strlen(ask->body));

@@ -63,5 +63,7 @@ void meter_take_batch(struct meter *m, const struct batch *b);
 
 /* A record of packets of that point, made elsewhere, goes to the exporters. */
 void meter_give(const struct meter *m, uint32_t point, const struct flowrec *from);
+/* The exporter gets records of all flows, which stay. */
+void meter_show(const struct meter *m, struct exporter *to);
 /* A record leaves (struct flows_conf). `user` is the meter. */
 void meter_tell(void *user, const struct flows_entry *e, enum flows_end why);

@@ -191,6 +191,16 @@ void meter_sink_end(struct sink *s)
     (void)pthread_mutex_unlock(&m->lock);
 }
 
+void meter_sink_show(struct sink *s, void (*begin)(void *user), void *user, struct exporter *to)
+{
+    struct meter *m = of(s);
+    (void)pthread_mutex_lock(&m->lock);
+    tick(m, mono_now(), false);
+    begin(user);
+    meter_show(m, to);
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
 static void meter_write(struct sink *s, const struct batch *b)
 {
     struct meter *m = of(s);

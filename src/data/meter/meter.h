@@ -67,6 +67,11 @@ void meter_sink_read(struct sink *s, uint32_t point, bool all, int64_t now_ns);
 /* The thread that writes to it, of a file: nothing more comes, and all flows end. finish() does it
  * too, but not for as long as exporters may have to wait. */
 void meter_sink_end(struct sink *s);
+/* Any thread: the flows of this moment. All records so far are written as far as nobody has to be
+ * waited for; then `begin` is called, which may look at what they were written to, and `to` gets a
+ * record of each flow that is kept, as one that is due while its flow goes on (FLOWS_ACTIVE). The
+ * flows stay as they are. Frames wait meanwhile. */
+void meter_sink_show(struct sink *s, void (*begin)(void *user), void *user, struct exporter *to);
 /* Any thread: the meter is to end; its write() waits for no exporter any more. */
 void meter_sink_hurry(struct sink *s);
 /* Any thread. */

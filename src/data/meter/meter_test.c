@@ -362,6 +362,51 @@ static void both_directions_in_one_record(void **state)
     testing_done(&w);
 }
 
+/* ---- flows of a moment ---- */
+
+static void count_begin(void *user)
+{
+    ++*(unsigned *)user;
+}
+
+/* Those that are kept are shown, as often as somebody asks, and are told all the same later. */
+static void flows_of_a_moment(void **state)
+{
+    (void)state;
+    static struct testing w, shown;
+    uint8_t d[3][TESTING_UDP + 12];
+    unsigned begun = 0;
+    testing_begin(&w, (struct meter_sink_conf){.flows = 100, .biflow = true});
+    testing_begin(&shown, (struct meter_sink_conf){.flows = 100});
+    make_tcp(d[0], false, 0x02);
+    make_tcp(d[1], true, 0x12);
+    make_tcp(d[2], false, 0x04); /* another one, which ends at once, and is kept for a while */
+    d[2][TESTING_ETHER + 21] = 1;
+    for (unsigned i = 0; i < 3; i++) {
+        testing_add(&w, d[i], TESTING_UDP + 12, 0);
+    }
+    testing_pass(&w);
+    for (unsigned i = 1; i <= 2; i++) {
+        meter_sink_show(w.s, count_begin, &begun, &shown.both->exporter);
+        meter_sink_show(w.s, count_begin, &begun, &shown.k->exporter);
+        assert_int_equal(begun, 2 * i);
+        assert_int_equal(shown.both->n, 2 * i);
+        assert_int_equal(shown.k->n, 3 * i);
+    }
+    const struct flowrec *both = shown.both->r, *each = shown.k->r;
+    assert_true(both[0].tcp_flags == 4 && both[0].end_reason == 2);
+    assert_true(both[1].packets == 1 && both[1].reverse.packets == 1);
+    assert_int_equal(both[1].biflow, FLOWREC_INITIATOR);
+    assert_true(each[1].packets == 1 && each[1].tcp_flags == 2 && each[2].tcp_flags == 0x12);
+    assert_int_equal(each[1].biflow, FLOWREC_ONE_WAY);
+    assert_string_equal(each[1].point, "eth0");
+    assert_true(w.k->n == 0 && w.both->n == 0);
+    testing_end(&w);
+    assert_true(w.k->n == 3 && w.both->n == 2);
+    testing_done(&w);
+    testing_done(&shown);
+}
+
 /* ---- comma-separated values ---- */
 
 static const struct flowrec record = {.packets = 1, .bytes = 28, .version = 4, .proto = 17};
@@ -543,6 +588,7 @@ int main(void)
         cmocka_unit_test(the_slowest_makes_the_time),
         cmocka_unit_test(a_point_goes),
         cmocka_unit_test(both_directions_in_one_record),
+        cmocka_unit_test(flows_of_a_moment),
         cmocka_unit_test(records_are_written),
         cmocka_unit_test(ipfix_is_written),
         cmocka_unit_test(records_that_cannot_be_written),

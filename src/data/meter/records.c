@@ -68,17 +68,16 @@ static void tell(const struct meter *m, bool in_one, const struct flowrec *r)
 }
 
 /* Both directions, or the one that there is, in one record. */
-static void tell_both(const struct meter *m, const struct flows_entry *e, enum flows_end why)
+static void put_both(const struct meter *m, const struct flows_entry *e, enum flows_end why,
+                     struct flowrec *r)
 {
     const bool initiator = e->way[e->initiator].packets > 0;
     const unsigned forward = initiator ? e->initiator : !e->initiator;
     const struct flows_way *w = &e->way[!forward];
-    struct flowrec r;
-    put_record(m, e, forward, why, &r);
-    r.biflow = initiator ? FLOWREC_INITIATOR : FLOWREC_RESPONDER;
-    r.reverse = (struct flowrec_reverse){w->packets, w->bytes,         w->first_ns,
-                                         w->last_ns, e->tos[!forward], e->tcp_flags[!forward]};
-    tell(m, true, &r);
+    put_record(m, e, forward, why, r);
+    r->biflow = initiator ? FLOWREC_INITIATOR : FLOWREC_RESPONDER;
+    r->reverse = (struct flowrec_reverse){w->packets, w->bytes,         w->first_ns,
+                                          w->last_ns, e->tos[!forward], e->tcp_flags[!forward]};
 }
 
 void meter_give(const struct meter *m, uint32_t point, const struct flowrec *from)
@@ -108,9 +107,40 @@ void meter_tell(void *user, const struct flows_entry *e, enum flows_end why)
         }
     }
     if (m->conf.biflow) {
-        tell_both(m, e, why);
+        struct flowrec r;
+        put_both(m, e, why, &r);
+        tell(m, true, &r);
     }
     if (e->outer) {
         outers_drop(m->outers, e->outer);
     }
+}
+
+struct show {
+    const struct meter *meter;
+    struct exporter *to;
+};
+
+static void show_one(void *user, const struct flows_entry *e)
+{
+    const struct show *s = user;
+    struct flowrec r;
+    if (s->meter->conf.biflow && s->to->biflows) {
+        put_both(s->meter, e, FLOWS_ACTIVE, &r);
+        s->to->ops->record(s->to, &r);
+        return;
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        const unsigned way = k == 0 ? e->initiator : !e->initiator;
+        if (e->way[way].packets > 0) {
+            put_record(s->meter, e, way, FLOWS_ACTIVE, &r);
+            s->to->ops->record(s->to, &r);
+        }
+    }
+}
+
+void meter_show(const struct meter *m, struct exporter *to)
+{
+    struct show s = {m, to};
+    flows_show(m->flows, show_one, &s);
 }

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "data/outputs.h"
+#include "data/sink/file/begin.h"
 #include "data/sink/file/describe.h"
 #include "data/sink/file/tail.h"
 #include "data/sink/file/writer.h"
@@ -21,7 +21,6 @@ enum {
     CHUNKS_DEFAULT = 64,
     CHUNKS_MAX = 1 << 16,
     FINISH_MS_DEFAULT = 5000,
-    SNAPLEN_LEAST = 262144, /* of a file that is continued; what libpcap takes 0 for */
     PORTS_CROWDED = POINT_MAX / 4 * 3,
     STATS_ROOM = 4096 + 256, /* bytes that a statistics block has at most */
 };
@@ -36,7 +35,8 @@ struct file_sink {
     char *path;
     uint32_t finish_ms;
     /* One for all interfaces of the file, whatever their taps cut to: libpcap stops at the first
-     * that has another than the file's first, and at a frame that is longer. 0 is SNAPLEN_LEAST. */
+     * that has another than the file's first, and at a frame that is longer. 0 is
+     * FILE_BEGIN_SNAPLEN. */
     uint32_t snaplen;
     uint16_t linktype; /* of the file's first interface; 0: there is none yet */
     struct file_writer *writer;
@@ -47,9 +47,10 @@ struct file_sink {
     uint32_t n_new;      /* of the points, those that are not */
     uint32_t n_owed;     /* those that are closed and whose statistics found no room */
     uint32_t chunk_bytes;
-    uint64_t most_bytes;     /* 0: any */
-    uint64_t made;           /* bytes of the file with all that was encoded */
-    _Atomic uint64_t beyond; /* frames that came after the last one that fits below most_bytes */
+    uint64_t most_bytes;       /* 0: any */
+    uint64_t made;             /* bytes of the file with all that was encoded */
+    _Atomic uint64_t beyond;   /* frames that came after the last one that fits below most_bytes */
+    _Atomic int64_t beyond_ns; /* the time of the first of them */
     struct file_point *points[POINT_MAX];
     struct file_point *by_index[POINT_MAX];
 };
@@ -138,8 +139,11 @@ static bool is_beyond(struct file_sink *fs, const struct frame *f)
 }
 
 /* A queue before the sink has counted the frame, which has to be somewhere then. */
-static void count_beyond(struct file_sink *fs, struct file_point *point)
+static void count_beyond(struct file_sink *fs, struct file_point *point, int64_t ts_ns)
 {
+    if (atomic_load_explicit(&fs->beyond, memory_order_relaxed) == 0) {
+        atomic_store_explicit(&fs->beyond_ns, ts_ns, memory_order_relaxed);
+    }
     atomic_fetch_add_explicit(&fs->beyond, 1, memory_order_release);
     if (fs->head.queued) {
         ledger_add_shared(point->ledger, LEDGER_SINK_FULL, 1);
@@ -150,7 +154,7 @@ static void write_frame(struct file_sink *fs, struct file_point *of_link, const 
 {
     struct frame room;
     if (is_beyond(fs, f)) {
-        count_beyond(fs, of_link);
+        count_beyond(fs, of_link, f->ts_ns);
         return;
     }
     sink_count_in(&fs->head, of_link->ledger);
@@ -163,7 +167,7 @@ static void write_frame(struct file_sink *fs, struct file_point *of_link, const 
         drop(of_link, f, LEDGER_SINK_REFUSED);
         return;
     }
-    if (f->caplen > (fs->snaplen ? fs->snaplen : SNAPLEN_LEAST) ||
+    if (f->caplen > (fs->snaplen ? fs->snaplen : (uint32_t)FILE_BEGIN_SNAPLEN) ||
         f->caplen + CHUNK_REST > fs->chunk_bytes) {
         drop(of_link, f, LEDGER_SINK_LONG);
         return;
@@ -452,62 +456,6 @@ static const struct sink_ops file_ops = {
     .free = file_free,
 };
 
-/* The part of the file that is there, and how it goes on. */
-struct beginning {
-    bool regular;
-    uint64_t end; /* where the new section begins */
-    uint32_t snaplen;
-};
-
-/* Cuts a torn end off and finds the place where the new section begins. */
-static int continue_file(int fd, bool append, const char *path, uint64_t size, struct beginning *b,
-                         struct error *err)
-{
-    struct pcapng_tail tail;
-    if (!append) {
-        return error_set(err, EEXIST, "%s exists and is not empty: it will not be overwritten",
-                         path);
-    }
-    int failed = file_tail_find(fd, path, size, &tail, err);
-    if (failed < 0) {
-        return failed;
-    }
-    if (tail.described && tail.snaplen > 0 && tail.snaplen < SNAPLEN_LEAST) {
-        return error_set(err, EEXIST,
-                         "%s has frames of at most %u bytes, and programs that use libpcap would "
-                         "read none that are longer: it will not be continued; name another file",
-                         path, tail.snaplen);
-    }
-    if (tail.good < size && ftruncate(fd, (off_t)tail.good) < 0) {
-        return error_sys(err, errno, "cannot cut the torn end off %s", path);
-    }
-    b->end = tail.good;
-    b->snaplen = tail.described ? tail.snaplen : b->snaplen;
-    return 0;
-}
-
-static int prepare(int fd, bool append, const char *path, struct beginning *ret, struct error *err)
-{
-    struct stat st;
-    if (fstat(fd, &st) < 0) {
-        return error_sys(err, errno, "%s", path);
-    }
-    *ret = (struct beginning){.regular = S_ISREG(st.st_mode), .snaplen = FRAME_LEN_MAX};
-    if (!ret->regular) {
-        return 0;
-    }
-    if (st.st_size > 0) {
-        int failed = continue_file(fd, append, path, (uint64_t)st.st_size, ret, err);
-        if (failed < 0) {
-            return failed;
-        }
-    }
-    if (lseek(fd, (off_t)ret->end, SEEK_SET) < 0) {
-        return error_sys(err, errno, "%s", path);
-    }
-    return 0;
-}
-
 static void begin_section(struct file_sink *fs, const struct file_sink_conf *conf)
 {
     struct pcapng_shb shb = {.os = pcapng_text(conf->os), .app = pcapng_text(conf->app)};
@@ -520,10 +468,10 @@ static void begin_section(struct file_sink *fs, const struct file_sink_conf *con
 int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf, struct sink **ret,
                   struct error *err)
 {
-    struct beginning begin = {.regular = false};
+    struct file_begin begin = {.regular = false};
     const char *path = strcmp(conf->path, "-") == 0 ? "standard output" : conf->path;
     uint32_t chunks = conf->chunks ? conf->chunks : CHUNKS_DEFAULT;
-    int failed = prepare(fd, append_section, path, &begin, err);
+    int failed = file_begin(fd, append_section, path, &begin, err);
     if (failed < 0) {
         return failed;
     }
@@ -570,6 +518,11 @@ uint64_t file_sink_published(const struct sink *s)
 uint64_t file_sink_beyond(const struct sink *s)
 {
     return atomic_load_explicit(&of_const(s)->beyond, memory_order_acquire);
+}
+
+int64_t file_sink_beyond_ns(const struct sink *s)
+{
+    return file_sink_beyond(s) > 0 ? atomic_load(&of_const(s)->beyond_ns) : 0;
 }
 
 void file_sink_end(struct sink *s)

@@ -42,6 +42,8 @@ uint64_t file_sink_published(const struct sink *s);
  * in no count of the ledger, but behind a queue, which has counted them: there they are dropped as
  * SINK_FULL. No other frame is taken after the first of them. */
 uint64_t file_sink_beyond(const struct sink *s);
+/* And the time of the first of them; 0: there is none. */
+int64_t file_sink_beyond_ns(const struct sink *s);
 
 /* In place of the wait in finish(): the writing comes to its end, without waiting, after the last
  * write; and once it has, finish() returns at once. */

@@ -276,6 +276,8 @@ static void a_limit_of_a_file_that_goes_on(void **state)
         frames += 20 - file_sink_beyond(s);
         assert_int_equal(u.frames, frames);
         assert_int_equal(file_sink_beyond(s) > 0, life == 2);
+        assert_int_equal(file_sink_beyond_ns(s),
+                         life < 2 ? 0 : 1700000000000000000 + (int64_t)u.frames - 40);
         sink_free(s);
     }
     file_pool_free(pool);
