@@ -329,7 +329,7 @@ void engine_capture_shift(struct engine_capture *c, int64_t ns)
     if (c->wanted.stop_ns != INT64_MAX) {
         c->wanted.stop_ns = __builtin_add_overflow(c->wanted.stop_ns, ns, &stop) ? INT64_MAX : stop;
     }
-    c->wanted.start_ns = MAX(MIN(c->wanted.start_ns, c->wanted.start_ns + ns), INT64_C(0));
+    c->wanted.start_ns = MAX(c->wanted.start_ns + MIN(ns, INT64_C(0)), INT64_C(0));
     engine_output_shift(&c->output, ns);
     if (has_points(c)) {
         engine_points_shift(&c->points, ns);
