@@ -205,7 +205,9 @@ int engine_flows_snap(struct engine_flows *f, int fd)
     atomic_store(&f->over, false);
     const int r = thread_start_masked(be_thread, f, &f->thread);
     f->has_thread = r == 0;
-    f->to = r == 0 ? fd : -1;
+    if (r < 0) {
+        f->to = -1; /* it stays the caller's */
+    }
     return r;
 }
 

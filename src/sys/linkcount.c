@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/time.h"
+
 enum {
     ANSWER = 16384, /* bytes of one interface's description */
     ANSWERS = 8,    /* of earlier questions that are thrown away */
@@ -80,9 +82,9 @@ static int take(const struct nlmsghdr *h, struct linkcount *ret)
 
 int linkcount_read(int fd, const char *ifname, struct linkcount *ret)
 {
-    static _Thread_local uint32_t seq;
+    const uint32_t seq = (uint32_t)mono_now().ns; /* of no earlier question */
     char buf[ANSWER] __attribute__((aligned(NLMSG_ALIGNTO)));
-    int r = ask(fd, ifname, ++seq);
+    int r = ask(fd, ifname, seq);
     for (unsigned i = 0; r == 0 && i < ANSWERS; i++) {
         const ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
         const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)buf;
