@@ -103,13 +103,13 @@ static int raise_cap(unsigned cap)
                : 0;
 }
 
-static int change_root_to(const char *root, bool may, struct error *err)
+static int change_root_to(int folder, const char *root, bool may, struct error *err)
 {
     int r = may ? raise_cap(CAP_SYS_CHROOT) : 0;
     if (r < 0) {
         return error_sys(err, -r, "cannot change the root directory");
     }
-    if (chdir(root) < 0) {
+    if (fchdir(folder) < 0) {
         return error_sys(err, errno, "cannot go into the folder %s", root);
     }
     if (may && chroot(".") < 0) {
@@ -118,12 +118,16 @@ static int change_root_to(const char *root, bool may, struct error *err)
     return 0;
 }
 
-/* The folder is entered as the user whose it is: root without CAP_DAC_OVERRIDE, as a role is, may
- * not. */
+/* The way to the folder is open to root, and the folder to the user whose it is: root without
+ * CAP_DAC_OVERRIDE, as a role is, may not enter it, and the user perhaps not those above it. */
 static int change_root(const struct sandbox_conf *conf, struct error *err)
 {
     if (!conf->root) {
         return change_root_to_nowhere(err);
+    }
+    _cleanup_(closep) int folder = open(conf->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        return error_sys(err, errno, "cannot go into the folder %s", conf->root);
     }
     bool may = has_cap(CAP_SYS_CHROOT);
     uid_t uid = geteuid();
@@ -132,7 +136,7 @@ static int change_root(const struct sandbox_conf *conf, struct error *err)
         (setresgid(-1, conf->gid, -1) < 0 || setresuid(-1, conf->uid, -1) < 0)) {
         return error_sys(err, errno, "cannot become user %u", (unsigned)conf->uid);
     }
-    int r = change_root_to(conf->root, may, err);
+    int r = change_root_to(folder, conf->root, may, err);
     if (conf->change_ids && (setresuid(-1, uid, -1) < 0 || setresgid(-1, gid, -1) < 0)) {
         return error_sys(err, errno, "cannot become user %u again", (unsigned)uid);
     }

@@ -3,15 +3,11 @@
 
 import hashlib
 import struct
-import threading
 import time
 
-import pytest
-
-from lib.flows import MS
-from lib.packets import in_vlans, read_pcap, vlan_id
+from lib.packets import in_vlans, read_pcap
 from lib.proc import run, wait_until
-from lib.serve import (ENDED, S, Connection, Frame, Pcapng, Service, assert_counts, now, ns_of, number_of, spans, text_of)
+from lib.serve import S, Pcapng, Service, assert_counts, now, ns_of, number_of, spans, text_of
 from lib.tools import Tcpdump, framegen, start_framegen
 
 
@@ -192,6 +188,9 @@ def test_one_ring(lab):
     service.wait_begun(first)
     rings, threads = service.rings(), service.threads()
     assert rings == 1
+    beside = Tcpdump(lab, lab.tap, "mon0", "beside")
+    assert service.rings() == 2, "another's ring is not seen"
+    beside.stop()
     more = [service.create(stop=now(60), filter=f"udp port {n}") for n in range(1, 9)]
     for capture in more:
         service.wait_begun(capture)

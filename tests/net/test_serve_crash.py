@@ -96,12 +96,28 @@ def test_kill(lab, roles):
         told.append(f"{name}: {len(numbers)} written, {len(missing)} missing, gaps {[round((b - a) / S, 3) for a, b in gaps]}")
         if "data" not in roles or name == "scheduled":
             assert not missing and not gaps, told
-        assert sum(b - a for a, b in gaps) < 3 * S, told
+        assert sum(b - a for a, b in gaps) < 1.5 * S, told
     print("\n".join(told))
     for name, capture in ended.items():
         assert_counts(capture)
         in_file = len(Pcapng(service.fetch(capture)).frames)
+        # what the killed life wrote behind its last report: test_counts_over_a_kill
         assert capture["frames"] == in_file or ("data" in roles and capture["frames"] <= in_file), (name, capture, in_file)
+
+
+@pytest.mark.xfail(strict=False, reason="frames that a killed data role wrote behind its last report, up to a second's, are in the file and in no count")
+def test_counts_over_a_kill(lab):
+    """`frames` are those in the file, also of one whose data role was killed."""
+    service = Service(lab)
+    capture = service.create(stop=now(60))
+    service.wait_begun(capture)
+    sender = start_framegen(lab, 6000, PPS, kinds="udp4")
+    wait_until(lambda: service.file(capture).stat().st_size > 1_000_000, 5, "some frames")
+    kill(service, ("data",))
+    assert sender.wait(10) == 0
+    assert service.ask("POST", f"/v1/captures/{capture['id']}/cancel").status == 200
+    capture = service.wait(capture)
+    assert capture["frames"] == len(Pcapng(service.fetch(capture)).frames)
 
 
 @pytest.mark.parametrize("roles", [("control",), ("data", "control")], ids="+".join)

@@ -4,6 +4,7 @@
 import datetime
 import http.client
 import json
+import signal
 import socket
 import struct
 import time
@@ -81,7 +82,6 @@ class Service:
             self.wait_port(port)
 
     def stop(self):
-        import signal
         assert self.proc.stop(signal.SIGTERM, 20) == 0, self.proc
 
     # ---- requests ----
