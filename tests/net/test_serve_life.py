@@ -79,8 +79,8 @@ def test_interface_that_comes_back(lab):
     lab.ip(lab.tap, "link", "del", "come0")
     service.wait_port("come0", there=False)
     assert service.show(capture)["state"] == "running"
-    make()
     back = time.time_ns()
+    make()
     service.wait_port("come0")
     assert service.get("/v1/ports?name=come0")["ports"][0]["id"] == port["id"]
     wait_until(lambda: len(spans(service.show(capture))) == 2, 10, lambda: f"a second span: {service.show(capture)}")
