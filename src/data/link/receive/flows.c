@@ -27,11 +27,10 @@ static int64_t aligned(const struct taker *t, int64_t ns)
     return __builtin_sub_overflow(ns, t->align->to.offset, &to) || to > came ? came : MAX(to, 0);
 }
 
-/* A tap can say any number: their sum ends where a ledger's do. */
+/* A tap can say any number. */
 static void add_told(struct ledger *l, uint64_t packets)
 {
-    const uint64_t told = ledger_get(l, LEDGER_RX_TOLD);
-    ledger_set(l, LEDGER_RX_TOLD, MIN(told + packets, LEDGER_MOST));
+    ledger_set(l, LEDGER_RX_TOLD, ledger_plus(ledger_get(l, LEDGER_RX_TOLD), packets));
 }
 
 static void take_record(void *user, const struct flowrec *rec)
