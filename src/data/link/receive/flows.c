@@ -72,19 +72,16 @@ static void take(struct receiver *r, const struct frame *f)
     }
 }
 
+/* Frames stay in the batch. */
+static bool keep(const struct frame *f, void *receiver)
+{
+    if (f->flows) {
+        take(receiver, f);
+    }
+    return !f->flows;
+}
+
 void rx_take_flows(struct receiver *r)
 {
-    struct batch *b = &r->pipeline.batch;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < b->n; i++) {
-        if (b->f[i].flows) {
-            take(r, &b->f[i]);
-        } else {
-            if (kept != i) {
-                b->f[kept] = b->f[i];
-            }
-            kept++;
-        }
-    }
-    b->n = kept;
+    (void)batch_filter(&r->pipeline.batch, keep, r);
 }
