@@ -19,12 +19,11 @@ struct taker {
     const struct align_point *align; /* NULL: times stay as they are */
 };
 
-/* A time of the tap's clock, by ours; no later than now. */
+/* A record has no time before 1970. */
 static int64_t aligned(const struct taker *t, int64_t ns)
 {
-    const int64_t came = t->r->now.ns + t->align->to.ahead;
-    int64_t to;
-    return __builtin_sub_overflow(ns, t->align->to.offset, &to) || to > came ? came : MAX(to, 0);
+    const int64_t ours = align_time(&t->align->to, ns, t->r->now);
+    return MAX(ours, 0);
 }
 
 /* A tap can say any number. */
