@@ -106,11 +106,15 @@ void tap_flows_ran(struct tap_flows *t, bool all, int64_t now_ns, struct sink *l
     ledger_set(t->ledger, LEDGER_LIM_UNTOLD, carry_untold(t->pieces));
 }
 
-void tap_flows_end(struct tap_flows *t)
+bool tap_flows_end(struct tap_flows *t)
 {
     struct error err = {""};
+    if (t->ended) {
+        return false;
+    }
     t->ended = true;
     (void)t->meter->ops->finish(t->meter, &err); /* its one exporter always can */
+    return true;
 }
 
 bool tap_flows_waits(const struct tap_flows *t)
