@@ -177,7 +177,10 @@ static void meter(struct degrade_stage *d)
 {
     struct sink *m = d->view->meter;
     uint64_t told = 0;
-    if (m && d->metered.n > 0) {
+    if (d->metered.n == 0) {
+        return;
+    }
+    if (m) {
         const struct ledger *l = sink_ledger(m, 0);
         told = ledger_get(l, LEDGER_MET_OUT);
         m->ops->write(m, &d->metered);
