@@ -49,6 +49,22 @@ static void writer_is_sticky(void **state)
     assert_memory_equal(out, ((uint8_t[]){1, 2, 0, 0}), 4);
 }
 
+static void what_is_stored_is_loaded(void **state)
+{
+    (void)state;
+    uint8_t d[9] = {0};
+    st_u64(d + 1, 0x0102030405060708);
+    assert_memory_equal(d, ((uint8_t[]){0, 1, 2, 3, 4, 5, 6, 7, 8}), sizeof(d));
+    assert_int_equal(ld_u16(d + 1), 0x0102);
+    assert_int_equal(ld_u32(d + 1), 0x01020304);
+    assert_true(ld_u64(d + 1) == 0x0102030405060708);
+    st_u32(d + 1, 0xfffefdfc);
+    st_u16(d + 5, 0xfbfa);
+    assert_int_equal(ld_u32(d + 1), 0xfffefdfc);
+    assert_int_equal(ld_u16(d + 5), 0xfbfa);
+    assert_true(ld_u64(d + 1) == 0xfffefdfcfbfa0708);
+}
+
 static void frame_copy_inserts(void **state)
 {
     (void)state;
@@ -457,6 +473,7 @@ int main(void)
         cmocka_unit_test(sums_end),
         cmocka_unit_test(reader_is_sticky),
         cmocka_unit_test(writer_is_sticky),
+        cmocka_unit_test(what_is_stored_is_loaded),
         cmocka_unit_test(frame_copy_inserts),
         cmocka_unit_test(errors_in_words),
         cmocka_unit_test(numbers),

@@ -95,6 +95,28 @@ static inline uint64_t rd_u64(struct rd *r)
     return __builtin_bswap64(v);
 }
 
+/* Of bytes that rd_take() has given, or that are known to be there. */
+static inline uint16_t ld_u16(const uint8_t *from)
+{
+    uint16_t v;
+    memcpy(&v, from, sizeof(v));
+    return __builtin_bswap16(v);
+}
+
+static inline uint32_t ld_u32(const uint8_t *from)
+{
+    uint32_t v;
+    memcpy(&v, from, sizeof(v));
+    return __builtin_bswap32(v);
+}
+
+static inline uint64_t ld_u64(const uint8_t *from)
+{
+    uint64_t v;
+    memcpy(&v, from, sizeof(v));
+    return __builtin_bswap64(v);
+}
+
 /* For headers of a fixed layout in memory of a fixed size, where no check could fail. */
 static inline void st_u16(uint8_t *to, uint16_t v)
 {

@@ -2,12 +2,14 @@
  *
  * The correction of an observation point's timestamps to the collector's clock: the control thread
  * makes it (link/listen/clocks.c), a command takes it to the data thread, which has one for each
- * point (data/point.h), and the stage `align` adds it.
+ * point (data/point.h), and the stage `align` adds it to frames, link/receive/flows.c to records.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/time.h"
 
 /* The numbers of frame.clock; 0: the frame tells nothing. */
 enum {
@@ -41,4 +43,12 @@ static inline void align_point_set(struct align_point *p, const struct align *to
     p->has_last = p->has_last && !to->anew;
     p->to = *to;
     p->to.tell |= tell || p->first;
+}
+
+/* A time of the tap's clock, by ours; what would be later than now, or cannot be, becomes now. */
+static inline int64_t align_time(const struct align *to, int64_t ns, struct mono now)
+{
+    const int64_t latest = now.ns + to->ahead;
+    int64_t t;
+    return __builtin_sub_overflow(ns, to->offset, &t) || t > latest ? latest : t;
 }

@@ -135,7 +135,7 @@ static inline void stage_tally(struct stage_tally *t, const struct stage *s, con
     t->n++;
 }
 
-/* Keeps the frames for which `keep` is true, in order; returns how many went. For stages. */
+/* Keeps the frames for which `keep` is true, in order; returns how many went. */
 static inline uint32_t batch_filter(struct batch *b, bool (*keep)(const struct frame *, void *),
                                     void *user)
 {

@@ -157,13 +157,7 @@ static void stops(void *part)
 /* The last flows end once, and then have their turn in the next run. */
 static bool flows_are_sent(struct tap_capture *t)
 {
-    const bool emptied = t->emptied;
-    if (t->flows && !emptied) {
-        tap_flows_end(t->flows);
-        t->emptied = true;
-        return false;
-    }
-    return !t->flows || !tap_flows_waits(t->flows);
+    return !t->flows || (!tap_flows_end(t->flows) && !tap_flows_waits(t->flows));
 }
 
 /* All that waits has gone or is past hope. */

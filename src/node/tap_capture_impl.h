@@ -26,7 +26,6 @@ struct tap_capture {
     struct amplify amplify;
     struct tap_flows *flows; /* NULL: they were not wished yet */
     bool no_flows;           /* there is no memory for them */
-    bool emptied;            /* no frame comes any more, and all flows have ended */
     _Atomic uint32_t published_serial;
     _Atomic uint64_t frames, datagrams;
     _Atomic bool wants_hold, refused;

@@ -21,7 +21,6 @@ struct tap_flows {
     struct sink *meter;
     struct exporter *pieces; /* the meter's */
     struct ledger *ledger;
-    uint64_t given_up; /* packets */
     bool ended;
 };
 
@@ -104,14 +103,18 @@ void tap_flows_ran(struct tap_flows *t, bool all, int64_t now_ns, struct sink *l
         give(t, p, now_ns, link);
         carry_drop(t->pieces);
     }
-    ledger_set(t->ledger, LEDGER_LIM_UNTOLD, carry_untold(t->pieces) + t->given_up);
+    ledger_set(t->ledger, LEDGER_LIM_UNTOLD, carry_untold(t->pieces));
 }
 
-void tap_flows_end(struct tap_flows *t)
+bool tap_flows_end(struct tap_flows *t)
 {
     struct error err = {""};
+    if (t->ended) {
+        return false;
+    }
     t->ended = true;
     (void)t->meter->ops->finish(t->meter, &err); /* its one exporter always can */
+    return true;
 }
 
 bool tap_flows_waits(const struct tap_flows *t)
@@ -121,10 +124,6 @@ bool tap_flows_waits(const struct tap_flows *t)
 
 void tap_flows_give_up(struct tap_flows *t)
 {
-    const struct carry_piece *p;
-    while ((p = carry_first(t->pieces)) != NULL) {
-        t->given_up += p->packets;
-        carry_drop(t->pieces);
-    }
-    ledger_set(t->ledger, LEDGER_LIM_UNTOLD, carry_untold(t->pieces) + t->given_up);
+    carry_shed(t->pieces);
+    ledger_set(t->ledger, LEDGER_LIM_UNTOLD, carry_untold(t->pieces));
 }

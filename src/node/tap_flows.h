@@ -22,8 +22,9 @@ struct sink *tap_flows_meter(const struct tap_flows *t);
 /* After each run: frames up to `now_ns` (struct wall) have been given to the meter, or where not
  * `all`, up to the last of them. Gives the link what it has room for. */
 void tap_flows_ran(struct tap_flows *t, bool all, int64_t now_ns, struct sink *link);
-/* No frame comes any more: all flows end. To be called once; tap_flows_ran() goes on. */
-void tap_flows_end(struct tap_flows *t);
+/* No frame comes any more: all flows end, once, and what they have left goes by tap_flows_ran().
+ * True the first time. */
+bool tap_flows_end(struct tap_flows *t);
 /* Something waits for the link. */
 bool tap_flows_waits(const struct tap_flows *t);
 /* Pieces that wait still are given up, and counted. */

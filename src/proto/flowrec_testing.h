@@ -17,3 +17,8 @@
     TESTING_WEB, .vlan = {100, 7}, .vlans = 2, .has_label = true, .has_mac = true,                 \
                  .label = 0x123456, .interface = 9,                                                \
                  .mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}
+
+/* Both directions of the first, without those. */
+#define TESTING_WEB_BOTH                                                                           \
+    TESTING_WEB, .biflow = FLOWREC_INITIATOR,                                                      \
+                 .reverse = {3, 400, 1794489280511000002, 1794489284761000000}

@@ -38,11 +38,6 @@ struct walk {
     struct inner *in;
 };
 
-static uint16_t u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
 static enum layer layer_of(uint16_t type)
 {
     return type == ETHER_TYPE_IPV4 ? LAYER_IPV4 : type == ETHER_TYPE_IPV6 ? LAYER_IPV6 : LAYER_NONE;
@@ -53,7 +48,7 @@ static enum layer layer_of(uint16_t type)
 static void walk_ether(struct walk *w)
 {
     const uint8_t *p = rd_take(&w->r, ETHER_HDR_LEN);
-    uint16_t type = p ? u16(p + 12) : 0;
+    uint16_t type = p ? ld_u16(p + 12) : 0;
     w->layer = layer_of(type);
     if (!p) {
         return;
@@ -147,8 +142,8 @@ static void walk_payload(struct walk *w)
     }
     const uint8_t *p = w->r.p;
     if (!in->fragment && ether_has_ports(in->proto) && rd_left(&w->r) >= 4) {
-        in->port[0] = u16(p);
-        in->port[1] = u16(p + 2);
+        in->port[0] = ld_u16(p);
+        in->port[1] = ld_u16(p + 2);
     }
     rd_skip(&w->r, transport_len(w));
     if (deeper && in->proto == IPPROTO_UDP) {
@@ -174,7 +169,8 @@ static void walk_ipv4(struct walk *w)
         w->r.p = ip ? ip : w->r.p;
         return;
     }
-    uint16_t total = u16(ip + 2), frag = u16(ip + 6), options = (uint16_t)((ip[0] & 15) * 4 - 20);
+    uint16_t total = ld_u16(ip + 2), frag = ld_u16(ip + 6);
+    uint16_t options = (uint16_t)((ip[0] & 15) * 4 - 20);
     if (total != 0) {
         bound(w, MAX(total, IPV4_LEN + options) - IPV4_LEN);
     }
@@ -204,8 +200,8 @@ static void walk_ipv6(struct walk *w)
         w->r.p = ip ? ip : w->r.p;
         return;
     }
-    if (u16(ip + 4) != 0) {
-        bound(w, u16(ip + 4));
+    if (ld_u16(ip + 4) != 0) {
+        bound(w, ld_u16(ip + 4));
     }
     w->in->family = AF_INET6;
     w->in->proto = ip[6];
@@ -274,29 +270,16 @@ enum {
     MAC_LEN = 6,
 };
 
-static uint32_t u32(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof(v));
-    return __builtin_bswap32(v);
-}
-
-static uint64_t u64(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof(v));
-    return __builtin_bswap64(v);
-}
-
 /* Is the first end of the flow the lower one? */
 static bool in_order(const struct inner *in)
 {
     const uint8_t *a = in->addr[0], *b = in->addr[1];
     if (in->family == AF_INET) {
-        uint64_t x = (uint64_t)u32(a) << 16 | in->port[0], y = (uint64_t)u32(b) << 16 | in->port[1];
+        const uint64_t x = (uint64_t)ld_u32(a) << 16 | in->port[0];
+        const uint64_t y = (uint64_t)ld_u32(b) << 16 | in->port[1];
         return x <= y;
     }
-    uint64_t high[2] = {u64(a), u64(b)}, low[2] = {u64(a + 8), u64(b + 8)};
+    uint64_t high[2] = {ld_u64(a), ld_u64(b)}, low[2] = {ld_u64(a + 8), ld_u64(b + 8)};
     if (high[0] != high[1]) {
         return high[0] < high[1];
     }
@@ -308,7 +291,7 @@ static size_t key_of_ipv4(const struct inner *in, uint8_t ret[INNER_KEY_MAX])
 {
     const unsigned first = in_order(in) ? 0 : 1;
     const uint64_t head = 4u << 8 | (in->fragment ? 0u : in->proto);
-    const uint64_t a = u32(in->addr[first]), b = u32(in->addr[!first]);
+    const uint64_t a = ld_u32(in->addr[first]), b = ld_u32(in->addr[!first]);
     const uint64_t words[] = {
         __builtin_bswap64(head << 48 | a << 16 | b >> 16),
         __builtin_bswap64(b << 48 | (uint64_t)in->port[first] << 32 |

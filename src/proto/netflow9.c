@@ -13,7 +13,8 @@ enum {
     TEMPLATE_V6 = 257,
     TEMPLATE_NAME = 258,
     TEMPLATE_SAMPLING = 259,
-    SCOPE_SYSTEM = 1, /* section 6.1 */
+    OPTION_TEMPLATE = 6, /* bytes before its fields: section 6.1 */
+    SCOPE_SYSTEM = 1,
     SCOPE_INTERFACE = 2,
     SAMPLING_INTERVAL = 34,
     SAMPLING_ALGORITHM = 35,
@@ -39,6 +40,12 @@ static const struct field v6[] = {{22, 4}, {21, 4}, {27, 16}, {28, 16}, {7, 2}, 
                                   {5, 1},  {6, 1},  {60, 1},  {136, 1}, {32, 2}, {2, 8},  {1, 8},
                                   {10, 4}, {58, 2}, {245, 2}, {70, 3},  {56, 6}, {80, 6}};
 
+/* Of options, the scope first. */
+static const struct field option_name[] = {{SCOPE_INTERFACE, INTERFACE_LEN},
+                                           {IF_NAME, NETFLOW9_NAME}};
+static const struct field option_sampling[] = {
+    {SCOPE_SYSTEM, 4}, {SAMPLING_INTERVAL, 4}, {SAMPLING_ALGORITHM, 1}};
+
 static size_t length_of(const struct field *f, size_t n)
 {
     size_t len = 0;
@@ -54,45 +61,46 @@ void netflow9_init(struct netflow9 *m, uint32_t source)
     flowsets_init(&m->sets, HEADER, ALIGN);
 }
 
+/* A template's fields, with which it ends. */
+static void end_template(struct netflow9 *m, struct wr *w, const struct field *f, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        wr_u16(w, f[i].type);
+        wr_u16(w, f[i].len);
+    }
+    flowsets_take(&m->sets, w);
+    m->count++;
+}
+
 static void put_template(struct netflow9 *m, uint16_t id, const struct field *f, size_t n)
 {
     struct wr w = flowsets_end(&m->sets);
     wr_u16(&w, id);
     wr_u16(&w, (uint16_t)n);
-    for (size_t i = 0; i < n; i++) {
-        wr_u16(&w, f[i].type);
-        wr_u16(&w, f[i].len);
-    }
-    flowsets_take(&m->sets, &w);
-    m->count++;
+    end_template(m, &w, f, n);
 }
 
-/* Section 6.1: lengths of the scope's fields and of the others in bytes, then both. */
-static void put_option_template(struct netflow9 *m)
+/* Section 6.1: the bytes that the scope has, here the first field, and the others, then all. */
+static void put_option_template(struct netflow9 *m, uint16_t id, const struct field *f, size_t n)
 {
     struct wr w = flowsets_end(&m->sets);
-    wr_u16(&w, TEMPLATE_NAME);
-    wr_u16(&w, sizeof(struct field));
-    wr_u16(&w, sizeof(struct field));
-    wr_u16(&w, SCOPE_INTERFACE);
-    wr_u16(&w, INTERFACE_LEN);
-    wr_u16(&w, IF_NAME);
-    wr_u16(&w, NETFLOW9_NAME);
-    flowsets_take(&m->sets, &w);
-    m->count++;
+    wr_u16(&w, id);
+    wr_u16(&w, sizeof(*f));
+    wr_u16(&w, (uint16_t)((n - 1) * sizeof(*f)));
+    end_template(m, &w, f, n);
 }
 
 bool netflow9_templates(struct netflow9 *m)
 {
     const size_t flows = 2 * FLOWSETS_HEADER + sizeof(v4) + sizeof(v6);
-    const size_t options = FLOWSETS_HEADER + 6 + 2 * sizeof(struct field);
+    const size_t options = FLOWSETS_HEADER + OPTION_TEMPLATE + sizeof(option_name);
     if (!flowsets_open(&m->sets, SET_TEMPLATES, flows + ALIGN + options)) {
         return false;
     }
     put_template(m, TEMPLATE_V4, v4, ARRAY_SIZE(v4));
     put_template(m, TEMPLATE_V6, v6, ARRAY_SIZE(v6));
     (void)flowsets_open(&m->sets, SET_OPTION_TEMPLATES, options - FLOWSETS_HEADER);
-    put_option_template(m);
+    put_option_template(m, TEMPLATE_NAME, option_name, ARRAY_SIZE(option_name));
     flowsets_close(&m->sets);
     return true;
 }
@@ -156,32 +164,23 @@ bool netflow9_name(struct netflow9 *m, uint32_t interface, const char *name)
     return true;
 }
 
-/* Lengths as in put_option_template(); the record is padded by its flow set. */
+/* The record is padded by its flow set. */
 bool netflow9_sampling(struct netflow9 *m, const struct sampling *s)
 {
-    static const struct field fields[] = {
-        {SCOPE_SYSTEM, 4}, {SAMPLING_INTERVAL, 4}, {SAMPLING_ALGORITHM, 1}};
-    const size_t template = 6 + sizeof(fields), record = 4 + 4 + 1;
+    const size_t template = OPTION_TEMPLATE + sizeof(option_sampling);
+    const size_t record = length_of(option_sampling, ARRAY_SIZE(option_sampling));
     if (FLOWSETS_MESSAGE - m->sets.used < 2 * (FLOWSETS_HEADER + ALIGN) + template + record) {
         return false;
     }
     (void)flowsets_open(&m->sets, SET_OPTION_TEMPLATES, template);
-    struct wr w = flowsets_end(&m->sets);
-    wr_u16(&w, TEMPLATE_SAMPLING);
-    wr_u16(&w, sizeof(struct field));
-    wr_u16(&w, 2 * sizeof(struct field));
-    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-        wr_u16(&w, fields[i].type);
-        wr_u16(&w, fields[i].len);
-    }
-    flowsets_take(&m->sets, &w);
+    put_option_template(m, TEMPLATE_SAMPLING, option_sampling, ARRAY_SIZE(option_sampling));
     (void)flowsets_open(&m->sets, TEMPLATE_SAMPLING, record);
-    w = flowsets_end(&m->sets);
+    struct wr w = flowsets_end(&m->sets);
     wr_u32(&w, m->source);
     wr_u32(&w, s->packets);
     wr_u8(&w, RANDOM);
     flowsets_take(&m->sets, &w);
-    m->count += 2;
+    m->count++;
     return true;
 }
 

@@ -37,16 +37,6 @@ struct walk {
     struct packet *p;
 };
 
-static uint16_t u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t u32(const uint8_t *p)
-{
-    return (uint32_t)u16(p) << 16 | u16(p + 2);
-}
-
 /* ---- link types ---- */
 
 static int read_ethernet(struct walk *w)
@@ -57,7 +47,7 @@ static int read_ethernet(struct walk *w)
     }
     w->p->mac[0] = p;
     w->p->mac[1] = p + 6;
-    return u16(p + 12);
+    return ld_u16(p + 12);
 }
 
 /* The families of the systems that write such files: all have 2 for IPv4, and their own for IPv6.
@@ -112,18 +102,18 @@ static int read_ppp_hdlc(struct walk *w)
 static int read_sll(struct walk *w)
 {
     const uint8_t *p = rd_take(&w->r, 16);
-    return p ? u16(p + 14) : -ENOMSG;
+    return p ? ld_u16(p + 14) : -ENOMSG;
 }
 
 static int read_sll2(struct walk *w)
 {
     const uint8_t *p = rd_take(&w->r, 20);
-    return p ? u16(p) : -ENOMSG;
+    return p ? ld_u16(p) : -ENOMSG;
 }
 
 static uint16_t host_u16(const uint8_t *p, bool big)
 {
-    const uint16_t v = u16(p);
+    const uint16_t v = ld_u16(p);
     return big ? v : __builtin_bswap16(v);
 }
 
@@ -214,8 +204,8 @@ static int read_tag(struct walk *w)
     if (!p || w->p->vlans == PACKET_VLANS) {
         return -ENOMSG;
     }
-    w->p->vlan[w->p->vlans++] = u16(p);
-    return u16(p + 2);
+    w->p->vlan[w->p->vlans++] = ld_u16(p);
+    return ld_u16(p + 2);
 }
 
 /* A stack of labels. Nothing says what is below but the first four bits, which are those of IP's
@@ -226,7 +216,7 @@ static int read_mpls(struct walk *w)
     do {
         p = rd_take(&w->r, 4);
         if (p && w->p->labels < PACKET_LABELS) {
-            w->p->label[w->p->labels++] = u32(p) >> 8;
+            w->p->label[w->p->labels++] = ld_u32(p) >> 8;
         }
     } while (p && !(p[2] & 1));
     return p ? KIND_IP : -ENOMSG;
@@ -294,15 +284,15 @@ static void read_transport(struct walk *w)
         return;
     }
     if (ether_has_ports(p->proto) && left >= 4) {
-        p->port[0] = u16(at);
-        p->port[1] = u16(at + 2);
+        p->port[0] = ld_u16(at);
+        p->port[1] = ld_u16(at + 2);
     }
     if (p->proto == IPPROTO_TCP && left > TCP_FLAGS_AT) {
         p->tcp_flags = at[TCP_FLAGS_AT];
     }
     const uint8_t icmp = p->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
     if (p->proto == icmp && left >= 2) {
-        p->port[1] = u16(at);
+        p->port[1] = ld_u16(at);
     }
 }
 
@@ -330,7 +320,7 @@ static int read_ipv4(struct walk *w)
     if (!ip || ip[0] >> 4 != 4) {
         return -EBADMSG;
     }
-    const uint32_t header = (ip[0] & 15u) * 4, total = u16(ip + 2), frag = u16(ip + 6);
+    const uint32_t header = (ip[0] & 15u) * 4, total = ld_u16(ip + 2), frag = ld_u16(ip + 6);
     if (header < IPV4_LEN || (total != 0 && total < header) || header > frame) {
         return -EBADMSG;
     }
@@ -343,7 +333,7 @@ static int read_ipv4(struct walk *w)
     p->bytes = total ? total : frame;
     p->fragment = frag & (IPV4_MORE | IPV4_OFFSET);
     p->later = frag & IPV4_OFFSET;
-    p->ident = p->fragment ? u16(ip + 4) : 0;
+    p->ident = p->fragment ? ld_u16(ip + 4) : 0;
     bound(w, p->bytes - IPV4_LEN);
     rd_skip(&w->r, header - IPV4_LEN);
     read_transport(w);
@@ -356,7 +346,7 @@ static void read_extensions(struct walk *w)
     struct packet *p = w->p;
     for (unsigned i = 0; ether_is_extension(p->proto) && i < ETHER_EXT_MAX; i++) {
         const bool is_fragment = p->proto == IPPROTO_FRAGMENT && rd_left(&w->r) >= 8;
-        const uint32_t ident = is_fragment ? u32(w->r.p + 4) : 0;
+        const uint32_t ident = is_fragment ? ld_u32(w->r.p + 4) : 0;
         const uint16_t frag = ether_skip_extension(&w->r, &p->proto);
         if (!rd_ok(&w->r)) {
             return;
@@ -381,10 +371,10 @@ static int read_ipv6(struct walk *w)
     if (!ip || ip[0] >> 4 != 6) {
         return -EBADMSG;
     }
-    const uint32_t payload = u16(ip + 4);
+    const uint32_t payload = ld_u16(ip + 4);
     p->version = 6;
     p->tos = (uint8_t)(ip[0] << 4 | ip[1] >> 4);
-    p->flow_label = u32(ip) & 0xfffff;
+    p->flow_label = ld_u32(ip) & 0xfffff;
     p->proto = ip[6];
     p->ttl = ip[7];
     p->addr[0] = ip + 8;

@@ -174,15 +174,29 @@ const struct carry_piece *carry_first(const struct exporter *e)
     return c->first ? &c->first->is : NULL;
 }
 
-void carry_drop(struct exporter *e)
+/* The oldest piece goes; its records count so. */
+static void end_piece(struct carry *c, enum ledger_id as)
 {
-    struct carry *c = of(e);
     struct piece *p = c->first;
     c->first = p->next;
     c->last = c->first ? c->last : NULL;
     c->waiting -= sizeof(*p);
-    ledger_add(&e->ledger, LEDGER_EXPORT_OUT, p->records);
+    ledger_add(&c->exporter.ledger, as, p->records);
     free(p);
+}
+
+void carry_drop(struct exporter *e)
+{
+    end_piece(of(e), LEDGER_EXPORT_OUT);
+}
+
+void carry_shed(struct exporter *e)
+{
+    struct carry *c = of(e);
+    while (c->first) {
+        c->untold += c->first->is.packets;
+        end_piece(c, LEDGER_EXPORT_SLOW);
+    }
 }
 
 uint64_t carry_untold(const struct exporter *e)

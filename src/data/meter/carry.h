@@ -24,7 +24,9 @@ struct carry_piece {
 int carry_exporter_new(struct exporter **ret);
 /* The oldest piece, good until the next call here; NULL: none waits. */
 const struct carry_piece *carry_first(const struct exporter *e);
-/* It has been dealt with. */
+/* Somebody has taken it. */
 void carry_drop(struct exporter *e);
+/* Nobody will take those that wait: their records count as if they had found no room. */
+void carry_shed(struct exporter *e);
 /* Packets in records that found no room. */
 uint64_t carry_untold(const struct exporter *e);

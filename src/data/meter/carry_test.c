@@ -13,18 +13,10 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "proto/flowrec_testing.h"
 #include "proto/ipfix_read.h"
 
-static const struct flowrec web = {.first_ns = 1794489280511000001,
-                                   .last_ns = 1794489284761999999,
-                                   .packets = 5,
-                                   .bytes = 700,
-                                   .addr = {{10, 0, 0, 1}, {10, 0, 0, 2}},
-                                   .port = {40000, 80},
-                                   .version = 4,
-                                   .proto = 6,
-                                   .biflow = FLOWREC_INITIATOR,
-                                   .reverse = {3, 400, 1794489280511000002, 1794489284761000000}};
+static const struct flowrec web = {TESTING_WEB_BOTH};
 
 struct heard {
     unsigned records;
@@ -149,12 +141,37 @@ static void there_is_a_bound(void **state)
     end(e);
 }
 
+/* Those that nobody will take count as if they had found no room; one that was taken does not. */
+static void what_waits_may_be_given_up(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    struct exporter *e;
+    struct heard h = {0};
+    assert_int_equal(carry_exporter_new(&e), 0);
+    for (unsigned i = 0; i < MANY; i++) {
+        e->ops->record(e, &web);
+    }
+    finish(e);
+    take(e, &h);
+    assert_non_null(carry_first(e));
+    carry_shed(e);
+    assert_null(carry_first(e));
+    assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_OUT), h.records);
+    assert_int_equal(ledger_get(&e->ledger, LEDGER_EXPORT_SLOW), MANY - h.records);
+    assert_int_equal(carry_untold(e), (MANY - h.records) * 8);
+    carry_shed(e); /* nothing waits */
+    assert_int_equal(carry_untold(e), (MANY - h.records) * 8);
+    end(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_does_not_wait_for_long),
         cmocka_unit_test(pieces_are_full),
         cmocka_unit_test(there_is_a_bound),
+        cmocka_unit_test(what_waits_may_be_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,16 +12,9 @@
 
 #include <cmocka.h>
 
-static const struct flowrec both = {.first_ns = 1794489280511000001,
-                                    .last_ns = 1794489284761999999,
-                                    .packets = 5,
-                                    .bytes = 700,
-                                    .addr = {{10, 0, 0, 1}, {10, 0, 0, 2}},
-                                    .port = {40000, 80},
-                                    .version = 4,
-                                    .proto = 6,
-                                    .biflow = FLOWREC_INITIATOR,
-                                    .reverse = {3, 400, 1794489280511000002, 1794489284761000000}};
+#include "proto/flowrec_testing.h"
+
+static const struct flowrec both = {TESTING_WEB_BOTH};
 
 static void a_message_counts_what_ends_in_it(void **state)
 {

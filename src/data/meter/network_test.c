@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "data/meter/network.h"
 #include "data/meter/outbox.h"
+#include "proto/flowrec_testing.h"
 #include "sys/peer.h"
 
 enum {
@@ -30,16 +31,7 @@ enum {
     HEADER = 16,     /* of an IPFIX message */
 };
 
-static const struct flowrec web = {.first_ns = 1794489280511000001,
-                                   .last_ns = 1794489284761999999,
-                                   .packets = 5,
-                                   .bytes = 700,
-                                   .addr = {{10, 0, 0, 1}, {10, 0, 0, 2}},
-                                   .port = {40000, 80},
-                                   .version = 4,
-                                   .proto = 6,
-                                   .interface = 1,
-                                   .point = "eth0"};
+static const struct flowrec web = {TESTING_WEB, .interface = 1, .point = "eth0"};
 
 /* A collector's end, and the exporter that sends to it. */
 struct world {

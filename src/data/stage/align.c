@@ -22,11 +22,7 @@ static void tell(struct align_point *p, struct frame *f)
 
 static void correct(struct align_point *p, struct frame *f, struct mono now)
 {
-    const int64_t came = now.ns + p->to.ahead;
-    int64_t t;
-    if (__builtin_sub_overflow(f->ts_ns, p->to.offset, &t) || t > came) {
-        t = came;
-    }
+    int64_t t = align_time(&p->to, f->ts_ns, now);
     t = p->has_last ? MAX(t, p->last) : t;
     p->last = f->ts_ns = t;
     p->has_last = true;

@@ -40,7 +40,7 @@ struct degrade_stage {
     uint64_t came[2][LIMIT_CLASSES]; /* in this batch */
     struct ledger *ledger;
     const struct filter_prog *keep; /* of this batch; NULL: none */
-    bool tells;                     /* flow records are a step, and their cost is wanted */
+    bool tells;                     /* flow records are a step, and their cost is looked at now */
     struct flowcost *cost;          /* of flow records; NULL: it was not wanted yet */
     uint64_t told;                  /* bytes of these in this batch */
     struct batch metered;           /* frames of this batch that are told in flow records */
@@ -72,7 +72,7 @@ static unsigned look(struct degrade_stage *d, const struct frame *f, uint32_t *r
     const uint64_t hash = flow_hash(&in, d->view->plan->key);
     const unsigned zeros = hash ? (unsigned)__builtin_clzll(hash) : LIMIT_CLASSES;
     *ret_headers = MIN(f->caplen, flow_headers(&in));
-    if (d->cost) {
+    if (d->tells) {
         d->told += limit_bytes(d->view, flowcost_frame(d->cost, hash));
     }
     return MIN(zeros, LIMIT_CLASSES - 1u);
@@ -161,11 +161,13 @@ static void begin(struct degrade_stage *d, struct ledger *ledger)
 static void look_at_cost(struct degrade_stage *d, struct mono now)
 {
     const struct limit_plan *plan = d->view->plan;
-    d->tells = d->looks && plan && atomic_load_explicit(&plan->flows, memory_order_relaxed);
-    if (d->tells && !d->cost) {
+    const bool wanted =
+        d->looks && plan && atomic_load_explicit(&plan->flows, memory_order_relaxed);
+    if (wanted && !d->cost) {
         d->cost = flowcost_new();
     }
-    if (d->tells && d->cost) {
+    d->tells = wanted && d->cost;
+    if (d->tells) {
         d->told += limit_bytes(d->view, flowcost_due(d->cost, now));
     }
 }
@@ -175,7 +177,10 @@ static void meter(struct degrade_stage *d)
 {
     struct sink *m = d->view->meter;
     uint64_t told = 0;
-    if (m && d->metered.n > 0) {
+    if (d->metered.n == 0) {
+        return;
+    }
+    if (m) {
         const struct ledger *l = sink_ledger(m, 0);
         told = ledger_get(l, LEDGER_MET_OUT);
         m->ops->write(m, &d->metered);

@@ -19,19 +19,17 @@ struct taker {
     const struct align_point *align; /* NULL: times stay as they are */
 };
 
-/* A time of the tap's clock, by ours; no later than now. */
+/* A record has no time before 1970. */
 static int64_t aligned(const struct taker *t, int64_t ns)
 {
-    const int64_t came = t->r->now.ns + t->align->to.ahead;
-    int64_t to;
-    return __builtin_sub_overflow(ns, t->align->to.offset, &to) || to > came ? came : MAX(to, 0);
+    const int64_t ours = align_time(&t->align->to, ns, t->r->now);
+    return MAX(ours, 0);
 }
 
-/* A tap can say any number: their sum ends where a ledger's do. */
+/* A tap can say any number. */
 static void add_told(struct ledger *l, uint64_t packets)
 {
-    const uint64_t told = ledger_get(l, LEDGER_RX_TOLD);
-    ledger_set(l, LEDGER_RX_TOLD, MIN(told + packets, LEDGER_MOST));
+    ledger_set(l, LEDGER_RX_TOLD, ledger_plus(ledger_get(l, LEDGER_RX_TOLD), packets));
 }
 
 static void take_record(void *user, const struct flowrec *rec)
@@ -73,19 +71,16 @@ static void take(struct receiver *r, const struct frame *f)
     }
 }
 
+/* Frames stay in the batch. */
+static bool keep(const struct frame *f, void *receiver)
+{
+    if (f->flows) {
+        take(receiver, f);
+    }
+    return !f->flows;
+}
+
 void rx_take_flows(struct receiver *r)
 {
-    struct batch *b = &r->pipeline.batch;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < b->n; i++) {
-        if (b->f[i].flows) {
-            take(r, &b->f[i]);
-        } else {
-            if (kept != i) {
-                b->f[kept] = b->f[i];
-            }
-            kept++;
-        }
-    }
-    b->n = kept;
+    (void)batch_filter(&r->pipeline.batch, keep, r);
 }

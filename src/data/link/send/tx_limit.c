@@ -43,7 +43,7 @@ int tx_transmit(struct link_tx *t, const uint8_t *data, size_t len, uint32_t dat
 static uint64_t waiting_bytes(const struct link_tx *t)
 {
     uint64_t frames = backlog_bytes(t->backlog) + LIMIT_FRAME * backlog_frames(t->backlog);
-    return frames * t->view.scale / LIMIT_UNIT + unsent_bytes(t->unsent) +
+    return limit_bytes(&t->view, frames) + unsent_bytes(t->unsent) +
            (uint64_t)unsent_datagrams(t->unsent) * t->headers;
 }
 

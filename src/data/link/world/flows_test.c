@@ -12,22 +12,14 @@
 #include <string.h>
 
 #include "data/link/world/world.h"
+#include "proto/flowrec_testing.h"
 #include "proto/ipfix.h"
 
 enum {
     SOME = 5,
 };
 
-static const struct flowrec web = {.first_ns = 1794489280511000001,
-                                   .last_ns = 1794489284761999999,
-                                   .packets = 5,
-                                   .bytes = 700,
-                                   .addr = {{10, 0, 0, 1}, {10, 0, 0, 2}},
-                                   .port = {40000, 80},
-                                   .version = 4,
-                                   .proto = 6,
-                                   .biflow = FLOWREC_INITIATOR,
-                                   .reverse = {3, 400, 1794489280511000002, 1794489284761000000}};
+static const struct flowrec web = {TESTING_WEB_BOTH};
 
 /* The data thread's; looked at when that has ended. */
 static struct {
