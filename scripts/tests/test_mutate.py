@@ -103,6 +103,12 @@ def test_what_only_tests_are_linked_with_stays_as_it_is(monkeypatch):
     assert not [c for c in changed if c.endswith(("_test.c", "_fuzz.c"))]
 
 
+def test_changes_that_change_nothing_are_of_lines_that_there_are(monkeypatch):
+    monkeypatch.chdir(TOP)
+    made = {mutate.key(c) for file, text in mutate.sources([]) for c in mutate.changes_of(file, text)}
+    assert sorted(mutate.equal_ones() - made) == []
+
+
 @pytest.mark.parametrize("file, only", [("src/base/ledger.c", None), ("src/data/link/send/tx.c", "ledger_add")])
 def test_the_changed_tree_compiles(tmp_path, file, only):
     """All changes of a real file together, each behind its number."""
