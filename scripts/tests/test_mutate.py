@@ -2,6 +2,7 @@
 """The changes that `mutate` makes: which lines, into what, and that the same seed makes the same ones."""
 import importlib.machinery
 import importlib.util
+import re
 import subprocess
 
 import pytest
@@ -87,6 +88,25 @@ def test_only_some_lines_with_all_their_changes():
     assert " ".join(line.split()) == (
         f"if (MUTANT(1)) {{ if (!1) {{ {call} }} }} else if (MUTANT(2)) {{ if (1) {{ {call} }} {call} }} else {{ {call} }}"
     )
+
+
+def test_what_only_tests_are_linked_with_stays_as_it_is(monkeypatch):
+    """The tests, what several of them share (test_libraries of the build), and the fuzz targets' frame."""
+    monkeypatch.chdir(TOP)
+    changed = {name for name, _ in mutate.sources([])}
+    assert {"src/base/ledger.c", "src/data/source/file.c", "src/data/sink/port.c"} < changed
+    lists = [p.read_text().split("test_libraries")[1:] for p in (TOP / "src").rglob("meson.build")]
+    libraries = [re.split(r"^\]", part, flags=re.MULTILINE)[0] for several in lists for part in several]
+    shared = {name for part in libraries for name in re.findall(r"[\w/]+\.c", part)}
+    assert {"testing.c", "source/file_testing.c", "link/world/world.c"} <= shared
+    assert not [c for c in changed for name in [*shared, "fake.c", "fuzz_main.c"] if c.endswith("/" + name)]
+    assert not [c for c in changed if c.endswith(("_test.c", "_fuzz.c"))]
+
+
+def test_changes_that_change_nothing_are_of_lines_that_there_are(monkeypatch):
+    monkeypatch.chdir(TOP)
+    made = {mutate.key(c) for file, text in mutate.sources([]) for c in mutate.changes_of(file, text)}
+    assert sorted(mutate.equal_ones() - made) == []
 
 
 @pytest.mark.parametrize("file, only", [("src/base/ledger.c", None), ("src/data/link/send/tx.c", "ledger_add")])

@@ -68,7 +68,11 @@ static int check(struct check *c)
     check_settings_done(&c->read.settings);
     collector_line_done(&c->read.collector);
     free(text);
-    return c->read.mistakes > 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (fflush(stdout) != 0) {
+        say("check", "cannot write to standard output: %m");
+        return EXIT_FAILURE;
+    }
+    return c->read.mistakes > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int cmd_check(int argc, char **argv)

@@ -199,12 +199,44 @@ static void no_file(void **state)
     free(said);
 }
 
+/* A good file whose settings nobody gets. */
+static void standard_output_is_full(void **state)
+{
+    (void)state;
+    FILE *const out = stdout, *const error = stderr;
+    char name[] = "check", print[] = "--print", path[] = "/tmp/check-test-XXXXXX", *said = NULL;
+    size_t n = 0;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, branch, strlen(branch)), strlen(branch));
+    close(fd);
+    FILE *full = fopen("/dev/full", "we");
+    assert_non_null(full);
+    stdout = full;
+    stderr = open_memstream(&said, &n);
+    optind = 0;
+    const int status = cmd_check(3, (char *[]){name, path, print, NULL});
+    fclose(stdout);
+    fclose(stderr);
+    stdout = out;
+    stderr = error;
+    unlink(path);
+    assert_string_equal(said, "farspan check: cannot write to standard output: "
+                              "No space left on device\n");
+    assert_int_equal(status, EXIT_FAILURE);
+    free(said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_files),   cmocka_unit_test(each_mistake_is_told),
-        cmocka_unit_test(descriptions), cmocka_unit_test(outputs_with_names),
-        cmocka_unit_test(wrong_usage),  cmocka_unit_test(no_file),
+        cmocka_unit_test(good_files),
+        cmocka_unit_test(each_mistake_is_told),
+        cmocka_unit_test(descriptions),
+        cmocka_unit_test(outputs_with_names),
+        cmocka_unit_test(wrong_usage),
+        cmocka_unit_test(no_file),
+        cmocka_unit_test(standard_output_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

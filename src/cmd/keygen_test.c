@@ -128,12 +128,40 @@ static void wrong_words(void **state)
     assert_string_equal(out, "");
 }
 
+/* A full disk, say: who keeps what is printed has no key. */
+static void standard_output_that_takes_nothing(void **state)
+{
+    (void)state;
+    FILE *const out = stdout, *const error = stderr;
+    char name[] = "keygen", output[] = "-o", *said = NULL;
+    size_t n = 0;
+    for (int to_file = 0; to_file < 2; to_file++) {
+        (void)unlink(path);
+        FILE *full = fopen("/dev/full", "we");
+        assert_non_null(full);
+        stdout = full;
+        stderr = open_memstream(&said, &n);
+        optind = 0;
+        const int status =
+            cmd_keygen(to_file ? 3 : 1, (char *[]){name, to_file ? output : NULL, path, NULL});
+        fclose(stdout);
+        fclose(stderr);
+        stdout = out;
+        stderr = error;
+        assert_int_equal(status, EXIT_FAILURE);
+        assert_string_equal(said, "farspan keygen: cannot write to standard output: "
+                                  "No space left on device\n");
+        free(said);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_to_standard_output),
         cmocka_unit_test(the_private_one_to_a_file),
         cmocka_unit_test(wrong_words),
+        cmocka_unit_test(standard_output_that_takes_nothing),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -9,11 +9,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cmd/passphrase.h"
 #include "cmd/secrets.h"
 #include "sys/crypto/kdf.h"
 #include "sys/crypto/keys.h"
@@ -126,6 +128,59 @@ static void without_a_file(void **state)
     end(&w);
 }
 
+/* Loads the text from "-k", from "FARSPAN_KEY", or from the file at `path`. */
+static int load_text(const char *from, const char *text, const char *path, char *said, size_t room)
+{
+    struct error err = {""};
+    struct secret_options o = {0};
+    char *phrase = NULL;
+    if (strcmp(from, "-k") == 0) {
+        o.passphrase = strdup(text);
+    } else if (strcmp(from, "FARSPAN_KEY") == 0) {
+        assert_int_equal(setenv("FARSPAN_KEY", text, 1), 0);
+    } else {
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        assert_true(fputs(text, f) >= 0 && fputs("\n", f) >= 0);
+        assert_int_equal(fclose(f), 0);
+        o.key_file = path;
+    }
+    const int r = passphrase_load(&o, "tap", &phrase, &err);
+    if (r == 0) {
+        assert_string_equal(phrase, text);
+    } else {
+        assert_null(phrase);
+    }
+    passphrase_free(phrase);
+    snprintf(said, room, "%s", err.text);
+    return r;
+}
+
+/* Wherever a passphrase stands: it has bytes, and not too many. */
+static void as_long_as_a_passphrase_may_be(void **state)
+{
+    (void)state;
+    struct world w;
+    char longest[1024 + 2], said[256], want[256];
+    begin(&w, "");
+    const char *const from[] = {"-k", "FARSPAN_KEY", w.path};
+    memset(longest, 'x', sizeof(longest) - 1);
+    for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+        longest[1024] = 'x';
+        longest[1025] = '\0';
+        assert_int_equal(load_text(from[i], longest, w.path, said, sizeof(said)), -EINVAL);
+        snprintf(want, sizeof(want), "%s: a passphrase has 1 to 1024 bytes", from[i]);
+        assert_string_equal(said, want);
+        longest[1024] = '\0';
+        assert_int_equal(load_text(from[i], longest, w.path, said, sizeof(said)), 0);
+        assert_int_equal(load_text(from[i], "x", w.path, said, sizeof(said)), 0);
+        assert_int_equal(load_text(from[i], "", w.path, said, sizeof(said)), -EINVAL);
+        snprintf(want, sizeof(want), "%s: the passphrase is empty", from[i]);
+        assert_string_equal(said, want);
+    }
+    end(&w);
+}
+
 static void an_identity_that_others_may_read(void **state)
 {
     (void)state;
@@ -152,6 +207,7 @@ int main(void)
         cmocka_unit_test(a_key_file_that_others_may_read),
         cmocka_unit_test(an_identity_that_others_may_read),
         cmocka_unit_test(without_a_file),
+        cmocka_unit_test(as_long_as_a_passphrase_may_be),
     };
     return crypto_init(&err) < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Names of interfaces against the words of a selection, and the memory for their rings.
+ * Names of interfaces against the words of a selection, what those that are named have to be, and
+ * the memory for their rings.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,11 +47,29 @@ static void rings_share_the_memory(void **state)
     assert_int_equal(selection_ring_share(INTERFACES_MAX), SELECTION_PATTERN_RING_MIN);
 }
 
+/* Interfaces that are named have to be there, and to carry what is asked for; patterns wait. */
+static void named_interfaces_are_looked_at(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    struct selection c = {.word = {{"none*", "none*", false}, {"lo", NULL, false}}, .n_words = 2};
+    assert_int_equal(selection_check(&c, &err), 0);
+    (void)error_set(&c.program_error[NETIF_RAW_IP], EINVAL, "of other interfaces");
+    assert_int_equal(selection_check(&c, &err), 0);
+    (void)error_set(&c.program_error[NETIF_ETHERNET], EINVAL, "no such filter");
+    assert_int_equal(selection_check(&c, &err), -EINVAL);
+    assert_string_equal(err.text, "lo: no such filter");
+    c.word[1] = (struct selection_word){"no-such-0", NULL, false};
+    assert_int_equal(selection_check(&c, &err), -ENODEV);
+    assert_non_null(strstr(err.text, "no-such-0"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_match),
         cmocka_unit_test(rings_share_the_memory),
+        cmocka_unit_test(named_interfaces_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

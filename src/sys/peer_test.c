@@ -58,6 +58,22 @@ static void datagrams_are_whole(void **state)
     }
 }
 
+/* One without a byte is sent too, whatever went wrong before. */
+static void an_empty_datagram(void **state)
+{
+    (void)state;
+    struct udp_addr at;
+    uint8_t got[8];
+    const int there = bound(false, "127.0.0.1", &at), here = opened(false, &at);
+    struct pollfd p = {there, POLLIN, 0};
+    errno = EIO;
+    assert_int_equal(peer_send(here, NULL, 0), 0);
+    assert_int_equal(poll(&p, 1, DEADLINE_MS), 1);
+    assert_int_equal(recv(there, got, sizeof(got), 0), 0);
+    close(here);
+    close(there);
+}
+
 /* The message that a datagram was refused is told once: by the next, or by asking. */
 static void a_refusal_is_told(void **state)
 {
@@ -114,9 +130,8 @@ static void a_connection_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(datagrams_are_whole),
-        cmocka_unit_test(a_refusal_is_told),
-        cmocka_unit_test(a_connection_comes_about),
+        cmocka_unit_test(datagrams_are_whole),     cmocka_unit_test(an_empty_datagram),
+        cmocka_unit_test(a_refusal_is_told),       cmocka_unit_test(a_connection_comes_about),
         cmocka_unit_test(a_connection_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

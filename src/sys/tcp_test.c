@@ -97,6 +97,20 @@ static void a_full_buffer_takes_no_more(void **state)
     end(&p);
 }
 
+/* Nothing to send is no failure, whatever went wrong before. */
+static void nothing_is_sent(void **state)
+{
+    (void)state;
+    struct pair p;
+    size_t taken = 1;
+    begin(&p, "127.0.0.1");
+    errno = EIO;
+    assert_int_equal(tcp_send(p.here, "", 0, &taken), 0);
+    assert_int_equal(taken, 0);
+    assert_int_equal(tcp_unsent(p.here), 0);
+    end(&p);
+}
+
 /* It closes, or it ends its half only; what it said before is nothing to us. */
 static void an_end_that_goes_is_noticed(void **state)
 {
@@ -163,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_arrive),
         cmocka_unit_test(a_full_buffer_takes_no_more),
+        cmocka_unit_test(nothing_is_sent),
         cmocka_unit_test(an_end_that_goes_is_noticed),
         cmocka_unit_test(two_cannot_have_one_port),
         cmocka_unit_test(the_lowest_descriptor),

@@ -121,6 +121,11 @@ uint32_t txring_needs_mtu(const struct frame *f)
     return f->caplen - ETH_HLEN - (tagged ? TAG_LEN : 0);
 }
 
+bool txring_full(const struct txring *t)
+{
+    return t->waiting == SLOTS || status(slot(t, t->head)) != TP_STATUS_AVAILABLE;
+}
+
 int txring_put(struct txring *t, const struct frame *f)
 {
     struct tpacket2_hdr *h = slot(t, t->head);
@@ -130,7 +135,7 @@ int txring_put(struct txring *t, const struct frame *f)
     if (f->caplen > TXRING_LONGEST) {
         return -EMSGSIZE;
     }
-    if (t->waiting == SLOTS || status(h) != TP_STATUS_AVAILABLE) {
+    if (txring_full(t)) {
         return -EAGAIN;
     }
     frame_copy(f, 0, (uint8_t *)h + DATA_AT, f->caplen);

@@ -41,8 +41,10 @@ int txring_ifindex(const struct txring *t);
  * Ethernet header and the outermost VLAN tag. */
 uint32_t txring_needs_mtu(const struct frame *f);
 
-/* Copies a frame into the next place. -EAGAIN: there is none; the kernel still has, or was not yet
- * given, what lies there. -EMSGSIZE: longer than TXRING_LONGEST; -EINVAL: too short. */
+/* There is no place for a frame: the kernel still has, or was not yet given, what lies there. */
+bool txring_full(const struct txring *t);
+/* Copies a frame into the next place. -EAGAIN: the ring is full. -EMSGSIZE: longer than
+ * TXRING_LONGEST; -EINVAL: too short. */
 int txring_put(struct txring *t, const struct frame *f);
 /* Gives the kernel what was put. Returns how many frames it has taken since the last call, the
  * oldest first; *ret_err is 0 if these are all, else why the next one was not taken: -ENETDOWN,

@@ -84,12 +84,12 @@ static bool reason(const struct port_sink *p, enum ledger_id *ret)
     return true;
 }
 
-/* Gives the kernel what waits, until it has all or `room` says that a place is enough. What it does
- * not take within PLAIN_STUCK_MS, or ever, is lost. */
-static void push(struct port_sink *p, bool room)
+/* Gives the kernel what waits, until it has all or, with `room`, until the ring has a place: one is
+ * free only when its frame has left, and not when the kernel has taken it. What the kernel does not
+ * take until `end`, or ever, is lost. */
+static void push(struct port_sink *p, bool room, struct mono end)
 {
-    struct mono end = mono_add_ms(mono_now(), PLAIN_STUCK_MS);
-    while (p->n > 0) {
+    for (;;) {
         int r = 0;
         enum ledger_id why = LEDGER_SINK_ERROR;
         unsigned taken = txring_push(p->ring, &r);
@@ -98,7 +98,7 @@ static void push(struct port_sink *p, bool room)
             ledger_add(one.ledger, LEDGER_SINK_OUT, 1);
             ledger_add(one.ledger, LEDGER_SINK_BYTES, one.bytes);
         }
-        if (p->n == 0 || (room && taken > 0)) {
+        if (room ? !txring_full(p->ring) : p->n == 0) {
             return;
         }
         if (r == -EMSGSIZE) {
@@ -109,6 +109,7 @@ static void push(struct port_sink *p, bool room)
             lose_all(p, LEDGER_SINK_CARRIER);
         } else if (reason(p, &why) || mono_due(mono_now(), end)) {
             lose_all(p, why);
+            return;
         } else {
             plain_wait();
         }
@@ -126,7 +127,7 @@ static void take_next(struct port_sink *p)
 
 /* ---- frames ---- */
 
-static void put(struct port_sink *p, struct ledger *ledger, const struct frame *f)
+static void put(struct port_sink *p, struct ledger *ledger, const struct frame *f, struct mono end)
 {
     enum ledger_id why = LEDGER_SINK_GONE;
     uint32_t mtu = p->mtu;
@@ -141,7 +142,7 @@ static void put(struct port_sink *p, struct ledger *ledger, const struct frame *
     const struct pending one = {ledger, f->caplen, txring_needs_mtu(f)};
     int r = mtu > 0 && one.mtu > mtu ? -EMSGSIZE : txring_put(p->ring, f);
     if (r == -EAGAIN) {
-        push(p, true);
+        push(p, true, end);
         r = txring_put(p->ring, f);
     }
     if (r < 0) {
@@ -157,14 +158,15 @@ static void put(struct port_sink *p, struct ledger *ledger, const struct frame *
 static void port_write(struct sink *s, const struct batch *b)
 {
     struct port_sink *p = of(s);
+    const struct mono end = mono_add_ms(mono_now(), PLAIN_STUCK_MS);
     take_next(p);
     for (uint32_t i = 0; i < b->n; i++) {
         struct ledger *ledger = plain_count_in(&p->plain, &b->f[i]);
         if (ledger) {
-            put(p, ledger, &b->f[i]);
+            put(p, ledger, &b->f[i], end);
         }
     }
-    push(p, false);
+    push(p, false, end);
 }
 
 static int port_check_state(struct sink *s, struct error *err)

@@ -25,13 +25,21 @@ static struct port_wish *read_wish(const char *text)
     return own;
 }
 
-static struct sink *port_on(const char *name)
+/* A port whose socket has room for so many bytes; 0: as it comes. */
+static struct sink *port_with(const char *name, int send_buffer)
 {
     struct error err = {""};
     struct sink *s = NULL;
     struct port_wish *w = read_wish(name);
     struct output_wish wish = {.kind = OUTPUT_PORT, .name = name, .own = w, .fd = -1};
-    if (port_output_open(w, NULL, &wish.fd, &err) < 0 || port_output(&wish, &s, &err) < 0) {
+    if (port_output_open(w, NULL, &wish.fd, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    if (send_buffer > 0) {
+        assert_int_equal(setsockopt(wish.fd, SOL_SOCKET, SO_SNDBUFFORCE, &send_buffer, sizeof(int)),
+                         0);
+    }
+    if (port_output(&wish, &s, &err) < 0) {
         fail_msg("%s", err.text);
     }
     if (!s) {
@@ -42,6 +50,11 @@ static struct sink *port_on(const char *name)
     assert_int_equal(port_sink_ifindex(s), index_of(name));
     free(w);
     return s;
+}
+
+static struct sink *port_on(const char *name)
+{
+    return port_with(name, 0);
 }
 
 static uint64_t count(struct sink *s, enum ledger_id id)
@@ -88,6 +101,24 @@ static void each_frame_is_out_or_counted(void **state)
     assert_int_equal(count(s, LEDGER_SINK_IN), 1305 + 2);
     s->ops->free(s);
     sh("ip link set va mtu 9000");
+}
+
+/* A queue before the interface that holds back more frames than the ring has places, whether the
+ * socket's room or the ring's is at its end first: none is lost. */
+static void a_slow_interface_is_waited_for(void **state)
+{
+    (void)state;
+    enum { FRAMES = 1500 };
+    static const int buffer[] = {0, 8 << 20};
+    for (size_t i = 0; i < ARRAY_SIZE(buffer); i++) {
+        struct sink *s = port_with("va", buffer[i]);
+        sh("tc qdisc add dev va root tbf rate 2mbit burst 2000 limit 1000000");
+        give(s, FRAMES, 60);
+        sh("tc qdisc del dev va root");
+        assert_int_equal(count(s, LEDGER_SINK_ERROR), 0);
+        assert_int_equal(count(s, LEDGER_SINK_OUT), FRAMES);
+        s->ops->free(s);
+    }
 }
 
 static void states_have_words_and_reasons(void **state)
@@ -202,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_frame_is_out_or_counted),
+        cmocka_unit_test(a_slow_interface_is_waited_for),
         cmocka_unit_test(states_have_words_and_reasons),
         cmocka_unit_test(an_interface_goes_and_comes),
         cmocka_unit_test(names_that_may_be_ports),

@@ -342,6 +342,95 @@ static void replays(void **state)
     world_free(w);
 }
 
+/* Counts that a test waits for. */
+static struct {
+    unsigned rekeys;
+    uint64_t unknown;
+} wanted;
+
+static bool rekeyed_again(struct world *w)
+{
+    return w->tap[0].dialer->status.rekeys == wanted.rekeys;
+}
+
+static uint64_t unknown_records(const struct world *w)
+{
+    struct listener_counters c;
+    listener_counters(w->listener, &c);
+    return c.receiver.unknown_session;
+}
+
+static bool is_unknown(struct world *w)
+{
+    return unknown_records(w) == wanted.unknown;
+}
+
+static bool has_one_key(struct world *w)
+{
+    return !w->listener->session[0]->keys->next;
+}
+
+/* Another key, and frames under it. */
+static void rekey(struct world *w)
+{
+    wanted.rekeys = w->tap[0].dialer->status.rekeys + 1;
+    w->tap[0].dialer->uplink.keyed.ns -= UPLINK_REKEY_MS * NSEC_PER_MSEC;
+    world_must(w, rekeyed_again, 2000);
+    world_frames(&w->tap[0], 40);
+    world_must(w, all_written, 2000);
+}
+
+/* The first record under the first key comes once more. */
+static void send_old_record(struct world *w)
+{
+    for (unsigned i = 0; i < w->n; i++) {
+        if (link_peek(recorded[i], recorded_len[i]) == LINK_RECORD) {
+            world_inject(&w->tap[0].relay, true, recorded[i], recorded_len[i]);
+            return;
+        }
+    }
+    fail_msg("there is none");
+}
+
+/* The way may be long: for a while its key is known. */
+static void old_record_is_known(struct world *w)
+{
+    const uint64_t before = unknown_records(w);
+    send_old_record(w);
+    world_run(w, never, 100);
+    assert_int_equal(unknown_records(w), before);
+}
+
+/* A key that is old enough, or that has enough others after it, opens no record any more: who comes
+ * to know it later can do nothing with it. */
+static void old_keys_open_nothing(void **state)
+{
+    (void)state;
+    for (int many = 0; many < 2; many++) {
+        struct world *w = world_up(LINK_CPACE, record);
+        w->fate = NULL;
+        rekey(w);
+        old_record_is_known(w);
+        for (unsigned i = 2; many && i < LISTENER_KEYS; i++) {
+            rekey(w);
+        }
+        old_record_is_known(w);
+        if (many) {
+            rekey(w);
+        } else {
+            w->listener->session[0]->keys->next->expires = mono_now();
+            world_must(w, has_one_key, 2000);
+            world_frames(&w->tap[0], 40); /* the data thread knows it by then */
+            world_must(w, all_written, 2000);
+        }
+        wanted.unknown = unknown_records(w) + 1;
+        send_old_record(w);
+        world_must(w, is_unknown, 2000);
+        assert_int_equal(w->tap[0].dialer->status.sessions, 1);
+        world_free(w);
+    }
+}
+
 /* Figures that no clock can have end in no arithmetic that is undefined. */
 static void absurd_reports(void **state)
 {
@@ -379,6 +468,7 @@ int main(void)
         cmocka_unit_test(guesses_from_a_former_sessions_address),
         cmocka_unit_test(flood_of_hellos),
         cmocka_unit_test(replays),
+        cmocka_unit_test(old_keys_open_nothing),
         cmocka_unit_test(absurd_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
