@@ -30,6 +30,9 @@ enum {
     LOOKS = 8,         /* at connections, in the shortest of the times that are watched */
     LOOK_MS_MAX = 1000,
     PASSES = 4, /* of the library in one turn */
+    /* At once by one socket, those that are turned away included. */
+    ACCEPTED = HTTP_CONNECTIONS + 64,
+    RETRY_AFTER_S = 1,
 };
 
 /* ---- calls ---- */
@@ -56,12 +59,11 @@ void http_reply(struct http_call *call, struct http_answer *answer)
 void http_more(struct http *h, void *user)
 {
     for (struct http_conn *c = h->conns; c; c = c->next) {
-        if (c->call && c->call->queued && c->suspended) {
-            http_resume(c); /* whose body is another's looks, and sleeps again */
+        if (c->body && c->body == user) {
+            http_resume(c);
         }
     }
     run_soon(h);
-    (void)user;
 }
 
 unsigned http_open(const struct http *h)
@@ -93,18 +95,57 @@ static void address_text(const struct sockaddr *sa, char ret[48])
     }
 }
 
-/* One address does not take up all the room. By the Unix socket all have one address. */
-static enum MHD_Result on_accept(void *cls, const struct sockaddr *sa, socklen_t len)
+/* HTTP_OF_ADDRESS counts an address, a user of this host, or by IPv6 a network of 64 bits, as one
+ * host has all of that. */
+static void whose_text(const struct http_conn *c, const struct sockaddr *sa, char ret[64])
 {
-    const struct http_daemon *d = cls;
-    char address[48];
-    unsigned of_address = 0;
-    (void)len;
-    address_text(sa, address);
-    for (const struct http_conn *c = d->http->conns; c; c = c->next) {
-        of_address += strcmp(c->peer.address, address) == 0;
+    struct sockaddr_in6 v6 = {.sin6_family = AF_UNSPEC};
+    (void)snprintf(ret, 64, "%s", c->peer.address);
+    if (c->peer.local) {
+        (void)snprintf(ret, 64, "user %u", (unsigned)c->peer.uid);
+    } else if (sa->sa_family == AF_INET6) {
+        memcpy(&v6, sa, sizeof(v6));
+        if (!IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+            memset(v6.sin6_addr.s6_addr + 8, 0, 8);
+            (void)inet_ntop(AF_INET6, &v6.sin6_addr, ret, 64);
+        }
     }
-    return d->http->open < HTTP_CONNECTIONS && of_address < HTTP_OF_ADDRESS ? MHD_YES : MHD_NO;
+}
+
+static bool has_room(const struct http *h, const char *whose)
+{
+    unsigned n = 0;
+    for (const struct http_conn *c = h->conns; c; c = c->next) {
+        n += strcmp(c->whose, whose) == 0;
+    }
+    return h->open < HTTP_CONNECTIONS && n < HTTP_OF_ADDRESS;
+}
+
+/* Before it has asked for anything. */
+static void turn_away(int fd)
+{
+    char text[HTTP_REFUSAL_TEXT], all[2 * HTTP_REFUSAL_TEXT + 200];
+    const struct http_refusal why = {503, "there are too many connections"};
+    const int n =
+        snprintf(all, sizeof(all),
+                 "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: %d\r\n"
+                 "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n%s",
+                 RETRY_AFTER_S, http_refusal_text(text, &why), text);
+    (void)send(fd, all, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_RDWR);
+}
+
+static void add_conn(struct http *h, struct http_conn *c)
+{
+    c->http = h;
+    c->since = c->moved = mono_now();
+    c->next = h->conns;
+    c->at = &h->conns;
+    if (c->next) {
+        c->next->at = &c->next;
+    }
+    h->conns = c;
+    h->open++;
 }
 
 static void begin_conn(struct http_daemon *d, struct MHD_Connection *mhd, void **ret)
@@ -114,25 +155,22 @@ static void begin_conn(struct http_daemon *d, struct MHD_Connection *mhd, void *
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     const union MHD_ConnectionInfo *sa =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct http_conn *c = calloc(1, sizeof(*c));
-    if (!c || !fd || !sa) {
-        free(c);
+    struct http_conn *c = fd && sa ? calloc(1, sizeof(*c)) : NULL;
+    if (!c) {
         return;
     }
-    c->http = d->http;
     c->fd = fd->connect_fd;
-    c->since = c->moved = mono_now();
     c->peer.local = d->local && unixsock_peer(c->fd, &who) == 0;
     c->peer.uid = who.uid;
     c->peer.loopback = !d->local && is_loopback(sa->client_addr);
     address_text(sa->client_addr, c->peer.address);
-    c->next = d->http->conns;
-    c->at = &d->http->conns;
-    if (c->next) {
-        c->next->at = &c->next;
+    whose_text(c, sa->client_addr, c->whose);
+    if (!has_room(d->http, c->whose)) {
+        turn_away(c->fd);
+        free(c);
+        return;
     }
-    d->http->conns = c;
-    d->http->open++;
+    add_conn(d->http, c);
     *ret = c;
 }
 
@@ -169,15 +207,16 @@ static bool has_gone(const struct http_conn *c)
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
-/* Bytes of answers that the other end's system has taken, or that were asked for to be sent. */
-static uint64_t progress(const struct http_conn *c)
+/* Bytes of answers that the other end's system has taken. By the Unix socket there is no such
+ * count. */
+static uint64_t acked_of(const struct http_conn *c)
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof(info);
     const bool known =
         !c->peer.local && getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
         len >= offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked);
-    return known ? info.tcpi_bytes_acked : c->sent;
+    return known ? info.tcpi_bytes_acked : 0;
 }
 
 static void cut(struct http_conn *c)
@@ -186,32 +225,29 @@ static void cut(struct http_conn *c)
     http_resume(c);
 }
 
-/* It is suspended: an answer is made, or there is nothing to send now. */
-static void look_at_suspended(struct http_conn *c)
+static void look_at_answer(const struct http *h, struct http_conn *c, struct mono now)
 {
-    if (has_gone(c)) {
-        c->call->lost = true;
+    const uint64_t acked = acked_of(c);
+    if (acked != c->acked) {
+        c->acked = acked;
+        c->moved = now;
+    } else if (mono_due(now, mono_add_ms(c->moved, h->still_ms))) {
         cut(c);
     }
 }
 
 static void look_at(const struct http *h, struct http_conn *c, struct mono now)
 {
-    const struct http_call *call = c->call;
-    if (c->suspended) {
-        look_at_suspended(c);
-    } else if (!call || (!call->given && !call->queued)) {
-        if (mono_due(now, mono_add_ms(c->since, h->request_ms))) {
+    struct http_call *call = c->call;
+    if (c->suspended) { /* an answer is made, or there is nothing to send now */
+        if (has_gone(c)) {
+            call->lost = true;
             cut(c);
         }
-    } else if (call->queued) {
-        const uint64_t sent = progress(c);
-        if (sent != c->sent) {
-            c->sent = sent;
-            c->moved = now;
-        } else if (mono_due(now, mono_add_ms(c->moved, h->still_ms))) {
-            cut(c);
-        }
+    } else if (call && call->queued) {
+        look_at_answer(h, c, now);
+    } else if ((!call || !call->given) && mono_due(now, mono_add_ms(c->since, h->request_ms))) {
+        cut(c);
     }
 }
 
@@ -291,13 +327,12 @@ static int add_daemon(struct http *h, int fd, bool local, struct error *err)
     struct http_daemon *d = &h->daemon[h->n];
     *d = (struct http_daemon){.http = h, .local = local};
     d->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, on_accept, d, http_on_request, h,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_on_request, h,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ACCEPTED,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_URI_LOG_CALLBACK,
         http_on_target, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, d, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-        MHD_OPTION_END);
+        on_connection, d, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (!d->mhd) {
         return error_set(err, EIO, "cannot serve HTTP");
     }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * An HTTP/1.1 server in the loop's thread (libmicrohttpd behind it). A request comes whole, or is
- * refused here: body over HTTP_BODY_MAX (413), target over HTTP_TARGET_MAX (414), headers over
- * HTTP_HEADERS_MAX (431), two Content-Lengths or one beside chunked (400), a request that takes
- * longer than HTTP_REQUEST_MS, more connections than HTTP_CONNECTIONS or HTTP_OF_ADDRESS. An answer
- * that stands still for HTTP_STILL_MS is cut.
+ * refused here: target over HTTP_TARGET_MAX (414), headers over HTTP_HEADERS_MAX (431), body over
+ * HTTP_BODY_MAX (413), what could be read in two ways, as two lengths of a body or two Hosts (400),
+ * codings other than chunked (501). A request has HTTP_REQUEST_MS to its end, from the connection's
+ * begin or, where that had one before, from its first line; so long may a connection be idle, too.
+ * Connections beyond HTTP_CONNECTIONS, or HTTP_OF_ADDRESS of an address or a local user, are turned
+ * away (503). An answer that stands still for HTTP_STILL_MS is cut.
  *
  * The server knows no route and no right: it hands each request over as a call, which is answered
  * at once or later, from the same thread.
@@ -15,6 +17,7 @@
 
 struct http;
 
+/* The program ignores SIGPIPE. -EIO, -ENOMEM, … with a sentence. */
 int http_new(const struct http_conf *conf, struct http **ret, struct error *err);
 /* Ends all connections; calls that were not answered are told by gone(). Takes NULL. */
 void http_free(struct http *h);

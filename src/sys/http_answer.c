@@ -71,10 +71,13 @@ void http_suspend(struct http_conn *c, struct MHD_Connection *mhd)
     }
 }
 
+/* The time in which it was suspended does not count as standing still. */
 void http_resume(struct http_conn *c)
 {
     if (c->suspended) {
         c->http->resumed = true;
+        c->body = NULL;
+        c->moved = mono_now();
         MHD_resume_connection(TAKE_PTR(c->suspended));
     }
 }
@@ -86,32 +89,44 @@ struct reading {
     struct http_body body;
     struct http_conn *conn; /* while the answer is being sent */
     struct MHD_Connection *mhd;
-    int fd;            /* of a file that is read so; -1 */
+    int fd;            /* of a file that is read so; -1: … */
+    uint8_t *bytes;    /* … or a text; NULL: it is the body */
     uint64_t at, left; /* there */
 };
 
-static ssize_t read_file_part(struct reading *r, char *buf, size_t cap)
+static ssize_t read_part(struct reading *r, char *buf, size_t cap)
 {
     const size_t want = (size_t)MIN(r->left, (uint64_t)cap);
-    const ssize_t n = want > 0 ? pread(r->fd, buf, want, (off_t)r->at) : 0;
-    if (n > 0) {
-        r->at += (uint64_t)n;
-        r->left -= (uint64_t)n;
+    ssize_t n = (ssize_t)want;
+    if (want > 0 && r->fd >= 0) {
+        n = pread(r->fd, buf, want, (off_t)r->at);
+        n = n < 0 ? -errno : n == 0 ? -EIO : n; /* it is shorter than it was */
+    } else if (want > 0) {
+        memcpy(buf, r->bytes + r->at, want);
     }
-    return n < 0 ? -errno : n;
+    r->at += n > 0 ? (uint64_t)n : 0;
+    r->left -= n > 0 ? (uint64_t)n : 0;
+    return n;
 }
 
+/* The library asks for more when the system has taken what there was: the answer moves on. */
 static ssize_t on_read(void *cls, uint64_t pos, char *buf, size_t cap)
 {
     struct reading *r = cls;
+    struct http_conn *c = r->conn;
+    const bool own = r->fd >= 0 || r->bytes;
     (void)pos;
+    if (c->call->lost) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
     const ssize_t n =
-        r->fd >= 0 ? read_file_part(r, buf, cap) : r->body.read(r->body.user, (uint8_t *)buf, cap);
-    if (n == -EAGAIN) {
-        http_suspend(r->conn, r->mhd);
+        own ? read_part(r, buf, cap) : r->body.read(r->body.user, (uint8_t *)buf, cap);
+    if (n == -EAGAIN && !own) {
+        c->body = r->body.user;
+        http_suspend(c, r->mhd);
         return 0;
     }
-    r->conn->sent += n > 0 ? (uint64_t)n : 0;
+    c->moved = mono_now();
     return n > 0    ? n
            : n == 0 ? MHD_CONTENT_READER_END_OF_STREAM
                     : MHD_CONTENT_READER_END_WITH_ERROR;
@@ -120,56 +135,56 @@ static ssize_t on_read(void *cls, uint64_t pos, char *buf, size_t cap)
 static void on_read_done(void *cls)
 {
     struct reading *r = cls;
-    if (r->fd < 0 && r->body.free) {
+    if (r->body.read && r->body.free) {
         r->body.free(r->body.user);
     }
     closep(&r->fd);
+    free(r->bytes);
     free(r);
 }
 
-static struct MHD_Response *read_response(struct http_call *call, int fd)
+/* Takes what the answer has of a body. */
+static struct MHD_Response *read_response(struct http_call *call)
 {
     struct http_answer *a = &call->answer;
+    const bool known = a->fd >= 0 || a->bytes;
     struct reading *r = calloc(1, sizeof(*r));
     if (!r) {
         return NULL;
     }
-    *r = (struct reading){.body = a->body,
-                          .conn = call->conn,
-                          .mhd = call->mhd,
-                          .fd = fd,
-                          .at = a->offset,
-                          .left = a->len};
+    *r = (struct reading){.conn = call->conn, .mhd = call->mhd, .fd = -1};
     struct MHD_Response *m = MHD_create_response_from_callback(
-        fd >= 0 ? a->len : MHD_SIZE_UNKNOWN, READ_BLOCK, on_read, r, on_read_done);
+        known ? a->len : MHD_SIZE_UNKNOWN, READ_BLOCK, on_read, r, on_read_done);
     if (!m) {
         free(r);
+        return NULL;
     }
+    if (!known && call->request.method == HTTP_HEAD) {
+        /* The library would send the end of the chunks, which the client takes for the beginning
+         * of the next answer. */
+        (void)MHD_set_response_options(m, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    }
+    r->at = a->fd >= 0 ? a->offset : 0;
+    r->left = a->len;
+    r->fd = TAKE_FD(a->fd);
+    r->bytes = TAKE_PTR(a->bytes);
+    r->body = a->body;
+    a->body = (struct http_body){.read = NULL};
     return m;
 }
 
-/* By the Unix socket no count of the system's tells how much was taken: files are read there. */
-static struct MHD_Response *file_response(struct http_call *call)
-{
-    struct http_answer *a = &call->answer;
-    struct MHD_Response *m =
-        call->conn->peer.local ? read_response(call, a->fd)
-                               : MHD_create_response_from_fd_at_offset64(a->len, a->fd, a->offset);
-    if (m) {
-        a->fd = -1; /* it is the response's */
-    }
-    return m;
-}
-
+/* By the Unix socket no count of the system's tells how much was taken: what is long is read there
+ * piece by piece. */
 static struct MHD_Response *make_response(struct http_call *call)
 {
     struct http_answer *a = &call->answer;
+    const bool local = call->conn->peer.local;
     struct MHD_Response *m;
-    if (a->fd >= 0) {
-        m = file_response(call);
-    } else if (a->body.read) {
-        m = read_response(call, -1);
-        a->body = m ? (struct http_body){.read = NULL} : a->body;
+    if (a->body.read || (local && (a->fd >= 0 || a->len > READ_BLOCK))) {
+        m = read_response(call);
+    } else if (a->fd >= 0) {
+        m = MHD_create_response_from_fd_at_offset64(a->len, a->fd, a->offset);
+        a->fd = m ? -1 : a->fd;
     } else {
         m = MHD_create_response_from_buffer(a->len, a->bytes, MHD_RESPMEM_MUST_FREE);
         a->bytes = m ? NULL : a->bytes;
@@ -198,33 +213,23 @@ enum MHD_Result http_queue(struct http_call *call)
 
 /* ---- refusals of the server itself ---- */
 
-static const char *refusal_words(int status)
+size_t http_refusal_text(char ret[HTTP_REFUSAL_TEXT], const struct http_refusal *why)
 {
-    switch (status) {
-    case 413:
-        return "the body is too long";
-    case 414:
-        return "the address is too long";
-    case 431:
-        return "the headers are too long";
-    case 503:
-        return "out of memory";
-    default:
-        return "the length of the body is told twice";
-    }
+    const int n = snprintf(ret, HTTP_REFUSAL_TEXT,
+                           "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d}\n",
+                           why->words, why->status);
+    return n > 0 ? (size_t)n : 0;
 }
 
-enum MHD_Result http_refuse(struct http_call *call, int status)
+enum MHD_Result http_refuse(struct http_call *call, const struct http_refusal *why)
 {
-    char text[200];
+    char text[HTTP_REFUSAL_TEXT];
     struct http_answer *a = &call->answer;
-    const int n =
-        snprintf(text, sizeof(text), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d}\n",
-                 refusal_words(status), status);
+    const size_t n = http_refusal_text(text, why);
     *a = HTTP_ANSWER_NONE;
-    a->status = status;
+    a->status = why->status;
     a->bytes = (uint8_t *)strdup(text);
-    a->len = a->bytes && n > 0 ? (size_t)n : 0;
+    a->len = a->bytes ? n : 0;
     http_answer_header(a, "Content-Type", "application/problem+json");
     http_answer_header(a, "Connection", "close");
     return http_queue(call);

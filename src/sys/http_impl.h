@@ -14,9 +14,16 @@
 
 enum {
     HTTP_DAEMONS = 5, /* listening sockets */
+    HTTP_REFUSAL_TEXT = 200,
 };
 
 struct http_conn;
+
+/* Why the server itself answers a request. `status` 0: it does not. */
+struct http_refusal {
+    int status;
+    const char *words;
+};
 
 /* A request. Its connection has one at a time. */
 struct http_call {
@@ -26,9 +33,9 @@ struct http_call {
     char *target;
     uint8_t *body;
     size_t len;
-    int refused; /* status of a refusal by the server itself; 0: none */
-    bool begun;  /* its headers were looked at */
-    bool given;  /* to the program, … */
+    struct http_refusal refused; /* once its body is over */
+    bool begun;                  /* its headers were looked at */
+    bool given;                  /* to the program, … */
     bool replied, queued;
     bool handling; /* the library waits for the outcome of this call */
     bool lost;     /* the client has gone */
@@ -40,12 +47,15 @@ struct http_conn {
     struct http_conn *next, **at;
     int fd;
     struct http_peer peer;
+    char whose[64]; /* whoever shares the room of HTTP_OF_ADDRESS */
     struct http *http;
     struct http_call *call; /* NULL: between two requests */
     struct MHD_Connection *suspended;
+    const void *body;  /* that has nothing now, its user; NULL: none */
+    bool kept;         /* it had a request before */
     struct mono since; /* a request is waited for since then, … */
     struct mono moved; /* … and an answer has moved on then last */
-    uint64_t sent;     /* as the system counts it, or bytes that were asked for */
+    uint64_t acked;    /* bytes that the other end's system has taken; by TCP only */
 };
 
 struct http_daemon {
@@ -74,8 +84,9 @@ void http_suspend(struct http_conn *c, struct MHD_Connection *mhd);
 void http_resume(struct http_conn *c);
 /* Gives the call's answer to the library. */
 enum MHD_Result http_queue(struct http_call *call);
-/* A refusal by the server itself. */
-enum MHD_Result http_refuse(struct http_call *call, int status);
+/* The document of a refusal, ended with 0. Its length. */
+size_t http_refusal_text(char ret[HTTP_REFUSAL_TEXT], const struct http_refusal *why);
+enum MHD_Result http_refuse(struct http_call *call, const struct http_refusal *why);
 
 /* ---- http_request.c: callbacks of the library ---- */
 

@@ -8,47 +8,134 @@
 
 #include "sys/http_impl.h"
 
-struct header_count {
-    struct http_call *call;
-    size_t bytes;
-    unsigned lengths, encodings;
-    bool too_many;
+enum {
+    SWALLOWED = 1 << 20, /* bytes of a body that is too long and is read all the same */
 };
+
+/* The headers of a request, counted. */
+struct head {
+    struct http_request *request; /* gets them */
+    size_t bytes;
+    unsigned hosts, lengths, encodings;
+    bool too_many, malformed, coded;
+};
+
+/* A name as RFC 9110 has it (section 5.6.2). With anything else in it, "Content-Length " for one,
+ * the library takes no notice of the header where another program would. */
+static bool is_token(const char *s)
+{
+    const char *const at = s;
+    for (; *s; s++) {
+        const bool letter = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z');
+        if (!letter && !(*s >= '0' && *s <= '9') && !strchr("!#$%&'*+-.^_`|~", *s)) {
+            return false;
+        }
+    }
+    return s > at;
+}
 
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
                                  const char *value)
 {
-    struct header_count *h = cls;
-    struct http_request *r = &h->call->request;
+    struct head *h = cls;
+    struct http_request *r = h->request;
     (void)kind;
-    h->bytes += strlen(name) + (value ? strlen(value) : 0) + 4;
+    value = value ? value : "";
+    h->bytes += strlen(name) + strlen(value) + 4;
+    h->malformed |= !is_token(name);
+    h->hosts += strcasecmp(name, "Host") == 0;
     h->lengths += strcasecmp(name, "Content-Length") == 0;
-    h->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
+    if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        h->encodings++;
+        h->coded |= strcasecmp(value, "chunked") != 0;
+    }
     if (r->n_headers < HTTP_HEADERS) {
-        r->header[r->n_headers++] = (struct http_header){name, value ? value : ""};
+        r->header[r->n_headers++] = (struct http_header){name, value};
     } else {
         h->too_many = true;
     }
     return MHD_YES;
 }
 
-/* The status of a refusal, or 0. */
-static int look_at_headers(struct http_call *call)
+static struct head take_headers(struct http_call *call)
 {
-    struct header_count h = {.call = call};
+    struct head h = {.request = &call->request};
     call->request.n_headers = 0;
     (void)MHD_get_connection_values(call->mhd, MHD_HEADER_KIND, on_header, &h);
+    return h;
+}
+
+/* The library lets spaces stand in a target. */
+static bool is_target(const char *s)
+{
+    for (; *s; s++) {
+        if ((unsigned char)*s <= ' ' || *s == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A request must not be one that two programs read in two ways (RFC 9112, sections 3.2, 6). */
+static struct http_refusal judge_form(const struct http_call *call, const struct head *h,
+                                      const char *version)
+{
+    const bool old = strcmp(version, "HTTP/1.0") == 0;
+    if (h->malformed || !is_target(call->target)) {
+        return (struct http_refusal){400, "the request is malformed"};
+    }
+    if (h->hosts > 1 || (h->hosts == 0 && !old)) {
+        return (struct http_refusal){400, "the request needs one Host"};
+    }
+    if (h->lengths > 1 || h->encodings > 1 || (h->lengths > 0 && h->encodings > 0)) {
+        return (struct http_refusal){400, "the length of the body is told twice"};
+    }
+    if (h->encodings > 0 && old) {
+        return (struct http_refusal){400, "HTTP/1.0 has no Transfer-Encoding"};
+    }
+    return h->coded ? (struct http_refusal){501, "the only Transfer-Encoding is chunked"}
+                    : (struct http_refusal){.status = 0};
+}
+
+static struct http_refusal judge(const struct http_call *call, const struct head *h,
+                                 const char *version)
+{
+    if (!call->target) {
+        return (struct http_refusal){503, "out of memory"};
+    }
+    if (strlen(call->target) > HTTP_TARGET_MAX) {
+        return (struct http_refusal){414, "the address is too long"};
+    }
+    if (h->too_many || h->bytes > HTTP_HEADERS_MAX) {
+        return (struct http_refusal){431, "the headers are too long"};
+    }
+    return judge_form(call, h, version);
+}
+
+/* The body is too long: what a client would send all the same is thrown away before it is told, as
+ * an end with unread bytes could take the answer back. */
+static enum MHD_Result expect_body(struct http_call *call)
+{
+    const struct http_refusal why = {413, "the body is too long"};
     const char *length = http_header_of(&call->request, "Content-Length");
-    if (!call->target || strlen(call->target) > HTTP_TARGET_MAX) {
-        return 414;
+    const unsigned long long n = length ? strtoull(length, NULL, 10) : 0;
+    if (n <= HTTP_BODY_MAX) {
+        return MHD_YES;
     }
-    if (h.too_many || h.bytes > HTTP_HEADERS_MAX) {
-        return 431;
+    if (n > SWALLOWED || http_header_of(&call->request, "Expect")) {
+        return http_refuse(call, &why);
     }
-    if (h.lengths > 1 || h.encodings > 1 || (h.lengths > 0 && h.encodings > 0)) {
-        return 400;
-    }
-    return length && strtoull(length, NULL, 10) > HTTP_BODY_MAX ? 413 : 0;
+    call->refused = why;
+    return MHD_YES;
+}
+
+/* The headers are there. */
+static enum MHD_Result begin_request(struct http_call *call, const char *version)
+{
+    const struct head h = take_headers(call);
+    const struct http_refusal why = judge(call, &h, version);
+    call->begun = true;
+    return why.status ? http_refuse(call, &why) : expect_body(call);
 }
 
 static enum http_method method_of(const char *word)
@@ -67,14 +154,14 @@ static enum http_method method_of(const char *word)
 /* Part of a body. Where it is too long the rest is thrown away. */
 static void take_body(struct http_call *call, const char *data, size_t n)
 {
-    if (call->refused == 0 && call->len + n > HTTP_BODY_MAX) {
-        call->refused = 413;
+    if (call->refused.status == 0 && call->len + n > HTTP_BODY_MAX) {
+        call->refused = (struct http_refusal){413, "the body is too long"};
     }
-    uint8_t *larger = call->refused == 0 ? realloc(call->body, call->len + n) : NULL;
-    if (call->refused == 0 && !larger) {
-        call->refused = 503;
+    uint8_t *larger = call->refused.status == 0 ? realloc(call->body, call->len + n) : NULL;
+    if (call->refused.status == 0 && !larger) {
+        call->refused = (struct http_refusal){503, "out of memory"};
     }
-    if (call->refused == 0) {
+    if (larger) {
         memcpy(larger + call->len, data, n);
         call->body = larger;
         call->len += n;
@@ -86,7 +173,7 @@ static enum MHD_Result give(struct http_call *call, const char *method)
 {
     struct http *h = call->http;
     struct http_request *r = &call->request;
-    (void)look_at_headers(call); /* the library has them at other places by now */
+    (void)take_headers(call); /* the library has them at other places by now */
     r->method = method_of(method);
     r->target = call->target;
     r->body = call->body;
@@ -110,23 +197,20 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const cha
     struct http_call *call = *con_cls;
     (void)cls;
     (void)url;
-    (void)version;
     if (!call || !call->conn) {
         return MHD_NO;
     }
     call->mhd = mhd;
     if (!call->begun) {
-        call->begun = true;
-        const int status = look_at_headers(call);
-        return status ? http_refuse(call, status) : MHD_YES;
+        return begin_request(call, version);
     }
     if (*upload_size > 0) {
         take_body(call, upload, *upload_size);
         *upload_size = 0;
         return MHD_YES;
     }
-    if (call->refused) {
-        return http_refuse(call, call->refused);
+    if (call->refused.status) {
+        return http_refuse(call, &call->refused);
     }
     if (!call->given) {
         return give(call, method);
@@ -156,6 +240,7 @@ void *http_on_target(void *cls, const char *uri, struct MHD_Connection *mhd)
     call->answer = HTTP_ANSWER_NONE;
     if (c) {
         c->call = call;
+        c->since = c->kept ? mono_now() : c->since; /* that it was idle before does not count */
     }
     return call;
 }
@@ -175,6 +260,7 @@ void http_on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
     }
     if (call->conn) {
         call->conn->call = NULL;
+        call->conn->kept = true;
         call->conn->since = mono_now();
     }
     http_answer_done(&call->answer);

@@ -207,8 +207,9 @@ def test_bad_requests(lab):
 
 
 def is_closed(sock):
+    """Or was turned away before it asked for anything."""
     try:
-        return bool(select.select([sock], [], [], 0)[0]) and sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        return bool(select.select([sock], [], [], 0)[0]) and sock.recv(12, socket.MSG_PEEK | socket.MSG_DONTWAIT) in (b"", b"HTTP/1.1 503")
     except BlockingIOError:
         return False
     except OSError:
