@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/unixsock.h"
+
 struct http_client {
     CURL *curl;
     char *server, *token;
@@ -23,14 +25,41 @@ struct coming {
     bool headed; /* the empty line behind the headers came */
 };
 
+/* "unix:PATH" or a URL that names a host. */
+static bool is_server(const char *server)
+{
+    static const char *const begins[] = {"unix:", "http://", "https://"};
+    for (size_t i = 0; i < ARRAY_SIZE(begins); i++) {
+        const size_t n = strlen(begins[i]);
+        if (strncmp(server, begins[i], n) == 0) {
+            return i == 0 ? server[n] && strlen(server + n) < UNIXSOCK_PATH_MAX
+                          : server[n] && server[n] != '/';
+        }
+    }
+    return false;
+}
+
+/* It stands in a header, where the end of a line would begin another one. */
+static bool is_token(const char *token)
+{
+    size_t n = 0;
+    while (token[n] > ' ' && token[n] < 0x7f) {
+        n++;
+    }
+    return n > 0 && n < HTTP_CLIENT_TOKEN && !token[n];
+}
+
 int http_client_new(const char *server, const char *token, struct http_client **ret,
                     struct error *err)
 {
     const bool is_unix = strncmp(server, "unix:", 5) == 0;
-    if (!is_unix && strncmp(server, "http://", 7) != 0 && strncmp(server, "https://", 8) != 0) {
+    if (!is_server(server)) {
         return error_set(err, EINVAL,
                          "\"%s\" is no service: unix:PATH, http://HOST:PORT or https://HOST:PORT",
                          server);
+    }
+    if (token && !is_token(token)) {
+        return error_set(err, EINVAL, "the token is none: it has a space or is too long");
     }
     struct http_client *c = calloc(1, sizeof(*c));
     if (c) {

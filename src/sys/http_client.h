@@ -14,6 +14,7 @@
 
 enum {
     HTTP_CLIENT_BODY = 16 << 20, /* bytes of an answer that is kept in memory */
+    HTTP_CLIENT_TOKEN = 384,     /* bytes of a token, fewer than */
     HTTP_CLIENT_CONNECT_MS = 5000,
     HTTP_CLIENT_SILENT_S = 30, /* without a byte of an answer that is kept in memory */
 };

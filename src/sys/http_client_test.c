@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "sys/test_http_script.h"
+#include "sys/unixsock.h"
 
 static struct http_client *client_of(const char *server, const char *token)
 {
@@ -35,7 +36,8 @@ static int ask(struct script *s, const char *answer, const struct http_client_as
 static void only_services_are_asked(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "eth0", "ftp://host", "file:///etc/passwd", "/run/x"};
+    static const char *const wrong[] = {"",       "eth0",  "ftp://host", "file:///etc/passwd",
+                                        "/run/x", "unix:", "http://",    "https:///x"};
     struct http_client *c = NULL;
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         struct error err = {""};
@@ -43,6 +45,12 @@ static void only_services_are_asked(void **state)
         assert_non_null(strstr(err.text, "is no service"));
         assert_null(c);
     }
+    char path[UNIXSOCK_PATH_MAX + 8] = "unix:/";
+    struct error err = {""};
+    memset(path + 6, 'x', sizeof(path) - 7);
+    assert_int_equal(http_client_new(path, NULL, &c, &err), -EINVAL);
+    assert_int_equal(http_client_new("unix:/run/x", "a\r\nX: b", &c, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "token"));
     http_client_free(NULL);
 }
 
