@@ -65,16 +65,16 @@ static void ports_come_and_go_and_are_the_same(void **state)
 {
     struct world *w = *state;
     char words[320];
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_port(w, "eth0");
     peer_port(w, "a\\x22b");
-    world_run(w, 0);
+    world_goes(w, 0);
     uint64_t n = 1;
     assert_int_equal(w->store->ops->count(w->store, &kind_port, &(struct store_query){0}, &n, NULL),
                      0);
     assert_int_equal(n, 0); /* the round is not over */
     peer_round(w, 2);
-    world_run(w, 0);
+    world_goes(w, 0);
     check_port(w, "a\\x22b", true);
     struct object o = get_port(w, "eth0");
     assert_int_equal(o.v[PORT_F_MTU].n, 1500);
@@ -89,7 +89,7 @@ static void ports_come_and_go_and_are_the_same(void **state)
     for (unsigned i = 0; i < 2; i++) { /* nothing new, and eth0 is gone */
         peer_port(w, "a\\x22b");
         peer_round(w, 1);
-        world_run(w, 0);
+        world_goes(w, 0);
     }
     check_port(w, "a\\x22b", true);
     o = get_port(w, "eth0");
@@ -100,41 +100,41 @@ static void ports_come_and_go_and_are_the_same(void **state)
     peer_port(w, "eth0");
     peer_port(w, "a\\x22b");
     peer_round(w, 2);
-    world_run(w, 0);
+    world_goes(w, 0);
     o = get_port(w, "eth0");
     assert_int_equal(o.v[PORT_F_THERE].n, 1);
     assert_string_equal(o.v[PORT_F_ALIAS].text, "uplink");
     object_done(&o);
     assert_int_equal(count_events(w, "port.there", words), 3);
     peer_round(w, 0); /* a host without any */
-    world_run(w, 0);
+    world_goes(w, 0);
     check_port(w, "eth0", false);
 }
 
 static void a_round_that_lacks_some_is_none(void **state)
 {
     struct world *w = *state;
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_port(w, "eth0");
     peer_round(w, 1);
-    world_run(w, 0);
+    world_goes(w, 0);
     peer_port(w, "eth1");
     peer_round(w, 2); /* one was lost */
-    world_run(w, 0);
+    world_goes(w, 0);
     check_port(w, "eth0", true);
     peer_port(w, "eth1");
     w->peer.round++; /* the end of another round */
     peer_round(w, 1);
-    world_run(w, 0);
+    world_goes(w, 0);
     check_port(w, "eth0", true);
     peer_port(w, "eth1");
     peer_kill(w); /* half a round */
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_start(w);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_port(w, "eth2");
     peer_round(w, 1);
-    world_run(w, 0);
+    world_goes(w, 0);
     check_port(w, "eth0", false);
     check_port(w, "eth2", true);
 }
@@ -150,10 +150,10 @@ static void ports_of_other_agents_stay(void **state)
     object_set_int(&o, PORT_F_THERE, true);
     change_capture(w, &o);
     object_done(&o);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_port(w, "eth1");
     peer_round(w, 1);
-    world_run(w, 0);
+    world_goes(w, 0);
     assert_int_equal(
         w->store->ops->get(w->store, &kind_port, "0199c1d2-7c1e-7a30-9f3e-0f2f6f0c1a55", &o, NULL),
         0);
@@ -165,7 +165,7 @@ static void too_many_ports_end_the_session(void **state)
 {
     struct world *w = *state;
     char name[32], words[320];
-    world_run(w, 1000);
+    world_goes(w, 1000);
     for (unsigned i = 0; i < 1025; i++) {
         (void)snprintf(name, sizeof(name), "p%u", i);
         peer_port(w, name);
@@ -173,7 +173,7 @@ static void too_many_ports_end_the_session(void **state)
             agents_work(w->agents, w->now, (struct wall){w->wall_ns});
         }
     }
-    world_run(w, 0);
+    world_goes(w, 0);
     assert_int_equal(count_events(w, "agent.lost", words), 1);
     assert_non_null(strstr(words, "more than 1024 ports"));
 }
@@ -187,37 +187,37 @@ static void snapshots_are_waited_for(void **state)
     struct error err = {""};
     int waiter[2];
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[0], w->now, &err), -EPIPE);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[0], w->now, &err), -EAGAIN);
-    world_run(w, 0);
+    world_goes(w, 0);
     assert_int_equal(w->peer.snapshots, 1);
     assert_null(w->woken);
     peer_port(w, "eth0"); /* a change of the same call */
     peer_round(w, 1);
-    peer_send(w, &m);
-    peer_send(w, &m);
-    world_run(w, 0);
+    peer_says(w, &m);
+    peer_says(w, &m);
+    world_goes(w, 0);
     assert_ptr_equal(w->woken, &waiter[0]);
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[0], w->now, &err), 0);
 
     m.code = ENOSPC;
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[1], w->now, &err), -EAGAIN);
-    world_run(w, 0);
-    peer_send(w, &m);
-    world_run(w, 0);
+    world_goes(w, 0);
+    peer_says(w, &m);
+    world_goes(w, 0);
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[1], w->now, &err), -ENOSPC);
     assert_non_null(strstr(err.text, "No space left"));
 
     w->woken = NULL;
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[0], w->now, &err), -EAGAIN);
-    world_run(w, 11000);
+    world_goes(w, 11000);
     assert_ptr_equal(w->woken, &waiter[0]);
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[0], w->now, &err), -ETIMEDOUT);
 
     w->woken = NULL;
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[1], w->now, &err), -EAGAIN);
     peer_kill(w);
-    world_run(w, 0);
+    world_goes(w, 0);
     assert_ptr_equal(w->woken, &waiter[1]);
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[1], w->now, &err), -EPIPE);
 }
@@ -228,15 +228,15 @@ static void snapshots_are_bounded_and_forgotten(void **state)
     struct rolemsg m = {.type = ROLEMSG_SNAPPED, .id = {1}, .code = UINT32_MAX};
     struct error err = {""};
     int waiter[17];
-    world_run(w, 1000);
+    world_goes(w, 1000);
     for (unsigned i = 0; i < 16; i++) {
         assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[i], w->now, &err), -EAGAIN);
     }
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[16], w->now, &err), -EBUSY);
-    peer_send(w, &m);
-    world_run(w, 0);
+    peer_says(w, &m);
+    world_goes(w, 0);
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[3], w->now, &err), -EPROTO);
-    world_run(w, 11000); /* the others have gone, and nobody asks for theirs */
+    world_goes(w, 11000); /* the others have gone, and nobody asks for theirs */
     assert_int_equal(agents_snapshot(w->agents, m.id, &waiter[5], w->now, &err), -EAGAIN);
 }
 
@@ -248,7 +248,7 @@ static void a_full_socket_is_waited_for(void **state)
     char filter[WANTED_FILTER];
     memset(filter, 'x', sizeof(filter) - 1);
     filter[sizeof(filter) - 1] = '\0';
-    world_run(w, 1000);
+    world_goes(w, 1000);
     for (unsigned i = 0; i < 200; i++) {
         add_capture(w, i, 0, 100);
         struct object o = get_capture(w, i);
@@ -266,11 +266,11 @@ static void a_full_socket_is_waited_for(void **state)
     }
     assert_int_equal(w->peer.n_has, 200);
     assert_string_equal(w->peer.has[199].filter, filter);
-    world_run(w, 0);
+    world_goes(w, 0);
     assert_true(agents_are_settled(w->agents));
     assert_false(agents_wants_to_write(w->agents));
     w->peer.wants = 0;
-    world_run(w, 20000);
+    world_goes(w, 20000);
     assert_int_equal(w->peer.wants, 0);
 }
 

@@ -36,28 +36,28 @@ static void a_capture_from_its_start_to_its_end(void **state)
     struct world *w = *state;
     char words[320];
     add_capture(w, 1, 30, 60);
-    world_run(w, 19000);
+    world_goes(w, 19000);
     assert_true(w->peer.greeted);
     assert_int_equal(peer_has(w, 1), -1);
-    world_run(w, 2000); /* ten seconds ahead */
+    world_goes(w, 2000); /* ten seconds ahead */
     assert_int_equal(peer_has(w, 1), 0);
     assert_true(agents_are_settled(w->agents));
     assert_string_equal(w->peer.has[0].point[0], "eth0");
     assert_int_equal(w->peer.has[0].start_ns, (WALL + 30) * SEC);
     peer_report(w, 1, WANTED_WAITS, WANTED_NO_REASON, 0, 0, 0);
-    world_run(w, 9000);
+    world_goes(w, 9000);
     check_state(w, 1, "scheduled");
     peer_report(w, 1, WANTED_RUNS, WANTED_NO_REASON, 30, 31, 5);
     peer_report(w, 1, WANTED_RUNS, WANTED_NO_REASON, 30, 31, 5);
-    world_run(w, 0);
+    world_goes(w, 0);
     check_state(w, 1, "running");
     assert_int_equal(w->published, 500);
     assert_int_equal(count_events(w, "capture.started", words), 1);
     peer_report(w, 1, WANTED_FINISHES, WANTED_STOP_TIME, 30, 60, 7);
-    world_run(w, 0);
+    world_goes(w, 0);
     check_state(w, 1, "finishing");
     peer_report(w, 1, WANTED_DONE, WANTED_STOP_TIME, 30, 60, 8);
-    world_run(w, 0);
+    world_goes(w, 0);
     check_state(w, 1, "done");
     assert_true(w->ended && w->published == 800);
     assert_int_equal(peer_has(w, 1), -1); /* it has left the set */
@@ -65,7 +65,7 @@ static void a_capture_from_its_start_to_its_end(void **state)
     assert_string_equal(words, "done: its stop has come");
     peer_report(w, 1, WANTED_DONE, WANTED_STOP_TIME, 30, 60, 99);
     w->peer.wants = 0;
-    world_run(w, 30000);
+    world_goes(w, 30000);
     assert_int_equal(w->peer.wants, 0); /* and then nothing more is told */
     struct object o = get_capture(w, 1);
     assert_int_equal(o.v[CAPTURE_F_FRAMES].n, 8);
@@ -82,12 +82,12 @@ static void die_in(struct world *w, unsigned number, enum wanted_state in)
     if (in >= WANTED_FINISHES) {
         peer_report(w, number, WANTED_FINISHES, WANTED_STOP_TIME, 0, 6, 12);
     }
-    world_run(w, 0);
+    world_goes(w, 0);
     peer_kill(w);
-    world_run(w, 3000);
+    world_goes(w, 3000);
     assert_false(agents_are_settled(w->agents));
     peer_start(w);
-    world_run(w, 2000);
+    world_goes(w, 2000);
     assert_true(agents_are_settled(w->agents));
     assert_true(peer_has(w, number) >= 0);
 }
@@ -100,17 +100,17 @@ static void it_dies_in_each_state_and_comes_back(void **state)
     char words[320];
     for (unsigned in = WANTED_WAITS; in <= WANTED_FINISHES; in++) {
         add_capture(w, in, 0, 100);
-        world_run(w, 0);
+        world_goes(w, 0);
         die_in(w, in, (enum wanted_state)in);
         check_state(w, in,
                     in == WANTED_WAITS  ? "scheduled"
                     : in == WANTED_RUNS ? "running"
                                         : "finishing");
         peer_report(w, in, WANTED_RUNS, WANTED_NO_REASON, 20, 30, 3);
-        world_run(w, 0);
+        world_goes(w, 0);
         peer_report(w, in, WANTED_DONE, WANTED_STOP_TIME, 20, 100, 4);
         peer_report(w, in, WANTED_DONE, WANTED_STOP_TIME, 20, 100, 4);
-        world_run(w, 0);
+        world_goes(w, 0);
         check_state(w, in, "done");
         struct object o = get_capture(w, in);
         assert_int_equal(o.v[CAPTURE_F_FRAMES].n, before[in] + 4);
@@ -126,24 +126,24 @@ static void a_cancelled_one_ends_also_after_a_death(void **state)
 {
     struct world *w = *state;
     add_capture(w, 1, 0, 100);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_report(w, 1, WANTED_RUNS, WANTED_NO_REASON, 0, 1, 5);
-    world_run(w, 0);
+    world_goes(w, 0);
     struct object o = get_capture(w, 1);
     assert_int_equal(object_set_text(&o, CAPTURE_F_STATE, "finishing"), 0);
     assert_int_equal(object_set_text(&o, CAPTURE_F_CODE, "cancelled"), 0);
     assert_int_equal(object_set_text(&o, CAPTURE_F_REASON, "cancelled by alice"), 0);
     change_capture(w, &o);
     object_done(&o);
-    world_run(w, 0);
+    world_goes(w, 0);
     assert_true(w->peer.has[0].cancelled);
     peer_kill(w);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_start(w);
-    world_run(w, 2000);
+    world_goes(w, 2000);
     assert_true(w->peer.has[0].cancelled);
     peer_report(w, 1, WANTED_DONE, WANTED_CANCELLED, 3, 3, 0);
-    world_run(w, 0);
+    world_goes(w, 0);
     check_state(w, 1, "cancelled");
     o = get_capture(w, 1);
     assert_string_equal(o.v[CAPTURE_F_REASON].text, "cancelled by alice");
@@ -156,14 +156,14 @@ static void control_dies_and_nothing_counts_twice(void **state)
 {
     struct world *w = *state;
     add_capture(w, 1, 0, 100);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_report(w, 1, WANTED_RUNS, WANTED_NO_REASON, 0, 10, 50);
-    world_run(w, 0);
+    world_goes(w, 0);
     world_restart(w);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     assert_int_equal(peer_has(w, 1), 0);
     peer_report(w, 1, WANTED_RUNS, WANTED_NO_REASON, 0, 20, 60);
-    world_run(w, 0);
+    world_goes(w, 0);
     struct object o = get_capture(w, 1);
     assert_int_equal(o.v[CAPTURE_F_FRAMES].n, 60);
     assert_string_equal(o.v[CAPTURE_F_GAPS].text, "[]");
@@ -174,7 +174,7 @@ static void what_waits_in_the_socket_is_heard(void **state)
 {
     struct world *w = *state;
     add_capture(w, 1, 0, 100);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     w->eager = 1;
     world_restart(w);
     agents_work(w->agents, w->now, (struct wall){w->wall_ns});
@@ -186,16 +186,16 @@ static void one_that_comes_back_behind_the_stop_has_no_port_yet(void **state)
     struct world *w = *state;
     add_capture(w, 1, 0, 5);
     add_capture(w, 2, 0, 5);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_report(w, 2, WANTED_RUNS, WANTED_NO_REASON, 0, 1, 5);
-    world_run(w, 0);
+    world_goes(w, 0);
     peer_kill(w);
-    world_run(w, 10000);
+    world_goes(w, 10000);
     peer_start(w);
-    world_run(w, 2000);
+    world_goes(w, 2000);
     peer_report(w, 1, WANTED_FAILED, WANTED_POINT_GONE, 0, 0, 0);
     peer_report(w, 2, WANTED_FAILED, WANTED_POINT_GONE, 0, 0, 0);
-    world_run(w, 0);
+    world_goes(w, 0);
     struct object o = get_capture(w, 1);
     assert_string_equal(o.v[CAPTURE_F_CODE].text, "missed");
     object_done(&o);
@@ -212,19 +212,19 @@ static void what_is_lost_is_told_again(void **state)
     w->peer.deaf = true;
     add_capture(w, 1, 0, 100);
     add_capture(w, 2, 0, 100);
-    world_run(w, 20000);
+    world_goes(w, 20000);
     /* At once for the empty set and for each change, then after 1, 2, 4, 8 s. */
     assert_in_range(w->peer.wants, 2 * 5, 2 * 7);
     w->peer.deaf = false;
     w->peer.forgetful = true;
-    world_run(w, 9000);
+    world_goes(w, 9000);
     assert_int_equal(w->peer.n_has, 2);
     assert_false(agents_are_settled(w->agents));
     w->peer.forgetful = false;
-    world_run(w, 9000);
+    world_goes(w, 9000);
     assert_true(agents_are_settled(w->agents));
     w->peer.wants = 0;
-    world_run(w, 20000);
+    world_goes(w, 20000);
     assert_int_equal(w->peer.wants, 0);
 }
 
@@ -234,18 +234,18 @@ static void a_missed_one_is_told_of(void **state)
     add_capture(w, 1, 0, 5);
     add_capture(w, 2, 0, 5);
     peer_kill(w);
-    world_run(w, 50000);
+    world_goes(w, 50000);
     check_state(w, 1, "scheduled");
     peer_start(w); /* and says that it came too late */
-    world_run(w, 2000);
+    world_goes(w, 2000);
     peer_report(w, 2, WANTED_FAILED, WANTED_POINT_GONE, 0, 0, 0);
-    world_run(w, 0);
+    world_goes(w, 0);
     struct object o = get_capture(w, 2);
     assert_string_equal(o.v[CAPTURE_F_STATE].text, "failed");
     assert_string_equal(o.v[CAPTURE_F_CODE].text, "missed");
     object_done(&o);
     check_state(w, 1, "scheduled");
-    world_run(w, 20000); /* of this one it says nothing */
+    world_goes(w, 20000); /* of this one it says nothing */
     o = get_capture(w, 1);
     assert_string_equal(o.v[CAPTURE_F_CODE].text, "missed");
     object_done(&o);
@@ -264,7 +264,7 @@ static void one_that_cannot_be_told_is_refused(void **state)
     object_set_int(&o, CAPTURE_F_START, WALL * SEC);
     change_capture(w, &o);
     object_done(&o);
-    world_run(w, 0);
+    world_goes(w, 0);
     o = get_capture(w, 1);
     assert_string_equal(o.v[CAPTURE_F_STATE].text, "failed");
     assert_string_equal(o.v[CAPTURE_F_CODE].text, "refused");
@@ -278,20 +278,20 @@ static void a_clock_that_is_set_is_noted(void **state)
     char words[320];
     add_capture(w, 1, 0, 50);
     add_capture(w, 2, 3600 + 5, 3600 + 50);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_report(w, 1, WANTED_RUNS, WANTED_NO_REASON, 0, 1, 1);
     w->wall_ns += 3600 * SEC;
-    world_run(w, 1000);
+    world_goes(w, 1000);
     assert_int_equal(count_events(w, "clock.set", words), 1);
     assert_non_null(strstr(words, "+3600000 ms"));
     assert_true(peer_has(w, 2) >= 0); /* it follows the clock, … */
     for (int64_t i = 0; i < 70; i++) {
         peer_report(w, 1, WANTED_RUNS, WANTED_NO_REASON, 0, 2 + i, 1);
-        world_run(w, 1000);
+        world_goes(w, 1000);
     }
     check_state(w, 1, "running"); /* … and this one does not */
     w->wall_ns -= 7200 * SEC;
-    world_run(w, 1000);
+    world_goes(w, 1000);
     assert_int_equal(count_events(w, "clock.set", words), 2);
     assert_true(peer_has(w, 1) >= 0);
     assert_int_equal(peer_has(w, 2), -1);
@@ -303,12 +303,12 @@ static void check_thrown_out(struct world *w, const char *why)
 {
     char words[320];
     const unsigned connects = w->connects, lost = count_events(w, "agent.lost", words);
-    world_run(w, 200);
+    world_goes(w, 200);
     assert_int_equal(count_events(w, "agent.lost", words), lost + 1);
     if (!strstr(words, why)) {
         fail_msg("\"%s\" is not in \"%s\"", why, words);
     }
-    world_run(w, 2000);
+    world_goes(w, 2000);
     assert_int_equal(w->connects, connects + 1);
     assert_true(agents_are_settled(w->agents));
 }
@@ -326,9 +326,9 @@ static void hostile_messages_end_the_session(void **state)
         {{.type = ROLEMSG_SNAPSHOT}, "only control sends"},
     };
     add_capture(w, 1, 0, 100);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        peer_send(w, &cases[i].m);
+        peer_says(w, &cases[i].m);
         check_thrown_out(w, cases[i].why);
     }
     peer_send_bytes(w, "x", 1);
@@ -342,12 +342,12 @@ static void hostile_messages_end_the_session(void **state)
 static void greet_badly(struct world *w, const struct rolemsg *m, const char *why)
 {
     peer_kill(w);
-    world_run(w, 6000);
+    world_goes(w, 6000);
     w->peer.fd = TAKE_FD(w->waiting);
     w->peer.greeted = false;
-    peer_send(w, m);
+    peer_says(w, m);
     char words[320];
-    world_run(w, 0);
+    world_goes(w, 0);
     (void)count_events(w, "agent.lost", words);
     if (!strstr(words, why)) {
         fail_msg("\"%s\" is not in \"%s\"", why, words);
@@ -355,14 +355,14 @@ static void greet_badly(struct world *w, const struct rolemsg *m, const char *wh
     assert_false(agents_are_settled(w->agents));
     peer_kill(w);
     peer_start(w);
-    world_run(w, 3000);
+    world_goes(w, 3000);
     assert_true(agents_are_settled(w->agents));
 }
 
 static void bad_greetings_end_the_session(void **state)
 {
     struct world *w = *state;
-    world_run(w, 1000);
+    world_goes(w, 1000);
     greet_badly(w, &(struct rolemsg){.type = ROLEMSG_APPLIED}, "did not begin with a hello");
     greet_badly(w, &(struct rolemsg){.type = ROLEMSG_HELLO, .version = 2, .life = 1},
                 "speaks version 2 and not 1");
@@ -373,7 +373,7 @@ static void a_flood_ends_the_session(void **state)
 {
     struct world *w = *state;
     char words[320];
-    world_run(w, 1000);
+    world_goes(w, 1000);
     for (unsigned i = 0; i < 5000 && agents_fd(w->agents) >= 0; i++) {
         peer_report(w, i + 100, WANTED_RUNS, WANTED_NO_REASON, 0, 1, 1);
         if (i % 50 == 49) {
@@ -393,11 +393,11 @@ static void reports_of_what_it_was_not_told_mean_nothing(void **state)
     char words[320];
     add_capture(w, 1, 0, 100);
     add_capture(w, 2, 1000, 2000); /* not told yet */
-    world_run(w, 1000);
+    world_goes(w, 1000);
     peer_report(w, 2, WANTED_DONE, WANTED_STOP_TIME, 0, 100, 7);
     peer_report(w, 77, WANTED_DONE, WANTED_STOP_TIME, 0, 100, 7);
-    peer_send(w, &(struct rolemsg){.type = ROLEMSG_APPLIED, .generation = 12345});
-    world_run(w, 1000);
+    peer_says(w, &(struct rolemsg){.type = ROLEMSG_APPLIED, .generation = 12345});
+    world_goes(w, 1000);
     check_state(w, 2, "scheduled");
     assert_int_equal(count_events(w, "capture.ended", words), 0);
     assert_int_equal(count_events(w, "agent.lost", words), 0);
@@ -415,7 +415,7 @@ static void what_was_not_committed_was_not_told(void **state)
 {
     struct world *w = *state;
     add_capture(w, 1, 0, 100);
-    world_run(w, 1000);
+    world_goes(w, 1000);
     const struct store_ops *whole = w->store->ops;
     struct store_ops broken = *whole;
     broken.commit = no_commit;
@@ -423,17 +423,17 @@ static void what_was_not_committed_was_not_told(void **state)
     peer_report(w, 1, WANTED_DONE, WANTED_LIMIT_BYTES, 0, 10, 50);
     peer_port(w, "eth0");
     peer_round(w, 1);
-    world_run(w, 3000);
+    world_goes(w, 3000);
     assert_true(w->connects > 1);
     w->store->ops = whole;
     assert_string_equal(w->said, "the disk is full");
     assert_int_equal(w->published, 0);
     check_state(w, 1, "scheduled");
     assert_int_equal(peer_has(w, 1), 0);
-    world_run(w, 2000);
+    world_goes(w, 2000);
     assert_true(agents_are_settled(w->agents));
     peer_report(w, 1, WANTED_DONE, WANTED_LIMIT_BYTES, 0, 10, 50); /* as in each new session */
-    world_run(w, 1000);
+    world_goes(w, 1000);
     check_state(w, 1, "done");
     assert_true(w->ended && w->published == 5000);
     char words[320];

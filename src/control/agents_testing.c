@@ -114,7 +114,7 @@ static void work(struct world *w)
     peer_read(w);
 }
 
-void world_run(struct world *w, int64_t ms)
+void world_goes(struct world *w, int64_t ms)
 {
     for (int64_t t = 0; t <= ms; t += STEP_MS) {
         w->now = mono_add_ms(w->now, STEP_MS);
@@ -153,7 +153,7 @@ void peer_send_bytes(struct world *w, const void *p, size_t n)
     assert_true(sent == (ssize_t)n || errno == EPIPE); /* agents may have ended the session */
 }
 
-void peer_send(struct world *w, const struct rolemsg *m)
+void peer_says(struct world *w, const struct rolemsg *m)
 {
     uint8_t buf[WANTED_MESSAGE_MAX];
     const int n = rolemsg_put(buf, sizeof(buf), m);
@@ -173,7 +173,7 @@ static void apply(struct world *w)
     p->n_has = p->n;
     p->applied = p->generation;
     if (!p->forgetful) {
-        peer_send(w, &(struct rolemsg){.type = ROLEMSG_APPLIED, .generation = p->generation});
+        peer_says(w, &(struct rolemsg){.type = ROLEMSG_APPLIED, .generation = p->generation});
     }
 }
 
@@ -221,7 +221,7 @@ static void take_socket(struct world *w)
     p->fd = TAKE_FD(w->waiting);
     p->greeted = false;
     p->generation = 0;
-    peer_send(
+    peer_says(
         w, &(struct rolemsg){.type = ROLEMSG_HELLO, .version = ROLEMSG_VERSION, .life = p->life});
 }
 
@@ -252,7 +252,7 @@ void peer_report(struct world *w, unsigned number, enum wanted_state state,
                                .n_points = 1,
                                .point = {{(WALL + from_s) * SEC, (WALL + until_s) * SEC}}}};
     id_bytes(number, m.is.id);
-    peer_send(w, &m);
+    peer_says(w, &m);
 }
 
 void peer_port(struct world *w, const char *name)
@@ -261,12 +261,12 @@ void peer_port(struct world *w, const char *name)
                         .round = w->peer.round,
                         .port = {.ifindex = 3, .mtu = 1500, .up = true, .mac = {2, 0, 0, 0, 0, 9}}};
     (void)snprintf(m.port.name, sizeof(m.port.name), "%s", name);
-    peer_send(w, &m);
+    peer_says(w, &m);
 }
 
 void peer_round(struct world *w, uint32_t n)
 {
-    peer_send(w, &(struct rolemsg){.type = ROLEMSG_PORTS, .round = w->peer.round++, .ports = n});
+    peer_says(w, &(struct rolemsg){.type = ROLEMSG_PORTS, .round = w->peer.round++, .ports = n});
 }
 
 int peer_has(const struct world *w, unsigned number)

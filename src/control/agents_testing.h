@@ -53,13 +53,13 @@ void world_done(struct world *w);
 /* New agents over the same store, as after a crash of control. */
 void world_restart(struct world *w);
 /* Time goes on, and both sides do what there is to do. */
-void world_run(struct world *w, int64_t ms);
+void world_goes(struct world *w, int64_t ms);
 /* The data role dies; a new life of it begins. */
 void peer_kill(struct world *w);
 void peer_start(struct world *w);
 /* The peer reads what is there. */
 void peer_read(struct world *w);
-void peer_send(struct world *w, const struct rolemsg *m);
+void peer_says(struct world *w, const struct rolemsg *m);
 void peer_send_bytes(struct world *w, const void *p, size_t n);
 /* Its report of the capture of that number, by the time of the wall clock in s. */
 void peer_report(struct world *w, unsigned number, enum wanted_state state,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The list of kinds, and names for their fields' numbers. A kind is a file, model/kind_NAME.c, and
- * a row of the list; the store, the API and clients walk through the list and know no kind by name
- * unless they do something with it that only this kind has.
+ * The list of kinds, and names for their fields' numbers. A kind is a file, as model/kind_port.c,
+ * and a row of the list; the store, the API and clients walk through the list and know no kind by
+ * name unless they do something with it that only this kind has.
  */
 #pragma once
 

@@ -24,150 +24,150 @@ static void add(void *user, const struct flowrec *r)
     s->last_ns = MAX(s->last_ns, r->last_ns);
 }
 
-static struct sums sums_of(const struct world *w, uint8_t id, const char *suffix)
+static struct sums sums_of(const struct scene *w, uint8_t id, const char *suffix)
 {
     struct sums s = {.records = 0};
     struct ipfix_read_counts counts;
     size_t len = 0;
-    uint8_t *bytes = world_read(w, id, suffix, &len);
+    uint8_t *bytes = scene_read(w, id, suffix, &len);
     assert_int_equal(ipfix_read(bytes, len, add, &s, &counts), 0);
     free(bytes);
     return s;
 }
 
-static bool was_read(struct world *w, const void *arg)
+static bool was_read(struct scene *w, const void *arg)
 {
     const int64_t *then = arg;
-    const struct wanted_is *is = world_is(w, 1);
+    const struct wanted_is *is = scene_is(w, 1);
     return is && is->point[0].until_ns > *then;
 }
 
-static bool was_snapped(struct world *w, const void *arg)
+static bool was_snapped(struct scene *w, const void *arg)
 {
     const unsigned *before = arg;
     return w->snapped > *before;
 }
 
-static void snap(struct world *w, uint8_t id, int code)
+static void snap(struct scene *w, uint8_t id, int code)
 {
     const unsigned before = w->snapped;
-    world_send(w, &(struct rolemsg){.type = ROLEMSG_SNAPSHOT, .id = {0xfe, id}});
-    world_wait(w, was_snapped, &before);
+    scene_send(w, &(struct rolemsg){.type = ROLEMSG_SNAPSHOT, .id = {0xfe, id}});
+    scene_wait(w, was_snapped, &before);
     assert_int_equal(w->snapped_code, code);
 }
 
 static void flows_and_those_of_a_moment(void **state)
 {
     (void)state;
-    struct world *w = world_new();
+    struct scene *w = scene_new();
     const int sender = sender_on("va", 0);
-    struct wanted c[] = {world_wish(1, WANTED_NETFLOW, 500, 2000),
-                         world_wish(2, WANTED_PACKET, 0, 10000)};
+    struct wanted c[] = {scene_wish(1, WANTED_NETFLOW, 500, 2000),
+                         scene_wish(2, WANTED_PACKET, 0, 10000)};
     c[0].n_points = 2;
     (void)snprintf(c[0].point[1], sizeof(c[0].point[1]), "none9");
-    world_want(w, c, 2);
-    (void)world_state(w, 1, WANTED_WAITS);
+    scene_want(w, c, 2);
+    (void)scene_state(w, 1, WANTED_WAITS);
     snap(w, 7, ENOENT);
-    world_datagram(sender, 999); /* before its start */
-    (void)world_state(w, 1, WANTED_RUNS);
+    scene_datagram(sender, 999); /* before its start */
+    (void)scene_state(w, 1, WANTED_RUNS);
     snap(w, 2, EOPNOTSUPP);
     for (uint16_t i = 0; i < 300; i++) {
-        world_datagram(sender, 1000 + i % 100);
+        scene_datagram(sender, 1000 + i % 100);
     }
     int64_t now = wall_now().ns;
-    world_wait(w, was_read, &now);
+    scene_wait(w, was_read, &now);
     struct sums s = sums_of(w, 1, "data");
     assert_int_equal(s.records, 0); /* none has ended */
     snap(w, 1, 0);
     s = sums_of(w, 1, "now");
     assert_true(s.records == 100 && s.packets == 300);
     for (uint16_t i = 0; i < 50; i++) {
-        world_datagram(sender, 2000);
+        scene_datagram(sender, 2000);
     }
     now = wall_now().ns;
-    world_wait(w, was_read, &now);
+    scene_wait(w, was_read, &now);
     snap(w, 1, 0);
     s = sums_of(w, 1, "now");
     assert_true(s.records == 101 && s.packets == 350);
-    (void)world_state(w, 1, WANTED_FINISHES);
-    world_datagram(sender, 3000); /* behind its stop */
-    const struct wanted_is *is = world_state(w, 1, WANTED_DONE);
+    (void)scene_state(w, 1, WANTED_FINISHES);
+    scene_datagram(sender, 3000); /* behind its stop */
+    const struct wanted_is *is = scene_state(w, 1, WANTED_DONE);
     assert_int_equal(is->reason, WANTED_STOP_TIME);
     assert_int_equal(is->point[0].until_ns, c[0].stop_ns);
     s = sums_of(w, 1, "data");
     assert_true(s.records == 101 && s.packets == 350);
     assert_true(s.first_ns >= c[0].start_ns && s.last_ns < c[0].stop_ns);
     assert_int_equal(is->written, 350);
-    world_balanced(is);
+    scene_balanced(is);
     snap(w, 1, 0); /* they are all there */
     s = sums_of(w, 1, "now");
     assert_true(s.records == 101 && s.packets == 350);
     close(sender);
-    world_free(w);
+    scene_free(w);
 }
 
 /* Messages that were written before are kept, and a torn end is not. */
 static void flows_of_an_engine_that_died(void **state)
 {
     (void)state;
-    struct world *w = world_new();
+    struct scene *w = scene_new();
     const int sender = sender_on("va", 0);
     char path[2 * WORLD_PATH];
-    struct wanted c = world_wish(1, WANTED_NETFLOW, 0, 60000);
+    struct wanted c = scene_wish(1, WANTED_NETFLOW, 0, 60000);
     (void)snprintf(path, sizeof(path), "%s/fe01%028d.data", w->folder, 0);
     for (unsigned life = 1; life <= 2; life++) {
         c.cancelled = false;
-        world_want(w, &c, 1);
+        scene_want(w, &c, 1);
         int64_t now = wall_now().ns;
-        world_wait(w, was_read, &now);
+        scene_wait(w, was_read, &now);
         for (uint16_t i = 0; i < 40; i++) {
-            world_datagram(sender, 1000 + i);
+            scene_datagram(sender, 1000 + i);
         }
         now = wall_now().ns;
-        world_wait(w, was_read, &now);
+        scene_wait(w, was_read, &now);
         c.cancelled = true;
-        world_want(w, &c, 1);
-        (void)world_state(w, 1, WANTED_DONE);
+        scene_want(w, &c, 1);
+        (void)scene_state(w, 1, WANTED_DONE);
         const struct sums s = sums_of(w, 1, "data");
         assert_true(s.records == 40 * life && s.packets == 40 * life);
         if (life == 1) {
-            world_kill(w);
+            scene_kill(w);
             const int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
             assert_int_equal(write(fd, "\0\x0a\1\0torn", 8), 8);
             close(fd);
-            world_start(w);
+            scene_start(w);
         }
     }
     close(sender);
-    world_free(w);
+    scene_free(w);
 }
 
 static void flows_up_to_a_limit(void **state)
 {
     (void)state;
-    struct world *w = world_new();
+    struct scene *w = scene_new();
     const int sender = sender_on("va", 0);
-    struct wanted c = world_wish(1, WANTED_NETFLOW, 0, 60000);
+    struct wanted c = scene_wish(1, WANTED_NETFLOW, 0, 60000);
     c.most_bytes = 60000;
-    world_want(w, &c, 1);
-    world_wait(w, was_read, &c.start_ns);
+    scene_want(w, &c, 1);
+    scene_wait(w, was_read, &c.start_ns);
     const struct mono end = deadline_s(20);
     uint16_t sent = 0;
-    for (; world_is(w, 1)->state == WANTED_RUNS; sent++) {
-        world_datagram(sender, sent);
-        world_pass(w, 1);
+    for (; scene_is(w, 1)->state == WANTED_RUNS; sent++) {
+        scene_datagram(sender, sent);
+        scene_pass(w, 1);
         not_after(end);
     }
-    const struct wanted_is *is = world_state(w, 1, WANTED_DONE);
+    const struct wanted_is *is = scene_state(w, 1, WANTED_DONE);
     assert_int_equal(is->reason, WANTED_LIMIT_BYTES);
     const struct sums s = sums_of(w, 1, "data");
     assert_true(s.records > 100 && s.records <= sent && s.records == s.packets);
     assert_int_equal(is->written, s.packets);
     assert_true(is->published <= 60000 && is->published > 20000);
     assert_true(is->point[0].until_ns > s.last_ns);
-    world_balanced(is);
+    scene_balanced(is);
     close(sender);
-    world_free(w);
+    scene_free(w);
 }
 
 /* ---- link counters ---- */
@@ -175,27 +175,27 @@ static void flows_up_to_a_limit(void **state)
 static void rows_of_counters(void **state)
 {
     (void)state;
-    struct world *w = world_new();
+    struct scene *w = scene_new();
     struct wall at[2];
     const int sender = sender_on("va", 0);
-    struct wanted c[] = {world_wish(1, WANTED_ETHERNET, 100, 500),
-                         world_wish(2, WANTED_ETHERNET, 100, 60000)};
+    struct wanted c[] = {scene_wish(1, WANTED_ETHERNET, 100, 500),
+                         scene_wish(2, WANTED_ETHERNET, 100, 60000)};
     (void)snprintf(c[1].point[0], sizeof(c[1].point[0]), "none9");
     c[1].period_ms = 20;
-    world_want(w, c, 2);
-    (void)world_state(w, 1, WANTED_RUNS);
+    scene_want(w, c, 2);
+    (void)scene_state(w, 1, WANTED_RUNS);
     for (uint32_t i = 0; i < 25; i++) {
-        world_frame(sender, i, at);
+        scene_frame(sender, i, at);
     }
     c[1].stop_ns = c[1].start_ns + 400 * NSEC_PER_MSEC;
-    world_want(w, c, 2);
+    scene_want(w, c, 2);
     size_t len;
-    const struct wanted_is *is = world_state(w, 1, WANTED_DONE);
+    const struct wanted_is *is = scene_state(w, 1, WANTED_DONE);
     assert_int_equal(is->written, 50); /* duration by period */
     assert_int_equal(is->point[0].from_ns, c[0].start_ns);
     assert_int_equal(is->point[0].until_ns, c[0].stop_ns);
-    world_balanced(is);
-    char *text = (char *)world_read(w, 1, "data", &len);
+    scene_balanced(is);
+    char *text = (char *)scene_read(w, 1, "data", &len);
     unsigned rows = 0;
     uint64_t first = 0, last = 0;
     for (char *line = strchr(text, '\n') + 1; *line != '\0'; line = strchr(line, '\n') + 1) {
@@ -209,13 +209,13 @@ static void rows_of_counters(void **state)
     assert_int_equal(rows, 50);
     assert_int_equal(last - first, 25);
     free(text);
-    is = world_state(w, 2, WANTED_DONE);
+    is = scene_state(w, 2, WANTED_DONE);
     assert_int_equal(is->written, 20);
-    text = (char *)world_read(w, 2, "data", &len);
+    text = (char *)scene_read(w, 2, "data", &len);
     assert_non_null(strstr(text, ",0,,,,,,,,,,,,\n"));
     free(text);
     close(sender);
-    world_free(w);
+    scene_free(w);
 }
 
 int main(void)

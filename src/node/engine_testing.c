@@ -16,9 +16,9 @@ enum {
 
 /* ---- the broker ---- */
 
-static void *be_broker(void *world)
+static void *be_broker(void *scene)
 {
-    struct world *w = world;
+    struct scene *w = scene;
     while (!atomic_load(&w->over)) {
         struct pollfd p = {w->server.sock, POLLIN, 0};
         if (poll(&p, 1, 20) > 0 && broker_server_one(&w->server) < 0) {
@@ -30,7 +30,7 @@ static void *be_broker(void *world)
     return NULL;
 }
 
-static void start_broker(struct world *w)
+static void start_broker(struct scene *w)
 {
     int sock[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock), 0);
@@ -44,7 +44,7 @@ static void start_broker(struct world *w)
     assert_int_equal(pthread_create(&w->thread, NULL, be_broker, w), 0);
 }
 
-static void end_broker(struct world *w)
+static void end_broker(struct scene *w)
 {
     atomic_store(&w->over, true);
     assert_int_equal(pthread_join(w->thread, NULL), 0);
@@ -55,12 +55,12 @@ static void end_broker(struct world *w)
 
 static int on_meet(void *user, int *ret_fd)
 {
-    struct world *w = user;
+    struct scene *w = user;
     int sock[2];
     if (w->away) {
         return -EAGAIN;
     }
-    world_hang_up(w);
+    scene_hang_up(w);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock), 0);
     const int room = 8192; /* little: the engine has to wait for control now and then */
     assert_int_equal(setsockopt(sock[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
@@ -69,17 +69,17 @@ static int on_meet(void *user, int *ret_fd)
     w->sessions++;
     w->n_coming = 0;
     w->generation += 10;
-    world_send(w, &(struct rolemsg){.type = ROLEMSG_HELLO, .version = ROLEMSG_VERSION});
+    scene_send(w, &(struct rolemsg){.type = ROLEMSG_HELLO, .version = ROLEMSG_VERSION});
     return 0;
 }
 
 static void on_told(void *user, const char *text)
 {
-    struct world *w = user;
+    struct scene *w = user;
     (void)snprintf(w->told, sizeof(w->told), "%s", text);
 }
 
-static void take_report(struct world *w, const struct wanted_is *is)
+static void take_report(struct scene *w, const struct wanted_is *is)
 {
     unsigned i = 0;
     while (i < w->n_is && memcmp(w->is[i].id, is->id, sizeof(is->id)) != 0) {
@@ -91,7 +91,7 @@ static void take_report(struct world *w, const struct wanted_is *is)
     w->n_reports++;
 }
 
-static void take_round(struct world *w, uint32_t n)
+static void take_round(struct scene *w, uint32_t n)
 {
     assert_int_equal(n, w->n_coming);
     memcpy(w->port, w->coming, sizeof(w->port));
@@ -100,7 +100,7 @@ static void take_round(struct world *w, uint32_t n)
     w->rounds++;
 }
 
-static void take(struct world *w, const struct rolemsg *m)
+static void take(struct scene *w, const struct rolemsg *m)
 {
     switch (m->type) {
     case ROLEMSG_HELLO:
@@ -133,7 +133,7 @@ static void take(struct world *w, const struct rolemsg *m)
     }
 }
 
-static void read_control(struct world *w)
+static void read_control(struct scene *w)
 {
     static uint8_t buf[WANTED_MESSAGE_MAX];
     static struct rolemsg m;
@@ -144,7 +144,7 @@ static void read_control(struct world *w)
         }
         if (n <= 0) {
             w->ended++;
-            world_hang_up(w);
+            scene_hang_up(w);
             return;
         }
         assert_int_equal(rolemsg_get(buf, (size_t)n, &m), 0);
@@ -152,7 +152,7 @@ static void read_control(struct world *w)
     }
 }
 
-void world_send(struct world *w, const struct rolemsg *m)
+void scene_send(struct scene *w, const struct rolemsg *m)
 {
     uint8_t buf[WANTED_MESSAGE_MAX];
     const int n = rolemsg_put(buf, sizeof(buf), m);
@@ -160,7 +160,7 @@ void world_send(struct world *w, const struct rolemsg *m)
     assert_int_equal(send(w->control, buf, (size_t)n, MSG_NOSIGNAL), n);
 }
 
-void world_hang_up(struct world *w)
+void scene_hang_up(struct scene *w)
 {
     closep(&w->control);
     w->control = -1;
@@ -170,7 +170,7 @@ void world_hang_up(struct world *w)
 
 static void on_look(struct loop *l, struct mono now, void *user)
 {
-    struct world *w = user;
+    struct scene *w = user;
     (void)now;
     read_control(w);
     if (!w->until || w->until(w, w->arg)) {
@@ -179,14 +179,14 @@ static void on_look(struct loop *l, struct mono now, void *user)
     }
 }
 
-static bool is_after(struct world *w, const void *arg)
+static bool is_after(struct scene *w, const void *arg)
 {
     const struct mono *then = arg;
     (void)w;
     return mono_due(mono_now(), *then);
 }
 
-static bool run(struct world *w, bool (*until)(struct world *w, const void *arg), const void *arg,
+static bool run(struct scene *w, bool (*until)(struct scene *w, const void *arg), const void *arg,
                 struct mono most)
 {
     while (!until(w, arg)) {
@@ -199,14 +199,14 @@ static bool run(struct world *w, bool (*until)(struct world *w, const void *arg)
     return true;
 }
 
-void world_wait(struct world *w, bool (*until)(struct world *w, const void *arg), const void *arg)
+void scene_wait(struct scene *w, bool (*until)(struct scene *w, const void *arg), const void *arg)
 {
     if (!run(w, until, arg, mono_add_ms(mono_now(), WORLD_PATIENCE_MS))) {
         fail_msg("waited in vain; the last sentence: %s", w->told);
     }
 }
 
-void world_pass(struct world *w, int64_t ms)
+void scene_pass(struct scene *w, int64_t ms)
 {
     const struct mono then = mono_add_ms(mono_now(), ms);
     (void)run(w, is_after, &then, mono_add_ms(then, 1000));
@@ -214,13 +214,13 @@ void world_pass(struct world *w, int64_t ms)
 
 /* ---- its life ---- */
 
-static bool has_ports(struct world *w, const void *arg)
+static bool has_ports(struct scene *w, const void *arg)
 {
     (void)arg;
     return w->rounds > 0 && w->control >= 0;
 }
 
-void world_start(struct world *w)
+void scene_start(struct scene *w)
 {
     static struct teller teller;
     struct error err = {""};
@@ -236,19 +236,19 @@ void world_start(struct world *w)
         fail_msg("%s", err.text);
     }
     w->rounds = 0;
-    world_wait(w, has_ports, NULL);
+    scene_wait(w, has_ports, NULL);
 }
 
-void world_kill(struct world *w)
+void scene_kill(struct scene *w)
 {
     engine_free(TAKE_PTR(w->engine));
-    world_hang_up(w);
+    scene_hang_up(w);
     w->n_is = 0;
 }
 
-struct world *world_new(void)
+struct scene *scene_new(void)
 {
-    struct world *w = calloc(1, sizeof(*w));
+    struct scene *w = calloc(1, sizeof(*w));
     struct error err = {""};
     assert_non_null(w);
     w->control = -1;
@@ -266,15 +266,15 @@ struct world *world_new(void)
     assert_int_equal(loop_new(&w->loop), 0);
     assert_int_equal(
         loop_add_timer(w->loop, mono_now(), LOOK_MS * NSEC_PER_MSEC, on_look, w, &w->look), 0);
-    world_start(w);
+    scene_start(w);
     return w;
 }
 
-void world_free(struct world *w)
+void scene_free(struct scene *w)
 {
     char command[2 * WORLD_PATH];
     engine_free(w->engine);
-    world_hang_up(w);
+    scene_hang_up(w);
     loop_del_timer(w->loop, w->look);
     loop_free(w->loop);
     end_broker(w);
@@ -287,7 +287,7 @@ void world_free(struct world *w)
 
 /* ---- wishes and reports ---- */
 
-struct wanted world_wish(uint8_t id, enum wanted_kind kind, int64_t from_ms, int64_t for_ms)
+struct wanted scene_wish(uint8_t id, enum wanted_kind kind, int64_t from_ms, int64_t for_ms)
 {
     const int64_t start = wall_now().ns + from_ms * NSEC_PER_MSEC;
     return (struct wanted){.id = {0xfe, id},
@@ -299,18 +299,18 @@ struct wanted world_wish(uint8_t id, enum wanted_kind kind, int64_t from_ms, int
                            .stop_ns = start + for_ms * NSEC_PER_MSEC};
 }
 
-void world_want(struct world *w, const struct wanted *all, unsigned n)
+void scene_want(struct scene *w, const struct wanted *all, unsigned n)
 {
     static struct rolemsg m;
     m = (struct rolemsg){.type = ROLEMSG_WANT, .generation = ++w->generation, .n = (uint16_t)n};
     for (unsigned i = 0; i < MAX(n, 1U); i++) {
         m.place = (uint16_t)i;
         m.wanted = n > 0 ? all[i] : (struct wanted){.kind = WANTED_PACKET};
-        world_send(w, &m);
+        scene_send(w, &m);
     }
 }
 
-const struct wanted_is *world_is(const struct world *w, uint8_t id)
+const struct wanted_is *scene_is(const struct scene *w, uint8_t id)
 {
     for (unsigned i = 0; i < w->n_is; i++) {
         if (w->is[i].id[0] == 0xfe && w->is[i].id[1] == id) {
@@ -325,18 +325,18 @@ struct state {
     enum wanted_state state;
 };
 
-static bool has_state(struct world *w, const void *arg)
+static bool has_state(struct scene *w, const void *arg)
 {
     const struct state *s = arg;
-    const struct wanted_is *is = world_is(w, s->id);
+    const struct wanted_is *is = scene_is(w, s->id);
     return is && is->state >= s->state;
 }
 
-const struct wanted_is *world_state(struct world *w, uint8_t id, enum wanted_state state)
+const struct wanted_is *scene_state(struct scene *w, uint8_t id, enum wanted_state state)
 {
     const struct state s = {id, state};
-    world_wait(w, has_state, &s);
-    const struct wanted_is *is = world_is(w, id);
+    scene_wait(w, has_state, &s);
+    const struct wanted_is *is = scene_is(w, id);
     if (is->state != state) {
         fail_msg("%s and not %s: %s", wanted_state_word(is->state), wanted_state_word(state),
                  is->words);
@@ -344,14 +344,14 @@ const struct wanted_is *world_state(struct world *w, uint8_t id, enum wanted_sta
     return is;
 }
 
-void world_balanced(const struct wanted_is *is)
+void scene_balanced(const struct wanted_is *is)
 {
     assert_int_equal(is->offered, is->unwanted + is->written + is->dropped);
 }
 
 /* ---- frames ---- */
 
-void world_frame(int sender, uint32_t number, struct wall at[2])
+void scene_frame(int sender, uint32_t number, struct wall at[2])
 {
     uint8_t frame[FRAME] = {0};
     struct wr w = wr_make(frame, sizeof(frame));
@@ -362,7 +362,7 @@ void world_frame(int sender, uint32_t number, struct wall at[2])
     at[1] = wall_now();
 }
 
-void world_datagram(int sender, uint16_t port)
+void scene_datagram(int sender, uint16_t port)
 {
     uint8_t frame[FRAME] = {0};
     struct wr w = wr_make(frame, sizeof(frame));
@@ -376,7 +376,7 @@ void world_datagram(int sender, uint16_t port)
 
 /* ---- files ---- */
 
-uint8_t *world_read(const struct world *w, uint8_t id, const char *suffix, size_t *ret_len)
+uint8_t *scene_read(const struct scene *w, uint8_t id, const char *suffix, size_t *ret_len)
 {
     char path[2 * WORLD_PATH];
     struct stat st;
@@ -399,7 +399,7 @@ static uint32_t le32(const uint8_t *p)
     return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-static void take_frame(struct world_file *f, const uint8_t *block)
+static void take_frame(struct scene_file *f, const uint8_t *block)
 {
     assert_true(f->frames < ARRAY_SIZE(f->frame));
     const uint8_t *data = block + 28;
@@ -412,11 +412,11 @@ static void take_frame(struct world_file *f, const uint8_t *block)
     f->frames++;
 }
 
-struct world_file *world_pcapng(const struct world *w, uint8_t id)
+struct scene_file *scene_pcapng(const struct scene *w, uint8_t id)
 {
-    struct world_file *f = calloc(1, sizeof(*f));
+    struct scene_file *f = calloc(1, sizeof(*f));
     assert_non_null(f);
-    f->bytes = world_read(w, id, "data", &f->len);
+    f->bytes = scene_read(w, id, "data", &f->len);
     for (size_t at = 0; at < f->len;) {
         assert_true(f->len - at >= 12);
         const uint32_t type = le32(f->bytes + at), len = le32(f->bytes + at + 4);
@@ -432,7 +432,7 @@ struct world_file *world_pcapng(const struct world *w, uint8_t id)
     return f;
 }
 
-void world_file_free(struct world_file *f)
+void scene_file_free(struct scene_file *f)
 {
     free(f->bytes);
     free(f);

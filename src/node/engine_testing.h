@@ -23,7 +23,7 @@ enum {
     WORLD_PATIENCE_MS = 20000,
 };
 
-struct world {
+struct scene {
     char folder[WORLD_PATH];
     struct selection select;
     struct serve_grants grants;
@@ -48,49 +48,49 @@ struct world {
     uint32_t round; /* that is coming */
     unsigned snapped;
     int snapped_code;
-    bool (*until)(struct world *w, const void *arg);
+    bool (*until)(struct scene *w, const void *arg);
     const void *arg;
     bool came;
 };
 
 /* In a namespace of the test's own (sys/test_net.h): a folder, a broker and an engine that has met
  * its control. */
-struct world *world_new(void);
+struct scene *scene_new(void);
 /* The engine dies, as it is, and is another process's then. */
-void world_kill(struct world *w);
-void world_start(struct world *w);
-void world_free(struct world *w);
+void scene_kill(struct scene *w);
+void scene_start(struct scene *w);
+void scene_free(struct scene *w);
 
 /* Time passes until that is so; fails the test after WORLD_PATIENCE_MS. */
-void world_wait(struct world *w, bool (*until)(struct world *w, const void *arg), const void *arg);
-void world_pass(struct world *w, int64_t ms);
+void scene_wait(struct scene *w, bool (*until)(struct scene *w, const void *arg), const void *arg);
+void scene_pass(struct scene *w, int64_t ms);
 
 /* A capture with that number in its id, from `from_ms` from now on for so many ms, of "vb". */
-struct wanted world_wish(uint8_t id, enum wanted_kind kind, int64_t from_ms, int64_t for_ms);
+struct wanted scene_wish(uint8_t id, enum wanted_kind kind, int64_t from_ms, int64_t for_ms);
 /* The whole set. */
-void world_want(struct world *w, const struct wanted *all, unsigned n);
-void world_send(struct world *w, const struct rolemsg *m);
+void scene_want(struct scene *w, const struct wanted *all, unsigned n);
+void scene_send(struct scene *w, const struct rolemsg *m);
 /* The last report about it; NULL: there was none. */
-const struct wanted_is *world_is(const struct world *w, uint8_t id);
+const struct wanted_is *scene_is(const struct scene *w, uint8_t id);
 /* Waits until it is in that state, or a later one, and fails where it is none of that. */
-const struct wanted_is *world_state(struct world *w, uint8_t id, enum wanted_state state);
+const struct wanted_is *scene_state(struct scene *w, uint8_t id, enum wanted_state state);
 /* Offered is what was not wanted, written or lost. */
-void world_balanced(const struct wanted_is *is);
+void scene_balanced(const struct wanted_is *is);
 /* Control's end is closed. */
-void world_hang_up(struct world *w);
+void scene_hang_up(struct scene *w);
 
 /* A frame of 60 bytes that has the number. `at` is when: not before the first, nor behind the
  * second. */
-void world_frame(int sender, uint32_t number, struct wall at[2]);
+void scene_frame(int sender, uint32_t number, struct wall at[2]);
 /* A frame of UDP, from that port. */
-void world_datagram(int sender, uint16_t port);
+void scene_datagram(int sender, uint16_t port);
 
-struct world_file {
+struct scene_file {
     uint8_t *bytes; /* owned */
     size_t len;
     unsigned sections, interfaces, frames;
     struct {
-        uint32_t number; /* of world_frame() */
+        uint32_t number; /* of scene_frame() */
         uint32_t interface;
         uint32_t caplen, origlen;
         int64_t ts_ns;
@@ -98,7 +98,7 @@ struct world_file {
 };
 
 /* The file of a capture; `suffix` "data" or "now". */
-uint8_t *world_read(const struct world *w, uint8_t id, const char *suffix, size_t *ret_len);
+uint8_t *scene_read(const struct scene *w, uint8_t id, const char *suffix, size_t *ret_len);
 /* As pcapng, which it has to be, in whole blocks. */
-struct world_file *world_pcapng(const struct world *w, uint8_t id);
-void world_file_free(struct world_file *f);
+struct scene_file *scene_pcapng(const struct scene *w, uint8_t id);
+void scene_file_free(struct scene_file *f);

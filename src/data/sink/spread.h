@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One port's frames to all who want some of them: frame × consumers. It is the sink of a capture
- * whose ring is shared (node/engine.c); a consumer is a place with a match (data/sink/match.h) and
+ * whose ring is shared (node/engine.c); a consumer is a place with a match (data/match.h) and
  * a sink of its own, such as a file. So a port has one ring and one thread whoever asks.
  *
  * A frame that a consumer does not want costs its match and nothing else; one that it wants goes on
