@@ -292,7 +292,7 @@ def other_farspan():
     """The program with what this file adds."""
     tree = BUILD / "adding"
     shutil.rmtree(tree, ignore_errors=True)
-    for folder in ("src", "man", "completion"):
+    for folder in ("src", "man", "completion", "api", "scripts"):
         shutil.copytree(ROOT / folder, tree / folder)
     for name in ("meson.build", "meson_options.txt"):
         shutil.copy2(ROOT / name, tree / name)
