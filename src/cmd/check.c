@@ -11,12 +11,11 @@
 #include "cmd/tables.h"
 #include "sys/read_file.h"
 
-static const char intro[] =
-    "Usage: farspan check FILE [--print]\n"
-    "\n"
-    "Reads a configuration file, as taps and collectors do with --config, and tells each mistake "
-    "with\n"
-    "its line. Exits with 1 if there is any.\n";
+static const char intro[] = "Usage: farspan check FILE [--print]\n"
+                            "\n"
+                            "Reads a configuration file, as taps, collectors and services do with "
+                            "--config, and tells each\n"
+                            "mistake with its line. Exits with 1 if there is any.\n";
 
 struct check {
     struct check_read read;
@@ -67,6 +66,7 @@ static int check(struct check *c)
     }
     check_settings_done(&c->read.settings);
     collector_line_done(&c->read.collector);
+    serve_line_done(&c->read.serve);
     free(text);
     if (fflush(stdout) != 0) {
         say("check", "cannot write to standard output: %m");

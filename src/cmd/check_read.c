@@ -27,9 +27,11 @@ static void on_mistake(void *user, unsigned line, const char *sentence)
 
 void *check_structure(struct check_read *c, const struct conf_table *t)
 {
-    return t == &output_table ? config_section_at(&c->section, &c->collector)
-           : t == &tap_table  ? (void *)&c->tap
-                              : (void *)&c->collector;
+    return t == &output_table      ? config_section_at(&c->section, &c->collector)
+           : t == &tap_table       ? (void *)&c->tap
+           : t == &collector_table ? (void *)&c->collector
+           : t == &serve_table     ? (void *)&c->serve
+                                   : NULL;
 }
 
 static void end_section(struct check_read *c)

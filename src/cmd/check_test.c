@@ -133,6 +133,30 @@ static void each_mistake_is_told(void **state)
          " [tap]: --identity FILE and --peer KEY go together");
 }
 
+/* A section of its own: nothing that another one owns is written. */
+static void services(void **state)
+{
+    (void)state;
+    struct run r;
+    check(
+        "[serve]\ninterface = eth0\ninterface = veth*\nlisten = 127.0.0.1:2021\nhost = a.example\n"
+        "[collector]\nport = 5\nwrite = -\nno-encryption = yes\n",
+        "--print", &r);
+    assert_int_equal(r.status, EXIT_SUCCESS);
+    assert_string_equal(r.said, "");
+    assert_string_equal(r.out, "[collector]\nport = 5\nthreads = 1\nwrite = -\n" FLOWS
+                               "no-encryption = yes\n"
+                               "[serve]\nlisten = 127.0.0.1:2021\ninterface = eth0\n"
+                               "interface = veth*\ndata = /var/lib/farspan\nanonymous = none\n"
+                               "host = a.example\n");
+    done(&r);
+    SAID("[serve]\ninterface = a\ninterface = a\nlisten = 192.0.2.1\nanonymous = all\n",
+         "3: interface a is given twice",
+         "4: listen \"192.0.2.1\": a loopback address in numbers, such as 127.0.0.1:2020: "
+         "without encryption no other is listened on",
+         "5: anonymous is none, read or capture, not \"all\"");
+}
+
 static const char named[] = "[collector]\nport = 5\nno-encryption = yes\n"
                             "[output probe]\nto = eth1,force\nqueue = 4M\n"
                             "[output cloud]\nto = vxlan://192.0.2.9/77\n";
@@ -233,6 +257,7 @@ int main(void)
         cmocka_unit_test(good_files),
         cmocka_unit_test(each_mistake_is_told),
         cmocka_unit_test(descriptions),
+        cmocka_unit_test(services),
         cmocka_unit_test(outputs_with_names),
         cmocka_unit_test(wrong_usage),
         cmocka_unit_test(no_file),
