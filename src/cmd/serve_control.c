@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/serve_roles.h"
 #include "control/server.h"
+#include "node/program.h"
 #include "sys/zone.h"
 
 static void tell(void *user, const char *text)
@@ -52,7 +53,7 @@ static int be_control(struct serve_process *p, struct error *err)
     sc.sends = SANDBOX_SENDS_CONNECTED;
     sc.root = c->opened.store;
     sc.http = true;
-    int r = serve_wall_in(p, &sc, on_control_signal, err);
+    int r = program_enter(&sc, NULL, on_control_signal, p, &p->loop, err); /* the data role tells */
     if (r < 0) {
         return r;
     }

@@ -8,6 +8,7 @@
 #include "cmd/cmd.h"
 #include "cmd/serve_roles.h"
 #include "node/engine.h"
+#include "node/program.h"
 
 enum {
     STOP_MS = 100, /* between two looks whether captures have ended */
@@ -53,22 +54,22 @@ static int be_data(struct serve_process *p, struct error *err)
 {
     struct serve_command *c = p->command;
     struct sandbox_conf sc;
-    const struct engine_conf ec = {.broker = p->broker,
+    broker_sandbox(p->broker, &sc);
+    sc.sends = SANDBOX_SENDS_CONNECTED;
+    sc.max_files = DATA_FILES;
+    serve_close(&c->opened, false); /* those of the broker and of control */
+    int r = program_enter(&sc, &teller, on_data_signal, p, &p->loop, err);
+    if (r < 0) {
+        return r;
+    }
+    const struct engine_conf ec = {.loop = p->loop,
+                                   .broker = p->broker,
                                    .teller = &teller,
                                    .select = &c->line.select,
                                    .system = c->system,
                                    .meet = meet_control,
                                    .user = p};
-    broker_sandbox(p->broker, &sc);
-    sc.sends = SANDBOX_SENDS_CONNECTED;
-    sc.max_files = DATA_FILES;
-    serve_close(&c->opened, false); /* those of the broker and of control */
-    int r = serve_wall_in(p, &sc, on_data_signal, err);
-    if (r == 0) {
-        struct engine_conf with_loop = ec;
-        with_loop.loop = p->loop;
-        r = engine_new(&with_loop, &p->engine, err);
-    }
+    r = engine_new(&ec, &p->engine, err);
     r = r < 0 ? r : broker_ready(p->broker, err);
     r = r < 0 ? r : loop_run(p->loop);
     engine_free(p->engine);

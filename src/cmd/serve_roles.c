@@ -5,14 +5,6 @@
 
 #include "cmd/cmd.h"
 
-int serve_wall_in(struct serve_process *p, const struct sandbox_conf *sc, loop_signal_fn *fn,
-                  struct error *err)
-{
-    int r = loop_new(&p->loop);
-    r = r < 0 ? r : loop_add_signals(p->loop, fn, p);
-    return r < 0 ? error_sys(err, -r, "cannot start") : sandbox_enter(sc, err);
-}
-
 int serve_run_role(void *ctx, struct broker *b,
                    int (*be)(struct serve_process *p, struct error *err))
 {

@@ -30,9 +30,6 @@ struct serve_process {
     struct loop_timer *stop; /* … and while it ends */
 };
 
-/* The loop, whose signals go to `fn`, and then the walls. */
-int serve_wall_in(struct serve_process *p, const struct sandbox_conf *sc, loop_signal_fn *fn,
-                  struct error *err);
 /* Is the role to its end: an exit status. */
 int serve_run_role(void *ctx, struct broker *b,
                    int (*be)(struct serve_process *p, struct error *err));

@@ -55,21 +55,27 @@ int program_split(struct program *p, const struct program_conf *conf, struct err
     return r;
 }
 
-int program_wall_in(struct program *p, loop_signal_fn *fn, void *user, struct error *err)
+int program_enter(const struct sandbox_conf *sc, const struct teller *teller, loop_signal_fn *fn,
+                  void *user, struct loop **ret, struct error *err)
 {
-    struct sandbox_conf sc;
-    int r = loop_new(&p->loop);
-    r = r < 0 ? r : loop_add_signals(p->loop, fn, user);
+    int r = loop_new(ret);
+    r = r < 0 ? r : loop_add_signals(*ret, fn, user);
     if (r < 0) {
         return error_sys(err, -r, "cannot start");
     }
+    if (teller && sandbox_does_without(sc, err)) {
+        teller_tell(teller, "%s", err->text);
+    }
+    return sandbox_enter(sc, err);
+}
+
+int program_wall_in(struct program *p, loop_signal_fn *fn, void *user, struct error *err)
+{
+    struct sandbox_conf sc;
     broker_sandbox(p->broker, &sc);
     sc.sends = p->conf.sends;
     sc.max_files = p->conf.max_files;
-    if (sandbox_does_without(&sc, err)) {
-        teller_tell(p->conf.teller, "%s", err->text);
-    }
-    return sandbox_enter(&sc, err);
+    return program_enter(&sc, p->conf.teller, fn, user, &p->loop, err);
 }
 
 int program_serve(struct program *p, json_t *(*make)(void *user), void *user, struct error *err)

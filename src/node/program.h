@@ -44,7 +44,11 @@ struct program {
 /* With privileges: makes the status socket, holds signals and splits. Returns in the engine, and
  * where the split failed, with -errno and nothing left to remove. */
 int program_split(struct program *p, const struct program_conf *conf, struct error *err);
-/* In the engine: the loop, whose signals go to `fn`, and then the walls. */
+/* Any process that had no loop yet: *ret is one, whose signals go to `fn` with `user`, and then it
+ * is behind the walls. What it has to do without is told; teller NULL: by another process. */
+int program_enter(const struct sandbox_conf *sc, const struct teller *teller, loop_signal_fn *fn,
+                  void *user, struct loop **ret, struct error *err);
+/* The same in the engine, which has the loop then. */
 int program_wall_in(struct program *p, loop_signal_fn *fn, void *user, struct error *err);
 /* The status socket answers from now on with what `make` gives. */
 int program_serve(struct program *p, json_t *(*make)(void *user), void *user, struct error *err);

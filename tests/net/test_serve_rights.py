@@ -268,3 +268,11 @@ def fill(service, which, rows):
         store.execute(f"insert into capture (id, created, {', '.join(other)}) values ({', '.join('?' * len(values))})", values)
     store.commit()
     store.close()
+
+
+def test_root_without_what_walls_need(lab):
+    """As in a container that has dropped capabilities: the service says once what it does without, and works."""
+    words = "without CAP_SETUID and CAP_SETGID the engine remains root, without CAP_SYS_CHROOT"
+    service = Service(lab, prefix=("setpriv", "--bounding-set", "-setuid,-setgid,-sys_chroot"))
+    assert service.proc.err().count(words) == 1, service.proc
+    service.wait(service.create(stop=now(1)), "done")

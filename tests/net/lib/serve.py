@@ -70,9 +70,9 @@ class Connection(http.client.HTTPConnection):
 class Service:
     """A running `farspan serve` on the interfaces of a tap's namespace."""
 
-    def __init__(self, lab, *words, anonymous="capture", data=None, interfaces=("mon*",), ports=("mon0",), ns=None):
+    def __init__(self, lab, *words, anonymous="capture", data=None, interfaces=("mon*",), ports=("mon0",), ns=None, prefix=()):
         self.lab, self.ns, self.data = lab, ns or lab.tap, Path(data or lab.folder / "data")
-        self.argv = [farspan(), "serve", "--data", self.data, "--anonymous", anonymous, *(w for i in interfaces for w in ("-i", i)), *words]
+        self.argv = [*prefix, farspan(), "serve", "--data", self.data, "--anonymous", anonymous, *(w for i in interfaces for w in ("-i", i)), *words]
         self.start(ports)
 
     def start(self, ports=("mon0",)):
