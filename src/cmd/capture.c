@@ -113,7 +113,7 @@ static int run(const struct capture_line *l, const struct capture_words *words)
     capture_wait_done(&a.wait);
     client_close(&a.client);
     client_close(&a.side);
-    return r;
+    return end_output("capture", r);
 }
 
 int cmd_capture(int argc, char **argv)

@@ -125,7 +125,7 @@ static int run(const struct line *l, int n, char *const *words)
         r = n < 2 ? list(&c, l, &err) : act(&c, l, words[0], words[1], &status, &err);
     }
     client_close(&c);
-    return r < 0 ? client_exit("captures", r, &err) : status;
+    return r < 0 ? client_exit("captures", r, &err) : end_output("captures", status);
 }
 
 int cmd_captures(int argc, char **argv)

@@ -68,11 +68,7 @@ static int check(struct check *c)
     collector_line_done(&c->read.collector);
     serve_line_done(&c->read.serve);
     free(text);
-    if (fflush(stdout) != 0) {
-        say("check", "cannot write to standard output: %m");
-        return EXIT_FAILURE;
-    }
-    return c->read.mistakes > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return end_output("check", c->read.mistakes > 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 int cmd_check(int argc, char **argv)

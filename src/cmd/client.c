@@ -136,7 +136,7 @@ int client_exit(const char *command, int r, const struct error *err)
 {
     char line[sizeof(err->text)];
     if (r >= 0) {
-        return EXIT_SUCCESS;
+        return end_output(command, EXIT_SUCCESS);
     }
     text_line(line, sizeof(line), err->text);
     if (r == -EINVAL) {

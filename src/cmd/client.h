@@ -93,5 +93,6 @@ int client_write(int fd, const void *bytes, size_t len);
 /* The captures whose ids begin so: exactly one, whose whole id comes back. -ENOENT, -EEXIST. */
 int client_capture_id(struct client *c, const char *word, char ret[KIND_ID], struct error *err);
 
-/* An exit status: a failure is told as that command's, -EINVAL as its wrong usage. */
+/* An exit status: a failure is told as that command's, -EINVAL as its wrong usage; so is standard
+ * output that has not taken all. */
 int client_exit(const char *command, int r, const struct error *err);

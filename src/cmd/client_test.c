@@ -401,6 +401,30 @@ static void a_token_of_the_environment_is_one_line(void **state)
     client_close(&c);
 }
 
+/* A token that was printed once and never will be again is no success where nobody has seen it. */
+static void standard_output_that_takes_nothing(void **state)
+{
+    (void)state;
+    FILE *const out = stdout, *const error = stderr;
+    const struct error err = {"some words"};
+    char *said = NULL;
+    size_t n = 0;
+    stdout = fopen("/dev/full", "we");
+    stderr = open_memstream(&said, &n);
+    assert_non_null(stdout);
+    printf("a token\n");
+    const int status = client_exit("token", 0, &err), again = client_exit("token", -EIO, &err);
+    fclose(stdout);
+    fclose(stderr);
+    stdout = out;
+    stderr = error;
+    assert_int_equal(status, EXIT_FAILURE);
+    assert_int_equal(again, EXIT_FAILURE);
+    assert_string_equal(said, "farspan token: cannot write to standard output: "
+                              "No space left on device\nfarspan token: some words\n");
+    free(said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +441,7 @@ int main(void)
         cmocka_unit_test(lists_have_pages),
         cmocka_unit_test(a_list_leads_nowhere_else),
         cmocka_unit_test(beginnings_of_ids_are_found),
+        cmocka_unit_test(standard_output_that_takes_nothing),
         cmocka_unit_test(tokens_come_from_files),
         cmocka_unit_test(a_token_of_the_environment_is_one_line),
     };

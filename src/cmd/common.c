@@ -2,7 +2,9 @@
  *
  * The sentences of all commands on standard error, and the names of this host and its system.
  */
+#include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -33,6 +35,17 @@ int usage_error(const char *command, const char *fmt, ...)
     va_end(ap);
     fprintf(stderr, "Try \"farspan%s%s --help\".\n", command[0] ? " " : "", command);
     return EXIT_USAGE;
+}
+
+int end_output(const char *command, int status)
+{
+    const bool flushed = fflush(stdout) == 0;
+    if (flushed && !ferror(stdout)) {
+        return status;
+    }
+    say(command, "cannot write to standard output%s%s", flushed ? "" : ": ",
+        flushed ? "" : strerror(errno));
+    return EXIT_FAILURE;
 }
 
 void host_name(char ret[LINK_NAME_MAX + 1])

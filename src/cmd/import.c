@@ -95,11 +95,7 @@ static int import_files(int n, char **paths, const struct import_given *given)
         print_file(&m, given, printed);
         mistakes += m.mistakes;
     }
-    if (fflush(stdout) != 0) {
-        say("import", "cannot write to standard output: %m");
-        return EXIT_FAILURE;
-    }
-    return mistakes > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return end_output("import", mistakes > 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 /* Could a file have what the options say? */

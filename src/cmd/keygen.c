@@ -82,11 +82,7 @@ static int generate(const char *path)
     }
     secure_wipe(priv, sizeof(priv));
     secure_wipe(priv_text, sizeof(priv_text));
-    if (fflush(stdout) != 0) {
-        say("keygen", "cannot write to standard output: %m");
-        return EXIT_FAILURE;
-    }
-    return status;
+    return end_output("keygen", status);
 }
 
 int cmd_keygen(int argc, char **argv)

@@ -76,7 +76,8 @@ static int run(const struct status *s)
             if (r < 0 && !shown) {
                 say("status", "%s", err.text);
             }
-            return r < 0 && !shown ? EXIT_FAILURE : EXIT_SUCCESS;
+            const int status = r < 0 && !shown ? EXIT_FAILURE : EXIT_SUCCESS;
+            return s->watch ? status : end_output("status", status); /* a watch ends so, too */
         }
         (void)poll(NULL, 0, 1000);
     }

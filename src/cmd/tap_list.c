@@ -43,5 +43,5 @@ int tap_list(const char *netns)
     }
     printf("%-16s all of them\n", "any");
     free(links);
-    return EXIT_SUCCESS;
+    return end_output("tap", EXIT_SUCCESS);
 }
