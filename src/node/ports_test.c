@@ -91,6 +91,9 @@ static void begin(struct world *w)
         port_sink_new(&wish, fd, &w->port, &err) < 0) {
         fail_msg("%s", err.text);
     }
+    if (!w->port) {
+        abort();
+    }
     assert_int_equal(w->port->ops->point_add(w->port, &point, &err), 0);
     w->outputs.conf.teller = &w->teller;
     w->outputs.n = PORT + 1;

@@ -64,11 +64,35 @@ static void named_interfaces_are_looked_at(void **state)
     assert_non_null(strstr(err.text, "no-such-0"));
 }
 
+/* A filter has to fit frames with an Ethernet header, or those without one. */
+static void filters_that_fit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *filter;
+        bool ethernet, raw_ip;
+    } cases[] = {
+        {"tcp port 80", true, true}, {"vlan 5", true, false}, {"tcp prot 80", false, false}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error err = {""};
+        struct selection c = {.filter = strdup(cases[i].filter)};
+        const bool fits = cases[i].ethernet || cases[i].raw_ip;
+        assert_int_equal(selection_compile(&c, &err), fits ? 0 : -EINVAL);
+        assert_int_equal(c.program[NETIF_ETHERNET].n > 0, cases[i].ethernet);
+        assert_int_equal(c.program[NETIF_RAW_IP].n > 0, cases[i].raw_ip);
+        assert_int_equal(c.program_error[NETIF_RAW_IP].text[0] == 0, cases[i].raw_ip);
+        assert_string_equal(err.text, fits ? "" : c.program_error[NETIF_ETHERNET].text);
+        assert_int_equal(err.text[0] == 0, fits);
+        selection_done(&c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_match),
         cmocka_unit_test(rings_share_the_memory),
+        cmocka_unit_test(filters_that_fit),
         cmocka_unit_test(named_interfaces_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
