@@ -53,6 +53,7 @@ void json_put_object(struct text *t, const struct object *o, const bool *fields)
 int json_take_object(const void *bytes, size_t len, bool change, struct object *o,
                      struct json_faults *faults);
 
-/* Seeds the hash tables of the JSON library; once, before the process can no longer open files, as
- * the library would look for chance in one. */
+/* Seeds the hash tables of the JSON library; once, before the first document. Where it was not
+ * called the library looks for chance in a file, which a process behind a sandbox cannot open, and
+ * takes the time and the process's number instead. */
 void json_seed(size_t random);
