@@ -152,8 +152,7 @@ static int find_gone(void *user, const struct object *o)
 {
     struct gone *g = user;
     const struct value *agent = &o->v[PORT_F_AGENT], *name = &o->v[PORT_F_NAME];
-    if (!o->v[PORT_F_THERE].set || o->v[PORT_F_THERE].n == 0 || !name->set ||
-        (agent->set && agent->text[0]) || is_in_round(g->a, name->text)) {
+    if (!name->set || (agent->set && agent->text[0]) || is_in_round(g->a, name->text)) {
         return 0;
     }
     return agents_keep(&g->list, o);
@@ -162,7 +161,9 @@ static int find_gone(void *user, const struct object *o)
 static void store_gone(struct agents *a)
 {
     struct store *s = a->conf.store;
-    const struct store_query q = {.sort = FIELD_OF_ID};
+    const struct value there = {.set = true, .n = true};
+    const struct store_query q = {
+        .filter = {{PORT_F_THERE, &there}}, .n_filters = 1, .sort = FIELD_OF_ID};
     struct gone g = {.a = a};
     struct error err = {""};
     if (s->ops->list(s, &kind_port, &q, find_gone, &g, &err) < 0) {

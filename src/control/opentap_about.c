@@ -19,11 +19,8 @@ struct list {
 static int put_point(void *user, const struct object *port)
 {
     struct list *l = user;
-    const struct value *alias = &port->v[PORT_F_ALIAS], *there = &port->v[PORT_F_THERE];
+    const struct value *alias = &port->v[PORT_F_ALIAS];
     char name[PORTS_POINT];
-    if (!there->set || !there->n) {
-        return 0;
-    }
     ports_name(port, name);
     text_add(l->to, l->some ? "," : "");
     text_add_json(l->to, alias->set ? alias->text : name);
@@ -34,10 +31,9 @@ static int put_point(void *user, const struct object *port)
 /* Those that are there now, by their aliases where they have some. -1 with the answer. */
 static int put_points(struct api_turn *t, struct text *to)
 {
-    const struct store_query q = {.sort = PORT_F_NAME};
     struct list l = {to, false};
     text_add(to, "[");
-    if (api_each(t, &kind_port, &q, put_point, &l) < 0) {
+    if (ports_each_there(t, put_point, &l) < 0) {
         text_free(to);
         return -1;
     }

@@ -17,12 +17,8 @@ struct naming {
 static int look_taken(void *user, const struct object *port)
 {
     struct naming *n = user;
-    const char *alias = port->v[PORT_F_ALIAS].text;
-    char name[PORTS_POINT];
-    ports_name(port, name);
     for (unsigned i = 0; i < n->conf->n_aliases; i++) {
-        const char *want = n->conf->alias[i].name;
-        n->taken[i] = n->taken[i] || strcmp(name, want) == 0 || (alias && strcmp(alias, want) == 0);
+        n->taken[i] = n->taken[i] || ports_means(port, n->conf->alias[i].name);
     }
     return 0;
 }

@@ -18,6 +18,24 @@ void ports_name(const struct object *port, char ret[PORTS_POINT])
     snprintf(ret, PORTS_POINT, "%s%s%s", far ? agent : "", far ? ":" : "", name ? name : "");
 }
 
+bool ports_means(const struct object *port, const char *word)
+{
+    const struct value *alias = &port->v[PORT_F_ALIAS];
+    char name[PORTS_POINT];
+    ports_name(port, name);
+    return strcmp(name, word) == 0 || (alias->set && strcmp(alias->text, word) == 0);
+}
+
+int ports_each_there(struct api_turn *t, int (*each)(void *user, const struct object *port),
+                     void *user)
+{
+    const struct value there = {.set = true, .n = true};
+    const struct store_query q = {
+        .filter = {{PORT_F_THERE, &there}}, .n_filters = 1, .sort = PORT_F_NAME};
+    const int r = api_each(t, &kind_port, &q, each, user);
+    return r == -ENOENT ? -EIO : r;
+}
+
 /* How many characters have to be changed, added or left out (Levenshtein), in their first WORD. */
 static unsigned distance(const char *a, const char *b)
 {
@@ -47,26 +65,26 @@ struct search {
 
 static unsigned rank(const struct object *port, const char *name, const char *point)
 {
-    const struct value *alias = &port->v[PORT_F_ALIAS];
     if (strcasecmp(port->v[FIELD_OF_ID].text, point) == 0) {
         return 3;
     }
-    return strcmp(name, point) == 0 ? 2 : alias->set && strcmp(alias->text, point) == 0;
+    return strcmp(name, point) == 0 ? 2 : ports_means(port, point);
 }
 
 static int look(void *user, const struct object *port)
 {
     struct search *s = user;
     char name[PORTS_POINT];
-    if (!port->v[PORT_F_THERE].set || !port->v[PORT_F_THERE].n) {
-        return 0;
-    }
     ports_name(port, name);
-    unsigned r = rank(port, name, s->point), d = distance(s->point, name);
+    const unsigned r = rank(port, name, s->point);
     if (r > s->rank) {
         s->rank = r;
         memcpy(s->found, name, sizeof(s->found));
     }
+    if (s->rank > 0) {
+        return 0;
+    }
+    const unsigned d = distance(s->point, name);
     if (!s->near[0] || d < s->distance) {
         s->distance = d;
         memcpy(s->near, name, sizeof(s->near));
@@ -77,11 +95,10 @@ static int look(void *user, const struct object *port)
 int ports_find(struct api_turn *t, const char *point, char ret[PORTS_POINT],
                char ret_near[PORTS_POINT])
 {
-    const struct store_query q = {.sort = PORT_F_NAME};
     struct search s = {.point = point};
-    int r = api_each(t, &kind_port, &q, look, &s);
+    const int r = ports_each_there(t, look, &s);
     if (r < 0) {
-        return r == -ENOENT ? -EIO : r;
+        return r;
     }
     memcpy(s.rank ? ret : ret_near, s.rank ? s.found : s.near, PORTS_POINT);
     return s.rank ? 0 : -ENOENT;
@@ -96,9 +113,6 @@ static int add_name(void *user, const struct object *port)
 {
     struct names *s = user;
     char name[PORTS_POINT];
-    if (!port->v[PORT_F_THERE].set || !port->v[PORT_F_THERE].n) {
-        return 0;
-    }
     size_t at = strlen(s->all);
     ports_name(port, name);
     if (at + strlen(name) + sizeof(", …") < sizeof(s->all)) {
@@ -110,11 +124,10 @@ static int add_name(void *user, const struct object *port)
 
 int ports_only(struct api_turn *t, char ret[PORTS_POINT], char ret_names[PORTS_POINT])
 {
-    const struct store_query q = {.sort = PORT_F_NAME};
     struct names s = {0};
-    int r = api_each(t, &kind_port, &q, add_name, &s);
+    const int r = ports_each_there(t, add_name, &s);
     if (r < 0) {
-        return r == -ENOENT ? -EIO : r;
+        return r;
     }
     memcpy(s.n == 1 ? ret : ret_names, s.n == 1 ? s.first : s.all, PORTS_POINT);
     return s.n == 1 ? 0 : -ENOENT;

@@ -12,6 +12,12 @@ enum {
 
 /* "eth0", of an agent "web1:eth0". */
 void ports_name(const struct object *port, char ret[PORTS_POINT]);
+/* Is the word the port's name, with its agent's, or its alias? */
+bool ports_means(const struct object *port, const char *word);
+/* Those that are there now, in the order of their names, as api_each(). A failure has become the
+ * answer, and is never -ENOENT. */
+int ports_each_there(struct api_turn *t, int (*each)(void *user, const struct object *port),
+                     void *user);
 /* The port that is there now and that the name, alias or id means: "eth0", of an agent "web1:eth0".
  * -ENOENT: there is none; `ret_near` is then the name most like it, "" where there are no ports.
  * Another failure has become the answer. */

@@ -16,11 +16,8 @@ struct clash {
 static int look_clash(void *user, const struct object *other)
 {
     struct clash *c = user;
-    const char *alias = c->port->v[PORT_F_ALIAS].text, *theirs = other->v[PORT_F_ALIAS].text;
-    char name[PORTS_POINT];
-    ports_name(other, name);
     c->found = c->found || (strcmp(other->v[FIELD_OF_ID].text, c->port->v[FIELD_OF_ID].text) != 0 &&
-                            (strcmp(name, alias) == 0 || (theirs && strcmp(theirs, alias) == 0)));
+                            ports_means(other, c->port->v[PORT_F_ALIAS].text));
     return 0;
 }
 
