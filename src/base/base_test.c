@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The small modules of base/: cursors (bytes.h), frames with inserted bytes (batch.h), words into
- * values (parse.h), the ledger, the queue and the history.
+ * values (parse.h), times, the ledger, the queue and the history.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +19,7 @@
 #include "base/ledger.h"
 #include "base/parse.h"
 #include "base/queue.h"
+#include "base/time.h"
 
 static void reader_is_sticky(void **state)
 {
@@ -159,6 +160,21 @@ static void sizes_and_times(void **state)
         assert_int_equal(ms, 60000);
         assert_non_null(strstr(err.text, "window"));
     }
+}
+
+static void never_is_not_earlier(void **state)
+{
+    (void)state;
+    const struct mono never = {0}, soon = {5}, late = {7};
+    assert_int_equal(mono_earlier(never, never).ns, 0);
+    assert_int_equal(mono_earlier(never, late).ns, 7);
+    assert_int_equal(mono_earlier(late, never).ns, 7);
+    assert_int_equal(mono_earlier(soon, late).ns, 5);
+    assert_int_equal(mono_earlier(late, soon).ns, 5);
+    assert_int_equal(mono_wait_ms(never, late), -1);
+    assert_int_equal(mono_wait_ms(soon, late), 1); /* past */
+    assert_int_equal(mono_wait_ms(mono_add_ms(soon, 3), soon), 4);
+    assert_int_equal(mono_wait_ms((struct mono){3 * NSEC_PER_MSEC - 1}, (struct mono){0}), 3);
 }
 
 static void host_ports(void **state)
@@ -480,6 +496,7 @@ int main(void)
         cmocka_unit_test(rates),
         cmocka_unit_test(sizes),
         cmocka_unit_test(sizes_and_times),
+        cmocka_unit_test(never_is_not_earlier),
         cmocka_unit_test(host_ports),
         cmocka_unit_test(vlan_lists),
         cmocka_unit_test(ledger_balances),

@@ -92,6 +92,20 @@ static inline int64_t mono_diff(struct mono to, struct mono from)
     return to.ns - from.ns;
 }
 
+/* The earlier of two times, of which 0 is never. */
+static inline struct mono mono_earlier(struct mono a, struct mono b)
+{
+    return a.ns == 0 || (b.ns != 0 && b.ns < a.ns) ? b : a;
+}
+
+/* Milliseconds for poll() to wait, after which `next` has come for sure; -1, for ever, where it is
+ * never. */
+static inline int mono_wait_ms(struct mono next, struct mono now)
+{
+    const int64_t left = mono_diff(next, now);
+    return next.ns == 0 ? -1 : (int)((left > 0 ? left : 0) / NSEC_PER_MSEC) + 1;
+}
+
 /* True once `now` has reached `deadline`; never true of the time "never". */
 static inline bool mono_due(struct mono now, struct mono deadline)
 {

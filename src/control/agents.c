@@ -117,11 +117,6 @@ bool agents_wants_to_write(const struct agents *a)
     return a->blocked;
 }
 
-static struct mono earlier(struct mono x, struct mono y)
-{
-    return y.ns != 0 && y.ns < x.ns ? y : x;
-}
-
 struct mono agents_due(const struct agents *a)
 {
     struct mono due = a->look_at;
@@ -129,9 +124,9 @@ struct mono agents_due(const struct agents *a)
         return a->clock_mono.ns != 0 ? a->clock_mono : a->began; /* {0} would be never */
     }
     if (a->state == AGENTS_AWAY) {
-        due = earlier(due, a->connect_at);
+        due = mono_earlier(due, a->connect_at);
     }
-    return a->blocked ? due : earlier(due, a->plan.due);
+    return a->blocked ? due : mono_earlier(due, a->plan.due);
 }
 
 int agents_snapshot(struct agents *a, const uint8_t id[16], void *waiter, struct mono now,

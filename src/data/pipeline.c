@@ -193,8 +193,7 @@ struct mono pipeline_due(const struct pipeline *p)
 {
     struct mono first = p->source->ops->due ? p->source->ops->due(p->source) : (struct mono){0};
     for (unsigned i = 0; i < p->n_stages; i++) {
-        struct mono due = stage_due(p->stage[i]);
-        first = due.ns && (!first.ns || due.ns < first.ns) ? due : first;
+        first = mono_earlier(first, stage_due(p->stage[i]));
     }
     return first;
 }

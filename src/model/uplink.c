@@ -238,22 +238,17 @@ unsigned uplink_step(struct uplink *u, enum uplink_event event, struct mono now)
     }
 }
 
-static struct mono earlier(struct mono a, struct mono b)
-{
-    return a.ns == 0 || (b.ns != 0 && b.ns < a.ns) ? b : a;
-}
-
 struct mono uplink_next(const struct uplink *u)
 {
     struct mono next = u->deadline;
     if (u->up) {
-        next = earlier(next, mono_add_ms(u->heard, UPLINK_DEAD_MS));
-        next = earlier(next, mono_add_ms(u->keyed, UPLINK_KEY_MAX_MS));
+        next = mono_earlier(next, mono_add_ms(u->heard, UPLINK_DEAD_MS));
+        next = mono_earlier(next, mono_add_ms(u->keyed, UPLINK_KEY_MAX_MS));
         if (!u->held) {
-            next = earlier(next, mono_add_ms(u->heard, UPLINK_HOLD_MS));
+            next = mono_earlier(next, mono_add_ms(u->heard, UPLINK_HOLD_MS));
         }
         if (u->state == UPLINK_IDLE) {
-            next = earlier(next, mono_add_ms(u->keyed, u->rekey_ms));
+            next = mono_earlier(next, mono_add_ms(u->keyed, u->rekey_ms));
         }
     }
     return next;

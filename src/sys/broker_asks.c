@@ -115,9 +115,7 @@ struct mono broker_asks_next(const struct broker_asks *a)
         if (a->asked[i].answered) {
             return (struct mono){1};
         }
-        if (next.ns == 0 || a->asked[i].deadline.ns < next.ns) {
-            next = a->asked[i].deadline;
-        }
+        next = mono_earlier(next, a->asked[i].deadline);
     }
     return next;
 }

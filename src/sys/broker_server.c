@@ -159,8 +159,8 @@ void broker_server_due(struct broker_server *s, struct mono now, struct mono *ne
     for (size_t i = 0; i < BROKER_CHILDREN; i++) {
         struct broker_child *c = &s->children[i];
         broker_child_due(c, now);
-        if (c->pid > 0 && c->deadline.ns != 0 && (next->ns == 0 || c->deadline.ns < next->ns)) {
-            *next = c->deadline;
+        if (c->pid > 0) {
+            *next = mono_earlier(*next, c->deadline);
         }
     }
 }

@@ -49,7 +49,7 @@ static int next_due(struct server *s)
 {
     struct mono now = mono_now(), next = {0};
     broker_server_due(&s->of, now, &next);
-    return next.ns == 0 ? -1 : (int)(MAX(mono_diff(next, now), 0) / NSEC_PER_MSEC) + 1;
+    return mono_wait_ms(next, now);
 }
 
 static int serve(struct server *s)

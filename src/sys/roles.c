@@ -272,13 +272,6 @@ static void on_signals(struct roles *r)
     }
 }
 
-static void earlier(struct mono *next, struct mono t)
-{
-    if (t.ns != 0 && (next->ns == 0 || t.ns < next->ns)) {
-        *next = t;
-    }
-}
-
 /* Starts and kills that are due are done. Milliseconds until there are more; -1: none is planned.
  */
 static int work(struct roles *r)
@@ -291,15 +284,14 @@ static int work(struct roles *r)
             o->since = now;
             plan(o, FAILED << 8, now);
         }
-        earlier(&next, o->again);
+        next = mono_earlier(next, o->again);
         broker_server_due(&o->server, now, &next);
     }
     if (r->ending && mono_due(now, r->end_by)) {
         tell(r, SIGKILL, 0);
         r->end_by = (struct mono){0};
     }
-    earlier(&next, r->end_by);
-    return next.ns == 0 ? -1 : (int)(MAX(mono_diff(next, now), 0) / NSEC_PER_MSEC) + 1;
+    return mono_wait_ms(mono_earlier(next, r->end_by), now);
 }
 
 static bool over(const struct roles *r)
