@@ -275,15 +275,29 @@ void engine_ports_free(struct engine_ports *p)
     }
 }
 
+static bool has_name(const struct names *all, const char *name)
+{
+    unsigned at = 0;
+    while (at < all->n && strcmp(all->name[at], name) != 0) {
+        at++;
+    }
+    return at < all->n;
+}
+
+/* Each name comes once: the order, in which captures that have begun are first, is of no matter. */
+static bool are_same(const struct names *is, const char *const *names, unsigned n)
+{
+    bool same = is->n == n;
+    for (unsigned i = 0; same && i < n; i++) {
+        same = has_name(is, names[i]);
+    }
+    return same;
+}
+
 void engine_ports_want(struct engine_ports *p, const char *const *names, unsigned n,
                        struct mono now)
 {
-    const struct names *is = &p->names[p->current];
-    bool same = is->n == n;
-    for (unsigned i = 0; same && i < n; i++) {
-        same = strcmp(is->name[i], names[i]) == 0;
-    }
-    if (!same) {
+    if (!are_same(&p->names[p->current], names, n)) {
         p->common.select = select_names(p, names, n);
         interfaces_select(&p->common.interfaces, p->common.select, now);
         interfaces_tick(&p->common.interfaces, now); /* which asks for those that are new */

@@ -26,7 +26,8 @@ int engine_ports_new(const struct engine_ports_conf *conf, struct engine_ports *
 /* Ends the threads of all ports. Takes NULL. */
 void engine_ports_free(struct engine_ports *p);
 
-/* The names that are wanted from now on, up to INTERFACES_MAX, each shorter than IFNAMSIZ. */
+/* The names that are wanted from now on, up to INTERFACES_MAX, each shorter than IFNAMSIZ and
+ * there once, in any order. */
 void engine_ports_want(struct engine_ports *p, const char *const *names, unsigned n,
                        struct mono now);
 /* Several times a second, and when the wake was signalled. */
