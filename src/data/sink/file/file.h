@@ -25,7 +25,7 @@ struct file_sink_conf {
     uint32_t chunk_bytes; /* 0: FILE_SINK_CHUNK; else FILE_SINK_CHUNK_MIN at least: a frame that is
                            * too long for one is dropped */
     uint32_t finish_ms;   /* how long finish() waits for a slow reader; 0: 5000 */
-    struct file_pool *pool; /* whose thread writes a regular file; NULL: a thread of its own */
+    struct file_pool *pool; /* whose threads write a regular file; NULL: a thread of its own */
     uint64_t most_bytes;    /* the file is to be no longer, its last statistics included; 0: any */
 };
 

@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "data/sink/file/pool.h"
 #include "data/sink/file/testing.h"
 
 enum {
@@ -90,6 +91,45 @@ static void a_full_disk_again(void **state)
     sink_free(s);
 }
 
+/* The threads that two files share go on with the other one, and the end of neither waits. */
+static void a_full_disk_beside_another(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    struct file_pool *pool = NULL;
+    struct file_sink_conf c = util_conf;
+    assert_int_equal(unlink("/mnt/out.pcapng"), 0);
+    assert_int_equal(mount("farspan-test", "/media", "tmpfs", MS_NODEV | MS_NOSUID, "size=32m"), 0);
+    assert_int_equal(file_pool_new(&pool), 0);
+    c.pool = pool;
+    int full = open("/mnt/pool.pcapng", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int free = open("/media/pool.pcapng", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(full >= 0 && free >= 0);
+    struct sink *a = util_sink(full, true, &c), *b = util_sink(free, true, &c);
+    util_point(a, 0, "web1", NULL);
+    util_point(b, 0, "web1", NULL);
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        util_write(a, 0, i, 900 + i % 300);
+        util_write(b, 0, i, 900 + i % 300);
+    }
+    assert_int_equal(a->ops->finish(a, &err), -ENOSPC);
+    assert_int_equal(b->ops->finish(b, &err), 0);
+    struct util_file u = util_read_path("/mnt/pool.pcapng");
+    assert_int_equal(u.whole, u.len);
+    assert_int_equal(u.len, file_sink_published(a));
+    assert_int_equal(u.frames, util_count(a, 0, LEDGER_SINK_OUT));
+    assert_in_range(u.len, DISK - 8192, DISK);
+    assert_true(util_count(a, 0, LEDGER_SINK_NOSPACE) > 0);
+    util_balanced(a, 0, FRAMES);
+    u = util_read_path("/media/pool.pcapng");
+    assert_int_equal(u.whole, u.len);
+    assert_int_equal(u.frames, FRAMES);
+    util_balanced(b, 0, FRAMES);
+    sink_free(a);
+    sink_free(b);
+    file_pool_free(pool);
+}
+
 static void a_device_that_is_full(void **state)
 {
     (void)state;
@@ -108,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk),
         cmocka_unit_test(a_full_disk_again),
+        cmocka_unit_test(a_full_disk_beside_another),
         cmocka_unit_test(a_device_that_is_full),
     };
     return cmocka_run_group_tests(tests, own_disk, NULL);

@@ -225,7 +225,7 @@ static void write_end(struct file_writer *w)
     }
 }
 
-/* The next chunk, or what comes after the last one. True: there may be more to do. */
+/* The next chunk, or the end behind the last one. True: there may be more to do. */
 static bool step(void *writer)
 {
     struct file_writer *w = writer;
@@ -239,6 +239,9 @@ static bool step(void *writer)
     }
     if (!last || w->over) {
         return false;
+    }
+    if (w->pool && !atomic_exchange(&w->job.slow, true)) {
+        return true; /* for the thread that may wait until the file is on the disk */
     }
     write_end(w);
     atomic_store_explicit(&w->published, w->end, memory_order_release);

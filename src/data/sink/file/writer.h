@@ -38,7 +38,7 @@ struct file_writer_conf {
     uint64_t end;           /* of a regular file: where to write */
     uint32_t chunks;        /* so many, … */
     uint32_t chunk_bytes;   /* … of so many bytes */
-    struct file_pool *pool; /* whose thread writes; NULL: one of its own. Regular files only */
+    struct file_pool *pool; /* whose threads write; NULL: one of its own. Regular files only */
 };
 
 /* Takes `fd` over on success. -EINVAL: a pool would wait for a pipe. */
