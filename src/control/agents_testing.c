@@ -243,14 +243,17 @@ void peer_read(struct world *w)
 void peer_report(struct world *w, unsigned number, enum wanted_state state,
                  enum wanted_reason reason, int64_t from_s, int64_t until_s, uint64_t written)
 {
-    struct rolemsg m = {.type = ROLEMSG_IS,
-                        .is = {.state = state,
-                               .reason = reason,
-                               .published = written * 100,
-                               .offered = written,
-                               .written = written,
-                               .n_points = 1,
-                               .point = {{(WALL + from_s) * SEC, (WALL + until_s) * SEC}}}};
+    const bool ever = until_s > from_s;
+    struct rolemsg m = {
+        .type = ROLEMSG_IS,
+        .is = {.state = state,
+               .reason = reason,
+               .published = written * 100,
+               .found = WANTED_UNKNOWN,
+               .offered = written,
+               .written = written,
+               .n_points = 1,
+               .point = {{ever * (WALL + from_s) * SEC, ever * (WALL + until_s) * SEC}}}};
     id_bytes(number, m.is.id);
     peer_says(w, &m);
 }

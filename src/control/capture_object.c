@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Counts and spans of each life are kept in the hidden field "progress" as
- * {"lives":[[number, offered, unwanted, written, dropped], …],"spans":[[point, from, until], …]},
+ * {"lives":[[number, offered, unwanted, written, dropped, found], …],
+ *  "spans":[[point, from, until], …]},
  * where the life of number 0 stands for those that are no longer told apart. Clients see them
  * summed up, and as "covered" and "gaps".
  */
@@ -19,7 +20,7 @@
 #include "model/texts.h"
 
 enum {
-    LIFE_NUMBERS = 5,
+    LIFE_NUMBERS = 6,
     SPAN_NUMBERS = 3,
 };
 
@@ -56,7 +57,8 @@ static bool read_life(const json_t *list, struct capture *c)
     if (c->n_lives == CAPTURE_LIVES) {
         return false;
     }
-    c->life[c->n_lives++] = (struct capture_life){(uint64_t)v[0], counts};
+    c->life[c->n_lives++] =
+        (struct capture_life){(uint64_t)v[0], counts, v[5] < 0 ? CAPTURE_UNKNOWN : (uint64_t)v[5]};
     return true;
 }
 
@@ -90,20 +92,22 @@ static int64_t number(uint64_t v)
     return v > INT64_MAX ? INT64_MAX : (int64_t)v;
 }
 
-static void put_life(struct text *t, uint64_t n, const struct capture_counts *v, bool is_first)
+static void put_life(struct text *t, const struct capture_life *l)
 {
-    text_add(t, "%s[%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "]",
-             is_first ? "" : ",", (int64_t)n, number(v->offered), number(v->unwanted),
-             number(v->written), number(v->dropped));
+    const struct capture_counts *v = &l->counts;
+    text_add(t, "%s[%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "]",
+             l->number == 0 ? "" : ",", (int64_t)l->number, number(v->offered), number(v->unwanted),
+             number(v->written), number(v->dropped),
+             l->found == CAPTURE_UNKNOWN ? -1 : number(l->found));
 }
 
 static void put_progress(struct text *t, const struct capture *c)
 {
     bool is_first = true;
     text_add(t, "{\"lives\":[");
-    put_life(t, 0, &c->older, true);
+    put_life(t, &(struct capture_life){0, c->older, CAPTURE_UNKNOWN});
     for (unsigned i = 0; i < c->n_lives; i++) {
-        put_life(t, c->life[i].number, &c->life[i].counts, false);
+        put_life(t, &c->life[i]);
     }
     text_add(t, "],\"spans\":[");
     for (unsigned i = 0; i < c->n_points; i++) {
@@ -350,6 +354,7 @@ struct capture_report capture_report_of(const struct wanted_is *is, uint64_t lif
         .code = (enum capture_code)is->reason,
         .words = is->words,
         .published = is->published,
+        .found = is->found,
         .counts = {is->offered, is->unwanted, is->written, is->dropped},
         .n_points = is->n_points,
     };

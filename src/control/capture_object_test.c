@@ -44,6 +44,7 @@ static void it_comes_back(void **state)
             .state = CAPTURE_RUNNING,
             .words = "",
             .published = life,
+            .found = life % 3 > 0 ? CAPTURE_UNKNOWN : life * (life - 1), /* as counted */
             .counts = {life * 4, life, life * 2, life},
             .n_points = 2,
             .point = {{(1000 + (int64_t)life * 5) * SEC, (1002 + (int64_t)life * 5) * SEC}}};

@@ -39,30 +39,45 @@ static void add(struct capture_counts *to, const struct capture_counts *v)
     to->dropped = sum(to->dropped, v->dropped);
 }
 
+/* In the order of lives. */
+static void add_life(struct capture_counts *to, const struct capture_life *l)
+{
+    const bool is_known = l->found != CAPTURE_UNKNOWN;
+    if (is_known && l->found > to->written) {
+        to->offered = sum(to->offered, l->found - to->written);
+    } else if (is_known) {
+        to->dropped = sum(to->dropped, to->written - l->found);
+    }
+    to->written = is_known ? l->found : to->written;
+    add(to, &l->counts);
+}
+
 struct capture_counts capture_counts(const struct capture *c)
 {
     struct capture_counts all = c->older;
     for (unsigned i = 0; i < c->n_lives; i++) {
-        add(&all, &c->life[i].counts);
+        add_life(&all, &c->life[i]);
     }
     return all;
 }
 
 static uint64_t written_by_others(const struct capture *c, uint64_t life)
 {
-    uint64_t n = c->older.written;
+    struct capture_counts all = c->older;
     for (unsigned i = 0; i < c->n_lives; i++) {
-        n = sum(n, c->life[i].number != life ? c->life[i].counts.written : 0);
+        struct capture_life l = c->life[i];
+        l.counts.written = l.number == life ? 0 : l.counts.written;
+        add_life(&all, &l);
     }
-    return n;
+    return all.written;
 }
 
 uint64_t capture_frames_left(const struct capture *c, uint64_t life)
 {
-    const uint64_t n = written_by_others(c, life);
-    if (c->limit_frames == 0) {
-        return 0;
+    if (c->limit_frames == 0 || c->type != CAPTURE_NETFLOW) {
+        return c->limit_frames;
     }
+    const uint64_t n = written_by_others(c, life);
     return n < c->limit_frames ? c->limit_frames - n : 1; /* capture_expire() ends it then */
 }
 
@@ -81,22 +96,26 @@ static struct capture_life *find_life(struct capture *c, uint64_t number)
         }
     }
     if (c->n_lives == CAPTURE_LIVES) {
-        add(&c->older, &c->life[0].counts);
+        add_life(&c->older, &c->life[0]);
         c->n_lives--;
         memmove(&c->life[0], &c->life[1], c->n_lives * sizeof(c->life[0]));
     }
-    c->life[c->n_lives] = (struct capture_life){.number = number};
+    c->life[c->n_lives] = (struct capture_life){.number = number, .found = CAPTURE_UNKNOWN};
     return &c->life[c->n_lives++];
 }
 
 static bool take_counts(struct capture *c, const struct capture_report *r)
 {
     const struct capture_counts *v = &r->counts;
-    if (v->offered == 0 && v->unwanted == 0 && v->written == 0 && v->dropped == 0) {
+    const bool has_found = r->found != CAPTURE_UNKNOWN;
+    if (!has_found && v->offered == 0 && v->unwanted == 0 && v->written == 0 && v->dropped == 0) {
         return false;
     }
-    struct capture_counts *to = &find_life(c, r->life)->counts;
-    bool is_new = raise(&to->offered, v->offered);
+    struct capture_life *l = find_life(c, r->life);
+    struct capture_counts *to = &l->counts;
+    bool is_new = has_found && l->found == CAPTURE_UNKNOWN;
+    l->found = is_new ? r->found : l->found;
+    is_new |= raise(&to->offered, v->offered);
     is_new |= raise(&to->unwanted, v->unwanted);
     is_new |= raise(&to->written, v->written);
     is_new |= raise(&to->dropped, v->dropped);
@@ -110,11 +129,11 @@ static bool take_spans(struct capture *c, const struct capture_report *r)
     bool is_new = false;
     for (unsigned i = 0; i < r->n_points && i < c->n_points; i++) {
         const struct span *v = &r->point[i];
-        if (spans_add(&c->covered[i], v->from_ns, v->until_ns)) {
+        const bool has_begun = v->from_ns > 0 && v->from_ns < c->stop_ns;
+        is_new |= spans_add(&c->covered[i], v->from_ns, v->until_ns);
+        if (has_begun && (c->began_ns == 0 || v->from_ns < c->began_ns)) {
+            c->began_ns = v->from_ns;
             is_new = true;
-            if (c->began_ns == 0 || v->from_ns < c->began_ns) {
-                c->began_ns = v->from_ns;
-            }
         }
     }
     return is_new;

@@ -11,7 +11,9 @@
  *
  * Whoever carries it out may die and come back: each of its lives counts from zero, and the sum is
  * the capture's. A report has the number of its life and what that life has counted so far, and for
- * which time the points are complete; so one that comes again, or late, changes nothing.
+ * which time the points are complete; so one that comes again, or late, changes nothing. A life
+ * dies without having told its last: the next one tells what it found in the file, and the file is
+ * right. What was there beyond the count has been offered, and what was not there was dropped.
  *
  * Pure: time is passed in, by the wall clock, in which its start and stop are.
  */
@@ -46,6 +48,8 @@ enum capture_code {
     CAPTURE_CODES,
 };
 
+#define CAPTURE_UNKNOWN UINT64_MAX
+
 struct capture_counts {
     uint64_t offered, unwanted, written, dropped; /* frames; of counters of links rows written */
 };
@@ -53,6 +57,8 @@ struct capture_counts {
 struct capture_life {
     uint64_t number;
     struct capture_counts counts;
+    uint64_t found; /* frames, or rows, of earlier lives in the file when this one went on with it;
+                     * CAPTURE_UNKNOWN */
 };
 
 struct capture {
@@ -80,6 +86,7 @@ struct capture_report {
     const char *words;        /* "": none */
     bool late;                /* its stop had passed when that life was told of it */
     uint64_t published;
+    uint64_t found;               /* of struct capture_life */
     struct capture_counts counts; /* of this life */
     unsigned n_points;            /* those of the capture, in its order; or 0 */
     struct span point[CAPTURE_POINTS];
@@ -91,7 +98,7 @@ bool capture_has_ended(const struct capture *c);
 bool capture_is_wanted(const struct capture *c, int64_t now_ns);
 /* Its wish to be ended: see above. */
 bool capture_is_cancelled(const struct capture *c);
-/* How many frames that life may write; 0: any number. */
+/* How many frames the file may have, or of CAPTURE_NETFLOW that life may meter; 0: any number. */
 uint64_t capture_frames_left(const struct capture *c, uint64_t life);
 
 /* Merges a report. True where the capture is another one now. */

@@ -38,6 +38,7 @@ static struct capture_report report(uint64_t life, enum capture_state state, int
         .state = state,
         .words = "",
         .published = written * 100,
+        .found = CAPTURE_UNKNOWN,
         .counts = {.offered = written + 2, .unwanted = 2, .written = written},
         .n_points = 1,
         .point = {{from_s * SEC, until_s * SEC}}};
@@ -153,6 +154,7 @@ static void limits_have_no_gap_behind_them(void **state)
     (void)state;
     struct capture c = make();
     struct capture_gap g = {0};
+    c.type = CAPTURE_NETFLOW;
     c.limit_frames = 10;
     assert_int_equal(capture_frames_left(&c, 1), 10);
     struct capture_report r = report(1, CAPTURE_RUNNING, START, START + 5, 4);
@@ -271,6 +273,21 @@ static void missed_ones(void **state)
     assert_string_equal(c.reason, "no interface eth0 was there");
 }
 
+/* A capture of flows is complete only up to what is in the file; it has begun before. */
+static void one_begins_before_it_covers(void **state)
+{
+    (void)state;
+    struct capture c = make();
+    struct capture_report r = report(1, CAPTURE_RUNNING, START, START, 0);
+    assert_true(capture_take(&c, &r, 0));
+    assert_int_equal(c.began_ns, START * SEC);
+    assert_int_equal(c.covered[0].n, 0);
+    c = make();
+    r = report(1, CAPTURE_RUNNING, STOP, STOP, 0); /* too late */
+    assert_true(capture_take(&c, &r, 0));
+    assert_int_equal(c.began_ns, 0);
+}
+
 /* Nobody is there to tell how it ended. */
 static void ones_that_nobody_tells_of(void **state)
 {
@@ -360,6 +377,46 @@ static void many_lives_are_summed_up(void **state)
     assert_true(capture_counts(&c).offered == UINT64_MAX);
 }
 
+/* A life that dies has told of fewer frames than it has written, or of some that never reached the
+ * file: the next one says what is there. */
+static void the_file_is_right(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t told, found, offered, dropped;
+    } cases[] = {{100, 130, 132, 0}, {100, 100, 102, 0}, {100, 70, 102, 30}, {0, 5, 7, 0}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct capture c = make();
+        c.limit_frames = 1000;
+        struct capture_report a = report(1, CAPTURE_RUNNING, START, START + 5, cases[i].told);
+        struct capture_report b = report(2, CAPTURE_SCHEDULED, 0, 0, 0);
+        b.counts = (struct capture_counts){0};
+        b.found = cases[i].found;
+        assert_true(capture_take(&c, &a, 0));
+        assert_int_equal(capture_take(&c, &b, 0), true);
+        assert_false(capture_take(&c, &b, 0));
+        assert_false(capture_take(&c, &a, 0)); /* late */
+        assert_int_equal(capture_counts(&c).written, cases[i].found);
+        assert_int_equal(capture_counts(&c).offered, cases[i].offered);
+        assert_int_equal(capture_counts(&c).dropped, cases[i].dropped);
+        b.counts = (struct capture_counts){.offered = 10, .unwanted = 3, .written = 7};
+        assert_true(capture_take(&c, &b, 0));
+        assert_int_equal(capture_counts(&c).written, cases[i].found + 7);
+        assert_int_equal(capture_counts(&c).offered, cases[i].offered + 10);
+        b.life = 3;
+        b.found = cases[i].found + 7;
+        b.counts = (struct capture_counts){0};
+        (void)capture_take(&c, &b, 0);
+        assert_int_equal(capture_counts(&c).written, cases[i].found + 7);
+        c.limit_frames = cases[i].found + 8;
+        assert_int_equal(capture_frames_left(&c, 3), c.limit_frames); /* that the file may have */
+        assert_false(capture_expire(&c, 3, 0, 0));
+        c.limit_frames--;
+        assert_true(capture_expire(&c, 3, 0, 0));
+        assert_int_equal(c.code, CAPTURE_CODE_LIMIT_FRAMES);
+    }
+}
+
 static void codes_are_the_words_of_their_field(void **state)
 {
     (void)state;
@@ -386,9 +443,11 @@ int main(void)
         cmocka_unit_test(an_empty_one_says_why),
         cmocka_unit_test(cancelled_ones_are_whole_up_to_there),
         cmocka_unit_test(missed_ones),
+        cmocka_unit_test(one_begins_before_it_covers),
         cmocka_unit_test(ones_that_nobody_tells_of),
         cmocka_unit_test(no_report_counts_twice),
         cmocka_unit_test(many_lives_are_summed_up),
+        cmocka_unit_test(the_file_is_right),
         cmocka_unit_test(codes_are_the_words_of_their_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

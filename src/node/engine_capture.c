@@ -359,15 +359,18 @@ bool engine_capture_wants_ports(const struct engine_capture *c)
     return has_points(c) && engine_output_is_open(&c->output) && c->state <= WANTED_FINISHES;
 }
 
+/* Flows are complete once their records are in the file, which would lose them with the process. */
 static void put_points(const struct engine_capture *c, struct wanted_is *ret)
 {
+    const bool is_behind = c->wanted.kind == WANTED_NETFLOW && c->state != WANTED_DONE;
+    const int64_t late_ns = is_behind ? ENGINE_FLOWS_LATE_S * NSEC_PER_SEC : 0;
     for (unsigned i = 0; i < c->wanted.n_points; i++) {
         const struct engine_point *k = &c->points.at[i];
         ret->offered += atomic_load(&k->counts.offered) + k->lost;
         ret->unwanted += atomic_load(&k->counts.unwanted);
         ret->dropped += k->lost;
         ret->point[i].from_ns = k->from_ns;
-        ret->point[i].until_ns = k->until_ns;
+        ret->point[i].until_ns = MAX(k->until_ns - late_ns, k->from_ns);
     }
 }
 
@@ -389,6 +392,7 @@ void engine_capture_is(const struct engine_capture *c, struct wanted_is *ret)
     *ret = (struct wanted_is){.state = c->state,
                               .reason = c->reason,
                               .published = counts.published,
+                              .found = counts.found,
                               .written = counts.written,
                               .dropped = counts.dropped,
                               .unwanted = engine_output_beyond(&c->output) + counts.unwanted,

@@ -16,6 +16,7 @@ enum {
     FLOWS = 65536,
     IDLE_S = 15,
     ACTIVE_S = 60,
+    WRITE_S = 5, /* until a record that is made is in the file */
     WITH = IPFIX_TUNNEL | IPFIX_BIFLOW | IPFIX_NS,
     RECORD = 256, /* bytes that a pair of directions takes in the file, and some more */
     REST = 4096,  /* bytes that are made and not in the file yet: a message, and names */
@@ -23,6 +24,8 @@ enum {
     VERSION = 10,
     PIECE = 64 << 10,
 };
+
+_Static_assert(ENGINE_FLOWS_LATE_S == ACTIVE_S + IDLE_S + WRITE_S, "it says how late they are");
 
 static const struct sampling none;
 

@@ -14,6 +14,10 @@
 
 struct exporter;
 
+enum {
+    ENGINE_FLOWS_LATE_S = 80, /* in which the records of a packet have come into the file */
+};
+
 struct engine_flows {
     struct sink *meter;        /* borrowed by all functions but engine_flows_open(); NULL: none */
     struct exporter *exporter; /* the meter's */

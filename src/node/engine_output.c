@@ -200,12 +200,28 @@ static uint64_t length(const struct engine_output *o)
     return 0;
 }
 
+/* A file of flows tells of packets, of which a frame may be several. */
+static uint64_t found(const struct engine_output *o)
+{
+    if (!o->open || o->kind == WANTED_NETFLOW) {
+        return WANTED_UNKNOWN;
+    }
+    return o->file ? file_sink_found(o->file) : o->rows.found;
+}
+
+uint64_t engine_output_left(const struct engine_output *o, uint64_t most_frames)
+{
+    const uint64_t was = found(o);
+    return most_frames - (was == WANTED_UNKNOWN ? 0 : MIN(was, most_frames));
+}
+
 /* A flow table has no use for frames without an IP packet; of a file those count that were written.
  */
 void engine_output_count(const struct engine_output *o, struct engine_output_counts *ret)
 {
     const enum ledger_stage stage = o->kind == WANTED_NETFLOW ? LEDGER_METER : LEDGER_SINK;
-    *ret = (struct engine_output_counts){.published = length(o), .written = o->rows.written};
+    *ret = (struct engine_output_counts){
+        .published = length(o), .written = o->rows.written, .found = found(o)};
     for (unsigned i = 0; o->sink && i < o->n_points; i++) {
         const struct ledger *l = sink_ledger(o->sink, i);
         if (l) {

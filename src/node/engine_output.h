@@ -36,6 +36,7 @@ struct engine_output {
 
 struct engine_output_counts {
     uint64_t published, written, unwanted, dropped; /* bytes; frames */
+    uint64_t found; /* frames, or rows, of earlier lives in the file; WANTED_UNKNOWN */
 };
 
 /* Not open yet. */
@@ -63,6 +64,8 @@ bool engine_output_is_full(const struct engine_output *o);
 /* Frames that came when the file was as long as it may be, and the time of the first; 0: none. */
 uint64_t engine_output_beyond(const struct engine_output *o);
 int64_t engine_output_beyond_ns(const struct engine_output *o);
+/* Frames that may still be written, of so many that the file may have. */
+uint64_t engine_output_left(const struct engine_output *o, uint64_t most_frames);
 void engine_output_count(const struct engine_output *o, struct engine_output_counts *ret);
 
 /* The flows of this moment into the capture's second file: 0, and then engine_output_snapped()

@@ -9,7 +9,7 @@ void engine_points_init(struct engine_points *p, struct engine_ports *ports,
 {
     *p = (struct engine_points){
         .ports = ports, .wanted = wanted, .output = output, .filter = filter};
-    atomic_store(&p->budget, wanted->most_frames);
+    atomic_store(&p->budget, engine_output_left(output, wanted->most_frames));
 }
 
 static struct spread_want wish(struct engine_points *p, unsigned i)

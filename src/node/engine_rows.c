@@ -5,11 +5,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/time.h"
 #include "sys/linkcount.h"
+
+enum {
+    PIECE = 16 << 10, /* bytes of a file that are read at a time */
+};
 
 static const char header[] =
     "time,state,rx_bytes,rx_packets,rx_errors,rx_dropped,rx_overrun,rx_mcast,"
@@ -26,18 +29,21 @@ void engine_rows_done(struct engine_rows *r)
     r->fd = -1;
 }
 
-/* Where the last whole row ends. */
-static int find_end(int fd, uint64_t size, uint64_t *ret)
+/* Where the last whole line ends, and how many there are. */
+static int find_end(int fd, uint64_t *ret, uint64_t *ret_lines)
 {
-    char tail[ENGINE_ROW];
-    const uint64_t from = size > sizeof(tail) ? size - sizeof(tail) : 0;
-    const ssize_t n = pread(fd, tail, (size_t)(size - from), (off_t)from);
-    if (n < 0) {
-        return -errno;
+    char piece[PIECE];
+    ssize_t n;
+    *ret = *ret_lines = 0;
+    for (uint64_t at = 0; (n = pread(fd, piece, sizeof(piece), (off_t)at)) > 0; at += (uint64_t)n) {
+        const char *p = piece, *end = piece + n;
+        while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+            p++;
+            *ret = at + (uint64_t)(p - piece);
+            (*ret_lines)++;
+        }
     }
-    const char *end = memrchr(tail, '\n', (size_t)n);
-    *ret = end ? from + (uint64_t)(end - tail) + 1 : from;
-    return 0;
+    return n < 0 ? -errno : 0;
 }
 
 /* All of it, or none: the file ends with a whole row. */
@@ -63,9 +69,8 @@ static int64_t not_before(int64_t first_ns, int64_t period_ns, int64_t ns)
 int engine_rows_open(struct engine_rows *r, int fd, const struct wanted *w, int64_t now_ns,
                      struct error *err)
 {
-    struct stat st;
-    uint64_t end = 0;
-    int e = fstat(fd, &st) < 0 ? -errno : find_end(fd, (uint64_t)st.st_size, &end);
+    uint64_t end = 0, lines = 0;
+    int e = find_end(fd, &end, &lines);
     if (e == 0 && ftruncate(fd, (off_t)end) < 0) {
         e = -errno;
     }
@@ -75,7 +80,8 @@ int engine_rows_open(struct engine_rows *r, int fd, const struct wanted *w, int6
     *r = (struct engine_rows){.fd = fd,
                               .period_ns = w->period_ms * NSEC_PER_MSEC,
                               .most_bytes = w->most_bytes,
-                              .length = end};
+                              .length = end,
+                              .found = lines > 0 ? lines - 1 : 0};
     (void)snprintf(r->ifname, sizeof(r->ifname), "%s", w->point[0]);
     r->next_ns = w->start_ns;
     if (end == 0) {

@@ -23,6 +23,7 @@ struct engine_rows {
     int64_t from_ns, next_ns, period_ns;
     uint64_t most_bytes;      /* 0: any */
     uint64_t length, written; /* bytes of the file; rows that this process has written */
+    uint64_t found;           /* rows that were there before */
     uint64_t beyond;          /* rows that came when the file was as long as it may be */
     int error;                /* -errno that ended the writing */
 };

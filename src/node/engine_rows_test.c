@@ -123,6 +123,7 @@ static void goes_on_after_a_crash(void **state)
     engine_rows_done(&r);
     assert_int_equal(engine_rows_open(&r, again, &w, 14 * S + 1, NULL), 0);
     assert_int_equal(r.length, whole);
+    assert_int_equal(r.found, 3);
     engine_rows_tick(&r, counters, 16 * S, w.stop_ns);
     assert_int_equal(lines(again), 6);
     assert_non_null(strstr(text, "\n12000,"));

@@ -203,6 +203,7 @@ static bool tail_end_of_block(struct pcapng_tail *t, const uint8_t *p)
         t->described = true;
         t->snaplen = t->idb_snaplen;
     }
+    t->frames += t->is_frame;
     t->good += t->block_len;
     t->at = t->good;
     t->block_len = 0;
@@ -236,6 +237,7 @@ static int tail_header(struct pcapng_tail *t, const uint8_t *p, size_t left)
     struct rd idb = rd_make(p, left);
     rd_skip(&idb, 12); /* type, length, link type */
     t->is_idb = type == PCAPNG_IDB;
+    t->is_frame = type == PCAPNG_EPB || type == PCAPNG_SPB || type == PCAPNG_PB;
     t->idb_snaplen = wire_u32(&idb, t->big);
     t->block_len = len;
     t->at = t->good + len - 4;

@@ -172,6 +172,8 @@ struct pcapng_tail {
     uint32_t idb_snaplen;
     bool described;   /* there is an interface before `good`, … */
     uint32_t snaplen; /* … the first of which has this one */
+    bool is_frame;    /* that block is a frame */
+    uint64_t frames;  /* before `good` */
 };
 
 void pcapng_tail_init(struct pcapng_tail *t, uint64_t size);

@@ -66,9 +66,9 @@ static void others_by_hand(void **state)
         'f', 's', 'r', '1', 5,                                            /* IS */
         0,   1,   2,   3,   4, 5,   6,   7, 8, 9, 10, 11, 12, 13, 14, 15, /* id */
         4,   3,   1,   0,   2, 'o', 'k', /* done, limit-frames, a point, words */
-        0,   0,   0,   0,   0, 0,   0,   9, 0, 0, 0,  0,  0,  0,  0,  8, /* published, offered */
-        0,   0,   0,   0,   0, 0,   0,   4, 0, 0, 0,  0,  0,  0,  0,  3, /* unwanted, written */
-        0,   0,   0,   0,   0, 0,   0,   1,                              /* dropped */
+        0,   0,   0,   0,   0, 0,   0,   9, 0, 0, 0,  0,  0,  0,  0,  7, /* published, found */
+        0,   0,   0,   0,   0, 0,   0,   8, 0, 0, 0,  0,  0,  0,  0,  4, /* offered, unwanted */
+        0,   0,   0,   0,   0, 0,   0,   3, 0, 0, 0,  0,  0,  0,  0,  1, /* written, dropped */
         0,   0,   0,   0,   0, 0,   0,   5, 0, 0, 0,  0,  0,  0,  1,  0};
     static const uint8_t port[] = {'f', 's', 'r', '1', 6, 0, 0,    0,   7, /* PORT, round */
                                    0,   2,   'l', 'o', 0, 0, 0,    1,   0, 0, 5, 220, 1, /* up */
@@ -84,7 +84,7 @@ static void others_by_hand(void **state)
     assert_true(m.type == ROLEMSG_IS && m.is.state == WANTED_DONE && m.is.id[15] == 15);
     assert_int_equal(m.is.reason, WANTED_LIMIT_FRAMES);
     assert_string_equal(m.is.words, "ok");
-    assert_true(m.is.published == 9 && m.is.offered == 8 && m.is.unwanted == 4);
+    assert_true(m.is.published == 9 && m.is.found == 7 && m.is.offered == 8 && m.is.unwanted == 4);
     assert_true(m.is.written == 3 && m.is.dropped == 1 && m.is.n_points == 1);
     assert_true(m.is.point[0].from_ns == 5 && m.is.point[0].until_ns == 256);
     assert_int_equal(rolemsg_put(out, sizeof(out), &m), sizeof(is));
@@ -145,6 +145,7 @@ static void fill_is(uint64_t *seed, struct wanted_is *v)
     v->reason = (enum wanted_reason)(next(seed) % WANTED_REASONS);
     v->n_points = (uint8_t)(next(seed) % (WANTED_POINTS + 1));
     v->published = next(seed);
+    v->found = next(seed);
     v->offered = next(seed);
     v->unwanted = next(seed);
     v->written = next(seed);

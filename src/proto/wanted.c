@@ -144,6 +144,7 @@ int wanted_is_put(struct wr *w, const struct wanted_is *v)
     wr_u8(w, v->n_points);
     put_text(w, v->words, sizeof(v->words));
     wr_u64(w, v->published);
+    wr_u64(w, v->found);
     wr_u64(w, v->offered);
     wr_u64(w, v->unwanted);
     wr_u64(w, v->written);
@@ -172,6 +173,7 @@ int wanted_is_get(struct rd *r, struct wanted_is *ret)
         return -EBADMSG;
     }
     v.published = rd_u64(r);
+    v.found = rd_u64(r);
     v.offered = rd_u64(r);
     v.unwanted = rd_u64(r);
     v.written = rd_u64(r);

@@ -11,8 +11,8 @@
  *         u32 period; u64 start; u64 stop; u64 most bytes; u64 most frames; a text for each point;
  *         with VLANs 64 u64, of which bit n of word m is the VLAN 64 m + n; text filter.
  *
- * is:     u8 id[16]; u8 state; u8 reason; u8 points; text words; u64 published; u64 offered;
- *         u64 unwanted; u64 written; u64 dropped; for each point u64 from, u64 until.
+ * is:     u8 id[16]; u8 state; u8 reason; u8 points; text words; u64 published; u64 found;
+ *         u64 offered; u64 unwanted; u64 written; u64 dropped; for each point u64 from, u64 until.
  *
  * port:   text name; u32 ifindex; u32 mtu; u8 flags, 1 up, 2 carrier; u8 mac[6]; u64 speed.
  */
@@ -51,7 +51,8 @@ struct wanted {
     uint32_t snaplen;                 /* 0: whole frames */
     uint32_t period_ms;               /* of WANTED_ETHERNET: 10 to 3,600,000 */
     int64_t start_ns, stop_ns;        /* struct wall; INT64_MAX: no stop */
-    uint64_t most_bytes, most_frames; /* 0: no limit; bytes of the file */
+    uint64_t most_bytes, most_frames; /* of its file; 0: no limit; of WANTED_NETFLOW frames that are
+                                       * metered from now on */
     bool cancelled;                   /* it is to end at once, and is whole up to there */
     char filter[WANTED_FILTER];       /* "": none; ends with 0 */
 };
@@ -76,6 +77,8 @@ enum wanted_reason {
     WANTED_REASONS,
 };
 
+#define WANTED_UNKNOWN UINT64_MAX
+
 /* A capture as it is. Counts are of all its points in this process's life, and only grow in it. */
 struct wanted_is {
     uint8_t id[WANTED_ID];
@@ -83,11 +86,15 @@ struct wanted_is {
     enum wanted_reason reason;
     char words[WANTED_WORDS]; /* "": none */
     uint64_t published; /* bytes of its file, also those of earlier lives, that change no more */
+    /* Frames, or rows, that were in its file when this life went on with it, whatever earlier ones
+     * have told; WANTED_UNKNOWN. */
+    uint64_t found;
     uint64_t offered, unwanted, written, dropped; /* frames; of WANTED_ETHERNET rows written */
     uint8_t n_points; /* those of its `struct wanted`, in that order; 0: nothing is known of them */
     struct {
-        /* It is complete for [from, until), but for `dropped`; both alike: for no time yet. After a
-         * break of a point (it went away and came back) `from` is a later one. */
+        /* It is complete for [from, until), but for `dropped`, also should this life end at once;
+         * both alike: for no time yet. After a break of a point (it went away and came back) `from`
+         * is a later one. */
         int64_t from_ns, until_ns;
     } point[WANTED_POINTS];
 };

@@ -31,6 +31,7 @@ static int continue_file(int fd, bool append, const char *path, uint64_t size, s
         return error_sys(err, errno, "cannot cut the torn end off %s", path);
     }
     b->end = tail.good;
+    b->frames = tail.frames;
     b->snaplen = tail.described ? tail.snaplen : b->snaplen;
     return 0;
 }

@@ -18,6 +18,7 @@ struct file_begin {
     bool regular;
     uint64_t end;     /* where the new section begins */
     uint32_t snaplen; /* of its interfaces */
+    uint64_t frames;  /* before `end` */
 };
 
 /* Cuts a torn end off, and puts the descriptor where the section begins. -EEXIST: it is not empty

@@ -47,6 +47,7 @@ struct file_sink {
     uint32_t n_new;      /* of the points, those that are not */
     uint32_t n_owed;     /* those that are closed and whose statistics found no room */
     uint32_t chunk_bytes;
+    uint64_t found;            /* frames in the file before */
     uint64_t most_bytes;       /* 0: any */
     uint64_t made;             /* bytes of the file with all that was encoded */
     _Atomic uint64_t beyond;   /* frames that came after the last one that fits below most_bytes */
@@ -486,6 +487,7 @@ int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf
         conf->chunk_bytes ? MAX(conf->chunk_bytes, (uint32_t)FILE_SINK_CHUNK_MIN) : FILE_SINK_CHUNK;
     fs->most_bytes = conf->most_bytes;
     fs->made = begin.end;
+    fs->found = begin.frames;
     fs->path = strdup(path);
     failed = fs->path ? sink_init(&fs->head, &file_ops, path) : -ENOMEM;
     if (failed == 0) {
@@ -513,6 +515,11 @@ static const struct file_sink *of_const(const struct sink *s)
 uint64_t file_sink_published(const struct sink *s)
 {
     return file_writer_published(of_const(s)->writer);
+}
+
+uint64_t file_sink_found(const struct sink *s)
+{
+    return of_const(s)->found;
 }
 
 uint64_t file_sink_beyond(const struct sink *s)

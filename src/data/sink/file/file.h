@@ -38,6 +38,8 @@ int file_sink_new(int fd, bool append_section, const struct file_sink_conf *conf
 
 /* Any thread: bytes of a regular file below which nothing changes any more; there ends a block. */
 uint64_t file_sink_published(const struct sink *s);
+/* How many frames a regular file had when the sink went on with it. */
+uint64_t file_sink_found(const struct sink *s);
 /* Any thread: how many frames were given when the file had no more room below most_bytes. They are
  * in no count of the ledger, but behind a queue, which has counted them: there they are dropped as
  * SINK_FULL. No other frame is taken after the first of them. */

@@ -344,6 +344,7 @@ static void torn_files_are_continued(void **state)
             unlink(path);
             continue;
         }
+        assert_int_equal(file_sink_found(s), kept);
         util_point(s, 3, "web1", NULL);
         util_write(s, 3, 99, 70);
         finish(s);
