@@ -380,6 +380,24 @@ static void rates(void **state)
     assert_int_equal(v, 7);
 }
 
+static void words(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    assert_int_equal(parse_word("in", "--it", "in|out|both", &err), 0);
+    assert_int_equal(parse_word("both", "--it", "in|out|both", &err), 2);
+    assert_string_equal(err.text, "");
+    static const char *const wrong[] = {"", "i", "inn", "in|out", "bot", "IN"};
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        char want[64];
+        (void)snprintf(want, sizeof(want), "--it is in, out or both, not \"%s\"", wrong[i]);
+        assert_int_equal(parse_word(wrong[i], "--it", "in|out|both", &err), -EINVAL);
+        assert_string_equal(err.text, want);
+    }
+    assert_int_equal(parse_word("b", "--it", "a", &err), -EINVAL);
+    assert_string_equal(err.text, "--it is a, not \"b\"");
+}
+
 static void sizes(void **state)
 {
     (void)state;
@@ -494,6 +512,7 @@ int main(void)
         cmocka_unit_test(errors_in_words),
         cmocka_unit_test(numbers),
         cmocka_unit_test(rates),
+        cmocka_unit_test(words),
         cmocka_unit_test(sizes),
         cmocka_unit_test(sizes_and_times),
         cmocka_unit_test(never_is_not_earlier),

@@ -28,9 +28,10 @@ int conf_flag(void *to, const struct conf_given *given, struct error *err)
 
 int conf_text(void *to, const struct conf_given *given, struct error *err)
 {
-    (void)err;
+    const char *words = given->row->words;
+    const int r = words ? parse_word(given->text, given->label, words, err) : 0;
     *(const char **)to = given->text;
-    return 0;
+    return r < 0 ? r : 0;
 }
 
 /* A number within the row's limits; `before` stays where it is none. */

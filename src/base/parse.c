@@ -79,6 +79,42 @@ int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint
     return 0;
 }
 
+/* "in, out or both". */
+static void list_words(const char *words, char *ret, size_t cap)
+{
+    size_t n = 0;
+    ret[0] = '\0';
+    for (const char *w = words; n < cap; w += strcspn(w, "|") + 1) {
+        const size_t len = strcspn(w, "|");
+        const bool last = w[len] == '\0';
+        n += (size_t)snprintf(ret + n, cap - n, "%s%.*s",
+                              w == words ? ""
+                              : last     ? " or "
+                                         : ", ",
+                              (int)len, w);
+        if (last) {
+            return;
+        }
+    }
+}
+
+int parse_word(const char *text, const char *what, const char *words, struct error *err)
+{
+    char all[128];
+    int at = 0;
+    for (const char *w = words;; w += strcspn(w, "|") + 1, at++) {
+        const size_t len = strcspn(w, "|");
+        if (strlen(text) == len && memcmp(text, w, len) == 0) {
+            return at;
+        }
+        if (w[len] == '\0') {
+            break;
+        }
+    }
+    list_words(words, all, sizeof(all));
+    return error_set(err, EINVAL, "%s is %s, not \"%s\"", what, all, text);
+}
+
 int parse_ms(const char *text, const char *what, uint32_t min, uint32_t max, uint32_t *ret,
              struct error *err)
 {

@@ -19,6 +19,10 @@ int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, ui
 int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint64_t max,
                uint64_t *ret, struct error *err);
 
+/* The place of the text among words as "in|out|both", from 0. -EINVAL: it is none, and the sentence
+ * lists them. */
+int parse_word(const char *text, const char *what, const char *words, struct error *err);
+
 /* The size as parse_size reads it, with the largest unit that does. */
 void parse_size_words(uint64_t v, char ret[24]);
 

@@ -10,27 +10,13 @@
 #include "cmd/capture_line.h"
 #include "sys/filter.h"
 
-enum {
-    NAME = 256,
-};
-
-static bool has_name(const json_t *port, const char *word)
-{
-    char point[NAME];
-    const char *agent = client_text(port, "agent"), *alias = client_text(port, "alias");
-    (void)snprintf(point, sizeof(point), "%s%s%s", agent, agent[0] ? ":" : "",
-                   client_text(port, "name"));
-    return strcmp(point, word) == 0 || strcmp(alias, word) == 0 ||
-           strcmp(client_text(port, "id"), word) == 0;
-}
-
 static bool is_port(const json_t *ports, const char *word)
 {
     size_t i;
     const json_t *o;
     json_array_foreach(ports, i, o)
     {
-        if (word[0] && has_name(o, word)) {
+        if (client_means_port(o, word)) {
             return true;
         }
     }

@@ -47,6 +47,10 @@ int client_take(struct client *c, const char *path, const char *accept,
 int client_list(struct client *c, const char *path, const char *name, json_t **ret,
                 struct error *err);
 
+/* Does the word mean that port of the list: its name, with that of its agent, its alias, or its id?
+ */
+bool client_means_port(const json_t *port, const char *word);
+
 /* A text of the document; "": there is none. */
 const char *client_text(const json_t *o, const char *name);
 int64_t client_int(const json_t *o, const char *name);

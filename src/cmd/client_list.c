@@ -9,6 +9,7 @@
 
 enum {
     PAGE = 1000,
+    NAME = 256,   /* bytes of a port's name with its agent's */
     PAGES = 1000, /* of a list, in case a service never ends one */
 };
 
@@ -54,12 +55,27 @@ int client_list(struct client *c, const char *path, const char *name, json_t **r
     return 0;
 }
 
+bool client_means_port(const json_t *port, const char *word)
+{
+    char point[NAME];
+    const char *agent = client_text(port, "agent");
+    (void)snprintf(point, sizeof(point), "%s%s%s", agent, agent[0] ? ":" : "",
+                   client_text(port, "name"));
+    /* one without an alias is not meant by a word without a letter */
+    return word[0] && (strcmp(point, word) == 0 || strcmp(client_text(port, "alias"), word) == 0 ||
+                       strcmp(client_text(port, "id"), word) == 0);
+}
+
 int client_capture_id(struct client *c, const char *word, char ret[KIND_ID], struct error *err)
 {
     json_t *all = NULL, *o;
     size_t i;
     unsigned found = 0;
     const size_t len = strlen(word);
+    if (len == KIND_ID - 1 && strspn(word, "0123456789abcdef-") == len) {
+        (void)snprintf(ret, KIND_ID, "%s", word); /* it is whole: nobody has to look for it */
+        return 0;
+    }
     int r = len > 0 && len < KIND_ID
                 ? client_list(c, "/v1/captures?fields=id", "captures", &all, err)
                 : 0;

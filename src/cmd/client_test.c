@@ -357,6 +357,33 @@ static void beginnings_of_ids_are_found(void **state)
     }
 }
 
+/* Nobody is asked for the others. */
+static void a_whole_id_is_not_looked_for(void **state)
+{
+    (void)state;
+    static const char whole[] = "0199c1d2-1111-7222-8333-0123456789ab";
+    struct client c = {NULL}; /* without a connection */
+    struct error err = {""};
+    char id[KIND_ID];
+    assert_int_equal(client_capture_id(&c, whole, id, &err), 0);
+    assert_string_equal(id, whole);
+}
+
+static void words_that_mean_a_port(void **state)
+{
+    (void)state;
+    json_t *plain = json_pack("{ss,ss}", "name", "eth0", "id", "id-1");
+    json_t *far =
+        json_pack("{ss,ss,ss,ss}", "name", "eth0", "id", "id-2", "agent", "web1", "alias", "front");
+    assert_true(client_means_port(plain, "eth0") && client_means_port(plain, "id-1"));
+    assert_true(client_means_port(far, "web1:eth0") && client_means_port(far, "front"));
+    assert_false(client_means_port(far, "eth0"));
+    assert_false(client_means_port(plain, "")); /* which is the alias of those without one */
+    assert_false(client_means_port(plain, "eth"));
+    json_decref(plain);
+    json_decref(far);
+}
+
 static void tokens_come_from_files(void **state)
 {
     (void)state;
@@ -441,6 +468,8 @@ int main(void)
         cmocka_unit_test(lists_have_pages),
         cmocka_unit_test(a_list_leads_nowhere_else),
         cmocka_unit_test(beginnings_of_ids_are_found),
+        cmocka_unit_test(a_whole_id_is_not_looked_for),
+        cmocka_unit_test(words_that_mean_a_port),
         cmocka_unit_test(standard_output_that_takes_nothing),
         cmocka_unit_test(tokens_come_from_files),
         cmocka_unit_test(a_token_of_the_environment_is_one_line),

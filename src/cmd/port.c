@@ -54,15 +54,12 @@ static void print_table(const json_t *all)
 /* The port of that name, alias or id, borrowed from the array. */
 static const json_t *find(const json_t *all, const char *word)
 {
-    static const char *const names[] = {"name", "alias", "id"};
     size_t i;
     const json_t *o;
     json_array_foreach(all, i, o)
     {
-        for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
-            if (strcmp(client_text(o, names[k]), word) == 0) {
-                return o;
-            }
+        if (client_means_port(o, word)) {
+            return o;
         }
     }
     return NULL;

@@ -58,15 +58,9 @@ static int set_listen(void *to, const struct conf_given *given, struct error *er
 
 static int set_anonymous(void *to, const struct conf_given *given, struct error *err)
 {
-    static const char *const words[] = {"none", "read", "capture"};
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-        if (strcmp(given->text, words[i]) == 0) {
-            *(enum serve_anonymous *)to = (enum serve_anonymous)i;
-            return 0;
-        }
-    }
-    return error_set(err, EINVAL, "%s is none, read or capture, not \"%s\"", given->label,
-                     given->text);
+    const int at = parse_word(given->text, given->label, given->row->words, err);
+    *(enum serve_anonymous *)to = (enum serve_anonymous)MAX(at, 0); /* in their order */
+    return at < 0 ? at : 0;
 }
 
 static int set_host(void *to, const struct conf_given *given, struct error *err)
