@@ -64,9 +64,10 @@ int client_escape(const char *from, char *to, size_t cap);
 struct client_column {
     const char *title;
     bool right;        /* numbers */
-    const char *field; /* that has the text or number */
+    const char *field; /* that has the text, list, number or truth */
     /* Or the cell's text made of several; whoever prints it cleans it. */
     void (*cell)(const json_t *o, char *ret, size_t cap);
+    bool time; /* the field is RFC 3339; without the part of a second */
 };
 
 /* Prints the array as a table with columns as wide as they have to be. */

@@ -13,12 +13,29 @@ enum {
     COLUMNS = 16,
 };
 
+static void put_list(const json_t *array, char *ret, size_t cap)
+{
+    size_t i, n = 0;
+    const json_t *value;
+    json_array_foreach(array, i, value)
+    {
+        if (n < cap && json_is_string(value)) {
+            n += (size_t)snprintf(ret + n, cap - n, "%s%s", i == 0 ? "" : ",",
+                                  json_string_value(value));
+        }
+    }
+}
+
 static void put_field(const json_t *value, char *ret, size_t cap)
 {
     if (json_is_integer(value)) {
         (void)snprintf(ret, cap, "%lld", (long long)json_integer_value(value));
     } else if (json_is_string(value)) {
         (void)snprintf(ret, cap, "%s", json_string_value(value));
+    } else if (json_is_boolean(value)) {
+        (void)snprintf(ret, cap, "%s", json_is_true(value) ? "yes" : "no");
+    } else {
+        put_list(value, ret, cap);
     }
 }
 
@@ -27,6 +44,8 @@ static void cell_of(const struct client_column *c, const json_t *o, char ret[CEL
     char raw[CELL] = "";
     if (c->cell) {
         c->cell(o, raw, sizeof(raw));
+    } else if (c->time) {
+        client_time_words(client_text(o, c->field), raw, sizeof(raw));
     } else {
         put_field(json_object_get(o, c->field), raw, sizeof(raw));
     }

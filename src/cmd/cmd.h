@@ -29,6 +29,7 @@ int cmd_capabilities(int argc, char **argv);
 int cmd_port(int argc, char **argv);
 int cmd_token(int argc, char **argv);
 int cmd_events(int argc, char **argv);
+int cmd_objects(int argc, char **argv);
 
 /* One line to standard error, "farspan tap: …". */
 void say(const char *command, const char *fmt, ...) _printf_(2, 3);

@@ -17,6 +17,8 @@ const struct command commands[] = {
     {"capabilities", "show what a service can do", cmd_capabilities, &capabilities_options},
     {"port", "list what a service can capture from", cmd_port, &port_options},
     {"token", "make tokens for those who ask a service", cmd_token, &token_options},
+    {"objects", "list, make and change a service's resources by their kinds", cmd_objects,
+     &objects_options},
     {"events", "list what happened at a service", cmd_events, &events_options},
     {"keygen", "make a key pair for a tap or a collector", cmd_keygen, &keygen_options},
     {"status", "show the ledger of the taps and collectors on this host", cmd_status,

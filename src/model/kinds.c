@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-const struct kind *const kinds[KINDS] = {&kind_capture, &kind_token, &kind_port};
+#define TABLE(name) &kind_##name,
+
+const struct kind *const kinds[KINDS] = {KINDS_EACH(TABLE)};
 
 const struct kind *kinds_find(const char *name)
 {

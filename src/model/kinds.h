@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The list of kinds, and names for their fields' numbers. A kind is a file, as model/kind_port.c,
- * and a row of the list; the store, the API and clients walk through the list and know no kind by
- * name unless they do something with it that only this kind has.
+ * and a row of the list, of which the build knows the file; the store, the API and clients walk
+ * through the list and know no kind by name unless they do something with it that only this kind
+ * has.
  */
 #pragma once
 
 #include "model/kind.h"
 
+/* X(port): model/kind_port.c has the table kind_port. */
+#define KINDS_EACH(X)                                                                              \
+    X(capture)                                                                                     \
+    X(token)                                                                                       \
+    X(port)
+
+#define KINDS_ONE(name) +1
+#define KINDS_DECLARE(name) extern const struct kind kind_##name;
+
 enum {
-    KINDS = 3,
+    KINDS = KINDS_EACH(KINDS_ONE),
     CAPTURE_POINTS = 16,
 };
 
@@ -18,7 +28,7 @@ enum {
 #define CAPTURE_BYTES_MAX INT64_C(10000000000)
 
 extern const struct kind *const kinds[KINDS];
-extern const struct kind kind_capture, kind_token, kind_port;
+KINDS_EACH(KINDS_DECLARE)
 
 /* By its name or its plural; NULL: there is none. */
 const struct kind *kinds_find(const char *name);

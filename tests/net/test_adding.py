@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage, an output and a source are each one file and one row: a copy of the tree gets some, and they run in the programs."""
+"""A stage, an output and a source are each one file and one row, and a kind of resource is its table, a row, its routes and their document:
+a copy of the tree gets some, and they run in the programs."""
 
 import json
 import shutil
@@ -9,6 +10,7 @@ import pytest
 
 from lib.farspan import Collector, Tap, counts, drops, farspan, one, own_name, own_port, status, tap_stages
 from lib.proc import run, wait_until
+from lib.serve import Service
 from lib.tools import BUILD, ROOT, framegen
 
 FRAMES = 1000
@@ -265,6 +267,102 @@ int pattern_source(const struct source_wishes *w, struct source **ret)
 SOURCE_ROW = "X(PATTERN, pattern)"
 
 
+KIND = """/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/kinds.h"
+
+static const struct field fields[] = {
+    KIND_COMMON,
+    {.name = "title",
+     .type = FIELD_TEXT,
+     .flags = FIELD_CREATE | FIELD_CHANGE | FIELD_MUST | FIELD_FILTER | FIELD_SORT,
+     .min = 1,
+     .max = 40,
+     .title = "TITLE",
+     .help = "what it is about"},
+    {.name = "stars",
+     .type = FIELD_INT,
+     .flags = FIELD_CREATE | FIELD_CHANGE | FIELD_FILTER | FIELD_SORT,
+     .max = 5,
+     .dflt = "1",
+     .title = "STARS",
+     .help = "how many it has"},
+    {.name = "due",
+     .type = FIELD_TIME,
+     .flags = FIELD_CREATE | FIELD_CHANGE | FIELD_NULL,
+     .title = "DUE",
+     .help = "until when"},
+};
+
+const struct kind kind_note = {"note", "notes", fields, ARRAY_SIZE(fields)};
+"""
+KIND_ROUTES = """    {HTTP_GET, "/v1/notes", API_READ, &kind_note, api_list, 0, api_list_parameters},
+    {HTTP_POST, "/v1/notes", API_CAPTURE, &kind_note, api_create, API_CHANGES},
+    {HTTP_GET, "/v1/notes/{id}", API_READ, &kind_note, api_show},
+    {HTTP_PATCH, "/v1/notes/{id}", API_CAPTURE, &kind_note, api_update, API_CHANGES},
+    {HTTP_DELETE, "/v1/notes/{id}", API_CAPTURE, &kind_note, api_delete, API_CHANGES},"""
+KIND_PATHS = """  /v1/notes:
+    get:
+      summary: A page of notes
+      operationId: listNotes
+      x-role: read
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/marker"}
+        - {$ref: "#/components/parameters/sort"}
+        - {$ref: "#/components/parameters/fields"}
+        - {name: project, in: query, schema: {type: string}}
+        - {name: owner, in: query, schema: {type: string}}
+        - {name: title, in: query, schema: {type: string}}
+        - {name: stars, in: query, schema: {type: integer}}
+      responses: {"200": {description: The page.}}
+    post:
+      summary: Make a note
+      operationId: createNote
+      x-role: capture
+      requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/NewNote"}}}}
+      responses: {"201": {description: The note.}}
+  /v1/notes/{id}:
+    parameters: [{$ref: "#/components/parameters/id"}]
+    get:
+      summary: A note
+      operationId: showNote
+      x-role: read
+      responses: {"200": {content: {application/json: {schema: {$ref: "#/components/schemas/Note"}}}}}
+    patch:
+      summary: Change a note
+      operationId: updateNote
+      x-role: capture
+      requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/NoteChange"}}}}
+      responses: {"200": {description: The note as it is now.}}
+    delete:
+      summary: Delete a note
+      operationId: deleteNote
+      x-role: capture
+      responses: {"204": {description: It is gone.}}
+"""
+KIND_SCHEMAS = """    Note:
+      type: object
+      properties:
+        id: {type: string}
+        project: {type: string}
+        owner: {type: string}
+        generation: {type: integer}
+        created: {type: string}
+        title: {type: string}
+        stars: {type: integer}
+        due: {type: [string, "null"]}
+    NewNote: &given
+      type: object
+      required: [title]
+      additionalProperties: false
+      properties:
+        title: {type: string, minLength: 1, maxLength: 40}
+        stars: {type: integer, minimum: 0, maximum: 5}
+        due: {type: [string, number, "null"]}
+    NoteChange: {<<: *given}
+"""
+
+
 def insert(path, after, text):
     """Puts a line behind the one that has `after` in it, in a file of the copy."""
     lines = path.read_text().split("\n")
@@ -287,6 +385,21 @@ def add(tree, name, text, beside):
     insert(tree / "src/data/meson.build", f"'{beside}'", f"  '{name}',")
 
 
+def replace(path, what, by):
+    text = path.read_text()
+    assert text.count(what) == 1, (path, what)
+    path.write_text(text.replace(what, by))
+
+
+def add_kind(tree):
+    """Four files, none of which pages, asks a store, or reads or writes JSON."""
+    (tree / "src/model/kind_note.c").write_text(KIND)
+    replace(tree / "src/model/kinds.h", "    X(port)\n", "    X(port) \\\n    X(note)\n")
+    replace(tree / "src/control/v1.c", '    {HTTP_GET, "/v1/events",', f'{KIND_ROUTES}\n    {{HTTP_GET, "/v1/events",')
+    replace(tree / "api/openapi.yaml", "  /v1/events:\n", f"{KIND_PATHS}  /v1/events:\n")
+    replace(tree / "api/openapi.yaml", "    NewCapture:\n", f"{KIND_SCHEMAS}    NewCapture:\n")
+
+
 @pytest.fixture(scope="module")
 def other_farspan():
     """The program with what this file adds."""
@@ -302,6 +415,7 @@ def other_farspan():
     put_before(tree / "src/data/outputs.h", 'USER(X, PORT, port, "",', OUTPUT_ROW)
     add(tree, "source/pattern.c", SOURCE, "source/ring.c")
     put_before(tree / "src/data/sources.h", "X(RING, ring)", SOURCE_ROW)
+    add_kind(tree)
     for argv in (["meson", "setup", "-Dtests=false", "--werror", tree / "build", tree], ["ninja", "-C", tree / "build", "farspan"]):
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
@@ -397,3 +511,42 @@ def test_a_source_stands_beside_the_ring(lab, other_farspan, monkeypatch):
         file = one([o for o in one(there["interfaces"], interface)["outputs"] if o["kind"] == "file"])
         assert (file["in"], file["out"]) == (FRAMES, FRAMES), file
     assert written.read_bytes().count(b"\x88\xb5 a pattern") == FRAMES
+
+
+def test_a_kind_has_all_verbs(lab, other_farspan, monkeypatch):
+    """The store keeps it, the API makes, shows, changes, lists and deletes it, the client has its columns, and the document is checked."""
+    monkeypatch.setenv("FARSPAN", str(other_farspan))
+    done = run([other_farspan.parents[1] / "scripts/check-openapi", other_farspan.parents[1]], check=False)
+    assert done.returncode == 0, done.stdout
+    service = Service(lab)
+    for n in range(25):
+        got = service.ask("POST", "/v1/notes", {"title": f"note {n:02}", "stars": n % 5})
+        assert got.status == 201 and got.json()["due"] is None, got
+    page = service.get("/v1/notes?stars=3&sort=-title&limit=2")
+    assert [n["title"] for n in page["notes"]] == ["note 23", "note 18"]
+    page = service.get(page["next"])
+    assert [n["title"] for n in page["notes"]] == ["note 13", "note 08"]
+    for wrong, pointer in (({}, "/title"), ({"title": "a", "stars": 6}, "/stars"), ({"title": "a", "starz": 1}, "/starz"), ({"title": "a", "due": "soon"}, "/due")):
+        got = service.ask("POST", "/v1/notes", wrong)
+        assert got.status == 422 and got.json()["errors"][0]["pointer"] == pointer, got
+
+    def client(*words, status=0):
+        done = run(["ip", "netns", "exec", service.ns, farspan(), "objects", *words], check=False)
+        assert done.returncode == status, (words, done)
+        return done.stdout if status == 0 else done.stderr
+
+    made = json.loads(client("notes", "create", "title=by hand", "stars=4", "due=2030-01-01T00:00:00Z", "--json"))
+    assert (made["title"], made["stars"], made["generation"]) == ("by hand", 4, 1) and made["due"].startswith("2030-01-01T00:00:00"), made
+    client("note", "set", made["id"], "stars=5", "due=")
+    assert "stars 5" in " ".join(client("notes", "show", made["id"]).replace(":", "").split()) and service.get(f"/v1/notes/{made['id']}")["due"] is None
+    head, *rows = client("notes").splitlines()
+    assert head.split() == ["ID", "TITLE", "STARS", "DUE"] and len(rows) == 26
+    assert [r.split()[1:] for r in rows if made["id"] in r] == [["by", "hand", "5", "-"]]
+    assert "stars" in client("notes", "set", made["id"], "stars=9", status=2)
+    assert 'did you mean "stars"?' in client("notes", "create", "title=x", "star=1", status=2)
+    assert "captures, tokens, ports, notes" in client("memo", status=2)
+    client("notes", "delete", made["id"])
+    client("notes", "show", made["id"], status=1)
+    service.stop()
+    service.start()  # it is in the store
+    assert len(service.get("/v1/notes")["notes"]) == 25

@@ -3,16 +3,18 @@
 a disk that is full, and the other kinds of data."""
 
 import csv
+import hashlib
 import io
 import os
 import random
 import time
+from pathlib import Path
 
 import pytest
 
 from lib.ipfix import Reader
 from lib.proc import run, wait_until
-from lib.serve import S, Pcapng, Service, assert_counts, now, ns_of, number_of, spans, text_of
+from lib.serve import S, Connection, Pcapng, Service, assert_counts, now, ns_of, number_of, spans, text_of
 from lib.tools import Tcpdump, framegen, start_framegen
 from test_serve import frames_of, same
 from test_serve_crash import judge, sent_times
@@ -195,6 +197,65 @@ def test_disk_full(lab):
     service.wait_begun(again)
     framegen(lab, 200, kinds="udp4", max_len=200)
     assert service.wait(again)["code"] == "limit-frames"
+
+
+class Download:
+    """An answer that is read in pieces, of which it keeps a hash alone."""
+
+    def __init__(self, service, capture, first=0, etag=None):
+        self.connection, self.n, self.hash = Connection(service.ns, timeout=60), 0, hashlib.sha256()
+        given = {"Range": f"bytes={first}-", **({"If-Range": etag} if etag else {})} if first else {}
+        self.connection.request("GET", f"/v1/captures/{capture['id']}/data", headers=given)
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == (206 if first else 200), self.answer.status
+
+    def read(self, most=1 << 62):
+        """So many bytes more, or all that come; True: there are no more."""
+        while most > 0:
+            part = self.answer.read(min(1 << 20, most))
+            if not part:
+                return True
+            self.hash.update(part)
+            self.n += len(part)
+            most -= len(part)
+        return False
+
+
+@pytest.mark.skipif(not LONG, reason="FARSPAN_LONG")
+def test_a_gigabyte(lab):
+    """A follower has all of it at its end; so has a download that is broken off and resumed; and one whose file is deleted meanwhile."""
+    service, size = Service(lab), 1_000_000_000
+    capture = service.create(stop=now(300), limit_bytes=size)
+    service.wait_begun(capture)
+    follower, ended = Download(service, capture), []
+    thread = lab.serve(lambda: ended.append(follower.read()))
+    begin = time.monotonic()
+    start_framegen(lab, 2_000_000, 60000, kinds="udp4")
+    capture = service.wait(capture, "done", 120)
+    assert capture["code"] == "limit-bytes" and size - 20000 < capture["bytes"] <= size, capture
+    thread.join(60)
+    print(f"1 GB in {time.monotonic() - begin:.1f} s, of which {capture['dropped']} frames were dropped")
+    file = hashlib.sha256(service.file(capture).read_bytes()).digest()
+    assert ended and follower.n == capture["bytes"] and follower.hash.digest() == file, (ended, follower.n)
+    first = Download(service, capture)
+    assert not first.read(300_000_001)
+    etag, begin = first.answer.headers["ETag"], time.monotonic()
+    first.connection.close()
+    while first.n < capture["bytes"]:
+        rest = Download(service, capture, first.n, etag)
+        rest.hash = first.hash
+        rest.read(300_000_001)
+        first.n += rest.n
+        rest.connection.close()
+    assert first.n == capture["bytes"] and first.hash.digest() == file
+    print(f"700 MB downloaded in {time.monotonic() - begin:.1f} s")
+    late = Download(service, capture)
+    assert not late.read(1_000_000)
+    assert service.ask("DELETE", f"/v1/captures/{capture['id']}").status == 204
+    assert late.read() and late.n == capture["bytes"] and late.hash.digest() == file
+    assert service.raw(capture).status == 404 and service.file(capture) is None
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{service.role('control')}/status").read_text().splitlines())
+    assert int(status["VmHWM"].split()[0]) < 100_000, status["VmHWM"]
 
 
 def test_rows_of_counters(lab):
