@@ -83,7 +83,6 @@ static void is_there(struct engine_list *l, const struct netif *link)
 /* The answer is complete: what it did not have is gone. */
 static void take_stock(struct engine_list *l)
 {
-    l->asked = (struct mono){0};
     for (unsigned i = 0; i < l->n;) {
         if (l->at[i]->seen) {
             i++;
@@ -109,7 +108,10 @@ static void on_link(void *user, enum ifwatch_kind kind, const struct netif *link
         }
         break;
     case IFWATCH_ALL:
-        take_stock(l);
+        l->asked = (struct mono){0};
+        if (!l->lost) { /* else some of it may not have come, and it is asked again */
+            take_stock(l);
+        }
         break;
     case IFWATCH_LOST:
         l->lost = true;
