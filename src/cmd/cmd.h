@@ -35,7 +35,8 @@ int cmd_objects(int argc, char **argv);
 void say(const char *command, const char *fmt, ...) _printf_(2, 3);
 /* As say, then what to do about it; returns EXIT_USAGE. */
 int usage_error(const char *command, const char *fmt, ...) _printf_(2, 3);
-/* All is printed: `status`, or EXIT_FAILURE with a sentence where standard output has not taken it. */
+/* All is printed: `status`, or EXIT_FAILURE with a sentence where standard output has not taken it.
+ */
 int end_output(const char *command, int status);
 /* The host's name as a tap's or collector's: what LINK_NAME allows, at least "host". */
 void host_name(char ret[LINK_NAME_MAX + 1]);

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .farspan import farspan
 from .lab import inside
+from .openapi import DOCUMENT
 from .proc import alive, children, run, wait_until
 
 PORT = 2020
@@ -87,7 +88,7 @@ class Service:
     # ---- requests ----
 
     def ask(self, method, path, body=None, token=None, local=False, headers=None, timeout=20):
-        """One request on a connection of its own. A body that is no bytes is sent as JSON."""
+        """One request on a connection of its own, which is held against the document. A body that is no bytes is sent as JSON."""
         given = dict(headers or {})
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
@@ -97,9 +98,11 @@ class Service:
         connection = Connection(self.ns, local, timeout)
         try:
             connection.request(method, path, body, given)
-            return Answer(connection.getresponse())
+            answer = Answer(connection.getresponse())
         finally:
             connection.close()
+        DOCUMENT.check(method, path, body, answer)
+        return answer
 
     def get(self, path, status=200, **kw):
         got = self.ask("GET", path, **kw)
