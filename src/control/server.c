@@ -171,7 +171,7 @@ static int open_store(struct server *s, struct error *err)
 
 static int make_api(struct server *s, struct error *err)
 {
-    s->table[0] = opentap_routes; /* its GET / comes before that of v1 */
+    s->table[0] = opentap_routes;
     s->n_routes[0] = opentap_n_routes;
     s->table[1] = v1_routes;
     s->n_routes[1] = v1_n_routes;

@@ -6,7 +6,7 @@
 #include "model/kinds.h"
 
 const struct api_route v1_routes[] = {
-    {HTTP_GET, "/", API_NOBODY, NULL, v1_versions, API_FREE},
+    {HTTP_GET, "/v1", API_NOBODY, NULL, v1_versions, API_FREE},
     {HTTP_GET, "/healthz", API_NOBODY, NULL, v1_healthz, API_FREE},
     {HTTP_GET, "/v1/openapi.yaml", API_NOBODY, NULL, v1_openapi, API_FREE | API_NEGOTIATES},
     {HTTP_GET, "/v1/problems/{name}", API_NOBODY, NULL, v1_problem, API_FREE | API_NEGOTIATES},

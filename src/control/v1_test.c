@@ -471,7 +471,7 @@ static void about(void **state)
 {
     struct world *w = *state;
     assert_int_equal(ask_with(w, HTTP_GET, "/healthz", NULL, &peer_far, NULL), 200);
-    assert_int_equal(ask_with(w, HTTP_GET, "/", NULL, &peer_far, NULL), 200);
+    assert_int_equal(ask_with(w, HTTP_GET, "/v1", NULL, &peer_far, NULL), 200);
     assert_int_equal(ask_with(w, HTTP_GET, "/v1/capabilities", NULL, &peer_far, NULL), 401);
     assert_int_equal(ask_with(w, HTTP_GET, "/v1/capabilities", NULL, &peer_user, NULL), 200);
     json_t *j = json_of(w);

@@ -216,8 +216,9 @@ enum MHD_Result http_queue(struct http_call *call)
 size_t http_refusal_text(char ret[HTTP_REFUSAL_TEXT], const struct http_refusal *why)
 {
     const int n = snprintf(ret, HTTP_REFUSAL_TEXT,
-                           "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d}\n",
-                           why->words, why->status);
+                           "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,"
+                           "\"detail\":\"%s\"}\n",
+                           why->words, why->status, why->words);
     return n > 0 ? (size_t)n : 0;
 }
 

@@ -14,7 +14,7 @@
 
 enum {
     HTTP_DAEMONS = 5, /* listening sockets */
-    HTTP_REFUSAL_TEXT = 200,
+    HTTP_REFUSAL_TEXT = 320,
 };
 
 struct http_conn;

@@ -144,7 +144,7 @@ static void assert_refused(const struct refused *r)
 {
     char line[32], status[32];
     (void)snprintf(line, sizeof(line), "HTTP/1.1 %u ", r->status);
-    (void)snprintf(status, sizeof(status), "\"status\":%u}\n", r->status);
+    (void)snprintf(status, sizeof(status), "\"status\":%u,\"detail\":\"", r->status);
     if (!begins(got, line) || !strstr(got, "Content-Type: application/problem+json\r\n") ||
         !strstr(got, "Connection: close\r\n") || !strstr(body_of(got), r->words) ||
         !strstr(body_of(got), status)) {

@@ -236,7 +236,7 @@ static unsigned count_served(const int *fd, unsigned n)
         assert_true(begins(got, "HTTP/1.1 503 "));
         assert_non_null(strstr(got, "Retry-After: 1\r\n"));
         assert_non_null(
-            strstr(got, "\"title\":\"there are too many connections\",\"status\":503}"));
+            strstr(got, "\"title\":\"there are too many connections\",\"status\":503,\"detail\":"));
     }
     return served;
 }
