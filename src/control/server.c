@@ -9,6 +9,7 @@
 #include "control/agents.h"
 #include "control/api.h"
 #include "control/chores.h"
+#include "control/hashes.h"
 #include "control/json.h"
 #include "control/opentap.h"
 #include "control/server_asks.h"
@@ -28,6 +29,7 @@ struct server {
     size_t n_routes[2]; /* of each */
     struct loop_fd *broker_event;
     struct chores chores;
+    struct hashes *hashes;
 };
 
 /* ---- edges of the API ---- */
@@ -81,8 +83,10 @@ static const struct api_edges api_edges = {
 static void wake(void *user, void *waiter)
 {
     struct server *s = user;
-    api_wake(s->api, waiter);
-    api_commit(s->api);
+    if (!hashes_woken(s->hashes, waiter)) {
+        api_wake(s->api, waiter);
+        api_commit(s->api);
+    }
 }
 
 /* ---- edges of HTTP ---- */
@@ -124,7 +128,11 @@ static void settle(void *user)
 
 static void published(void *user, const char *id, uint64_t length, bool ended)
 {
-    api_published(((struct server *)user)->api, id, length, ended);
+    struct server *s = user;
+    api_published(s->api, id, length, ended);
+    if (ended && length > 0) {
+        hashes_add(s->hashes, id);
+    }
 }
 
 static void say(void *user, const char *words)
@@ -227,6 +235,20 @@ static int start_chores(struct server *s, struct error *err)
     return r < 0 ? error_sys(err, -r, "cannot start") : 0;
 }
 
+static int open_ended(void *user, const uint8_t id[16], void *waiter, int *ret_fd,
+                      struct error *err)
+{
+    return open_data(user, id, false, waiter, ret_fd, err);
+}
+
+static int start_hashes(struct server *s, struct error *err)
+{
+    const struct hashes_conf hc = {
+        .loop = s->conf.loop, .store = s->store, .open = open_ended, .settle = settle, .user = s};
+    const int r = hashes_new(&hc, mono_now(), &s->hashes);
+    return r < 0 ? error_sys(err, -r, "cannot start") : 0;
+}
+
 /* Clients choose the keys that the JSON library hashes. Behind the sandbox's walls it finds no
  * chance of its own, and would take the time and the process's number. */
 static int seed_json(struct error *err)
@@ -260,6 +282,7 @@ int server_new(const struct server_conf *conf, struct server **ret, struct error
     r = r < 0 ? error_sys(err, -r, "cannot start") : 0;
     r = r < 0 ? r : open_store(s, err);
     r = r < 0 ? r : make_api(s, err);
+    r = r < 0 ? r : start_hashes(s, err);
     r = r < 0 ? r : make_agents(s, err);
     r = r < 0 ? r : make_http(s, err);
     r = r < 0 ? r : start_chores(s, err);
@@ -279,6 +302,7 @@ void server_free(struct server *s)
     chores_stop(&s->chores);
     http_free(s->http);
     agents_free(s->agents);
+    hashes_free(s->hashes);
     api_free(s->api);
     server_questions_done(&s->questions);
     loop_del_fd(s->conf.loop, s->broker_event);

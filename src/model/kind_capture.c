@@ -144,7 +144,7 @@ static const struct field fields[] = {
                           .flags = FIELD_NULL,
                           .min = 64,
                           .max = 64,
-                          .help = "the hash of its file, once it is done"},
+                          .help = "the hash of its file, some time after it has ended"},
     [CAPTURE_F_OPENTAP_ID] = {.name = "opentap_id",
                               .type = FIELD_TEXT,
                               .flags = FIELD_HIDDEN | FIELD_NULL | FIELD_FILTER,

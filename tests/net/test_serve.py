@@ -74,7 +74,8 @@ def test_as_tcpdump(lab):
         assert capture["frames"] == len(got) and capture["dropped"] == 0 and capture["code"] == "stop-time", capture
         assert spans(capture) == [(begin, end)] and spans(capture, "gaps") == [], capture
         assert (capture["unwanted"] > 0) == (name in ("filter", "in", "out", "vlans")), (name, capture)
-        assert capture["sha256"] in (None, hashlib.sha256(service.fetch(capture)).hexdigest())
+        wait_until(lambda: service.show(captures[name])["sha256"], 10, "the hash of its file")
+        assert service.show(capture)["sha256"] == hashlib.sha256(service.fetch(capture)).hexdigest()
 
 
 def test_that_starts_now(lab):

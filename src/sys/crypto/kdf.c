@@ -29,6 +29,30 @@ void sha256(const void *data, size_t len, uint8_t ret[KDF_HASH_LEN])
     crypto_hash_sha256(ret, len ? data : (const void *)"", len);
 }
 
+_Static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(struct sha256) &&
+                   _Alignof(crypto_hash_sha256_state) <= _Alignof(struct sha256),
+               "libsodium's state fits");
+
+static crypto_hash_sha256_state *state_of(struct sha256 *s)
+{
+    return (crypto_hash_sha256_state *)(void *)s->state;
+}
+
+void sha256_begin(struct sha256 *s)
+{
+    crypto_hash_sha256_init(state_of(s));
+}
+
+void sha256_add(struct sha256 *s, const void *data, size_t len)
+{
+    crypto_hash_sha256_update(state_of(s), len ? data : (const void *)"", len);
+}
+
+void sha256_end(struct sha256 *s, uint8_t ret[KDF_HASH_LEN])
+{
+    crypto_hash_sha256_final(state_of(s), ret);
+}
+
 void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[KDF_HASH_LEN])
 {

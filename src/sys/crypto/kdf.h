@@ -28,6 +28,14 @@ int crypto_init(struct error *err);
 /* SHA-256 (FIPS 180-4) of `len` bytes. */
 void sha256(const void *data, size_t len, uint8_t ret[KDF_HASH_LEN]);
 
+/* The same of bytes that come in pieces. */
+struct sha256 {
+    uint64_t state[16];
+};
+void sha256_begin(struct sha256 *s);
+void sha256_add(struct sha256 *s, const void *data, size_t len);
+void sha256_end(struct sha256 *s, uint8_t ret[KDF_HASH_LEN]);
+
 /* HMAC-SHA256 of `len` bytes. A key may have any length. */
 void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[KDF_HASH_LEN]);
