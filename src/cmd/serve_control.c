@@ -41,8 +41,9 @@ static enum api_role anonymous_role(const struct serve_line *l)
 
 static int be_control(struct serve_process *p, struct error *err)
 {
-    static const struct server_asks asks = {serve_ask_check, serve_ask_open, serve_ask_delete,
-                                            SERVE_DATA};
+    static const struct server_asks asks = {serve_ask_check,    serve_ask_open,
+                                            serve_ask_delete,   SERVE_DATA,
+                                            serve_request_list, serve_request_open};
     struct serve_command *c = p->command;
     struct sandbox_conf sc;
     struct server *server = NULL;

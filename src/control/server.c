@@ -12,6 +12,7 @@
 #include "control/hashes.h"
 #include "control/json.h"
 #include "control/opentap.h"
+#include "control/recover.h"
 #include "control/server_asks.h"
 #include "control/v1.h"
 #include "model/kinds.h"
@@ -177,6 +178,37 @@ static int open_store(struct server *s, struct error *err)
     return r;
 }
 
+static int list_now(void *user, int *ret_fd, struct error *err)
+{
+    const struct server_conf *c = &((struct server *)user)->conf;
+    return c->asks->list_now(c->broker, ret_fd, err);
+}
+
+static int open_now(void *user, const uint8_t id[16], int *ret_fd, struct error *err)
+{
+    const struct server_conf *c = &((struct server *)user)->conf;
+    return c->asks->open_now(c->broker, id, ret_fd, err);
+}
+
+/* A service whose files cannot be listed serves all the same. */
+static void recover(struct server *s)
+{
+    const struct recover_conf rc = {s->store, list_now, open_now, s};
+    struct error err = {""};
+    char words[sizeof(err.text) + 64];
+    const int n = recover_captures(&rc, &err);
+    if (n < 0) {
+        (void)snprintf(words, sizeof(words), "files without a capture stay so: %s", err.text);
+    } else {
+        (void)snprintf(
+            words, sizeof(words),
+            "%d files of no capture are captures of the project \"" RECOVER_PROJECT "\" now", n);
+    }
+    if (n != 0) {
+        say(s, words);
+    }
+}
+
 static int make_api(struct server *s, struct error *err)
 {
     s->table[0] = opentap_routes;
@@ -281,6 +313,9 @@ int server_new(const struct server_conf *conf, struct server **ret, struct error
                             &s->broker_event);
     r = r < 0 ? error_sys(err, -r, "cannot start") : 0;
     r = r < 0 ? r : open_store(s, err);
+    if (r == 0) {
+        recover(s);
+    }
     r = r < 0 ? r : make_api(s, err);
     r = r < 0 ? r : start_hashes(s, err);
     r = r < 0 ? r : make_agents(s, err);

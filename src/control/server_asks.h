@@ -12,7 +12,7 @@ enum {
     SERVER_ASKS = BROKER_ASKS_MAX,
 };
 
-/* The requests to the broker, as broker_ask. */
+/* The requests to the broker, as broker_ask; but the last two, which wait, as broker_call. */
 struct server_asks {
     int (*check)(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
                  struct error *err);
@@ -21,6 +21,8 @@ struct server_asks {
     int (*remove)(struct broker *b, const uint8_t id[16], broker_answer_fn *fn, void *user,
                   struct error *err);
     unsigned data_role; /* the number of the role that carries out */
+    int (*list_now)(struct broker *b, int *ret_fd, struct error *err);
+    int (*open_now)(struct broker *b, const uint8_t id[16], int *ret_fd, struct error *err);
 };
 
 struct server_questions;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/serve_requests.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -18,6 +19,7 @@ enum {
     FILE_MODE = 0600,
     NAME = 2 * WANTED_ID + 8,
     FILE_ARGS = WANTED_ID + 1,
+    LIST_MAX = 1 << 16,
     PROGRAM_MAX = 4096, /* instructions: the kernel's BPF_MAXINSNS */
 };
 
@@ -118,6 +120,60 @@ static int delete_data(void *ctx, const void *args, size_t len, struct broker_re
     return r;
 }
 
+/* The id in a name of such a file. */
+static bool id_of(const char *name, uint8_t ret[WANTED_ID])
+{
+    char again[NAME];
+    if (strlen(name) < 2 * WANTED_ID) {
+        return false;
+    }
+    for (size_t i = 0; i < WANTED_ID; i++) {
+        const char digits[] = {name[2 * i], name[2 * i + 1], '\0'};
+        ret[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    name_of(ret, SERVE_FILE_MAIN, again);
+    return strcmp(name, again) == 0;
+}
+
+static int list_into(DIR *folder, int fd)
+{
+    const struct dirent *e;
+    uint8_t id[WANTED_ID];
+    unsigned n = 0;
+    while ((e = readdir(folder)) != NULL && n < LIST_MAX) {
+        if (!id_of(e->d_name, id)) {
+            continue;
+        }
+        if (write(fd, id, sizeof(id)) != (ssize_t)sizeof(id)) {
+            return -EIO;
+        }
+        n++;
+    }
+    return 0;
+}
+
+static int list_data(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    const struct serve_grants *g = ctx;
+    (void)args;
+    (void)len;
+    _cleanup_(closep) int fd = memfd_create("captures", MFD_CLOEXEC);
+    int r = openat(g->captures, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = r >= 0 ? fdopendir(r) : NULL;
+    if (r >= 0 && !folder) {
+        close(r);
+    }
+    r = fd >= 0 && folder ? list_into(folder, fd) : -errno;
+    if (folder) {
+        closedir(folder);
+    }
+    if (r < 0) {
+        return error_sys(&reply->err, -r, "cannot list the captures' files");
+    }
+    reply->fd = TAKE_FD(fd);
+    return 0;
+}
+
 /* ---- in a child of the broker's ---- */
 
 static int compile(const void *args, size_t len, struct filter_prog *ret, struct error *err)
@@ -174,6 +230,7 @@ const struct broker_request serve_control_requests[SERVE_CONTROL_REQUESTS] = {
     [SERVE_OPEN] = {"open the capture's file", open_data, FILE_ARGS, FILE_ARGS},
     [SERVE_DELETE] = {"delete the capture's files", delete_data, WANTED_ID, WANTED_ID},
     [SERVE_CHECK] = {"check the filter", NULL, 1, WANTED_FILTER - 1, check_filter},
+    [SERVE_LIST] = {"list the captures' files", list_data, 0, 0},
 };
 
 /* ---- in the roles ---- */
@@ -229,6 +286,19 @@ int serve_read_program(int fd, struct filter_prog *ret)
     }
     *ret = prog;
     return 0;
+}
+
+int serve_request_list(struct broker *b, int *ret_fd, struct error *err)
+{
+    return broker_call(b, SERVE_LIST, NULL, 0, NULL, NULL, ret_fd, err);
+}
+
+int serve_request_open(struct broker *b, const uint8_t id[WANTED_ID], int *ret_fd,
+                       struct error *err)
+{
+    uint8_t args[FILE_ARGS];
+    put_file(args, id, SERVE_FILE_MAIN);
+    return broker_call(b, SERVE_OPEN, args, sizeof(args), NULL, NULL, ret_fd, err);
 }
 
 int serve_ask_open(struct broker *b, const uint8_t id[WANTED_ID], bool snapshot,

@@ -36,6 +36,7 @@ enum serve_control_request {
     SERVE_OPEN,   /* id 16, u8 file: gives a descriptor to read */
     SERVE_DELETE, /* id 16: both files go */
     SERVE_CHECK,  /* a filter's text: is it one? */
+    SERVE_LIST,   /* gives the ids of all captures' files, 16 bytes each, as bytes of a memfd */
     SERVE_CONTROL_REQUESTS,
 };
 
@@ -60,6 +61,10 @@ int serve_read_program(int fd, struct filter_prog *ret);
 
 /* ---- in the control role ---- */
 
+/* These two wait, as broker_call. */
+int serve_request_list(struct broker *b, int *ret_fd, struct error *err);
+int serve_request_open(struct broker *b, const uint8_t id[WANTED_ID], int *ret_fd,
+                       struct error *err);
 int serve_ask_open(struct broker *b, const uint8_t id[WANTED_ID], bool snapshot,
                    broker_answer_fn *fn, void *user, struct error *err);
 int serve_ask_delete(struct broker *b, const uint8_t id[WANTED_ID], broker_answer_fn *fn,

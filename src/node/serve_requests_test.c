@@ -124,6 +124,36 @@ static void both_files_go(void **state)
                      0); /* nothing is there */
 }
 
+/* The list has captures' own files, and neither snapshots nor anything else that lies there. */
+static void files_are_listed(void **state)
+{
+    static const char *const others[] = {"short",
+                                         NAME,
+                                         NAME ".dat",
+                                         NAME ".datax",
+                                         "000102030405060708090A0B0C0D0E0F.data",
+                                         "0001020304050607080 0a0b0c0d0e0f.data"};
+    struct world *w = *state;
+    const struct broker_request *q = &serve_control_requests[SERVE_LIST];
+    uint8_t ids[2 * WANTED_ID];
+    close(create(w, SERVE_FILE_MAIN));
+    close(create(w, SERVE_FILE_SNAPSHOT));
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        close(openat(w->grants.captures, others[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    }
+    const int fd = ask(w, q, SERVE_FILE_MAIN, 0);
+    assert_int_equal(pread(fd, ids, sizeof(ids), 0), WANTED_ID);
+    assert_memory_equal(ids, w->args, WANTED_ID);
+    close(fd);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        assert_int_equal(unlinkat(w->grants.captures, others[i], 0), 0);
+    }
+    const struct serve_grants none = {.captures = -1};
+    w->reply = (struct broker_reply){.fd = -1};
+    assert_true(q->handle((void *)(uintptr_t)&none, w->args, 0, &w->reply) < 0);
+    assert_non_null(strstr(w->reply.err.text, "cannot list"));
+}
+
 /* A name that leads elsewhere, or is of no regular file, is no capture's file. */
 static void links_and_others_are_refused(void **state)
 {
@@ -184,6 +214,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_is_known_by_its_id, begin, end),
         cmocka_unit_test_setup_teardown(a_snapshot_begins_anew, begin, end),
         cmocka_unit_test_setup_teardown(both_files_go, begin, end),
+        cmocka_unit_test_setup_teardown(files_are_listed, begin, end),
         cmocka_unit_test_setup_teardown(links_and_others_are_refused, begin, end),
         cmocka_unit_test(programs_are_looked_at),
     };

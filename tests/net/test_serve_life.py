@@ -168,6 +168,32 @@ def test_restart(lab):
     assert_counts(running), assert_counts(scheduled)
 
 
+def test_damaged_store(lab):
+    """It is set aside, and captures are there again as far as their files tell; what was said about them is not."""
+    service = Service(lab)
+    made = {kind: service.create(kind, stop=now(1.5), **({"period": 100} if kind == "ethernet" else {})) for kind in ("packet", "netflow", "ethernet")}
+    service.wait_begun(made["packet"])
+    framegen(lab, 500, kinds="udp4", pps=5000)
+    ended = {kind: service.wait(c, "done") for kind, c in made.items()}
+    before = {kind: service.raw(c).body for kind, c in ended.items()}
+    service.stop()
+    store = service.data / "store/farspan.db"
+    store.write_bytes(b"no database" * 1000)
+    service.start()
+    assert (said := str(service.proc)).count("3 files of no capture are captures of the project \"recovered\" now") == 1 and "damaged" in said, said
+    assert service.get("/v1/captures")["captures"] == []  # of others' projects nobody without a token sees any
+    for kind, was in ended.items():
+        found = service.show(was, local=True)
+        assert (found["type"], found["state"], found["bytes"], found["project"]) == (kind, "done", was["bytes"], "recovered") and found["reason"], found
+        assert service.raw(was, local=True).body == before[kind]
+    assert service.show(made["packet"], local=True)["points"] == ["mon0"]
+    service.stop()
+    service.start()
+    assert len(service.get("/v1/captures", local=True)["captures"]) == 3
+    assert service.ask("DELETE", f"/v1/captures/{made['packet']['id']}", local=True).status == 204
+    wait_until(lambda: service.file(made["packet"]) is None, 5, "its file to go")
+
+
 def test_disk_full(lab):
     """Captures on a full disk end so, whole to the last block; the store goes on, and there is room again when something goes."""
     data = lab.tmpfs("16m")
