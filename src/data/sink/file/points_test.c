@@ -95,8 +95,9 @@ static void there_is_room_again(void **state)
     sink_free(s);
     pthread_join(t, NULL);
     assert_int_equal(blocks(&d, PCAPNG_EPB), out);
-    /* those that sent nothing are described as far as there was room; each has its statistics */
-    assert_in_range(blocks(&d, PCAPNG_IDB), POINT_MAX / 4, POINT_MAX + 1);
+    /* those that sent nothing are described as far as there was room, which is one chunk where the
+     * reader is slow; each has its statistics */
+    assert_in_range(blocks(&d, PCAPNG_IDB), POINT_MAX / 8, POINT_MAX + 1);
     assert_int_equal(blocks(&d, PCAPNG_ISB), blocks(&d, PCAPNG_IDB));
     free(d.data);
     close(fd[0]);
