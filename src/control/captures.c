@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "model/kinds.h"
+#include "model/texts.h"
 
 enum capture_state captures_state(const struct object *o)
 {
@@ -89,12 +90,25 @@ static void check_absent(const struct object *o, unsigned field, struct json_fau
     }
 }
 
+/* A file has the counters of one link. */
+static void check_one_point(const struct object *o, struct json_faults *f)
+{
+    const struct value *v = &o->v[CAPTURE_F_POINTS];
+    if (v->set && texts_count(v->text) > 1) {
+        json_fault(f, "/points", "a capture of the type %s is of one port",
+                   o->v[CAPTURE_F_TYPE].text);
+    }
+}
+
 static void check_type(const struct object *o, struct json_faults *f)
 {
     if (is_type(o, "ethernet")) {
         check_absent(o, CAPTURE_F_FILTER, f);
         check_absent(o, CAPTURE_F_SNAPLEN, f);
+        check_absent(o, CAPTURE_F_DIRECTION, f);
         check_absent(o, CAPTURE_F_VLANS, f);
+        check_absent(o, CAPTURE_F_LIMIT_FRAMES, f);
+        check_one_point(o, f);
     } else {
         check_absent(o, CAPTURE_F_PERIOD, f);
     }

@@ -133,8 +133,12 @@ static const struct {
      "does not go with the type netflow"},
     {"{\"type\":\"ethernet\",\"points\":[\"eth0\"],\"filter\":\"tcp\",\"vlans\":\"7\","
      "\"limit_frames\":1}",
-     {"/filter", "/vlans"},
+     {"/filter", "/vlans", "/limit_frames"},
      "does not go with the type ethernet"},
+    {"{\"type\":\"ethernet\",\"points\":[\"eth0\",\"eth1\"],\"direction\":\"in\","
+     "\"limit_bytes\":1000}",
+     {"/direction", "/points"},
+     "a capture of the type ethernet is of one port"},
     {"{\"type\":\"sensor\",\"points\":[\"eth0\"],\"limit_frames\":1}", {"/type"}, ""},
     {"{\"type\":\"packet\",\"points\":[\"eth0\"],\"limit_frames\":1,\"colour\":1}",
      {"/colour"},
