@@ -92,7 +92,7 @@ def test_a_capture_of_flows(lab, seconds):
     sender = start_framegen(lab, 3000 * seconds + 6000, 3000, kinds="udp4,tcp4")
     module.wait(said["id"], seconds + 20)
     assert sender.wait(20) == 0, sender
-    beside.stop()
+    beside.wait_count(3000 * seconds + 6000), beside.stop()
     rows = module.rows(said["id"], 3)
     wanted = counted(beside.path, start, start + seconds)
     assert wanted[0] > 1000
@@ -112,7 +112,7 @@ def test_packets_and_counters(lab, seconds):
     module.wait(packets["id"], seconds + 20)
     module.wait(counters["id"])
     assert sender.wait(20) == 0, sender
-    beside.stop()
+    beside.wait_count(3000 * seconds + 6000), beside.stop()
     kept = lab.folder / "retrieved.pcap"
     kept.write_bytes(service.ask("GET", f"/retrieve?id={packets['id']}").body)
     wanted = timed(beside.path, start, start + seconds)

@@ -26,8 +26,8 @@ def is_time(value):
 class Document:
     """The document, and which of its operations and answers were met."""
 
-    def __init__(self):
-        self.document = yaml.safe_load((ROOT / "api/openapi.yaml").read_text())
+    def __init__(self, path=ROOT / "api/openapi.yaml"):
+        self.document = yaml.safe_load(path.read_text())
         self.resolver = jsonschema.RefResolver("", self.document)
         self.met = set()
         self.paths = [(re.compile("".join(r"[^/]+" if p.startswith("{") else re.escape(p) for p in re.split(r"(\{\w+\})", path))), path)

@@ -71,7 +71,8 @@ class Connection(http.client.HTTPConnection):
 class Service:
     """A running `farspan serve` on the interfaces of a tap's namespace."""
 
-    def __init__(self, lab, *words, anonymous="capture", data=None, interfaces=("mon*",), ports=("mon0",), ns=None, prefix=()):
+    def __init__(self, lab, *words, anonymous="capture", data=None, interfaces=("mon*",), ports=("mon0",), ns=None, prefix=(), document=DOCUMENT):
+        self.document = document
         self.lab, self.ns, self.data = lab, ns or lab.tap, Path(data or lab.folder / "data")
         self.argv = [*prefix, farspan(), "serve", "--data", self.data, "--anonymous", anonymous, *(w for i in interfaces for w in ("-i", i)), *words]
         self.start(ports)
@@ -101,7 +102,7 @@ class Service:
             answer = Answer(connection.getresponse())
         finally:
             connection.close()
-        DOCUMENT.check(method, path, body, answer)
+        self.document.check(method, path, body, answer)
         return answer
 
     def get(self, path, status=200, **kw):
