@@ -315,26 +315,38 @@ KIND_PATHS = """  /v1/notes:
         - {name: owner, in: query, schema: {type: string}}
         - {name: title, in: query, schema: {type: string}}
         - {name: stars, in: query, schema: {type: integer}}
-      responses: {"200": {description: The page.}}
+      responses:
+        "200":
+          description: The page.
+          content:
+            application/json:
+              schema:
+                type: object
+                required: [notes]
+                properties:
+                  notes: {type: array, items: {$ref: "#/components/schemas/Note"}}
+                  next: {$ref: "#/components/schemas/Next"}
     post:
       summary: Make a note
       operationId: createNote
       x-role: capture
       requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/NewNote"}}}}
-      responses: {"201": {description: The note.}}
+      responses:
+        "201": {description: The note., content: {application/json: {schema: {$ref: "#/components/schemas/Note"}}}}
+        "422": {$ref: "#/components/responses/InvalidFields"}
   /v1/notes/{id}:
     parameters: [{$ref: "#/components/parameters/id"}]
     get:
       summary: A note
       operationId: showNote
       x-role: read
-      responses: {"200": {content: {application/json: {schema: {$ref: "#/components/schemas/Note"}}}}}
+      responses: {"200": {description: The note., content: {application/json: {schema: {$ref: "#/components/schemas/Note"}}}}}
     patch:
       summary: Change a note
       operationId: updateNote
       x-role: capture
       requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/NoteChange"}}}}
-      responses: {"200": {description: The note as it is now.}}
+      responses: {"200": {description: The note as it is now., content: {application/json: {schema: {$ref: "#/components/schemas/Note"}}}}}
     delete:
       summary: Delete a note
       operationId: deleteNote
