@@ -68,7 +68,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def folder_name(item):
-    return re.sub(r"[^\w.-]+", "_", item.nodeid.split("/")[-1].replace(".py::", "-"))
+    return re.sub(r"[^\w.-]+", "_", item.nodeid.removeprefix("tests/net/").replace(".py::", "-"))
 
 
 def make_folder(item):
