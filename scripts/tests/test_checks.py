@@ -370,9 +370,9 @@ def test_names_of_failed_tests(run, tmp_path):
     log = tmp_path / "x.xml"
     case = '<testcase classname="tests.net.test_%s" name="%s">%s</testcase>'
     cases = [case % (*words, inside) for words, inside in (
-        (("a", "test_one"), ""), (("a", "test_two[a@b]"), "<failure/>"), (("b", "test_three@group"), "<error/>"), (("b", "test_four"), "<skipped/>"))]
+        (("a", "test_one"), ""), (("a", "test_two[tcp port 5]"), "<failure/>"), (("a", "test_two[a@b]"), "<failure/>"), (("a", "test_two[a@b]"), "<error/>"), (("b", "test_three@group"), "<error/>"), (("b", "test_four"), "<skipped/>"))]
     log.write_text(f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>")
-    assert run("tally", "failed", log).stdout == "tests/net/test_a.py::test_two[a@b]\ntests/net/test_b.py::test_three\n"
+    assert run("tally", "failed", log).stdout == "tests/net/test_a.py::test_two[tcp port 5]\ntests/net/test_a.py::test_two[a@b]\ntests/net/test_b.py::test_three\n"
     log.write_text(f"<testsuites><testsuite>{cases[0]}</testsuite></testsuites>")
     assert run("tally", "failed", log).stdout == ""
 
