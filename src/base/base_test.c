@@ -394,6 +394,14 @@ static void words(void **state)
         assert_int_equal(parse_word(wrong[i], "--it", "in|out|both", &err), -EINVAL);
         assert_string_equal(err.text, want);
     }
+    size_t len = 0;
+    assert_string_equal(words_at("in|out", 1, &len), "out");
+    assert_int_equal(len, 3);
+    assert_null(words_at("in|out", 2, &len));
+    assert_null(words_at(NULL, 0, &len));
+    assert_int_equal(words_find("in|out", "out"), 1);
+    assert_int_equal(words_find("in|out", "in|out"), -ENOENT);
+    assert_int_equal(words_find(NULL, ""), -ENOENT);
     assert_int_equal(parse_word("b", "--it", "a", &err), -EINVAL);
     assert_string_equal(err.text, "--it is a, not \"b\"");
 }

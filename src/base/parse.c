@@ -79,37 +79,49 @@ int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint
     return 0;
 }
 
+const char *words_at(const char *words, unsigned place, size_t *ret_len)
+{
+    const char *at = words;
+    for (; at && place > 0; place--) {
+        at = strchr(at, '|');
+        at = at ? at + 1 : NULL;
+    }
+    if (at) {
+        *ret_len = strcspn(at, "|");
+    }
+    return at;
+}
+
+int words_find(const char *words, const char *text)
+{
+    const char *at;
+    size_t len = 0, n = strlen(text);
+    for (unsigned i = 0; (at = words_at(words, i, &len)); i++) {
+        if (n == len && memcmp(at, text, n) == 0) {
+            return (int)i;
+        }
+    }
+    return -ENOENT;
+}
+
 /* "in, out or both". */
 static void list_words(const char *words, char *ret, size_t cap)
 {
-    size_t n = 0;
+    const char *at;
+    size_t len = 0, n = 0;
     ret[0] = '\0';
-    for (const char *w = words; n < cap; w += strcspn(w, "|") + 1) {
-        const size_t len = strcspn(w, "|");
-        const bool last = w[len] == '\0';
-        n += (size_t)snprintf(ret + n, cap - n, "%s%.*s",
-                              w == words ? ""
-                              : last     ? " or "
-                                         : ", ",
-                              (int)len, w);
-        if (last) {
-            return;
-        }
+    for (unsigned i = 0; n < cap && (at = words_at(words, i, &len)); i++) {
+        const char *between = i == 0 ? "" : at[len] == '\0' ? " or " : ", ";
+        n += (size_t)snprintf(ret + n, cap - n, "%s%.*s", between, (int)len, at);
     }
 }
 
 int parse_word(const char *text, const char *what, const char *words, struct error *err)
 {
     char all[128];
-    int at = 0;
-    for (const char *w = words;; w += strcspn(w, "|") + 1, at++) {
-        const size_t len = strcspn(w, "|");
-        if (strlen(text) == len && memcmp(text, w, len) == 0) {
-            return at;
-        }
-        if (w[len] == '\0') {
-            break;
-        }
+    const int at = words_find(words, text);
+    if (at >= 0) {
+        return at;
     }
     list_words(words, all, sizeof(all));
     return error_set(err, EINVAL, "%s is %s, not \"%s\"", what, all, text);

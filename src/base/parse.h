@@ -19,8 +19,12 @@ int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, ui
 int parse_size(const char *text, const char *what, bool zero, uint64_t min, uint64_t max,
                uint64_t *ret, struct error *err);
 
-/* The place of the text among words as "in|out|both", from 0. -EINVAL: it is none, and the sentence
- * lists them. */
+/* Words as "in|out|both": the one at that place, from 0, and its length; NULL: there is none, or
+ * `words` is NULL. */
+const char *words_at(const char *words, unsigned place, size_t *ret_len);
+/* The place of the text among them, or -ENOENT. */
+int words_find(const char *words, const char *text);
+/* The same; -EINVAL: it is none of them, and the sentence lists them. */
 int parse_word(const char *text, const char *what, const char *words, struct error *err);
 
 /* The size as parse_size reads it, with the largest unit that does. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +22,14 @@ static bool add(char *to, size_t cap, size_t *at, const char *from, size_t n, bo
     }
     to[*at] = '\0';
     return true;
+}
+
+void text_hex(char *to, const uint8_t *bytes, size_t n)
+{
+    to[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+    }
 }
 
 void text_name(char *to, size_t cap, const char *from, size_t len)

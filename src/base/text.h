@@ -7,10 +7,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
     TEXT_ESCAPE = 4, /* bytes that one byte may become */
 };
+
+/* Two small digits for each byte, and the end: `to` has 2 n + 1 bytes. */
+void text_hex(char *to, const uint8_t *bytes, size_t n);
 
 /* For names, where they come in or are shown: what is no printable ASCII, and the backslash,
  * becomes \xNN, so that two names never become one and each can be read back. Cut before an escape

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "model/kinds.h"
 #include "sys/crypto/kdf.h"
 
@@ -90,13 +91,6 @@ static void look(struct hashes *h)
 
 /* ---- the result ---- */
 
-static void text_of(const uint8_t hash[KDF_HASH_LEN], char ret[2 * KDF_HASH_LEN + 1])
-{
-    for (size_t i = 0; i < KDF_HASH_LEN; i++) {
-        (void)snprintf(ret + 2 * i, 3, "%02x", hash[i]);
-    }
-}
-
 /* -ENOENT: it was deleted meanwhile. One that has a hash already was there twice. */
 static int put(struct store *s, const char *id, const char *text, struct error *err)
 {
@@ -121,7 +115,7 @@ static void conclude(struct hashes *h)
     struct error err = {""};
     struct store *s = h->conf.store;
     sha256_end(&h->sum, hash);
-    text_of(hash, text);
+    text_hex(text, hash, sizeof(hash));
     h->conf.settle(h->conf.user);
     int r = s->ops->begin(s, &err);
     r = r < 0 ? r : put(s, h->id.text, text, &err);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "model/kinds.h"
 #include "sys/crypto/kdf.h"
 
@@ -11,9 +12,7 @@ static void hash_text(const char *text, char ret[TOKEN_HASH])
 {
     uint8_t hash[KDF_HASH_LEN];
     sha256(text, strlen(text), hash);
-    for (size_t i = 0; i < sizeof(hash); i++) {
-        snprintf(ret + 2 * i, 3, "%02x", hash[i]);
-    }
+    text_hex(ret, hash, sizeof(hash));
 }
 
 void token_make(const uint8_t random[TOKEN_BYTES], char ret_text[TOKEN_TEXT],

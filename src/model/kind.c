@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/conf.h"
+#include "base/parse.h"
 #include "base/text.h"
 #include "model/texts.h"
 
@@ -151,27 +152,12 @@ const char *kind_nearest(const struct kind *k, const char *word)
 
 const char *field_word_at(const struct field *f, unsigned place, size_t *ret_len)
 {
-    const char *at = f->words;
-    for (; at && place > 0; place--) {
-        at = strchr(at, '|');
-        at = at ? at + 1 : NULL;
-    }
-    if (at) {
-        *ret_len = strcspn(at, "|");
-    }
-    return at;
+    return words_at(f->words, place, ret_len);
 }
 
 int field_word(const struct field *f, const char *word)
 {
-    const char *at;
-    size_t len = 0, n = strlen(word);
-    for (unsigned i = 0; (at = field_word_at(f, i, &len)); i++) {
-        if (n == len && memcmp(at, word, n) == 0) {
-            return (int)i;
-        }
-    }
-    return -ENOENT;
+    return words_find(f->words, word);
 }
 
 /* ---- checks ---- */

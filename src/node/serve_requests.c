@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "sys/linkcount.h"
 
 enum {
@@ -29,9 +30,7 @@ enum {
 static void name_of(const uint8_t *id, enum serve_file file, char ret[NAME])
 {
     static const char *const suffix[SERVE_FILES] = {".data", ".now"};
-    for (size_t i = 0; i < WANTED_ID; i++) {
-        (void)snprintf(ret + 2 * i, 3, "%02x", id[i]);
-    }
+    text_hex(ret, id, WANTED_ID);
     (void)snprintf(ret + 2 * WANTED_ID, NAME - 2 * WANTED_ID, "%s", suffix[file]);
 }
 
