@@ -19,6 +19,10 @@ enum {
 int reload_bytes_read(const char *path, struct reload_bytes *ret, struct error *err)
 {
     *ret = (struct reload_bytes){.tape.mode = FILTER_TAPE_RECORD};
+    if (!path) {
+        ret->text = calloc(1, 1);
+        return ret->text ? 0 : error_sys(err, ENOMEM, "cannot read the command line again");
+    }
     return read_file(path, CONF_FILE_MAX, &ret->text, &ret->len, err);
 }
 

@@ -14,8 +14,8 @@ struct reload_bytes {
     struct filter_tape tape; /* records in the broker, plays in the engine */
 };
 
-/* In the broker: reads the file; its tape is empty. -errno with a sentence. Here and below, *ret is
- * to be given to reload_bytes_done also after a failure. */
+/* In the broker: reads the file (path NULL: one with nothing in it); its tape is empty. -errno with
+ * a sentence. Here and below, *ret is to be given to reload_bytes_done also after a failure. */
 int reload_bytes_read(const char *path, struct reload_bytes *ret, struct error *err);
 /* Makes a descriptor of it, for the other half. -errno with a sentence. */
 int reload_bytes_pack(const struct reload_bytes *r, int *ret_fd, struct error *err);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/serve_roles.h"
+#include "cmd/serve_reload.h"
 #include "sys/crypto/kdf.h"
 #include "sys/loop.h"
 #include "sys/roles.h"
@@ -25,10 +25,7 @@ static void on_ready(void *owner)
     for (unsigned i = 0; i < l->n_listen; i++) {
         const bool v6 = strchr(l->listen[i].host, ':') != NULL;
         say("serve", "http://%s%s%s:%u%s", v6 ? "[" : "", l->listen[i].host, v6 ? "]" : "",
-            l->listen[i].port,
-            l->anonymous == SERVE_CAPTURE ? ", anyone on this host may capture"
-            : l->anonymous == SERVE_READ  ? ", anyone on this host may look"
-                                          : "");
+            l->listen[i].port, serve_anonymous_words(l));
     }
 }
 
@@ -51,18 +48,16 @@ static void on_died(void *owner, const struct role *role, int status, int64_t ag
 static int prepare(struct serve_command *c, struct error *err)
 {
     struct selection *s = &c->line.select;
-    s->take_links = true; /* as tcpdump sees it */
-    s->metered = true;    /* what other programs of farspan send counts */
     system_words(c->system, sizeof(c->system));
     int r = crypto_init(err);
     r = r < 0 ? r : zone_load(NULL, err); /* OpenTap's flows are in local time */
-    r = r < 0 ? r : serve_read_opentap(&c->line, &c->opentap, err);
-    if (r == 0 && c->line.n_listen == 0) {
-        c->line.listen[c->line.n_listen++] = (struct host_port){"127.0.0.1", SERVE_PORT};
-    }
+    r = r < 0 ? r : serve_read_opentap(&c->line, err);
     r = r < 0 ? r : interface_grants_prepare(s, &c->grants.interfaces, err);
     r = r < 0 ? r : serve_open(&c->line, &c->opened, err);
     c->grants.captures = c->opened.captures;
+    c->grants.others = &c->line.opentap_conf;
+    c->grants.others_len = sizeof(c->line.opentap_conf);
+    reload_grant_read(&c->reload, &c->grants.reload, &c->grants);
     return r;
 }
 
@@ -82,6 +77,7 @@ static int serve(struct serve_command *c, struct error *err)
                                   .user = c->line.common.user,
                                   .ready = on_ready,
                                   .died = on_died,
+                                  .hangup = serve_reread,
                                   .owner = c};
     loop_hold_signals(); /* what was made is taken away in order */
     int r = prepare(c, err);
@@ -95,6 +91,7 @@ int cmd_serve(int argc, char **argv)
 {
     static struct serve_command c;
     struct error err = {""};
+    c.reload = (struct reload){&serve_reload_ops, argc, argv, .line = &c.line};
     int r = serve_parse(&c.line, argc, argv);
     if (r != EXIT_SUCCESS) {
         return -1 - r;
@@ -103,6 +100,7 @@ int cmd_serve(int argc, char **argv)
     if (r < 0) {
         say("serve", "%s", err.text);
     }
+    reload_done(&c.reload);
     serve_line_done(&c.line);
     return r < 0 ? EXIT_FAILURE : r;
 }

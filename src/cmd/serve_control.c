@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/serve_roles.h"
-#include "control/server.h"
+#include "cmd/serve_reload.h"
 #include "node/program.h"
 #include "sys/zone.h"
 
@@ -24,19 +23,45 @@ static int64_t local_offset_ns(int64_t ns)
     return zone_offset_ns((struct wall){ns});
 }
 
-static void on_control_signal(struct loop *l, const struct loop_signal *sig, void *user)
-{
-    (void)user;
-    if (sig->number != SIGHUP) {
-        loop_stop(l, EXIT_SUCCESS);
-    }
-}
-
 static enum api_role anonymous_role(const struct serve_line *l)
 {
     return l->anonymous == SERVE_CAPTURE ? API_CAPTURE
            : l->anonymous == SERVE_READ  ? API_READ
                                          : API_NOBODY;
+}
+
+static struct server_settings settings_of(struct serve_process *p)
+{
+    const struct serve_line *l = serve_line_of(p->command);
+    p->opentap = (struct opentap_settings){l->opentap ? &l->opentap_conf : NULL, local_offset_ns};
+    return (struct server_settings){anonymous_role(l), l->host, &p->opentap};
+}
+
+static void reread(struct serve_process *p)
+{
+    const struct serve_line *before = serve_line_of(p->command);
+    struct error err = {""};
+    if (!serve_reload_take(p, &serve_reload_control_ops)) {
+        return;
+    }
+    struct serve_line *l = serve_line_of(p->command);
+    if (serve_request_other_settings(p->broker, &l->opentap_conf, sizeof(l->opentap_conf), &err) <
+        0) {
+        l->opentap_conf = before->opentap_conf;
+        say("serve", "SIGHUP: %s", err.text);
+    }
+    const struct server_settings settings = settings_of(p);
+    server_become(p->server, &settings);
+}
+
+static void on_control_signal(struct loop *l, const struct loop_signal *sig, void *user)
+{
+    struct serve_process *p = user;
+    if (sig->number != SIGHUP) {
+        loop_stop(l, EXIT_SUCCESS);
+    } else if (p->server) {
+        reread(p);
+    }
 }
 
 static int be_control(struct serve_process *p, struct error *err)
@@ -46,8 +71,6 @@ static int be_control(struct serve_process *p, struct error *err)
                                             serve_request_list, serve_request_open};
     struct serve_command *c = p->command;
     struct sandbox_conf sc;
-    struct server *server = NULL;
-    const struct opentap_settings opentap = {c->line.opentap ? &c->opentap : NULL, local_offset_ns};
     closep(&c->opened.captures); /* a folder's descriptor would lead out */
     c->opened.captures = -1;
     broker_sandbox(p->broker, &sc);
@@ -64,16 +87,14 @@ static int be_control(struct serve_process *p, struct error *err)
                                .folder = ".",
                                .n_tcp = c->opened.n_tcp,
                                .local = c->opened.local,
-                               .anonymous = anonymous_role(&c->line),
-                               .hosts = c->line.host,
+                               .settings = settings_of(p),
                                .owner = getuid(),
-                               .opentap = &opentap,
                                .say = tell};
     memcpy(conf.tcp, c->opened.tcp, sizeof(conf.tcp));
-    r = server_new(&conf, &server, err);
+    r = server_new(&conf, &p->server, err);
     r = r < 0 ? r : broker_ready(p->broker, err);
     r = r < 0 ? r : loop_run(p->loop);
-    server_free(server);
+    server_free(p->server);
     return r;
 }
 

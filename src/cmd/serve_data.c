@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
-#include "cmd/serve_roles.h"
+#include "cmd/serve_reload.h"
 #include "node/engine.h"
 #include "node/program.h"
 
@@ -35,7 +35,13 @@ static void on_stop_timer(struct loop *l, struct mono now, void *user)
 static void on_data_signal(struct loop *l, const struct loop_signal *sig, void *user)
 {
     struct serve_process *p = user;
-    if (sig->number == SIGHUP || p->stop || !p->engine) {
+    if (p->stop || !p->engine) {
+        return;
+    }
+    if (sig->number == SIGHUP) {
+        if (serve_reload_take(p, &serve_reload_data_ops)) {
+            engine_select(p->engine, &serve_line_of(p->command)->select);
+        }
         return;
     }
     engine_stop(p->engine);
@@ -65,7 +71,7 @@ static int be_data(struct serve_process *p, struct error *err)
     const struct engine_conf ec = {.loop = p->loop,
                                    .broker = p->broker,
                                    .teller = &teller,
-                                   .select = &c->line.select,
+                                   .select = &serve_line_of(c)->select,
                                    .system = c->system,
                                    .meet = meet_control,
                                    .user = p};

@@ -6,6 +6,7 @@
 
 #include "cmd/common_options.h"
 #include "cmd/options.h"
+#include "control/opentap_conf.h"
 #include "node/selection.h"
 
 enum {
@@ -29,7 +30,8 @@ struct serve_line {
     enum serve_anonymous anonymous;
     const char *host[SERVE_HOSTS + 1]; /* names that requests without a token may give as Host */
     unsigned n_hosts;
-    const char *opentap; /* the file of --opentap-conf; NULL: none */
+    const char *opentap;              /* the file of --opentap-conf; NULL: none */
+    struct opentap_conf opentap_conf; /* what it says; serve_read_opentap */
     struct common_options common;
     struct options_file file; /* owned */
 };
@@ -40,4 +42,6 @@ int serve_parse(struct serve_line *l, int argc, char **argv);
  * with the label. */
 int serve_add_listen(struct serve_line *l, const char *label, const struct host_port *at,
                      struct error *err);
+/* Which rights are given away, for sentences: "" or ", anyone on this host may …". */
+const char *serve_anonymous_words(const struct serve_line *l);
 void serve_line_done(struct serve_line *l);

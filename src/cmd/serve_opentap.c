@@ -41,13 +41,10 @@ static int read_sensors(const char *conf, struct opentap_conf *ret, struct error
     return r < 0 ? r : opentap_conf_read_sensors(text, len, ret, warn, path, err);
 }
 
-int serve_read_opentap(struct serve_line *l, struct opentap_conf *ret, struct error *err)
+static int read_conf(struct serve_line *l, struct opentap_conf *ret, struct error *err)
 {
     _cleanup_(freep) char *text = NULL;
     size_t len = 0;
-    if (!l->opentap) {
-        return 0;
-    }
     int r = read_file(l->opentap, OPENTAP_FILE_MAX, &text, &len, err);
     if (r == 0) {
         r = opentap_conf_read(text, len, ret, warn, (void *)(uintptr_t)l->opentap, err);
@@ -58,6 +55,15 @@ int serve_read_opentap(struct serve_line *l, struct opentap_conf *ret, struct er
     r = r < 0 ? r : read_sensors(l->opentap, ret, err);
     if (r == 0 && ret->address.port != 0 && l->n_listen == 0) {
         r = serve_add_listen(l, "websrv-addr", &ret->address, err);
+    }
+    return r;
+}
+
+int serve_read_opentap(struct serve_line *l, struct error *err)
+{
+    const int r = l->opentap ? read_conf(l, &l->opentap_conf, err) : 0;
+    if (r == 0 && l->n_listen == 0) {
+        l->listen[l->n_listen++] = (struct host_port){"127.0.0.1", SERVE_PORT};
     }
     return r;
 }

@@ -22,7 +22,16 @@ int serve_parse(struct serve_line *l, int argc, char **argv)
     if (l->select.n_words == 0) {
         l->select.word[l->select.n_words++] = (struct selection_word){"*", "*", false};
     }
+    l->select.take_links = true; /* as tcpdump sees it */
+    l->select.metered = true;    /* what other programs of farspan send counts */
     return EXIT_SUCCESS;
+}
+
+const char *serve_anonymous_words(const struct serve_line *l)
+{
+    return l->anonymous == SERVE_CAPTURE ? ", anyone on this host may capture"
+           : l->anonymous == SERVE_READ  ? ", anyone on this host may look"
+                                         : "";
 }
 
 void serve_line_done(struct serve_line *l)

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "cmd/serve_line.h"
-#include "control/opentap_conf.h"
 #include "sys/unixsock.h"
 
 struct serve_opened {
@@ -17,9 +16,10 @@ struct serve_opened {
     char store[4096]; /* the path of the store's folder */
 };
 
-/* Reads the files of --opentap-conf, and takes its address where the line has none. What it does
- * not know is told. -errno with a sentence. */
-int serve_read_opentap(struct serve_line *l, struct opentap_conf *ret, struct error *err);
+/* Reads the files of --opentap-conf into the line, and takes their address where it has none; where
+ * they have none either, it is the default. What they say and nobody knows is told. -errno with a
+ * sentence. */
+int serve_read_opentap(struct serve_line *l, struct error *err);
 
 /* Folders are made where they are missing; that of the store is `user`'s (NULL: as the roles are by
  * default). 0, or -errno with a sentence: serve_close() is due all the same. */

@@ -5,6 +5,11 @@
 
 #include "cmd/cmd.h"
 
+struct serve_line *serve_line_of(const struct serve_command *c)
+{
+    return c->reload.line;
+}
+
 int serve_run_role(void *ctx, struct broker *b,
                    int (*be)(struct serve_process *p, struct error *err))
 {

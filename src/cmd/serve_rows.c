@@ -92,8 +92,8 @@ static const struct conf_row rows[] = {
     {'i', "interface", "INTERFACE",
      "this interface is a port that may be captured; may be given several\n"
      "times; a pattern, such as 'veth*': each that matches (default: all)",
-     select_set_interface, .to = offsetof(struct serve_line, select), .flags = CONF_REPEAT,
-     .offer = CONF_INTERFACE,
+     select_set_interface, .to = offsetof(struct serve_line, select),
+     .flags = CONF_REPEAT | CONF_LIVE, .offer = CONF_INTERFACE,
      .manual = "This interface, or each whose name matches the pattern of the shell, is a port\n"
                "that captures may name. May be given several times. They may come and go.\n"
                "Without it, all interfaces are ports."},
@@ -106,7 +106,8 @@ static const struct conf_row rows[] = {
      .manual = "The folder with the store and the captures. It is made where it is missing."},
     {0, "anonymous", "RIGHT",
      "none, read or capture: what requests of this host without a token may", set_anonymous,
-     .to = offsetof(struct serve_line, anonymous), .dflt = "none", .words = "none|read|capture",
+     .to = offsetof(struct serve_line, anonymous), .flags = CONF_LIVE, .dflt = "none",
+     .words = "none|read|capture",
      .manual = "What requests that come by a loopback address without a token may do: nothing,\n"
                "look, or capture. They need a Host header that is localhost, a loopback address,\n"
                "or a name of *--host*, so that no web page can send them."},
@@ -114,8 +115,10 @@ static const struct conf_row rows[] = {
      CONF_TEXT_AT(struct serve_line, opentap), .offer = CONF_FILE,
      .manual = "Take the settings of an OpenTap that was here before from its own file, usually\n"
                "_/etc/opentap/opentap.conf_: name, retention, default port, aliases, and, without\n"
-               "*--listen*, the address. _opentapSensorConf.csv_ beside it is looked at too."},
-    {0, "host", "NAME", "such requests may name this host", set_host, .flags = CONF_REPEAT,
+               "*--listen*, the address. _opentapSensorConf.csv_ beside it is looked at too. Both\n"
+               "are read again on SIGHUP; another address needs a restart."},
+    {0, "host", "NAME", "such requests may name this host", set_host,
+     .flags = CONF_REPEAT | CONF_LIVE,
      .manual = "A name that requests without a token may give in their Host header, beside\n"
                "localhost and loopback addresses. May be given several times."},
 };

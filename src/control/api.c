@@ -36,13 +36,9 @@ struct api {
 
 int api_new(const struct api_conf *conf, struct api **ret, struct error *err)
 {
-    for (size_t i = 0; i < conf->routes.n_tables; i++) {
-        for (size_t j = 0; j < conf->routes.n[i]; j++) {
-            const struct api_route *r = &conf->routes.table[i][j];
-            if (!r->handler || r->path[0] != '/') {
-                return error_set(err, EINVAL, "a route without a handler or path");
-            }
-        }
+    const int r = route_check(&conf->routes, err);
+    if (r < 0) {
+        return r;
     }
     struct api *a = calloc(1, sizeof(*a));
     if (!a) {
@@ -54,6 +50,14 @@ int api_new(const struct api_conf *conf, struct api **ret, struct error *err)
     a->who = (struct who_conf){conf->store, conf->anonymous, conf->hosts, conf->owner};
     *ret = a;
     return 0;
+}
+
+void api_become(struct api *a, enum api_role anonymous, const char *const *hosts,
+                const struct opentap_settings *opentap)
+{
+    a->who.anonymous = anonymous;
+    a->who.hosts = hosts;
+    a->conf.opentap_settings = opentap;
 }
 
 static void call_free(struct call *c)
@@ -127,11 +131,6 @@ enum api_result api_text(struct api_turn *t, int status, const char *type, struc
     t->answer.len = body->len;
     *body = (struct text){0};
     return API_DONE;
-}
-
-enum api_result api_json(struct api_turn *t, int status, struct text *body)
-{
-    return api_text(t, status, "application/json", body);
 }
 
 /* Those that all answers have: no cache keeps what a token has opened, and no browser guesses. */

@@ -83,6 +83,9 @@ struct api_conf {
 };
 
 int api_new(const struct api_conf *conf, struct api **ret, struct error *err);
+/* Other rights, names of the host and settings of OpenTap from now on. */
+void api_become(struct api *a, enum api_role anonymous, const char *const *hosts,
+                const struct opentap_settings *opentap);
 /* Calls that were not answered are forgotten. Takes NULL. */
 void api_free(struct api *a);
 

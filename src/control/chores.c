@@ -49,6 +49,12 @@ int chores_start(struct chores *c, const struct chores_conf *conf, struct mono n
     return r;
 }
 
+void chores_become(struct chores *c, int64_t age_ns, const struct opentap_conf *opentap)
+{
+    c->conf.retain.retention.age_ns = age_ns;
+    c->conf.opentap = opentap;
+}
+
 void chores_stop(struct chores *c)
 {
     loop_del_timer(c->conf.loop, c->naming);

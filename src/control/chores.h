@@ -27,5 +27,7 @@ struct chores {
 
 /* The first are due at once. -errno. */
 int chores_start(struct chores *c, const struct chores_conf *conf, struct mono now);
+/* Another age, and another content of OpenTap's file, if it had one at the start. */
+void chores_become(struct chores *c, int64_t age_ns, const struct opentap_conf *opentap);
 /* Takes zeros. */
 void chores_stop(struct chores *c);

@@ -7,6 +7,18 @@
 
 const char *const api_list_parameters[] = {"limit", "marker", "sort", "fields", NULL};
 
+int route_check(const struct route_tables *r, struct error *err)
+{
+    for (size_t i = 0; i < r->n_tables; i++) {
+        for (size_t j = 0; j < r->n[i]; j++) {
+            if (!r->table[i][j].handler || r->table[i][j].path[0] != '/') {
+                return error_set(err, EINVAL, "a route without a handler or path");
+            }
+        }
+    }
+    return 0;
+}
+
 /* Does the decoded path match? Segments in braces go to `ret`. */
 static bool matches(const char *path, const struct target *t, char *ret[TARGET_SEGMENTS],
                     unsigned *ret_n)

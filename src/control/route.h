@@ -52,6 +52,9 @@ enum {
     ROUTE_ALLOW = 64, /* bytes of a list of methods */
 };
 
+/* Has each a handler and a path? -EINVAL with a sentence. */
+int route_check(const struct route_tables *r, struct error *err);
+
 /* The route, and what its braces matched, which points into the target. -ENOENT: no such path;
  * -EOPNOTSUPP: not by that method, but by those in `ret_allow` ("GET, HEAD, POST"). */
 int route_find(const struct route_tables *r, enum http_method method, const struct target *t,

@@ -220,11 +220,11 @@ static int make_api(struct server *s, struct error *err)
         .routes = {s->table, s->n_routes, ARRAY_SIZE(s->table)},
         .edges = &api_edges,
         .user = s,
-        .anonymous = s->conf.anonymous,
-        .hosts = s->conf.hosts,
+        .anonymous = s->conf.settings.anonymous,
+        .hosts = s->conf.settings.hosts,
         .owner = s->conf.owner,
         .opentap = opentap_refusal,
-        .opentap_settings = s->conf.opentap,
+        .opentap_settings = s->conf.settings.opentap,
     };
     return api_new(&ac, &s->api, err);
 }
@@ -249,17 +249,27 @@ static int make_http(struct server *s, struct error *err)
     return http_new(&hc, &s->http, err);
 }
 
+static const struct opentap_conf *opentap_of(const struct server *s)
+{
+    return s->conf.settings.opentap ? s->conf.settings.opentap->conf : NULL;
+}
+
 /* The age is that of OpenTap's file, where it has one. */
+static int64_t age_ns(const struct server *s)
+{
+    const struct opentap_conf *oc = opentap_of(s);
+    const int64_t minutes = oc && oc->retention_min ? oc->retention_min : OPENTAP_RETENTION_MIN;
+    return minutes * 60 * NSEC_PER_SEC;
+}
+
 static int start_chores(struct server *s, struct error *err)
 {
-    const struct opentap_conf *oc = s->conf.opentap ? s->conf.opentap->conf : NULL;
-    const int64_t minutes = oc && oc->retention_min ? oc->retention_min : OPENTAP_RETENTION_MIN;
     const struct chores_conf cc = {.loop = s->conf.loop,
                                    .retain = {.store = s->store,
-                                              .retention = {.age_ns = minutes * 60 * NSEC_PER_SEC},
+                                              .retention = {.age_ns = age_ns(s)},
                                               .deleted = delete_data,
                                               .user = s},
-                                   .opentap = oc,
+                                   .opentap = opentap_of(s),
                                    .settle = settle,
                                    .say = say,
                                    .user = s};
@@ -327,6 +337,13 @@ int server_new(const struct server_conf *conf, struct server **ret, struct error
     }
     *ret = s;
     return 0;
+}
+
+void server_become(struct server *s, const struct server_settings *settings)
+{
+    s->conf.settings = *settings;
+    api_become(s->api, settings->anonymous, settings->hosts, settings->opentap);
+    chores_become(&s->chores, age_ns(s), opentap_of(s));
 }
 
 void server_free(struct server *s)

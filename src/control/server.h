@@ -14,6 +14,13 @@ enum {
     SERVER_TCP = 4,
 };
 
+/* Those that may become others while it runs; all is borrowed. */
+struct server_settings {
+    enum api_role anonymous;                /* what requests by loopback without a token may */
+    const char *const *hosts;               /* beside loopback's; ends with NULL */
+    const struct opentap_settings *opentap; /* NULL: no files of its own, and UTC */
+};
+
 struct server_conf {
     struct loop *loop;
     struct broker *broker;
@@ -21,11 +28,9 @@ struct server_conf {
     const char *folder;  /* of the store: "." behind the walls */
     int tcp[SERVER_TCP]; /* listening sockets, borrowed */
     unsigned n_tcp;
-    int local;                /* a Unix socket's, borrowed; -1: none */
-    enum api_role anonymous;  /* what requests by loopback without a token may */
-    const char *const *hosts; /* beside loopback's; ends with NULL */
+    int local; /* a Unix socket's, borrowed; -1: none */
+    struct server_settings settings;
     uid_t owner;
-    const struct opentap_settings *opentap; /* borrowed; NULL: no files of its own, and UTC */
     void (*say)(void *user, const char *words);
     void *user;
 };
@@ -33,5 +38,7 @@ struct server_conf {
 struct server;
 
 int server_new(const struct server_conf *conf, struct server **ret, struct error *err);
+/* The next request finds these settings; connections stay. */
+void server_become(struct server *s, const struct server_settings *settings);
 /* Takes NULL. */
 void server_free(struct server *s);

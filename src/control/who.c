@@ -274,7 +274,7 @@ int who_is(struct who_guard *g, const struct who_conf *c, const struct http_requ
         if (!host || !host_is_ours(c, host)) {
             return refuse(ret_refusal, 403,
                           "without a token the header Host must name this host: localhost, a "
-                          "loopback address, or one of api-host in the configuration");
+                          "loopback address, or a name of the setting host");
         }
         who.role = c->anonymous;
     }

@@ -475,6 +475,12 @@ int engine_new(const struct engine_conf *conf, struct engine **ret, struct error
     return 0;
 }
 
+void engine_select(struct engine *e, const struct selection *select)
+{
+    engine_ports_select(e->ports, select);
+    engine_list_select(e->list, select);
+}
+
 void engine_stop(struct engine *e)
 {
     e->stopping = true;

@@ -25,6 +25,9 @@ struct engine_conf {
 };
 
 int engine_new(const struct engine_conf *conf, struct engine **ret, struct error *err);
+/* Other interfaces are ports from now on. A capture of one that is none any more goes on; its ring
+ * is not opened again. Both selections live as long as the engine. */
+void engine_select(struct engine *e, const struct selection *select);
 /* No capture goes on: their files end whole, after which engine_is_stopped(). */
 void engine_stop(struct engine *e);
 bool engine_is_stopped(const struct engine *e);

@@ -249,6 +249,37 @@ static void ports_are_told(void **state)
     scene_free(w);
 }
 
+/* Another selection: "vb" is no port any more. A capture of it goes on, and comes back with it. */
+static void other_ports_are_selected(void **state)
+{
+    (void)state;
+    struct scene *w = scene_new();
+    struct selection others = w->select;
+    struct wall at[2];
+    const int sender = sender_on("va", 0);
+    struct wanted c = scene_wish(1, WANTED_PACKET, 0, 60000);
+    scene_want(w, &c, 1);
+    scene_wait(w, has_been_read, &c.start_ns);
+    others.word[0] = (struct selection_word){.text = "va"};
+    others.n_words = 1;
+    engine_select(w->engine, &others);
+    scene_wait(w, has_ports, &(unsigned){1});
+    assert_non_null(port_named(w, "va"));
+    scene_frame(sender, 7, at);
+    scene_wait(w, has_been_read, &at[1].ns);
+    engine_select(w->engine, &w->select);
+    scene_wait(w, has_ports, &(unsigned){3});
+    c.cancelled = true;
+    scene_want(w, &c, 1);
+    const struct wanted_is *is = scene_state(w, 1, WANTED_DONE);
+    scene_balanced(is);
+    struct scene_file *f = scene_pcapng(w, 1);
+    assert_int_equal(f->frames, 1);
+    scene_file_free(f);
+    close(sender);
+    scene_free(w);
+}
+
 /* ---- deaths ---- */
 
 static void an_engine_dies(void **state)
@@ -474,6 +505,7 @@ int main(void)
         cmocka_unit_test(an_interface_goes_and_comes_back),
         cmocka_unit_test(an_interface_that_is_never_there),
         cmocka_unit_test(ports_are_told),
+        cmocka_unit_test(other_ports_are_selected),
         cmocka_unit_test(an_engine_dies),
         cmocka_unit_test(control_comes_and_goes),
         cmocka_unit_test(what_is_no_message_ends_the_session),

@@ -151,6 +151,13 @@ void engine_list_tick(struct engine_list *l, struct mono now)
     }
 }
 
+/* An answer that is on its way was begun by the old one, and what it lacks may be there. */
+void engine_list_select(struct engine_list *l, const struct selection *select)
+{
+    l->conf.select = select;
+    l->lost = true;
+}
+
 int engine_list_new(const struct engine_list_conf *conf, struct engine_list **ret,
                     struct error *err)
 {

@@ -26,6 +26,8 @@ struct engine_list_conf {
 int engine_list_new(const struct engine_list_conf *conf, struct engine_list **ret,
                     struct error *err);
 void engine_list_free(struct engine_list *l);
+/* Other interfaces are ports from now on. The selection is borrowed. */
+void engine_list_select(struct engine_list *l, const struct selection *select);
 /* A number that changes with what there is; 0: not all is known yet. */
 uint32_t engine_list_round(const struct engine_list *l);
 unsigned engine_list_n(const struct engine_list *l);

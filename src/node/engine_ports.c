@@ -304,6 +304,11 @@ void engine_ports_want(struct engine_ports *p, const char *const *names, unsigne
     }
 }
 
+void engine_ports_select(struct engine_ports *p, const struct selection *select)
+{
+    p->conf.select = select;
+}
+
 /* Those that were given up have ended: they go, and one that is wanted again is looked for. */
 static void look_at_ended(struct engine_ports *p)
 {

@@ -30,6 +30,9 @@ void engine_ports_free(struct engine_ports *p);
  * there once, in any order. */
 void engine_ports_want(struct engine_ports *p, const char *const *names, unsigned n,
                        struct mono now);
+/* How their frames are taken, from the next engine_ports_want on that brings others. The selection
+ * is borrowed. */
+void engine_ports_select(struct engine_ports *p, const struct selection *select);
 /* Several times a second, and when the wake was signalled. */
 void engine_ports_tick(struct engine_ports *p, struct mono now);
 /* The wall clock was set by so much. */

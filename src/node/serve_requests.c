@@ -173,6 +173,27 @@ static int list_data(void *ctx, const void *args, size_t len, struct broker_repl
     return 0;
 }
 
+static int give_settings(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    const struct serve_grants *g = ctx;
+    (void)args;
+    (void)len;
+    return reload_serve(&g->reload, reply);
+}
+
+static int give_others(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    const struct serve_grants *g = ctx;
+    (void)args;
+    (void)len;
+    _cleanup_(closep) int fd = memfd_create("settings", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, g->others, g->others_len) != (ssize_t)g->others_len) {
+        return error_sys(&reply->err, errno, "cannot hand the settings on");
+    }
+    reply->fd = TAKE_FD(fd);
+    return 0;
+}
+
 /* ---- in a child of the broker's ---- */
 
 static int compile(const void *args, size_t len, struct filter_prog *ret, struct error *err)
@@ -223,6 +244,7 @@ const struct broker_request serve_data_requests[SERVE_DATA_REQUESTS] = {
     [SERVE_CREATE] = {"make the capture's file", create, FILE_ARGS, FILE_ARGS},
     [SERVE_COUNTERS] = {"ask for counters", open_counters, 0, 0},
     [SERVE_COMPILE] = {"compile the filter", NULL, 1, WANTED_FILTER - 1, compile_filter},
+    [SERVE_DATA_SETTINGS] = {"give the settings", give_settings, 0, 0},
 };
 
 const struct broker_request serve_control_requests[SERVE_CONTROL_REQUESTS] = {
@@ -230,6 +252,8 @@ const struct broker_request serve_control_requests[SERVE_CONTROL_REQUESTS] = {
     [SERVE_DELETE] = {"delete the capture's files", delete_data, WANTED_ID, WANTED_ID},
     [SERVE_CHECK] = {"check the filter", NULL, 1, WANTED_FILTER - 1, check_filter},
     [SERVE_LIST] = {"list the captures' files", list_data, 0, 0},
+    [SERVE_CONTROL_SETTINGS] = {"give the settings", give_settings, 0, 0},
+    [SERVE_OTHER_SETTINGS] = {"give the other settings", give_others, 0, 0},
 };
 
 /* ---- in the roles ---- */
@@ -285,6 +309,29 @@ int serve_read_program(int fd, struct filter_prog *ret)
     }
     *ret = prog;
     return 0;
+}
+
+int serve_request_data_settings(struct broker *b, int *ret_fd, struct error *err)
+{
+    return broker_call(b, SERVE_DATA_SETTINGS, NULL, 0, NULL, NULL, ret_fd, err);
+}
+
+int serve_request_control_settings(struct broker *b, int *ret_fd, struct error *err)
+{
+    return broker_call(b, SERVE_CONTROL_SETTINGS, NULL, 0, NULL, NULL, ret_fd, err);
+}
+
+int serve_request_other_settings(struct broker *b, void *ret, size_t n, struct error *err)
+{
+    _cleanup_(closep) int fd = -1;
+    struct stat st;
+    const int r = broker_call(b, SERVE_OTHER_SETTINGS, NULL, 0, NULL, NULL, &fd, err);
+    if (r < 0) {
+        return r;
+    }
+    return fstat(fd, &st) < 0 || st.st_size != (off_t)n || pread(fd, ret, n, 0) != (ssize_t)n
+               ? error_set(err, EBADMSG, "the broker's settings are cut short")
+               : 0;
 }
 
 int serve_request_list(struct broker *b, int *ret_fd, struct error *err)

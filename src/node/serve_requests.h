@@ -8,6 +8,7 @@
 #pragma once
 
 #include "node/interface_requests.h"
+#include "node/reload_grant.h"
 #include "proto/wanted.h"
 #include "sys/filter.h"
 
@@ -27,8 +28,9 @@ enum serve_file {
 
 enum serve_data_request {
     SERVE_CREATE = INTERFACE_REQUESTS, /* id 16, u8 file: gives a descriptor to read and write */
-    SERVE_COUNTERS, /* gives a socket of sys/linkcount.h, in the namespace of the interfaces */
-    SERVE_COMPILE,  /* a filter's text: gives its program, as bytes of a memfd */
+    SERVE_COUNTERS,      /* gives a socket of sys/linkcount.h, in the namespace of the interfaces */
+    SERVE_COMPILE,       /* a filter's text: gives its program, as bytes of a memfd */
+    SERVE_DATA_SETTINGS, /* gives the configuration file as it was read again last */
     SERVE_DATA_REQUESTS,
 };
 
@@ -37,12 +39,17 @@ enum serve_control_request {
     SERVE_DELETE, /* id 16: both files go */
     SERVE_CHECK,  /* a filter's text: is it one? */
     SERVE_LIST,   /* gives the ids of all captures' files, 16 bytes each, as bytes of a memfd */
+    SERVE_CONTROL_SETTINGS, /* as SERVE_DATA_SETTINGS */
+    SERVE_OTHER_SETTINGS,   /* gives those that were not in that file, as bytes of a memfd */
     SERVE_CONTROL_REQUESTS,
 };
 
 struct serve_grants {
     struct interface_grants interfaces; /* first: the rows about them have it as their ctx */
     int captures;                       /* the folder of captures, O_PATH or for reading */
+    struct reload_grant reload;
+    const void *others; /* bytes for SERVE_OTHER_SETTINGS */
+    size_t others_len;
 };
 
 extern const struct broker_request serve_data_requests[SERVE_DATA_REQUESTS];
@@ -58,10 +65,13 @@ int serve_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn
                       struct error *err);
 /* Reads it. *ret is filter_done()'s. -EBADMSG, -ENOMEM. */
 int serve_read_program(int fd, struct filter_prog *ret);
+reload_request serve_request_data_settings;
 
 /* ---- in the control role ---- */
 
-/* These two wait, as broker_call. */
+reload_request serve_request_control_settings;
+/* Into `ret`, whose size they have. These wait, as broker_call. */
+int serve_request_other_settings(struct broker *b, void *ret, size_t n, struct error *err);
 int serve_request_list(struct broker *b, int *ret_fd, struct error *err);
 int serve_request_open(struct broker *b, const uint8_t id[WANTED_ID], int *ret_fd,
                        struct error *err);

@@ -208,6 +208,35 @@ static void programs_are_looked_at(void **state)
     assert_int_equal(check->child(NULL, "udp port 53", 11, &reply), 0);
 }
 
+static int read_again(void *user, int *ret_fd, struct error *err)
+{
+    (void)err;
+    *ret_fd = dup(*(int *)user);
+    return 0;
+}
+
+static void settings_are_given(void **state)
+{
+    struct world *w = *state;
+    static const struct broker_request *const both[] = {
+        &serve_data_requests[SERVE_DATA_SETTINGS], &serve_control_requests[SERVE_CONTROL_SETTINGS]};
+    for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+        w->grants.reload = (struct reload_grant){0};
+        assert_int_equal(ask(w, both[i], 0, 0), -ENOENT);
+        w->grants.reload = (struct reload_grant){read_again, &w->grants.captures};
+        const int fd = ask(w, both[i], 0, 0);
+        assert_true(fd >= 0);
+        close(fd);
+    }
+    char text[8] = "";
+    w->grants.others = "abcdef";
+    w->grants.others_len = 6;
+    const int fd = ask(w, &serve_control_requests[SERVE_OTHER_SETTINGS], 0, 0);
+    assert_int_equal(pread(fd, text, sizeof(text), 0), 6);
+    assert_string_equal(text, "abcdef");
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(both_files_go, begin, end),
         cmocka_unit_test_setup_teardown(files_are_listed, begin, end),
         cmocka_unit_test_setup_teardown(links_and_others_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(settings_are_given, begin, end),
         cmocka_unit_test(programs_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -266,7 +266,8 @@ static void on_signals(struct roles *r)
         if (number != SIGHUP) {
             begin_end(r, mono_now());
         }
-        if (si.ssi_code != SI_KERNEL) { /* a terminal's has reached them already */
+        if (si.ssi_code != SI_KERNEL && /* a terminal's has reached them already */
+            (number != SIGHUP || !r->conf->hangup || r->conf->hangup(r->conf->owner))) {
             tell(r, number, (pid_t)si.ssi_pid);
         }
     }

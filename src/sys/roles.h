@@ -44,6 +44,8 @@ struct roles_conf {
     void (*ready)(void *owner);
     void (*died)(void *owner, const struct role *role, int status, int64_t again_ms);
     void (*at_end)(void *owner);
+    /* In the broker: a program has sent SIGHUP. Is it passed on to the roles? NULL: it is. */
+    bool (*hangup)(void *owner);
     void *owner;
 };
 

@@ -394,6 +394,31 @@ static void hup_is_passed_on(void **state)
     assert_int_equal(program_end(&p), 0);
 }
 
+/* The first one is kept from them. */
+static bool pass_on_later(void *owner)
+{
+    return ++((struct shared *)owner)->step > 1;
+}
+
+static void hup_is_looked_at_before(void **state)
+{
+    (void)state;
+    struct program p;
+    program_init(&p);
+    program_role(&p, "a", count_hups, TABLE, 1);
+    p.conf.hangup = pass_on_later;
+    program_start(&p);
+    AWAIT(p.sh->ready == 1);
+    kill(p.pid, SIGHUP);
+    AWAIT(p.sh->step == 1);
+    assert_int_equal(p.sh->signals[0], 0);
+    kill(p.pid, SIGHUP);
+    AWAIT(p.sh->signals[0] == 1);
+    assert_int_equal(p.sh->step, 2);
+    kill(p.pid, SIGTERM);
+    assert_int_equal(program_end(&p), 0);
+}
+
 /* A broker that is killed takes its roles along. */
 static void roles_end_with_the_broker(void **state)
 {
@@ -446,6 +471,7 @@ int main(void)
         cmocka_unit_test(failing_first_start_ends_the_program),
         cmocka_unit_test(status_is_the_first_bad_one),
         cmocka_unit_test(hup_is_passed_on),
+        cmocka_unit_test(hup_is_looked_at_before),
         cmocka_unit_test(roles_end_with_the_broker),
     };
     if (geteuid() != 0) {
