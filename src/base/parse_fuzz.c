@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -112,6 +113,22 @@ static void vlans(const char *text)
     must(parse_vlan_list(plain, &again, &err) == 0 && memcmp(&set, &again, sizeof(set)) == 0);
 }
 
+/* Any bytes but 0 are a name, and none is that of another text. */
+static void name(const char *text)
+{
+    char shown[1024], plain[256], again[256];
+    const size_t len = strlen(text);
+    if (text_name_read(plain, sizeof(plain), text) >= 0) {
+        text_name(shown, sizeof(shown), plain, strlen(plain));
+        must(strcmp(shown, text) == 0);
+    }
+    if (len < sizeof(again)) {
+        text_name(shown, sizeof(shown), text, len);
+        must(text_name_read(again, sizeof(again), shown) == (int)len);
+        must(strcmp(again, text) == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1);
@@ -126,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     duration(text);
     host(text);
     vlans(text);
+    name(text);
     free(text);
     return 0;
 }

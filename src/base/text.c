@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,15 +33,50 @@ void text_hex(char *to, const uint8_t *bytes, size_t n)
     }
 }
 
+static bool is_escaped(char c)
+{
+    return c < ' ' || c > '~' || c == '\\';
+}
+
 void text_name(char *to, size_t cap, const char *from, size_t len)
 {
     size_t at = 0;
     to[0] = '\0';
     for (size_t i = 0; i < len; i++) {
-        if (!add(to, cap, &at, from + i, 1, from[i] < ' ' || from[i] > '~' || from[i] == '\\')) {
+        if (!add(to, cap, &at, from + i, 1, is_escaped(from[i]))) {
             return;
         }
     }
+}
+
+/* One byte of a name, which ends before *ret_end. -EINVAL: nothing that text_name() makes. */
+static int name_byte(const char *from, const char **ret_end)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (!is_escaped(from[0])) {
+        *ret_end = from + 1;
+        return from[0];
+    }
+    const char *high =
+        from[0] == '\\' && from[1] == 'x' && from[2] ? strchr(digits, from[2]) : NULL;
+    const char *low = high && from[3] ? strchr(digits, from[3]) : NULL;
+    const int byte = low ? (int)(high - digits) << 4 | (int)(low - digits) : 0;
+    *ret_end = from + TEXT_ESCAPE;
+    return byte > 0 && is_escaped((char)byte) ? byte : -EINVAL;
+}
+
+int text_name_read(char *to, size_t cap, const char *from)
+{
+    size_t n = 0;
+    while (*from) {
+        const int byte = name_byte(from, &from);
+        if (byte < 0 || n + 1 >= cap) {
+            return -EINVAL;
+        }
+        to[n++] = (char)byte;
+    }
+    to[n] = '\0';
+    return (int)n;
 }
 
 /* A character of UTF-8 (RFC 3629), its bytes in *ret_n; 0 when it is none. */

@@ -21,6 +21,10 @@ void text_hex(char *to, const uint8_t *bytes, size_t n);
  * that has no room; `to` is terminated. */
 void text_name(char *to, size_t cap, const char *from, size_t len);
 
+/* The bytes of a name that text_name() has made, which end with 0. How many there are, or -EINVAL:
+ * it makes no such text, or they are more than `to` has room for, or have a 0 in them. */
+int text_name_read(char *to, size_t cap, const char *from);
+
 /* For whole sentences, where they are shown, with names in them that are escaped already: only what
  * a terminal could take for anything but a character, and bytes that are not UTF-8, become \xNN.
  * Valid UTF-8 and backslashes stay. */

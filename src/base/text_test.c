@@ -9,9 +9,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/text.h"
 
 static void names_can_be_read_back(void **state)
@@ -26,6 +28,28 @@ static void names_can_be_read_back(void **state)
     assert_string_equal(to, "\\x5cxff");
     text_name(to, sizeof(to), "\xc3\xa4\0b", 4);
     assert_string_equal(to, "\\xc3\\xa4\\x00b");
+}
+
+static void names_are_read_back(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"\\",    "a\\x",  "\\x1",    "\\x4g", "\\X5c", "\\x5C",
+                                        "\\x41", "\\x00", "\\\\x5c", "\xff",  "\n",    "01234567"};
+    char to[64], name[8] = "";
+    assert_int_equal(text_name_read(to, sizeof(to), "a\\x5cb\\xff"), 4);
+    assert_string_equal(to, "a\\b\xff");
+    assert_int_equal(text_name_read(to, sizeof(to), ""), 0);
+    assert_string_equal(to, "");
+    assert_int_equal(text_name_read(name, sizeof(name), "0123456"), 7);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_int_equal(text_name_read(name, sizeof(name), wrong[i]), -EINVAL);
+    }
+    for (int b = 1; b < 256; b++) {
+        const char in[2] = {(char)b};
+        text_name(to, sizeof(to), in, 1);
+        assert_int_equal(text_name_read(name, sizeof(name), to), 1);
+        assert_string_equal(name, in);
+    }
 }
 
 /* Every byte, taken back. */
@@ -94,9 +118,8 @@ static void lines_keep_what_is_harmless(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_can_be_read_back),
-        cmocka_unit_test(each_byte_is_another),
-        cmocka_unit_test(never_cut_in_an_escape),
+        cmocka_unit_test(names_can_be_read_back),      cmocka_unit_test(each_byte_is_another),
+        cmocka_unit_test(names_are_read_back),         cmocka_unit_test(never_cut_in_an_escape),
         cmocka_unit_test(lines_keep_what_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

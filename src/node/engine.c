@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/text.h"
 #include "node/engine_capture.h"
 #include "node/engine_link.h"
 #include "node/engine_list.h"
@@ -290,17 +291,23 @@ static void tell(struct engine *e, struct mono now)
 /* ---- captures ---- */
 
 struct names {
+    char name[INTERFACES_MAX][IFNAMSIZ];
     const char *at[INTERFACES_MAX];
     unsigned n;
 };
 
-static void add_name(struct names *names, const char *name)
+/* A point that can be no interface's name is never there. */
+static void add_name(struct names *names, const char *point)
 {
+    char *name = names->n < INTERFACES_MAX ? names->name[names->n] : NULL;
     unsigned at = 0;
+    if (!name || text_name_read(name, IFNAMSIZ, point) <= 0) {
+        return;
+    }
     while (at < names->n && strcmp(names->at[at], name) != 0) {
         at++;
     }
-    if (at == names->n && at < INTERFACES_MAX && strlen(name) < IFNAMSIZ) {
+    if (at == names->n) {
         names->at[names->n++] = name;
     }
 }
@@ -308,7 +315,8 @@ static void add_name(struct names *names, const char *name)
 /* Ports that a capture wants, each once; where there are too many, those first that are in use. */
 static void want_ports(struct engine *e, struct mono now)
 {
-    struct names names = {.n = 0};
+    struct names names;
+    names.n = 0;
     for (unsigned turn = 0; turn < 2; turn++) {
         for (unsigned i = 0; i < e->n; i++) {
             const struct engine_capture *c = e->held[i].capture;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/engine_points.h"
 
+#include "base/text.h"
 #include "node/engine_output.h"
 
 void engine_points_init(struct engine_points *p, struct engine_ports *ports,
@@ -43,7 +44,10 @@ static struct engine_port *port_of(struct engine_points *p, struct engine_point 
 static void take_place(struct engine_points *p, unsigned i)
 {
     struct engine_point *k = &p->at[i];
-    struct engine_port *port = engine_ports_find(p->ports, p->wanted->point[i]);
+    char name[IFNAMSIZ];
+    struct engine_port *port = text_name_read(name, sizeof(name), p->wanted->point[i]) > 0
+                                   ? engine_ports_find(p->ports, name)
+                                   : NULL;
     if (!port) {
         return;
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/time.h"
 #include "sys/linkcount.h"
 
@@ -82,7 +83,9 @@ int engine_rows_open(struct engine_rows *r, int fd, const struct wanted *w, int6
                               .most_bytes = w->most_bytes,
                               .length = end,
                               .found = lines > 0 ? lines - 1 : 0};
-    (void)snprintf(r->ifname, sizeof(r->ifname), "%s", w->point[0]);
+    if (text_name_read(r->ifname, sizeof(r->ifname), w->point[0]) < 0) {
+        r->ifname[0] = '\0'; /* such an interface is never there */
+    }
     r->next_ns = w->start_ns;
     if (end == 0) {
         put(r, header, sizeof(header) - 1);

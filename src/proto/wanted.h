@@ -44,7 +44,7 @@ struct wanted {
     uint8_t id[WANTED_ID];
     enum wanted_kind kind;
     uint8_t n_points;                       /* 1 to WANTED_POINTS */
-    char point[WANTED_POINTS][WANTED_NAME]; /* names of interfaces */
+    char point[WANTED_POINTS][WANTED_NAME]; /* interfaces, escaped (base/text.h) */
     uint8_t dir;                            /* enum frame_dir; 0: both */
     bool has_vlans;
     struct vlan_set vlans;
