@@ -232,6 +232,36 @@ static void ports_are_told(void **state)
     assert_true(p->mtu == 1300 && memcmp(p->mac, "\2\0\0\0\0\7", 6) == 0);
     sh("ip link del wa");
     scene_wait(w, has_not_port, "wa");
+    scene_free(w);
+}
+
+static bool has_speed(struct scene *w, const void *arg)
+{
+    const struct wanted_port *p = port_named(w, "ta");
+    const uint64_t *bps = arg;
+    return p && p->speed_bps == *bps;
+}
+
+static void speeds_are_told(void **state)
+{
+    (void)state;
+    struct scene *w = scene_new();
+    assert_true(port_named(w, "va")->speed_bps == UINT64_C(10000000000));
+    assert_true(port_named(w, "lo")->speed_bps == 0);
+    sh("ip tuntap add dev ta mode tap && ethtool -s ta speed 1000 duplex full && ip link set ta "
+       "up");
+    scene_wait(w, has_speed, &(uint64_t){UINT64_C(1000000000)});
+    sh("ip link set ta down && ethtool -s ta speed 2500 && ip link set ta up"); /* another peer */
+    scene_wait(w, has_speed, &(uint64_t){UINT64_C(2500000000)});
+    sh("ip link del ta");
+    scene_wait(w, has_not_port, "ta");
+    scene_free(w);
+}
+
+static void many_ports_are_told(void **state)
+{
+    (void)state;
+    struct scene *w = scene_new();
     char path[2 * WORLD_PATH], command[6 * WORLD_PATH];
     (void)snprintf(path, sizeof(path), "%s/many", w->folder);
     FILE *f = fopen(path, "we");
@@ -505,6 +535,8 @@ int main(void)
         cmocka_unit_test(an_interface_goes_and_comes_back),
         cmocka_unit_test(an_interface_that_is_never_there),
         cmocka_unit_test(ports_are_told),
+        cmocka_unit_test(speeds_are_told),
+        cmocka_unit_test(many_ports_are_told),
         cmocka_unit_test(other_ports_are_selected),
         cmocka_unit_test(an_engine_dies),
         cmocka_unit_test(control_comes_and_goes),

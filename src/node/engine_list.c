@@ -7,7 +7,7 @@
 #include <sys/epoll.h>
 
 #include "base/text.h"
-#include "node/interface_requests.h"
+#include "node/serve_requests.h"
 #include "sys/ifwatch.h"
 
 enum {
@@ -16,7 +16,8 @@ enum {
 
 struct listed {
     struct netif link;
-    bool seen; /* since all were asked for */
+    uint64_t speed_bps; /* as it was when the link had last changed; 0: unknown */
+    bool seen;          /* since all were asked for */
 };
 
 struct engine_list {
@@ -75,8 +76,11 @@ static void is_there(struct engine_list *l, const struct netif *link)
         l->dirty = true;
     }
     if (at) {
-        l->dirty = l->dirty || !is_alike(&(*at)->link, link);
-        **at = (struct listed){*link, true};
+        const bool is_new = !is_alike(&(*at)->link, link);
+        const uint64_t speed =
+            is_new ? serve_request_speed(l->conf.broker, link->name) : (*at)->speed_bps;
+        l->dirty = l->dirty || is_new;
+        **at = (struct listed){*link, speed, true};
     }
 }
 
@@ -209,6 +213,7 @@ void engine_list_at(const struct engine_list *l, unsigned i, struct wanted_port 
     const struct netif *link = &l->at[i]->link;
     *ret = (struct wanted_port){.ifindex = (uint32_t)link->index,
                                 .mtu = link->mtu,
+                                .speed_bps = l->at[i]->speed_bps,
                                 .up = link->flags & IFF_UP,
                                 .carrier = link->flags & IFF_RUNNING};
     text_name(ret->name, sizeof(ret->name), link->name, strlen(link->name));

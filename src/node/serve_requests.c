@@ -12,9 +12,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "sys/linkcount.h"
+#include "sys/linkspeed.h"
 
 enum {
     FILE_MODE = 0600,
@@ -93,6 +95,27 @@ static int open_counters(void *ctx, const void *args, size_t len, struct broker_
         r = linkcount_open(&reply->fd, &reply->err);
         if (netns) {
             netns_leave(netns);
+        }
+    }
+    return r;
+}
+
+/* Of a port only: the role hears of no other interface. */
+static int tell_speed(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    const struct interface_grants *g = &((const struct serve_grants *)ctx)->interfaces;
+    struct wr w = wr_make(reply->data, sizeof(reply->data));
+    char name[INTERFACE_NAME_LEN + 1] = "";
+    memcpy(name, args, MIN(len, (size_t)INTERFACE_NAME_LEN));
+    if (name[INTERFACE_NAME_LEN - 1] != '\0' || !selection_word_for(g->select, name)) {
+        return error_set(&reply->err, EINVAL, "the command line names no such interface");
+    }
+    const int r = g->netns ? netns_enter(g->netns, &reply->err) : 0;
+    if (r == 0) {
+        wr_u64(&w, linkspeed_read(name));
+        reply->len = wr_len(&w);
+        if (g->netns) {
+            netns_leave(g->netns);
         }
     }
     return r;
@@ -243,6 +266,7 @@ const struct broker_request serve_data_requests[SERVE_DATA_REQUESTS] = {
     INTERFACE_REQUEST_ROWS,
     [SERVE_CREATE] = {"make the capture's file", create, FILE_ARGS, FILE_ARGS},
     [SERVE_COUNTERS] = {"ask for counters", open_counters, 0, 0},
+    [SERVE_SPEED] = {"tell the speed", tell_speed, INTERFACE_NAME_LEN, INTERFACE_NAME_LEN},
     [SERVE_COMPILE] = {"compile the filter", NULL, 1, WANTED_FILTER - 1, compile_filter},
     [SERVE_DATA_SETTINGS] = {"give the settings", give_settings, 0, 0},
 };
@@ -275,6 +299,17 @@ int serve_request_create(struct broker *b, const uint8_t id[WANTED_ID], enum ser
 int serve_request_counters(struct broker *b, int *ret_fd, struct error *err)
 {
     return broker_call(b, SERVE_COUNTERS, NULL, 0, NULL, NULL, ret_fd, err);
+}
+
+uint64_t serve_request_speed(struct broker *b, const char *name)
+{
+    uint8_t arg[INTERFACE_NAME_LEN] = {0}, data[8];
+    size_t len = sizeof(data);
+    (void)snprintf((char *)arg, sizeof(arg), "%s", name);
+    const int r = broker_call(b, SERVE_SPEED, arg, sizeof(arg), data, &len, NULL, NULL);
+    struct rd rd = rd_make(data, r == 0 ? len : 0);
+    const uint64_t bps = rd_u64(&rd);
+    return rd_ok(&rd) ? bps : 0;
 }
 
 int serve_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,

@@ -28,8 +28,9 @@ enum serve_file {
 
 enum serve_data_request {
     SERVE_CREATE = INTERFACE_REQUESTS, /* id 16, u8 file: gives a descriptor to read and write */
-    SERVE_COUNTERS,      /* gives a socket of sys/linkcount.h, in the namespace of the interfaces */
-    SERVE_COMPILE,       /* a filter's text: gives its program, as bytes of a memfd */
+    SERVE_COUNTERS, /* gives a socket of sys/linkcount.h, in the namespace of the interfaces */
+    SERVE_SPEED,    /* an interface's name, 16 bytes: gives u64 bit/s of its link, 0: unknown */
+    SERVE_COMPILE,  /* a filter's text: gives its program, as bytes of a memfd */
     SERVE_DATA_SETTINGS, /* gives the configuration file as it was read again last */
     SERVE_DATA_REQUESTS,
 };
@@ -60,6 +61,8 @@ extern const struct broker_request serve_control_requests[SERVE_CONTROL_REQUESTS
 int serve_request_create(struct broker *b, const uint8_t id[WANTED_ID], enum serve_file file,
                          int *ret_fd, struct error *err);
 int serve_request_counters(struct broker *b, int *ret_fd, struct error *err);
+/* 0: unknown, or the broker cannot tell. */
+uint64_t serve_request_speed(struct broker *b, const char *name);
 /* `fn` gets the descriptor of the program; as broker_ask. */
 int serve_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
                       struct error *err);

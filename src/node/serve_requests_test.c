@@ -208,6 +208,25 @@ static void programs_are_looked_at(void **state)
     assert_int_equal(check->child(NULL, "udp port 53", 11, &reply), 0);
 }
 
+static void speeds_of_ports_only(void **state)
+{
+    struct world *w = *state;
+    const struct broker_request *q = &serve_data_requests[SERVE_SPEED];
+    struct selection ports = {.word = {{"lo", NULL, false}}, .n_words = 1};
+    const uint8_t unknown[8] = {0};
+    w->grants.interfaces.select = &ports;
+    memset(w->args, 0, sizeof(w->args));
+    memcpy(w->args, "lo", 2);
+    w->reply = (struct broker_reply){.fd = -1};
+    assert_int_equal(q->handle(&w->grants, w->args, INTERFACE_NAME_LEN, &w->reply), 0);
+    assert_int_equal(w->reply.len, sizeof(unknown));
+    assert_memory_equal(w->reply.data, unknown, sizeof(unknown));
+    w->args[0] = 'x';
+    assert_int_equal(q->handle(&w->grants, w->args, INTERFACE_NAME_LEN, &w->reply), -EINVAL);
+    memset(w->args, 'x', INTERFACE_NAME_LEN); /* without an end */
+    assert_int_equal(q->handle(&w->grants, w->args, INTERFACE_NAME_LEN, &w->reply), -EINVAL);
+}
+
 static int read_again(void *user, int *ret_fd, struct error *err)
 {
     (void)err;
@@ -246,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_are_listed, begin, end),
         cmocka_unit_test_setup_teardown(links_and_others_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(settings_are_given, begin, end),
+        cmocka_unit_test_setup_teardown(speeds_of_ports_only, begin, end),
         cmocka_unit_test(programs_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -325,3 +325,20 @@ def test_flows(lab):
     for element, total in ((2, 3000), (1, sum(sizes))):
         assert sum(int.from_bytes(r.get(e, b""), "big") for r in records for e in (element, -element)) == total
     assert_counts(capture)
+
+
+def test_speed_of_a_port(lab):
+    """As ethtool has it, and another one when the link has come back with another."""
+    service = Service(lab, interfaces=(), ports=("mon0", "lo"))
+
+    def speed(name):
+        return service.get(f"/v1/ports?name={name}")["ports"][0]["speed"]
+
+    assert speed("mon0") == 10_000_000_000 and speed("lo") is None
+    lab.ip(lab.tap, "tuntap", "add", "dev", "tap9", "mode", "tap")
+    for mbit in (1000, 2500):
+        lab.ip(lab.tap, "link", "set", "tap9", "down")
+        run(["ip", "netns", "exec", lab.tap, "ethtool", "-s", "tap9", "speed", str(mbit)])
+        lab.ip(lab.tap, "link", "set", "tap9", "up")
+        service.wait_port("tap9")
+        wait_until(lambda: speed("tap9") == mbit * 1_000_000, 10, lambda: f"{mbit} Mbit/s: {speed('tap9')}")
