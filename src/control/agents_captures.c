@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "control/agents_impl.h"
 #include "control/capture_object.h"
+#include "control/captures_each.h"
 #include "sys/crypto/kdf.h"
 
 void agents_wants_done(struct agents_wants *w)
@@ -140,22 +141,6 @@ static void end_one(struct agents *a, struct object *o, struct mono now)
     put(a, o, &c, before);
 }
 
-static int list(struct look *l, struct error *err)
-{
-    static const char *const states[] = {"scheduled", "running", "finishing"};
-    struct store *s = l->a->conf.store;
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(states); i++) {
-        char state[16];
-        (void)snprintf(state, sizeof(state), "%s", states[i]);
-        const struct value is = {.set = true, .text = state};
-        const struct store_query q = {
-            .filter = {{CAPTURE_F_STATE, &is}}, .n_filters = 1, .sort = FIELD_OF_ID};
-        r = s->ops->list(s, &kind_capture, &q, look_at, l, err);
-    }
-    return r;
-}
-
 static void want(struct agents *a, struct agents_wants *wants, struct mono now)
 {
     struct plan_item items[WANTED_MAX];
@@ -175,7 +160,8 @@ void agents_look(struct agents *a, struct mono now)
     struct agents_wants *wants = calloc(1, sizeof(*wants));
     struct look l = {.a = a, .now = now, .wants = wants};
     struct error err = {""};
-    const int r = wants ? list(&l, &err) : -ENOMEM;
+    const int r =
+        wants ? captures_each(a->conf.store, CAPTURES_ACTIVE, NULL, 0, look_at, &l, &err) : -ENOMEM;
     for (size_t i = 0; r == 0 && i < l.ended.n; i++) {
         end_one(a, &l.ended.at[i], now);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/captures.h"
+#include "control/captures_each.h"
 #include "control/ports.h"
 #include "model/kinds.h"
 #include "model/texts.h"
@@ -94,19 +95,15 @@ static int check_filter(struct api_turn *t, const struct object *o, struct json_
 /* Those of the owner (NULL: of all) that have not ended. -1 with the answer. */
 static int count_active(struct api_turn *t, const struct object *of, uint64_t *ret)
 {
-    static const char *const states[] = {"scheduled", "running", "finishing"};
+    const struct store_filter whose[] = {
+        {FIELD_OF_OWNER, of ? &of->v[FIELD_OF_OWNER] : NULL},
+        {FIELD_OF_PROJECT, of ? &of->v[FIELD_OF_PROJECT] : NULL},
+    };
+    struct captures_queries q;
     uint64_t n = 0, all = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-        char state[16];
-        snprintf(state, sizeof(state), "%s", states[i]);
-        const struct value is = {.set = true, .text = state};
-        struct store_query q = {.filter = {{CAPTURE_F_STATE, &is}}, .n_filters = 1};
-        if (of) {
-            q.filter[q.n_filters++] = (struct store_filter){FIELD_OF_OWNER, &of->v[FIELD_OF_OWNER]};
-            q.filter[q.n_filters++] =
-                (struct store_filter){FIELD_OF_PROJECT, &of->v[FIELD_OF_PROJECT]};
-        }
-        if (api_count(t, &kind_capture, &q, &n) < 0) {
+    captures_queries(CAPTURES_ACTIVE, whose, of ? ARRAY_SIZE(whose) : 0, &q);
+    for (size_t i = 0; i < CAPTURES_STATES; i++) {
+        if (api_count(t, &kind_capture, &q.at[i], &n) < 0) {
             return -1;
         }
         all += n;

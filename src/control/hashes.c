@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "control/captures_each.h"
 #include "model/kinds.h"
 #include "sys/crypto/kdf.h"
 
@@ -74,18 +75,10 @@ static int push_old(void *user, const struct object *o)
 /* A store that fails has told so elsewhere. */
 static void look(struct hashes *h)
 {
-    static const char *const states[] = {"done", "failed", "cancelled"};
-    struct store *s = h->conf.store;
     const struct value none = {.set = false};
-    for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-        char state[16];
-        struct error err = {""};
-        (void)snprintf(state, sizeof(state), "%s", states[i]);
-        const struct value is = {.set = true, .text = state};
-        const struct store_query q = {.filter = {{CAPTURE_F_STATE, &is}, {CAPTURE_F_SHA256, &none}},
-                                      .n_filters = 2};
-        (void)s->ops->list(s, &kind_capture, &q, push_old, h, &err);
-    }
+    const struct store_filter more = {CAPTURE_F_SHA256, &none};
+    struct error err = {""};
+    (void)captures_each(h->conf.store, CAPTURES_ENDED, &more, 1, push_old, h, &err);
     h->looked = true;
 }
 

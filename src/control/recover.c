@@ -118,15 +118,12 @@ static const char *type_of(const uint8_t *head, size_t n)
     return n >= 2 && rd_u16(&r) == VERSION_IPFIX ? "netflow" : NULL;
 }
 
-/* A UUID of version 7 begins with its time in milliseconds (RFC 9562, section 5.7). */
+/* The id's, as far as it tells one. */
 static int64_t time_of(const uint8_t id[UUID_BYTES], int64_t else_ns)
 {
     uint64_t ms = 0;
-    for (unsigned i = 0; i < 6; i++) {
-        ms = ms << 8 | id[i];
-    }
-    return id[6] >> 4 == 7 && ms < INT64_MAX / NSEC_PER_MSEC ? (int64_t)ms * NSEC_PER_MSEC
-                                                             : else_ns;
+    return uuid_time(id, &ms) == 0 && ms < INT64_MAX / NSEC_PER_MSEC ? (int64_t)ms * NSEC_PER_MSEC
+                                                                     : else_ns;
 }
 
 static int set_texts(struct object *o, const uint8_t id[UUID_BYTES], const char *type)

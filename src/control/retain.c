@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/captures_each.h"
 #include "model/kinds.h"
 #include "model/uuid.h"
 
@@ -59,20 +60,6 @@ static int add(void *user, const struct object *o)
     return 0;
 }
 
-static int list_ended(struct store *s, struct look *l, struct error *err)
-{
-    static const char *const states[] = {"done", "failed", "cancelled"};
-    int r = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(states) && r == 0; i++) {
-        char state[16];
-        (void)snprintf(state, sizeof(state), "%s", states[i]);
-        const struct value is = {.set = true, .text = state};
-        const struct store_query q = {.filter = {{CAPTURE_F_STATE, &is}}, .n_filters = 1};
-        r = s->ops->list(s, &kind_capture, &q, add, l, err);
-    }
-    return r;
-}
-
 static int remove_one(struct store *s, const struct kept *k, int64_t now_ns, struct error *err)
 {
     struct store_event e = {.time_ns = now_ns, .what = "capture.deleted", .kind = "capture"};
@@ -117,7 +104,7 @@ static void tell(const struct retain_conf *c, const struct look *l, int n)
 int retain_look(const struct retain_conf *c, int64_t now_ns, struct error *err)
 {
     struct look l = {0};
-    int r = list_ended(c->store, &l, err);
+    int r = captures_each(c->store, CAPTURES_ENDED, NULL, 0, add, &l, err);
     if (r == 0 && retention_choose(&c->retention, now_ns, l.items, l.n) > 0) {
         r = remove_all(c->store, &l, now_ns, err);
         tell(c, &l, r);

@@ -20,6 +20,19 @@ void uuid_make(uint64_t ms, const uint8_t random[UUID_RANDOM], uint8_t ret[UUID_
     stamp(ret, 7);
 }
 
+int uuid_time(const uint8_t id[UUID_BYTES], uint64_t *ret_ms)
+{
+    uint64_t ms = 0;
+    if (id[6] >> 4 != 7) {
+        return -EINVAL;
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        ms = ms << 8 | id[i];
+    }
+    *ret_ms = ms;
+    return 0;
+}
+
 void uuid_of_hash(const uint8_t hash[UUID_BYTES], uint8_t ret[UUID_BYTES])
 {
     memmove(ret, hash, UUID_BYTES);

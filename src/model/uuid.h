@@ -15,6 +15,8 @@ enum {
 
 /* Version 7 (section 5.7) out of a time in ms since 1970. */
 void uuid_make(uint64_t ms, const uint8_t random[UUID_RANDOM], uint8_t ret[UUID_BYTES]);
+/* The time of one of version 7, in ms since 1970. -EINVAL: it is of another version. */
+int uuid_time(const uint8_t id[UUID_BYTES], uint64_t *ret_ms);
 /* Version 8 (section 5.8) out of the first 16 bytes of a name's hash: alike for the same name. */
 void uuid_of_hash(const uint8_t hash[UUID_BYTES], uint8_t ret[UUID_BYTES]);
 /* In small letters. */

@@ -82,12 +82,32 @@ static void test_parse(void **state)
     assert_string_equal(text, "0199c1d2-7c1e-7a30-9f3e-0f2f6f0c1aff");
 }
 
+static void test_times_are_read_back(void **state)
+{
+    (void)state;
+    static const uint64_t times[] = {0, 1, UINT64_C(1700000000000), (UINT64_C(1) << 48) - 1};
+    const uint8_t random[UUID_RANDOM] = {0xff, 0xff, 0xff, 0xff, 0xff,
+                                         0xff, 0xff, 0xff, 0xff, 0xff};
+    uint8_t id[UUID_BYTES], hash[UUID_BYTES] = {1};
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        uint64_t ms = 7;
+        uuid_make(times[i], random, id);
+        assert_int_equal(uuid_time(id, &ms), 0);
+        assert_true(ms == times[i]);
+    }
+    uint64_t ms = 7;
+    uuid_of_hash(hash, id);
+    assert_int_equal(uuid_time(id, &ms), -EINVAL);
+    assert_true(ms == 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_version_7),
         cmocka_unit_test(test_version_8),
         cmocka_unit_test(test_order_is_that_of_times),
+        cmocka_unit_test(test_times_are_read_back),
         cmocka_unit_test(test_parse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
