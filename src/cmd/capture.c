@@ -14,6 +14,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "cmd/tables.h"
+#include "sys/write_file.h"
 
 /* The wait, and what it needs. */
 struct asked {
@@ -36,7 +37,7 @@ static int make(struct asked *a, const struct capture_line *l, const struct capt
     r = r < 0 ? r : client_list(&a->client, "/v1/ports", "ports", &ports, err);
     r = r < 0 ? r : capture_line_wish(l, ports, words, wall_now().ns, &wish, err);
     if (r == 0 && l->write) {
-        a->fd = client_create(l->write, err);
+        a->fd = new_file(l->write, err);
         r = MIN(a->fd, 0);
     }
     r = r < 0 ? r : client_ask(&a->client, "POST", "/v1/captures", wish, &a->wait.capture, err);

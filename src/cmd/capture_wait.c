@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/captures_print.h"
+#include "sys/write_file.h"
 
 enum {
     POLL_MS = 300,
@@ -67,7 +68,7 @@ static int wait_start(struct capture_wait *w, struct error *err)
 static int take(void *user, const void *bytes, size_t len)
 {
     struct capture_wait *w = user;
-    const int r = client_write(w->fd, bytes, len);
+    const int r = write_all(w->fd, bytes, len);
     w->received += r == 0 ? len : 0;
     return r;
 }

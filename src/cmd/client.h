@@ -90,11 +90,6 @@ int64_t client_time(const char *text);
 int client_duration(const char *text, int64_t *ret_ns);
 /* Ctrl-C and SIGTERM set a flag, once, for struct client. */
 volatile sig_atomic_t *client_catch_signals(void);
-/* A new file for data, or standard output for "-"; nothing is overwritten. The descriptor, or
- * -errno with a sentence. */
-int client_create(const char *path, struct error *err);
-int client_write(int fd, const void *bytes, size_t len);
-
 /* The captures whose ids begin so: exactly one, whose whole id comes back. -ENOENT, -EEXIST. */
 int client_capture_id(struct client *c, const char *word, char ret[KIND_ID], struct error *err);
 

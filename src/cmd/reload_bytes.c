@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/conf_file.h"
 #include "sys/read_file.h"
+#include "sys/write_file.h"
 
 enum {
     HEAD = 2 * sizeof(uint32_t), /* the text's length, the tape's */
@@ -24,18 +25,6 @@ int reload_bytes_read(const char *path, struct reload_bytes *ret, struct error *
         return ret->text ? 0 : error_sys(err, ENOMEM, "cannot read the command line again");
     }
     return read_file(path, CONF_FILE_MAX, &ret->text, &ret->len, err);
-}
-
-static int write_all(int fd, const void *bytes, size_t n)
-{
-    for (size_t at = 0; at < n;) {
-        ssize_t w = write(fd, (const char *)bytes + at, n - at);
-        if (w < 0 && errno != EINTR) {
-            return -errno;
-        }
-        at += w > 0 ? (size_t)w : 0;
-    }
-    return 0;
 }
 
 int reload_bytes_pack(const struct reload_bytes *r, int *ret_fd, struct error *err)

@@ -12,6 +12,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "cmd/tables.h"
+#include "sys/write_file.h"
 
 static const char intro[] =
     "Usage: farspan retrieve ID -w FILE [--format FORMAT]\n"
@@ -51,7 +52,7 @@ static int fetch(struct client *c, const struct line *l, const char *id, struct 
                    l->format ? "&format=" : "", format);
     struct capture_wait w = {.client = c, .query = query, .now = l->now};
     (void)snprintf(w.path, sizeof(w.path), "/v1/captures/%s", id);
-    w.fd = client_create(l->write, err);
+    w.fd = new_file(l->write, err);
     if (w.fd < 0) {
         return w.fd;
     }

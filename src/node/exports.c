@@ -13,27 +13,14 @@
 #include "node/report.h"
 #include "node/report_parts.h"
 #include "proto/ipfix.h"
+#include "sys/write_file.h"
 
 enum {
-    NEW_FILE = 0666,
     ASK_MS = 1000, /* between two questions for a connection */
 };
 
 _Static_assert((int)EXPORT_FORMS == 4 && (int)EXPORT_LIST_MAX == 8,
                "each has a place in EXPORTS_NOT_OPENED");
-
-static int create_file(const char *path, struct error *err)
-{
-    if (strcmp(path, "-") == 0) {
-        int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-        return fd < 0 ? error_sys(err, errno, "cannot write to standard output") : fd;
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, NEW_FILE);
-    if (fd < 0 && errno == EEXIST) {
-        return error_set(err, EEXIST, "%s is there already, and no file is overwritten", path);
-    }
-    return fd < 0 ? error_sys(err, errno, "cannot create %s", path) : fd;
-}
 
 void exports_remove(const struct exports_conf *conf, const struct exports_opened *o)
 {
@@ -72,7 +59,7 @@ int exports_open(const struct exports_conf *conf, struct exports_opened *ret, st
     }
     for (size_t i = 0; i < EXPORT_FORMS && r == 0; i++) {
         if (conf->file[i]) {
-            ret->file[i] = create_file(conf->file[i], err);
+            ret->file[i] = new_file(conf->file[i], err);
             r = ret->file[i] < 0 ? ret->file[i] : 0;
         }
     }
