@@ -46,15 +46,9 @@ static void set_limits(void)
 static _Noreturn void be_child(const struct broker_child_job *job, int sock, pid_t parent,
                                struct broker_reply *reply)
 {
-    struct sandbox_conf wall = job->wall;
-    sigset_t none;
-    sigemptyset(&none);
-    pthread_sigmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     signal(SIGCHLD, SIG_DFL);
-    prctl(PR_SET_NAME, "farspan-child");
-    wall.parent = parent;
-    int r = sandbox_drop_child(&wall, sock);
+    int r = sandbox_drop_child(&job->wall, "farspan-child", parent, sock);
     set_limits();
     if (r >= 0) {
         r = job->kind->child(job->ctx, job->q->args, job->q->len, reply);

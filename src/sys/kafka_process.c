@@ -314,22 +314,16 @@ static void finish(struct process *p)
 
 static int become(const struct sandbox_conf *child, int fd, pid_t parent, struct error *err)
 {
-    struct sandbox_conf wall = *child;
-    sigset_t none;
-    sigemptyset(&none);
-    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     /* A terminal's signals are for the engine, which tells us when it has ended. */
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
-    (void)prctl(PR_SET_NAME, "farspan-kafka");
-    wall.parent = parent;
     const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0) {
         return error_sys(err, errno, "Kafka");
     }
-    const int r = sandbox_drop_child(&wall, fd);
+    const int r = sandbox_drop_child(child, "farspan-kafka", parent, fd);
     return r < 0 ? error_sys(err, -r, "Kafka") : 0;
 }
 

@@ -155,16 +155,10 @@ static int lookup_by_name(const char *host, struct sockaddr_storage ret[RESOLVE_
 static _Noreturn void be_child(const struct resolve_conf *conf, const char *host, int fd,
                                pid_t parent)
 {
-    struct sandbox_conf wall = conf->child;
     struct resolve_answer a = {.gai = EAI_SYSTEM};
     uint8_t buf[RESOLVE_ANSWER_LEN];
-    sigset_t none;
-    sigemptyset(&none);
-    pthread_sigmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    prctl(PR_SET_NAME, "farspan-resolve");
-    wall.parent = parent;
-    int r = sandbox_drop_child(&wall, fd);
+    int r = sandbox_drop_child(&conf->child, "farspan-resolve", parent, fd);
     setrlimit(RLIMIT_CPU, &(struct rlimit){30, 30});
     if (r < 0) {
         a.code = -r;

@@ -350,8 +350,12 @@ int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err)
     return r;
 }
 
-int sandbox_drop_child(const struct sandbox_conf *conf, int keep_fd)
+int sandbox_drop_child(const struct sandbox_conf *conf, const char *name, pid_t parent, int keep_fd)
 {
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_NAME, name);
     if (keep_fd > 3) {
         close_range(3, (unsigned)keep_fd - 1, 0);
     }
@@ -364,7 +368,7 @@ int sandbox_drop_child(const struct sandbox_conf *conf, int keep_fd)
         r = no_new_privs(NULL);
     }
     if (r >= 0) {
-        r = die_with(conf->parent, SIGKILL, NULL);
+        r = die_with(parent, SIGKILL, NULL);
     }
     lower_limit(RLIMIT_CORE, 0);
     return r;

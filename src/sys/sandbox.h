@@ -66,6 +66,8 @@ int sandbox_enter(const struct sandbox_conf *conf, struct error *err);
 int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err);
 
 /* For a short-lived child of the broker that meets hostile bytes but needs files and sockets (name
- * resolution): closes every descriptor but `keep_fd` and 0 to 2, drops identity and capabilities.
- * Of `conf` only the ids and the parent are used; the parent's end kills. 0 or -errno. */
-int sandbox_drop_child(const struct sandbox_conf *conf, int keep_fd);
+ * resolution): blocks no signal, takes the name, closes every descriptor but `keep_fd` and 0 to 2,
+ * drops identity and capabilities. Of `conf` only the ids are used; the parent's end kills
+ * (`parent` 0: it does not). 0 or -errno. */
+int sandbox_drop_child(const struct sandbox_conf *conf, const char *name, pid_t parent,
+                       int keep_fd);

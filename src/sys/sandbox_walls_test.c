@@ -212,7 +212,8 @@ static int broker_opens(void)
     pid_t pid = fork();
     if (pid == 0) {
         struct sandbox_conf conf = {.change_ids = true, .uid = NOBODY, .gid = NOBODY};
-        _exit(sandbox_drop_child(&conf, 2) == 0 && geteuid() == NOBODY && fcntl(ring, F_GETFD) < 0
+        _exit(sandbox_drop_child(&conf, "a-child", 0, 2) == 0 && geteuid() == NOBODY &&
+                      fcntl(ring, F_GETFD) < 0
                   ? 0
                   : 1);
     }
