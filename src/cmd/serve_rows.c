@@ -8,6 +8,7 @@
 #include "cmd/select_values.h"
 #include "cmd/serve_line.h"
 #include "cmd/tables.h"
+#include "sys/cidr.h"
 #include "sys/udp.h"
 
 static const char intro[] =
@@ -21,12 +22,11 @@ static bool is_loopback(const char *host)
 {
     struct udp_addr a;
     uint8_t ip[16];
-    static const uint8_t v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127}, v6[16] = {[15] = 1};
     if (udp_addr_parse(host, &a) < 0) {
         return false;
     }
     udp_addr_ip(&a, ip);
-    return memcmp(ip, v4, sizeof(v4)) == 0 || memcmp(ip, v6, sizeof(v6)) == 0;
+    return cidr_is_loopback(ip);
 }
 
 int serve_add_listen(struct serve_line *l, const char *label, const struct host_port *at,

@@ -103,3 +103,9 @@ bool cidr_list_has(const struct cidr_list *l, const uint8_t ip[16])
     }
     return false;
 }
+
+bool cidr_is_loopback(const uint8_t ip[16])
+{
+    static const uint8_t v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127}, v6[16] = {[15] = 1};
+    return memcmp(ip, v4, sizeof(v4)) == 0 || memcmp(ip, v6, sizeof(v6)) == 0;
+}

@@ -28,3 +28,5 @@ struct cidr_list {
  * -EINVAL with a sentence; the list may have some of them then. */
 int cidr_list_add(struct cidr_list *l, const char *text, struct error *err);
 bool cidr_list_has(const struct cidr_list *l, const uint8_t ip[16]);
+/* ::1, or one of 127.0.0.0/8: no other host can send from it. */
+bool cidr_is_loopback(const uint8_t ip[16]);

@@ -84,9 +84,26 @@ static void a_list_has_an_end(void **state)
     free(l);
 }
 
+static void loopback(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is;
+    } rows[] = {{"127.0.0.1", true},  {"127.255.0.9", true}, {"::1", true},
+                {"128.0.0.1", false}, {"126.0.0.1", false},  {"::2", false},
+                {"::", false},        {"fe80::1", false},    {"::127.0.0.1", false}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct cidr_list l = {.n = 0};
+        assert_int_equal(cidr_list_add(&l, rows[i].text, NULL), 0);
+        assert_int_equal(cidr_is_loopback(l.at[0].net), rows[i].is);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loopback),
         cmocka_unit_test(addresses_in_a_range_are_told_from_others),
         cmocka_unit_test(nonsense_is_refused_with_what_would_be_right),
         cmocka_unit_test(a_list_has_an_end),

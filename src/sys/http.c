@@ -23,6 +23,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "sys/cidr.h"
+#include "sys/udp.h"
 #include "sys/unixsock.h"
 
 enum {
@@ -75,13 +77,14 @@ unsigned http_open(const struct http *h)
 
 static bool is_loopback(const struct sockaddr *sa)
 {
-    if (sa->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)sa;
-        return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+    struct udp_addr a = {.len = 0};
+    uint8_t ip[16];
+    if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6) {
+        return false;
     }
-    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
-    return sa->sa_family == AF_INET6 &&
-           (IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127));
+    memcpy(&a.v6, sa, sa->sa_family == AF_INET ? sizeof(a.v4) : sizeof(a.v6));
+    udp_addr_ip(&a, ip);
+    return cidr_is_loopback(ip);
 }
 
 static void address_text(const struct sockaddr *sa, char ret[48])
