@@ -51,14 +51,9 @@ static int read_file(const char *path, char ret[TOKEN_MAX], struct error *err)
     return 0;
 }
 
-/* A token stands in a header, where a line's end would begin another. */
 static int check_token(const char *token, const char *whence, struct error *err)
 {
-    size_t n = 0;
-    while (token[n] > ' ' && token[n] < 127 && n < TOKEN_MAX) {
-        n++;
-    }
-    return token[n] || n == 0 || n >= TOKEN_MAX - 1
+    return !http_client_is_token(token) || strlen(token) >= TOKEN_MAX - 1
                ? error_set(err, EINVAL, "%s has no token in it", whence)
                : 0;
 }

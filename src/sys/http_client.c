@@ -39,8 +39,7 @@ static bool is_server(const char *server)
     return false;
 }
 
-/* It stands in a header, where the end of a line would begin another one. */
-static bool is_token(const char *token)
+bool http_client_is_token(const char *token)
 {
     size_t n = 0;
     while (token[n] > ' ' && token[n] < 0x7f) {
@@ -58,7 +57,7 @@ int http_client_new(const char *server, const char *token, struct http_client **
                          "\"%s\" is no service: unix:PATH, http://HOST:PORT or https://HOST:PORT",
                          server);
     }
-    if (token && !is_token(token)) {
+    if (token && !http_client_is_token(token)) {
         return error_set(err, EINVAL, "the token is none: it has a space or is too long");
     }
     struct http_client *c = calloc(1, sizeof(*c));

@@ -21,6 +21,8 @@ enum {
 
 struct http_client;
 
+/* May it stand in a header? There the end of a line would begin another one. */
+bool http_client_is_token(const char *token);
 /* `server`: "unix:PATH", "http://HOST:PORT" or "https://…". `token` NULL: none. Both are copied.
  * -EINVAL with a sentence; -ENOMEM. */
 int http_client_new(const char *server, const char *token, struct http_client **ret,
