@@ -338,8 +338,7 @@ const struct wanted_is *scene_state(struct scene *w, uint8_t id, enum wanted_sta
     scene_wait(w, has_state, &s);
     const struct wanted_is *is = scene_is(w, id);
     if (is->state != state) {
-        fail_msg("%s and not %s: %s", wanted_state_word(is->state), wanted_state_word(state),
-                 is->words);
+        fail_msg("state %d and not %d: %s", (int)is->state, (int)state, is->words);
     }
     return is;
 }

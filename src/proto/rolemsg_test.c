@@ -276,18 +276,6 @@ static void the_longest_fits(void **state)
     assert_memory_equal(&again, &m, sizeof(m));
 }
 
-static void words(void **state)
-{
-    (void)state;
-    assert_string_equal(wanted_reason_word(WANTED_LIMIT_FRAMES), "limit-frames");
-    assert_string_equal(wanted_reason_word(WANTED_REASONS), "");
-    assert_string_equal(wanted_kind_word(WANTED_NETFLOW), "netflow");
-    assert_string_equal(wanted_state_word(WANTED_FINISHES), "finishing");
-    for (unsigned r = 1; r < WANTED_REASONS; r++) {
-        assert_true(wanted_reason_word((enum wanted_reason)r)[0] != '\0');
-    }
-}
-
 /* Seeds for the fuzz target, where a folder is named for them. */
 static void seeds(void **state)
 {
@@ -318,7 +306,6 @@ int main(void)
         cmocka_unit_test(what_goes_comes_back),
         cmocka_unit_test(what_is_out_of_bounds_is_refused),
         cmocka_unit_test(the_longest_fits),
-        cmocka_unit_test(words),
         cmocka_unit_test(seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

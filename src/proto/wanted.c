@@ -222,37 +222,3 @@ int wanted_port_get(struct rd *r, struct wanted_port *ret)
     *ret = v;
     return 0;
 }
-
-/* ---- words ---- */
-
-const char *wanted_reason_word(enum wanted_reason r)
-{
-    static const char *const words[WANTED_REASONS] = {
-        [WANTED_NO_REASON] = "",
-        [WANTED_STOP_TIME] = "stop-time",
-        [WANTED_LIMIT_BYTES] = "limit-bytes",
-        [WANTED_LIMIT_FRAMES] = "limit-frames",
-        [WANTED_CANCELLED] = "cancelled",
-        [WANTED_DISK_FULL] = "disk-full",
-        [WANTED_POINT_GONE] = "point-gone",
-        [WANTED_REFUSED] = "refused",
-    };
-    return r < WANTED_REASONS ? words[r] : "";
-}
-
-const char *wanted_kind_word(enum wanted_kind k)
-{
-    static const char *const words[] = {
-        [WANTED_PACKET] = "packet", [WANTED_NETFLOW] = "netflow", [WANTED_ETHERNET] = "ethernet"};
-    return k >= WANTED_PACKET && k <= WANTED_ETHERNET ? words[k] : "";
-}
-
-const char *wanted_state_word(enum wanted_state s)
-{
-    static const char *const words[] = {[WANTED_WAITS] = "scheduled",
-                                        [WANTED_RUNS] = "running",
-                                        [WANTED_FINISHES] = "finishing",
-                                        [WANTED_DONE] = "done",
-                                        [WANTED_FAILED] = "failed"};
-    return s >= WANTED_WAITS && s <= WANTED_FAILED ? words[s] : "";
-}

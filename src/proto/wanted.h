@@ -119,9 +119,3 @@ int wanted_is_put(struct wr *w, const struct wanted_is *v);
 int wanted_is_get(struct rd *r, struct wanted_is *ret);
 int wanted_port_put(struct wr *w, const struct wanted_port *v);
 int wanted_port_get(struct rd *r, struct wanted_port *ret);
-
-/* "stop-time"; "" for WANTED_NO_REASON. */
-const char *wanted_reason_word(enum wanted_reason r);
-/* "packet", "running", …: the words of the API. */
-const char *wanted_kind_word(enum wanted_kind k);
-const char *wanted_state_word(enum wanted_state s);
