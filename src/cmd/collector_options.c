@@ -37,6 +37,7 @@ static const struct conf_part parts[] = {
     {&secret_group, offsetof(struct collector_line, secret)},
     {&secret_allow_group, offsetof(struct collector_line, secret)},
     {&common_group, offsetof(struct collector_line, common)},
+    {&ledger_group, offsetof(struct collector_line, common)},
 };
 
 const struct conf_table collector_table = {"collector", parts, ARRAY_SIZE(parts)};

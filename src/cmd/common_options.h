@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The options that taps and collectors share, but for their keys (secret_options.h): tap_options.c
- * and collector_options.c have the group in their tables.
+ * The options that taps, collectors and services share, but for their keys (secret_options.h):
+ * tap_options.c, collector_options.c and serve_rows.c have the groups in their tables.
  */
 #pragma once
 
@@ -14,3 +14,5 @@ struct common_options {
 };
 
 extern const struct conf_group common_group;
+/* Of a program that has a ledger: --json; to the same structure. */
+extern const struct conf_group ledger_group;

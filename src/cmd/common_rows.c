@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The options that taps and collectors share, but for their keys.
+ * The options that taps, collectors and services share, but for their keys.
  */
 #include "cmd/common_options.h"
 
@@ -15,9 +15,13 @@ static const struct conf_row common_rows[] = {
                "is such a user, else *nobody*. Root without the capabilities for that, as in a\n"
                "container that has dropped them, remains root in the engine too, which gives\n"
                "up all that are left, and says so."},
+};
+
+static const struct conf_row ledger_rows[] = {
     {0, "json", NULL, "print the ledger at the end, as JSON",
      CONF_FLAG_AT(struct common_options, json),
      .manual = "Print the ledger as JSON at the end. Not together with a collector's *-w -*."},
 };
 
 const struct conf_group common_group = {"Other:", common_rows, ARRAY_SIZE(common_rows)};
+const struct conf_group ledger_group = {NULL, ledger_rows, ARRAY_SIZE(ledger_rows)};

@@ -11,7 +11,6 @@
 
 #include "cmd/cmd.h"
 #include "cmd/serve_reload.h"
-#include "sys/crypto/kdf.h"
 #include "sys/loop.h"
 #include "sys/roles.h"
 #include "sys/zone.h"
@@ -49,8 +48,7 @@ static int prepare(struct serve_command *c, struct error *err)
 {
     struct selection *s = &c->line.select;
     system_words(c->system, sizeof(c->system));
-    int r = crypto_init(err);
-    r = r < 0 ? r : zone_load(NULL, err); /* OpenTap's flows are in local time */
+    int r = zone_load(NULL, err); /* OpenTap's flows are in local time */
     r = r < 0 ? r : serve_read_opentap(&c->line, err);
     r = r < 0 ? r : interface_grants_prepare(s, &c->grants.interfaces, err);
     r = r < 0 ? r : serve_open(&c->line, &c->opened, err);

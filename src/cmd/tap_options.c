@@ -31,6 +31,7 @@ static const struct conf_part parts[] = {
     {&secret_group, offsetof(struct tap_line, secret)},
     {&secret_peer_group, offsetof(struct tap_line, secret)},
     {&common_group, offsetof(struct tap_line, common)},
+    {&ledger_group, offsetof(struct tap_line, common)},
 };
 
 const struct conf_table tap_table = {"tap", parts, ARRAY_SIZE(parts)};
