@@ -8,6 +8,12 @@
  * Connections beyond HTTP_CONNECTIONS, or HTTP_OF_ADDRESS of an address or a local user, are turned
  * away (503). An answer that stands still for HTTP_STILL_MS is cut.
  *
+ * These refusals are problem documents (RFC 9457). What libmicrohttpd (0.9.75) cannot read it
+ * answers by itself, before it calls anything that knows the connection: with the status, a page of
+ * HTML and the connection's end. That is a malformed request line, header, Content-Length or chunk
+ * (400), a length beyond 64 bits (413), a version that is not 1.x (505), and a target or headers
+ * that a connection's memory has no room for (414, 431).
+ *
  * The server knows no route and no right: it hands each request over as a call, which is answered
  * at once or later, from the same thread.
  */

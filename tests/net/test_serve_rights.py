@@ -206,6 +206,64 @@ def test_bad_requests(lab):
     assert "ended by signal" not in service.proc.err() and "ended with status" not in service.proc.err(), service.proc
 
 
+REST = b" HTTP/1.1\r\nHost: localhost\r\n"
+CHUNKED = b"POST /v1/captures" + REST + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+# bytes, the status, and whether the answer is the library's own: it reads them before anybody else does, and gives no way to answer
+NO_HTTP = {
+    "another version": (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 505, True),
+    "no version": (b"GET /healthz\r\n\r\n", 400, True),
+    "another protocol": (b"GET / HTTX/1.1\r\nHost: localhost\r\n\r\n", 400, True),
+    "a header without a colon": (b"GET /healthz" + REST + b"Colon\r\n\r\n", 400, True),
+    "a header that goes on before the first": (b"GET /healthz HTTP/1.1\r\n on\r\nHost: localhost\r\n\r\n", 400, True),
+    "a length in letters": (b"POST /v1/captures" + REST + b"Content-Length: abc\r\n\r\n", 400, True),
+    "a length of 87 bits": (b"POST /v1/captures" + REST + b"Content-Length: 99999999999999999999999999\r\n\r\n", 413, True),
+    "a chunk without a length": (CHUNKED + b"zz\r\n", 400, True),
+    "a chunk of 72 bits": (CHUNKED + b"ffffffffffffffffff\r\n", 413, True),
+    "a chunk that goes on": (CHUNKED + b"2\r\nabcdef\r\n", 400, True),
+    "a target of 200 kB": (b"GET /" + b"a" * 200000 + REST + b"\r\n", 414, True),
+    "headers of 200 kB": (b"GET /healthz" + REST + b"X: " + b"a" * 200000 + b"\r\n\r\n", 431, True),
+    "a target of 9 kB": (b"GET /" + b"a" * 9000 + REST + b"\r\n", 414, False),
+    "headers of 20 kB": (b"GET /healthz" + REST + b"X: " + b"a" * 20000 + b"\r\n\r\n", 431, False),
+    "a space before the colon": (b"GET /healthz" + REST + b"X : y\r\n\r\n", 400, False),
+    "no Host": (b"GET /healthz HTTP/1.1\r\n\r\n", 400, False),
+    "one word": (b"GET\r\n\r\n", None, True),
+    "a greeting of TLS": (b"\x16\x03\x01\x00\x6d\x01\x00\x00\x69\x03\x03q\n\n\n", None, True),
+}
+
+
+def until_end(service, data):
+    """The bytes that come back until the other end closes, which it has to."""
+    connection = Connection(service.ns, timeout=5)
+    connection.connect()
+    got = b""
+    try:
+        try:
+            connection.sock.sendall(data)
+        except ConnectionError:
+            pass  # it did not take all of it, and may have said why
+        while part := connection.sock.recv(65536):
+            got += part
+    except ConnectionError:
+        pass
+    finally:
+        connection.close()
+    return got
+
+
+def test_what_is_no_http(lab):
+    """Each ends its connection, with the right status where there is an answer, and nothing that follows on it is a request."""
+    service = Service(lab)
+    for name, (sent, status, of_library) in NO_HTTP.items():
+        got = until_end(service, sent + SECOND)
+        head, _, body = got.partition(b"\r\n\r\n")
+        assert len(sent) > 100000 and not got or status is None and not got or head.startswith(f"HTTP/1.1 {status} ".encode()), (name, got)
+        assert len(sent) > 100000 or not got or b"\r\nconnection: close" in head.lower(), (name, got)
+        assert of_library or (b"application/problem+json" in head and f'"status":{status}'.encode() in body), (name, got)
+        assert b"problems/not-found" not in got and got.count(b"HTTP/1.1 ") <= 2, (name, got)  # the library may send its head twice
+    assert service.ask("GET", "/healthz").status == 200
+    assert "ended by signal" not in service.proc.err() and "ended with status" not in service.proc.err(), service.proc
+
+
 def is_closed(sock):
     """Or was turned away before it asked for anything."""
     try:
