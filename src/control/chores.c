@@ -41,8 +41,8 @@ static void on_retaining(struct loop *l, struct mono now, void *user)
 int chores_start(struct chores *c, const struct chores_conf *conf, struct mono now)
 {
     *c = (struct chores){.conf = *conf};
-    int r =
-        loop_add_timer(conf->loop, now, RETAIN_S * NSEC_PER_SEC, on_retaining, c, &c->retaining);
+    int r = loop_add_timer(conf->loop, mono_add_ms(now, conf->retain_after_ms),
+                           RETAIN_S * NSEC_PER_SEC, on_retaining, c, &c->retaining);
     if (r == 0 && conf->opentap) {
         r = loop_add_timer(conf->loop, now, NAMING_S * NSEC_PER_SEC, on_naming, c, &c->naming);
     }

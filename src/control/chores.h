@@ -12,6 +12,7 @@
 struct chores_conf {
     struct loop *loop;
     struct retain_conf retain;
+    unsigned retain_after_ms; /* before its first look, which is at all captures that have ended */
     const struct opentap_conf *opentap; /* NULL: there is no such file */
     /* Before each: no transaction may be under way. */
     void (*settle)(void *user);
@@ -25,7 +26,7 @@ struct chores {
     bool said; /* that one fails, until one works again */
 };
 
-/* The first are due at once. -errno. */
+/* The first are due at once, but for retain_after_ms. -errno. */
 int chores_start(struct chores *c, const struct chores_conf *conf, struct mono now);
 /* Another age, and another content of OpenTap's file, if it had one at the start. */
 void chores_become(struct chores *c, int64_t age_ns, const struct opentap_conf *opentap);

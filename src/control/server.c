@@ -19,6 +19,10 @@
 #include "sys/crypto/kdf.h"
 #include "sys/http.h"
 
+enum {
+    RETAIN_AFTER_MS = 5000, /* those who ask come first, and hashes.c has its look at 2 s */
+};
+
 struct server {
     struct server_conf conf;
     struct store *store;
@@ -269,6 +273,7 @@ static int start_chores(struct server *s, struct error *err)
                                               .retention = {.age_ns = age_ns(s)},
                                               .deleted = delete_data,
                                               .user = s},
+                                   .retain_after_ms = RETAIN_AFTER_MS,
                                    .opentap = opentap_of(s),
                                    .settle = settle,
                                    .say = say,
