@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Marks (SO_MARK) of packets that farspan sends onto this host's interfaces: of outputs, which its
- * taps leave out, and of flow records, which the meter that they are of leaves out. Nothing of it
- * is on the wire.
+ * taps leave out, of flow records, which the meter that they are of leaves out, and of copies that
+ * the kernel makes for tap flows, which it does not copy again. Nothing of it is on the wire.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 
 enum {
     SOCKMARK_OUTPUT = 0x66537074,  /* frames of a collector's port */
+    SOCKMARK_COPY = 0x66537475,    /* copies of tap flows (proto/ebpf_taps.h) */
     SOCKMARK_RECORDS = 0x66460000, /* flow records of a meter, with its number */
 };
 
