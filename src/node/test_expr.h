@@ -31,7 +31,8 @@ static inline uint32_t some_port(uint64_t *seed)
     return ports[dice(seed, 7)];
 }
 
-static inline void expr_word(char *to, size_t size, uint64_t *seed)
+/* An expression without a value of its own. */
+static inline const char *expr_fixed(uint64_t *seed)
 {
     static const char *const fixed[] = {
         "ip",
@@ -76,6 +77,11 @@ static inline void expr_word(char *to, size_t size, uint64_t *seed)
         "iso",
         "ether[ip[8]:2] & 0xf0 = 0x50",
     };
+    return fixed[dice(seed, sizeof(fixed) / sizeof(fixed[0]))];
+}
+
+static inline void expr_word(char *to, size_t size, uint64_t *seed)
+{
     const char *const dirs[] = {"", "src ", "dst ", "src or dst ", "src and dst "};
     const char *dir = dirs[dice(seed, 5)];
     switch (dice(seed, 9)) {
@@ -101,7 +107,7 @@ static inline void expr_word(char *to, size_t size, uint64_t *seed)
         snprintf(to, size, "ip6 host fd00::%u", dice(seed, 4));
         return;
     default:
-        snprintf(to, size, "%s", fixed[dice(seed, sizeof(fixed) / sizeof(fixed[0]))]);
+        snprintf(to, size, "%s", expr_fixed(seed));
         return;
     }
 }

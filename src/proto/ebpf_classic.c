@@ -103,8 +103,9 @@ static void load_ind(struct trans *t, const struct sock_filter *in)
         ebpf_alu32_imm(t->a, BPF_ADD, BPF_REG_2, (int32_t)in->k);
     }
     ebpf_jmp_imm(t->a, BPF_JGT, BPF_REG_2, NEAR, slow);
-    ebpf_mov(t->a, BPF_REG_3, DATA);
-    ebpf_alu64(t->a, BPF_ADD, BPF_REG_3, BPF_REG_2);
+    ebpf_mov(t->a, BPF_REG_3, BPF_REG_2);
+    ebpf_alu64_imm(t->a, BPF_AND, BPF_REG_3, NEAR); /* as it is; the verifier may not know */
+    ebpf_alu64(t->a, BPF_ADD, BPF_REG_3, DATA);
     ebpf_mov(t->a, BPF_REG_4, BPF_REG_3);
     ebpf_alu64_imm(t->a, BPF_ADD, BPF_REG_4, (int32_t)size);
     context(t, BPF_REG_5, offsetof(struct __sk_buff, data_end));

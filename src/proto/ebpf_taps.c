@@ -22,6 +22,7 @@ enum {
     MARK = -EBPF_CLASSIC_STACK - 24,   /* of the frame itself */
     ALL = (1 << EBPF_TAPS_FLOWS) - 1,
 
+    XMIT_CN = 2, /* NET_XMIT_CN of the kernel: a queue of an interface that is down says so */
     TYPE_AT = 12,
     TPID_Q = 0x8100,
     TPID_AD = 0x88a8,
@@ -236,6 +237,7 @@ static void find_reason(struct ebpf_asm *a, const struct ebpf_taps *conf)
         uint16_t column;
     } reasons[] = {
         {-ENETDOWN, offsetof(struct ebpf_taps_count, failed_down)},
+        {XMIT_CN, offsetof(struct ebpf_taps_count, failed_down)},
         {-EINVAL, offsetof(struct ebpf_taps_count, failed_gone)},
         {-ENODEV, offsetof(struct ebpf_taps_count, failed_gone)},
         {-EMSGSIZE, offsetof(struct ebpf_taps_count, failed_big)},

@@ -31,7 +31,9 @@ struct ebpf_taps_count {
     uint64_t frames; /* that matched */
     uint64_t bytes;  /* of those frames, each with its headers and its VLAN tag, without FCS */
     /* Of those frames the ones whose copy the destination did not take: */
-    uint64_t failed_down;  /* it is not up */
+    uint64_t failed_down;  /* it is down or has no carrier. A queue that drops older frames of the
+                            * same flow for a new one (fq_codel) is told apart from that by the
+                            * interface's state alone. */
     uint64_t failed_gone;  /* there is no such interface in this namespace */
     uint64_t failed_big;   /* longer than its MTU allows */
     uint64_t failed_full;  /* its queue, or the other end behind it, has dropped it */

@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-
 /* Numbers and structures of Linux 6.6 that the headers of Debian 12 (6.1) do not have yet. */
 enum {
     ABI_TCX_INGRESS = 46, /* enum bpf_attach_type */
