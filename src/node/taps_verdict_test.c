@@ -15,7 +15,6 @@
 
 #include "node/test_expr.h"
 #include "proto/bpfcheck.h"
-#include "proto/ebpf_taps.h"
 #include "sys/bpf.h"
 #include "sys/filter.h"
 #include "sys/test_net.h"
@@ -116,68 +115,6 @@ static void expressions(void **state)
     close(map);
 }
 
-/* An instruction that a program at that place may have; `left`: how many follow it. */
-static struct sock_filter random_insn(uint32_t left, uint64_t *seed)
-{
-    static const uint16_t codes[] = {
-        BPF_LD | BPF_W | BPF_ABS,
-        BPF_LD | BPF_H | BPF_ABS,
-        BPF_LD | BPF_B | BPF_ABS,
-        BPF_LD | BPF_W | BPF_IND,
-        BPF_LD | BPF_H | BPF_IND,
-        BPF_LD | BPF_B | BPF_IND,
-        BPF_LD | BPF_W | BPF_LEN,
-        BPF_LD | BPF_IMM,
-        BPF_LD | BPF_MEM,
-        BPF_LDX | BPF_W | BPF_LEN,
-        BPF_LDX | BPF_B | BPF_MSH,
-        BPF_LDX | BPF_IMM,
-        BPF_LDX | BPF_MEM,
-        BPF_ST,
-        BPF_STX,
-        BPF_MISC | BPF_TAX,
-        BPF_MISC | BPF_TXA,
-        BPF_ALU | BPF_ADD | BPF_K,
-        BPF_ALU | BPF_SUB | BPF_X,
-        BPF_ALU | BPF_MUL | BPF_K,
-        BPF_ALU | BPF_MUL | BPF_X,
-        BPF_ALU | BPF_DIV | BPF_K,
-        BPF_ALU | BPF_DIV | BPF_X,
-        BPF_ALU | BPF_MOD | BPF_K,
-        BPF_ALU | BPF_MOD | BPF_X,
-        BPF_ALU | BPF_AND | BPF_K,
-        BPF_ALU | BPF_AND | BPF_X,
-        BPF_ALU | BPF_OR | BPF_K,
-        BPF_ALU | BPF_OR | BPF_X,
-        BPF_ALU | BPF_XOR | BPF_K,
-        BPF_ALU | BPF_XOR | BPF_X,
-        BPF_ALU | BPF_LSH | BPF_K,
-        BPF_ALU | BPF_LSH | BPF_X,
-        BPF_ALU | BPF_RSH | BPF_K,
-        BPF_ALU | BPF_RSH | BPF_X,
-        BPF_ALU | BPF_NEG,
-        BPF_JMP | BPF_JA,
-        BPF_JMP | BPF_JEQ | BPF_K,
-        BPF_JMP | BPF_JEQ | BPF_X,
-        BPF_JMP | BPF_JGT | BPF_K,
-        BPF_JMP | BPF_JGT | BPF_X,
-        BPF_JMP | BPF_JGE | BPF_K,
-        BPF_JMP | BPF_JGE | BPF_X,
-        BPF_JMP | BPF_JSET | BPF_K,
-        BPF_JMP | BPF_JSET | BPF_X,
-        BPF_RET | BPF_K,
-        BPF_RET | BPF_A,
-    };
-    struct sock_filter in = {.code = codes[dice(seed, ARRAY_SIZE(codes) - (left > 4 ? 2 : 0))]};
-    bool is_jump = BPF_CLASS(in.code) == BPF_JMP, ja = in.code == (BPF_JMP | BPF_JA);
-    static const uint32_t odd[] = {0, 1, 31, 0x7fffffff, 0x80000000, 0xffffffff};
-    uint32_t near = dice(seed, left ? MIN(left, 4U) : 1);
-    in.k = ja ? near : dice(seed, 12) == 0 ? odd[dice(seed, 6)] : dice(seed, 1U << dice(seed, 9));
-    in.jt = (uint8_t)(is_jump && !ja ? near : 0);
-    in.jf = (uint8_t)(is_jump && !ja ? dice(seed, left ? MIN(left, 4U) : 1) : 0);
-    return in;
-}
-
 /* Programs that no compiler would write. A frame has headers at places that are none in what a
  * local socket gets, so places that count from a header are left out. */
 static void random_programs(void **state)
@@ -212,11 +149,57 @@ static void random_programs(void **state)
     close(map);
 }
 
+/* An expression of so many hosts, compiled. */
+static void many_hosts(unsigned n, struct filter_prog *ret)
+{
+    _cleanup_(freep) char *expr = calloc(n, 32);
+    size_t at = 0;
+    assert_non_null(expr);
+    for (unsigned i = 0; i < n; i++) {
+        at += (size_t)snprintf(expr + at, n * 32 - at, "%shost 10.%u.%u.%u", i ? " or " : "",
+                               i >> 16, i >> 8 & 255, i & 255);
+    }
+    assert_int_equal(filter_compile(expr, "va", NETIF_ETHERNET, 0, ret, NULL), 0);
+}
+
+/* The longest filters, in one flow and in sixteen: a program is taken, or refused with words. */
+static void long_filters(void **state)
+{
+    (void)state;
+    static const unsigned hosts[] = {1, 40, 400, 700, 1000};
+    static struct bpf_insn code[EBPF_TAPS_ROOM];
+    int map = bpf_map_create("farspan_test", sizeof(struct ebpf_taps_count), 16, NULL);
+    for (unsigned i = 0; i < 2 * ARRAY_SIZE(hosts); i++) {
+        _cleanup_(filter_done) struct filter_prog p = {0};
+        struct ebpf_taps_flow flows[EBPF_TAPS_FLOWS];
+        struct error err = {""};
+        unsigned len = 0, n = i & 1 ? EBPF_TAPS_FLOWS : 1;
+        many_hosts(hosts[i / 2], &p);
+        for (unsigned f = 0; f < n; f++) {
+            flows[f] = (struct ebpf_taps_flow){.filter = p.insns, .n_filter = p.n, .counter = f};
+        }
+        const struct ebpf_taps conf = {
+            .hatype = 1, .mark = 1, .to = NOWHERE, .map_fd = map, .flows = flows, .n_flows = n};
+        struct mono began = mono_now();
+        int prog = ebpf_taps_make(&conf, code, EBPF_TAPS_ROOM, &len, &err);
+        prog = prog < 0 ? prog : bpf_prog_load("farspan_test", code, len, &err);
+        print_message("%u flows of %u instructions: %u of eBPF, %lld us, %s\n", n, p.n, len,
+                      (long long)(mono_now().ns - began.ns) / 1000, prog < 0 ? err.text : "taken");
+        assert_true(prog >= 0 ? err.text[0] == '\0' : err.text[0] != '\0');
+        assert_true(prog >= 0 || i > 3); /* those that people write are taken */
+        if (prog >= 0) {
+            close(prog);
+        }
+    }
+    close(map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expressions),
         cmocka_unit_test(random_programs),
+        cmocka_unit_test(long_filters),
     };
     return cmocka_run_group_tests(tests, own_namespace, NULL);
 }

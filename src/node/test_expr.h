@@ -12,17 +12,12 @@
 #include <sys/socket.h>
 
 #include "base/bytes.h"
+#include "proto/ebpf_oracle.h"
 
 enum {
     EXPR_MAX = 2048,
     FRAME_MAX = 1600,
 };
-
-static inline uint32_t dice(uint64_t *seed, uint32_t sides)
-{
-    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(*seed >> 33) % sides;
-}
 
 /* A few values of each kind, so that they meet. */
 static inline uint32_t some_port(uint64_t *seed)

@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 enum {
-    /* Labels between two calls of ebpf_asm_settle: two for each instruction of the longest classic
+    /* Labels between two calls of ebpf_asm_settle: six for each instruction of the longest classic
      * program, and some more. */
-    EBPF_ASM_LABELS = 2 * 4096 + 256,
+    EBPF_ASM_LABELS = 6 * 4096 + 256,
     EBPF_ASM_JUMP_MAX = INT16_MAX, /* instructions that a jump passes over */
 };
 

@@ -174,14 +174,19 @@ static int look(struct ebpf_asm *a, const struct ebpf_taps *conf, unsigned i, st
 
 /* ---- the end ---- */
 
+/* Goes to the label when none of these flows matches. The test is on a value of its own: what the
+ * verifier learns of a copy it would hold for true of MATCHED, too. */
+static void skip_unless(struct ebpf_asm *a, int flows, unsigned label)
+{
+    ebpf_load(a, BPF_DW, BPF_REG_1, FP, MATCHED);
+    ebpf_alu64_imm(a, BPF_AND, BPF_REG_1, flows);
+    ebpf_jmp_imm(a, BPF_JEQ, BPF_REG_1, 0, label);
+}
+
 /* R0 = the row of flow i, or goes to `skip` when the flow does not match. */
 static void find_row(struct ebpf_asm *a, const struct ebpf_taps *conf, unsigned i, unsigned skip)
 {
-    unsigned matched = ebpf_asm_labels(a, 1);
-    ebpf_load(a, BPF_DW, BPF_REG_1, FP, MATCHED);
-    ebpf_jmp_imm(a, BPF_JSET, BPF_REG_1, 1 << i, matched);
-    ebpf_goto(a, skip);
-    ebpf_asm_place(a, matched);
+    skip_unless(a, 1 << i, skip);
     ebpf_store_imm(a, BPF_W, FP, ROW, (int32_t)conf->flows[i].counter);
     ebpf_mov(a, BPF_REG_2, FP);
     ebpf_alu64_imm(a, BPF_ADD, BPF_REG_2, ROW);
@@ -275,11 +280,8 @@ static void count_failures(struct ebpf_asm *a, const struct ebpf_taps *conf)
 
 static void finish(struct ebpf_asm *a, const struct ebpf_taps *conf)
 {
-    unsigned some = ebpf_asm_labels(a, 2), out = some + 1;
-    ebpf_load(a, BPF_DW, BPF_REG_1, FP, MATCHED);
-    ebpf_jmp_imm(a, BPF_JSET, BPF_REG_1, ALL, some);
-    ebpf_goto(a, out);
-    ebpf_asm_place(a, some);
+    unsigned out = ebpf_asm_labels(a, 1);
+    skip_unless(a, ALL, out);
     ebpf_wire_emit(a, conf->egress);
     count_matches(a, conf);
     send_copy(a, conf);
