@@ -18,7 +18,6 @@
 #include "node/test_taps.h"
 #include "proto/bpfcheck.h"
 #include "sys/filter.h"
-#include "sys/linkcount.h"
 
 enum { SIDES = 2 };
 
@@ -240,6 +239,7 @@ struct fate {
     const char *make, *mend; /* commands around it */
     size_t column;           /* of struct ebpf_taps_count: where the frames are counted */
     uint32_t len;            /* of a frame */
+    bool up;                 /* the destination has a carrier all the same */
 };
 
 static uint64_t failed(const struct ebpf_taps_count *c)
@@ -252,9 +252,11 @@ static void meet(const struct fate *f, bool egress)
 {
     static uint8_t frame[9100];
     const struct ebpf_taps_flow flows[2] = {{.counter = 0}, {.counter = 1}};
+    wait_for_carrier("xa", true);
     int map = counters(), at = taps_on(side(egress), egress, "xa", map, flows, 2);
     int vb = watch("vb", false, NULL, 0), tx = sender_on("va", 0);
     sh(f->make);
+    wait_for_carrier("xa", f->up);
     (void)mixed_frame(frame, 4);
     for (int k = 0; k < 20; k++) {
         send_all(tx, frame, f->len);
@@ -286,11 +288,11 @@ static void failures(void **state)
         {"ip link set xb down", "ip link set xb up", offsetof(struct ebpf_taps_count, failed_down),
          64},
         {"ip link set xb mtu 1500", "ip link set xb mtu 9000",
-         offsetof(struct ebpf_taps_count, failed_big), 9020},
+         offsetof(struct ebpf_taps_count, failed_big), 9020, true},
         {"ip link set xb mtu 1500", "ip link set xb mtu 9000",
-         offsetof(struct ebpf_taps_count, failed_full), 5000},
+         offsetof(struct ebpf_taps_count, failed_full), 5000, true},
         {"tc qdisc replace dev xa root pfifo limit 0", "tc qdisc del dev xa root",
-         offsetof(struct ebpf_taps_count, failed_full), 64},
+         offsetof(struct ebpf_taps_count, failed_full), 64, true},
         {"ip link del xa", "true", offsetof(struct ebpf_taps_count, failed_gone), 64},
     };
     sh("ip link set va mtu 9500 && ip link set vb mtu 9500");
@@ -329,15 +331,6 @@ static void wait_for_frames(int map, uint64_t n)
     }
 }
 
-static uint64_t received(const char *name)
-{
-    struct linkcount c = {0};
-    _cleanup_(closep) int fd = -1;
-    assert_int_equal(linkcount_open(&fd, NULL), 0);
-    assert_int_equal(linkcount_read(fd, name, &c), 0);
-    return c.rx_packets;
-}
-
 /* The program is swapped under traffic: no copy is missing, none comes twice, and a flow that stays
  * has counted each frame. */
 static void swaps_lose_nothing(void **state)
@@ -348,7 +341,7 @@ static void swaps_lose_nothing(void **state)
     for (int egress = 0; egress < SIDES; egress++) {
         int map = counters(), at = taps_on(side(egress), egress, "da", map, flows, 1);
         int stop[2], tell[2], status = 0;
-        uint64_t before = received("db"), sent = 0;
+        uint64_t before = link_of("db").rx_packets, sent = 0;
         assert_int_equal(pipe(stop) + pipe(tell), 0);
         pid_t pid = fork();
         assert_true(pid >= 0);
@@ -365,12 +358,16 @@ static void swaps_lose_nothing(void **state)
         assert_int_equal(write(stop[1], "", 1), 1);
         assert_int_equal(read(tell[0], &sent, sizeof(sent)), sizeof(sent));
         assert_int_equal(waitpid(pid, &status, 0), pid);
-        for (struct mono end = deadline_s(5); received("db") - before < sent; not_after(end)) {
+        struct ebpf_taps_count c = count_of(map, 0);
+        for (struct mono end = deadline_s(5); link_of("db").rx_packets - before + failed(&c) < sent;
+             not_after(end)) {
         }
-        assert_int_equal(received("db") - before, sent);
-        assert_int_equal(count_of(map, 0).frames, sent);
+        assert_int_equal(link_of("db").rx_packets - before + failed(&c), sent);
+        assert_int_equal(c.frames, sent);
+        assert_int_equal(failed(&c), c.failed_full); /* of a test's machine that is busy */
         assert_true(count_of(map, 1).frames > 0 && count_of(map, 1).frames < sent);
-        print_message("%u swaps, %llu frames\n", swaps, (unsigned long long)sent);
+        print_message("%u swaps, %llu frames, %llu refused\n", swaps, (unsigned long long)sent,
+                      (unsigned long long)c.failed_full);
         taps_off(at, side(egress), egress);
         for (int i = 0; i < 2; i++) {
             close(stop[i]);

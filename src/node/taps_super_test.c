@@ -18,7 +18,6 @@
 #include <sys/wait.h>
 
 #include "node/test_taps.h"
-#include "sys/linkcount.h"
 #include "sys/ring_testing.h"
 
 enum {
@@ -148,15 +147,6 @@ static void datagrams(const char *to)
                          sizeof(buf));
     }
     close(fd);
-}
-
-static struct linkcount link_of(const char *name)
-{
-    struct linkcount c = {0};
-    _cleanup_(closep) int fd = -1;
-    assert_int_equal(linkcount_open(&fd, NULL), 0);
-    assert_int_equal(linkcount_read(fd, name, &c), 0);
-    return c;
 }
 
 static void counted_as_cut(bool egress, const char *to, bool udp)

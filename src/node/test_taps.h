@@ -11,12 +11,30 @@
 #include "base/sockmark.h"
 #include "proto/ebpf_taps.h"
 #include "sys/bpf.h"
+#include "sys/linkcount.h"
 #include "sys/test_net.h"
 
 enum {
     ROWS = 16,
     SEEN_MAX = 70000,
 };
+
+static inline struct linkcount link_of(const char *name)
+{
+    struct linkcount c = {0};
+    _cleanup_(closep) int fd = -1;
+    assert_int_equal(linkcount_open(&fd, NULL), 0);
+    (void)linkcount_read(fd, name, &c); /* it may be gone */
+    return c;
+}
+
+/* The kernel puts a queue before an interface, or takes it off, some time after a carrier has come
+ * or gone. */
+static inline void wait_for_carrier(const char *name, bool up)
+{
+    for (struct mono end = deadline_s(5); link_of(name).up != up; not_after(end)) {
+    }
+}
 
 static inline int taps_namespace(void **state)
 {
@@ -26,6 +44,10 @@ static inline int taps_namespace(void **state)
     sh("ip link add da mtu 9000 type veth peer name db mtu 9000");
     quiet_and_up("da");
     quiet_and_up("db");
+    wait_for_carrier("va", true);
+    wait_for_carrier("vb", true);
+    wait_for_carrier("da", true);
+    wait_for_carrier("db", true);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a kernel would refuse is refused, each with its sentence; random programs are in
+ * Programs that a kernel would refuse are refused, each with its sentence; random ones are in
  * node/taps_verdict_test.c, where a kernel is the judge.
  */
 #include <setjmp.h>

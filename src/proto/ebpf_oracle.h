@@ -178,7 +178,7 @@ static inline bool classic_ld(struct classic *c, const struct buffer *b,
     return true;
 }
 
-/* What the kernel decides by the program, which bpfcheck has let through. */
+/* The kernel's decision by the program, which bpfcheck has let through. */
 static inline bool classic_matches(const struct sock_filter *prog, const struct buffer *b)
 {
     struct classic c = {0};
