@@ -196,7 +196,7 @@ static void super_packets(void **state)
     (void)state;
 #define V4(proto) "08004500000000000000ff" proto "00000a0000010a000002"
 #define V6(next)                                                                                   \
-    "86dd600000000000" next "ff"                                                                     \
+    "86dd600000000000" next "ff"                                                                   \
     "fd000000000000000000000000000001"                                                             \
     "fd000000000000000000000000000002"
 #define TCP(offset) "005000510000000000000000" offset "10ffff00000000"
