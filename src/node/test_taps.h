@@ -162,7 +162,10 @@ static inline bool see(int fd, struct seen *s, int ms)
                        .msg_controllen = sizeof(control)};
     ssize_t n = recvmsg(fd, &m, 0);
     const struct cmsghdr *cm = CMSG_FIRSTHDR(&m);
-    assert_true(n >= 14 && cm);
+    if (n < 14 || !cm) {
+        fail_msg("a packet socket gave no whole frame");
+        return false;
+    }
     struct tpacket_auxdata aux;
     memcpy(&aux, CMSG_DATA(cm), sizeof(aux));
     s->len = (uint32_t)n;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The rules of the kernel for classic BPF (bpf_check_classic of net/core/filter.c), for a program
- * that another process has given and that is translated (proto/ebpf_classic.h) before any kernel
- * sees it. Pure.
+ * The rules of the kernel for classic BPF (its bpf_check_classic), for a program that another
+ * process has given and that is translated (proto/ebpf_classic.h) before any kernel sees it. Pure.
  */
 #pragma once
 

@@ -102,9 +102,10 @@ void ebpf_mov_imm(struct ebpf_asm *a, uint8_t dst, int32_t imm)
     emit(a, BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm);
 }
 
+/* The one instruction that takes the place of two (BPF_IMM, which is 0, as its mode). */
 static void mov_wide(struct ebpf_asm *a, uint8_t dst, uint8_t kind, uint64_t imm)
 {
-    emit(a, BPF_LD | BPF_DW | BPF_IMM, dst, kind, 0, (int32_t)(uint32_t)imm);
+    emit(a, BPF_LD | BPF_DW, dst, kind, 0, (int32_t)(uint32_t)imm);
     emit(a, 0, 0, 0, 0, (int32_t)(uint32_t)(imm >> 32));
 }
 

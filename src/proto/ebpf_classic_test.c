@@ -54,8 +54,7 @@ static bool verdict(const struct sock_filter *p, unsigned n, struct buffer *b)
         fail_msg("%s", err.text);
     }
     assert_true(machine_reaches_all(code, len));
-    m.b = b;
-    return machine_run(&m, code, len) == MATCH;
+    return machine_run(&m, b, code, len) == MATCH;
 }
 
 static void random_programs(void **state)

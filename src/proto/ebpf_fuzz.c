@@ -58,8 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     b.linear = MIN(b.len, (uint32_t)linear);
     memset(m.rows, 0, sizeof(m.rows));
     m.rows_there = MACHINE_ROWS;
-    m.b = &b;
-    MACHINE_CHECK(machine_run(&m, code, len) == EBPF_TAPS_NEXT);
+    MACHINE_CHECK(machine_run(&m, &b, code, len) == EBPF_TAPS_NEXT);
     MACHINE_CHECK((m.copies == 1) == classic_matches(prog, &b) && m.copies == m.rows[1].frames);
     return 0;
 }

@@ -22,7 +22,7 @@ enum {
 #define MACHINE_MAP (UINT64_C(4) << 32)
 
 struct machine {
-    struct buffer *b;
+    struct buffer *b; /* borrowed, while a program runs */
     uint64_t r[11];
     bool written[11];
     uint8_t stack[MACHINE_STACK];
@@ -257,8 +257,10 @@ static inline unsigned machine_step(struct machine *m, const struct bpf_insn *in
 }
 
 /* Runs the program on the buffer: its result. */
-static inline int machine_run(struct machine *m, const struct bpf_insn *insns, unsigned n)
+static inline int machine_run(struct machine *m, struct buffer *b, const struct bpf_insn *insns,
+                              unsigned n)
 {
+    m->b = b;
     memset(m->written, 0, sizeof(m->written));
     memset(m->stacked, 0, sizeof(m->stacked));
     m->r[1] = MACHINE_CTX;
@@ -270,6 +272,7 @@ static inline int machine_run(struct machine *m, const struct bpf_insn *insns, u
         MACHINE_CHECK(at < n);
         if (insns[at].code == (BPF_JMP | BPF_EXIT)) {
             MACHINE_CHECK(m->written[0]);
+            m->b = NULL;
             return (int)m->r[0];
         }
         at = machine_step(m, insns, at);

@@ -238,7 +238,7 @@ static inline struct sock_filter random_insn(uint32_t left, uint64_t *seed)
         BPF_STX,
         BPF_MISC | BPF_TAX,
         BPF_MISC | BPF_TXA,
-        BPF_ALU | BPF_ADD | BPF_K,
+        BPF_ALU | BPF_ADD,
         BPF_ALU | BPF_SUB | BPF_X,
         BPF_ALU | BPF_MUL | BPF_K,
         BPF_ALU | BPF_MUL | BPF_X,

@@ -39,8 +39,7 @@ static unsigned make(struct ebpf_taps *conf)
 static bool copied(struct buffer *b, unsigned n)
 {
     uint32_t mark = b->skb.mark;
-    m.b = b;
-    assert_int_equal(machine_run(&m, code, n), EBPF_TAPS_NEXT);
+    assert_int_equal(machine_run(&m, b, code, n), EBPF_TAPS_NEXT);
     assert_int_equal(b->skb.mark, mark);
     assert_true(m.copies <= 1);
     if (m.copies) {
