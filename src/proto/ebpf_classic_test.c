@@ -207,13 +207,26 @@ static void edges(void **state)
     }
 }
 
+/* Loads that reach over the end of what the first copy of a program reads directly. */
+static void over_the_window(void **state)
+{
+    (void)state;
+    static const uint8_t frame[200] = {[EBPF_CLASSIC_WINDOW] = 1};
+    for (uint32_t k = EBPF_CLASSIC_WINDOW - 4; k < EBPF_CLASSIC_WINDOW; k++) {
+        const struct sock_filter p[] = {{BPF_LD | BPF_B | BPF_ABS, 0, 0, EBPF_CLASSIC_WINDOW - 1},
+                                        {BPF_LD | BPF_W | BPF_ABS, 0, 0, k},
+                                        {BPF_RET | BPF_A, 0, 0, 0}};
+        struct buffer b = {.data = frame, .len = 200, .linear = EBPF_CLASSIC_WINDOW};
+        assert_int_equal(verdict(p, 3, &b), k + 4 > EBPF_CLASSIC_WINDOW);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_programs),
-        cmocka_unit_test(beside_the_frame),
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(edges),
+        cmocka_unit_test(random_programs), cmocka_unit_test(beside_the_frame),
+        cmocka_unit_test(refusals),        cmocka_unit_test(edges),
+        cmocka_unit_test(over_the_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,6 +201,7 @@ static void super_packets(void **state)
 #define TCP(offset) "005000510000000000000000" offset "10ffff00000000"
     static const struct super cases[] = {
         {V4("06") TCP("50"), 54, 0, 14000, 1400, true, false},
+        {V4("06") TCP("50"), 54, 0, 14000, 1400, false, false},
         {V4("06") TCP("50"), 54, 0, 14001, 1400, false, false},
         {V4("06") TCP("80") "0101080a0000000000000000", 66, 0, 2801, 1400, true, false},
         {"0800460000000000000000060000"
