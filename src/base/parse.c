@@ -252,21 +252,24 @@ int parse_host_port(const char *text, struct host_port *ret, struct error *err)
     return parse_host_port_or(text, 0, ret, err);
 }
 
-int parse_vlan_list(const char *text, struct vlan_set *ret, struct error *err)
+/* Ids up to `most`; `rises`: each id is above all those before it. */
+static int parse_vlans(const char *text, unsigned most, bool rises, struct vlan_set *ret,
+                       struct error *err)
 {
     struct vlan_set set = {0};
     const char *p = text;
-    for (;;) {
-        uint64_t first = 0, last = 0;
-        int r = take_number(&p, VLAN_IDS - 2, &first);
+    uint64_t first = 0, last = 0;
+    for (bool begins = true;; begins = false) {
+        const uint64_t before = last;
+        int r = take_number(&p, most, &first);
         last = first;
         if (r == 0 && *p == '-') {
             p++;
-            r = take_number(&p, VLAN_IDS - 2, &last);
+            r = take_number(&p, most, &last);
         }
         if (r == -ERANGE) {
-            return error_set(err, EINVAL, "VLAN list \"%s\": a VLAN id is between 0 and 4094",
-                             text);
+            return error_set(err, EINVAL, "VLAN list \"%s\": a VLAN id is between 0 and %u", text,
+                             most);
         }
         if (r < 0 || (*p && *p != ',')) {
             return error_set(err, EINVAL, "VLAN list \"%s\" is not of the form 100,200-210", text);
@@ -275,6 +278,11 @@ int parse_vlan_list(const char *text, struct vlan_set *ret, struct error *err)
             return error_set(err, EINVAL,
                              "VLAN list \"%s\": the range %" PRIu64 "-%" PRIu64 " is empty", text,
                              first, last);
+        }
+        if (rises && !begins && first <= before) {
+            return error_set(err, EINVAL,
+                             "VLAN list \"%s\": %" PRIu64 " does not rise above %" PRIu64, text,
+                             first, before);
         }
         for (uint64_t id = first; id <= last; id++) {
             set.bits[id / 64] |= UINT64_C(1) << (id % 64);
@@ -286,4 +294,14 @@ int parse_vlan_list(const char *text, struct vlan_set *ret, struct error *err)
     }
     *ret = set;
     return 0;
+}
+
+int parse_vlan_list(const char *text, struct vlan_set *ret, struct error *err)
+{
+    return parse_vlans(text, VLAN_IDS - 2, false, ret, err);
+}
+
+int parse_vlan_filter(const char *text, struct vlan_set *ret, struct error *err)
+{
+    return parse_vlans(text, VLAN_IDS - 1, true, ret, err);
 }

@@ -64,6 +64,8 @@ struct vlan_set {
 
 /* "100,200-210": ids 0 to 4094, ranges not empty. -EINVAL with a sentence. */
 int parse_vlan_list(const char *text, struct vlan_set *ret, struct error *err);
+/* The same for ids that rise from the first to the last, 0 to 4095. */
+int parse_vlan_filter(const char *text, struct vlan_set *ret, struct error *err);
 
 static inline int vlan_set_has(const struct vlan_set *s, unsigned id)
 {

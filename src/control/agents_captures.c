@@ -64,7 +64,7 @@ struct look {
     struct agents *a;
     struct mono now;
     struct agents_wants *wants;
-    struct agents_objects ended;
+    struct objects ended;
     bool too_many;
 };
 
@@ -111,13 +111,13 @@ static int look_at(void *user, const struct object *o)
         return 0;
     }
     if (capture_expire(&c, a->life, silent_ms(a, o, l->now), a->wall.ns)) {
-        return agents_keep(&l->ended, o);
+        return objects_keep(&l->ended, o);
     }
     if (!capture_is_wanted(&c, a->wall.ns)) {
         return 0;
     }
     if (capture_wish(o, &c, a->life, &w, &err) < 0) {
-        return agents_keep(&l->ended, o);
+        return objects_keep(&l->ended, o);
     }
     return add(l, &w);
 }
@@ -172,7 +172,7 @@ void agents_look(struct agents *a, struct mono now)
         (void)error_set(&err, E2BIG, "more than %d captures are wanted at once", WANTED_MAX);
     }
     agents_say(a, &err);
-    agents_objects_done(&l.ended);
+    objects_done(&l.ended);
     if (wants) {
         agents_wants_done(wants);
     }

@@ -15,6 +15,7 @@
 
 #include "base/time.h"
 #include "control/agents_conf.h"
+#include "control/objects.h"
 #include "model/capture.h"
 #include "model/plan.h"
 #include "proto/rolemsg.h"
@@ -107,15 +108,6 @@ struct agents {
 };
 
 /* ---- agents_store.c ---- */
-
-/* Copies of objects that are to be changed once a list of the store has been gone through. */
-struct agents_objects {
-    struct object *at; /* owned, and so are they */
-    size_t n, cap;
-};
-/* -ENOMEM. */
-int agents_keep(struct agents_objects *l, const struct object *o);
-void agents_objects_done(struct agents_objects *l);
 
 /* Each begins the transaction if none is under way. A failure is kept until the end. */
 int agents_put(struct agents *a, struct object *o);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/agents_impl.h"
+#include "control/who.h"
 #include "sys/crypto/kdf.h"
 
 int agents_port(struct agents *a, const struct rolemsg *m, struct error *err)
@@ -88,7 +89,8 @@ static int make(struct agents *a, const char *id, const char *name, struct objec
     object_init(o, &kind_port);
     object_set_int(o, FIELD_OF_CREATED, a->wall.ns);
     object_set_int(o, FIELD_OF_GENERATION, 0);
-    if (object_set_text(o, FIELD_OF_ID, id) < 0 || object_set_text(o, FIELD_OF_PROJECT, "") < 0 ||
+    if (object_set_text(o, FIELD_OF_ID, id) < 0 ||
+        object_set_text(o, FIELD_OF_PROJECT, WHO_LOCAL) < 0 ||
         object_set_text(o, FIELD_OF_OWNER, "farspan") < 0 ||
         object_set_text(o, PORT_F_NAME, name) < 0 || object_defaults(o, NULL) < 0) {
         return -ENOMEM;
@@ -145,7 +147,7 @@ static bool is_in_round(const struct agents *a, const char *name)
 
 struct gone {
     const struct agents *a;
-    struct agents_objects list;
+    struct objects list;
 };
 
 static int find_gone(void *user, const struct object *o)
@@ -155,7 +157,7 @@ static int find_gone(void *user, const struct object *o)
     if (!name->set || (agent->set && agent->text[0]) || is_in_round(g->a, name->text)) {
         return 0;
     }
-    return agents_keep(&g->list, o);
+    return objects_keep(&g->list, o);
 }
 
 static void store_gone(struct agents *a)
@@ -175,7 +177,7 @@ static void store_gone(struct agents *a)
         object_set_int(&g.list.at[i], PORT_F_CARRIER, false);
         put(a, &g.list.at[i], true);
     }
-    agents_objects_done(&g.list);
+    objects_done(&g.list);
 }
 
 void agents_ports_store(struct agents *a)

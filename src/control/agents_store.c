@@ -5,36 +5,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "control/agents_impl.h"
-
-int agents_keep(struct agents_objects *l, const struct object *o)
-{
-    if (l->n == l->cap) {
-        const size_t cap = l->cap ? 2 * l->cap : 8;
-        struct object *at = reallocarray(l->at, cap, sizeof(*at));
-        if (!at) {
-            return -ENOMEM;
-        }
-        l->at = at;
-        l->cap = cap;
-    }
-    object_init(&l->at[l->n], o->kind);
-    const int r = object_copy(&l->at[l->n], o);
-    l->n += r == 0;
-    return r;
-}
-
-void agents_objects_done(struct agents_objects *l)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        object_done(&l->at[i]);
-    }
-    free(l->at);
-    *l = (struct agents_objects){0};
-}
 
 /* The same failure each second is said once. */
 void agents_say(struct agents *a, const struct error *err)

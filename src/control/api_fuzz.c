@@ -21,7 +21,7 @@ static void fill(struct world *w)
     world_port(w, 1, "eth0", "uplink", true);
     world_port(w, 2, "eth1", NULL, true);
     for (unsigned i = 0; i < 6; i++) {
-        world_object(&o, &kind_capture, 16 + i, i % 2 ? "default" : "red", "bob");
+        world_object(&o, &kind_capture, 16 + i, i % 2 ? "local" : "red", "bob");
         (void)object_set_text(&o, CAPTURE_F_TYPE, i % 3 == 1 ? "netflow" : "packet");
         (void)object_set_text(&o, CAPTURE_F_POINTS, "[\"eth0\"]");
         (void)object_set_text(&o, CAPTURE_F_STATE, states[i % ARRAY_SIZE(states)]);

@@ -40,7 +40,7 @@ static void put_thing(struct world *w, unsigned number)
 {
     static const char *const names[] = {"b", "a", "a b&c=d", "\xc3\xa4", "b"};
     struct object o;
-    world_object(&o, &kind_thing, number, "default", "bob");
+    world_object(&o, &kind_thing, number, "local", "bob");
     if (number % 7) {
         assert_int_equal(object_set_text(&o, THING_NAME, names[number % ARRAY_SIZE(names)]), 0);
     }

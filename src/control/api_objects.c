@@ -23,7 +23,7 @@ int api_make(struct api_turn *t, const struct kind *k, struct object *ret)
     uuid_text(id, text);
     object_init(&o, k);
     if (object_set_text(&o, FIELD_OF_ID, text) < 0 ||
-        object_set_text(&o, FIELD_OF_PROJECT, t->who.project[0] ? t->who.project : "default") < 0 ||
+        object_set_text(&o, FIELD_OF_PROJECT, t->who.project[0] ? t->who.project : WHO_LOCAL) < 0 ||
         object_set_text(&o, FIELD_OF_OWNER, t->who.name) < 0) {
         object_done(&o);
         (void)api_problem(t, 503, NULL, "memory is short");

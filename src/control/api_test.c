@@ -153,7 +153,7 @@ static void a_life(void **state)
     assert_string_equal(header_of(w, "Content-Type"), "application/json");
     assert_string_equal(header_of(w, "X-Content-Type-Options"), "nosniff");
     assert_true(body_has(w, "\"owner\":\"local:root\""));
-    assert_true(body_has(w, "\"project\":\"default\""));
+    assert_true(body_has(w, "\"project\":\"local\""));
     assert_true(body_has(w, "\"generation\":1"));
     assert_false(body_has(w, "secret"));
     (void)snprintf(etag, sizeof(etag), "%s", header_of(w, "ETag"));
@@ -180,7 +180,7 @@ static void a_life(void **state)
 static void wrong_fields(void **state)
 {
     struct world *w = *state;
-    put_note(w, 1, "default", "one", 1);
+    put_note(w, 1, "local", "one", 1);
     assert_int_equal(ask(w, HTTP_POST, "/v1/notes",
                          "{\"title\":\"\",\"rank\":\"x\",\"colour\":1,\"owner\":\"me\"}"),
                      422);
@@ -217,7 +217,7 @@ static void wrong_fields(void **state)
 static void paths_and_methods(void **state)
 {
     struct world *w = *state;
-    put_note(w, 1, "default", "one", 1);
+    put_note(w, 1, "local", "one", 1);
     static const struct {
         enum http_method method;
         const char *target;
@@ -266,7 +266,7 @@ static void paths_and_methods(void **state)
 static void forms(void **state)
 {
     struct world *w = *state;
-    put_note(w, 1, "default", "one", 1);
+    put_note(w, 1, "local", "one", 1);
     const char *const csv[] = {"Accept", "text/csv", NULL};
     const char *const any[] = {"Accept", "text/html, */*;q=0.1", NULL};
     assert_int_equal(ask_with(w, HTTP_GET, NOTE(1), NULL, &peer_root, csv), 406);
@@ -303,7 +303,7 @@ static void roles(void **state)
     const char *const evil[] = {"Host", "evil.example", NULL};
     const char *const page[] = {"Host", "localhost", "Origin", "http://evil.example", NULL};
     const char *const bad[] = {"Authorization", "Bearer x", NULL};
-    put_note(w, 1, "default", "one", 1);
+    put_note(w, 1, "local", "one", 1);
     assert_int_equal(ask_with(w, HTTP_GET, NOTE(1), NULL, &peer_far, NULL), 401);
     assert_memory_equal(header_of(w, "WWW-Authenticate"), "Bearer", 6);
     assert_int_equal(ask_with(w, HTTP_GET, "/free", NULL, &peer_far, NULL), 200);
@@ -507,7 +507,7 @@ static void gone(void **state)
 static void projects(void **state)
 {
     struct world *w = *state;
-    put_note(w, 1, "default", "ours", 1);
+    put_note(w, 1, "local", "ours", 1);
     put_note(w, 2, "red", "theirs", 1);
     assert_int_equal(ask_with(w, HTTP_GET, NOTE(1), NULL, &peer_user, NULL), 200);
     assert_int_equal(ask_with(w, HTTP_GET, NOTE(2), NULL, &peer_user, NULL), 404);

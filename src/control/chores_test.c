@@ -73,7 +73,7 @@ static int enter(void **state)
     f->opentap.alias[f->opentap.n_aliases++] = (struct opentap_alias){"eth0", "web"};
     world_port(&f->w, 1, "eth0", NULL, true);
     struct object o;
-    world_object(&o, &kind_capture, 5, "default", "bob");
+    world_object(&o, &kind_capture, 5, "local", "bob");
     (void)object_set_text(&o, CAPTURE_F_TYPE, "packet");
     (void)object_set_text(&o, CAPTURE_F_STATE, "done");
     object_set_int(&o, CAPTURE_F_ENDED, 1);

@@ -78,7 +78,7 @@ static void run(struct fixture *f, unsigned wanted)
 static void put(struct fixture *f, unsigned number, const char *state, int64_t bytes)
 {
     struct object o;
-    world_object(&o, &kind_capture, number, "default", "bob");
+    world_object(&o, &kind_capture, number, "local", "bob");
     assert_int_equal(object_set_text(&o, CAPTURE_F_TYPE, "packet"), 0);
     assert_int_equal(object_set_text(&o, CAPTURE_F_STATE, state), 0);
     object_set_int(&o, CAPTURE_F_BYTES, bytes);
@@ -91,7 +91,7 @@ static const char *hash_of(struct fixture *f, unsigned number)
     static char text[65];
     struct store *s = f->w.counted.real;
     struct object key, o;
-    world_object(&key, &kind_capture, number, "default", "bob");
+    world_object(&key, &kind_capture, number, "local", "bob");
     assert_int_equal(s->ops->get(s, &kind_capture, key.v[FIELD_OF_ID].text, &o, NULL), 0);
     const struct value *v = &o.v[CAPTURE_F_SHA256];
     (void)snprintf(text, sizeof(text), "%s", v->set ? v->text : "");
@@ -162,7 +162,7 @@ static void one_in_several_pieces(void **state)
     run(f, 0); /* there is none */
     struct object o;
     put(f, 9, "done", MILLION);
-    world_object(&o, &kind_capture, 9, "default", "bob");
+    world_object(&o, &kind_capture, 9, "local", "bob");
     hashes_add(f->hashes, o.v[FIELD_OF_ID].text);
     hashes_add(f->hashes, o.v[FIELD_OF_ID].text); /* again */
     object_done(&o);
@@ -218,11 +218,11 @@ static void what_cannot_be(void **state)
     f->w.open = 0;
     hashes_add(f->hashes, "no id");
     struct object o;
-    world_object(&o, &kind_capture, 7, "default", "bob");
+    world_object(&o, &kind_capture, 7, "local", "bob");
     hashes_add(f->hashes, o.v[FIELD_OF_ID].text); /* it is deleted */
     object_done(&o);
     put(f, 2, "done", 3);
-    world_object(&o, &kind_capture, 2, "default", "bob");
+    world_object(&o, &kind_capture, 2, "local", "bob");
     hashes_add(f->hashes, o.v[FIELD_OF_ID].text);
     run(f, 1);
     assert_string_equal(hash_of(f, 2), of_abc);
@@ -230,7 +230,7 @@ static void what_cannot_be(void **state)
     f->w.counted.fail_commit = -ENOSPC;
     const unsigned before = f->w.counted.commits;
     object_done(&o);
-    world_object(&o, &kind_capture, 3, "default", "bob");
+    world_object(&o, &kind_capture, 3, "local", "bob");
     hashes_add(f->hashes, o.v[FIELD_OF_ID].text);
     object_done(&o);
     while (f->w.counted.commits == before) {

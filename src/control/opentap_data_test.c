@@ -32,7 +32,7 @@
 static void set(struct fixture *f, const char *type, const char *state, size_t published)
 {
     struct object o;
-    world_object(&o, &kind_capture, 5, "default", "bob");
+    world_object(&o, &kind_capture, 5, "local", "bob");
     assert_int_equal(object_set_text(&o, CAPTURE_F_TYPE, type), 0);
     assert_int_equal(object_set_text(&o, CAPTURE_F_POINTS, "[\"eth0\"]"), 0);
     assert_int_equal(object_set_text(&o, CAPTURE_F_STATE, state), 0);

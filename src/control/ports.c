@@ -23,17 +23,30 @@ bool ports_means(const struct object *port, const char *word)
     const struct value *alias = &port->v[PORT_F_ALIAS];
     char name[PORTS_POINT];
     ports_name(port, name);
+    word += strncmp(word, PORTS_HOME, sizeof(PORTS_HOME) - 1) == 0 ? sizeof(PORTS_HOME) - 1 : 0;
     return strcmp(name, word) == 0 || (alias->set && strcmp(alias->text, word) == 0);
+}
+
+static int each_seen(struct api_turn *t, bool there_only,
+                     int (*each)(void *user, const struct object *port), void *user)
+{
+    const struct value there = {.set = true, .n = true},
+                       project = {.set = true, .text = t->who.project};
+    struct store_query q = {.sort = PORT_F_NAME};
+    if (there_only) {
+        q.filter[q.n_filters++] = (struct store_filter){PORT_F_THERE, &there};
+    }
+    if (!api_sees_all(t)) {
+        q.filter[q.n_filters++] = (struct store_filter){FIELD_OF_PROJECT, &project};
+    }
+    const int r = api_each(t, &kind_port, &q, each, user);
+    return r == -ENOENT ? -EIO : r;
 }
 
 int ports_each_there(struct api_turn *t, int (*each)(void *user, const struct object *port),
                      void *user)
 {
-    const struct value there = {.set = true, .n = true};
-    const struct store_query q = {
-        .filter = {{PORT_F_THERE, &there}}, .n_filters = 1, .sort = PORT_F_NAME};
-    const int r = api_each(t, &kind_port, &q, each, user);
-    return r == -ENOENT ? -EIO : r;
+    return each_seen(t, true, each, user);
 }
 
 /* How many characters have to be changed, added or left out (Levenshtein), in their first WORD. */
@@ -69,6 +82,47 @@ static unsigned rank(const struct object *port, const char *name, const char *po
         return 3;
     }
     return strcmp(name, point) == 0 ? 2 : ports_means(port, point);
+}
+
+struct copy {
+    const char *word;
+    unsigned rank;
+    struct object port; /* with a rank */
+};
+
+static int look_copy(void *user, const struct object *port)
+{
+    struct copy *c = user;
+    char name[PORTS_POINT];
+    ports_name(port, name);
+    const unsigned r = rank(port, name, c->word);
+    if (r <= c->rank) {
+        return 0;
+    }
+    if (c->rank > 0) {
+        object_done(&c->port);
+    }
+    c->rank = 0;
+    object_init(&c->port, &kind_port);
+    if (object_copy(&c->port, port) < 0) {
+        return -ENOMEM;
+    }
+    c->rank = r;
+    return 0;
+}
+
+int ports_get(struct api_turn *t, const char *word, struct object *ret)
+{
+    struct copy c = {.word = word};
+    const int r = each_seen(t, false, look_copy, &c);
+    if (r == 0 && c.rank > 0) {
+        *ret = c.port;
+        return 0;
+    }
+    if (c.rank > 0) {
+        object_done(&c.port);
+    }
+    return r < 0 ? r : -ENOENT;
 }
 
 static int look(void *user, const struct object *port)

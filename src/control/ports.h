@@ -10,12 +10,15 @@ enum {
     PORTS_POINT = 130, /* bytes of a port's name, with its agent's */
 };
 
+/* Of this host, whose ports have no agent: "home:eth0" means "eth0". */
+#define PORTS_HOME "home:"
+
 /* "eth0", of an agent "web1:eth0". */
 void ports_name(const struct object *port, char ret[PORTS_POINT]);
 /* Is the word the port's name, with its agent's, or its alias? */
 bool ports_means(const struct object *port, const char *word);
-/* Those that are there now, in the order of their names, as api_each(). A failure has become the
- * answer, and is never -ENOENT. */
+/* Those that whoever asks sees and that are there now, in the order of their names, as api_each().
+ * A failure has become the answer, and is never -ENOENT. */
 int ports_each_there(struct api_turn *t, int (*each)(void *user, const struct object *port),
                      void *user);
 /* The port that is there now and that the name, alias or id means: "eth0", of an agent "web1:eth0".
@@ -23,5 +26,8 @@ int ports_each_there(struct api_turn *t, int (*each)(void *user, const struct ob
  * Another failure has become the answer. */
 int ports_find(struct api_turn *t, const char *point, char ret[PORTS_POINT],
                char ret_near[PORTS_POINT]);
+/* A copy of the port, there or not, that the name, alias or id means. *ret is object_done()'s.
+ * -ENOENT: whoever asks sees none. Another failure has become the answer. */
+int ports_get(struct api_turn *t, const char *word, struct object *ret);
 /* The only port that there is. -ENOENT: there are none or several, which `ret_names` lists. */
 int ports_only(struct api_turn *t, char ret[PORTS_POINT], char ret_names[PORTS_POINT]);

@@ -48,7 +48,7 @@ static int leave(void **state)
 static void put(struct world *w, unsigned number, const char *state, int64_t minutes)
 {
     struct object o;
-    world_object(&o, &kind_capture, number, "default", "bob");
+    world_object(&o, &kind_capture, number, "local", "bob");
     assert_int_equal(object_set_text(&o, CAPTURE_F_TYPE, "packet"), 0);
     assert_int_equal(object_set_text(&o, CAPTURE_F_STATE, state), 0);
     object_set_int(&o, CAPTURE_F_BYTES, 100);

@@ -356,7 +356,7 @@ static _unused_ void world_put(struct world *w, const struct object *o)
     (void)r;
 }
 
-/* An object with an id of that number, of project "default". */
+/* An object with an id of that number, of project "local". */
 static _unused_ void world_object(struct object *o, const struct kind *k, unsigned number,
                                   const char *project, const char *owner)
 {
@@ -375,7 +375,7 @@ static _unused_ void world_port(struct world *w, unsigned number, const char *na
                                 const char *alias, bool there)
 {
     struct object o;
-    world_object(&o, &kind_port, number, "", "");
+    world_object(&o, &kind_port, number, WHO_LOCAL, "");
     (void)object_set_text(&o, PORT_F_NAME, name);
     if (alias) {
         (void)object_set_text(&o, PORT_F_ALIAS, alias);

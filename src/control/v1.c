@@ -22,9 +22,24 @@ const struct api_route v1_routes[] = {
     {HTTP_GET, "/v1/captures/{id}/data", API_READ, &kind_capture, v1_capture_data, API_NEGOTIATES,
      v1_data_parameters},
 
-    {HTTP_GET, "/v1/ports", API_READ, &kind_port, api_list, API_SHARED, api_list_parameters},
-    {HTTP_GET, "/v1/ports/{id}", API_READ, &kind_port, api_show, API_SHARED},
-    {HTTP_PATCH, "/v1/ports/{id}", API_ADMIN, &kind_port, v1_port_update, API_SHARED | API_CHANGES},
+    {HTTP_GET, "/v1/ports", API_READ, &kind_port, api_list, 0, api_list_parameters},
+    {HTTP_GET, "/v1/ports/{id}", API_READ, &kind_port, api_show},
+    {HTTP_PATCH, "/v1/ports/{id}", API_ADMIN, &kind_port, v1_port_update, API_CHANGES},
+
+    {HTTP_GET, "/v1/tap_services", API_READ, &kind_tap_service, api_list, 0, api_list_parameters},
+    {HTTP_POST, "/v1/tap_services", API_CAPTURE, &kind_tap_service, v1_service_create, API_CHANGES,
+     v1_tap_parameters},
+    {HTTP_GET, "/v1/tap_services/{id}", API_READ, &kind_tap_service, api_show},
+    {HTTP_PATCH, "/v1/tap_services/{id}", API_CAPTURE, &kind_tap_service, api_update, API_CHANGES},
+    {HTTP_DELETE, "/v1/tap_services/{id}", API_CAPTURE, &kind_tap_service, v1_service_delete,
+     API_CHANGES},
+
+    {HTTP_GET, "/v1/tap_flows", API_READ, &kind_tap_flow, api_list, 0, api_list_parameters},
+    {HTTP_POST, "/v1/tap_flows", API_CAPTURE, &kind_tap_flow, v1_flow_create, API_CHANGES,
+     v1_tap_parameters},
+    {HTTP_GET, "/v1/tap_flows/{id}", API_READ, &kind_tap_flow, api_show},
+    {HTTP_PATCH, "/v1/tap_flows/{id}", API_CAPTURE, &kind_tap_flow, api_update, API_CHANGES},
+    {HTTP_DELETE, "/v1/tap_flows/{id}", API_CAPTURE, &kind_tap_flow, v1_flow_delete, API_CHANGES},
 
     {HTTP_GET, "/v1/tokens", API_ADMIN, &kind_token, api_list, 0, api_list_parameters},
     {HTTP_POST, "/v1/tokens", API_ADMIN, &kind_token, v1_token_create, API_CHANGES,

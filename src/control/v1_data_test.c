@@ -37,7 +37,7 @@ static int leave(void **state)
 static void set(struct world *w, const char *type, const char *state, int64_t bytes)
 {
     struct object o;
-    world_object(&o, &kind_capture, 5, "default", "bob");
+    world_object(&o, &kind_capture, 5, "local", "bob");
     assert_int_equal(object_set_text(&o, CAPTURE_F_TYPE, type), 0);
     assert_int_equal(object_set_text(&o, CAPTURE_F_POINTS, "[\"eth0\"]"), 0);
     assert_int_equal(object_set_text(&o, CAPTURE_F_STATE, state), 0);

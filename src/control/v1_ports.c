@@ -40,15 +40,40 @@ static bool alias_is_free(struct api_turn *t, const struct object *port)
     return !c.found;
 }
 
+/* Only an admin of no project gives a port away. False, with the answer. */
+static bool may_give(struct api_turn *t, const struct object *port)
+{
+    const char *project = port->v[FIELD_OF_PROJECT].text;
+    if (!api_sees_all(t) && strcmp(project, t->who.project) != 0) {
+        (void)api_problem(t, 403, NULL, "project: only an admin of no project gives a port away");
+        return false;
+    }
+    return true;
+}
+
+/* The side that it faces follows from what its user says; "as it looks" is told with the next round
+ * of ports. */
+static bool set_faces(struct api_turn *t, struct object *port)
+{
+    const struct value *facing = &port->v[PORT_F_FACING];
+    if (facing->set && object_set_text(port, PORT_F_FACES, facing->text) < 0) {
+        (void)api_problem(t, 503, NULL, "memory is short");
+        return false;
+    }
+    return true;
+}
+
 enum api_result v1_port_update(struct api_turn *t)
 {
     struct object o;
     if (api_get(t, &kind_port, t->segment[0], &o) < 0) {
         return API_DONE;
     }
-    if (api_take(t, true, &o) == 0 && alias_is_free(t, &o) && api_put(t, &o) == 0 &&
+    if (api_take(t, true, &o) == 0 && may_give(t, &o) && alias_is_free(t, &o) && set_faces(t, &o) &&
+        api_put(t, &o) == 0 &&
         api_event(t, "port.changed", &o, "%s is %s now", o.v[PORT_F_NAME].text,
                   o.v[PORT_F_ALIAS].set ? o.v[PORT_F_ALIAS].text : "without an alias") == 0) {
+        t->after_changed = true;
         (void)api_object(t, 200, &o);
     }
     object_done(&o);

@@ -245,7 +245,7 @@ static void put_capture(struct world *w, unsigned number, const char *type, cons
                         const char *owner, int64_t bytes)
 {
     struct object o;
-    world_object(&o, &kind_capture, number, "default", owner);
+    world_object(&o, &kind_capture, number, "local", owner);
     assert_int_equal(object_set_text(&o, CAPTURE_F_TYPE, type), 0);
     assert_int_equal(object_set_text(&o, CAPTURE_F_POINTS, "[\"eth0\"]"), 0);
     assert_int_equal(object_set_text(&o, CAPTURE_F_STATE, state), 0);
@@ -374,7 +374,7 @@ static void token_lets_in(void **state)
     assert_int_equal(ask(w, HTTP_POST, "/v1/tokens", "{\"name\":\"alice\",\"role\":\"capture\"}"),
                      201);
     assert_int_equal(strlen(text_of(w, "token", secret)), 43);
-    assert_true(body_has(w, "\"project\":\"default\""));
+    assert_true(body_has(w, "\"project\":\"local\""));
     assert_false(body_has(w, "hash"));
     (void)snprintf(path, sizeof(path), "/v1/tokens/%s", text_of(w, "id", id));
     (void)snprintf(header, sizeof(header), "Bearer %s", secret);
@@ -434,6 +434,13 @@ static void token_projects(void **state)
     assert_true(body_has(w, "\"project\":\"red\""));
     assert_int_equal(ask_with(w, HTTP_GET, "/v1/tokens", NULL, &peer_far, with), 200);
     assert_false(body_has(w, "\"project\":\"\""));
+    assert_int_equal(ask_with(w, HTTP_POST, CAPTURES, plain, &peer_far, with), 422);
+    assert_true(body_has(w, "there is no port eth0")); /* of the project, that is */
+    static const char path[] = "/v1/ports/00000000-0000-7000-8000-000000000001";
+    assert_int_equal(ask_with(w, HTTP_GET, path, NULL, &peer_far, with), 404);
+    assert_int_equal(ask(w, HTTP_PATCH, path, "{\"project\":\"red\"}"), 200);
+    assert_int_equal(ask_with(w, HTTP_GET, path, NULL, &peer_far, with), 200);
+    assert_int_equal(ask_with(w, HTTP_PATCH, path, "{\"project\":\"blue\"}", &peer_far, with), 403);
     assert_int_equal(ask_with(w, HTTP_POST, CAPTURES, plain, &peer_far, with), 201);
     assert_true(body_has(w, "\"project\":\"red\""));
     assert_int_equal(ask_with(w, HTTP_GET, CAPTURES, NULL, &peer_user, NULL), 200);

@@ -23,12 +23,12 @@ static void check_name(const struct object *o, struct json_faults *f)
 }
 
 /* Tokens belong to the project of whoever makes them. An admin of all chooses: by default those of
- * the role admin see all, too, and others are of the project "default". */
+ * the role admin see all, too, and others are of the operator's. */
 static int set_project(struct api_turn *t, struct object *o)
 {
     const char *wanted = api_parameter(t, "project");
     bool admin = strcmp(o->v[TOKEN_F_ROLE].text, "admin") == 0;
-    const char *project = wanted ? wanted : admin ? "" : "default";
+    const char *project = wanted ? wanted : admin ? "" : WHO_LOCAL;
     struct error err = {""};
     if (!api_sees_all(t)) {
         project = t->who.project;

@@ -251,7 +251,7 @@ static void by_user(const struct who_conf *c, uid_t uid, struct api_who *ret)
         snprintf(ret->name, sizeof(ret->name), "local:%u", (unsigned)uid);
     }
     if (!admin) {
-        snprintf(ret->project, sizeof(ret->project), "default");
+        snprintf(ret->project, sizeof(ret->project), WHO_LOCAL);
     }
 }
 
@@ -267,7 +267,7 @@ int who_is(struct who_guard *g, const struct who_conf *c, const struct http_requ
     if (tokens == 1) {
         return by_token(g, c, r, token, now_ns, ret, ret_refusal);
     }
-    struct api_who who = {.name = "anonymous", .project = "default"};
+    struct api_who who = {.name = "anonymous", .project = WHO_LOCAL};
     if (r->peer.local) {
         by_user(c, r->peer.uid, &who);
     } else if (r->peer.loopback && c->anonymous > API_NOBODY) {

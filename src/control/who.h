@@ -23,8 +23,12 @@ enum api_role { /* each may what those before it may */
 struct api_who {
     enum api_role role;
     char name[97];    /* "alice", "local:root", "anonymous" */
-    char project[65]; /* "default"; an admin of no project has "" and sees all */
+    char project[65]; /* an admin of no project has "" and sees all */
 };
+
+/* The project of the operator: of tokens that name none, of requests without a token, and of ports
+ * that were given to nobody. */
+#define WHO_LOCAL "local"
 
 enum {
     WHO_FAILURES = 10,    /* of an address in … */

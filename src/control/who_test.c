@@ -135,7 +135,7 @@ static void by_socket(void **state)
     assert_int_equal(who(r, API_READ, &peer_user, NULL, WORLD_NOW, &w, &why), 0);
     assert_int_equal(w.role, API_READ);
     assert_string_equal(w.name, "local:1000");
-    assert_string_equal(w.project, "default");
+    assert_string_equal(w.project, "local");
 }
 
 static void by_loopback(void **state)

@@ -62,11 +62,13 @@ struct kind {
 };
 
 /* The fields that every kind has, in this order, at its beginning. */
-#define KIND_COMMON                                                                                \
+#define KIND_COMMON KIND_COMMON_WITH(0)
+/* Of a kind whose objects may go to another project, the argument is FIELD_CHANGE. */
+#define KIND_COMMON_WITH(project_flags)                                                            \
     {.name = "id", .type = FIELD_ID, .flags = FIELD_SORT, .title = "ID", .help = "a UUID"},        \
         {.name = "project",                                                                        \
          .type = FIELD_TEXT,                                                                       \
-         .flags = FIELD_FILTER,                                                                    \
+         .flags = FIELD_FILTER | (project_flags),                                                  \
          .max = 64,                                                                                \
          .help = "the project that it belongs to"},                                                \
         {.name = "owner",                                                                          \

@@ -6,7 +6,7 @@
 #include "model/kinds.h"
 
 static const struct field fields[] = {
-    KIND_COMMON,
+    KIND_COMMON_WITH(FIELD_CHANGE),
     [PORT_F_AGENT] = {.name = "agent",
                       .type = FIELD_TEXT,
                       .flags = FIELD_FILTER | FIELD_SORT,
@@ -73,6 +73,18 @@ static const struct field fields[] = {
                      .type = FIELD_TIME,
                      .flags = FIELD_NULL,
                      .help = "when it was last there"},
+    [PORT_F_FACING] = {.name = "facing",
+                       .type = FIELD_WORD,
+                       .flags = FIELD_CHANGE | FIELD_NULL,
+                       .words = "owner|self",
+                       .help = "owner: it is the host's end of a machine's or container's cable, "
+                               "whose owner gets what the host sends; null: as it looks"},
+    [PORT_F_FACES] = {.name = "faces",
+                      .type = FIELD_WORD,
+                      .dflt = "self",
+                      .words = "owner|self",
+                      .title = "FACES",
+                      .help = "facing, or how it looks"},
 };
 _Static_assert(ARRAY_SIZE(fields) == PORT_FIELDS, "a row for each");
 

@@ -13,7 +13,9 @@
 #define KINDS_EACH(X)                                                                              \
     X(capture)                                                                                     \
     X(token)                                                                                       \
-    X(port)
+    X(port)                                                                                        \
+    X(tap_service)                                                                                 \
+    X(tap_flow)
 
 #define KINDS_ONE(name) +1
 #define KINDS_DECLARE(name) extern const struct kind kind_##name;
@@ -21,6 +23,10 @@
 enum {
     KINDS = KINDS_EACH(KINDS_ONE),
     CAPTURE_POINTS = 16,
+    TAP_NAME_MAX = 255,
+    TAP_PORT_MAX = 129,
+    TAP_REASON_MAX = 255,
+    TAP_VLANS_MAX = 8191,
 };
 
 #define CAPTURE_LENGTH_MAX_NS (INT64_C(24) * 3600 * 1000000000)      /* from start to stop */
@@ -107,7 +113,53 @@ enum port_field {
     PORT_F_SPEED,
     PORT_F_THERE,
     PORT_F_SEEN,
+    PORT_F_FACING,
+    PORT_F_FACES,
     PORT_FIELDS,
+};
+
+enum tap_service_field {
+    TAP_SERVICE_F_NAME = FIELDS_COMMON,
+    TAP_SERVICE_F_DESCRIPTION,
+    TAP_SERVICE_F_PORT,
+    TAP_SERVICE_F_FRAMES,
+    TAP_SERVICE_F_STATUS,
+    TAP_SERVICE_F_STATUS_REASON,
+    TAP_SERVICE_F_LEAVES,
+    TAP_SERVICE_FIELDS,
+};
+
+enum tap_flow_field {
+    TAP_FLOW_F_NAME = FIELDS_COMMON,
+    TAP_FLOW_F_DESCRIPTION,
+    TAP_FLOW_F_SOURCE,
+    TAP_FLOW_F_SERVICE,
+    TAP_FLOW_F_DIRECTION,
+    TAP_FLOW_F_VLANS,
+    TAP_FLOW_F_FILTER,
+    TAP_FLOW_F_STATUS,
+    TAP_FLOW_F_STATUS_REASON,
+    TAP_FLOW_F_DATAPATH,
+    TAP_FLOW_F_MATCHED_FRAMES,
+    TAP_FLOW_F_MATCHED_BYTES,
+    TAP_FLOW_F_DROPPED,
+    TAP_FLOW_F_PROGRESS,
+    TAP_FLOW_F_LEAVES,
+    TAP_FLOW_FIELDS,
+};
+
+/* The words of their fields, in order. */
+enum tap_status {
+    TAP_DOWN,
+    TAP_ACTIVE,
+    TAP_ERROR,
+    TAP_PENDING_DELETE,
+};
+
+enum tap_direction {
+    TAP_BOTH,
+    TAP_IN,
+    TAP_OUT,
 };
 
 enum {
