@@ -15,7 +15,6 @@ enum {
     FP = BPF_REG_10,
     MEMORY = -64,   /* M[], from the frame pointer */
     SCRATCH = -72,  /* where bpf_skb_load_bytes writes to */
-    NEAR = 0x3fff,  /* places that a program computes are read directly up to here */
     FAR = 0x7fffff, /* a place that no frame has */
 };
 
@@ -94,28 +93,18 @@ static void load_abs(struct trans *t, uint8_t dst, const struct sock_filter *in)
 }
 
 /* A = the frame's bytes at X + k, which the kernel adds up in 32 bits and takes for signed. It
- * counts negative ones from a header; no compiler makes such, and here they do not match. */
+ * counts negative ones from a header; no compiler makes such, and here they do not match. The
+ * verifier lets only those with CAP_PERFMON add a number that is not known to a frame's pointer, so
+ * they are read by a call. */
 static void load_ind(struct trans *t, const struct sock_filter *in)
 {
-    unsigned size = size_of(in->code), slow = ebpf_asm_labels(t->a, 2), done = slow + 1;
+    unsigned size = size_of(in->code);
     ebpf_alu32(t->a, BPF_MOV, BPF_REG_2, X);
     if (in->k) {
         ebpf_alu32_imm(t->a, BPF_ADD, BPF_REG_2, (int32_t)in->k);
     }
-    ebpf_jmp_imm(t->a, BPF_JGT, BPF_REG_2, NEAR, slow);
-    ebpf_mov(t->a, BPF_REG_3, BPF_REG_2);
-    ebpf_alu64_imm(t->a, BPF_AND, BPF_REG_3, NEAR); /* as it is; the verifier may not know */
-    ebpf_alu64(t->a, BPF_ADD, BPF_REG_3, DATA);
-    ebpf_mov(t->a, BPF_REG_4, BPF_REG_3);
-    ebpf_alu64_imm(t->a, BPF_ADD, BPF_REG_4, (int32_t)size);
-    context(t, BPF_REG_5, offsetof(struct __sk_buff, data_end));
-    ebpf_jmp(t->a, BPF_JGT, BPF_REG_4, BPF_REG_5, slow);
-    ebpf_load(t->a, BPF_SIZE(in->code), A, BPF_REG_3, 0);
-    ebpf_goto(t->a, done);
-    ebpf_asm_place(t->a, slow);
     ebpf_jmp_imm(t->a, BPF_JGT, BPF_REG_2, FAR, t->no);
     by_helper(t, A, BPF_SIZE(in->code), size);
-    ebpf_asm_place(t->a, done);
     to_host(t, A, size);
 }
 
