@@ -50,7 +50,7 @@ static int prepare(struct serve_command *c, struct error *err)
     system_words(c->system, sizeof(c->system));
     int r = zone_load(NULL, err); /* OpenTap's flows are in local time */
     r = r < 0 ? r : serve_read_opentap(&c->line, err);
-    r = r < 0 ? r : interface_grants_prepare(s, &c->grants.interfaces, err);
+    r = r < 0 ? r : interface_grants_prepare(s, &c->grants.taps.interfaces, err);
     r = r < 0 ? r : serve_open(&c->line, &c->opened, err);
     c->grants.captures = c->opened.captures;
     c->grants.others = &c->line.opentap_conf;
@@ -61,7 +61,7 @@ static int prepare(struct serve_command *c, struct error *err)
 
 static int serve(struct serve_command *c, struct error *err)
 {
-    static const int caps[] = {CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_SYS_ADMIN};
+    static const int caps[] = {CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_BPF, CAP_SYS_ADMIN};
     const struct role roles[SERVE_ROLES] = {
         [SERVE_DATA] = {"data", serve_data_requests, SERVE_DATA_REQUESTS, &c->grants, serve_be_data,
                         c},
@@ -71,7 +71,7 @@ static int serve(struct serve_command *c, struct error *err)
     const struct roles_conf rc = {.roles = roles,
                                   .n = SERVE_ROLES,
                                   .caps = caps,
-                                  .n_caps = c->grants.interfaces.netns ? 4 : 3,
+                                  .n_caps = c->grants.taps.interfaces.netns ? 5 : 4,
                                   .user = c->line.common.user,
                                   .ready = on_ready,
                                   .died = on_died,
@@ -81,7 +81,8 @@ static int serve(struct serve_command *c, struct error *err)
     int r = prepare(c, err);
     r = r < 0 ? r : roles_run(&rc, err);
     serve_close(&c->opened, true);
-    netns_free(c->grants.interfaces.netns);
+    mirror_free(c->grants.taps.mirror);
+    netns_free(c->grants.taps.interfaces.netns);
     return r;
 }
 

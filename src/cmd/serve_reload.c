@@ -46,7 +46,7 @@ static void holds(void *grants, const void *line)
 {
     struct serve_grants *g = grants;
     const struct serve_line *l = line;
-    g->interfaces.select = &l->select;
+    g->taps.interfaces.select = &l->select;
     g->others = &l->opentap_conf;
 }
 

@@ -26,6 +26,8 @@ int agents_new(const struct agents_conf *conf, struct mono now, struct agents **
     a->began = a->look_at = a->connect_at = now;
     a->fd = a->watched = -1;
     plan_init(&a->plan, conf->generation != 0 ? conf->generation : 1);
+    a->taps.generation = a->plan.generation;
+    a->taps.changed = a->taps.leaving = true;
     *ret = a;
     return 0;
 }
@@ -43,6 +45,7 @@ void agents_free(struct agents *a)
         (void)close(a->fd);
     }
     agents_wants_done(&a->wants);
+    agents_taps_done(a);
     free(a);
 }
 
@@ -66,6 +69,10 @@ static void note_clock(struct agents *a, struct mono now, struct wall wall)
 
 static void look(struct agents *a, struct mono now)
 {
+    if (a->taps.changed) {
+        a->taps.changed = false;
+        agents_taps_look(a);
+    }
     if (a->changed || now.ns >= a->look_at.ns) {
         a->changed = false;
         a->look_at = mono_add_ms(now, AGENTS_LOOK_MS);
@@ -90,13 +97,16 @@ void agents_work(struct agents *a, struct mono now, struct wall wall)
     agents_session(a, now);
     agents_ports_store(a);
     look(a, now);
+    if (a->taps.leaving) {
+        agents_taps_reap(a);
+    }
     agents_tell(a, now);
     agents_snaps_expire(a, now);
     if (agents_commit(a)) {
         a->ports.n = a->ports.whole ? 0 : a->ports.n;
         a->ports.whole = false;
     } else {
-        a->changed = true;
+        a->changed = a->taps.changed = a->taps.leaving = true;
         fail(a, now);
     }
     agents_snaps_wake(a);
@@ -104,7 +114,7 @@ void agents_work(struct agents *a, struct mono now, struct wall wall)
 
 void agents_changed(struct agents *a)
 {
-    a->changed = true;
+    a->changed = a->taps.changed = a->taps.leaving = true;
 }
 
 int agents_fd(const struct agents *a)
@@ -120,7 +130,7 @@ bool agents_wants_to_write(const struct agents *a)
 struct mono agents_due(const struct agents *a)
 {
     struct mono due = a->look_at;
-    if (a->changed) {
+    if (a->changed || a->taps.changed) {
         return a->clock_mono.ns != 0 ? a->clock_mono : a->began; /* {0} would be never */
     }
     if (a->state == AGENTS_AWAY) {

@@ -6,6 +6,7 @@
  *   agents_ports.c     rounds of ports into the store
  *   agents_captures.c  what is wanted, and reports into the store
  *   agents_send.c      a message to the peer
+ *   agents_taps.c      tap flows: what is wanted, and reports into the store
  *   agents_snaps.c     snapshots that are waited for
  *   agents_session.c   the socket: what comes, and what is told
  *   agents.c           one call after the other
@@ -18,6 +19,7 @@
 #include "control/objects.h"
 #include "model/capture.h"
 #include "model/plan.h"
+#include "model/taps.h"
 #include "proto/rolemsg.h"
 
 enum {
@@ -41,6 +43,29 @@ struct agents_want {
 struct agents_wants {
     struct agents_want at[WANTED_MAX]; /* in order of ids */
     size_t n;
+};
+
+/* A tap flow as it is told. */
+struct agents_tap {
+    uint8_t id[WANTED_ID]; /* first: it is searched by it */
+    uint64_t version, told; /* a hash of its body; the one that was told in this session; 0: none */
+    uint8_t *body;          /* owned: as of tap_want_put() */
+    size_t len;
+    enum taps_reported reported; /* of this version */
+    char words[WANTED_WORDS];
+};
+
+struct agents_taps {
+    struct agents_tap *at; /* owned; wanted, in order of ids */
+    size_t n;
+    uint8_t (*gone)[WANTED_ID]; /* owned; were told, and are not wanted any more */
+    size_t n_gone;
+    uint64_t generation; /* of this set */
+    size_t next;         /* those before it are told */
+    bool untold, acknowledged;
+    bool changed;    /* a look is due */
+    bool leaving;    /* some wait to be let go of */
+    int64_t look_ns; /* wall clock: when the store was looked at */
 };
 
 struct agents_snap {
@@ -99,6 +124,7 @@ struct agents {
     size_t n_told;
     struct error said; /* the last failure that was said */
     struct agents_ports ports;
+    struct agents_taps taps;
     struct agents_snap snap[AGENTS_SNAPS];
     /* The loop. */
     struct loop *loop;
@@ -111,6 +137,7 @@ struct agents {
 
 /* Each begins the transaction if none is under way. A failure is kept until the end. */
 int agents_put(struct agents *a, struct object *o);
+int agents_remove(struct agents *a, const struct object *o);
 void agents_event(struct agents *a, const char *what, const struct object *of, const char *fmt, ...)
     _printf_(4, 5);
 void agents_publish(struct agents *a, const char *id, uint64_t published, bool ended);
@@ -138,6 +165,20 @@ void agents_wants_done(struct agents_wants *w);
 
 /* 0; -EAGAIN: the socket takes nothing now; another -errno: it takes nothing any more. */
 int agents_send(struct agents *a, const struct rolemsg *m);
+
+/* ---- agents_taps.c ---- */
+
+/* Goes through all flows where something has changed. */
+void agents_taps_look(struct agents *a);
+/* Removes those that were deleted and that nobody carries out any more. */
+void agents_taps_reap(struct agents *a);
+/* A session has begun, or is over: nothing is told, and nothing known. */
+void agents_taps_session(struct agents *a);
+/* Tells changes: 0, or as agents_send(). */
+int agents_taps_tell(struct agents *a);
+void agents_tapped(struct agents *a, uint64_t generation);
+void agents_tap_report(struct agents *a, const struct tap_is *is);
+void agents_taps_done(struct agents *a);
 
 /* ---- agents_snaps.c ---- */
 

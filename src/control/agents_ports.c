@@ -60,6 +60,16 @@ static bool set_int(struct object *o, unsigned field, int64_t n)
     return is_new;
 }
 
+/* The side that it faces is as its user says, or as it looks. */
+static bool set_faces(struct object *o, bool faces_owner)
+{
+    const char *is = o->v[PORT_F_FACING].set ? o->v[PORT_F_FACING].text
+                     : faces_owner           ? "owner"
+                                             : "self";
+    const bool is_new = !o->v[PORT_F_FACES].set || strcmp(o->v[PORT_F_FACES].text, is) != 0;
+    return is_new && object_set_text(o, PORT_F_FACES, is) == 0;
+}
+
 static int fill(struct object *o, const struct wanted_port *p, bool *is_new)
 {
     char mac[18];
@@ -71,6 +81,7 @@ static int fill(struct object *o, const struct wanted_port *p, bool *is_new)
     *is_new |= set_int(o, PORT_F_MTU, p->mtu);
     *is_new |= set_int(o, PORT_F_UP, p->up);
     *is_new |= set_int(o, PORT_F_CARRIER, p->carrier);
+    *is_new |= set_faces(o, p->faces_owner);
     if (p->speed_bps > 0 && p->speed_bps <= INT64_MAX) {
         *is_new |= set_int(o, PORT_F_SPEED, (int64_t)p->speed_bps);
     } else {
@@ -112,6 +123,7 @@ static void put(struct agents *a, struct object *o, bool was_there)
     const char *name = o->v[PORT_F_NAME].text;
     object_set_int(o, PORT_F_SEEN, a->wall.ns);
     object_set_int(o, FIELD_OF_GENERATION, o->v[FIELD_OF_GENERATION].n + 1);
+    a->taps.changed = true;
     if (agents_put(a, o) == 0 && is_there != was_there) {
         agents_event(a, is_there ? "port.there" : "port.gone", o,
                      is_there ? "%.64s is there" : "%.64s is gone", name);

@@ -32,6 +32,7 @@ void agents_lose(struct agents *a, struct mono now, const char *words)
     a->ports.n = a->ports.whole ? a->ports.n : 0;
     plan_lost(&a->plan);
     agents_snaps_lost(a);
+    agents_taps_session(a);
     if (was_open || words[0]) {
         agents_event(a, "agent.lost", NULL, "the session with whoever captures has ended%s%s",
                      words[0] ? ": " : "", words);
@@ -82,6 +83,7 @@ static int hear_hello(struct agents *a, const struct rolemsg *m, struct mono now
     a->state = AGENTS_OPEN;
     a->since = now;
     plan_session(&a->plan, now);
+    agents_taps_session(a);
     agents_event(a, "agent.connected", NULL, "%s",
                  is_new ? "whoever captures has started" : "whoever captures is there again");
     return 0;
@@ -110,6 +112,15 @@ static int hear(struct agents *a, const struct rolemsg *m, struct mono now, stru
     case ROLEMSG_SNAPPED:
         agents_snapped(a, m);
         return 0;
+    case ROLEMSG_TAPPED:
+        agents_tapped(a, m->generation);
+        return 0;
+    case ROLEMSG_TAP_IS:
+        agents_tap_report(a, &m->tap_is);
+        return 0;
+    case ROLEMSG_TAP:
+    case ROLEMSG_UNTAP:
+    case ROLEMSG_TAPS:
     case ROLEMSG_HELLO:
     case ROLEMSG_WANT:
     case ROLEMSG_SNAPSHOT:
@@ -168,6 +179,14 @@ void agents_session(struct agents *a, struct mono now)
 
 /* ---- what is told ---- */
 
+static void cannot_tell(struct agents *a, int r, struct mono now)
+{
+    a->blocked = r == -EAGAIN;
+    if (!a->blocked) {
+        agents_lose(a, now, "");
+    }
+}
+
 static int tell_one(struct agents *a, size_t place)
 {
     const struct agents_wants *w = &a->wants;
@@ -184,9 +203,9 @@ static int tell_one(struct agents *a, size_t place)
     return agents_send(a, &m);
 }
 
-void agents_tell(struct agents *a, struct mono now)
+static void tell_captures(struct agents *a, struct mono now)
 {
-    if (a->state != AGENTS_OPEN || (!a->telling && !plan_due(&a->plan, now))) {
+    if (!a->telling && !plan_due(&a->plan, now)) {
         return;
     }
     if (!a->telling || a->telling_generation != a->plan.generation) {
@@ -195,14 +214,10 @@ void agents_tell(struct agents *a, struct mono now)
         a->next = 0;
     }
     const size_t n = a->wants.n > 0 ? a->wants.n : 1;
-    a->blocked = false;
     while (a->next < n) {
         const int r = tell_one(a, a->next);
         if (r < 0) {
-            a->blocked = r == -EAGAIN;
-            if (!a->blocked) {
-                agents_lose(a, now, "");
-            }
+            cannot_tell(a, r, now);
             return;
         }
         a->next++;
@@ -210,4 +225,19 @@ void agents_tell(struct agents *a, struct mono now)
     a->telling = false;
     agents_was_told(a);
     plan_told(&a->plan, now);
+}
+
+void agents_tell(struct agents *a, struct mono now)
+{
+    if (a->state != AGENTS_OPEN) {
+        return;
+    }
+    a->blocked = false;
+    tell_captures(a, now);
+    if (a->state == AGENTS_OPEN && !a->blocked) {
+        const int r = agents_taps_tell(a);
+        if (r < 0) {
+            cannot_tell(a, r, now);
+        }
+    }
 }

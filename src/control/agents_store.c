@@ -53,6 +53,17 @@ int agents_put(struct agents *a, struct object *o)
     return r;
 }
 
+int agents_remove(struct agents *a, const struct object *o)
+{
+    struct error err = {""};
+    int r = begin(a);
+    if (r == 0) {
+        r = a->conf.store->ops->remove(a->conf.store, o->kind, o->v[FIELD_OF_ID].text, &err);
+        r = r < 0 ? fail(a, r, &err) : 0;
+    }
+    return r;
+}
+
 static const char *text_of(const struct object *o, unsigned field)
 {
     return o && o->v[field].set && o->v[field].text ? o->v[field].text : "";

@@ -11,6 +11,7 @@
 #include "node/engine_capture.h"
 #include "node/engine_link.h"
 #include "node/engine_list.h"
+#include "node/engine_taps.h"
 #include "node/serve_requests.h"
 
 enum {
@@ -42,6 +43,7 @@ struct engine {
     struct engine_ports *ports;
     struct engine_list *list;
     struct engine_link *link;
+    struct engine_taps *taps;
     int counters; /* a socket of sys/linkcount.h */
     struct held held[HELD];
     unsigned n;
@@ -192,12 +194,18 @@ static int take(void *user, const struct rolemsg *m)
     case ROLEMSG_SNAPSHOT:
         take_snapshot(e, m->id);
         return 0;
+    case ROLEMSG_TAP:
+    case ROLEMSG_UNTAP:
+    case ROLEMSG_TAPS:
+        return engine_taps_take(e->taps, m);
     case ROLEMSG_HELLO:
     case ROLEMSG_APPLIED:
     case ROLEMSG_IS:
     case ROLEMSG_PORT:
     case ROLEMSG_PORTS:
     case ROLEMSG_SNAPPED:
+    case ROLEMSG_TAPPED:
+    case ROLEMSG_TAP_IS:
         break;
     }
     return -EBADMSG;
@@ -211,6 +219,7 @@ static void begun(void *user)
     e->ports_told = e->ports_round = 0;
     e->generation = 0;
     e->set_n = e->set_at = 0;
+    engine_taps_begun(e->taps);
     for (unsigned i = 0; i < e->n; i++) {
         e->held[i].told_now = true;
         e->held[i].snaps = false;
@@ -255,6 +264,7 @@ static void tell_ports(struct engine *e, struct mono now)
         return;
     }
     if (round != e->ports_round) {
+        engine_taps_look(e->taps);
         e->ports_round = round;
         e->ports_next = 0;
     }
@@ -285,6 +295,7 @@ static void tell(struct engine *e, struct mono now)
         tell_applied(e);
         tell_snaps(e);
         tell_ports(e, now);
+        engine_taps_tell(e->taps);
     }
 }
 
@@ -364,8 +375,11 @@ static void set_timer(struct engine *e)
     for (unsigned i = 0; i < e->n; i++) {
         first = MIN(first, engine_capture_due(e->held[i].capture, now));
     }
-    loop_set_timer(e->conf.loop, e->timer,
-                   (struct mono){mono_now().ns + MAX(first - now, SOON_MS * NSEC_PER_MSEC)}, 0);
+    const struct mono soon = mono_add_ms(mono_now(), SOON_MS),
+                      due = {mono_now().ns + MAX(first - now, (int64_t)0)},
+                      taps = engine_taps_due(e->taps);
+    const int64_t at = MAX(soon.ns, MIN(due.ns, taps.ns));
+    loop_set_timer(e->conf.loop, e->timer, (struct mono){at}, 0);
 }
 
 static void tick(struct engine *e)
@@ -382,6 +396,7 @@ static void tick(struct engine *e)
         }
     }
     free_left(e);
+    engine_taps_tick(e->taps, now);
     want_ports(e, now);
     tell(e, now);
     set_timer(e);
@@ -438,6 +453,18 @@ static int begin_link(struct engine *e)
     return engine_link_new(&lc, &e->link);
 }
 
+static bool send_tap(void *user, const struct rolemsg *m)
+{
+    const struct engine *e = user;
+    return engine_link_stands(e->link) && engine_link_send(e->link, m);
+}
+
+static int begin_taps(struct engine *e)
+{
+    const struct engine_taps_conf tc = {.broker = e->conf.broker, .send = send_tap, .user = e};
+    return engine_taps_new(&tc, &e->taps);
+}
+
 static int begin(struct engine *e, struct error *err)
 {
     struct loop *l = e->conf.loop;
@@ -450,6 +477,7 @@ static int begin(struct engine *e, struct error *err)
               : loop_add_fd(l, broker_fd(e->conf.broker), EPOLLIN, on_broker, e, &e->broker_event);
     r = r < 0 ? r : file_pool_new(&e->pool);
     r = r < 0 ? r : begin_link(e);
+    r = r < 0 ? r : begin_taps(e);
     if (r < 0) {
         return error_sys(err, -r, "cannot start");
     }
@@ -515,6 +543,7 @@ void engine_free(struct engine *e)
     for (unsigned i = 0; i < e->n; i++) {
         engine_capture_free(e->held[i].capture);
     }
+    engine_taps_free(e->taps);
     file_pool_free(e->pool);
     closep(&e->counters);
     loop_del_fd(e->conf.loop, e->wake_event);

@@ -10,6 +10,7 @@
 #include "node/engine_output.h"
 #include "node/engine_points.h"
 #include "node/engine_room.h"
+#include "node/filter_memfd.h"
 #include "node/serve_requests.h"
 
 enum {
@@ -99,7 +100,7 @@ static void on_program(void *user, int result, const uint8_t *data, size_t len, 
     if (c->state != WANTED_WAITS) {
         return; /* it was cancelled meanwhile */
     }
-    const int r = result < 0 ? result : serve_read_program(own, &c->program);
+    const int r = result < 0 ? result : filter_of_memfd(own, &c->program);
     if (r == -EAGAIN) { /* the broker is busy */
         c->filter = FILTER_NONE;
     } else if (r < 0) {

@@ -17,7 +17,8 @@ enum {
 struct listed {
     struct netif link;
     uint64_t speed_bps; /* as it was when the link had last changed; 0: unknown */
-    bool seen;          /* since all were asked for */
+    bool faces_owner;
+    bool seen; /* since all were asked for */
 };
 
 struct engine_list {
@@ -62,6 +63,12 @@ static bool is_alike(const struct netif *a, const struct netif *b)
            memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && ((a->flags ^ b->flags) & told) == 0;
 }
 
+/* Only these can be an end of a cable to a machine or container. */
+static bool may_face(const struct netif *link)
+{
+    return strcmp(link->kind, "tun") == 0 || strcmp(link->kind, "veth") == 0;
+}
+
 static void is_there(struct engine_list *l, const struct netif *link)
 {
     struct listed **at = find(l, link->index);
@@ -76,11 +83,15 @@ static void is_there(struct engine_list *l, const struct netif *link)
         l->dirty = true;
     }
     if (at) {
-        const bool is_new = !is_alike(&(*at)->link, link);
-        const uint64_t speed =
-            is_new ? serve_request_speed(l->conf.broker, link->name) : (*at)->speed_bps;
-        l->dirty = l->dirty || is_new;
-        **at = (struct listed){*link, speed, true};
+        const bool other = (*at)->link.index == 0 || !is_alike(&(*at)->link, link);
+        struct broker *b = l->conf.broker;
+        struct listed now = {*link, (*at)->speed_bps, (*at)->faces_owner, true};
+        if (other) {
+            now.speed_bps = serve_request_speed(b, link->name);
+            now.faces_owner = may_face(link) && mirror_request_faces(b, link->name);
+            l->dirty = true;
+        }
+        **at = now;
     }
 }
 
@@ -215,7 +226,8 @@ void engine_list_at(const struct engine_list *l, unsigned i, struct wanted_port 
                                 .mtu = link->mtu,
                                 .speed_bps = l->at[i]->speed_bps,
                                 .up = link->flags & IFF_UP,
-                                .carrier = link->flags & IFF_RUNNING};
+                                .carrier = link->flags & IFF_RUNNING,
+                                .faces_owner = l->at[i]->faces_owner};
     text_name(ret->name, sizeof(ret->name), link->name, strlen(link->name));
     memcpy(ret->mac, link->mac, link->mac_len == sizeof(ret->mac) ? sizeof(ret->mac) : 0);
 }

@@ -127,8 +127,17 @@ static void take(struct scene *w, const struct rolemsg *m)
         w->snapped++;
         w->snapped_code = (int)m->code;
         break;
+    case ROLEMSG_TAPPED:
+        w->tapped = m->generation;
+        break;
+    case ROLEMSG_TAP_IS:
+        w->tap_is = m->tap_is;
+        break;
     case ROLEMSG_WANT:
     case ROLEMSG_SNAPSHOT:
+    case ROLEMSG_TAP:
+    case ROLEMSG_UNTAP:
+    case ROLEMSG_TAPS:
         fail_msg("the engine sent what only control sends");
     }
 }
@@ -256,7 +265,7 @@ struct scene *scene_new(void)
     assert_non_null(mkdtemp(w->folder));
     w->select = (struct selection){
         .word = {{"*", "*", false}}, .n_words = 1, .take_links = true, .metered = true};
-    assert_int_equal(interface_grants_prepare(&w->select, &w->grants.interfaces, &err), 0);
+    assert_int_equal(interface_grants_prepare(&w->select, &w->grants.taps.interfaces, &err), 0);
     w->grants.captures = open(w->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(w->grants.captures >= 0);
     memcpy(w->requests, serve_data_requests, sizeof(w->requests));

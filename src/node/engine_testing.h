@@ -40,7 +40,8 @@ struct scene {
     int control; /* -1: there is no session */
     bool away;   /* control cannot be met */
     unsigned sessions, ended;
-    uint64_t life, generation, applied;
+    uint64_t life, generation, applied, tapped;
+    struct tap_is tap_is; /* the last one */
     struct wanted_is is[WORLD_HELD];
     unsigned n_is, n_reports;
     struct wanted_port port[WORLD_HELD], coming[WORLD_HELD];

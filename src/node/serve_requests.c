@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "node/filter_memfd.h"
 #include "sys/linkcount.h"
 #include "sys/linkspeed.h"
 
@@ -23,7 +24,6 @@ enum {
     NAME = 2 * WANTED_ID + 8,
     FILE_ARGS = WANTED_ID + 1,
     LIST_MAX = 1 << 16,
-    PROGRAM_MAX = 4096, /* instructions: the kernel's BPF_MAXINSNS */
 };
 
 /* ---- in the broker ---- */
@@ -87,7 +87,7 @@ static int create(void *ctx, const void *args, size_t len, struct broker_reply *
 static int open_counters(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
     const struct serve_grants *g = ctx;
-    struct netns *netns = g->interfaces.netns;
+    struct netns *netns = g->taps.interfaces.netns;
     (void)args;
     (void)len;
     int r = netns ? netns_enter(netns, &reply->err) : 0;
@@ -103,7 +103,7 @@ static int open_counters(void *ctx, const void *args, size_t len, struct broker_
 /* Of a port only: the role hears of no other interface. */
 static int tell_speed(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
-    const struct interface_grants *g = &((const struct serve_grants *)ctx)->interfaces;
+    const struct interface_grants *g = &((const struct serve_grants *)ctx)->taps.interfaces;
     struct wr w = wr_make(reply->data, sizeof(reply->data));
     char name[INTERFACE_NAME_LEN + 1] = "";
     memcpy(name, args, MIN(len, (size_t)INTERFACE_NAME_LEN));
@@ -224,13 +224,8 @@ static int compile(const void *args, size_t len, struct filter_prog *ret, struct
     char text[WANTED_FILTER];
     memcpy(text, args, len);
     text[len] = '\0';
-    int r = filter_compile_plain(text, ret, err);
-    if (r == 0 && ret->n > PROGRAM_MAX) {
-        filter_done(ret);
-        r = error_set(err, E2BIG, "the filter is too long: it makes more than %d instructions",
-                      PROGRAM_MAX);
-    }
-    return r;
+    const int r = filter_compile_plain(text, ret, err);
+    return r < 0 ? r : filter_check_length(ret, err);
 }
 
 static int check_filter(void *ctx, const void *args, size_t len, struct broker_reply *reply)
@@ -247,23 +242,14 @@ static int compile_filter(void *ctx, const void *args, size_t len, struct broker
     struct filter_prog prog = {0};
     (void)ctx;
     int r = compile(args, len, &prog, &reply->err);
-    if (r < 0) {
-        return r;
-    }
-    const size_t bytes = prog.n * sizeof(*prog.insns);
-    _cleanup_(closep) int fd = memfd_create("filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || write(fd, prog.insns, bytes) != (ssize_t)bytes ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
-        r = error_sys(&reply->err, errno, "cannot keep the filter's program");
-    } else {
-        reply->fd = TAKE_FD(fd);
-    }
+    r = r < 0 ? r : filter_to_memfd(&prog, &reply->fd, &reply->err);
     filter_done(&prog);
     return r;
 }
 
 const struct broker_request serve_data_requests[SERVE_DATA_REQUESTS] = {
     INTERFACE_REQUEST_ROWS,
+    MIRROR_REQUEST_ROWS,
     [SERVE_CREATE] = {"make the capture's file", create, FILE_ARGS, FILE_ARGS},
     [SERVE_COUNTERS] = {"ask for counters", open_counters, 0, 0},
     [SERVE_SPEED] = {"tell the speed", tell_speed, INTERFACE_NAME_LEN, INTERFACE_NAME_LEN},
@@ -316,34 +302,6 @@ int serve_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn
                       struct error *err)
 {
     return broker_ask(b, SERVE_COMPILE, filter, strlen(filter), fn, user, err);
-}
-
-int serve_read_program(int fd, struct filter_prog *ret)
-{
-    struct stat st;
-    if (fstat(fd, &st) < 0) {
-        return -errno;
-    }
-    const size_t bytes = (size_t)st.st_size;
-    if (bytes == 0 || bytes % sizeof(struct sock_filter) != 0 ||
-        bytes > PROGRAM_MAX * sizeof(struct sock_filter)) {
-        return -EBADMSG;
-    }
-    struct sock_filter *insns = malloc(bytes);
-    if (!insns) {
-        return -ENOMEM;
-    }
-    if (pread(fd, insns, bytes, 0) != (ssize_t)bytes) {
-        free(insns);
-        return -EBADMSG;
-    }
-    struct filter_prog prog = {insns, (unsigned)(bytes / sizeof(*insns))};
-    if (!filter_is_valid(&prog)) {
-        filter_done(&prog);
-        return -EBADMSG;
-    }
-    *ret = prog;
-    return 0;
 }
 
 int serve_request_data_settings(struct broker *b, int *ret_fd, struct error *err)

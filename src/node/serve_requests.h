@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "node/interface_requests.h"
+#include "node/mirror_requests.h"
 #include "node/reload_grant.h"
 #include "proto/wanted.h"
 #include "sys/filter.h"
@@ -27,7 +27,7 @@ enum serve_file {
 };
 
 enum serve_data_request {
-    SERVE_CREATE = INTERFACE_REQUESTS, /* id 16, u8 file: gives a descriptor to read and write */
+    SERVE_CREATE = MIRROR_REQUESTS, /* id 16, u8 file: gives a descriptor to read and write */
     SERVE_COUNTERS, /* gives a socket of sys/linkcount.h, in the namespace of the interfaces */
     SERVE_SPEED,    /* an interface's name, 16 bytes: gives u64 bit/s of its link, 0: unknown */
     SERVE_COMPILE,  /* a filter's text: gives its program, as bytes of a memfd */
@@ -46,8 +46,8 @@ enum serve_control_request {
 };
 
 struct serve_grants {
-    struct interface_grants interfaces; /* first: the rows about them have it as their ctx */
-    int captures;                       /* the folder of captures, O_PATH or for reading */
+    struct mirror_grants taps; /* first: the rows about them and interfaces have it as their ctx */
+    int captures;              /* the folder of captures, O_PATH or for reading */
     struct reload_grant reload;
     const void *others; /* bytes for SERVE_OTHER_SETTINGS */
     size_t others_len;
@@ -63,11 +63,9 @@ int serve_request_create(struct broker *b, const uint8_t id[WANTED_ID], enum ser
 int serve_request_counters(struct broker *b, int *ret_fd, struct error *err);
 /* 0: unknown, or the broker cannot tell. */
 uint64_t serve_request_speed(struct broker *b, const char *name);
-/* `fn` gets the descriptor of the program; as broker_ask. */
+/* `fn` gets the descriptor of the program, for filter_of_memfd(); as broker_ask. */
 int serve_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,
                       struct error *err);
-/* Reads it. *ret is filter_done()'s. -EBADMSG, -ENOMEM. */
-int serve_read_program(int fd, struct filter_prog *ret);
 reload_request serve_request_data_settings;
 
 /* ---- in the control role ---- */

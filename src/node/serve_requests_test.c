@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "node/filter_memfd.h"
 #include "node/serve_requests.h"
 
 #define NAME "000102030405060708090a0b0c0d0e0f"
@@ -188,16 +189,16 @@ static void programs_are_looked_at(void **state)
     _cleanup_(closep) int a = memory_of(good, sizeof(good)), b = memory_of(astray, sizeof(astray)),
                           c = memory_of(endless, sizeof(endless)), d = memory_of("abc", 3),
                           e = memory_of("", 0);
-    assert_int_equal(serve_read_program(a, &p), 0);
+    assert_int_equal(filter_of_memfd(a, &p), 0);
     assert_int_equal(p.n, 1);
     filter_done(&p);
-    assert_int_equal(serve_read_program(b, &p), -EBADMSG);
-    assert_int_equal(serve_read_program(c, &p), -EBADMSG);
-    assert_int_equal(serve_read_program(d, &p), -EBADMSG);
-    assert_int_equal(serve_read_program(e, &p), -EBADMSG);
+    assert_int_equal(filter_of_memfd(b, &p), -EBADMSG);
+    assert_int_equal(filter_of_memfd(c, &p), -EBADMSG);
+    assert_int_equal(filter_of_memfd(d, &p), -EBADMSG);
+    assert_int_equal(filter_of_memfd(e, &p), -EBADMSG);
     assert_null(compile->handle); /* it is for a child */
     assert_int_equal(compile->child(NULL, "udp port 53", 11, &reply), 0);
-    assert_int_equal(serve_read_program(reply.fd, &p), 0);
+    assert_int_equal(filter_of_memfd(reply.fd, &p), 0);
     assert_true(p.n > 5);
     assert_int_equal(write(reply.fd, "x", 1), -1); /* sealed */
     filter_done(&p);
@@ -214,7 +215,7 @@ static void speeds_of_ports_only(void **state)
     const struct broker_request *q = &serve_data_requests[SERVE_SPEED];
     struct selection ports = {.word = {{"lo", NULL, false}}, .n_words = 1};
     const uint8_t unknown[8] = {0};
-    w->grants.interfaces.select = &ports;
+    w->grants.taps.interfaces.select = &ports;
     memset(w->args, 0, sizeof(w->args));
     memcpy(w->args, "lo", 2);
     w->reply = (struct broker_reply){.fd = -1};

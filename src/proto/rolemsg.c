@@ -43,6 +43,20 @@ static int put_body(struct wr *w, const struct rolemsg *m)
         wr_copy(w, m->id, sizeof(m->id));
         wr_u32(w, m->code);
         return 0;
+    case ROLEMSG_TAP:
+        return tap_want_put(w, &m->tap);
+    case ROLEMSG_UNTAP:
+        wr_copy(w, m->id, sizeof(m->id));
+        return 0;
+    case ROLEMSG_TAPS:
+        wr_u64(w, m->generation);
+        wr_u32(w, m->taps);
+        return 0;
+    case ROLEMSG_TAPPED:
+        wr_u64(w, m->generation);
+        return 0;
+    case ROLEMSG_TAP_IS:
+        return tap_is_put(w, &m->tap_is);
     }
     return -EMSGSIZE;
 }
@@ -96,6 +110,20 @@ static int get_body(struct rd *r, struct rolemsg *m)
         rd_copy(r, m->id, sizeof(m->id));
         m->code = rd_u32(r);
         return 0;
+    case ROLEMSG_TAP:
+        return tap_want_get(r, &m->tap);
+    case ROLEMSG_UNTAP:
+        rd_copy(r, m->id, sizeof(m->id));
+        return 0;
+    case ROLEMSG_TAPS:
+        m->generation = rd_u64(r);
+        m->taps = rd_u32(r);
+        return m->taps <= TAPWANT_MAX ? 0 : -EBADMSG;
+    case ROLEMSG_TAPPED:
+        m->generation = rd_u64(r);
+        return 0;
+    case ROLEMSG_TAP_IS:
+        return tap_is_get(r, &m->tap_is);
     }
     return -EBADMSG;
 }

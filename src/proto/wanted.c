@@ -6,48 +6,20 @@
 #include "proto/wanted.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/batch.h"
-#include "base/bytes.h"
 #include "base/cleanup.h"
-#include "base/text.h"
+#include "proto/wiretext.h"
 
 enum {
     HAS_VLANS = 1,
     CANCELLED = 2,
     UP = 1,
     CARRIER = 2,
+    FACES_OWNER = 4,
     PERIOD_MIN = 10,
     PERIOD_MAX = 3600000,
 };
-
-/* ---- texts ---- */
-
-static void put_text(struct wr *w, const char *text, size_t cap)
-{
-    const size_t len = strnlen(text, cap - 1);
-    wr_u16(w, (uint16_t)len);
-    wr_copy(w, text, len);
-}
-
-/* Of fewer than `cap` bytes, without any 0, and clean. */
-static bool get_text(struct rd *r, char *ret, size_t cap)
-{
-    const size_t len = rd_u16(r);
-    const uint8_t *at = rd_take(r, len);
-    ret[0] = '\0';
-    if (!at || len >= cap || memchr(at, '\0', len)) {
-        r->bad = true;
-        return false;
-    }
-    memcpy(ret, at, len);
-    ret[len] = '\0';
-    if (!text_is_clean(ret)) {
-        r->bad = true;
-    }
-    return rd_ok(r);
-}
 
 static int done(const struct wr *w)
 {
@@ -73,12 +45,12 @@ int wanted_put(struct wr *w, const struct wanted *v)
     wr_u64(w, v->most_bytes);
     wr_u64(w, v->most_frames);
     for (unsigned i = 0; i < v->n_points; i++) {
-        put_text(w, v->point[i], sizeof(v->point[i]));
+        wr_text(w, v->point[i], sizeof(v->point[i]));
     }
     for (size_t i = 0; v->has_vlans && i < ARRAY_SIZE(v->vlans.bits); i++) {
         wr_u64(w, v->vlans.bits[i]);
     }
-    put_text(w, v->filter, sizeof(v->filter));
+    wr_text(w, v->filter, sizeof(v->filter));
     return done(w);
 }
 
@@ -95,7 +67,7 @@ static bool is_sound(const struct wanted *v, uint8_t flags)
 static void get_points(struct rd *r, struct wanted *v)
 {
     for (unsigned i = 0; i < v->n_points; i++) {
-        if (!get_text(r, v->point[i], sizeof(v->point[i])) || v->point[i][0] == '\0') {
+        if (!rd_text(r, v->point[i], sizeof(v->point[i])) || v->point[i][0] == '\0') {
             r->bad = true;
         }
     }
@@ -124,7 +96,7 @@ int wanted_get(struct rd *r, struct wanted *ret)
     for (size_t i = 0; v.has_vlans && i < ARRAY_SIZE(v.vlans.bits); i++) {
         v.vlans.bits[i] = rd_u64(r);
     }
-    if (!get_text(r, v.filter, sizeof(v.filter))) {
+    if (!rd_text(r, v.filter, sizeof(v.filter))) {
         return -EBADMSG;
     }
     *ret = v;
@@ -142,7 +114,7 @@ int wanted_is_put(struct wr *w, const struct wanted_is *v)
     wr_u8(w, (uint8_t)v->state);
     wr_u8(w, (uint8_t)v->reason);
     wr_u8(w, v->n_points);
-    put_text(w, v->words, sizeof(v->words));
+    wr_text(w, v->words, sizeof(v->words));
     wr_u64(w, v->published);
     wr_u64(w, v->found);
     wr_u64(w, v->offered);
@@ -169,7 +141,7 @@ int wanted_is_get(struct rd *r, struct wanted_is *ret)
     v.state = (enum wanted_state)rd_u8(r);
     v.reason = (enum wanted_reason)rd_u8(r);
     v.n_points = rd_u8(r);
-    if (!rd_ok(r) || !is_sound_state(&v) || !get_text(r, v.words, sizeof(v.words))) {
+    if (!rd_ok(r) || !is_sound_state(&v) || !rd_text(r, v.words, sizeof(v.words))) {
         return -EBADMSG;
     }
     v.published = rd_u64(r);
@@ -194,10 +166,11 @@ int wanted_is_get(struct rd *r, struct wanted_is *ret)
 
 int wanted_port_put(struct wr *w, const struct wanted_port *v)
 {
-    put_text(w, v->name, sizeof(v->name));
+    wr_text(w, v->name, sizeof(v->name));
     wr_u32(w, v->ifindex);
     wr_u32(w, v->mtu);
-    wr_u8(w, (uint8_t)((v->up ? UP : 0) | (v->carrier ? CARRIER : 0)));
+    wr_u8(w, (uint8_t)((v->up ? UP : 0) | (v->carrier ? CARRIER : 0) |
+                      (v->faces_owner ? FACES_OWNER : 0)));
     wr_copy(w, v->mac, sizeof(v->mac));
     wr_u64(w, v->speed_bps);
     return done(w);
@@ -206,7 +179,7 @@ int wanted_port_put(struct wr *w, const struct wanted_port *v)
 int wanted_port_get(struct rd *r, struct wanted_port *ret)
 {
     struct wanted_port v = {.ifindex = 0};
-    if (!get_text(r, v.name, sizeof(v.name)) || v.name[0] == '\0') {
+    if (!rd_text(r, v.name, sizeof(v.name)) || v.name[0] == '\0') {
         return -EBADMSG;
     }
     v.ifindex = rd_u32(r);
@@ -214,9 +187,10 @@ int wanted_port_get(struct rd *r, struct wanted_port *ret)
     const uint8_t flags = rd_u8(r);
     v.up = flags & UP;
     v.carrier = flags & CARRIER;
+    v.faces_owner = flags & FACES_OWNER;
     rd_copy(r, v.mac, sizeof(v.mac));
     v.speed_bps = rd_u64(r);
-    if (!rd_ok(r) || (flags & ~(UP | CARRIER)) != 0) {
+    if (!rd_ok(r) || (flags & ~(UP | CARRIER | FACES_OWNER)) != 0) {
         return -EBADMSG;
     }
     *ret = v;

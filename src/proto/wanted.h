@@ -14,7 +14,8 @@
  * is:     u8 id[16]; u8 state; u8 reason; u8 points; text words; u64 published; u64 found;
  *         u64 offered; u64 unwanted; u64 written; u64 dropped; for each point u64 from, u64 until.
  *
- * port:   text name; u32 ifindex; u32 mtu; u8 flags, 1 up, 2 carrier; u8 mac[6]; u64 speed.
+ * port:   text name; u32 ifindex; u32 mtu; u8 flags, 1 up, 2 carrier,
+ *         4 faces its owner; u8 mac[6]; u64 speed.
  */
 #pragma once
 
@@ -104,6 +105,7 @@ struct wanted_port {
     char name[WANTED_NAME]; /* escaped (base/text.h) */
     uint32_t ifindex, mtu;
     bool up, carrier;
+    bool faces_owner; /* it looks like the host's end of a machine's or container's cable */
     uint8_t mac[6];
     uint64_t speed_bps; /* 0: unknown */
 };

@@ -179,6 +179,25 @@ static int compile_live(const char *expr, const char *ifname, enum netif_framing
     return compile_now(p, expr ? expr : "", ret, err);
 }
 
+static pcap_t *kept;
+
+int filter_keep(struct error *err)
+{
+    if (!kept) {
+        kept = live_on_any(NETIF_ETHERNET, SNAP_MAX);
+    }
+    return kept ? 0
+                : error_set(err, ENETDOWN,
+                            "no interface can be opened to compile filters for: one has to be up, "
+                            "such as lo");
+}
+
+int filter_compile_kept(const char *expr, struct filter_prog *ret, struct error *err)
+{
+    return kept ? compile_now(kept, expr, ret, err)
+                : error_set(err, ENETDOWN, "there is no interface to compile the filter for");
+}
+
 int filter_compile(const char *expr, const char *ifname, enum netif_framing framing,
                    uint32_t snaplen, struct filter_prog *ret, struct error *err)
 {

@@ -167,6 +167,7 @@ void netif_decode(const struct nlmsghdr *h, struct netif *link)
     struct attrs a = attrs_of(h, sizeof(*info));
     copy_text(link->name, sizeof(link->name), a.at[IFLA_IFNAME]);
     copy_text(link->alias, sizeof(link->alias), a.at[IFLA_IFALIAS]);
+    link->leads_elsewhere = a.at[IFLA_LINK_NETNSID] != NULL;
     link->mtu = a.at[IFLA_MTU] ? mnl_attr_get_u32(a.at[IFLA_MTU]) : 0;
     link->longest = longest_of(&a);
     if (a.at[IFLA_ADDRESS]) {
@@ -418,4 +419,9 @@ int netif_set(int ifindex, const struct netif_set *set, struct error *err)
         return error_sys(err, -r, "cannot set up interface %s", name);
     }
     return 0;
+}
+
+bool netif_addr_is_link_local(const struct netif_addr *a)
+{
+    return a->family == AF_INET6 && a->addr[0] == 0xfe && (a->addr[1] & 0xc0) == 0x80;
 }

@@ -36,8 +36,9 @@ struct netif {
     int index;
     char name[IFNAMSIZ];
     char alias[NETIF_ALIAS];
-    char kind[16];  /* "veth", "tun", "bridge" …, "" for a card */
-    unsigned flags; /* IFF_UP, IFF_RUNNING, IFF_LOOPBACK … of net/if.h */
+    char kind[16];        /* "veth", "tun", "bridge" …, "" for a card */
+    bool leads_elsewhere; /* of a "veth": its other end is in another namespace */
+    unsigned flags;       /* IFF_UP, IFF_RUNNING, IFF_LOOPBACK … of net/if.h */
     uint16_t arphrd;
     uint32_t mtu;
     uint32_t longest; /* of a super-packet sent or put together there (GSO, GRO), in bytes */
@@ -46,6 +47,9 @@ struct netif {
     unsigned n_addrs; /* at most NETIF_ADDRS */
     struct netif_addr addrs[NETIF_ADDRS];
 };
+
+/* An IPv6 address that every interface gives itself (fe80::/10). */
+bool netif_addr_is_link_local(const struct netif_addr *a);
 
 /* All interfaces of this network namespace in the kernel's order. The caller frees `*ret`. */
 int netif_list(struct netif **ret, size_t *ret_n, struct error *err);

@@ -337,6 +337,7 @@ int sandbox_confine_broker(const int caps[], size_t n_caps, struct error *err)
             return error_set(err, EINVAL, "there is no capability %d", caps[i]);
         }
         list.netns |= caps[i] == CAP_SYS_ADMIN;
+        list.bpf |= caps[i] == CAP_BPF;
         list.chroot |= caps[i] == CAP_SYS_CHROOT;
     }
     int r = keep_caps(caps, n_caps, err);

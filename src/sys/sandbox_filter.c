@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/if_tun.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
@@ -495,6 +496,20 @@ static int add_chroot(scmp_filter_ctx f, bool may)
     return SANDBOX_LENIENT ? 0 : seccomp_rule_add(f, ACT_DEADLY, SCMP_SYS(chroot), 0);
 }
 
+/* The commands of sys/bpf.c; a command is the call's first argument. */
+static int add_bpf(scmp_filter_ctx f, bool allow)
+{
+    static const int commands[] = {BPF_MAP_CREATE,         BPF_MAP_LOOKUP_ELEM, BPF_PROG_LOAD,
+                                   BPF_OBJ_GET_INFO_BY_FD, BPF_LINK_CREATE,     BPF_LINK_UPDATE,
+                                   BPF_PROG_QUERY};
+    int r = 0;
+    for (size_t i = 0; allow && r >= 0 && i < ARRAY_SIZE(commands); i++) {
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
+                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+    }
+    return r;
+}
+
 static int build_broker(scmp_filter_ctx f, const void *list)
 {
     const struct sandbox_broker_list *k = list;
@@ -513,6 +528,9 @@ static int build_broker(scmp_filter_ctx f, const void *list)
     }
     if (r >= 0) {
         r = add_chroot(f, k->chroot);
+    }
+    if (r >= 0) {
+        r = add_bpf(f, k->bpf);
     }
     if (r >= 0 && !SANDBOX_LENIENT) {
         r = add_all(f, ACT_DEADLY, BROKER_DEADLY, ARRAY_SIZE(BROKER_DEADLY));

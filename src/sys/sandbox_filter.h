@@ -34,6 +34,7 @@ struct sandbox_list {
 
 struct sandbox_broker_list {
     bool netns;  /* it may enter other network namespaces */
+    bool bpf;    /* it makes programs and attaches them (sys/bpf.h) */
     bool chroot; /* its children may change their root directory, and so may it */
 };
 
