@@ -51,6 +51,11 @@ int client_list(struct client *c, const char *path, const char *name, json_t **r
  */
 bool client_means_port(const json_t *port, const char *word);
 
+/* The object of that name or id, borrowed from the array; `what`, as "token", is for sentences.
+ * NULL with a sentence: none (ENOENT), or several have that name. */
+const json_t *client_named(const json_t *all, const char *what, const char *word,
+                           struct error *err);
+
 /* A text of the document; "": there is none. */
 const char *client_text(const json_t *o, const char *name);
 int64_t client_int(const json_t *o, const char *name);

@@ -58,12 +58,40 @@ int client_list(struct client *c, const char *path, const char *name, json_t **r
 bool client_means_port(const json_t *port, const char *word)
 {
     char point[NAME];
+    static const char home[] = "home:"; /* of this service's own host, whose ports have no agent */
     const char *agent = client_text(port, "agent");
     (void)snprintf(point, sizeof(point), "%s%s%s", agent, agent[0] ? ":" : "",
                    client_text(port, "name"));
+    word += strncmp(word, home, sizeof(home) - 1) == 0 && !agent[0] ? sizeof(home) - 1 : 0;
     /* one without an alias is not meant by a word without a letter */
     return word[0] && (strcmp(point, word) == 0 || strcmp(client_text(port, "alias"), word) == 0 ||
                        strcmp(client_text(port, "id"), word) == 0);
+}
+
+const json_t *client_named(const json_t *all, const char *what, const char *word, struct error *err)
+{
+    size_t i;
+    const json_t *o, *found = NULL;
+    unsigned n = 0;
+    json_array_foreach(all, i, o)
+    {
+        if (strcmp(client_text(o, "id"), word) == 0) {
+            return o;
+        }
+        if (strcmp(client_text(o, "name"), word) == 0) {
+            found = o;
+            n++;
+        }
+    }
+    if (n > 1) {
+        (void)error_set(err, EEXIST, "%u %ss have the name \"%s\": give an id, which --json has", n,
+                        what, word);
+        return NULL;
+    }
+    if (n == 0) {
+        (void)error_set(err, ENOENT, "there is no %s \"%s\"", what, word);
+    }
+    return found;
 }
 
 int client_capture_id(struct client *c, const char *word, char ret[KIND_ID], struct error *err)

@@ -27,6 +27,8 @@ int cmd_captures(int argc, char **argv);
 int cmd_retrieve(int argc, char **argv);
 int cmd_capabilities(int argc, char **argv);
 int cmd_port(int argc, char **argv);
+int cmd_service(int argc, char **argv);
+int cmd_flow(int argc, char **argv);
 int cmd_token(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_objects(int argc, char **argv);

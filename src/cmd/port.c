@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `farspan port`: the ports of a service, and their aliases.
+ * `farspan port`: the ports of a service, their aliases, projects and sides.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -13,20 +13,32 @@
 #include "cmd/tables.h"
 
 static const char intro[] =
-    "Usage: farspan port [list] | show PORT | set PORT --alias NAME [OPTION...]\n"
+    "Usage: farspan port [list] | show PORT | set PORT {--name|--project|--facing} VALUE...\n"
     "\n"
-    "Lists what a farspan service can capture from, shows one port, or gives it another name.\n";
+    "Lists what a farspan service can capture from and tap, shows one port, or changes its name,\n"
+    "project or side.\n";
 
 struct line {
     struct client_options client;
-    const char *alias;
+    const char *name, *project, *facing;
 };
 
 static const struct conf_row rows[] = {
-    {0, "alias", "NAME", "of set: another name for the port; \"\": none",
-     CONF_TEXT_AT(struct line, alias),
-     .manual = "With *set*: another name, by which captures may call the port; an empty one takes\n"
-               "it away."},
+    {0, "name", "NAME", "of set: another name for the port; \"\": none",
+     CONF_TEXT_AT(struct line, name),
+     .manual = "With *set*: another name, its alias, by which captures and tap flows may call the\n"
+               "port; an empty one takes it away."},
+    {0, "project", "PROJECT", "of set: whose frames the port has",
+     CONF_TEXT_AT(struct line, project),
+     .manual =
+         "With *set*: the project whose captures and tap flows may have frames of the port,\n"
+         "and which sees it. Ports that nobody was given are of _local_, the operator's own."},
+    {0, "facing", "SIDE", "of set: owner, self or auto", CONF_TEXT_AT(struct line, facing),
+     .words = "owner|self|auto",
+     .manual = "With *set*: *owner* says that the port is the host's end of a cable to a machine\n"
+               "or container, whose owner gets what the host sends; *self* says that the host is\n"
+               "the owner. With *auto* it is as it looks: a TAP device without an address of its\n"
+               "own faces its owner, and so does a veth whose other end is in another namespace."},
 };
 static const struct conf_group group = {NULL, rows, ARRAY_SIZE(rows)};
 static const struct conf_part parts[] = {{&group, 0},
@@ -43,11 +55,11 @@ static void cell_state(const json_t *o, char *ret, size_t cap)
 
 static void print_table(const json_t *all)
 {
-    static const struct client_column columns[] = {{"NAME", false, "name", NULL},
-                                                   {"ALIAS", false, "alias", NULL},
-                                                   {"STATE", false, NULL, cell_state},
-                                                   {"MTU", true, "mtu", NULL},
-                                                   {"MAC", false, "mac", NULL}};
+    static const struct client_column columns[] = {
+        {"NAME", false, "name", NULL},       {"ALIAS", false, "alias", NULL},
+        {"PROJECT", false, "project", NULL}, {"STATE", false, NULL, cell_state},
+        {"FACES", false, "faces", NULL},     {"MTU", true, "mtu", NULL},
+        {"MAC", false, "mac", NULL}};
     client_table(all, columns, ARRAY_SIZE(columns), stdout);
 }
 
@@ -65,13 +77,24 @@ static const json_t *find(const json_t *all, const char *word)
     return NULL;
 }
 
+/* NULL: no value. */
+static int put_text(json_t *o, const char *name, const char *text)
+{
+    return json_object_set_new(o, name, text ? json_string(text) : json_null());
+}
+
 static int set(struct client *c, const struct line *l, const json_t *port, struct error *err)
 {
     char path[80];
-    const char *alias = l->alias && l->alias[0] ? l->alias : NULL;
-    json_t *change = json_pack("{s:s?}", "alias", alias);
-    if (!change) {
-        return error_set(err, EINVAL, "the alias is no text");
+    json_t *change = json_object();
+    int e = l->name ? put_text(change, "alias", l->name[0] ? l->name : NULL) : 0;
+    e = e == 0 && l->project ? put_text(change, "project", l->project) : e;
+    e = e == 0 && l->facing
+            ? put_text(change, "facing", strcmp(l->facing, "auto") != 0 ? l->facing : NULL)
+            : e;
+    if (!change || e != 0) {
+        json_decref(change);
+        return error_set(err, EINVAL, "a value is no text");
     }
     (void)snprintf(path, sizeof(path), "/v1/ports/%.40s", client_text(port, "id"));
     const int r = client_ask(c, "PATCH", path, change, NULL, err);
@@ -99,7 +122,7 @@ static int act(struct client *c, const struct line *l, int n, char *const *words
 
 int cmd_port(int argc, char **argv)
 {
-    struct line l = {.alias = NULL};
+    struct line l = {.name = NULL};
     struct error err = {""};
     struct client c = {.stop = client_catch_signals()};
     json_t *all = NULL;
@@ -112,8 +135,9 @@ int cmd_port(int argc, char **argv)
     const bool lists = n == 0 || (n == 1 && strcmp(words[0], "list") == 0);
     const bool sets = n == 2 && strcmp(words[0], "set") == 0;
     if ((!lists && !sets && !(n == 2 && strcmp(words[0], "show") == 0)) ||
-        sets != (l.alias != NULL)) {
-        return usage_error("port", "list, show PORT, or set PORT --alias NAME");
+        sets != (l.name != NULL || l.project != NULL || l.facing != NULL)) {
+        return usage_error("port",
+                           "list, show PORT, or set PORT with --name, --project or --facing");
     }
     r = client_open(&c, &l.client, &err);
     r = r < 0 ? r : client_list(&c, "/v1/ports?sort=name", "ports", &all, &err);

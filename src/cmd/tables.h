@@ -22,5 +22,5 @@ int conf_check_all(conf_check *const *checks, const void *line, struct error *er
 extern const struct options tap_options, collector_options, keygen_options, status_options,
     check_options, import_options, meter_options, serve_options, capture_options, captures_options,
     retrieve_options, capabilities_options, port_options, token_options, events_options,
-    objects_options;
+    objects_options, service_options, flow_options;
 extern const struct conf_table tap_table, collector_table, describe_table, serve_table;

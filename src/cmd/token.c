@@ -62,33 +62,6 @@ static void print_table(const json_t *all)
     client_table(all, columns, ARRAY_SIZE(columns), stdout);
 }
 
-/* The one of that name or id, borrowed from the array; NULL with a sentence. */
-static const json_t *find(const json_t *all, const char *word, struct error *err)
-{
-    size_t i;
-    const json_t *o, *found = NULL;
-    unsigned n = 0;
-    json_array_foreach(all, i, o)
-    {
-        if (strcmp(client_text(o, "id"), word) == 0) {
-            return o;
-        }
-        if (strcmp(client_text(o, "name"), word) == 0) {
-            found = o;
-            n++;
-        }
-    }
-    if (n > 1) {
-        (void)error_set(err, EEXIST, "%u tokens have the name \"%s\": give an id, which --json has",
-                        n, word);
-        return NULL;
-    }
-    if (n == 0) {
-        (void)error_set(err, ENOENT, "there is no token \"%s\"", word);
-    }
-    return found;
-}
-
 static int act(struct client *c, const struct token_line *l, const char *verb, const json_t *token,
                struct error *err)
 {
@@ -110,7 +83,7 @@ static int run(struct client *c, const struct token_line *l, int n, char *const 
     }
     int r = client_list(c, "/v1/tokens?sort=name", "tokens", &all, err);
     if (r == 0 && n == 2) {
-        const json_t *token = find(all, words[1], err);
+        const json_t *token = client_named(all, "token", words[1], err);
         r = token ? act(c, l, words[0], token, err) : -ENOENT;
     } else if (r == 0 && l->client.json) {
         client_json(all);

@@ -144,6 +144,9 @@ static int change(struct look *l, const struct object *o, enum tap_status status
         return -ENOMEM;
     }
     struct object *copy = &l->changed.at[l->changed.n - 1];
+    if (is_flow && status != TAP_ACTIVE) {
+        object_set_null(copy, TAP_FLOW_F_DATAPATH);
+    }
     if (reason[0] == '\0') {
         object_set_null(copy, why);
     }

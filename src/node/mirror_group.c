@@ -326,6 +326,8 @@ static void apply(struct mirror_group *g, struct mono now)
         failed(g, now);
     } else if (!(to.flags & IFF_UP)) {
         away(g, g->key.destination, "is down");
+    } else if (!(to.flags & IFF_RUNNING)) {
+        away(g, g->key.destination, "has no carrier");
     } else {
         g->state = TAP_IS_FLOWING;
         g->why.text[0] = '\0';
