@@ -123,7 +123,12 @@ static void judge_live(bool egress, const char *expr, const struct filter_prog *
     static struct seen got, want;
     const struct ebpf_taps_flow flow = {.filter = p->insns, .n_filter = p->n};
     int map = counters(), at = taps_on(side(egress), egress, "da", map, &flow, 1);
-    int judge = watch(side(egress), egress, p->insns, p->n), copy = watch("db", false, NULL, 0);
+    /* Where a sender puts a tag into the frame, only the other end sees it as all others are seen:
+     * beside. Of an expression about the end itself that end is the judge. */
+    const bool of_end = strstr(expr, "bound") || strstr(expr, "ifindex");
+    int judge = egress && !of_end ? watch("vb", false, p->insns, p->n)
+                                  : watch(side(egress), egress, p->insns, p->n);
+    int copy = watch("db", false, NULL, 0);
     int tx = sender_on("va", 0);
     for (int i = 0; i < 60; i++) {
         uint8_t frame[FRAME_MAX];

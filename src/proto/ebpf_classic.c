@@ -16,14 +16,20 @@ enum {
     MEMORY = -64,   /* M[], from the frame pointer */
     SCRATCH = -72,  /* where bpf_skb_load_bytes writes to */
     FAR = 0x7fffff, /* a place that no frame has */
+    TAG_AT = 12,    /* of an outermost tag in the frame */
+    TAG_LEN = 4,
+    TPID_Q = 0x8100,
+    TPID_AD = 0x88a8,
 };
 
-/* One translation: the program, once for each kind of frame. */
+/* One translation: the program, once for each kind of frame. Where the sender has put the tag into
+ * the frame, the other end takes it out and has it beside; the program sees the frame so, too. */
 struct trans {
     struct ebpf_asm *a;
     const struct ebpf_classic *c;
     const bool *reached;
     unsigned window;    /* bytes of the frame that are known to be linear in this copy */
+    bool inside;        /* a tag is in the frame, at TAG_AT, and has to look as if it were beside */
     unsigned first;     /* the label of instruction 0 in this copy */
     unsigned match, no; /* labels */
 };
@@ -77,10 +83,49 @@ static void by_header(struct trans *t, uint8_t dst, const struct sock_filter *in
     ebpf_load(t->a, BPF_SIZE(in->code), dst, FP, SCRATCH);
 }
 
+/* dst = the half word at that place of the frame as it is. */
+static void load_half(struct trans *t, uint8_t dst, unsigned at)
+{
+    ebpf_mov_imm(t->a, BPF_REG_2, (int32_t)at);
+    by_helper(t, dst, BPF_H, 2);
+    to_host(t, dst, 2);
+}
+
+/* A place that a program without the tag means, in the frame with it. */
+static uint32_t with_tag(uint32_t at)
+{
+    return at < TAG_AT ? at : at + TAG_LEN;
+}
+
+/* The same as load_abs() where a tag is in the frame. Bytes on both sides of it are read one by
+ * one.
+ */
+static void load_around_tag(struct trans *t, uint8_t dst, uint32_t at, unsigned bpf_size,
+                            unsigned size)
+{
+    if (at >= TAG_AT || at + size <= TAG_AT) {
+        ebpf_mov_imm(t->a, BPF_REG_2, at < FAR ? (int32_t)with_tag(at) : FAR);
+        by_helper(t, dst, bpf_size, size);
+        to_host(t, dst, size);
+        return;
+    }
+    ebpf_mov_imm(t->a, dst, 0);
+    for (unsigned i = 0; i < size; i++) {
+        ebpf_mov_imm(t->a, BPF_REG_2, (int32_t)with_tag(at + i));
+        by_helper(t, BPF_REG_1, BPF_B, 1);
+        ebpf_alu64_imm(t->a, BPF_LSH, dst, 8);
+        ebpf_alu64(t->a, BPF_OR, dst, BPF_REG_1);
+    }
+}
+
 /* dst = the frame's bytes at the constant k. */
 static void load_abs(struct trans *t, uint8_t dst, const struct sock_filter *in)
 {
     unsigned size = size_of(in->code);
+    if (t->inside && in->k < (uint32_t)SKF_LL_OFF) {
+        load_around_tag(t, dst, in->k, BPF_SIZE(in->code), size);
+        return;
+    }
     if (in->k < t->window && in->k + size <= t->window) {
         ebpf_load(t->a, BPF_SIZE(in->code), dst, DATA, (int16_t)in->k);
     } else if (in->k < (uint32_t)SKF_LL_OFF) { /* of those no frame has, the last is as good */
@@ -104,6 +149,15 @@ static void load_ind(struct trans *t, const struct sock_filter *in)
         ebpf_alu32_imm(t->a, BPF_ADD, BPF_REG_2, (int32_t)in->k);
     }
     ebpf_jmp_imm(t->a, BPF_JGT, BPF_REG_2, FAR, t->no);
+    if (t->inside) { /* of bytes on both sides of the tag nobody computes the place */
+        unsigned before = ebpf_asm_labels(t->a, 2), read = before + 1;
+        ebpf_jmp_imm(t->a, BPF_JLT, BPF_REG_2, TAG_AT, before);
+        ebpf_alu64_imm(t->a, BPF_ADD, BPF_REG_2, TAG_LEN);
+        ebpf_goto(t->a, read);
+        ebpf_asm_place(t->a, before);
+        ebpf_jmp_imm(t->a, BPF_JGT, BPF_REG_2, (int32_t)(TAG_AT - size), t->no);
+        ebpf_asm_place(t->a, read);
+    }
     by_helper(t, A, BPF_SIZE(in->code), size);
     to_host(t, A, size);
 }
@@ -162,8 +216,32 @@ static bool load_same(struct trans *t, uint32_t what)
     return false;
 }
 
+/* What would be beside a frame whose tag is in it. False: it does not depend on that. */
+static bool load_of_tag(struct trans *t, uint32_t what)
+{
+    switch (what) {
+    case SKF_AD_VLAN_TPID:
+        load_half(t, A, TAG_AT);
+        return true;
+    case SKF_AD_VLAN_TAG:
+        load_half(t, A, TAG_AT + 2);
+        return true;
+    case SKF_AD_PROTOCOL:
+        load_half(t, A, TAG_AT + TAG_LEN);
+        return true;
+    case SKF_AD_VLAN_TAG_PRESENT:
+        ebpf_mov_imm(t->a, A, 1);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static int load_beside(struct trans *t, uint32_t what, struct error *err)
 {
+    if (t->inside && load_of_tag(t, what)) {
+        return 0;
+    }
     switch (what) {
     case SKF_AD_PKTTYPE:
         if (t->c->egress) { /* packet sockets are told so; the buffer has what it came in as */
@@ -273,6 +351,9 @@ static int emit_load(struct trans *t, const struct sock_filter *in, struct error
         return 0;
     case BPF_LEN:
         context(t, dst, offsetof(struct __sk_buff, len));
+        if (t->inside) {
+            ebpf_alu32_imm(t->a, BPF_SUB, dst, TAG_LEN);
+        }
         return 0;
     case BPF_IMM:
         ebpf_alu32_imm(t->a, BPF_MOV, dst, (int32_t)in->k);
@@ -357,6 +438,60 @@ static unsigned window_of(const struct ebpf_classic *c, const bool *reached)
     return window;
 }
 
+static int emit_begun(struct trans *t, struct error *err)
+{
+    ebpf_mov_imm(t->a, A, 0);
+    ebpf_mov_imm(t->a, X, 0);
+    return emit_copy(t, err);
+}
+
+/* Twice: for frames whose window is linear, and for all others. */
+static int emit_outside(struct trans *t, struct error *err)
+{
+    if (t->window > 0) {
+        unsigned elsewhere = ebpf_asm_labels(t->a, 1);
+        ebpf_mov(t->a, BPF_REG_2, DATA);
+        ebpf_alu64_imm(t->a, BPF_ADD, BPF_REG_2, (int32_t)t->window);
+        context(t, BPF_REG_3, offsetof(struct __sk_buff, data_end));
+        ebpf_jmp(t->a, BPF_JGT, BPF_REG_2, BPF_REG_3, elsewhere);
+        int r = emit_begun(t, err);
+        if (r < 0) {
+            return r;
+        }
+        ebpf_asm_place(t->a, elsewhere);
+        t->window = 0;
+    }
+    return emit_begun(t, err);
+}
+
+/* Goes on where no tag is in the frame, else to `inside`. What comes in has its tag beside. */
+static void find_tag(struct trans *t, unsigned inside)
+{
+    unsigned outside = ebpf_asm_labels(t->a, 3), far = outside + 1, type = outside + 2;
+    context(t, BPF_REG_1, offsetof(struct __sk_buff, vlan_present));
+    ebpf_jmp_imm(t->a, BPF_JNE, BPF_REG_1, 0, outside);
+    ebpf_mov(t->a, BPF_REG_2, DATA);
+    ebpf_alu64_imm(t->a, BPF_ADD, BPF_REG_2, TAG_AT + 2);
+    context(t, BPF_REG_3, offsetof(struct __sk_buff, data_end));
+    ebpf_jmp(t->a, BPF_JGT, BPF_REG_2, BPF_REG_3, far);
+    ebpf_load(t->a, BPF_H, BPF_REG_1, DATA, TAG_AT);
+    ebpf_goto(t->a, type);
+    ebpf_asm_place(t->a, far);
+    ebpf_mov(t->a, BPF_REG_1, CTX);
+    ebpf_mov_imm(t->a, BPF_REG_2, TAG_AT);
+    ebpf_mov(t->a, BPF_REG_3, FP);
+    ebpf_alu64_imm(t->a, BPF_ADD, BPF_REG_3, SCRATCH);
+    ebpf_mov_imm(t->a, BPF_REG_4, 2);
+    ebpf_call(t->a, BPF_FUNC_skb_load_bytes);
+    ebpf_jmp_imm(t->a, BPF_JNE, BPF_REG_0, 0, outside);
+    ebpf_load(t->a, BPF_H, BPF_REG_1, FP, SCRATCH);
+    ebpf_asm_place(t->a, type);
+    ebpf_from_be(t->a, BPF_REG_1, 16);
+    ebpf_jmp_imm(t->a, BPF_JEQ, BPF_REG_1, TPID_Q, inside);
+    ebpf_jmp_imm(t->a, BPF_JEQ, BPF_REG_1, TPID_AD, inside);
+    ebpf_asm_place(t->a, outside);
+}
+
 int ebpf_classic_emit(struct ebpf_asm *a, const struct ebpf_classic *c, unsigned match,
                       unsigned no_match, struct error *err)
 {
@@ -371,20 +506,15 @@ int ebpf_classic_emit(struct ebpf_asm *a, const struct ebpf_classic *c, unsigned
                       .window = window_of(c, reached),
                       .match = match,
                       .no = no_match};
-    ebpf_mov_imm(a, A, 0);
-    ebpf_mov_imm(a, X, 0);
-    if (t.window > 0) {
-        unsigned elsewhere = ebpf_asm_labels(a, 1);
-        ebpf_mov(a, BPF_REG_2, DATA);
-        ebpf_alu64_imm(a, BPF_ADD, BPF_REG_2, (int32_t)t.window);
-        context(&t, BPF_REG_3, offsetof(struct __sk_buff, data_end));
-        ebpf_jmp(a, BPF_JGT, BPF_REG_2, BPF_REG_3, elsewhere);
-        r = emit_copy(&t, err);
-        if (r < 0) {
-            return r;
-        }
-        ebpf_asm_place(a, elsewhere);
-        t.window = 0;
+    unsigned inside = ebpf_asm_labels(a, 1);
+    if (c->egress) {
+        find_tag(&t, inside);
     }
-    return emit_copy(&t, err);
+    r = emit_outside(&t, err);
+    if (r < 0 || !c->egress) {
+        return r;
+    }
+    ebpf_asm_place(a, inside);
+    t.inside = true;
+    return emit_begun(&t, err);
 }
