@@ -247,7 +247,7 @@ static int look_at_flow(void *user, const struct object *o)
     const struct service *s =
         l->n_services > 0 ? bsearch(service, l->service, l->n_services, sizeof(*s), by_id) : NULL;
     const struct port *from = port_of(l, source), *to = s ? port_of(l, s->port) : NULL;
-    if (from && to && from->there && to->there) {
+    if (from && to) { /* there or not: who carries it out sees them come and go */
         wish_of(o, s, from, to, &w);
         if (add_wish(l, &w) < 0) {
             return -ENOMEM;
@@ -563,7 +563,7 @@ static void store_report(struct agents *a, const struct tap_is *is)
         return;
     }
     read_progress(&o, &p);
-    const bool counted = taps_take(&p, a->life, &c);
+    const bool counted = taps_take(&p, is->life, &c);
     const char *before = o.v[TAP_FLOW_F_DATAPATH].set ? o.v[TAP_FLOW_F_DATAPATH].text : "";
     const bool other_way = (is->way == TAP_WAY_NONE) != (before[0] == '\0') ||
                            (is->way == TAP_WAY_KERNEL && strcmp(before, "kernel") != 0) ||

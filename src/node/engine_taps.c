@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/table.h"
+#include "base/text.h"
 #include "node/filter_memfd.h"
 #include "node/mirror_requests.h"
 #include "sys/crypto/kdf.h"
@@ -50,6 +51,7 @@ struct engine_taps {
     bool began;   /* the broker knows that all is told anew … */
     bool settled; /* … and that all has been */
     bool ready, apply;
+    uint64_t life; /* of the broker, who counts */
     struct error unready;
     struct mono ready_at, look_at;
     uint64_t generation; /* to be told as carried out; 0: none */
@@ -236,6 +238,12 @@ static void compile(struct tap *p)
 
 /* ---- the broker ---- */
 
+/* The interface's own name, of its escaped one; false: it is none. */
+static bool plain_name(const char *escaped, char ret[IFNAMSIZ])
+{
+    return text_name_read(ret, IFNAMSIZ, escaped) > 0;
+}
+
 static void put(struct tap *p)
 {
     const struct tap_want *w = &p->want;
@@ -244,15 +252,13 @@ static void put(struct tap *p)
                             .vlans = w->vlans,
                             .n_filter = (uint16_t)p->program.n};
     struct error err = {""};
-    if (strlen(w->source) >= IFNAMSIZ || strlen(w->destination) >= IFNAMSIZ) {
+    if (!plain_name(w->source, f.source) || !plain_name(w->destination, f.destination)) {
         (void)error_set(&err, EINVAL, "no interface has a name like that");
         refuse(p, &err);
         return;
     }
     memcpy(f.id, w->id, sizeof(f.id));
     memcpy(f.service, w->service, sizeof(f.service));
-    (void)snprintf(f.source, sizeof(f.source), "%s", w->source);
-    (void)snprintf(f.destination, sizeof(f.destination), "%s", w->destination);
     if (mirror_request_put(p->taps->conf.broker, &f, p->program.insns, &err) < 0) {
         refuse(p, &err);
     } else {
@@ -288,7 +294,7 @@ static void get_ready(struct engine_taps *t, struct mono now)
     }
     t->ready_at = mono_add_ms(now, READY_MS);
     t->unready.text[0] = '\0';
-    t->ready = mirror_request_ready(t->conf.broker, &t->unready) == 0;
+    t->ready = mirror_request_ready(t->conf.broker, &t->life, &t->unready) == 0;
     if (t->ready && !t->began) {
         t->began = mirror_request_round(t->conf.broker, false, NULL) == 0;
     }
@@ -306,6 +312,7 @@ static void be(struct tap *p, enum tap_state state, const char *words, const str
     (void)snprintf(is.words, sizeof(is.words), "%s", words);
     if (of) {
         const struct ebpf_taps_count *c = &of->counts;
+        is.life = p->taps->life;
         is.frames = c->frames;
         is.bytes = c->bytes;
         is.dropped =

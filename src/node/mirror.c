@@ -232,14 +232,21 @@ int mirror_new(struct mirror **ret)
     struct mirror *m = calloc(1, sizeof(*m));
     uint64_t key = 0;
     int r = m ? random_bytes(&key, sizeof(key)) : -ENOMEM;
+    r = r < 0 ? r : random_bytes(&m->life, sizeof(m->life));
     r = r < 0 ? r : table_init(&m->by_id, BUCKETS, key);
     r = r < 0 ? r : table_init(&m->groups, BUCKETS, key);
     if (r < 0) {
         mirror_free(m);
         return r;
     }
+    m->life |= 1;
     *ret = m;
     return 0;
+}
+
+uint64_t mirror_life(const struct mirror *m)
+{
+    return m->life;
 }
 
 void mirror_free(struct mirror *m)

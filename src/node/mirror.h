@@ -40,5 +40,7 @@ void mirror_end(struct mirror *m);
 
 /* Makes it so, as far as that can be done within some 20 ms. True: there is more to do. */
 bool mirror_apply(struct mirror *m, struct mono now);
+/* The number of this mirror's life, unlike those of others; not 0. */
+uint64_t mirror_life(const struct mirror *m);
 /* -ENOENT: it is not wanted. */
 int mirror_read(const struct mirror *m, const uint8_t id[WANTED_ID], struct mirror_is *ret);

@@ -21,6 +21,6 @@ struct mirror_flow {
 
 struct mirror_is {
     enum tap_state state;
-    char words[WANTED_WORDS]; /* of other states than TAP_IS_FLOWING; "": it is under way */
+    char words[WANTED_WORDS];      /* of other states than TAP_IS_FLOWING; "": it is under way */
     struct ebpf_taps_count counts; /* only grow as long as the flow is wanted */
 };

@@ -157,6 +157,7 @@ void mirror_part(struct mirrored *f, unsigned way)
 static void detach(struct mirror_group *g)
 {
     closep(&g->place);
+    g->place = -1;
     g->program = 0;
     g->source = 0;
     g->stale = 0;

@@ -66,6 +66,7 @@ struct mirrored {
 
 struct mirror {
     struct table by_id, groups;
+    uint64_t life;
     struct mirrored *flow[TAPWANT_MAX];
     unsigned n;
     struct mirror_group *group[2 * TAPWANT_MAX];

@@ -45,6 +45,11 @@ int mirror_serve_ready(void *ctx, const void *args, size_t len, struct broker_re
         r = mirror_new(&g->mirror);
         r = r < 0 ? error_sys(&reply->err, -r, "cannot tap") : 0;
     }
+    if (r == 0) {
+        struct wr w = wr_make(reply->data, sizeof(reply->data));
+        wr_u64(&w, mirror_life(g->mirror));
+        reply->len = wr_len(&w);
+    }
     leave(g);
     return r;
 }
@@ -239,9 +244,14 @@ int mirror_serve_is(void *ctx, const void *args, size_t len, struct broker_reply
 
 /* ---- in the engine ---- */
 
-int mirror_request_ready(struct broker *b, struct error *err)
+int mirror_request_ready(struct broker *b, uint64_t *ret_life, struct error *err)
 {
-    return broker_call(b, MIRROR_READY, NULL, 0, NULL, NULL, NULL, err);
+    uint8_t data[sizeof(uint64_t)];
+    size_t len = sizeof(data);
+    const int r = broker_call(b, MIRROR_READY, NULL, 0, data, &len, NULL, err);
+    struct rd rd = rd_make(data, r == 0 ? len : 0);
+    *ret_life = rd_u64(&rd);
+    return r == 0 && !rd_ok(&rd) ? error_set(err, EBADMSG, "the broker's answer is none") : r;
 }
 
 bool mirror_request_faces(struct broker *b, const char *name)

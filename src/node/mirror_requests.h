@@ -10,7 +10,7 @@
 #include "node/mirror.h"
 
 enum mirror_request {
-    MIRROR_READY = INTERFACE_REQUESTS, /* can flows be carried out in this kernel? */
+    MIRROR_READY = INTERFACE_REQUESTS, /* can flows be carried out in this kernel? Gives u64 life */
     MIRROR_FACES,   /* an interface's name, 16: gives u8, 1: it faces its owner */
     MIRROR_COMPILE, /* a filter's text: gives its program, as bytes of a memfd */
     MIRROR_PUT,     /* a flow as below */
@@ -53,7 +53,8 @@ broker_handler mirror_serve_ready, mirror_serve_faces, mirror_serve_compile, mir
 
 /* ---- in the engine; as broker_call ---- */
 
-int mirror_request_ready(struct broker *b, struct error *err);
+/* `ret_life`: of whoever counts. */
+int mirror_request_ready(struct broker *b, uint64_t *ret_life, struct error *err);
 /* Also false when the broker cannot tell. */
 bool mirror_request_faces(struct broker *b, const char *name);
 int mirror_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,

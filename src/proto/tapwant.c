@@ -62,6 +62,7 @@ int tap_is_put(struct wr *w, const struct tap_is *v)
     wr_u8(w, (uint8_t)v->state);
     wr_u8(w, (uint8_t)v->way);
     wr_text(w, v->words, sizeof(v->words));
+    wr_u64(w, v->life);
     wr_u64(w, v->frames);
     wr_u64(w, v->bytes);
     wr_u64(w, v->dropped);
@@ -78,6 +79,7 @@ int tap_is_get(struct rd *r, struct tap_is *ret)
         !rd_text(r, v.words, sizeof(v.words))) {
         return -EBADMSG;
     }
+    v.life = rd_u64(r);
     v.frames = rd_u64(r);
     v.bytes = rd_u64(r);
     v.dropped = rd_u64(r);

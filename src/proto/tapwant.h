@@ -8,7 +8,7 @@
  *       text source; text destination; with VLANs 64 u64, of which bit n of word m is the VLAN
  *       64 m + n; text filter.
  *
- * is:   u8 id[16]; u8 state; u8 way; text words; u64 frames; u64 bytes; u64 dropped.
+ * is:   u8 id[16]; u8 state; u8 way; text words; u64 life; u64 frames; u64 bytes; u64 dropped.
  */
 #pragma once
 
@@ -42,12 +42,14 @@ enum tap_way {
     TAP_WAY_PIPELINE = 2,
 };
 
-/* Counts are of this life of the host's role, and only grow in it. */
+/* Counts are of that life of whoever counts, which may be longer or shorter than the session's or
+ * the role's, and only grow in it. */
 struct tap_is {
     uint8_t id[WANTED_ID];
     enum tap_state state;
     enum tap_way way;
     char words[WANTED_WORDS]; /* of the other states than TAP_IS_FLOWING: why */
+    uint64_t life;            /* a number unlike those of others */
     uint64_t frames, bytes;   /* frames of the wire that matched, and their bytes without FCS */
     uint64_t dropped;         /* those of them that the destination did not take */
 };

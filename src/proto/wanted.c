@@ -170,7 +170,7 @@ int wanted_port_put(struct wr *w, const struct wanted_port *v)
     wr_u32(w, v->ifindex);
     wr_u32(w, v->mtu);
     wr_u8(w, (uint8_t)((v->up ? UP : 0) | (v->carrier ? CARRIER : 0) |
-                      (v->faces_owner ? FACES_OWNER : 0)));
+                       (v->faces_owner ? FACES_OWNER : 0)));
     wr_copy(w, v->mac, sizeof(v->mac));
     wr_u64(w, v->speed_bps);
     return done(w);
