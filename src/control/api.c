@@ -5,10 +5,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "control/negotiate.h"
-#include "control/problem.h"
+#include "control/api_admit.h"
 #include "sys/crypto/kdf.h"
 
 /* A request from when it came until it is answered. */
@@ -24,8 +22,7 @@ struct call {
 
 struct api {
     struct api_conf conf;
-    struct who_conf who;
-    struct who_guard guard;
+    struct admit admit;
     struct followers followers;
     struct call *calls; /* in the order in which they came */
     uint64_t waiters;
@@ -47,7 +44,8 @@ int api_new(const struct api_conf *conf, struct api **ret, struct error *err)
     a->conf = *conf;
     a->conf.now = conf->now ? conf->now : wall_now;
     a->conf.random = conf->random ? conf->random : random_bytes;
-    a->who = (struct who_conf){conf->store, conf->anonymous, conf->hosts, conf->owner};
+    a->admit.routes = conf->routes;
+    a->admit.who = (struct who_conf){conf->store, conf->anonymous, conf->hosts, conf->owner};
     *ret = a;
     return 0;
 }
@@ -55,8 +53,8 @@ int api_new(const struct api_conf *conf, struct api **ret, struct error *err)
 void api_become(struct api *a, enum api_role anonymous, const char *const *hosts,
                 const struct opentap_settings *opentap)
 {
-    a->who.anonymous = anonymous;
-    a->who.hosts = hosts;
+    a->admit.who.anonymous = anonymous;
+    a->admit.who.hosts = hosts;
     a->conf.opentap_settings = opentap;
 }
 
@@ -83,54 +81,6 @@ void api_free(struct api *a)
     }
     followers_done(&a->followers);
     free(a);
-}
-
-/* ---- answers ---- */
-
-static void refuse(struct api_turn *t, int status, const char *words,
-                   const struct json_faults *faults)
-{
-    const struct api_conf *conf = &t->api->conf;
-    t->refused = true;
-    if (t->route && t->route->flags & API_OPENTAP && conf->opentap) {
-        http_answer_done(&t->answer);
-        t->answer = HTTP_ANSWER_NONE;
-        conf->opentap(&t->answer, status, words);
-        return;
-    }
-    problem_answer(&t->answer, status, words, faults);
-    if (status == 401) {
-        http_answer_header(&t->answer, "WWW-Authenticate", "Bearer realm=\"farspan\"");
-    }
-}
-
-enum api_result api_problem(struct api_turn *t, int status, const struct json_faults *faults,
-                            const char *fmt, ...)
-{
-    char words[512];
-    va_list args;
-    va_start(args, fmt);
-    (void)vsnprintf(words, sizeof(words), fmt, args);
-    va_end(args);
-    refuse(t, status, words, faults);
-    return API_DONE;
-}
-
-enum api_result api_text(struct api_turn *t, int status, const char *type, struct text *body)
-{
-    if (body->failed) {
-        text_free(body);
-        return api_problem(t, 503, NULL, "memory is short");
-    }
-    http_answer_done(&t->answer);
-    t->answer = HTTP_ANSWER_NONE;
-    t->answer.status = status;
-    t->refused = status >= 400;
-    http_answer_header(&t->answer, "Content-Type", "%s", type);
-    t->answer.bytes = (uint8_t *)TAKE_PTR(body->p);
-    t->answer.len = body->len;
-    *body = (struct text){0};
-    return API_DONE;
 }
 
 /* Those that all answers have: no cache keeps what a token has opened, and no browser guesses. */
@@ -389,135 +339,6 @@ void api_commit(struct api *a)
 
 /* ---- a request ---- */
 
-/* A route whose refusals have a form of their own has it for malformed queries too. */
-static void find_route_of_path(struct api_turn *t)
-{
-    _cleanup_(freep) char *path = strndup(t->request->target, strcspn(t->request->target, "?"));
-    struct target only = {0};
-    char *segment[TARGET_SEGMENTS], allow[ROUTE_ALLOW];
-    unsigned n = 0;
-    if (path && target_parse(path, &only, NULL) == 0) {
-        (void)route_find(&t->api->conf.routes, t->request->method, &only, &t->route, segment, &n,
-                         allow);
-    }
-    target_done(&only);
-}
-
-static bool find_route(struct call *c)
-{
-    struct api_turn *t = &c->turn;
-    struct error err = {""};
-    char allow[ROUTE_ALLOW];
-    int r = target_parse(t->request->target, &t->target, &err);
-    if (r < 0) {
-        find_route_of_path(t);
-        return api_problem(t, r == -ENOMEM ? 503 : 400, NULL, "%s", err.text) != API_DONE;
-    }
-    r = route_find(&t->api->conf.routes, t->request->method, &t->target, &t->route, t->segment,
-                   &t->n_segments, allow);
-    if (r == -ENOENT) {
-        (void)api_problem(t, 404, NULL, "no route has this path");
-    } else if (r < 0) {
-        (void)api_problem(t, 405, NULL, "this path takes %s", allow);
-        http_answer_header(&t->answer, "Allow", "%s", allow);
-    }
-    return r == 0;
-}
-
-static bool refused(struct api_turn *t, const struct who_refusal *why)
-{
-    (void)api_problem(t, why->status, NULL, "%s", why->words);
-    if (why->retry_after_s > 0) {
-        http_answer_header(&t->answer, "Retry-After", "%u", why->retry_after_s);
-    }
-    return false;
-}
-
-/* A token in the URL would stand in logs and histories. */
-static bool has_token_in_url(const struct target *t)
-{
-    static const char *const names[] = {"token", "access_token", "api_key", "authorization"};
-    for (unsigned i = 0; i < t->n_parameters; i++) {
-        for (size_t j = 0; j < ARRAY_SIZE(names); j++) {
-            if (strcasecmp(t->parameter[i].name, names[j]) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static bool may(struct api_turn *t)
-{
-    struct api *a = t->api;
-    struct who_refusal why;
-    if (has_token_in_url(&t->target)) {
-        return api_problem(t, 400, NULL,
-                           "a token stands in no URL, where logs keep it: revoke it, and show "
-                           "another as \"Authorization: Bearer TOKEN\"") != API_DONE;
-    }
-    if (t->route->flags & API_FREE) {
-        return true;
-    }
-    if (who_is(&a->guard, &a->who, t->request, a->conf.now().ns, &t->who, &why) < 0) {
-        return refused(t, &why);
-    }
-    if (t->who.role >= t->route->role) {
-        return true;
-    }
-    if (http_header_of(t->request, "Authorization") || t->who.role > API_NOBODY) {
-        (void)api_problem(t, 403, NULL, "this needs the role %s, and %s has %s",
-                          who_role_word(t->route->role), t->who.name, who_role_word(t->who.role));
-    } else {
-        (void)api_problem(t, 401, NULL, "this needs a token of the role %s",
-                          who_role_word(t->route->role));
-    }
-    return false;
-}
-
-static bool has_right_parameters(struct api_turn *t)
-{
-    for (unsigned i = 0; i < t->target.n_parameters; i++) {
-        if (!route_takes(t->route, t->target.parameter[i].name)) {
-            (void)api_problem(t, 400, NULL, "there is no parameter \"%.100s\" here",
-                              t->target.parameter[i].name);
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool has_right_form(struct api_turn *t)
-{
-    const struct http_request *r = t->request;
-    bool takes_body = r->method == HTTP_POST || r->method == HTTP_PATCH || r->method == HTTP_PUT;
-    if (r->len > 0 && !takes_body) {
-        (void)api_problem(t, 400, NULL, "a request of this method has no body");
-        return false;
-    }
-    if (r->len > 0 && !negotiate_is(http_header_of(r, "Content-Type"), "application/json")) {
-        (void)api_problem(t, 415, NULL,
-                          "the body needs the header \"Content-Type: application/json\"");
-        return false;
-    }
-    if (!(t->route->flags & API_NEGOTIATES) &&
-        negotiate_accept(http_header_of(r, "Accept"), "application/json") == 0) {
-        (void)api_problem(t, 406, NULL, "this is there as application/json, which Accept excludes");
-        return false;
-    }
-    return true;
-}
-
-static bool is_foreign(struct api_turn *t)
-{
-    struct who_refusal why;
-    if (!who_is_foreign(&t->api->who, t->request, &why)) {
-        return false;
-    }
-    (void)refused(t, &why);
-    return true;
-}
-
 void api_request(struct api *a, const struct http_request *r, api_reply *reply, void *call)
 {
     struct call *c = calloc(1, sizeof(*c)), **at = &a->calls;
@@ -536,13 +357,11 @@ void api_request(struct api *a, const struct http_request *r, api_reply *reply, 
         at = &(*at)->next;
     }
     *at = c;
-    struct api_turn *t = &c->turn;
-    if (is_foreign(t) || !find_route(c) || !may(t) || !has_right_parameters(t) ||
-        !has_right_form(t)) {
+    if (api_admit(&a->admit, &c->turn, a->conf.now().ns)) {
+        run(c);
+    } else {
         c->done = true;
-        return;
     }
-    run(c);
 }
 
 void api_gone(struct api *a, void *call)

@@ -13,36 +13,14 @@
  */
 #pragma once
 
+#include "control/api_answer.h"
+#include "control/api_turn.h"
 #include "control/followers.h"
 #include "control/json.h"
 #include "control/route.h"
 #include "control/store.h"
-#include "control/target.h"
-#include "control/who.h"
-#include "sys/http.h"
 
-struct api;
 struct opentap_settings;
-
-/* A request under way. */
-struct api_turn {
-    struct api *api;
-    const struct http_request *request;
-    const struct api_route *route;
-    struct api_who who;
-    struct target target;
-    char *segment[TARGET_SEGMENTS]; /* those in braces, in order, decoded */
-    unsigned n_segments;
-    int64_t now_ns;
-    struct http_answer answer;
-    void *user; /* of struct api_conf */
-    void *kept; /* a handler's own between API_LATER and its next call; freed by free() */
-    /* For after the commit: what is wanted has changed; and the file of that id is of no use. */
-    bool after_changed, after_delete;
-    uint8_t deleted[16];
-    /* The framework's. */
-    bool changed, told, refused;
-};
 
 /* The rest of the control role, as far as handlers need it; tests fake it. All may answer later:
  * `waiter` is for api_wake(), and the edge is asked again then, with the same. */
@@ -65,9 +43,6 @@ struct api_edges {
     void (*more)(void *user, void *body);
 };
 
-/* A refusal in another form than problem details, for routes with API_OPENTAP. */
-typedef void api_refusal(struct http_answer *a, int status, const char *words);
-
 struct api_conf {
     struct store *store;        /* borrowed */
     struct route_tables routes; /* borrowed */
@@ -77,8 +52,7 @@ struct api_conf {
     enum api_role anonymous;  /* what requests by loopback without a token may */
     const char *const *hosts; /* names that Host may have beside loopback's; ends with NULL */
     uid_t owner;              /* beside root an admin by the local socket */
-    int (*random)(void *ret, size_t n); /* NULL: random_bytes */
-    api_refusal *opentap;               /* NULL: those routes refuse as all others do */
+    int (*random)(void *ret, size_t n);              /* NULL: random_bytes */
     const struct opentap_settings *opentap_settings; /* of that adapter, borrowed; may be NULL */
 };
 
@@ -110,13 +84,6 @@ const struct api_conf *api_conf_of(const struct api_turn *t);
 void *api_waiter(const struct api_turn *t);
 struct followers *api_followers(const struct api_turn *t);
 const char *api_parameter(const struct api_turn *t, const char *name);
-/* A problem document (RFC 9457); `faults` may be NULL. The format makes its detail, a sentence. */
-enum api_result api_problem(struct api_turn *t, int status, const struct json_faults *faults,
-                            const char *fmt, ...) _printf_(4, 5);
-/* A JSON document; takes the text. */
-enum api_result api_json(struct api_turn *t, int status, struct text *body);
-/* Any text of that type; takes it. */
-enum api_result api_text(struct api_turn *t, int status, const char *type, struct text *body);
 /* The store, in the turn's transaction. A failure has become the answer: 404 for what is not there
  * or is another project's, 503 where the store fails. *ret is object_done()'s. */
 int api_get(struct api_turn *t, const struct kind *k, const char *id, struct object *ret);

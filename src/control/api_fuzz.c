@@ -110,7 +110,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parse(text, size - CHOICES, &r);
     const struct api_conf conf = {.routes = {table, rows, ARRAY_SIZE(table)},
                                   .anonymous = (enum api_role)(data[1] / 4 % 3),
-                                  .opentap = opentap_refusal,
                                   .opentap_settings = &settings};
     world_start(&w, kinds, KINDS, &conf);
     fill(&w);

@@ -55,11 +55,6 @@ static void tag(const struct object *o, char *ret, size_t cap)
     snprintf(ret, cap, "\"%s-%" PRId64 "\"", o->v[FIELD_OF_ID].text, o->v[FIELD_OF_GENERATION].n);
 }
 
-enum api_result api_json(struct api_turn *t, int status, struct text *body)
-{
-    return api_text(t, status, "application/json", body);
-}
-
 enum api_result api_object(struct api_turn *t, int status, const struct object *o)
 {
     char etag[80];

@@ -3,23 +3,8 @@
 
 #include "control/opentap_impl.h"
 
-static const char *const capture_parameters[] = {
-    "start", "stop", "observationpt", "observationPt", "id", "period", NULL};
-static const char *const retrieve_parameters[] = {"id", NULL};
-
-/* `GET /` leads browsers, which take text/html, to /ui/ once that is there. */
-const struct api_route opentap_routes[] = {
-    {HTTP_GET, "/", API_READ, NULL, opentap_capabilities, API_OPENTAP | API_NEGOTIATES},
-    {HTTP_GET, "/capabilities", API_READ, NULL, opentap_capabilities, API_OPENTAP},
-    /* The role of one that captures is looked at when there is a start or stop. */
-    {HTTP_GET, "/capture", API_READ, NULL, opentap_capture, API_OPENTAP, capture_parameters},
-    {HTTP_GET, "/capture/{type}", API_READ, NULL, opentap_capture, API_OPENTAP, capture_parameters},
-    {HTTP_GET, "/retrieve", API_READ, NULL, opentap_retrieve, API_OPENTAP | API_NEGOTIATES,
-     retrieve_parameters},
-};
-const size_t opentap_n_routes = ARRAY_SIZE(opentap_routes);
-
-void opentap_refusal(struct http_answer *a, int status, const char *words)
+/* {"status":"error","msg":"…"}, at 200. */
+static void refuse(struct http_answer *a, int status, const char *words)
 {
     struct text t = {0};
     (void)status;
@@ -35,3 +20,21 @@ void opentap_refusal(struct http_answer *a, int status, const char *words)
     a->len = t.len;
     a->bytes = (uint8_t *)TAKE_PTR(t.p);
 }
+
+static const struct api_manner manner = {.refuse = refuse};
+
+static const char *const capture_parameters[] = {
+    "start", "stop", "observationpt", "observationPt", "id", "period", NULL};
+static const char *const retrieve_parameters[] = {"id", NULL};
+
+/* `GET /` leads browsers, which take text/html, to /ui/ once that is there. */
+const struct api_route opentap_routes[] = {
+    {HTTP_GET, "/", API_READ, NULL, opentap_capabilities, API_NEGOTIATES, NULL, &manner},
+    {HTTP_GET, "/capabilities", API_READ, NULL, opentap_capabilities, 0, NULL, &manner},
+    /* The role of one that captures is looked at when there is a start or stop. */
+    {HTTP_GET, "/capture", API_READ, NULL, opentap_capture, 0, capture_parameters, &manner},
+    {HTTP_GET, "/capture/{type}", API_READ, NULL, opentap_capture, 0, capture_parameters, &manner},
+    {HTTP_GET, "/retrieve", API_READ, NULL, opentap_retrieve, API_NEGOTIATES, retrieve_parameters,
+     &manner},
+};
+const size_t opentap_n_routes = ARRAY_SIZE(opentap_routes);

@@ -12,6 +12,3 @@
 /* Its `GET /` stands before that of v1 in the order of tables. */
 extern const struct api_route opentap_routes[];
 extern const size_t opentap_n_routes;
-
-/* {"status":"error","msg":"…"}, at 200. */
-api_refusal opentap_refusal;

@@ -91,6 +91,19 @@ int route_find(const struct route_tables *r, enum http_method method, const stru
     return -EOPNOTSUPP;
 }
 
+const struct api_manner *route_manner(const struct route_tables *r, const struct target *t)
+{
+    for (size_t i = 0; i < r->n_tables && t->n_segments > 0; i++) {
+        for (size_t j = 0; j < r->n[i]; j++) {
+            const struct api_manner *m = r->table[i][j].manner;
+            if (m && m->prefix && strcmp(m->prefix, t->segment[0]) == 0) {
+                return m;
+            }
+        }
+    }
+    return NULL;
+}
+
 bool route_takes(const struct api_route *r, const char *name)
 {
     for (const char *const *p = r->parameters; p && *p; p++) {

@@ -227,7 +227,6 @@ static int make_api(struct server *s, struct error *err)
         .anonymous = s->conf.settings.anonymous,
         .hosts = s->conf.settings.hosts,
         .owner = s->conf.owner,
-        .opentap = opentap_refusal,
         .opentap_settings = s->conf.settings.opentap,
     };
     return api_new(&ac, &s->api, err);

@@ -99,10 +99,8 @@ static int take_parameter(char *name, struct target *t, struct error *err)
     if (!*name) {
         return error_set(err, EINVAL, "the query has a parameter without a name");
     }
-    if (target_parameter(t, name)) {
-        char shown[80];
-        text_name(shown, sizeof(shown), name, strlen(name));
-        return error_set(err, EINVAL, "the parameter \"%s\" is there twice", shown);
+    if (!t->twice && target_parameter(t, name)) {
+        t->twice = name;
     }
     if (t->n_parameters == TARGET_PARAMETERS) {
         return error_set(err, EINVAL, "the query has more than %d parameters", TARGET_PARAMETERS);
@@ -160,6 +158,21 @@ void target_done(struct target *t)
 {
     free(t->text);
     *t = (struct target){0};
+}
+
+void target_trim(struct target *t, const char *suffix)
+{
+    const unsigned n = t->n_segments;
+    if (n == 0 || n > TARGET_SEGMENTS) {
+        return;
+    }
+    char *last = t->segment[n - 1];
+    const size_t len = strlen(last), end = strlen(suffix);
+    if (len == 0) {
+        t->n_segments--;
+    } else if (len > end && strcmp(last + len - end, suffix) == 0) {
+        last[len - end] = '\0';
+    }
 }
 
 const char *target_parameter(const struct target *t, const char *name)

@@ -23,6 +23,7 @@ struct target {
     unsigned n_segments; /* TARGET_SEGMENTS + 1: there are more, and no route is so long */
     struct api_parameter parameter[TARGET_PARAMETERS];
     unsigned n_parameters;
+    const char *twice; /* the name of one that is there twice; NULL: none is */
 };
 
 /* -EINVAL with a sentence, which quotes nothing that a terminal could take for anything but text;
@@ -31,5 +32,9 @@ int target_parse(const char *raw, struct target *ret, struct error *err);
 /* Takes a zeroed one. */
 void target_done(struct target *t);
 
-/* The value of the parameter; NULL: it was not given. */
+/* Leaves out an empty segment at the path's end, and the suffix of the last one, such as ".json".
+ */
+void target_trim(struct target *t, const char *suffix);
+
+/* The value of the parameter, the first of that name; NULL: it was not given. */
 const char *target_parameter(const struct target *t, const char *name);

@@ -35,7 +35,6 @@ static _unused_ int enter(void **state)
     f->settings = (struct opentap_settings){&f->conf, an_hour_ahead};
     const struct api_conf conf = {.routes = {table, n, 2},
                                   .anonymous = API_CAPTURE,
-                                  .opentap = opentap_refusal,
                                   .opentap_settings = &f->settings};
     world_start(&f->w, kinds, KINDS, &conf);
     world_port(&f->w, 1, "eth0", "web", true);

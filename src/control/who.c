@@ -119,11 +119,37 @@ static bool origin_is_ours(const char *origin, const char *host)
     return false;
 }
 
-bool who_is_foreign(const struct who_conf *c, const struct http_request *r, struct who_refusal *ret)
+/* Where nobody without a token would be answered, the word for none is one like any other. */
+static bool needs_none(const struct who_conf *c, const struct http_request *r)
 {
-    const char *token, *site = NULL, *origin = NULL, *host = NULL;
-    (void)c;
-    if (count(r, "Authorization", &token) > 0) {
+    return r->peer.local || (r->peer.loopback && c->anonymous > API_NOBODY);
+}
+
+/* How many tokens are shown; *ret_secret is the last one, NULL where its header is in no form that
+ * has one. */
+static unsigned count_tokens(const struct who_conf *c, const struct http_request *r,
+                             const struct who_header *also, const char **ret_secret)
+{
+    static const char scheme[] = "Bearer ";
+    const char *value = NULL;
+    unsigned n = count(r, "Authorization", &value);
+    if (n > 0) {
+        const bool has_one = strncasecmp(value, scheme, sizeof(scheme) - 1) == 0;
+        *ret_secret = has_one ? value + sizeof(scheme) - 1 : NULL;
+    }
+    const unsigned more = also ? count(r, also->name, &value) : 0;
+    if (more == 1 && also->nobody && strcmp(value, also->nobody) == 0 && needs_none(c, r)) {
+        return n;
+    }
+    *ret_secret = more > 0 ? value : *ret_secret;
+    return n + more;
+}
+
+bool who_is_foreign(const struct who_conf *c, const struct http_request *r,
+                    const struct who_header *also, struct who_refusal *ret)
+{
+    const char *token = NULL, *site = NULL, *origin = NULL, *host = NULL;
+    if (count_tokens(c, r, also, &token) > 0) {
         return false;
     }
     unsigned origins = count(r, "Origin", &origin);
@@ -191,7 +217,8 @@ static void who_of(const struct object *token, struct api_who *ret)
                    ? field_word(&token->kind->field[TOKEN_F_ROLE], token->v[TOKEN_F_ROLE].text)
                    : -1;
     const char *name = token->v[TOKEN_F_NAME].text, *project = token->v[FIELD_OF_PROJECT].text;
-    *ret = (struct api_who){.role = role < 0 ? API_NOBODY : (enum api_role)(API_READ + role)};
+    *ret = (struct api_who){.role = role < 0 ? API_NOBODY : (enum api_role)(API_READ + role),
+                            .token = true};
     snprintf(ret->name, sizeof(ret->name), "%s", name ? name : "");
     snprintf(ret->project, sizeof(ret->project), "%s", project ? project : "");
 }
@@ -205,10 +232,9 @@ static int wrong(struct who_guard *g, const struct http_request *r, int64_t now_
 }
 
 static int by_token(struct who_guard *g, const struct who_conf *c, const struct http_request *r,
-                    const char *header, int64_t now_ns, struct api_who *ret,
+                    const char *secret, int64_t now_ns, struct api_who *ret,
                     struct who_refusal *refusal)
 {
-    static const char scheme[] = "Bearer ";
     struct error err = {""};
     struct object token;
     const struct who_failure *f = failures_of(g, r->peer.address, now_ns);
@@ -219,10 +245,10 @@ static int by_token(struct who_guard *g, const struct who_conf *c, const struct 
         refusal->retry_after_s = (unsigned)((left + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
         return -EACCES;
     }
-    if (strncasecmp(header, scheme, sizeof(scheme) - 1) != 0) {
+    if (!secret) {
         return wrong(g, r, now_ns, refusal, "a token is shown as \"Authorization: Bearer TOKEN\"");
     }
-    int e = token_find(c->store, header + sizeof(scheme) - 1, now_ns, &token, &err);
+    int e = token_find(c->store, secret, now_ns, &token, &err);
     if (e == -ENOENT) {
         return wrong(g, r, now_ns, refusal, "there is no such token");
     }
@@ -256,13 +282,17 @@ static void by_user(const struct who_conf *c, uid_t uid, struct api_who *ret)
 }
 
 int who_is(struct who_guard *g, const struct who_conf *c, const struct http_request *r,
-           int64_t now_ns, struct api_who *ret, struct who_refusal *ret_refusal)
+           const struct who_header *also, int64_t now_ns, struct api_who *ret,
+           struct who_refusal *ret_refusal)
 {
     const char *token = NULL, *host = NULL;
-    unsigned tokens = count(r, "Authorization", &token), hosts = count(r, "Host", &host);
-    if (tokens > 1 || hosts > 1) {
-        return refuse(ret_refusal, 400, "the header %s is there twice",
-                      tokens > 1 ? "Authorization" : "Host");
+    const unsigned tokens = count_tokens(c, r, also, &token), hosts = count(r, "Host", &host);
+    if (hosts > 1) {
+        return refuse(ret_refusal, 400, "the header Host is there twice");
+    }
+    if (tokens > 1) {
+        return refuse(ret_refusal, 400, "several headers have a token: one Authorization%s%s",
+                      also ? ", or one " : " has it", also ? also->name : "");
     }
     if (tokens == 1) {
         return by_token(g, c, r, token, now_ns, ret, ret_refusal);

@@ -24,6 +24,14 @@ struct api_who {
     enum api_role role;
     char name[97];    /* "alice", "local:root", "anonymous" */
     char project[65]; /* an admin of no project has "" and sees all */
+    bool token;       /* it was shown by one */
+};
+
+/* A header that has a token and nothing else, for those who show theirs in no Authorization. */
+struct who_header {
+    const char *name;
+    /* The word for no token, where one without is answered; NULL: there is none. */
+    const char *nobody;
 };
 
 /* The project of the operator: of tokens that name none, of requests without a token, and of ports
@@ -59,11 +67,13 @@ struct who_refusal {
     char words[320];
 };
 
-/* Is there anything for which nobody without a token is answered? True with the refusal. */
+/* Is there anything for which nobody without a token is answered? True with the refusal. `also` is
+ * a header beside Authorization, or NULL. */
 bool who_is_foreign(const struct who_conf *c, const struct http_request *r,
-                    struct who_refusal *ret);
+                    const struct who_header *also, struct who_refusal *ret);
 /* 0, or -EACCES with the refusal. Without a token and any right it is role API_NOBODY. */
 int who_is(struct who_guard *g, const struct who_conf *c, const struct http_request *r,
-           int64_t now_ns, struct api_who *ret, struct who_refusal *ret_refusal);
+           const struct who_header *also, int64_t now_ns, struct api_who *ret,
+           struct who_refusal *ret_refusal);
 
 const char *who_role_word(enum api_role role);

@@ -16,6 +16,7 @@
 struct room {
     struct store *store;
     struct who_guard guard;
+    const struct who_header *also; /* of the request */
     char secret[TOKEN_TEXT];
 };
 
@@ -69,10 +70,10 @@ static int who(struct room *r, enum api_role anonymous, const struct http_peer *
     const struct who_conf c = {r->store, anonymous, hosts, 990};
     const struct http_request q = request_of(HTTP_GET, "/", NULL, peer, headers);
     *why = (struct who_refusal){0};
-    if (who_is_foreign(&c, &q, why)) {
+    if (who_is_foreign(&c, &q, r->also, why)) {
         return why->status;
     }
-    return who_is(&r->guard, &c, &q, now_ns, ret, why) < 0 ? why->status : 0;
+    return who_is(&r->guard, &c, &q, r->also, now_ns, ret, why) < 0 ? why->status : 0;
 }
 
 static void by_token(void **state)
@@ -296,6 +297,43 @@ static void tokens(void **state)
     assert_int_equal(token_hash(text, again), -EINVAL);
 }
 
+/* A token in a header of its own, for an API whose clients have it there. */
+static void another_header(void **state)
+{
+    static const struct who_header header = {"X-Auth-Token", "notused"};
+    struct room *r = *state;
+    struct api_who w;
+    struct who_refusal why;
+    const char *const own[] = {"x-auth-token", r->secret, NULL};
+    const char *const wrong[] = {"X-Auth-Token", "x", NULL};
+    const char *const none[] = {"Host", "localhost", "X-Auth-Token", "notused", NULL};
+    const char *const both[] = {"X-Auth-Token", r->secret, "Authorization", "Bearer x", NULL};
+    const char *const two[] = {"X-Auth-Token", r->secret, "X-Auth-Token", r->secret, NULL};
+    const char *const page[] = {
+        "Host", "localhost", "X-Auth-Token", "notused", "Origin", "http://evil.example", NULL};
+    r->also = &header;
+    assert_int_equal(who(r, API_NOBODY, &peer_far, own, WORLD_NOW, &w, &why), 0);
+    assert_int_equal(w.role, API_CAPTURE);
+    assert_true(w.token);
+    assert_int_equal(who(r, API_READ, &peer_loopback, none, WORLD_NOW, &w, &why), 0);
+    assert_string_equal(w.name, "anonymous");
+    assert_string_equal(w.project, WHO_LOCAL);
+    assert_false(w.token);
+    assert_int_equal(who(r, API_READ, &peer_root, none, WORLD_NOW, &w, &why), 0);
+    assert_int_equal(w.role, API_ADMIN);
+    assert_int_equal(who(r, API_READ, &peer_loopback, page, WORLD_NOW, &w, &why), 403);
+    assert_int_equal(who(r, API_READ, &peer_far, both, WORLD_NOW, &w, &why), 400);
+    assert_int_equal(who(r, API_READ, &peer_far, two, WORLD_NOW, &w, &why), 400);
+    for (unsigned i = 0; i < WHO_FAILURES; i++) { /* where nobody may, it is a wrong one */
+        const char *const *h = i % 2 ? wrong : none;
+        assert_int_equal(who(r, API_NOBODY, &peer_loopback, h, WORLD_NOW, &w, &why), 401);
+    }
+    assert_int_equal(who(r, API_NOBODY, &peer_loopback, own, WORLD_NOW, &w, &why), 429);
+    r->also = NULL; /* elsewhere the header means nothing */
+    assert_int_equal(who(r, API_NOBODY, &peer_far, own, WORLD_NOW, &w, &why), 0);
+    assert_int_equal(w.role, API_NOBODY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(guesses, enter, leave),
         cmocka_unit_test_setup_teardown(many_addresses, enter, leave),
         cmocka_unit_test(tokens),
+        cmocka_unit_test_setup_teardown(another_header, enter, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

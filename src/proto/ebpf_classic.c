@@ -216,7 +216,7 @@ static bool load_same(struct trans *t, uint32_t what)
     return false;
 }
 
-/* What would be beside a frame whose tag is in it. False: it does not depend on that. */
+/* A load of something that would be beside a frame whose tag is in it. False: it is of another. */
 static bool load_of_tag(struct trans *t, uint32_t what)
 {
     switch (what) {

@@ -61,7 +61,7 @@ def by_vlans(text):
 @pytest.mark.parametrize("direction", ["both", "in", "out"])
 @pytest.mark.parametrize("expr", ["", "udp", "not tcp", "vlan", "ip6 and greater 200", "tcp[tcpflags] & tcp-syn == 0"])
 def test_copies_arrive(lab, direction, expr):
-    """What arrives is what tcpdump with the same expression and direction has at the owner's end."""
+    """The copies are those frames that tcpdump with the same expression and direction has of the owner."""
     taps = Taps(lab)
     taps.service()
     flow = taps.flow(direction=direction, filter=expr)
@@ -251,7 +251,7 @@ def test_a_killed_role(lab, roles):
 
 
 def programs(lab):
-    """What is attached to the interfaces, as tc tells it."""
+    """The filters that are attached to the interface, as tc tells it."""
     return [in_namespace(lab.tap, ["tc", "filter", "show", "dev", "mon0", side]).stdout for side in ("ingress", "egress")]
 
 
