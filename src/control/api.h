@@ -54,6 +54,8 @@ struct api_conf {
     uid_t owner;              /* beside root an admin by the local socket */
     int (*random)(void *ret, size_t n);              /* NULL: random_bytes */
     const struct opentap_settings *opentap_settings; /* of that adapter, borrowed; may be NULL */
+    /* Members of the document at "/" by which clients of other APIs find theirs; NULL: none. */
+    void (*put_versions)(struct text *to, const struct http_request *r);
 };
 
 int api_new(const struct api_conf *conf, struct api **ret, struct error *err);

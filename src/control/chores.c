@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/chores.h"
 
+#include "control/taas_claim.h"
+
 enum {
-    NAMING_S = 2, /* a port that comes waits no longer for its alias */
+    NAMING_S = 2,  /* a port that comes waits no longer for its alias */
+    BINDING_S = 1, /* a claim waits no longer for an interface that has come */
 };
 
 /* A failure is told once: a full disk would be told every two seconds. */
@@ -27,6 +30,20 @@ static void on_naming(struct loop *l, struct mono now, void *user)
     told(c, r, "ports get no aliases", &err);
 }
 
+static void on_binding(struct loop *l, struct mono now, void *user)
+{
+    struct chores *c = user;
+    struct error err = {""};
+    (void)l;
+    (void)now;
+    c->conf.settle(c->conf.user);
+    const int r = claims_bind(c->conf.retain.store, wall_now().ns, &err);
+    if (r > 0) {
+        c->conf.changed(c->conf.user);
+    }
+    told(c, r, "claimed ports get no interfaces", &err);
+}
+
 static void on_retaining(struct loop *l, struct mono now, void *user)
 {
     struct chores *c = user;
@@ -43,6 +60,9 @@ int chores_start(struct chores *c, const struct chores_conf *conf, struct mono n
     *c = (struct chores){.conf = *conf};
     int r = loop_add_timer(conf->loop, mono_add_ms(now, conf->retain_after_ms),
                            RETAIN_S * NSEC_PER_SEC, on_retaining, c, &c->retaining);
+    if (r == 0) {
+        r = loop_add_timer(conf->loop, now, BINDING_S * NSEC_PER_SEC, on_binding, c, &c->binding);
+    }
     if (r == 0 && conf->opentap) {
         r = loop_add_timer(conf->loop, now, NAMING_S * NSEC_PER_SEC, on_naming, c, &c->naming);
     }
@@ -58,5 +78,6 @@ void chores_become(struct chores *c, int64_t age_ns, const struct opentap_conf *
 void chores_stop(struct chores *c)
 {
     loop_del_timer(c->conf.loop, c->naming);
+    loop_del_timer(c->conf.loop, c->binding);
     loop_del_timer(c->conf.loop, c->retaining);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Chores of control, which it does now and then, whether anybody asks or not: captures that were
- * kept long enough go, and ports get the aliases of OpenTap's file.
+ * kept long enough go, ports get the aliases of OpenTap's file, and claims their interfaces.
  */
 #pragma once
 
@@ -16,13 +16,15 @@ struct chores_conf {
     const struct opentap_conf *opentap; /* NULL: there is no such file */
     /* Before each: no transaction may be under way. */
     void (*settle)(void *user);
+    /* Objects have changed, and so may what is wanted. */
+    void (*changed)(void *user);
     void (*say)(void *user, const char *words);
     void *user;
 };
 
 struct chores {
     struct chores_conf conf;
-    struct loop_timer *naming, *retaining;
+    struct loop_timer *naming, *binding, *retaining;
     bool said; /* that one fails, until one works again */
 };
 

@@ -17,7 +17,7 @@ struct fixture {
     struct loop *loop;
     struct chores chores;
     struct opentap_conf opentap;
-    unsigned settled, stop_at, said, deleted;
+    unsigned settled, stop_at, said, deleted, changed;
     char words[400];
 };
 
@@ -42,6 +42,11 @@ static void deleted(void *user, const uint8_t id[16])
     ((struct fixture *)user)->deleted++;
 }
 
+static void changed(void *user)
+{
+    ((struct fixture *)user)->changed++;
+}
+
 /* Runs until so many chores have begun. */
 static void run(struct fixture *f, unsigned chores)
 {
@@ -53,6 +58,7 @@ static void run(struct fixture *f, unsigned chores)
                    .user = f},
         .opentap = &f->opentap,
         .settle = settle,
+        .changed = changed,
         .say = say,
         .user = f,
     };
@@ -92,21 +98,32 @@ static int leave(void **state)
     return 0;
 }
 
-static void both_are_done(void **state)
+static void all_are_done(void **state)
 {
     struct fixture *f = *state;
-    run(f, 2);
+    struct object o;
+    world_port(&f->w, 2, "eth1", NULL, true);
+    world_object(&o, &kind_port, 6, "red", "bob"); /* a claim whose interface is there */
+    (void)object_set_text(&o, PORT_F_NAME, "eth1");
+    (void)object_set_text(&o, PORT_F_CLAIM, o.v[FIELD_OF_ID].text);
+    (void)object_set_text(&o, PORT_F_CLAIM_WORDS, "{}");
+    world_put(&f->w, &o);
+    object_done(&o);
+    run(f, 3);
     assert_int_equal(f->deleted, 1);
+    assert_int_equal(f->changed, 1);
     assert_int_equal(f->said, 0);
-    assert_int_equal(ask(&f->w, HTTP_GET, "/v1/ports?fields=alias", NULL), 200);
-    assert_true(body_has(&f->w, "{\"alias\":\"web\"}"));
+    assert_int_equal(ask(&f->w, HTTP_GET, "/v1/ports?fields=alias,project", NULL), 200);
+    assert_true(body_has(
+        &f->w,
+        "[\n{\"project\":\"local\",\"alias\":\"web\"},\n{\"project\":\"red\",\"alias\":null}]"));
 }
 
 static void failures_are_told_once(void **state)
 {
     struct fixture *f = *state;
     f->w.counted.fail_list = -EIO;
-    run(f, 2);
+    run(f, 3);
     assert_int_equal(f->said, 1);
     assert_non_null(strstr(f->words, ": no list"));
     assert_int_equal(f->deleted, 0);
@@ -115,7 +132,7 @@ static void failures_are_told_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(both_are_done, enter, leave),
+        cmocka_unit_test_setup_teardown(all_are_done, enter, leave),
         cmocka_unit_test_setup_teardown(failures_are_told_once, enter, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "control/json_document.h"
 #include "model/texts.h"
 
 enum {
@@ -231,34 +232,6 @@ void json_put_object(struct text *t, const struct object *o, const bool *fields)
 
 /* ---- in ---- */
 
-/* Bounds of a document before it is parsed: the parser calls itself for each level, and compares
- * keys that collide. */
-static int check_size(const char *p, size_t len, struct json_faults *faults)
-{
-    size_t depth = 0, commas = 0;
-    bool string = false;
-    for (size_t i = 0; i < len; i++) {
-        if (string) {
-            string = p[i] != '"';
-            i += p[i] == '\\'; /* the character behind it ends nothing */
-            continue;
-        }
-        string = p[i] == '"';
-        commas += p[i] == ',';
-        depth += p[i] == '{' || p[i] == '[';
-        depth -= (p[i] == '}' || p[i] == ']') && depth > 0;
-        if (depth > JSON_DEPTH) {
-            json_fault(faults, "", "the document is nested deeper than %d levels", JSON_DEPTH);
-            return -EINVAL;
-        }
-    }
-    if (commas > JSON_COMMAS) {
-        json_fault(faults, "", "the document has more than %d values", JSON_COMMAS);
-        return -EINVAL;
-    }
-    return 0;
-}
-
 /* A value's document, of which `o` is the object that is made. */
 struct taking {
     struct object *o;
@@ -456,35 +429,18 @@ static int take_members(struct taking *t, json_t *document)
     return t->change ? 0 : object_defaults(t->o, NULL);
 }
 
-/* A sentence out of the parser's, in which a client's bytes may stand. */
-static int not_json(const json_error_t *e, struct json_faults *faults)
-{
-    char line[160];
-    if (json_error_code(e) == json_error_out_of_memory) {
-        return -ENOMEM;
-    }
-    text_line(line, sizeof(line), e->text);
-    json_fault(faults, "", "%s: line %d, column %d: %s",
-               json_error_code(e) == json_error_duplicate_key ? "a field stands there twice"
-                                                              : "the document is not JSON",
-               e->line, e->column, line);
-    return -EINVAL;
-}
-
 int json_take_object(const void *bytes, size_t len, bool change, struct object *o,
                      struct json_faults *faults)
 {
     struct object made;
     struct taking t = {.o = &made, .change = change, .faults = faults};
-    json_error_t e;
+    struct error err = {""};
+    json_t *document;
     faults->n = 0;
-    int r = check_size(bytes, len, faults);
+    int r = json_document(bytes, len, &document, &err);
     if (r < 0) {
+        json_fault(faults, "", "%s", err.text);
         return r;
-    }
-    json_t *document = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
-    if (!document) {
-        return not_json(&e, faults);
     }
     object_init(&made, o->kind);
     r = object_copy(&made, o);

@@ -10,8 +10,6 @@
 
 enum {
     JSON_FAULTS = 16,
-    JSON_DEPTH = 16,    /* of what a client gives; deeper is refused */
-    JSON_COMMAS = 2048, /* in it; with more it has more members than any kind or list */
 };
 
 struct json_fault {

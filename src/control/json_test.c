@@ -3,6 +3,7 @@
  * Documents of clients, good and bad; the JSON library is the judge of what is put.
  */
 #include "control/json.h"
+#include "control/json_document.h"
 
 #include <errno.h>
 #include <jansson.h>

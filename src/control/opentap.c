@@ -22,6 +22,9 @@ static void refuse(struct http_answer *a, int status, const char *words)
 }
 
 static const struct api_manner manner = {.refuse = refuse};
+/* Clients of other APIs look for theirs at "/", and show their tokens in their way. */
+static const struct who_header token = {"X-Auth-Token", "notused"};
+static const struct api_manner root = {.refuse = refuse, .token = &token};
 
 static const char *const capture_parameters[] = {
     "start", "stop", "observationpt", "observationPt", "id", "period", NULL};
@@ -29,7 +32,7 @@ static const char *const retrieve_parameters[] = {"id", NULL};
 
 /* `GET /` leads browsers, which take text/html, to /ui/ once that is there. */
 const struct api_route opentap_routes[] = {
-    {HTTP_GET, "/", API_READ, NULL, opentap_capabilities, API_NEGOTIATES, NULL, &manner},
+    {HTTP_GET, "/", API_READ, NULL, opentap_root, API_NEGOTIATES, NULL, &root},
     {HTTP_GET, "/capabilities", API_READ, NULL, opentap_capabilities, 0, NULL, &manner},
     /* The role of one that captures is looked at when there is a start or stop. */
     {HTTP_GET, "/capture", API_READ, NULL, opentap_capture, 0, capture_parameters, &manner},

@@ -41,9 +41,10 @@ static int put_points(struct api_turn *t, struct text *to)
     return 0;
 }
 
-enum api_result opentap_capabilities(struct api_turn *t)
+static enum api_result capabilities(struct api_turn *t, bool with_versions)
 {
     const struct opentap_conf *c = opentap_conf_of(t);
+    const struct api_conf *conf = api_conf_of(t);
     struct text body = {0};
     text_add(&body, "{\"name\":");
     text_add_json(&body, c->name[0] ? c->name : "farspan");
@@ -56,8 +57,23 @@ enum api_result opentap_capabilities(struct api_turn *t)
         return API_DONE;
     }
     /* A row of its table each, once there are sensors. */
-    text_add(&body, ",\"sensor_observation_pts\":[]}\n");
+    text_add(&body, ",\"sensor_observation_pts\":[]");
+    if (with_versions && conf->put_versions) {
+        text_add(&body, ",");
+        conf->put_versions(&body, t->request);
+    }
+    text_add(&body, "}\n");
     return api_json(t, 200, &body);
+}
+
+enum api_result opentap_capabilities(struct api_turn *t)
+{
+    return capabilities(t, false);
+}
+
+enum api_result opentap_root(struct api_turn *t)
+{
+    return capabilities(t, true);
 }
 
 static int put_session(void *user, const struct object *o)

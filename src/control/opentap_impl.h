@@ -11,7 +11,7 @@
 #define OPENTAP_NOT_READY "data file not found; may not be ready yet."
 
 /* opentap_capture.c, opentap_data.c, opentap_about.c */
-api_handler opentap_capture, opentap_retrieve, opentap_capabilities, opentap_list;
+api_handler opentap_capture, opentap_retrieve, opentap_capabilities, opentap_root, opentap_list;
 
 /* Never NULL; of no files it is all zeros. */
 const struct opentap_conf *opentap_conf_of(const struct api_turn *t);

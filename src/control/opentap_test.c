@@ -276,8 +276,7 @@ static void readers_do_not_capture(void **state)
     static const char *const host[] = {"Host", "localhost", NULL};
     static const struct api_route *table[1];
     table[0] = opentap_routes;
-    const struct api_conf conf = {
-        .routes = {table, &opentap_n_routes, 1}, .anonymous = API_READ};
+    const struct api_conf conf = {.routes = {table, &opentap_n_routes, 1}, .anonymous = API_READ};
     (void)state;
     world_start(&w, kinds, KINDS, &conf);
     world_port(&w, 1, "eth0", NULL, true);

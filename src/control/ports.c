@@ -111,8 +111,47 @@ static int look_copy(void *user, const struct object *port)
     return 0;
 }
 
+static int take_first(void *user, const struct object *port)
+{
+    struct copy *c = user;
+    object_init(&c->port, &kind_port);
+    if (object_copy(&c->port, port) < 0) {
+        return -ENOMEM;
+    }
+    c->rank = 1;
+    return 1;
+}
+
+/* The port of that id, or that whoever manages it knows by that id. */
+static int get_by_id(struct api_turn *t, const char *id, struct object *ret)
+{
+    const struct value is = {.set = true, .text = (char *)id},
+                       project = {.set = true, .text = t->who.project};
+    static const unsigned by[] = {FIELD_OF_ID, PORT_F_CLAIM};
+    struct copy c = {.rank = 0};
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(by) && c.rank == 0 && r >= 0; i++) {
+        const struct store_query q = {.filter = {{by[i], &is}, {FIELD_OF_PROJECT, &project}},
+                                      .n_filters = api_sees_all(t) ? 1 : 2,
+                                      .sort = FIELD_OF_ID,
+                                      .limit = 1};
+        r = api_each(t, &kind_port, &q, take_first, &c);
+    }
+    if (c.rank > 0) {
+        *ret = c.port;
+        return 0;
+    }
+    return r == -ENOENT ? -EIO : r < 0 ? r : -ENOENT;
+}
+
 int ports_get(struct api_turn *t, const char *word, struct object *ret)
 {
+    uint8_t bytes[UUID_BYTES];
+    char id[UUID_TEXT];
+    if (uuid_parse(word, bytes) == 0) {
+        uuid_text(bytes, id);
+        return get_by_id(t, id, ret);
+    }
     struct copy c = {.word = word};
     const int r = each_seen(t, false, look_copy, &c);
     if (r == 0 && c.rank > 0) {

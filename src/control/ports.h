@@ -26,7 +26,8 @@ int ports_each_there(struct api_turn *t, int (*each)(void *user, const struct ob
  * Another failure has become the answer. */
 int ports_find(struct api_turn *t, const char *point, char ret[PORTS_POINT],
                char ret_near[PORTS_POINT]);
-/* A copy of the port, there or not, that the name, alias or id means. *ret is object_done()'s.
+/* A copy of the port, there or not, that the name, alias or id means; the id may also be the one
+ * that its manager has for it (PORT_F_CLAIM). *ret is object_done()'s.
  * -ENOENT: whoever asks sees none. Another failure has become the answer. */
 int ports_get(struct api_turn *t, const char *word, struct object *ret);
 /* The only port that there is. -ENOENT: there are none or several, which `ret_names` lists. */

@@ -14,6 +14,7 @@
 #include "control/opentap.h"
 #include "control/recover.h"
 #include "control/server_asks.h"
+#include "control/taas.h"
 #include "control/v1.h"
 #include "model/kinds.h"
 #include "sys/crypto/kdf.h"
@@ -30,8 +31,8 @@ struct server {
     struct agents *agents;
     struct http *http;
     struct server_questions questions;
-    const struct api_route *table[2];
-    size_t n_routes[2]; /* of each */
+    const struct api_route *table[3];
+    size_t n_routes[3]; /* of each */
     struct loop_fd *broker_event;
     struct chores chores;
     struct hashes *hashes;
@@ -219,6 +220,8 @@ static int make_api(struct server *s, struct error *err)
     s->n_routes[0] = opentap_n_routes;
     s->table[1] = v1_routes;
     s->n_routes[1] = v1_n_routes;
+    s->table[2] = taas_routes;
+    s->n_routes[2] = taas_n_routes;
     const struct api_conf ac = {
         .store = s->store,
         .routes = {s->table, s->n_routes, ARRAY_SIZE(s->table)},
@@ -228,6 +231,7 @@ static int make_api(struct server *s, struct error *err)
         .hosts = s->conf.settings.hosts,
         .owner = s->conf.owner,
         .opentap_settings = s->conf.settings.opentap,
+        .put_versions = taas_put_versions,
     };
     return api_new(&ac, &s->api, err);
 }
@@ -275,6 +279,7 @@ static int start_chores(struct server *s, struct error *err)
                                    .retain_after_ms = RETAIN_AFTER_MS,
                                    .opentap = opentap_of(s),
                                    .settle = settle,
+                                   .changed = changed,
                                    .say = say,
                                    .user = s};
     const int r = chores_start(&s->chores, &cc, mono_now());

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "control/objects.h"
 #include "control/ports.h"
 
 static enum tap_fault no_memory(struct api_turn *t)
@@ -191,13 +190,17 @@ static int add_edge(void *user, const struct object *flow)
 }
 
 static enum tap_fault check_circle(struct api_turn *t, const struct object *o, const char *port,
-                                   struct error *err)
+                                   const struct objects *beside, struct error *err)
 {
     const struct store_query all = {.sort = FIELD_OF_ID};
     const struct taps_edge add = {number_of(o->v[TAP_FLOW_F_SOURCE].text), number_of(port)};
     struct graph g = {.t = t};
     int r = api_each(t, &kind_tap_flow, &all, add_edge, &g);
     enum tap_fault f = r < 0 ? TAP_FAULT_ANSWERED : TAP_FAULT_NONE;
+    for (size_t i = 0; beside && i < beside->n && r == 0; i++) {
+        r = add_edge(&g, &beside->at[i]);
+        f = r < 0 ? no_memory(t) : f;
+    }
     if (r == 0) {
         r = taps_closes_circle(g.edge, g.n, add);
         f = r < 0 ? no_memory(t) : r > 0 ? TAP_FAULT_LOOP : TAP_FAULT_NONE;
@@ -212,13 +215,16 @@ static enum tap_fault check_circle(struct api_turn *t, const struct object *o, c
 /* ---- the checks ---- */
 
 static enum tap_fault check_quota(struct api_turn *t, const struct object *o, uint64_t most,
-                                  struct error *err)
+                                  const struct objects *beside, struct error *err)
 {
     const struct store_query q = {.filter = {{FIELD_OF_PROJECT, &o->v[FIELD_OF_PROJECT]}},
                                   .n_filters = 1};
     uint64_t n = 0;
     if (api_count(t, o->kind, &q, &n) < 0) {
         return TAP_FAULT_ANSWERED;
+    }
+    for (size_t i = 0; beside && i < beside->n; i++) {
+        n += is_of(&beside->at[i], o->v[FIELD_OF_PROJECT].text);
     }
     if (n >= most) {
         (void)error_set(err, EDQUOT, "the project \"%s\" has %u %s, and may have no more",
@@ -247,20 +253,20 @@ static enum tap_fault check_filter(struct api_turn *t, const struct object *o, s
 }
 
 enum tap_fault taps_check_service(struct api_turn *t, struct object *o, const char *project,
-                                  struct error *err)
+                                  const struct objects *beside, struct error *err)
 {
     const enum tap_fault f = take_port(t, o, TAP_SERVICE_F_PORT, project, err);
-    return f != TAP_FAULT_NONE ? f : check_quota(t, o, TAPS_SERVICES_MOST, err);
+    return f != TAP_FAULT_NONE ? f : check_quota(t, o, TAPS_SERVICES_MOST, beside, err);
 }
 
 enum tap_fault taps_check_flow(struct api_turn *t, struct object *o, const char *project,
-                               struct error *err)
+                               const struct objects *beside, struct error *err)
 {
     char port[KIND_ID] = "";
     enum tap_fault f = take_port(t, o, TAP_FLOW_F_SOURCE, project, err);
     f = f != TAP_FAULT_NONE ? f : take_service(t, o, port, err);
-    f = f != TAP_FAULT_NONE ? f : check_circle(t, o, port, err);
-    f = f != TAP_FAULT_NONE ? f : check_quota(t, o, TAPS_FLOWS_MOST, err);
+    f = f != TAP_FAULT_NONE ? f : check_circle(t, o, port, beside, err);
+    f = f != TAP_FAULT_NONE ? f : check_quota(t, o, TAPS_FLOWS_MOST, beside, err);
     return f != TAP_FAULT_NONE ? f : check_filter(t, o, err);
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "control/api.h"
+#include "control/objects.h"
 #include "model/kinds.h"
 #include "model/taps.h"
 
@@ -33,12 +34,14 @@ enum {
 };
 
 /* Checks a new object, and puts ids and the project into it. `project` is the one that it is to be
- * of; NULL: that of whoever asks, and for an admin who sees all that of its port. `err` gets a
- * sentence with each fault but the first three. */
+ * of; NULL: that of whoever asks, and for an admin who sees all that of its port. `beside` has
+ * those of its kind that are made with it and were checked before, or is NULL; their filters are
+ * all alike or empty, as an edge is asked once. `err` gets a sentence with each fault but the first
+ * three. */
 enum tap_fault taps_check_service(struct api_turn *t, struct object *o, const char *project,
-                                  struct error *err);
+                                  const struct objects *beside, struct error *err);
 enum tap_fault taps_check_flow(struct api_turn *t, struct object *o, const char *project,
-                               struct error *err);
+                               const struct objects *beside, struct error *err);
 /* Puts what was checked, and tells. False: a failure has become the answer. */
 bool taps_put(struct api_turn *t, struct object *o);
 

@@ -60,7 +60,7 @@ static enum api_result create(struct api_turn *t, const struct kind *k)
         return API_DONE;
     }
     if (api_take(t, false, &o) == 0) {
-        f = (is_flow ? taps_check_flow : taps_check_service)(t, &o, project, &err);
+        f = (is_flow ? taps_check_flow : taps_check_service)(t, &o, project, NULL, &err);
         if (settle(t, f, is_flow, &err) && taps_put(t, &o)) {
             (void)api_created(t, &o);
         }

@@ -85,6 +85,16 @@ static const struct field fields[] = {
                       .words = "owner|self",
                       .title = "FACES",
                       .help = "facing, or how it looks"},
+    [PORT_F_CLAIM] = {.name = "claim",
+                      .type = FIELD_TEXT,
+                      .flags = FIELD_HIDDEN | FIELD_FILTER | FIELD_NULL,
+                      .max = KIND_ID,
+                      .help = "the id by which whoever manages it elsewhere knows it; where that "
+                              "is its id, it waits for its interface"},
+    [PORT_F_CLAIM_WORDS] = {.name = "claim_words",
+                            .type = FIELD_JSON,
+                            .flags = FIELD_HIDDEN | FIELD_NULL,
+                            .help = "the manager's own words on it, which come back as they came"},
 };
 _Static_assert(ARRAY_SIZE(fields) == PORT_FIELDS, "a row for each");
 

@@ -115,6 +115,8 @@ enum port_field {
     PORT_F_SEEN,
     PORT_F_FACING,
     PORT_F_FACES,
+    PORT_F_CLAIM,
+    PORT_F_CLAIM_WORDS,
     PORT_FIELDS,
 };
 
