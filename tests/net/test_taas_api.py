@@ -96,3 +96,54 @@ def test_transcript(host):
             wrong.append(f"{step['name']}: {step['method']} {step['path']}\n  {status} {json.dumps(want)}\n  {code} {json.dumps(answer)}")
     assert not wrong, "\n".join(wrong)
     assert set(differences) <= met, set(differences) - met
+
+
+# ---- the real client ----
+
+class Client:
+    """Debian's `openstack`, in the namespace of the service and without a Keystone."""
+
+    def __init__(self, service, *auth):
+        self.service = service
+        self.auth = ["--os-endpoint", f"http://127.0.0.1:{PORT}", *auth]
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
+
+    def run(self, *words):
+        return subprocess.run(["ip", "netns", "exec", self.service.ns, "/usr/bin/openstack", *self.auth, *words],
+                              env=self.env, capture_output=True, text=True, timeout=60, check=False)
+
+    def __call__(self, *words):
+        done = self.run(*words)
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def json(self, *words):
+        return json.loads(self(*words, "-f", "json"))
+
+
+@pytest.mark.parametrize("how", ["admin_token", "none"])
+def test_client(host, how):
+    """All ten commands, by a token and, where that is allowed, by none."""
+    service = Service(host, anonymous="none" if how == "admin_token" else "capture", interfaces=("a", "b"), ports=())
+    wait_until(lambda: len(service.get("/v1/ports?there=true", local=True)["ports"]) == 2, 10, "the ports")
+    auth = ["--os-auth-type", how]
+    if how == "admin_token":
+        auth += ["--os-token", token(service, "op", "capture", "local")]
+    client = Client(service, *auth)
+    made = client.json("tap", "service", "create", "--name", "ids", "--description", "d", "--port", "home:a")
+    assert (made["Name"], made["Status"], made["Tenant"]) == ("ids", "DOWN", "local"), made
+    assert [s["Name"] for s in client.json("tap", "service", "list")] == ["ids"]
+    assert client.json("tap", "service", "show", "ids")["ID"] == made["ID"]
+    assert client.json("tap", "service", "update", "ids", "--name", "ids1")["Name"] == "ids1"
+    assert client.json("tap", "service", "show", made["ID"])["Name"] == "ids1"
+    flow = client.json("tap", "flow", "create", "--name", "web", "--port", "b", "--tap-service", "ids1", "--direction", "both", "--vlan-filter", "100,200-210")
+    assert (flow["Name"], flow["Direction"], flow["Status"], flow["tap_service_id"]) == ("web", "BOTH", "DOWN", made["ID"]), flow
+    assert [f["Name"] for f in client.json("tap", "flow", "list")] == ["web"]
+    assert client.json("tap", "flow", "update", "web", "--name", "web1")["Name"] == "web1"
+    assert client.json("tap", "flow", "show", "web1")["ID"] == flow["ID"]
+    wrong = client.run("tap", "flow", "create", "--port", "home:a", "--tap-service", "ids1", "--direction", "IN")
+    assert wrong.returncode != 0 and "copies would come back" in wrong.stderr, wrong.stderr
+    client("tap", "flow", "delete", "web1")
+    client("tap", "service", "delete", "ids1")
+    listed = service.get("/v1/tap_services", local=True)["tap_services"] + service.get("/v1/tap_flows", local=True)["tap_flows"]
+    assert all(o["status"] == "PENDING_DELETE" for o in listed), listed

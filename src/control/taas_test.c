@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The adapter where a transcript of another program (tests/data/taas) says nothing: pages, orders,
+ * our own attributes, rights, quotas, circles, requests that make several, and claims on ports.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "control/taas.h"
+#include "control/taas_claim.h"
+#include "control/taps.h"
+#include "control/test_api.h"
+#include "control/tokens.h"
+#include "control/v1.h"
+
+#define SERVICES "/v2.0/taas/tap_services"
+#define FLOWS "/v2.0/taas/tap_flows"
+#define PORT(n) "00000000-0000-7000-8000-00000000000" #n
+
+struct fixture {
+    struct world w;
+    char secret[2][TOKEN_TEXT]; /* of members of "red" and "blue" */
+    char *body;
+};
+
+static void put_port(struct fixture *f, unsigned number, const char *name, const char *project)
+{
+    struct object o;
+    world_object(&o, &kind_port, number, project, "");
+    (void)object_set_text(&o, PORT_F_NAME, name);
+    (void)object_set_text(&o, PORT_F_MAC, number == 4 ? "02:00:00:00:00:04" : "02:00:00:00:00:01");
+    object_set_int(&o, PORT_F_THERE, true);
+    object_set_int(&o, PORT_F_UP, true);
+    object_set_int(&o, PORT_F_SEEN, WORLD_NOW);
+    world_put(&f->w, &o);
+    object_done(&o);
+}
+
+static void put_token(struct fixture *f, unsigned n, const char *project, const char *role)
+{
+    uint8_t random[TOKEN_BYTES] = {(uint8_t)(n + 1)};
+    char hash[TOKEN_HASH];
+    struct object o;
+    token_make(random, f->secret[n], hash);
+    world_object(&o, &kind_token, 100 + n, project, "");
+    (void)object_set_text(&o, TOKEN_F_NAME, project);
+    (void)object_set_text(&o, TOKEN_F_ROLE, role);
+    (void)object_set_text(&o, TOKEN_F_HASH, hash);
+    world_put(&f->w, &o);
+    object_done(&o);
+}
+
+static int enter(void **state)
+{
+    static const struct api_route *table[2];
+    static size_t n[2];
+    struct fixture *f = calloc(1, sizeof(*f));
+    assert_non_null(f);
+    table[0] = v1_routes;
+    table[1] = taas_routes;
+    n[0] = v1_n_routes;
+    n[1] = taas_n_routes;
+    const struct api_conf conf = {.routes = {table, n, 2}, .anonymous = API_CAPTURE};
+    world_start(&f->w, kinds, KINDS, &conf);
+    put_port(f, 1, "eth1", "red");
+    put_port(f, 2, "eth2", "red");
+    put_port(f, 3, "eth3", "blue");
+    put_port(f, 4, "eth4", WHO_LOCAL);
+    put_token(f, 0, "red", "capture");
+    put_token(f, 1, "blue", "read");
+    *state = f;
+    return 0;
+}
+
+static int leave(void **state)
+{
+    struct fixture *f = *state;
+    world_done(&f->w);
+    free(f->body);
+    free(f);
+    return 0;
+}
+
+/* The answer's body, which the fixture keeps. */
+static const char *body(struct fixture *f)
+{
+    free(f->body);
+    f->body = body_of(&f->w);
+    return f->body;
+}
+
+static int by(struct fixture *f, unsigned n, enum http_method method, const char *target,
+              const char *wish)
+{
+    const char *const headers[] = {"Host", "tap", "X-Auth-Token", f->secret[n], NULL};
+    return ask_with(&f->w, method, target, wish, &peer_far, headers);
+}
+
+static int red(struct fixture *f, enum http_method method, const char *target, const char *wish)
+{
+    return by(f, 0, method, target, wish);
+}
+
+static int root(struct fixture *f, enum http_method method, const char *target, const char *wish)
+{
+    return ask(&f->w, method, target, wish);
+}
+
+/* The refusal's type and message; nothing was changed. */
+static void refused(struct fixture *f, const char *type, const char *message)
+{
+    char want[600];
+    (void)snprintf(want, sizeof(want),
+                   "{\"NeutronError\":{\"type\":\"%s\",\"message\":\"%s\",\"detail\":\"\"}}", type,
+                   message);
+    assert_string_equal(body(f), want);
+}
+
+/* The first id in the last answer. */
+static void id_of(struct fixture *f, char ret[KIND_ID])
+{
+    const char *at = strstr(body(f), "\"id\":\"");
+    assert_non_null(at);
+    (void)snprintf(ret, KIND_ID, "%s", at + 6);
+}
+
+static void make_service(struct fixture *f, const char *name, char ret[KIND_ID])
+{
+    char wish[300];
+    (void)snprintf(wish, sizeof(wish),
+                   "{\"tap_service\":{\"name\":\"%s\",\"port_id\":\"" PORT(1) "\"}}", name);
+    assert_int_equal(red(f, HTTP_POST, SERVICES, wish), 201);
+    id_of(f, ret);
+}
+
+static int make_flow(struct fixture *f, const char *service, const char *more)
+{
+    char wish[600];
+    (void)snprintf(wish, sizeof(wish),
+                   "{\"tap_flow\":{\"source_port\":\"" PORT(2) "\",\"tap_service_id\":\"%s\","
+                                                               "\"direction\":\"IN\"%s}}",
+                   service, more);
+    return red(f, HTTP_POST, FLOWS, wish);
+}
+
+/* ---- lists ---- */
+
+static void pages(void **state)
+{
+    struct fixture *f = *state;
+    char id[3][KIND_ID], target[200], want[600];
+    make_service(f, "a", id[0]);
+    make_service(f, "b", id[1]);
+    make_service(f, "c", id[2]);
+    assert_int_equal(red(f, HTTP_GET, SERVICES "?limit=2&fields=name", NULL), 200);
+    (void)snprintf(want, sizeof(want),
+                   "{\"tap_services_links\":[{\"rel\":\"next\",\"href\":\"http://tap" SERVICES
+                   "?limit=2&fields=name&marker=%s\"},{\"rel\":\"previous\",\"href\":\"http://"
+                   "tap" SERVICES "?limit=2&fields=name&marker=%s&page_reverse=True\"}],"
+                   "\"tap_services\":[{\"name\":\"a\"},{\"name\":\"b\"}]}",
+                   id[1], id[0]);
+    assert_string_equal(body(f), want);
+    (void)snprintf(target, sizeof(target), SERVICES "?limit=2&fields=name&marker=%s", id[1]);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
+    assert_true(body_has(&f->w, "\"tap_services\":[{\"name\":\"c\"}]"));
+    assert_false(body_has(&f->w, "\"next\""));
+    (void)snprintf(target, sizeof(target),
+                   SERVICES "?limit=1&fields=name&page_reverse=True&marker=%s", id[2]);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
+    assert_true(body_has(&f->w, "\"tap_services\":[{\"name\":\"b\"}]"));
+    assert_true(body_has(&f->w, "\"next\""));
+    assert_true(body_has(&f->w, "\"previous\""));
+    /* The marker's object goes: the list goes on behind its place. */
+    (void)snprintf(target, sizeof(target), SERVICES "/%s", id[1]);
+    assert_int_equal(red(f, HTTP_DELETE, target, NULL), 204);
+    (void)snprintf(target, sizeof(target), SERVICES "?limit=2&fields=name&marker=%s", id[1]);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
+    assert_true(body_has(&f->w, "\"tap_services\":[{\"name\":\"c\"}]"));
+}
+
+static void orders(void **state)
+{
+    struct fixture *f = *state;
+    char id[KIND_ID];
+    make_service(f, "b", id);
+    make_service(f, "c", id);
+    make_service(f, "a", id);
+    assert_int_equal(red(f, HTTP_GET, SERVICES "?sort_key=name&fields=name", NULL), 200);
+    assert_string_equal(body(f),
+                        "{\"tap_services\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"c\"}]}");
+    assert_int_equal(
+        red(f, HTTP_GET,
+            SERVICES
+            "?sort_key=status&sort_key=name&sort_dir=asc&sort_dir=desc&fields=name&limit=2",
+            NULL),
+        200);
+    assert_true(body_has(&f->w, "\"tap_services\":[{\"name\":\"c\"},{\"name\":\"b\"}]"));
+    assert_int_equal(red(f, HTTP_GET, SERVICES "?sort_key=bogus", NULL), 400);
+    refused(f, "HTTPBadRequest", "['bogus'] is invalid attribute for sort_keys");
+    assert_int_equal(red(f, HTTP_GET, SERVICES "?sort_key=name&sort_dir=up", NULL), 400);
+    assert_int_equal(red(f, HTTP_GET, SERVICES "?sort_dir=asc", NULL), 400);
+    assert_int_equal(red(f, HTTP_GET,
+                         SERVICES "?sort_key=name&sort_key=name&sort_key=name&sort_key=name"
+                                  "&sort_key=name",
+                         NULL),
+                     400);
+}
+
+static void own_attributes(void **state)
+{
+    struct fixture *f = *state;
+    char service[KIND_ID], flow[KIND_ID], target[200];
+    assert_int_equal(red(f, HTTP_POST, SERVICES,
+                         "{\"tap_service\":{\"port_id\":\"" PORT(1) "\",\"frames\":\"super\"}}"),
+                     201);
+    assert_false(body_has(&f->w, "frames"));
+    id_of(f, service);
+    (void)snprintf(target, sizeof(target), SERVICES "/%s?fields=frames&fields=status_reason",
+                   service);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
+    assert_string_equal(body(f), "{\"tap_service\":{\"frames\":\"super\",\"status_reason\":null}}");
+    assert_int_equal(red(f, HTTP_POST, SERVICES,
+                         "{\"tap_service\":{\"port_id\":\"" PORT(1) "\",\"frames\":\"x\"}}"),
+                     400);
+    refused(f, "HTTPBadRequest", "Invalid input for frames. Reason: x is not in valid_values.");
+    assert_int_equal(make_flow(f, service, ",\"filter\":\"not port 22\""), 201);
+    assert_string_equal(f->w.filter_asked, "not port 22");
+    id_of(f, flow);
+    (void)snprintf(target, sizeof(target),
+                   FLOWS "/%s?fields=filter&fields=matched_frames&fields=datapath", flow);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
+    assert_string_equal(body(f), "{\"tap_flow\":{\"filter\":\"not port 22\",\"datapath\":null,"
+                                 "\"matched_frames\":0}}");
+    f->w.filter = -EINVAL;
+    assert_int_equal(make_flow(f, service, ",\"filter\":\"bogus\""), 400);
+    refused(f, "HTTPBadRequest",
+            "Invalid input for filter. Reason: syntax error in filter expression");
+    f->w.filter = -EAGAIN;
+    assert_int_equal(make_flow(f, service, ",\"filter\":\"tcp\""), 0); /* later */
+}
+
+/* ---- who may ---- */
+
+static void rights(void **state)
+{
+    struct fixture *f = *state;
+    char id[KIND_ID], target[100];
+    make_service(f, "a", id);
+    (void)snprintf(target, sizeof(target), SERVICES "/%s", id);
+    assert_int_equal(by(f, 1, HTTP_GET, target, NULL), 404);
+    assert_int_equal(by(f, 1, HTTP_DELETE, target, NULL), 403); /* he reads */
+    refused(f, "PolicyNotAuthorized", "this needs the role capture, and blue has read");
+    assert_int_equal(by(f, 1, HTTP_GET, SERVICES "?tenant_id=red", NULL), 200);
+    assert_string_equal(body(f), "{\"tap_services\":[]}");
+    assert_int_equal(by(f, 1, HTTP_GET, "/v2.0/ports/" PORT(1), NULL), 404);
+    assert_int_equal(by(f, 1, HTTP_GET, "/v2.0/ports?fields=id&fields=name", NULL), 200);
+    assert_string_equal(body(f), "{\"ports\":[{\"id\":\"" PORT(3) "\",\"name\":\"home:eth3\"}]}");
+    assert_int_equal(ask_with(&f->w, HTTP_GET, SERVICES, NULL, &peer_far, NULL), 401);
+    refused(f, "HTTPUnauthorized", "this needs a token of the role read");
+    assert_non_null(header_of(&f->w, "WWW-Authenticate"));
+    const char *const wrong[] = {"X-Auth-Token", "x", NULL};
+    assert_int_equal(ask_with(&f->w, HTTP_GET, SERVICES, NULL, &peer_far, wrong), 401);
+    const char *const notused[] = {"Host", "localhost", "X-Auth-Token", "notused", NULL};
+    assert_int_equal(ask_with(&f->w, HTTP_POST, SERVICES,
+                              "{\"tap_service\":{\"port_id\":\"" PORT(4) "\"}}", &peer_loopback,
+                              notused),
+                     201);
+    assert_true(body_has(&f->w, "\"tenant_id\":\"local\""));
+    assert_int_equal(ask_with(&f->w, HTTP_GET, "/v1/ports", NULL, &peer_far, wrong), 401);
+    assert_int_equal(red(f, HTTP_POST, "/v2.0/ports", "{\"port\":{}}"), 403);
+    /* An admin acts for a project that he names. */
+    assert_int_equal(
+        root(f, HTTP_POST, SERVICES, "{\"tap_service\":{\"port_id\":\"" PORT(3) "\"}}"), 403);
+    assert_int_equal(
+        root(f, HTTP_POST, SERVICES,
+             "{\"tap_service\":{\"port_id\":\"" PORT(3) "\",\"project_id\":\"blue\"}}"),
+        201);
+    assert_int_equal(by(f, 1, HTTP_GET, "/v1/events", NULL),
+                     401); /* the header is no one's there */
+}
+
+/* ---- bounds ---- */
+
+static void quota(void **state)
+{
+    struct fixture *f = *state;
+    struct object o;
+    for (unsigned i = 0; i < TAPS_SERVICES_MOST - 1; i++) {
+        world_object(&o, &kind_tap_service, 1000 + i, "red", "red");
+        (void)object_set_text(&o, TAP_SERVICE_F_PORT, PORT(1));
+        world_put(&f->w, &o);
+        object_done(&o);
+    }
+    const unsigned changes = f->w.counted.changes;
+    assert_int_equal(
+        red(f, HTTP_POST, SERVICES,
+            "{\"tap_services\":[{\"port_id\":\"" PORT(1) "\"},{\"port_id\":\"" PORT(1) "\"}]}"),
+        409);
+    refused(f, "OverQuota", "Quota exceeded for resources: ['tap_service'].");
+    assert_int_equal(f->w.counted.changes, changes);
+    assert_int_equal(red(f, HTTP_POST, SERVICES, "{\"tap_service\":{\"port_id\":\"" PORT(1) "\"}}"),
+                     201);
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/quotas/red/details.json", NULL), 200);
+    assert_string_equal(body(f),
+                        "{\"quota\":{\"tap_service\":{\"limit\":100,\"used\":100,\"reserved\":0},"
+                        "\"tap_flow\":{\"limit\":1000,\"used\":0,\"reserved\":0}}}");
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/quotas/blue/details", NULL), 404);
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/quotas/red", NULL), 200);
+    assert_string_equal(body(f), "{\"quota\":{\"tap_service\":100,\"tap_flow\":1000}}");
+}
+
+/* Two that are each without a circle and together are one. */
+static void circles(void **state)
+{
+    struct fixture *f = *state;
+    char at1[KIND_ID], at2[KIND_ID], wish[800];
+    make_service(f, "at1", at1);
+    assert_int_equal(red(f, HTTP_POST, SERVICES, "{\"tap_service\":{\"port_id\":\"" PORT(2) "\"}}"),
+                     201);
+    id_of(f, at2);
+    const unsigned changes = f->w.counted.changes;
+    (void)snprintf(wish, sizeof(wish),
+                   "{\"tap_flows\":[{\"source_port\":\"" PORT(
+                       2) "\",\"tap_service_id\":\"%s\","
+                          "\"direction\":\"IN\"},{\"source_port\":\"" PORT(
+                              1) "\","
+                                 "\"tap_service_id\":\"%s\",\"direction\":\"IN\"}]}",
+                   at1, at2);
+    assert_int_equal(red(f, HTTP_POST, FLOWS, wish), 409);
+    refused(f, "TapFlowLoop", "copies would come back to the port that they are copied from");
+    assert_int_equal(f->w.counted.changes, changes);
+    assert_int_equal(make_flow(f, at2, ""), 409); /* to itself */
+    (void)snprintf(
+        wish, sizeof(wish),
+        "{\"tap_flows\":[{\"source_port\":\"" PORT(
+            2) "\",\"tap_service_id\":\"%s\","
+               "\"direction\":\"IN\",\"filter\":\"tcp\"},{\"source_port\":\"" PORT(
+                   2) "\","
+                      "\"tap_service_id\":\"%s\",\"direction\":\"IN\",\"filter\":\"udp\"}]}",
+        at1, at1);
+    assert_int_equal(red(f, HTTP_POST, FLOWS, wish), 400); /* one filter for a request */
+    assert_int_equal(f->w.counted.changes, changes);
+}
+
+static void names(void **state)
+{
+    struct fixture *f = *state;
+    char wish[500], name[257];
+    memset(name, 'x', sizeof(name));
+    name[256] = '\0';
+    (void)snprintf(wish, sizeof(wish),
+                   "{\"tap_service\":{\"name\":\"%s\",\"port_id\":\"" PORT(1) "\"}}", name);
+    assert_int_equal(red(f, HTTP_POST, SERVICES, wish), 400);
+    assert_true(body_has(&f->w, "exceeds maximum length of 255"));
+    name[255] = '\0';
+    (void)snprintf(wish, sizeof(wish),
+                   "{\"tap_service\":{\"name\":\"%s\",\"port_id\":\"" PORT(1) "\"}}", name);
+    assert_int_equal(red(f, HTTP_POST, SERVICES, wish), 201);
+    assert_int_equal(red(f, HTTP_POST, SERVICES,
+                         "{\"tap_service\":{\"name\":\"a\\nb\",\"port_id\":\"" PORT(1) "\"}}"),
+                     400);
+    refused(f, "HTTPBadRequest",
+            "Invalid input for name. Reason: name: has control characters, or is not UTF-8");
+    assert_int_equal(
+        red(f, HTTP_POST, SERVICES,
+            "{\"tap_service\":{\"name\":\"\xf0\x9f\x90\x8d\",\"port_id\":\"" PORT(1) "\"}}"),
+        201);
+    assert_int_equal(red(f, HTTP_GET, SERVICES "?name=%F0%9F%90%8D&fields=name", NULL), 200);
+    assert_string_equal(body(f), "{\"tap_services\":[{\"name\":\"\xf0\x9f\x90\x8d\"}]}");
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/taas/tap_mirrors", NULL), 404);
+    refused(f, "HTTPNotFound", "The resource could not be found.");
+    assert_int_equal(red(f, HTTP_GET, SERVICES "?limit=%", NULL), 400);
+    assert_true(body_has(&f->w, "{\"NeutronError\":{\"type\":\"HTTPBadRequest\""));
+}
+
+static void store_fails(void **state)
+{
+    struct fixture *f = *state;
+    f->w.counted.fail_list = -EIO;
+    assert_int_equal(red(f, HTTP_GET, SERVICES, NULL), 503);
+    assert_true(body_has(&f->w, "\"type\":\"ServiceUnavailable\""));
+    f->w.counted.fail_list = 0;
+    f->w.counted.fail_commit = -ENOSPC;
+    assert_int_equal(red(f, HTTP_POST, SERVICES, "{\"tap_service\":{\"port_id\":\"" PORT(1) "\"}}"),
+                     507);
+    f->w.counted.fail_commit = 0;
+    assert_int_equal(red(f, HTTP_GET, SERVICES, NULL), 200);
+    assert_string_equal(body(f), "{\"tap_services\":[]}");
+}
+
+/* ---- claims ---- */
+
+static void claimed_by_name(void **state)
+{
+    struct fixture *f = *state;
+    char id[KIND_ID], target[100];
+    static const char wish[] =
+        "{\"port\":{\"name\":\"web0\",\"project_id\":\"red\",\"device_id\":\"vm\","
+        "\"tags\":[\"a\"],\"binding:profile\":{\"farspan\":\"home:eth4\"}}}";
+    assert_int_equal(root(f, HTTP_POST, "/v2.0/ports", wish), 201);
+    id_of(f, id);
+    assert_string_not_equal(id, PORT(4));
+    assert_true(body_has(&f->w, "\"status\":\"ACTIVE\""));
+    assert_true(body_has(&f->w, "\"tags\":[\"a\"]"));
+    assert_true(body_has(&f->w, "\"mac_address\":\"02:00:00:00:00:04\""));
+    assert_int_equal(root(f, HTTP_POST, "/v2.0/ports", wish), 409); /* it is taken */
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/ports?name=web0&fields=id", NULL), 200);
+    assert_true(body_has(&f->w, id));
+    (void)snprintf(target, sizeof(target), "/v2.0/ports/%s", id);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
+    assert_false(body_has(&f->w, "binding:")); /* which is the operator's to know */
+    assert_true(body_has(&f->w, "\"device_id\":\"vm\""));
+    assert_int_equal(root(f, HTTP_PUT, target, "{\"port\":{\"name\":\"web1\"}}"), 200);
+    assert_true(body_has(&f->w, "\"name\":\"web1\""));
+    assert_int_equal(
+        root(f, HTTP_PUT, target, "{\"port\":{\"binding:profile\":{\"farspan\":\"home:eth1\"}}}"),
+        409);
+    assert_int_equal(root(f, HTTP_PUT, target, "{\"port\":{\"id\":\"x\"}}"), 400);
+    assert_int_equal(root(f, HTTP_PUT, "/v2.0/ports/" PORT(1), "{\"port\":{\"name\":\"x\"}}"), 409);
+    assert_int_equal(root(f, HTTP_DELETE, "/v2.0/ports/" PORT(1), NULL), 409);
+    assert_int_equal(root(f, HTTP_DELETE, target, NULL), 204);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 404);
+    assert_int_equal(root(f, HTTP_GET, "/v2.0/ports/" PORT(4) "?fields=tenant_id", NULL), 200);
+    assert_string_equal(body(f), "{\"port\":{\"tenant_id\":\"local\"}}");
+}
+
+static void claims_that_are_wrong(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const wishes[] = {
+        "{\"port\":{\"name\":5}}",
+        "{\"port\":{\"status\":\"ACTIVE\"}}",
+        "{\"port\":{\"mac_address\":[]}}",
+        "{\"port\":{\"binding:profile\":5}}",
+        "{\"port\":{\"binding:profile\":{\"farspan\":7}}}",
+        "{\"port\":{\"binding:profile\":{\"farspan\":\"home:\"}}}",
+        "{\"port\":{\"binding:profile\":{\"farspan\":\"\"}}}",
+        "{\"port\":{\"binding:host_id\":\"a\\u0001\"}}",
+        "{\"port\":{\"tenant_id\":5}}",
+        "{\"ports\":[{}]}",
+        "{\"port\":[]}",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
+        assert_int_equal(root(f, HTTP_POST, "/v2.0/ports", wishes[i]), 400);
+    }
+    assert_int_equal(root(f, HTTP_POST, "/v2.0/ports",
+                          "{\"port\":{\"binding:profile\":{\"farspan\":\"home:eth1\"}}}"),
+                     409); /* another project's */
+    assert_int_equal(f->w.counted.changes, 0);
+}
+
+/* A claim waits for "tap" and the beginning of its id; what hangs on it moves. */
+static void claimed_before_it_comes(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s = &f->w.counted.store;
+    struct error err = {""};
+    char id[KIND_ID], service[KIND_ID], wish[300], tap[20], target[100], flow[100];
+    assert_int_equal(root(f, HTTP_POST, "/v2.0/ports", "{\"port\":{\"project_id\":\"red\"}}"), 201);
+    assert_true(body_has(&f->w, "\"status\":\"DOWN\""));
+    id_of(f, id);
+    (void)snprintf(wish, sizeof(wish), "{\"tap_service\":{\"port_id\":\"%s\"}}", id);
+    assert_int_equal(red(f, HTTP_POST, SERVICES, wish), 201);
+    id_of(f, service);
+    assert_int_equal(make_flow(f, service, ""), 201);
+    id_of(f, flow);
+    assert_int_equal(claims_bind(s, WORLD_NOW, &err), 0);
+    (void)snprintf(tap, sizeof(tap), "tap%.11s", id);
+    put_port(f, 9, tap, WHO_LOCAL);
+    f->w.counted.fail_put = -EIO;
+    assert_int_equal(claims_bind(s, WORLD_NOW, &err), -EIO);
+    f->w.counted.fail_put = 0;
+    assert_int_equal(claims_bind(s, WORLD_NOW, &err), 1);
+    assert_int_equal(claims_bind(s, WORLD_NOW, &err), 0);
+    (void)snprintf(target, sizeof(target), "/v2.0/ports/%s?fields=status", id);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
+    assert_string_equal(body(f), "{\"port\":{\"status\":\"ACTIVE\"}}");
+    (void)snprintf(target, sizeof(target), SERVICES "/%s?fields=port_id", service);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
+    assert_true(body_has(&f->w, id));
+    assert_int_equal(root(f, HTTP_GET, "/v1/tap_services?fields=port", NULL), 200);
+    assert_true(body_has(&f->w, PORT(9)));
+    /* All goes with the port, at once for its clients. */
+    (void)snprintf(target, sizeof(target), "/v2.0/ports/%s", id);
+    assert_int_equal(root(f, HTTP_DELETE, target, NULL), 204);
+    (void)snprintf(target, sizeof(target), SERVICES "/%s", service);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 404);
+    assert_int_equal(red(f, HTTP_GET, SERVICES, NULL), 200);
+    assert_string_equal(body(f), "{\"tap_services\":[]}");
+}
+
+static void claimed_by_address(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(root(f, HTTP_POST, "/v2.0/ports",
+                          "{\"port\":{\"mac_address\":\"02:00:00:00:00:04\",\"binding:host_id\":"
+                          "\"compute1\"}}"),
+                     201);
+    assert_true(body_has(&f->w, "\"status\":\"ACTIVE\""));
+    assert_int_equal(
+        root(f, HTTP_POST, "/v2.0/ports", "{\"port\":{\"mac_address\":\"02:00:00:00:00:04\"}}"),
+        201); /* and waits */
+    assert_true(body_has(&f->w, "\"status\":\"DOWN\""));
+}
+
+static void about(void **state)
+{
+    struct fixture *f = *state;
+    struct text t = {0};
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/", NULL), 200);
+    assert_true(body_has(&f->w, "\"href\":\"http://tap/v2.0/taas/tap_flows\""));
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/extensions.json", NULL), 200);
+    assert_true(body_has(&f->w, "\"alias\":\"farspan-tap\""));
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/networks?name=farspan&fields=name", NULL), 200);
+    assert_string_equal(body(f), "{\"networks\":[{\"name\":\"farspan\"}]}");
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/networks?name=x", NULL), 200);
+    assert_string_equal(body(f), "{\"networks\":[]}");
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/networks/farspan", NULL), 404);
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/networks?fields=id", NULL), 200);
+    char id[KIND_ID], target[100];
+    id_of(f, id);
+    (void)snprintf(target, sizeof(target), "/v2.0/networks/%s", id);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/quotas", NULL), 200);
+    assert_string_equal(body(f), "{\"quotas\":[]}");
+    const char *const headers[] = {"Host", "tap:80", NULL};
+    const struct http_request r = request_of(HTTP_GET, "/", NULL, &peer_far, headers);
+    taas_put_versions(&t, &r);
+    assert_string_equal(t.p, "\"versions\":[{\"id\":\"v2.0\",\"status\":\"CURRENT\",\"links\":[{"
+                             "\"rel\":\"self\",\"href\":\"http://tap:80/v2.0/\"}]}]");
+    text_free(&t);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(pages),
+        TEST(orders),
+        TEST(own_attributes),
+        TEST(rights),
+        TEST(quota),
+        TEST(circles),
+        TEST(names),
+        TEST(store_fails),
+        TEST(claimed_by_name),
+        TEST(claims_that_are_wrong),
+        TEST(claimed_before_it_comes),
+        TEST(claimed_by_address),
+        TEST(about),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
