@@ -154,6 +154,20 @@ def test_client(host, how):
     assert all(o["status"] == "PENDING_DELETE" for o in listed), listed
 
 
+def test_client_ports(host):
+    """An operator makes a port with the same client, and what hangs on it goes with it."""
+    service = Service(host, anonymous="none", interfaces=("a", "b"), ports=())
+    wait_until(lambda: len(service.get("/v1/ports?there=true", local=True)["ports"]) == 2, 10, "the ports")
+    client = Client(service, "--os-auth-type", "admin_token", "--os-token", token(service, "op", "admin"))
+    made = client.json("port", "create", "--network", "farspan", "--binding-profile", "farspan=home:b", "web0")
+    assert (made["name"], made["status"]) == ("web0", "ACTIVE"), made
+    assert {p["Name"] for p in client.json("port", "list")} == {"web0", "home:a"}
+    tapped = client.json("tap", "service", "create", "--port", "web0")
+    assert tapped["Port"] == made["id"], tapped
+    client("port", "delete", "web0")
+    assert client.json("tap", "service", "list") == []
+
+
 # ---- ports ----
 
 def test_claimed_ports(host):
