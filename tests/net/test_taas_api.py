@@ -68,7 +68,7 @@ def unordered(answer):
 
 
 def gone(step, got, answer):
-    """What is deleted is shown as that until those who carry it out have let go of it, and a second deletion means nothing."""
+    """A deleted object is shown as that until those who carry it out have let go of it, and a second deletion means nothing."""
     if step["status"] != 404 or not step["name"].endswith(("gone", "deleted again", "is gone")):
         return got, answer
     if got == 204:
