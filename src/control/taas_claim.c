@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "control/objects.h"
 #include "control/ports.h"
+#include "control/who.h"
 
 enum {
     TAP_ID = 11, /* characters of an id in the name of its interface */
@@ -89,11 +90,20 @@ static unsigned rank_of(const struct search *s, const struct object *port)
     return !s->outright && !of[0];
 }
 
+/* An interface that has a port already, or that was given to another project, is not to be had. */
+static bool is_taken(const struct search *s, const struct object *port)
+{
+    const char *has = port->v[FIELD_OF_PROJECT].text,
+               *wants = s->stand_in->v[FIELD_OF_PROJECT].text;
+    return port->v[PORT_F_CLAIM].set || !has || !wants ||
+           (strcmp(has, WHO_LOCAL) != 0 && strcmp(has, wants) != 0);
+}
+
 static int look(void *user, const struct object *port)
 {
     struct search *s = user;
     const unsigned rank = rank_of(s, port);
-    if (rank <= s->rank || (!s->outright && port->v[PORT_F_CLAIM].set)) {
+    if (rank <= s->rank || (!s->outright && is_taken(s, port))) {
         return 0;
     }
     if (s->rank == 0) {
@@ -127,8 +137,8 @@ int claim_find(struct store *s, const struct object *stand_in, struct object *re
     if (r == 0 && f.rank == 0 && !f.outright) {
         r = search(s, &f, PORT_F_MAC, err);
     }
-    if (r == 0 && f.rank > 0 && f.port.v[PORT_F_CLAIM].set) {
-        r = error_set(err, EBUSY, "the interface is another port's already");
+    if (r == 0 && f.rank > 0 && is_taken(&f, &f.port)) {
+        r = error_set(err, EBUSY, "The interface has a port already, or another project.");
     }
     if (r == 0 && f.rank > 0) {
         *ret = f.port;
@@ -141,6 +151,16 @@ int claim_find(struct store *s, const struct object *stand_in, struct object *re
 }
 
 /* ---- binding ---- */
+
+int claim_move(const struct object *stand_in, struct object *port)
+{
+    static const unsigned fields[] = {PORT_F_CLAIM, PORT_F_CLAIM_WORDS, FIELD_OF_PROJECT};
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(fields) && r == 0; i++) {
+        r = value_copy(&port->v[fields[i]], &stand_in->v[fields[i]]);
+    }
+    return r;
+}
 
 static int keep(void *user, const struct object *o)
 {
@@ -189,9 +209,7 @@ static int bind_one(struct store *s, const struct object *waiting, struct object
 {
     const struct value *from = &waiting->v[FIELD_OF_ID];
     const char *to = port->v[FIELD_OF_ID].text;
-    int r = value_copy(&port->v[PORT_F_CLAIM], &waiting->v[PORT_F_CLAIM]);
-    r = r < 0 ? r : value_copy(&port->v[PORT_F_CLAIM_WORDS], &waiting->v[PORT_F_CLAIM_WORDS]);
-    r = r < 0 ? r : value_copy(&port->v[FIELD_OF_PROJECT], &waiting->v[FIELD_OF_PROJECT]);
+    int r = claim_move(waiting, port);
     r = r < 0 ? r : put(s, port, err);
     r = r < 0 ? r : move_of_kind(s, &kind_tap_service, TAP_SERVICE_F_PORT, from, to, err);
     r = r < 0 ? r : move_of_kind(s, &kind_tap_flow, TAP_FLOW_F_SOURCE, from, to, err);

@@ -26,9 +26,11 @@ bool claim_waits(const struct object *port);
  * by which its interface is known. -EINVAL with a sentence: there is no such interface; -ENOMEM. */
 int claim_expect(struct object *port, const char *id, const json_t *words, struct error *err);
 /* The port that is there now and is meant by one that stands in. *ret is object_done()'s. -ENOENT:
- * there is none yet; -EBUSY: it is named outright, and another claim has it. */
+ * there is none yet; -EBUSY: it is named outright, and has a claim or another project. */
 int claim_find(struct store *s, const struct object *stand_in, struct object *ret,
                struct error *err);
+/* The claim and its project go from one that stands in to another port. -ENOMEM. */
+int claim_move(const struct object *stand_in, struct object *port);
 /* Binds those whose interfaces have come, in a transaction of its own. How many there were, or
  * -errno. */
 int claims_bind(struct store *s, int64_t now_ns, struct error *err);

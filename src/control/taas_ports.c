@@ -132,20 +132,6 @@ static bool put(struct api_turn *t, struct object *port, const char *what)
 
 /* ---- POST ---- */
 
-/* The claim goes from the port that would stand in for it to that of its interface. */
-static bool move(struct api_turn *t, const struct object *stand_in, struct object *port)
-{
-    const char *has = port->v[FIELD_OF_PROJECT].text, *wants = stand_in->v[FIELD_OF_PROJECT].text;
-    if (strcmp(has, WHO_LOCAL) != 0 && strcmp(has, wants) != 0) {
-        taas_error(t, 409, "PortInUse", "The interface belongs to another project.");
-        return false;
-    }
-    int r = value_copy(&port->v[PORT_F_CLAIM], &stand_in->v[PORT_F_CLAIM]);
-    r = r < 0 ? r : value_copy(&port->v[PORT_F_CLAIM_WORDS], &stand_in->v[PORT_F_CLAIM_WORDS]);
-    r = r < 0 ? r : value_copy(&port->v[FIELD_OF_PROJECT], &stand_in->v[FIELD_OF_PROJECT]);
-    return r == 0 || (taas_no_memory(t), false);
-}
-
 static void create(struct api_turn *t, const json_t *item, struct object *stand_in)
 {
     struct object port;
@@ -166,7 +152,9 @@ static void create(struct api_turn *t, const json_t *item, struct object *stand_
     }
     const int r = claim_find(api_conf_of(t)->store, stand_in, &port, &err);
     if (r == 0) {
-        if (move(t, stand_in, &port) && put(t, &port, "port.claimed")) {
+        if (claim_move(stand_in, &port) < 0) {
+            (void)taas_no_memory(t);
+        } else if (put(t, &port, "port.claimed")) {
             (void)answer(t, 201, &port);
         }
         object_done(&port);

@@ -471,6 +471,8 @@ static void claimed_before_it_comes(void **state)
     id_of(f, flow);
     assert_int_equal(claims_bind(s, WORLD_NOW, &err), 0);
     (void)snprintf(tap, sizeof(tap), "tap%.11s", id);
+    put_port(f, 9, tap, "blue"); /* somebody gave it to another project */
+    assert_int_equal(claims_bind(s, WORLD_NOW, &err), 0);
     put_port(f, 9, tap, WHO_LOCAL);
     f->w.counted.fail_put = -EIO;
     assert_int_equal(claims_bind(s, WORLD_NOW, &err), -EIO);
