@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "control/json_document.h"
 #include "control/taas_impl.h"
 #include "model/taps.h"
@@ -102,6 +103,10 @@ static bool is_project(struct api_turn *t, const char *name, const json_t *value
     if (value && json_string_length(value) > TAAS_PROJECT_MAX) {
         taas_invalid(t, name, "'%.*s...' exceeds maximum length of %d.", TAAS_PROJECT_MAX,
                      json_string_value(value), TAAS_PROJECT_MAX);
+        return false;
+    }
+    if (value && (json_string_length(value) == 0 || !text_is_clean(json_string_value(value)))) {
+        taas_invalid(t, name, "it is empty, or has control characters.");
         return false;
     }
     return true;

@@ -7,10 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "control/objects.h"
 #include "control/taas_claim.h"
 #include "control/taas_impl.h"
 #include "control/taps.h"
+
+enum {
+    MAC_TEXT = 17, /* characters of an address */
+};
 
 enum api_result taas_ports_list(struct api_turn *t)
 {
@@ -41,9 +46,29 @@ static bool is_text(struct api_turn *t, const json_t *item, const char *key)
         taas_invalid(t, key, "'%s' is not a valid string.", shown);
         return false;
     }
+    if (value && !text_is_clean(json_string_value(value))) {
+        taas_invalid(t, key, "it has control characters.");
+        return false;
+    }
     if (value && json_string_length(value) > TAAS_NAME_MAX) {
         taas_invalid(t, key, "'%.200s...' exceeds maximum length of %d.", json_string_value(value),
                      TAAS_NAME_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* "02:00:00:00:00:01", in letters of either size. */
+static bool is_mac(struct api_turn *t, const char *mac)
+{
+    size_t i = 0;
+    for (; mac && mac[i]; i++) {
+        if (i % 3 == 2 ? mac[i] != ':' : !strchr("0123456789abcdefABCDEF", mac[i])) {
+            break;
+        }
+    }
+    if (mac && (i != MAC_TEXT || mac[i])) {
+        taas_invalid(t, "mac_address", "'%.200s' is not a valid MAC address.", mac);
         return false;
     }
     return true;
@@ -71,7 +96,8 @@ static bool are_good(struct api_turn *t, const json_t *item)
         taas_invalid(t, "binding:profile", "it is not a dictionary.");
         return false;
     }
-    return is_text(t, profile, "farspan");
+    return is_mac(t, json_string_value(json_object_get(item, "mac_address"))) &&
+           is_text(t, profile, "farspan");
 }
 
 /* The words as the port keeps them, the new ones over those before. */
