@@ -33,9 +33,8 @@ static _unused_ int enter(void **state)
     n[0] = opentap_n_routes;
     n[1] = v1_n_routes;
     f->settings = (struct opentap_settings){&f->conf, an_hour_ahead};
-    const struct api_conf conf = {.routes = {table, n, 2},
-                                  .anonymous = API_CAPTURE,
-                                  .opentap_settings = &f->settings};
+    const struct api_conf conf = {
+        .routes = {table, n, 2}, .anonymous = API_CAPTURE, .opentap_settings = &f->settings};
     world_start(&f->w, kinds, KINDS, &conf);
     world_port(&f->w, 1, "eth0", "web", true);
     *state = f;
