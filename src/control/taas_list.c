@@ -173,7 +173,7 @@ static bool push(struct list *l, json_t *row)
 {
     if (l->n == l->cap) {
         const size_t cap = l->cap ? 2 * l->cap : 16;
-        json_t **at = reallocarray(l->row, cap, sizeof(*at));
+        json_t **at = reallocarray(l->row, cap, sizeof(json_t *));
         if (!at) {
             return false;
         }
