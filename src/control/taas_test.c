@@ -347,6 +347,96 @@ static void circles(void **state)
     assert_int_equal(f->w.counted.changes, changes);
 }
 
+/* Bodies that are none, and several that are made at once. */
+static void bodies(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *body, *message;
+    } wrong[] = {
+        {NULL, "Resource body required"},
+        {"[]", "Resource body required"},
+        {"{}", "Resource body required"},
+        {"{\"tap_flow\":{}}", "Unable to find 'tap_service' in request body"},
+        {"{\"tap_service\":null}", "Unable to find 'tap_service' in request body"},
+        {"{\"tap_service\":[]}", "Object 'tap_service' contains invalid data"},
+        {"{\"tap_services\":[1]}", "Object 'tap_service' contains invalid data"},
+        {"{\"tap_services\":[]}", "Resources required"},
+        {"{\"tap_services\":{}}", "Resources required"},
+        {"{\"tap_service\":{\"name\":{\"a\":[true,null,1.5,\"b\"],\"c\":{}},\"port_id\":\"x\"}}",
+         "Invalid input for name. Reason: '{'a': [True, None, 1.5, 'b'], 'c': {}}' is not a valid "
+         "string."},
+        {"{\"tap_service\":{\"tenant_id\":5}}",
+         "Invalid input for tenant_id. Reason: '5' is not a valid string."},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_int_equal(red(f, HTTP_POST, SERVICES, wrong[i].body), 400);
+        refused(f, "HTTPBadRequest", wrong[i].message);
+    }
+    assert_int_equal(red(f, HTTP_POST, SERVICES, "{\"tap_service\":{},\"tap_service\":{}}"), 400);
+    refused(f, "MalformedRequestBody", "Malformed request body: Cannot understand JSON.");
+    assert_int_equal(f->w.counted.changes, 0);
+    assert_int_equal(red(f, HTTP_POST, SERVICES "?fields=name",
+                         "{\"tap_services\":[{\"name\":\"a\",\"port_id\":\"" PORT(
+                             1) "\"},{\"name\":\"b\",\"port_id\":\"" PORT(2) "\"}]}"),
+                     201);
+    assert_string_equal(body(f), "{\"tap_services\":[{\"name\":\"a\"},{\"name\":\"b\"}]}");
+    assert_int_equal(f->w.changed, 1);
+}
+
+/* The VLANs of a flow, and directions. */
+static void flows(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const wrong[] = {"\"\"", "\"9999\"", "\"20-10\"", "\"1,,2\"", "\"x\"", "7"};
+    char service[KIND_ID], more[100], target[100], id[KIND_ID];
+    make_service(f, "ids", service);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        (void)snprintf(more, sizeof(more), ",\"vlan_filter\":%s", wrong[i]);
+        assert_int_equal(make_flow(f, service, more), 400);
+        assert_true(body_has(&f->w, "Invalid input for vlan_filter. Reason: '"));
+        assert_true(body_has(&f->w, "is not a valid input."));
+    }
+    assert_int_equal(make_flow(f, service, ",\"vlan_filter\":\"0,5-4095\""), 201);
+    assert_true(body_has(&f->w, "\"vlan_filter\":\"0,5-4095\""));
+    id_of(f, id);
+    assert_int_equal(make_flow(f, service, ",\"vlan_filter\":null"), 201);
+    assert_true(body_has(&f->w, "\"vlan_filter\":null"));
+    assert_int_equal(red(f, HTTP_GET, FLOWS "?direction=IN&direction=OUT&fields=direction", NULL),
+                     200);
+    assert_string_equal(body(f), "{\"tap_flows\":[{\"direction\":\"IN\"},{\"direction\":\"IN\"}]}");
+    assert_int_equal(red(f, HTTP_GET, FLOWS "?direction=OUT", NULL), 200);
+    assert_string_equal(body(f), "{\"tap_flows\":[]}");
+    assert_int_equal(red(f, HTTP_GET, FLOWS "?matched_frames=0&limit=1", NULL), 200);
+    assert_true(body_has(&f->w, "?matched_frames=0&limit=1&marker="));
+    assert_int_equal(red(f, HTTP_GET, FLOWS "?matched_frames=1&fields=id", NULL), 200);
+    assert_string_equal(body(f), "{\"tap_flows\":[]}");
+    /* A deleted one is there until it has been let go of; again is as once. */
+    (void)snprintf(target, sizeof(target), FLOWS "/%s", id);
+    assert_int_equal(red(f, HTTP_PUT, target, "{\"tap_flow\":{\"name\":\"n\"}}"), 200);
+    assert_true(body_has(&f->w, "\"name\":\"n\""));
+    assert_int_equal(red(f, HTTP_PUT, target, "{\"tap_flow\":{\"direction\":\"OUT\"}}"), 400);
+    refused(f, "HTTPBadRequest", "Cannot update read-only attribute direction");
+    assert_int_equal(red(f, HTTP_PUT, target, "{\"tap_flow\":{\"tenant_id\":\"blue\"}}"), 400);
+    assert_int_equal(red(f, HTTP_DELETE, target, NULL), 204);
+    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
+    assert_true(body_has(&f->w, "\"status\":\"PENDING_DELETE\""));
+    assert_int_equal(red(f, HTTP_DELETE, target, NULL), 204);
+    assert_int_equal(red(f, HTTP_PATCH, target, "{}"), 405);
+    assert_string_equal(header_of(&f->w, "Allow"), "GET, HEAD, PUT, DELETE");
+    assert_int_equal(red(f, HTTP_GET, FLOWS "/x", NULL), 404);
+    refused(f, "TapFlowNotFound", "Tap Flow  x does not exist");
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/ports?limit=x", NULL), 400);
+    refused(f, "BadRequest",
+            "Bad limit request: Limit must be an integer 0 or greater and not 'x'.");
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/ports?admin_state_up=True&fields=name", NULL), 200);
+    assert_string_equal(body(f), "{\"ports\":[{\"name\":\"home:eth1\"},{\"name\":\"home:eth2\"}]}");
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/ports?admin_state_up=0", NULL), 200);
+    assert_string_equal(body(f), "{\"ports\":[]}");
+    assert_int_equal(red(f, HTTP_GET, "/v2.0/ports?name=eth2&fields=id", NULL), 200);
+    assert_string_equal(body(f), "{\"ports\":[{\"id\":\"" PORT(2) "\"}]}");
+}
+
 static void names(void **state)
 {
     struct fixture *f = *state;
@@ -555,6 +645,8 @@ int main(void)
         TEST(rights),
         TEST(quota),
         TEST(circles),
+        TEST(bodies),
+        TEST(flows),
         TEST(names),
         TEST(store_fails),
         TEST(claimed_by_name),

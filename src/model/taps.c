@@ -132,7 +132,9 @@ int taps_closes_circle(struct taps_edge *edges, size_t n, struct taps_edge add)
         free(w.queue);
         return -ENOMEM;
     }
-    qsort(edges, n, sizeof(*edges), by_from);
+    if (n > 0) { /* no edges have no address either */
+        qsort(edges, n, sizeof(*edges), by_from);
+    }
     w.queue[w.n_queue++] = add.to;
     for (size_t i = 0; i < w.n_queue && !closes; i++) {
         closes = w.queue[i] == add.from;
