@@ -1,152 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The adapter where a transcript of another program (tests/data/taas) says nothing: pages, orders,
- * our own attributes, rights, quotas, circles, requests that make several, and claims on ports.
+ * our own attributes, rights, quotas, circles, and requests that make several.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "control/taas.h"
-#include "control/taas_claim.h"
 #include "control/taps.h"
-#include "control/test_api.h"
-#include "control/tokens.h"
-#include "control/v1.h"
-
-#define SERVICES "/v2.0/taas/tap_services"
-#define FLOWS "/v2.0/taas/tap_flows"
-#define PORT(n) "00000000-0000-7000-8000-00000000000" #n
-
-struct fixture {
-    struct world w;
-    char secret[2][TOKEN_TEXT]; /* of members of "red" and "blue" */
-    char *body;
-};
-
-static void put_port(struct fixture *f, unsigned number, const char *name, const char *project)
-{
-    struct object o;
-    world_object(&o, &kind_port, number, project, "");
-    (void)object_set_text(&o, PORT_F_NAME, name);
-    (void)object_set_text(&o, PORT_F_MAC, number == 4 ? "02:00:00:00:00:04" : "02:00:00:00:00:01");
-    object_set_int(&o, PORT_F_THERE, true);
-    object_set_int(&o, PORT_F_UP, true);
-    object_set_int(&o, PORT_F_SEEN, WORLD_NOW);
-    world_put(&f->w, &o);
-    object_done(&o);
-}
-
-static void put_token(struct fixture *f, unsigned n, const char *project, const char *role)
-{
-    uint8_t random[TOKEN_BYTES] = {(uint8_t)(n + 1)};
-    char hash[TOKEN_HASH];
-    struct object o;
-    token_make(random, f->secret[n], hash);
-    world_object(&o, &kind_token, 100 + n, project, "");
-    (void)object_set_text(&o, TOKEN_F_NAME, project);
-    (void)object_set_text(&o, TOKEN_F_ROLE, role);
-    (void)object_set_text(&o, TOKEN_F_HASH, hash);
-    world_put(&f->w, &o);
-    object_done(&o);
-}
-
-static int enter(void **state)
-{
-    static const struct api_route *table[2];
-    static size_t n[2];
-    struct fixture *f = calloc(1, sizeof(*f));
-    assert_non_null(f);
-    table[0] = v1_routes;
-    table[1] = taas_routes;
-    n[0] = v1_n_routes;
-    n[1] = taas_n_routes;
-    const struct api_conf conf = {.routes = {table, n, 2}, .anonymous = API_CAPTURE};
-    world_start(&f->w, kinds, KINDS, &conf);
-    put_port(f, 1, "eth1", "red");
-    put_port(f, 2, "eth2", "red");
-    put_port(f, 3, "eth3", "blue");
-    put_port(f, 4, "eth4", WHO_LOCAL);
-    put_token(f, 0, "red", "capture");
-    put_token(f, 1, "blue", "read");
-    *state = f;
-    return 0;
-}
-
-static int leave(void **state)
-{
-    struct fixture *f = *state;
-    world_done(&f->w);
-    free(f->body);
-    free(f);
-    return 0;
-}
-
-/* The answer's body, which the fixture keeps. */
-static const char *body(struct fixture *f)
-{
-    free(f->body);
-    f->body = body_of(&f->w);
-    return f->body;
-}
-
-static int by(struct fixture *f, unsigned n, enum http_method method, const char *target,
-              const char *wish)
-{
-    const char *const headers[] = {"Host", "tap", "X-Auth-Token", f->secret[n], NULL};
-    return ask_with(&f->w, method, target, wish, &peer_far, headers);
-}
-
-static int red(struct fixture *f, enum http_method method, const char *target, const char *wish)
-{
-    return by(f, 0, method, target, wish);
-}
-
-static int root(struct fixture *f, enum http_method method, const char *target, const char *wish)
-{
-    return ask(&f->w, method, target, wish);
-}
-
-/* The refusal's type and message; nothing was changed. */
-static void refused(struct fixture *f, const char *type, const char *message)
-{
-    char want[600];
-    (void)snprintf(want, sizeof(want),
-                   "{\"NeutronError\":{\"type\":\"%s\",\"message\":\"%s\",\"detail\":\"\"}}", type,
-                   message);
-    assert_string_equal(body(f), want);
-}
-
-/* The first id in the last answer. */
-static void id_of(struct fixture *f, char ret[KIND_ID])
-{
-    const char *at = strstr(body(f), "\"id\":\"");
-    assert_non_null(at);
-    (void)snprintf(ret, KIND_ID, "%s", at + 6);
-}
-
-static void make_service(struct fixture *f, const char *name, char ret[KIND_ID])
-{
-    char wish[300];
-    (void)snprintf(wish, sizeof(wish),
-                   "{\"tap_service\":{\"name\":\"%s\",\"port_id\":\"" PORT(1) "\"}}", name);
-    assert_int_equal(red(f, HTTP_POST, SERVICES, wish), 201);
-    id_of(f, ret);
-}
-
-static int make_flow(struct fixture *f, const char *service, const char *more)
-{
-    char wish[600];
-    (void)snprintf(wish, sizeof(wish),
-                   "{\"tap_flow\":{\"source_port\":\"" PORT(2) "\",\"tap_service_id\":\"%s\","
-                                                               "\"direction\":\"IN\"%s}}",
-                   service, more);
-    return red(f, HTTP_POST, FLOWS, wish);
-}
+#include "control/test_taas.h"
 
 /* ---- lists ---- */
 
@@ -175,6 +40,8 @@ static void pages(void **state)
     assert_true(body_has(&f->w, "\"tap_services\":[{\"name\":\"b\"}]"));
     assert_true(body_has(&f->w, "\"next\""));
     assert_true(body_has(&f->w, "\"previous\""));
+    assert_int_equal(red(f, HTTP_GET, SERVICES "?limit=1&bogus=a b", NULL), 200);
+    assert_true(body_has(&f->w, SERVICES "?limit=1&bogus=a%20b&marker="));
     /* The marker's object goes: the list goes on behind its place. */
     (void)snprintf(target, sizeof(target), SERVICES "/%s", id[1]);
     assert_int_equal(red(f, HTTP_DELETE, target, NULL), 204);
@@ -366,6 +233,7 @@ static void bodies(void **state)
         {"{\"tap_service\":{\"name\":{\"a\":[true,null,1.5,\"b\"],\"c\":{}},\"port_id\":\"x\"}}",
          "Invalid input for name. Reason: '{'a': [True, None, 1.5, 'b'], 'c': {}}' is not a valid "
          "string."},
+        {"{\"tap_service\":{\"zz\":1,\"bogus\":1}}", "Unrecognized attribute(s) 'zz, bogus'"},
         {"{\"tap_service\":{\"tenant_id\":5}}",
          "Invalid input for tenant_id. Reason: '5' is not a valid string."},
     };
@@ -483,129 +351,6 @@ static void store_fails(void **state)
     assert_string_equal(body(f), "{\"tap_services\":[]}");
 }
 
-/* ---- claims ---- */
-
-static void claimed_by_name(void **state)
-{
-    struct fixture *f = *state;
-    char id[KIND_ID], target[100];
-    static const char wish[] =
-        "{\"port\":{\"name\":\"web0\",\"project_id\":\"red\",\"device_id\":\"vm\","
-        "\"tags\":[\"a\"],\"binding:profile\":{\"farspan\":\"home:eth4\"}}}";
-    assert_int_equal(root(f, HTTP_POST, "/v2.0/ports", wish), 201);
-    id_of(f, id);
-    assert_string_not_equal(id, PORT(4));
-    assert_true(body_has(&f->w, "\"status\":\"ACTIVE\""));
-    assert_true(body_has(&f->w, "\"tags\":[\"a\"]"));
-    assert_true(body_has(&f->w, "\"mac_address\":\"02:00:00:00:00:04\""));
-    assert_int_equal(root(f, HTTP_POST, "/v2.0/ports", wish), 409); /* it is taken */
-    assert_int_equal(red(f, HTTP_GET, "/v2.0/ports?name=web0&fields=id", NULL), 200);
-    assert_true(body_has(&f->w, id));
-    (void)snprintf(target, sizeof(target), "/v2.0/ports/%s", id);
-    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
-    assert_false(body_has(&f->w, "binding:")); /* which is the operator's to know */
-    assert_true(body_has(&f->w, "\"device_id\":\"vm\""));
-    assert_int_equal(root(f, HTTP_PUT, target, "{\"port\":{\"name\":\"web1\"}}"), 200);
-    assert_true(body_has(&f->w, "\"name\":\"web1\""));
-    assert_int_equal(
-        root(f, HTTP_PUT, target, "{\"port\":{\"binding:profile\":{\"farspan\":\"home:eth1\"}}}"),
-        409);
-    assert_int_equal(root(f, HTTP_PUT, target, "{\"port\":{\"id\":\"x\"}}"), 400);
-    assert_int_equal(root(f, HTTP_PUT, "/v2.0/ports/" PORT(1), "{\"port\":{\"name\":\"x\"}}"), 409);
-    assert_int_equal(root(f, HTTP_DELETE, "/v2.0/ports/" PORT(1), NULL), 409);
-    assert_int_equal(root(f, HTTP_DELETE, target, NULL), 204);
-    assert_int_equal(red(f, HTTP_GET, target, NULL), 404);
-    assert_int_equal(root(f, HTTP_GET, "/v2.0/ports/" PORT(4) "?fields=tenant_id", NULL), 200);
-    assert_string_equal(body(f), "{\"port\":{\"tenant_id\":\"local\"}}");
-}
-
-static void claims_that_are_wrong(void **state)
-{
-    struct fixture *f = *state;
-    static const char *const wishes[] = {
-        "{\"port\":{\"name\":5}}",
-        "{\"port\":{\"status\":\"ACTIVE\"}}",
-        "{\"port\":{\"mac_address\":[]}}",
-        "{\"port\":{\"mac_address\":\"02:00:00:00:00:0\"}}",
-        "{\"port\":{\"mac_address\":\"02:00:00:00:00:00:01\"}}",
-        "{\"port\":{\"mac_address\":\"02:00:00:00:00:0g\"}}",
-        "{\"port\":{\"name\":\"a\\u001bb\"}}",
-        "{\"port\":{\"tenant_id\":\"\"}}",
-        "{\"port\":{\"tenant_id\":\"a\\u0001\"}}",
-        "{\"port\":{\"binding:profile\":5}}",
-        "{\"port\":{\"binding:profile\":{\"farspan\":7}}}",
-        "{\"port\":{\"binding:profile\":{\"farspan\":\"home:\"}}}",
-        "{\"port\":{\"binding:profile\":{\"farspan\":\"\"}}}",
-        "{\"port\":{\"binding:host_id\":\"a\\u0001\"}}",
-        "{\"port\":{\"tenant_id\":5}}",
-        "{\"ports\":[{}]}",
-        "{\"port\":[]}",
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
-        assert_int_equal(root(f, HTTP_POST, "/v2.0/ports", wishes[i]), 400);
-    }
-    assert_int_equal(root(f, HTTP_POST, "/v2.0/ports",
-                          "{\"port\":{\"binding:profile\":{\"farspan\":\"home:eth1\"}}}"),
-                     409); /* another project's */
-    assert_int_equal(f->w.counted.changes, 0);
-}
-
-/* A claim waits for "tap" and the beginning of its id; what hangs on it moves. */
-static void claimed_before_it_comes(void **state)
-{
-    struct fixture *f = *state;
-    struct store *s = &f->w.counted.store;
-    struct error err = {""};
-    char id[KIND_ID], service[KIND_ID], wish[300], tap[20], target[100], flow[100];
-    assert_int_equal(root(f, HTTP_POST, "/v2.0/ports", "{\"port\":{\"project_id\":\"red\"}}"), 201);
-    assert_true(body_has(&f->w, "\"status\":\"DOWN\""));
-    id_of(f, id);
-    (void)snprintf(wish, sizeof(wish), "{\"tap_service\":{\"port_id\":\"%s\"}}", id);
-    assert_int_equal(red(f, HTTP_POST, SERVICES, wish), 201);
-    id_of(f, service);
-    assert_int_equal(make_flow(f, service, ""), 201);
-    id_of(f, flow);
-    assert_int_equal(claims_bind(s, WORLD_NOW, &err), 0);
-    (void)snprintf(tap, sizeof(tap), "tap%.11s", id);
-    put_port(f, 9, tap, "blue"); /* somebody gave it to another project */
-    assert_int_equal(claims_bind(s, WORLD_NOW, &err), 0);
-    put_port(f, 9, tap, WHO_LOCAL);
-    f->w.counted.fail_put = -EIO;
-    assert_int_equal(claims_bind(s, WORLD_NOW, &err), -EIO);
-    f->w.counted.fail_put = 0;
-    assert_int_equal(claims_bind(s, WORLD_NOW, &err), 1);
-    assert_int_equal(claims_bind(s, WORLD_NOW, &err), 0);
-    (void)snprintf(target, sizeof(target), "/v2.0/ports/%s?fields=status", id);
-    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
-    assert_string_equal(body(f), "{\"port\":{\"status\":\"ACTIVE\"}}");
-    (void)snprintf(target, sizeof(target), SERVICES "/%s?fields=port_id", service);
-    assert_int_equal(red(f, HTTP_GET, target, NULL), 200);
-    assert_true(body_has(&f->w, id));
-    assert_int_equal(root(f, HTTP_GET, "/v1/tap_services?fields=port", NULL), 200);
-    assert_true(body_has(&f->w, PORT(9)));
-    /* All goes with the port, at once for its clients. */
-    (void)snprintf(target, sizeof(target), "/v2.0/ports/%s", id);
-    assert_int_equal(root(f, HTTP_DELETE, target, NULL), 204);
-    (void)snprintf(target, sizeof(target), SERVICES "/%s", service);
-    assert_int_equal(red(f, HTTP_GET, target, NULL), 404);
-    assert_int_equal(red(f, HTTP_GET, SERVICES, NULL), 200);
-    assert_string_equal(body(f), "{\"tap_services\":[]}");
-}
-
-static void claimed_by_address(void **state)
-{
-    struct fixture *f = *state;
-    assert_int_equal(root(f, HTTP_POST, "/v2.0/ports",
-                          "{\"port\":{\"mac_address\":\"02:00:00:00:00:04\",\"binding:host_id\":"
-                          "\"compute1\"}}"),
-                     201);
-    assert_true(body_has(&f->w, "\"status\":\"ACTIVE\""));
-    assert_int_equal(
-        root(f, HTTP_POST, "/v2.0/ports", "{\"port\":{\"mac_address\":\"02:00:00:00:00:04\"}}"),
-        201); /* and waits */
-    assert_true(body_has(&f->w, "\"status\":\"DOWN\""));
-}
-
 static void about(void **state)
 {
     struct fixture *f = *state;
@@ -634,26 +379,12 @@ static void about(void **state)
     text_free(&t);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(pages),
-        TEST(orders),
-        TEST(own_attributes),
-        TEST(rights),
-        TEST(quota),
-        TEST(circles),
-        TEST(bodies),
-        TEST(flows),
-        TEST(names),
-        TEST(store_fails),
-        TEST(claimed_by_name),
-        TEST(claims_that_are_wrong),
-        TEST(claimed_before_it_comes),
-        TEST(claimed_by_address),
-        TEST(about),
+        TEST(pages), TEST(orders),      TEST(own_attributes), TEST(rights),
+        TEST(quota), TEST(circles),     TEST(bodies),         TEST(flows),
+        TEST(names), TEST(store_fails), TEST(about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
