@@ -407,7 +407,7 @@ def replace(path, what, by):
 def add_kind(tree):
     """Four files, none of which pages, asks a store, or reads or writes JSON."""
     (tree / "src/model/kind_note.c").write_text(KIND)
-    replace(tree / "src/model/kinds.h", "    X(port)\n", "    X(port) \\\n    X(note)\n")
+    replace(tree / "src/model/kinds.h", "    X(tap_flow)\n", "    X(tap_flow) \\\n    X(note)\n")
     replace(tree / "src/control/v1.c", '    {HTTP_GET, "/v1/events",', f'{KIND_ROUTES}\n    {{HTTP_GET, "/v1/events",')
     replace(tree / "api/openapi.yaml", "  /v1/events:\n", f"{KIND_PATHS}  /v1/events:\n")
     replace(tree / "api/openapi.yaml", "    NewCapture:\n", f"{KIND_SCHEMAS}    NewCapture:\n")
