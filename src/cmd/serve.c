@@ -56,6 +56,12 @@ static int prepare(struct serve_command *c, struct error *err)
     c->grants.others = &c->line.opentap_conf;
     c->grants.others_len = sizeof(c->line.opentap_conf);
     reload_grant_read(&c->reload, &c->grants.reload, &c->grants);
+    if (r == 0) {
+        struct error why = {""};
+        if (mirror_grants_prepare(&c->grants.taps, c->opened.interfaces, &why) < 0) {
+            say("serve", "%s", why.text);
+        }
+    }
     return r;
 }
 
@@ -80,8 +86,8 @@ static int serve(struct serve_command *c, struct error *err)
     loop_hold_signals(); /* what was made is taken away in order */
     int r = prepare(c, err);
     r = r < 0 ? r : roles_run(&rc, err);
+    mirror_grants_done(&c->grants.taps);
     serve_close(&c->opened, true);
-    mirror_free(c->grants.taps.mirror);
     netns_free(c->grants.taps.interfaces.netns);
     return r;
 }

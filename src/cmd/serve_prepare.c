@@ -53,10 +53,11 @@ static int join(char ret[4096], const char *folder, const char *name, struct err
     return n < 0 || n >= 4096 ? error_set(err, ENAMETOOLONG, "--data: the path is too long") : 0;
 }
 
-static int open_captures(const char *data, int *ret_fd, struct error *err)
+/* A folder of the broker's own. */
+static int open_private(const char *data, const char *name, int *ret_fd, struct error *err)
 {
     char path[4096];
-    int r = join(path, data, "captures", err);
+    int r = join(path, data, name, err);
     r = r < 0 ? r : make_folder(path, PRIVATE, err);
     if (r < 0) {
         return r;
@@ -120,10 +121,12 @@ static int open_local(struct serve_opened *o, struct error *err)
 
 int serve_open(const struct serve_line *l, struct serve_opened *ret, struct error *err)
 {
-    *ret = (struct serve_opened){.captures = -1, .local = -1, .tcp = {-1, -1, -1, -1}};
+    *ret = (struct serve_opened){
+        .captures = -1, .interfaces = -1, .local = -1, .tcp = {-1, -1, -1, -1}};
     int r = make_above(l->data, err);
     r = r < 0 ? r : make_folder(l->data, PASSABLE, err);
-    r = r < 0 ? r : open_captures(l->data, &ret->captures, err);
+    r = r < 0 ? r : open_private(l->data, "captures", &ret->captures, err);
+    r = r < 0 ? r : open_private(l->data, "interfaces", &ret->interfaces, err);
     r = r < 0 ? r : own_store(l, ret, err);
     r = r < 0 ? r : open_tcp(l, ret, err);
     return r < 0 ? r : open_local(ret, err);
@@ -132,6 +135,7 @@ int serve_open(const struct serve_line *l, struct serve_opened *ret, struct erro
 void serve_close(struct serve_opened *o, bool names)
 {
     closep(&o->captures);
+    closep(&o->interfaces);
     closep(&o->local);
     for (unsigned i = 0; i < o->n_tcp; i++) {
         closep(&o->tcp[i]);
@@ -139,5 +143,5 @@ void serve_close(struct serve_opened *o, bool names)
     if (names && o->local_path[0]) {
         (void)unixsock_remove(o->local_path);
     }
-    *o = (struct serve_opened){.captures = -1, .local = -1};
+    *o = (struct serve_opened){.captures = -1, .interfaces = -1, .local = -1};
 }

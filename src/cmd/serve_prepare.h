@@ -8,7 +8,8 @@
 #include "sys/unixsock.h"
 
 struct serve_opened {
-    int captures; /* the folder of captures' files */
+    int captures;   /* the folder of captures' files */
+    int interfaces; /* that of the note of what was changed at interfaces */
     int tcp[SERVE_LISTEN];
     unsigned n_tcp;
     int local; /* the Unix socket of the API */

@@ -248,6 +248,7 @@ static void put(struct tap *p)
 {
     const struct tap_want *w = &p->want;
     struct mirror_flow f = {.dir = w->dir,
+                            .super = w->super,
                             .has_vlans = w->has_vlans,
                             .vlans = w->vlans,
                             .n_filter = (uint16_t)p->program.n};

@@ -44,7 +44,7 @@ static bool is_alike(const struct mirror_flow *a, const struct mirror_flow *b)
 {
     return memcmp(a->service, b->service, sizeof(a->service)) == 0 &&
            strcmp(a->source, b->source) == 0 && strcmp(a->destination, b->destination) == 0 &&
-           a->dir == b->dir && a->has_vlans == b->has_vlans &&
+           a->dir == b->dir && a->super == b->super && a->has_vlans == b->has_vlans &&
            (!a->has_vlans || memcmp(&a->vlans, &b->vlans, sizeof(a->vlans)) == 0) &&
            a->n_filter == b->n_filter;
 }
@@ -183,9 +183,18 @@ static int join_all(struct mirror *m, struct mirrored *f)
     return 0;
 }
 
+int mirror_recover(struct mirror *m, struct error *err)
+{
+    m->recovered = true;
+    return mirror_wires_recover(m->wires, err);
+}
+
 bool mirror_apply(struct mirror *m, struct mono now)
 {
     const struct mono until = mono_add_ms(now, APPLY_MS);
+    if (!m->recovered) {
+        (void)mirror_recover(m, NULL);
+    }
     for (unsigned i = 0; i < m->n; i++) {
         (void)join_all(m, m->flow[i]);
     }
@@ -227,7 +236,7 @@ int mirror_read(const struct mirror *m, const uint8_t id[WANTED_ID], struct mirr
 
 /* ---- its life ---- */
 
-int mirror_new(struct mirror **ret)
+int mirror_new(int notes, struct mirror **ret)
 {
     struct mirror *m = calloc(1, sizeof(*m));
     uint64_t key = 0;
@@ -235,6 +244,7 @@ int mirror_new(struct mirror **ret)
     r = r < 0 ? r : random_bytes(&m->life, sizeof(m->life));
     r = r < 0 ? r : table_init(&m->by_id, BUCKETS, key);
     r = r < 0 ? r : table_init(&m->groups, BUCKETS, key);
+    r = r < 0 ? r : mirror_wires_new(notes, &m->wires);
     if (r < 0) {
         mirror_free(m);
         return r;
@@ -258,6 +268,7 @@ void mirror_free(struct mirror *m)
         free_flow(m, m->flow[0]);
     }
     mirror_groups_done(m);
+    mirror_wires_free(m->wires); /* when no copy goes out any more */
     table_done(&m->by_id);
     table_done(&m->groups);
     free(m);

@@ -7,7 +7,11 @@
  *
  * What is wanted is told flow by flow, and mirror_apply() makes it so. It is called again and
  * again: interfaces come, go and come back, and somebody may have taken a program off. The kernel
- * takes all of it away when this process ends, however that ends.
+ * takes the programs away when this process ends, however that ends. Features of destinations that
+ * were switched off are put back by mirror_free(), and after kill -9 by the next process.
+ *
+ * Where a flow does not want super-packets as they are, all copies at its destination are frames as
+ * on a cable, those of flows that would want them too (node/mirror_wire.h).
  *
  * All is called in one thread, in the network namespace of the interfaces.
  */
@@ -19,8 +23,13 @@
 
 struct mirror;
 
-/* -ENOMEM. */
-int mirror_new(struct mirror **ret);
+/* `notes`: the folder in which it is noted what has to be put back at interfaces; it stays the
+ * caller's. -1: nothing is noted. -ENOMEM. */
+int mirror_new(int notes, struct mirror **ret);
+/* Puts back what another process that was killed had noted there; the first mirror_apply() does it
+ * otherwise. -errno with the sentence of the first failure: the rest is done all the same, and what
+ * failed is tried again. */
+int mirror_recover(struct mirror *m, struct error *err);
 /* Takes NULL. */
 void mirror_free(struct mirror *m);
 DEFINE_FREEP(struct mirror, mirror_free)

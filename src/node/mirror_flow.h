@@ -14,6 +14,7 @@ struct mirror_flow {
     uint8_t id[WANTED_ID], service[WANTED_ID];
     char source[IFNAMSIZ], destination[IFNAMSIZ];
     uint8_t dir; /* enum frame_dir; FRAME_DIR_UNKNOWN: both */
+    bool super;  /* super-packets go to the destination as they are */
     bool has_vlans;
     struct vlan_set vlans;
     uint16_t n_filter; /* instructions; 0: none */

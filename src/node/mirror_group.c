@@ -261,11 +261,22 @@ static int check_destination(const char *name, struct error *err)
     return r;
 }
 
+/* One flow that wants frames as on a cable is enough. */
+static bool wants_wire(const struct mirror_group *g)
+{
+    for (unsigned row = 0; row < EBPF_TAPS_FLOWS; row++) {
+        if (g->flow[row] && !g->flow[row]->flow.super) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int renew(struct mirror_group *g, const struct netif *from, const struct netif *to,
                  struct error *err)
 {
-    int r = check_destination(to->name, err);
-    if (r == 0 && g->map < 0) {
+    int r = 0;
+    if (g->map < 0) {
         r = bpf_map_create("farspan_taps", sizeof(struct ebpf_taps_count), EBPF_TAPS_FLOWS, err);
         g->map = r >= 0 ? r : -1;
     }
@@ -299,9 +310,31 @@ static bool is_attached(const struct mirror_group *g)
     return false;
 }
 
+/* The destination is as the flows want it before the first copy goes there. */
+static int settle(struct mirror_group *g, const struct netif *from, const struct netif *to)
+{
+    const bool is_new = g->destination != to->index || g->longest != to->mtu ||
+                        g->hatype != from->arphrd || g->dirty || g->place < 0;
+    int r = is_new ? check_destination(to->name, &g->why) : 0;
+    if (r == 0 && wants_wire(g)) {
+        r = mirror_wires_hold(g->mirror->wires, to, &g->why);
+        if (r < 0) {
+            detach(g);
+        }
+    }
+    r = r < 0 || !is_new ? r : renew(g, from, to, &g->why);
+    if (r < 0 && g->destination != to->index) {
+        detach(g); /* another interface may have that number now */
+    }
+    return r;
+}
+
 static void apply(struct mirror_group *g, struct mono now)
 {
     struct netif from, to;
+    if (wants_wire(g)) {
+        mirror_wires_want(g->mirror->wires, g->key.destination);
+    }
     if (g->again.ns != 0 && !mono_due(now, g->again)) {
         return;
     }
@@ -318,12 +351,7 @@ static void apply(struct mirror_group *g, struct mono now)
     if (g->source != 0 && (g->source != from.index || !is_attached(g))) {
         detach(g);
     }
-    const bool is_new = g->destination != to.index || g->longest != to.mtu ||
-                        g->hatype != from.arphrd || g->dirty || g->place < 0;
-    if (is_new && renew(g, &from, &to, &g->why) < 0) {
-        if (g->destination != to.index) {
-            detach(g); /* another interface may have that number now */
-        }
+    if (settle(g, &from, &to) < 0) {
         failed(g, now);
     } else if (!(to.flags & IFF_UP)) {
         away(g, g->key.destination, "is down");
@@ -362,6 +390,7 @@ bool mirror_groups_apply(struct mirror *m, struct mono until)
         }
     }
     m->next = 0;
+    (void)mirror_wires_round(m->wires, NULL); /* what fails is tried again */
     return false;
 }
 

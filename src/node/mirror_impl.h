@@ -2,6 +2,7 @@
  *
  * The inside of node/mirror.h. A file calls those above it in this list:
  *
+ *   mirror_wire.c   destinations whose copies are frames as on a cable (node/mirror_wire.h)
  *   mirror_group.c  flows that share a program: places in it, the program, its place in the kernel
  *   mirror.c        what is wanted
  */
@@ -10,6 +11,7 @@
 #include "base/table.h"
 #include "base/time.h"
 #include "node/mirror_flow.h"
+#include "node/mirror_wire.h"
 #include "sys/filter.h"
 
 enum mirror_way {
@@ -72,6 +74,8 @@ struct mirror {
     struct mirror_group *group[2 * TAPWANT_MAX];
     unsigned n_groups;
     unsigned next; /* the group that mirror_groups_apply() goes on with */
+    struct mirror_wires *wires;
+    bool recovered; /* what another process had noted is put back */
 };
 
 /* ---- mirror_group.c ---- */

@@ -11,6 +11,8 @@
 
 enum {
     FLAG_VLANS = 1,
+    FLAG_SUPER = 2,
+    FLAGS = FLAG_VLANS | FLAG_SUPER,
     COUNTS = 7,
 };
 
@@ -30,6 +32,29 @@ static void leave(const struct mirror_grants *g)
     }
 }
 
+int mirror_grants_prepare(struct mirror_grants *g, int notes, struct error *err)
+{
+    int r = mirror_new(notes, &g->mirror);
+    if (r < 0) {
+        return error_sys(err, -r, "cannot tap");
+    }
+    r = enter(g, err);
+    if (r == 0) {
+        r = mirror_recover(g->mirror, err);
+        leave(g);
+    }
+    return r;
+}
+
+void mirror_grants_done(struct mirror_grants *g)
+{
+    const bool inside = g->mirror && enter(g, NULL) == 0;
+    mirror_free(TAKE_PTR(g->mirror));
+    if (inside) {
+        leave(g);
+    }
+}
+
 int mirror_serve_ready(void *ctx, const void *args, size_t len, struct broker_reply *reply)
 {
     struct mirror_grants *g = ctx;
@@ -42,7 +67,7 @@ int mirror_serve_ready(void *ctx, const void *args, size_t len, struct broker_re
     r = bpf_probe(&reply->err);
     r = r < 0 ? r : filter_keep(&reply->err);
     if (r == 0 && !g->mirror) {
-        r = mirror_new(&g->mirror);
+        r = mirror_new(-1, &g->mirror);
         r = r < 0 ? error_sys(&reply->err, -r, "cannot tap") : 0;
     }
     if (r == 0) {
@@ -136,10 +161,11 @@ int mirror_serve_put(void *ctx, const void *args, size_t len, struct broker_repl
     const uint8_t flags = rd_u8(&r);
     f.n_filter = rd_u16(&r);
     f.has_vlans = flags & FLAG_VLANS;
+    f.super = flags & FLAG_SUPER;
     for (size_t i = 0; f.has_vlans && i < ARRAY_SIZE(f.vlans.bits); i++) {
         f.vlans.bits[i] = rd_u64(&r);
     }
-    if (!rd_ok(&r) || rd_left(&r) > 0 || (flags & ~FLAG_VLANS) != 0 || f.dir > FRAME_DIR_OUT ||
+    if (!rd_ok(&r) || rd_left(&r) > 0 || (flags & ~FLAGS) != 0 || f.dir > FRAME_DIR_OUT ||
         f.n_filter > BPF_MAXINSNS) {
         return error_set(&reply->err, EINVAL, "that is no flow");
     }
@@ -297,7 +323,7 @@ int mirror_request_put(struct broker *b, const struct mirror_flow *f,
     wr_copy(&w, f->source, sizeof(f->source));
     wr_copy(&w, f->destination, sizeof(f->destination));
     wr_u8(&w, f->dir);
-    wr_u8(&w, f->has_vlans ? FLAG_VLANS : 0);
+    wr_u8(&w, (uint8_t)((f->has_vlans ? FLAG_VLANS : 0) | (f->super ? FLAG_SUPER : 0)));
     wr_u16(&w, f->n_filter);
     for (size_t i = 0; f->has_vlans && i < ARRAY_SIZE(f->vlans.bits); i++) {
         wr_u64(&w, f->vlans.bits[i]);

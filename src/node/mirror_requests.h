@@ -22,9 +22,9 @@ enum mirror_request {
     MIRROR_REQUESTS,
 };
 
-/* A flow: id 16, service 16, source 16, destination 16, u8 dir, u8 flags, 1 VLANs, u16 number of
- * the filter's instructions, with VLANs 64 u64. What is: u8 state, 0: it is not wanted, and else
- * u16 length and words, and 7 u64 as of struct ebpf_taps_count. */
+/* A flow: id 16, service 16, source 16, destination 16, u8 dir, u8 flags, 1 VLANs, 2 super-packets
+ * stay whole, u16 number of the filter's instructions, with VLANs 64 u64. What is: u8 state, 0: it
+ * is not wanted, and else u16 length and words, and 7 u64 as of struct ebpf_taps_count. */
 enum {
     MIRROR_ASKED = 16,
     MIRROR_CODE_MAX = 512, /* instructions of one MIRROR_CODE */
@@ -33,8 +33,15 @@ enum {
 /* The ctx of the handlers is a structure that begins with this one. */
 struct mirror_grants {
     struct interface_grants interfaces; /* first */
-    struct mirror *mirror;              /* NULL: MIRROR_READY makes it */
+    struct mirror *mirror;              /* NULL: MIRROR_READY makes it, without a note */
 };
+
+/* Before the split: makes the mirror, and puts back what a process that was killed left behind.
+ * `notes` as of mirror_new(). -errno with a sentence: `g->mirror` is NULL, or something could not
+ * be put back, which is tried again. */
+int mirror_grants_prepare(struct mirror_grants *g, int notes, struct error *err);
+/* In the broker, when the roles have ended: puts back all that the mirror has changed. */
+void mirror_grants_done(struct mirror_grants *g);
 
 broker_handler mirror_serve_ready, mirror_serve_faces, mirror_serve_compile, mirror_serve_put,
     mirror_serve_code, mirror_serve_drop, mirror_serve_round, mirror_serve_apply, mirror_serve_is;

@@ -2,8 +2,7 @@
  *
  * Super-packets (GSO) in tap flows: they are counted as the frames that a wire has of them. The
  * judge is the kernel's own cutting: the destination's offloads are off, so frames and bytes that
- * arrive behind it are what the counters have to say. ga and gb are a veth pair of which gb is in
- * another namespace, so that TCP and UDP go over it.
+ * arrive behind it are what the counters have to say.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,127 +11,16 @@
 
 #include <cmocka.h>
 #include <netinet/udp.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
-#include "node/test_taps.h"
+#include "node/test_peer.h"
 #include "sys/ring_testing.h"
 
-enum {
-    BYTES = 1 << 19, /* less than 1000 frames, so that no queue behind the destination is full */
-    PORT = 7000,
-};
-
-struct talk {
-    const char *here, *there; /* addresses */
-    bool udp;
-};
-
-static struct sockaddr_in6 address(const char *text)
+static int setup(void **state)
 {
-    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
-    assert_int_equal(inet_pton(AF_INET6, text, &a.sin6_addr), 1);
-    return a;
-}
-
-static int tcp_listener(void)
-{
-    struct sockaddr_in6 any = address("::");
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
-    assert_int_equal(listen(fd, 8), 0);
-    return fd;
-}
-
-/* In the other namespace: for each connection, BYTES in and then BYTES out. */
-static void peer(int told)
-{
-    static uint8_t buf[65536];
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (unshare(CLONE_NEWNET) < 0 || write(told, "", 1) != 1) {
-        _exit(1);
-    }
-    int listener = tcp_listener();
-    for (;;) {
-        int fd = accept(listener, NULL, NULL);
-        for (size_t got = 0; got < BYTES;) {
-            ssize_t n = recv(fd, buf, sizeof(buf), 0);
-            if (n <= 0) {
-                _exit(1);
-            }
-            got += (size_t)n;
-        }
-        for (size_t sent = 0; sent < BYTES;) {
-            ssize_t n = send(fd, buf, sizeof(buf), 0);
-            if (n <= 0) {
-                _exit(1);
-            }
-            sent += (size_t)n;
-        }
-        close(fd);
-    }
-}
-
-static void inside(pid_t pid, const char *command)
-{
-    char line[512];
-    snprintf(line, sizeof(line), "nsenter -t %d -n sh -c '%s'", (int)pid, command);
-    sh(line);
-}
-
-/* The namespace of the peer, with which `*state` is. */
-static int make_peer(void **state)
-{
-    char line[64], told;
-    int wait[2];
-    pid_t *pid = malloc(sizeof(*pid));
-    if (!pid || taps_namespace(state) < 0 || pipe(wait) < 0) {
-        return -1;
-    }
-    *pid = fork();
-    if (*pid == 0) {
-        peer(wait[1]);
-    }
-    assert_int_equal(read(wait[0], &told, 1), 1);
-    sh("ip link add ga type veth peer name gb");
-    snprintf(line, sizeof(line), "ip link set gb netns %d", (int)*pid);
-    sh(line);
-    sh("ip link set ga up && ip addr add 10.8.0.1/24 dev ga && "
-       "ip addr add fd08::1/64 dev ga nodad");
-    inside(*pid, "ip link set gb up && ip addr add 10.8.0.2/24 dev gb && "
-                 "ip addr add fd08::2/64 dev gb nodad");
+    const int r = make_peer(state);
     sh("ethtool -K da tso off gso off tx off txvlan off >/dev/null");
-    *state = pid;
-    return 0;
-}
-
-static int end_peer(void **state)
-{
-    pid_t *pid = *state;
-    kill(*pid, SIGKILL);
-    waitpid(*pid, NULL, 0);
-    free(pid);
-    return 0;
-}
-
-static void transfer(const char *to)
-{
-    static uint8_t buf[65536];
-    struct sockaddr_in6 there = address(to);
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&there, sizeof(there)), 0);
-    for (size_t sent = 0; sent < BYTES; sent += sizeof(buf)) {
-        assert_int_equal(send(fd, buf, sizeof(buf), 0), sizeof(buf));
-    }
-    for (size_t got = 0; got < BYTES;) {
-        ssize_t n = recv(fd, buf, sizeof(buf), 0);
-        assert_true(n > 0);
-        got += (size_t)n;
-    }
-    close(fd);
+    return r;
 }
 
 /* Datagrams that the kernel cuts out of one: 20 of 1000 bytes and one of 100. */
@@ -237,5 +125,5 @@ int main(void)
         cmocka_unit_test(udp_is_counted_as_it_is_cut),
         cmocka_unit_test(packets_of_machines),
     };
-    return cmocka_run_group_tests(tests, make_peer, end_peer);
+    return cmocka_run_group_tests(tests, setup, end_peer);
 }
