@@ -54,6 +54,7 @@ static int create(struct client *c, const struct service_line *l, const char *na
                    project);
     r = r < 0 ? r : tap_client_put_text(body, "name", name, err);
     r = r < 0 ? r : tap_client_put_text(body, "port", l->port, err);
+    r = r < 0 ? r : tap_client_put_text(body, "frames", l->frames, err);
     r = r < 0 ? r : tap_client_put_text(body, "description", l->change.description, err);
     r = r < 0 ? r : client_ask(c, "POST", path, body, &made, err);
     if (r == 0 && l->client.json) {

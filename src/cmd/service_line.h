@@ -10,6 +10,6 @@
 struct service_line {
     struct client_options client;
     struct tap_client_change change;
-    const char *port, *project;
+    const char *port, *project, *frames;
     bool may_exist, if_exists;
 };

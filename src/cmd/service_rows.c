@@ -19,6 +19,10 @@ static const struct conf_row rows[] = {
      .offer = CONF_INTERFACE,
      .manual = "With *create*: the port at which copies arrive, by name, alias or id. It must not\n"
                "have an address of this host."},
+    {0, "frames", "KIND", "of create: wire, or super: several in one piece",
+     CONF_TEXT_AT(struct service_line, frames), .dflt = "wire", .words = "wire|super",
+     .manual = "With *create*: _wire_ has copies arrive as frames that a cable could carry, with\n"
+               "their checksums; _super_ leaves super-packets in one piece. See FRAMES."},
     {0, "description", "TEXT", "of create and set: for people",
      CONF_TEXT_AT(struct service_line, change.description),
      .manual = "With *create* and *set*: a text for people."},

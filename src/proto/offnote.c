@@ -81,7 +81,7 @@ int offnote_put(struct wr *w, const struct offnote *v)
 
 /* ---- reading ---- */
 
-/* What is before the next such byte, behind which the cursor is then; bad: there is none. */
+/* The field before the next such byte, behind which the cursor is then; bad: there is none. */
 static struct rd until(struct rd *r, uint8_t end)
 {
     const uint8_t *at = rd_left(r) > 0 ? memchr(r->p, end, rd_left(r)) : NULL;

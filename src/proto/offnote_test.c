@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lines of the note of features: one that is written is read as it was, and what is no line is
+ * refused.
+ */
 #include "proto/offnote.h"
 
 #include <setjmp.h>
