@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <sys/stat.h>
 
+#include "base/batch.h"
 #include "node/mirror.h"
 #include "node/mirror_note.h"
 #include "node/test_peer.h"
@@ -342,7 +343,8 @@ static void another_interface_is_left_alone(void **state)
 {
     (void)state;
     static const char *const others[] = {
-        "ip link del xa && ip link add xa index 777 type veth peer name xb",
+        "ip link del xa && "
+        "ip link add xa index 777 address 02:00:00:00:00:77 type veth peer name xb",
         "ip link del xa && ip link add xa index 776 address 02:00:00:00:00:78 type veth peer name "
         "xb",
         "ip link del xa",
@@ -433,6 +435,28 @@ static void a_note_is_read_as_far_as_it_is_one(void **state)
 
 /* ---- failures ---- */
 
+/* The program that is there goes on until another one can take its place. */
+static void wire_stays_while_something_else_fails(void **state)
+{
+    (void)state;
+    const struct ethtool_features before = features("da");
+    struct mirror *m = make(-1);
+    put(m, 1, "da", false);
+    flows(m, 1);
+    sh("ip addr add 10.9.0.1/24 dev da"); /* a new program is refused now */
+    const struct mirror_flow out = {
+        .id = {1}, .service = {1}, .source = "ga", .destination = "da", .dir = FRAME_DIR_OUT};
+    assert_int_equal(mirror_put(m, &out, NULL), 0);
+    for (int round = 0; round < 3; round++) { /* it is not tried again before its time */
+        apply(m);
+        assert_int_equal(state_of(m, 1).state, TAP_IS_FAILED);
+        assert_true(is_wire("da", &before));
+    }
+    sh("ip addr del 10.9.0.1/24 dev da");
+    mirror_free(m);
+    assert_true(is_as("da", &before));
+}
+
 static void one_that_cannot_be_set_is_an_error(void **state)
 {
     (void)state;
@@ -486,6 +510,7 @@ int main(void)
         cmocka_unit_test(another_interface_is_left_alone),
         cmocka_unit_test(an_address_that_changes_is_noted),
         cmocka_unit_test(a_note_is_read_as_far_as_it_is_one),
+        cmocka_unit_test(wire_stays_while_something_else_fails),
         cmocka_unit_test(one_that_cannot_be_set_is_an_error),
         cmocka_unit_test(without_a_note_nothing_is_changed),
     };
