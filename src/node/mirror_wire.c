@@ -115,6 +115,7 @@ static int put_back(struct wire *e, struct error *err)
 
 static int write_note(struct mirror_wires *w, struct error *err)
 {
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): the list is of pointers
     _cleanup_(freep) const struct offnote **list = calloc(w->n + 1, sizeof(*list));
     size_t n = 0;
     if (!w->outdated) {
