@@ -133,6 +133,9 @@ struct mono agents_due(const struct agents *a)
     if (a->changed || a->taps.changed) {
         return a->clock_mono.ns != 0 ? a->clock_mono : a->began; /* {0} would be never */
     }
+    if (a->taps.leaving) {
+        due = mono_earlier(due, a->taps.leave_at);
+    }
     if (a->state == AGENTS_AWAY) {
         due = mono_earlier(due, a->connect_at);
     }

@@ -2,15 +2,16 @@
  *
  * The inside of agents. A file calls those above it in this list:
  *
- *   agents_store.c     the transaction, events
- *   agents_ports.c     rounds of ports into the store
- *   agents_captures.c  what is wanted, and reports into the store
- *   agents_send.c      a message to the peer
- *   agents_taps.c      tap flows: what is wanted, and reports into the store
- *   agents_snaps.c     snapshots that are waited for
- *   agents_session.c   the socket: what comes, and what is told
- *   agents.c           one call after the other
- *   agents_loop.c      the loop
+ *   agents_store.c         the transaction, events
+ *   agents_ports.c         rounds of ports into the store
+ *   agents_captures.c      what is wanted, and reports into the store
+ *   agents_send.c          a message to the peer
+ *   agents_taps.c          tap flows: what is wanted, and their statuses into the store
+ *   agents_taps_reports.c  reports of them into the store
+ *   agents_snaps.c         snapshots that are waited for
+ *   agents_session.c       the socket: what comes, and what is told
+ *   agents.c               one call after the other
+ *   agents_loop.c          the loop
  */
 #pragma once
 
@@ -47,7 +48,7 @@ struct agents_wants {
 
 /* A tap flow as it is told. */
 struct agents_tap {
-    uint8_t id[WANTED_ID]; /* first: it is searched by it */
+    uint8_t id[WANTED_ID];  /* first: it is searched by it */
     uint64_t version, told; /* a hash of its body; the one that was told in this session; 0: none */
     uint8_t *body;          /* owned: as of tap_want_put() */
     size_t len;
@@ -63,9 +64,10 @@ struct agents_taps {
     uint64_t generation; /* of this set */
     size_t next;         /* those before it are told */
     bool untold, acknowledged;
-    bool changed;    /* a look is due */
-    bool leaving;    /* some wait to be let go of */
-    int64_t look_ns; /* wall clock: when the store was looked at */
+    bool changed;         /* a look is due */
+    bool leaving;         /* some wait to be let go of, … */
+    struct mono leave_at; /* … and the first of them goes then, whoever has not let go of it */
+    int64_t look_ns;      /* wall clock: when the store was looked at */
 };
 
 struct agents_snap {
@@ -177,8 +179,14 @@ void agents_taps_session(struct agents *a);
 /* Tells changes: 0, or as agents_send(). */
 int agents_taps_tell(struct agents *a);
 void agents_tapped(struct agents *a, uint64_t generation);
-void agents_tap_report(struct agents *a, const struct tap_is *is);
+/* NULL: it is not wanted. */
+struct agents_tap *agents_tap_find(const struct agents_taps *t, const uint8_t id[WANTED_ID]);
+void agents_taps_no_memory(struct agents *a);
 void agents_taps_done(struct agents *a);
+
+/* ---- agents_taps_reports.c ---- */
+
+void agents_tap_report(struct agents *a, const struct tap_is *is);
 
 /* ---- agents_snaps.c ---- */
 

@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 
 #include "control/agents_testing.h"
-#include "sys/crypto/kdf.h"
 #include "sys/loop.h"
 
 static int set_up(void **state)
@@ -33,16 +32,6 @@ static int tear_down(void **state)
 }
 
 /* ---- ports ---- */
-
-static void port_id(const char *name, char ret[KIND_ID])
-{
-    uint8_t key[PORT_KEY], hash[KDF_HASH_LEN], id[UUID_BYTES];
-    const int n = port_key("", "", name, key, sizeof(key));
-    assert_true(n > 0);
-    sha256(key, (size_t)n, hash);
-    uuid_of_hash(hash, id);
-    uuid_text(id, ret);
-}
 
 static struct object get_port(struct world *w, const char *name)
 {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tap flows: those that are wanted, out of the store, told as changes; reports of them, and what
- * follows from the ports that are there, into the store. A look goes through all flows, and is made
- * where objects, ports or the session have changed, and not each second.
+ * Tap flows: those that are wanted, out of the store, told as changes; and what follows from
+ * reports of them and from the ports that are there, into the store. A look goes through all flows,
+ * and is made where objects, ports or the session have changed, and not each second.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +21,7 @@ static int by_id(const void *a, const void *b)
     return memcmp(a, b, WANTED_ID); /* each thing here begins with its id */
 }
 
-static struct agents_tap *find(const struct agents_taps *t, const uint8_t id[WANTED_ID])
+struct agents_tap *agents_tap_find(const struct agents_taps *t, const uint8_t id[WANTED_ID])
 {
     return t->n > 0 ? bsearch(id, t->at, t->n, sizeof(*t->at), by_id) : NULL;
 }
@@ -42,7 +41,7 @@ void agents_taps_done(struct agents *a)
     a->taps = (struct agents_taps){.generation = a->taps.generation};
 }
 
-static void no_memory(struct agents *a)
+void agents_taps_no_memory(struct agents *a)
 {
     struct error err = {""};
     (void)error_set(&err, ENOMEM, "memory is short for tap flows");
@@ -208,7 +207,7 @@ static int add_wish(struct look *l, const struct tap_want *w)
 {
     uint8_t buf[WANTED_MESSAGE_MAX], hash[KDF_HASH_LEN];
     struct wr wr = wr_make(buf, sizeof(buf));
-    const struct agents_tap *before = find(&l->a->taps, w->id);
+    const struct agents_tap *before = agents_tap_find(&l->a->taps, w->id);
     if (l->n_taps == TAPWANT_MAX || tap_want_put(&wr, w) < 0) {
         return 0; /* beyond what a host takes: it stays as it is being set up */
     }
@@ -228,6 +227,7 @@ static int add_wish(struct look *l, const struct tap_want *w)
     memcpy(&t->version, hash, sizeof(t->version));
     if (!before || before->version != t->version) {
         t->reported = TAPS_UNKNOWN;
+        t->told ^= t->told == t->version; /* told before the last one: it is told again */
     }
     l->n_taps++;
     return 0;
@@ -253,7 +253,7 @@ static int look_at_flow(void *user, const struct object *o)
             return -ENOMEM;
         }
     }
-    const struct agents_tap *before = find(&l->a->taps, id);
+    const struct agents_tap *before = agents_tap_find(&l->a->taps, id);
     const bool same = before && l->n_taps > 0 &&
                       memcmp(l->tap[l->n_taps - 1].id, id, sizeof(id)) == 0 &&
                       l->tap[l->n_taps - 1].version == before->version;
@@ -346,7 +346,7 @@ void agents_taps_look(struct agents *a)
         a->taps.untold = true;
     }
     if (r == -ENOMEM) {
-        no_memory(a);
+        agents_taps_no_memory(a);
     } else if (r < 0) {
         agents_say(a, &err);
     }
@@ -362,8 +362,9 @@ void agents_taps_look(struct agents *a)
 struct leaving {
     struct agents *a;
     struct objects list;
-    bool settled; /* what the last look found is carried out */
-    bool more;    /* some have to wait */
+    bool settled;  /* what the last look found is carried out */
+    bool more;     /* some have to wait, … */
+    int64_t first; /* … and the first of them until then, by the wall clock in ns */
 };
 
 static int find_leaving(void *user, const struct object *o)
@@ -380,6 +381,7 @@ static int find_leaving(void *user, const struct object *o)
         return objects_keep(&l->list, o);
     }
     l->more = true;
+    l->first = MIN(l->first, v->n + LEAVE_MS * NSEC_PER_MSEC);
     return 0;
 }
 
@@ -404,7 +406,9 @@ static bool has_flows(struct agents *a, const struct object *service)
 
 void agents_taps_reap(struct agents *a)
 {
-    struct leaving l = {.a = a, .settled = !a->taps.untold && a->taps.acknowledged};
+    struct leaving l = {.a = a,
+                        .settled = !a->taps.untold && a->taps.acknowledged,
+                        .first = a->wall.ns + LEAVE_MS * NSEC_PER_MSEC};
     struct error err = {""};
     int r = list_leaving(&l, &kind_tap_flow, TAP_FLOW_F_STATUS, &err);
     const size_t n_flows = l.list.n;
@@ -420,6 +424,7 @@ void agents_taps_reap(struct agents *a)
         agents_say(a, &err);
     }
     a->taps.leaving = l.more;
+    a->taps.leave_at = (struct mono){a->clock_mono.ns + l.first - a->wall.ns};
     objects_done(&l.list);
 }
 
@@ -496,100 +501,5 @@ void agents_tapped(struct agents *a, uint64_t generation)
     if (generation == t->generation && !t->untold) {
         t->acknowledged = true;
         t->leaving = true;
-    }
-}
-
-/* ---- reports ---- */
-
-static void read_progress(const struct object *o, struct taps_progress *p)
-{
-    const struct value *v = &o->v[TAP_FLOW_F_PROGRESS];
-    struct taps_counts *b = &p->before, *n = &p->now;
-    *p = (struct taps_progress){.life = 0};
-    if (v->set &&
-        sscanf(v->text,
-               "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
-               &p->life, &b->frames, &b->bytes, &b->dropped, &n->frames, &n->bytes,
-               &n->dropped) != 7) {
-        *p = (struct taps_progress){.life = 0};
-    }
-}
-
-static int64_t number(uint64_t n)
-{
-    return n > INT64_MAX ? INT64_MAX : (int64_t)n;
-}
-
-static int put_progress(struct object *o, const struct taps_progress *p)
-{
-    const struct taps_counts *b = &p->before, *n = &p->now, sum = taps_sum(p);
-    char text[160];
-    (void)snprintf(text, sizeof(text),
-                   "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-                   " %" PRIu64,
-                   p->life, b->frames, b->bytes, b->dropped, n->frames, n->bytes, n->dropped);
-    object_set_int(o, TAP_FLOW_F_MATCHED_FRAMES, number(sum.frames));
-    object_set_int(o, TAP_FLOW_F_MATCHED_BYTES, number(sum.bytes));
-    object_set_int(o, TAP_FLOW_F_DROPPED, number(sum.dropped));
-    return object_set_text(o, TAP_FLOW_F_PROGRESS, text);
-}
-
-static int put_way(struct object *o, enum tap_way way)
-{
-    static const char *const words[] = {
-        [TAP_WAY_KERNEL] = "kernel", [TAP_WAY_PIPELINE] = "pipeline"};
-    if (way == TAP_WAY_NONE) {
-        object_set_null(o, TAP_FLOW_F_DATAPATH);
-        return 0;
-    }
-    return object_set_text(o, TAP_FLOW_F_DATAPATH, words[way]);
-}
-
-/* The counts and the way; the status follows in the next look. */
-static void store_report(struct agents *a, const struct tap_is *is)
-{
-    struct store *s = a->conf.store;
-    const struct taps_counts c = {is->frames, is->bytes, is->dropped};
-    struct taps_progress p;
-    struct error err = {""};
-    struct object o;
-    char id[KIND_ID];
-    uuid_text(is->id, id);
-    const int r = s->ops->get(s, &kind_tap_flow, id, &o, &err);
-    if (r < 0) {
-        if (r != -ENOENT) {
-            agents_say(a, &err);
-        }
-        return;
-    }
-    read_progress(&o, &p);
-    const bool counted = taps_take(&p, is->life, &c);
-    const char *before = o.v[TAP_FLOW_F_DATAPATH].set ? o.v[TAP_FLOW_F_DATAPATH].text : "";
-    const bool other_way = (is->way == TAP_WAY_NONE) != (before[0] == '\0') ||
-                           (is->way == TAP_WAY_KERNEL && strcmp(before, "kernel") != 0) ||
-                           (is->way == TAP_WAY_PIPELINE && strcmp(before, "pipeline") != 0);
-    if (counted || other_way) {
-        if (put_progress(&o, &p) < 0 || put_way(&o, is->way) < 0) {
-            no_memory(a);
-        } else {
-            (void)agents_put(a, &o);
-        }
-    }
-    object_done(&o);
-}
-
-void agents_tap_report(struct agents *a, const struct tap_is *is)
-{
-    static const enum taps_reported reported[] = {
-        [TAP_IS_FLOWING] = TAPS_FLOWS, [TAP_IS_AWAY] = TAPS_AWAY, [TAP_IS_FAILED] = TAPS_FAILED};
-    struct agents_tap *t = find(&a->taps, is->id);
-    if (!t || t->told != t->version) {
-        return; /* it was not told of it, or what it says is of what was told before */
-    }
-    store_report(a, is);
-    if (t->reported != reported[is->state] || strcmp(t->words, is->words) != 0) {
-        t->reported = reported[is->state];
-        (void)snprintf(t->words, sizeof(t->words), "%s", is->words);
-        a->taps.changed = true;
     }
 }

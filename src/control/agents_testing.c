@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "control/agents_testing.h"
+#include "sys/crypto/kdf.h"
 
 enum {
     STEP_MS = 100,
@@ -191,6 +192,65 @@ static void hear_want(struct world *w, const struct rolemsg *m)
     apply(w);
 }
 
+/* ---- tap flows, as they are told ---- */
+
+static struct tap_want *find_flow(struct peer *p, const uint8_t id[WANTED_ID])
+{
+    for (size_t i = 0; i < p->n_flows; i++) {
+        if (memcmp(p->flow[i].id, id, WANTED_ID) == 0) {
+            return &p->flow[i];
+        }
+    }
+    return NULL;
+}
+
+static void hear_tap(struct peer *p, const struct tap_want *want)
+{
+    struct tap_want *f = find_flow(p, want->id);
+    if (!f) {
+        assert_true(p->n_flows < PEER_FLOWS);
+        f = &p->flow[p->n_flows++];
+    }
+    *f = *want;
+}
+
+static void hear_untap(struct peer *p, const uint8_t id[WANTED_ID])
+{
+    struct tap_want *f = find_flow(p, id);
+    assert_non_null(f); /* only those are taken back that were told in this session */
+    *f = p->flow[--p->n_flows];
+}
+
+static void hear_set(struct world *w, const struct rolemsg *m)
+{
+    struct peer *p = &w->peer;
+    assert_true(m->generation > p->flows_generation); /* in one session */
+    assert_int_equal(m->taps, p->n_flows);
+    p->flows_generation = m->generation;
+    if (!p->forgetful) {
+        p->let_go = m->generation;
+        peer_says(w, &(struct rolemsg){.type = ROLEMSG_TAPPED, .generation = m->generation});
+    }
+}
+
+static void hear_of_flows(struct world *w, const struct rolemsg *m)
+{
+    struct peer *p = &w->peer;
+    p->taps += m->type == ROLEMSG_TAP;
+    p->untaps += m->type == ROLEMSG_UNTAP;
+    p->sets += m->type == ROLEMSG_TAPS;
+    if (p->deaf) {
+        return;
+    }
+    if (m->type == ROLEMSG_TAP) {
+        hear_tap(p, &m->tap);
+    } else if (m->type == ROLEMSG_UNTAP) {
+        hear_untap(p, m->id);
+    } else if (m->type == ROLEMSG_TAPS) {
+        hear_set(w, m);
+    }
+}
+
 static void hear(struct world *w, const struct rolemsg *m)
 {
     struct peer *p = &w->peer;
@@ -206,6 +266,7 @@ static void hear(struct world *w, const struct rolemsg *m)
     if (m->type == ROLEMSG_WANT && !p->deaf) {
         hear_want(w, m);
     }
+    hear_of_flows(w, m);
 }
 
 /* A role that stands asks for the other end, and greets. */
@@ -220,7 +281,8 @@ static void take_socket(struct world *w)
     }
     p->fd = TAKE_FD(w->waiting);
     p->greeted = false;
-    p->generation = 0;
+    p->generation = p->flows_generation = 0;
+    p->n_flows = 0;
     peer_says(
         w, &(struct rolemsg){.type = ROLEMSG_HELLO, .version = ROLEMSG_VERSION, .life = p->life});
 }
@@ -260,9 +322,18 @@ void peer_report(struct world *w, unsigned number, enum wanted_state state,
 
 void peer_port(struct world *w, const char *name)
 {
+    peer_port_is(w, name, true, false);
+}
+
+void peer_port_is(struct world *w, const char *name, bool up, bool faces_owner)
+{
     struct rolemsg m = {.type = ROLEMSG_PORT,
                         .round = w->peer.round,
-                        .port = {.ifindex = 3, .mtu = 1500, .up = true, .mac = {2, 0, 0, 0, 0, 9}}};
+                        .port = {.ifindex = 3,
+                                 .mtu = 1500,
+                                 .up = up,
+                                 .faces_owner = faces_owner,
+                                 .mac = {2, 0, 0, 0, 0, 9}}};
     (void)snprintf(m.port.name, sizeof(m.port.name), "%s", name);
     peer_says(w, &m);
 }
@@ -282,6 +353,28 @@ int peer_has(const struct world *w, unsigned number)
         }
     }
     return -1;
+}
+
+const struct tap_want *peer_flow(const struct world *w, unsigned number)
+{
+    uint8_t id[WANTED_ID];
+    id_bytes(number, id);
+    return find_flow((struct peer *)&w->peer, id);
+}
+
+void peer_flow_is(struct world *w, unsigned number, enum tap_state state, const char *words,
+                  uint64_t frames)
+{
+    struct rolemsg m = {.type = ROLEMSG_TAP_IS,
+                        .tap_is = {.state = state,
+                                   .life = w->peer.life,
+                                   .way = state == TAP_IS_FLOWING ? TAP_WAY_KERNEL : TAP_WAY_NONE,
+                                   .frames = frames,
+                                   .bytes = frames * 100,
+                                   .dropped = frames / 10}};
+    id_bytes(number, m.tap_is.id);
+    (void)snprintf(m.tap_is.words, sizeof(m.tap_is.words), "%s", words);
+    peer_says(w, &m);
 }
 
 /* ---- the store ---- */
@@ -311,6 +404,57 @@ void add_capture(struct world *w, unsigned number, int64_t start_s, int64_t stop
     assert_int_equal(object_defaults(&o, NULL), 0);
     change_capture(w, &o);
     object_done(&o);
+}
+
+void port_id(const char *name, char ret[KIND_ID])
+{
+    uint8_t key[PORT_KEY], hash[KDF_HASH_LEN], id[UUID_BYTES];
+    const int n = port_key("", "", name, key, sizeof(key));
+    assert_true(n > 0);
+    sha256(key, (size_t)n, hash);
+    uuid_of_hash(hash, id);
+    uuid_text(id, ret);
+}
+
+static void begin_object(struct world *w, const struct kind *k, unsigned number, struct object *ret)
+{
+    char id[KIND_ID];
+    object_init(ret, k);
+    assert_int_equal(object_set_text(ret, FIELD_OF_ID, id_text(number, id)), 0);
+    assert_int_equal(object_set_text(ret, FIELD_OF_PROJECT, "p"), 0);
+    assert_int_equal(object_set_text(ret, FIELD_OF_OWNER, "alice"), 0);
+    object_set_int(ret, FIELD_OF_GENERATION, 1);
+    object_set_int(ret, FIELD_OF_CREATED, w->wall_ns);
+    assert_int_equal(object_defaults(ret, NULL), 0);
+}
+
+void add_service(struct world *w, unsigned number, const char *port)
+{
+    char id[KIND_ID];
+    struct object o;
+    begin_object(w, &kind_tap_service, number, &o);
+    port_id(port, id);
+    assert_int_equal(object_set_text(&o, TAP_SERVICE_F_PORT, id), 0);
+    change_capture(w, &o);
+    object_done(&o);
+}
+
+void add_flow(struct world *w, unsigned number, const char *source, unsigned service)
+{
+    char id[KIND_ID];
+    struct object o;
+    begin_object(w, &kind_tap_flow, number, &o);
+    port_id(source, id);
+    assert_int_equal(object_set_text(&o, TAP_FLOW_F_SOURCE, id), 0);
+    assert_int_equal(object_set_text(&o, TAP_FLOW_F_SERVICE, id_text(service, id)), 0);
+    change_capture(w, &o);
+    object_done(&o);
+}
+
+bool get_object(struct world *w, const struct kind *k, unsigned number, struct object *ret)
+{
+    char id[KIND_ID];
+    return w->store->ops->get(w->store, k, id_text(number, id), ret, NULL) == 0;
 }
 
 struct object get_capture(struct world *w, unsigned number)

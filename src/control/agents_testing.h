@@ -13,6 +13,7 @@
 
 enum {
     WALL = 1000000, /* s: when a world begins */
+    PEER_FLOWS = 512,
 };
 
 /* The data role, as it is played. */
@@ -29,6 +30,11 @@ struct peer {
     unsigned wants; /* messages WANT that came */
     unsigned snapshots;
     uint32_t round;
+    /* Tap flows, as they were told in this session. */
+    struct tap_want flow[PEER_FLOWS]; /* the first n_flows, in any order */
+    size_t n_flows;
+    unsigned taps, untaps, sets;       /* messages TAP, UNTAP and TAPS that came */
+    uint64_t flows_generation, let_go; /* of the last TAPS, and of the last TAPPED */
 };
 
 struct world {
@@ -66,14 +72,27 @@ void peer_report(struct world *w, unsigned number, enum wanted_state state,
                  enum wanted_reason reason, int64_t from_s, int64_t until_s, uint64_t written);
 /* One port of the round, and the end of a round. */
 void peer_port(struct world *w, const char *name);
+void peer_port_is(struct world *w, const char *name, bool up, bool faces_owner);
 void peer_round(struct world *w, uint32_t n);
 /* The place of the capture in its set; -1: it has none of that number. */
 int peer_has(const struct world *w, unsigned number);
+/* The tap flow as it was told; NULL: none of that number is wanted of it. */
+const struct tap_want *peer_flow(const struct world *w, unsigned number);
+/* Its report of that flow, with as many frames of 100 bytes, of which a tenth was dropped. */
+void peer_flow_is(struct world *w, unsigned number, enum tap_state state, const char *words,
+                  uint64_t frames);
 
 /* A new capture of that number, of [start, stop) in s from the world's beginning on. */
 void add_capture(struct world *w, unsigned number, int64_t start_s, int64_t stop_s);
 void change_capture(struct world *w, struct object *o);
 struct object get_capture(struct world *w, unsigned number);
+/* The id of this host's port of that name. */
+void port_id(const char *name, char ret[KIND_ID]);
+/* A new service, and a new flow of both directions, of that number; ports by name. */
+void add_service(struct world *w, unsigned number, const char *port);
+void add_flow(struct world *w, unsigned number, const char *source, unsigned service);
+/* The object of that number: false, there is none. *ret is object_done()'s. */
+bool get_object(struct world *w, const struct kind *k, unsigned number, struct object *ret);
 /* Fails the test unless it has this state. */
 void check_state(struct world *w, unsigned number, const char *state);
 /* How many events of that name there are; the words of the last one. */

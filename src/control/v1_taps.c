@@ -79,22 +79,25 @@ enum api_result v1_flow_create(struct api_turn *t)
     return create(t, &kind_tap_flow);
 }
 
-static enum api_result delete (struct api_turn *t, const struct kind *k) {
-    struct object o; if (api_get(t, k, t->segment[0], &o) < 0){return API_DONE;}
-if (taps_delete(t, &o))
+static enum api_result give_up(struct api_turn *t, const struct kind *k)
 {
-    t->answer.status = 204;
-}
-object_done(&o);
-return API_DONE;
+    struct object o;
+    if (api_get(t, k, t->segment[0], &o) < 0) {
+        return API_DONE;
+    }
+    if (taps_delete(t, &o)) {
+        t->answer.status = 204;
+    }
+    object_done(&o);
+    return API_DONE;
 }
 
 enum api_result v1_service_delete(struct api_turn *t)
 {
-    return delete (t, &kind_tap_service);
+    return give_up(t, &kind_tap_service);
 }
 
 enum api_result v1_flow_delete(struct api_turn *t)
 {
-    return delete (t, &kind_tap_flow);
+    return give_up(t, &kind_tap_flow);
 }
