@@ -204,7 +204,7 @@ static void a_port_that_turns_around_turns_its_flows(void **state)
     check_flow(w, FLOW, "ACTIVE", "");
 }
 
-/* Whoever carries it out sees the port come back, and counts on. */
+/* The host sees the port come back, and counts on. */
 static void a_flow_whose_port_is_away_stays_wanted(void **state)
 {
     struct world *w = *state;
