@@ -4,7 +4,7 @@
 # it needs (Debian 12), and only what is missing.
 
 .DEFAULT_GOAL := all
-.PHONY: all help run run-tap demo test test-long fuzz bench lint fresh-root install clean
+.PHONY: all help run run-tap demo demo-taas test test-long fuzz bench lint fresh-root install clean
 
 all: ## build into build/ (the program is build/farspan)
 	@scripts/build build
@@ -20,6 +20,9 @@ run-tap: ## tap this machine into ntap0 and print the ledger until Ctrl-C (root)
 
 demo: ## two hosts and a peer made of network namespaces, with real traffic (root)
 	@scripts/demo
+
+demo-taas: ## four machines of two tenants, who have frames of their own copied (root)
+	@scripts/demo-taas
 
 test: ## everything that can fail, and "N passed, N failed" at the end
 	@scripts/test

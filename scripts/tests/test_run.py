@@ -143,6 +143,14 @@ def test_demo_shows_the_traffic(tmp_path):
 
 
 @needs_root
+def test_demo_of_tenants(tmp_path):
+    started = Started("demo-taas", tmp_path)
+    assert started.end() == 0
+    for words in ("web  ACTIVE  home:web0 → home:ids0", "GET /answer", 'there is no port "web0"', "all of it arrived, and nothing else"):
+        assert words in started.text()
+
+
+@needs_root
 def test_demo_ends_by_interrupt(tmp_path):
     started = Started("demo", tmp_path)
     started.wait_for("at home: farspan collector")
@@ -150,7 +158,7 @@ def test_demo_ends_by_interrupt(tmp_path):
     assert started.end() != 0
 
 
-@pytest.mark.parametrize("script", ["run-serve", "run-tap", "demo"])
+@pytest.mark.parametrize("script", ["run-serve", "run-tap", "demo", "demo-taas"])
 def test_without_root_it_says_so(script):
     with tempfile.TemporaryDirectory(prefix="fs-") as where:  # the tree itself may lie where only root may look
         os.chmod(where, 0o755)
