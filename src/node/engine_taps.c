@@ -16,8 +16,8 @@ enum {
     LOOK_MS = 1000,  /* between two looks at what is, and at what should be */
     READY_MS = 2000, /* before it is asked again whether the kernel can do it */
     SOON_MS = 2,
-    AT_ONCE = 256, /* flows that the broker is told of in one tick */
-    TELL_AT_ONCE = 512,
+    AT_ONCE = 256,    /* flows that the broker is told of in one tick */
+    TELL_RATE = 2000, /* reports in LOOK_MS: control takes more than twice as many for a flood */
 };
 
 enum progress {
@@ -56,6 +56,8 @@ struct engine_taps {
     struct mono ready_at, look_at;
     uint64_t generation; /* to be told as carried out; 0: none */
     unsigned next;       /* of `at`: where telling goes on */
+    unsigned may_tell;   /* so many reports … */
+    struct mono more_at; /* … until then */
     struct rolemsg message;
 };
 
@@ -366,6 +368,10 @@ static void read_all(struct engine_taps *t)
 void engine_taps_tick(struct engine_taps *t, struct mono now)
 {
     bool more = false;
+    if (t->more_at.ns == 0 || mono_due(now, t->more_at)) {
+        t->may_tell = TELL_RATE;
+        t->more_at = mono_add_ms(now, LOOK_MS);
+    }
     if (!mono_due(now, t->look_at) && !t->apply) {
         return;
     }
@@ -397,19 +403,18 @@ struct mono engine_taps_due(const struct engine_taps *t)
 
 void engine_taps_tell(struct engine_taps *t)
 {
-    unsigned told = 0;
-    for (unsigned i = 0; i < t->n && told < TELL_AT_ONCE; i++) {
+    for (unsigned i = 0; i < t->n; i++) {
         struct tap *p = t->at[(t->next + i) % t->n];
         if (p->told || !p->wanted || p->is.state == 0) {
             continue;
         }
         t->message = (struct rolemsg){.type = ROLEMSG_TAP_IS, .tap_is = p->is};
-        if (!t->conf.send(t->conf.user, &t->message)) {
+        if (t->may_tell == 0 || !t->conf.send(t->conf.user, &t->message)) {
             t->next = (t->next + i) % t->n;
             return;
         }
         p->told = true;
-        told++;
+        t->may_tell--;
     }
     t->next = 0;
 }
