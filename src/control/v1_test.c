@@ -392,6 +392,23 @@ static void token_lets_in(void **state)
     assert_int_equal(ask_with(w, HTTP_GET, CAPTURES, NULL, &peer_far, with), 401);
 }
 
+/* Else `--token SECRET` would be two options for some programs. */
+static void no_token_begins_with_a_dash(void **state)
+{
+    struct world *w = *state;
+    char secret[256], seen[64] = "";
+    for (unsigned i = 0; i < 256; i++) { /* the first byte of the secret is each number once */
+        char body[64];
+        (void)snprintf(body, sizeof(body), "{\"name\":\"n%u\"}", i);
+        assert_int_equal(ask(w, HTTP_POST, "/v1/tokens", body), 201);
+        assert_true(text_of(w, "token", secret)[0] != '-');
+        if (!strchr(seen, secret[0])) {
+            seen[strlen(seen)] = secret[0];
+        }
+    }
+    assert_true(strlen(seen) > 32);
+}
+
 static void token_rules(void **state)
 {
     struct world *w = *state;
@@ -514,6 +531,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(deleted, enter, leave),
         cmocka_unit_test_setup_teardown(ports, enter, leave),
         cmocka_unit_test_setup_teardown(token_lets_in, enter, leave),
+        cmocka_unit_test_setup_teardown(no_token_begins_with_a_dash, enter, leave),
         cmocka_unit_test_setup_teardown(token_rules, enter, leave),
         cmocka_unit_test_setup_teardown(token_projects, enter, leave),
         cmocka_unit_test_setup_teardown(history, enter, leave),

@@ -90,6 +90,10 @@ enum api_result v1_token_create(struct api_turn *t)
         (void)api_problem(t, 503, NULL, "the system gives no random numbers");
     } else {
         token_make(random, secret, hash);
+        if (secret[0] == '-') { /* a program would take it for an option on its command line */
+            random[0] ^= 0x80;
+            token_make(random, secret, hash);
+        }
         if (object_set_text(&o, TOKEN_F_HASH, hash) < 0) {
             (void)api_problem(t, 503, NULL, "memory is short");
         } else if (api_put(t, &o) == 0 &&
