@@ -53,6 +53,7 @@ void agents_taps_no_memory(struct agents *a)
 struct port {
     uint8_t id[WANTED_ID];
     char name[WANTED_NAME];
+    char project[65];
     bool there, up, faces_owner;
 };
 
@@ -113,6 +114,7 @@ static int add_port(void *user, const struct object *o)
                        .up = is_true(o, PORT_F_UP),
                        .faces_owner = is_word(o, PORT_F_FACES, "owner")};
     (void)snprintf(p->name, sizeof(p->name), "%s", o->v[PORT_F_NAME].text);
+    (void)snprintf(p->project, sizeof(p->project), "%s", o->v[FIELD_OF_PROJECT].text);
     l->n_ports += uuid_parse(o->v[FIELD_OF_ID].text, p->id) == 0;
     return 0;
 }
@@ -120,6 +122,17 @@ static int add_port(void *user, const struct object *o)
 static const struct port *port_of(const struct look *l, const uint8_t id[WANTED_ID])
 {
     return l->n_ports > 0 ? bsearch(id, l->port, l->n_ports, sizeof(*l->port), by_id) : NULL;
+}
+
+/* A port that was given to another project is not there for what was made before. */
+static bool is_own(const struct port *p, const struct object *of)
+{
+    return p && is_word(of, FIELD_OF_PROJECT, p->project);
+}
+
+static bool is_there(const struct port *p, const struct object *of)
+{
+    return is_own(p, of) && p->there;
 }
 
 /* ---- statuses ---- */
@@ -174,7 +187,7 @@ static int add_service(void *user, const struct object *o)
     }
     const struct port *p = port_of(l, s->port);
     const struct taps_ends e = {.source_there = true,
-                                .service_there = p && p->there,
+                                .service_there = is_there(p, o),
                                 .service_up = p && p->up,
                                 .reported = TAPS_FLOWS,
                                 .destination = p ? p->name : "of this service"};
@@ -247,7 +260,7 @@ static int look_at_flow(void *user, const struct object *o)
     const struct service *s =
         l->n_services > 0 ? bsearch(service, l->service, l->n_services, sizeof(*s), by_id) : NULL;
     const struct port *from = port_of(l, source), *to = s ? port_of(l, s->port) : NULL;
-    if (from && to) { /* there or not: who carries it out sees them come and go */
+    if (is_own(from, o) && is_own(to, o)) { /* there or not: they are seen to come and go */
         wish_of(o, s, from, to, &w);
         if (add_wish(l, &w) < 0) {
             return -ENOMEM;
@@ -257,8 +270,8 @@ static int look_at_flow(void *user, const struct object *o)
     const bool same = before && l->n_taps > 0 &&
                       memcmp(l->tap[l->n_taps - 1].id, id, sizeof(id)) == 0 &&
                       l->tap[l->n_taps - 1].version == before->version;
-    const struct taps_ends e = {.source_there = from && from->there,
-                                .service_there = to && to->there,
+    const struct taps_ends e = {.source_there = is_there(from, o),
+                                .service_there = is_there(to, o),
                                 .service_up = to && to->up,
                                 .reported = same ? before->reported : TAPS_UNKNOWN,
                                 .words = same ? before->words : "",

@@ -322,6 +322,26 @@ static void a_port_that_goes_takes_its_flows_down(void **state)
     check_flow(w, FLOW, "ACTIVE", "");
 }
 
+static void a_port_of_another_project_is_not_there(void **state)
+{
+    struct world *w = *state;
+    char id[KIND_ID];
+    struct object o;
+    begin_active_flow(w);
+    port_id("web0", id);
+    assert_int_equal(w->store->ops->get(w->store, &kind_port, id, &o, NULL), 0);
+    assert_int_equal(object_set_text(&o, FIELD_OF_PROJECT, "red"), 0);
+    change_capture(w, &o);
+    world_goes(w, 0);
+    check_flow(w, FLOW, "DOWN", "the port web0 is not there");
+    assert_null(peer_flow(w, FLOW));
+    assert_int_equal(object_set_text(&o, FIELD_OF_PROJECT, "local"), 0);
+    change_capture(w, &o);
+    object_done(&o);
+    world_goes(w, 0);
+    assert_non_null(peer_flow(w, FLOW));
+}
+
 static void a_flow_of_a_lost_peer_is_down(void **state)
 {
     struct world *w = *state;
@@ -559,6 +579,7 @@ int main(void)
         T(a_full_socket_is_waited_for),
         T(a_flow_is_as_it_is_reported),
         T(a_port_that_goes_takes_its_flows_down),
+        T(a_port_of_another_project_is_not_there),
         T(a_flow_of_a_lost_peer_is_down),
         T(flows_survive_another_control),
         T(counts_of_lives_add_up),

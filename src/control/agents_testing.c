@@ -421,7 +421,7 @@ static void begin_object(struct world *w, const struct kind *k, unsigned number,
     char id[KIND_ID];
     object_init(ret, k);
     assert_int_equal(object_set_text(ret, FIELD_OF_ID, id_text(number, id)), 0);
-    assert_int_equal(object_set_text(ret, FIELD_OF_PROJECT, "p"), 0);
+    assert_int_equal(object_set_text(ret, FIELD_OF_PROJECT, "local"), 0);
     assert_int_equal(object_set_text(ret, FIELD_OF_OWNER, "alice"), 0);
     object_set_int(ret, FIELD_OF_GENERATION, 1);
     object_set_int(ret, FIELD_OF_CREATED, w->wall_ns);
