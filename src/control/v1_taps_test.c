@@ -18,7 +18,7 @@
 #define FLOWS "/v1/tap_flows"
 #define PORT_ID(n) "00000000-0000-7000-8000-00000000000" #n
 
-/* Whoever asks: the operator of no project, and the members of two projects. */
+/* The users that ask: the operator of no project, and the members of two projects. */
 enum user {
     OPERATOR,
     LOCAL,
