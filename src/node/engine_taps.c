@@ -118,8 +118,9 @@ static int want(struct engine_taps *t, const struct tap_want *w)
     if (is_new || !is_alike(&p->want, w)) {
         const bool same_filter = !is_new && strcmp(p->want.filter, w->filter) == 0;
         p->want = *w;
+        p->is.state = 0; /* that was of another one */
         if (p->stage == COMPILES) {
-            p->outdated = !same_filter;
+            p->outdated = p->outdated || !same_filter;
         } else if (!same_filter || p->stage != PUT || w->filter[0]) {
             filter_done(&p->program);
             p->stage = FRESH;
@@ -128,6 +129,7 @@ static int want(struct engine_taps *t, const struct tap_want *w)
         }
     }
     p->wanted = true;
+    p->told = false;
     t->look_at = (struct mono){1}; /* at once */
     return 0;
 }
@@ -192,8 +194,13 @@ void engine_taps_look(struct engine_taps *t)
 
 /* ---- filters ---- */
 
+/* The broker may have it as it was wanted before. */
 static void refuse(struct tap *p, const struct error *err)
 {
+    if (p->taps->ready) {
+        (void)mirror_request_drop(p->taps->conf.broker, p->want.id, NULL);
+        p->taps->apply = true;
+    }
     p->stage = REFUSED;
     p->why = *err;
 }
@@ -292,6 +299,12 @@ static bool go_on(struct engine_taps *t)
 
 static void get_ready(struct engine_taps *t, struct mono now)
 {
+    if (t->n == 0 && t->generation != 0 && !t->began) {
+        /* A broker that has flows of an earlier life is to give them up; else it knows no rounds.
+         */
+        t->began = mirror_request_round(t->conf.broker, false, NULL) == 0;
+        t->ready = t->ready || t->began;
+    }
     if (t->ready || t->n == 0 || (t->ready_at.ns != 0 && !mono_due(now, t->ready_at))) {
         return;
     }

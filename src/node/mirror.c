@@ -37,6 +37,7 @@ static void free_flow(struct mirror *m, struct mirrored *f)
     m->flow[f->place] = m->flow[--m->n];
     m->flow[f->place]->place = f->place;
     free(f->filter);
+    free(f->next_filter);
     free(f);
 }
 

@@ -117,6 +117,14 @@ void mirror_counts(const struct mirrored *f, unsigned way, struct ebpf_taps_coun
     subtract(ret, &f->at[way].base);
 }
 
+/* It is looked at again, and at once. */
+static void make_dirty(struct mirror_group *g)
+{
+    g->dirty = true;
+    g->again = (struct mono){0};
+    g->mirror->behind = g->mirror->behind || g->index < g->mirror->next;
+}
+
 int mirror_join(struct mirror *m, struct mirrored *f, unsigned way)
 {
     struct mirror_key k;
@@ -128,8 +136,7 @@ int mirror_join(struct mirror *m, struct mirrored *f, unsigned way)
     const unsigned row = free_row(g);
     g->flow[row] = f;
     g->n++;
-    g->dirty = true;
-    g->again = (struct mono){0};
+    make_dirty(g);
     f->at[way].group = g;
     f->at[way].row = row;
     read_row(g, row, &f->at[way].base);
@@ -148,7 +155,7 @@ void mirror_part(struct mirrored *f, unsigned way)
     g->flow[f->at[way].row] = NULL;
     g->stale |= g->place >= 0 ? UINT32_C(1) << f->at[way].row : 0;
     g->n--;
-    g->dirty = true;
+    make_dirty(g);
     f->at[way].group = NULL;
 }
 
@@ -323,8 +330,8 @@ static int settle(struct mirror_group *g, const struct netif *from, const struct
         }
     }
     r = r < 0 || !is_new ? r : renew(g, from, to, &g->why);
-    if (r < 0 && g->destination != to->index) {
-        detach(g); /* another interface may have that number now */
+    if (r < 0 && (g->destination != to->index || g->stale != 0)) {
+        detach(g); /* another interface may have that number now, or a flow has gone */
     }
     return r;
 }
@@ -389,9 +396,11 @@ bool mirror_groups_apply(struct mirror *m, struct mono until)
             m->next++;
         }
     }
+    const bool more = m->behind;
     m->next = 0;
+    m->behind = false;
     (void)mirror_wires_round(m->wires, NULL); /* what fails is tried again */
-    return false;
+    return more;
 }
 
 enum tap_state mirror_group_state(const struct mirror_group *g, const char **ret_words)

@@ -76,6 +76,7 @@ struct mirror {
     unsigned next; /* the group that mirror_groups_apply() goes on with */
     struct mirror_wires *wires;
     bool recovered; /* what another process had noted is put back */
+    bool behind;    /* one before it has changed */
 };
 
 /* ---- mirror_group.c ---- */

@@ -128,6 +128,7 @@ static void flows_by_hand(void **state)
         'f', 's', 'r', '1', 13,                                           /* TAP_IS */
         0,   1,   2,   3,   4,   5,   6, 7, 8, 9, 10, 11, 12, 13, 14, 15, /* id */
         3,   1,   0,   2,   'n', 'o',                                     /* failed, kernel */
+        0,   0,   0,   0,   0,   0,   0, 9,                               /* life */
         0,   0,   0,   0,   0,   0,   1, 2, 0, 0, 0,  0,  0,  0,  3,  4,  /* frames, bytes */
         0,   0,   0,   0,   0,   0,   0, 5};
     struct rolemsg m = {.type = ROLEMSG_HELLO};
@@ -143,6 +144,7 @@ static void flows_by_hand(void **state)
     assert_true(m.type == ROLEMSG_TAP_IS && m.tap_is.id[1] == 1);
     assert_true(m.tap_is.state == TAP_IS_FAILED && m.tap_is.way == TAP_WAY_KERNEL);
     assert_string_equal(m.tap_is.words, "no");
+    assert_int_equal(m.tap_is.life, 9);
     assert_true(m.tap_is.frames == 258 && m.tap_is.bytes == 772 && m.tap_is.dropped == 5);
 }
 
