@@ -132,6 +132,7 @@ static void take(struct scene *w, const struct rolemsg *m)
         break;
     case ROLEMSG_TAP_IS:
         w->tap_is = m->tap_is;
+        w->n_tap_is++;
         break;
     case ROLEMSG_WANT:
     case ROLEMSG_SNAPSHOT:
@@ -271,6 +272,7 @@ struct scene *scene_new(void)
     memcpy(w->requests, serve_data_requests, sizeof(w->requests));
     /* Not in a child, which a sanitizer leaves too little memory to. */
     w->requests[SERVE_COMPILE].handle = TAKE_PTR(w->requests[SERVE_COMPILE].child);
+    w->requests[MIRROR_COMPILE].handle = TAKE_PTR(w->requests[MIRROR_COMPILE].child);
     start_broker(w);
     assert_int_equal(loop_new(&w->loop), 0);
     assert_int_equal(
@@ -288,6 +290,7 @@ void scene_free(struct scene *w)
     loop_free(w->loop);
     end_broker(w);
     close(w->grants.captures);
+    mirror_free(w->grants.taps.mirror);
     selection_done(&w->select);
     (void)snprintf(command, sizeof(command), "rm -r %s", w->folder);
     sh(command);

@@ -41,7 +41,8 @@ struct scene {
     bool away;   /* control cannot be met */
     unsigned sessions, ended;
     uint64_t life, generation, applied, tapped;
-    struct tap_is tap_is; /* the last one */
+    struct tap_is tap_is; /* the last one … */
+    unsigned n_tap_is;    /* … of so many */
     struct wanted_is is[WORLD_HELD];
     unsigned n_is, n_reports;
     struct wanted_port port[WORLD_HELD], coming[WORLD_HELD];

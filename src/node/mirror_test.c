@@ -27,7 +27,7 @@ static void id_of(unsigned number, uint8_t ret[WANTED_ID])
     ret[1] = (uint8_t)(number >> 8);
 }
 
-/* What comes in by vb, of a service of that number. */
+/* A flow of what comes in by vb, of a service of that number. */
 static struct mirror_flow flow(unsigned number, unsigned service)
 {
     struct mirror_flow f = {.source = "vb", .destination = "da", .dir = FRAME_DIR_IN};
