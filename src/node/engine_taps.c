@@ -299,13 +299,9 @@ static bool go_on(struct engine_taps *t)
 
 static void get_ready(struct engine_taps *t, struct mono now)
 {
-    if (t->n == 0 && t->generation != 0 && !t->began) {
-        /* A broker that has flows of an earlier life is to give them up; else it knows no rounds.
-         */
-        t->began = mirror_request_round(t->conf.broker, false, NULL) == 0;
-        t->ready = t->ready || t->began;
-    }
-    if (t->ready || t->n == 0 || (t->ready_at.ns != 0 && !mono_due(now, t->ready_at))) {
+    /* Without any flow, a broker that has those of an earlier life is to give them up. */
+    const bool has_reason = t->n > 0 || (t->generation != 0 && !t->settled);
+    if (t->ready || !has_reason || (t->ready_at.ns != 0 && !mono_due(now, t->ready_at))) {
         return;
     }
     t->ready_at = mono_add_ms(now, READY_MS);
