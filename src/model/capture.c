@@ -129,7 +129,9 @@ static bool take_spans(struct capture *c, const struct capture_report *r)
     bool is_new = false;
     for (unsigned i = 0; i < r->n_points && i < c->n_points; i++) {
         const struct span *v = &r->point[i];
-        const bool has_begun = v->from_ns > 0 && v->from_ns < c->stop_ns;
+        /* Before its start its rings are open already, and it is told what they will begin with. */
+        const bool has_begun =
+            r->state != CAPTURE_SCHEDULED && v->from_ns > 0 && v->from_ns < c->stop_ns;
         is_new |= spans_add(&c->covered[i], v->from_ns, v->until_ns);
         if (has_begun && (c->began_ns == 0 || v->from_ns < c->began_ns)) {
             c->began_ns = v->from_ns;

@@ -252,6 +252,16 @@ static void missed_ones(void **state)
     assert_int_equal(c.ended_ns, (STOP + 5) * SEC);
     check_gap(&c, &g, START, STOP, "nothing was captured");
 
+    /* A life whose rings were open ahead ended before the start: nothing has begun. */
+    c = make();
+    struct capture_report ahead = report(1, CAPTURE_SCHEDULED, START, START, 0);
+    ahead.counts = (struct capture_counts){0};
+    (void)capture_take(&c, &ahead, (START - 1) * SEC);
+    assert_int_equal(c.began_ns, 0);
+    r.life = 2;
+    assert_true(capture_take(&c, &r, (STOP + 5) * SEC));
+    assert_int_equal(c.code, CAPTURE_CODE_MISSED);
+
     /* It hears of it so late that it finds no interface. */
     c = make();
     r.state = CAPTURE_FAILED;
