@@ -230,18 +230,26 @@ static void on_program(void *user, int result, const uint8_t *data, size_t len, 
     }
 }
 
+/* One that cannot be compiled now is tried again. */
 static void compile(struct tap *p)
 {
-    struct error err = {""};
+    struct broker *b = p->taps->conf.broker;
     if (p->want.filter[0] == '\0') {
         p->stage = COMPILED;
         return;
     }
-    const int r = mirror_ask_compile(p->taps->conf.broker, p->want.filter, on_program, p, &err);
+    p->why.text[0] = '\0';
+    if (mirror_request_keep(b, &p->why) < 0) {
+        return;
+    }
+    const int r = mirror_ask_compile(b, p->want.filter, on_program, p, &p->why);
     if (r == 0) {
         p->stage = COMPILES;
-    } else if (r != -EAGAIN) {
-        refuse(p, &err);
+    } else if (r == -EAGAIN) {
+        p->why.text[0] = '\0';
+    } else {
+        const struct error why = p->why;
+        refuse(p, &why);
     }
 }
 
@@ -292,7 +300,8 @@ static bool go_on(struct engine_taps *t)
             put(p);
             puts++;
         }
-        all = all && (p->stage == PUT || p->stage == REFUSED);
+        const bool waits = p->stage == FRESH && p->why.text[0]; /* for the next look */
+        all = all && (p->stage == PUT || p->stage == REFUSED || waits);
     }
     return all;
 }
@@ -359,7 +368,7 @@ static void read_all(struct engine_taps *t)
     unsigned n = 0;
     for (unsigned i = 0; i < t->n; i++) {
         struct tap *p = t->at[i];
-        if (p->stage == REFUSED) {
+        if (p->stage == REFUSED || (p->stage == FRESH && p->why.text[0])) {
             be(p, TAP_IS_FAILED, p->why.text, NULL);
         } else if (!t->ready && t->unready.text[0]) {
             be(p, TAP_IS_FAILED, t->unready.text, NULL);

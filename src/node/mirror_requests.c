@@ -65,7 +65,6 @@ int mirror_serve_ready(void *ctx, const void *args, size_t len, struct broker_re
         return r;
     }
     r = bpf_probe(&reply->err);
-    r = r < 0 ? r : filter_keep(&reply->err);
     if (r == 0 && !g->mirror) {
         r = mirror_new(-1, &g->mirror);
         r = r < 0 ? error_sys(&reply->err, -r, "cannot tap") : 0;
@@ -76,6 +75,19 @@ int mirror_serve_ready(void *ctx, const void *args, size_t len, struct broker_re
         reply->len = wr_len(&w);
     }
     leave(g);
+    return r;
+}
+
+int mirror_serve_keep(void *ctx, const void *args, size_t len, struct broker_reply *reply)
+{
+    const struct mirror_grants *g = ctx;
+    int r = enter(g, &reply->err);
+    (void)args;
+    (void)len;
+    if (r == 0) {
+        r = filter_keep(&reply->err);
+        leave(g);
+    }
     return r;
 }
 
@@ -278,6 +290,11 @@ int mirror_request_ready(struct broker *b, uint64_t *ret_life, struct error *err
     struct rd rd = rd_make(data, r == 0 ? len : 0);
     *ret_life = rd_u64(&rd);
     return r == 0 && !rd_ok(&rd) ? error_set(err, EBADMSG, "the broker's answer is none") : r;
+}
+
+int mirror_request_keep(struct broker *b, struct error *err)
+{
+    return broker_call(b, MIRROR_KEEP, NULL, 0, NULL, NULL, NULL, err);
 }
 
 bool mirror_request_faces(struct broker *b, const char *name)

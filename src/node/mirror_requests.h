@@ -11,6 +11,7 @@
 
 enum mirror_request {
     MIRROR_READY = INTERFACE_REQUESTS, /* can flows be carried out in this kernel? Gives u64 life */
+    MIRROR_KEEP,                       /* what MIRROR_COMPILE needs, beforehand */
     MIRROR_FACES,   /* an interface's name, 16: gives u8, 1: it faces its owner */
     MIRROR_COMPILE, /* a filter's text: gives its program, as bytes of a memfd */
     MIRROR_PUT,     /* a flow as below */
@@ -43,12 +44,14 @@ int mirror_grants_prepare(struct mirror_grants *g, int notes, struct error *err)
 /* In the broker, when the roles have ended: puts back all that the mirror has changed. */
 void mirror_grants_done(struct mirror_grants *g);
 
-broker_handler mirror_serve_ready, mirror_serve_faces, mirror_serve_compile, mirror_serve_put,
-    mirror_serve_code, mirror_serve_drop, mirror_serve_round, mirror_serve_apply, mirror_serve_is;
+broker_handler mirror_serve_ready, mirror_serve_keep, mirror_serve_faces, mirror_serve_compile,
+    mirror_serve_put, mirror_serve_code, mirror_serve_drop, mirror_serve_round, mirror_serve_apply,
+    mirror_serve_is;
 
 /* The rows of a table of requests. */
 #define MIRROR_REQUEST_ROWS                                                                        \
     [MIRROR_READY] = {"tap", mirror_serve_ready, 0, 0},                                            \
+    [MIRROR_KEEP] = {"compile filters", mirror_serve_keep, 0, 0},                                  \
     [MIRROR_FACES] = {"look at the interface", mirror_serve_faces, IFNAMSIZ, IFNAMSIZ},            \
     [MIRROR_COMPILE] = {"compile the filter", NULL, 1, WANTED_FILTER - 1, mirror_serve_compile},   \
     [MIRROR_PUT] = {"tap", mirror_serve_put, 68, 68 + 512},                                        \
@@ -62,6 +65,8 @@ broker_handler mirror_serve_ready, mirror_serve_faces, mirror_serve_compile, mir
 
 /* `ret_life`: of whoever counts. */
 int mirror_request_ready(struct broker *b, uint64_t *ret_life, struct error *err);
+/* Filters can be compiled. -ENETDOWN: not now. */
+int mirror_request_keep(struct broker *b, struct error *err);
 /* Also false when the broker cannot tell. */
 bool mirror_request_faces(struct broker *b, const char *name);
 int mirror_ask_compile(struct broker *b, const char *filter, broker_answer_fn *fn, void *user,

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sys/filter.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/bytes.h"
 
@@ -181,10 +184,24 @@ static int compile_live(const char *expr, const char *ifname, enum netif_framing
 
 static pcap_t *kept;
 
+/* No frame comes to its socket any more: a protocol of this number is nobody's. */
+static void silence(pcap_t *p)
+{
+    struct sockaddr_ll at = {.sll_family = AF_PACKET};
+    socklen_t len = sizeof(at);
+    if (getsockname(pcap_fileno(p), (struct sockaddr *)&at, &len) == 0) {
+        at.sll_protocol = htons(0xffff);
+        (void)bind(pcap_fileno(p), (const struct sockaddr *)&at, sizeof(at));
+    }
+}
+
 int filter_keep(struct error *err)
 {
     if (!kept) {
         kept = live_on_any(NETIF_ETHERNET, SNAP_MAX);
+        if (kept) {
+            silence(kept);
+        }
     }
     return kept ? 0
                 : error_set(err, ENETDOWN,

@@ -24,8 +24,8 @@ struct filter_prog {
 int filter_compile(const char *expr, const char *ifname, enum netif_framing framing,
                    uint32_t snaplen, struct filter_prog *ret, struct error *err);
 /* Opens what filter_compile() needs for Ethernet and keeps it, so that filter_compile_kept() gives
- * the same program without any right, in processes that are forked later too. -ENETDOWN. Does
- * nothing where it is kept already. */
+ * the same program without any right, in processes that are forked later too. No frame comes to it.
+ * -ENETDOWN. Does nothing where it is kept already. */
 int filter_keep(struct error *err);
 int filter_compile_kept(const char *expr, struct filter_prog *ret, struct error *err);
 /* The same for Ethernet frames in memory, whose tags are in their places and whose direction is in
