@@ -227,6 +227,50 @@ static void vlan_lists(void **state)
     }
 }
 
+/* The API's lists rise, and have 4095 in them. */
+static void vlan_filters(void **state)
+{
+    (void)state;
+    struct vlan_set s;
+    struct error err;
+    assert_int_equal(parse_vlan_filter("0,100,200-210,4095", &s, &err), 0);
+    for (unsigned id = 0; id < 4096; id++) {
+        int want = id == 0 || id == 100 || (id >= 200 && id <= 210) || id == 4095;
+        assert_int_equal(vlan_set_has(&s, id), want);
+    }
+    assert_int_equal(parse_vlan_filter("0-4095", &s, &err), 0);
+    assert_true(vlan_set_has(&s, 0) && vlan_set_has(&s, 4095));
+    assert_int_equal(parse_vlan_filter("7-7", &s, &err), 0);
+    assert_true(vlan_set_has(&s, 7) && !vlan_set_has(&s, 6) && !vlan_set_has(&s, 8));
+    static const struct {
+        const char *text, *words;
+    } bad[] = {{"", "not of the form"},
+               {",", "not of the form"},
+               {"1,,2", "not of the form"},
+               {"1,", "not of the form"},
+               {"10-", "not of the form"},
+               {"-1", "not of the form"},
+               {"1 2", "not of the form"},
+               {"0x10", "not of the form"},
+               {"20-10", "is empty"},
+               {"4096", "between 0 and 4095"},
+               {"9999", "between 0 and 4095"},
+               {"1-99999999999999999999", "between 0 and 4095"},
+               {"2,1", "1 does not rise above 2"},
+               {"1,1", "1 does not rise above 1"},
+               {"1-5,5", "5 does not rise above 5"},
+               {"1-5,3-9", "3 does not rise above 5"}};
+    memset(&s, 0x55, sizeof(s));
+    const struct vlan_set before = s;
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_int_equal(parse_vlan_filter(bad[i].text, &s, &err), -EINVAL);
+        if (!strstr(err.text, bad[i].words)) {
+            fail_msg("%s: %s", bad[i].text, err.text);
+        }
+        assert_memory_equal(&s, &before, sizeof(s));
+    }
+}
+
 static void ledger_balances(void **state)
 {
     (void)state;
@@ -526,6 +570,7 @@ int main(void)
         cmocka_unit_test(never_is_not_earlier),
         cmocka_unit_test(host_ports),
         cmocka_unit_test(vlan_lists),
+        cmocka_unit_test(vlan_filters),
         cmocka_unit_test(ledger_balances),
         cmocka_unit_test(queue_keeps_order),
         cmocka_unit_test(queue_is_bounded),

@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <grp.h>
+#include <sys/wait.h>
 
 #include "sys/filter.h"
 #include "sys/test_net.h"
@@ -216,6 +218,54 @@ static void tapes(void **state)
     filter_tape_done(&t);
 }
 
+/* The programs of a child that has no right left are those that root gets of a live interface. */
+static int compile_all_kept(void)
+{
+    struct error err = {""};
+    if (setgroups(0, NULL) < 0 || setresgid(65534, 65534, 65534) < 0 ||
+        setresuid(65534, 65534, 65534) < 0) {
+        return 100;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(exprs); i++) {
+        struct filter_prog live = {0}, now = {0};
+        if (filter_compile_kept(exprs[i], &now, &err) < 0 ||
+            filter_compile(exprs[i], "lo", NETIF_ETHERNET, 0, &live, NULL) >= 0) {
+            return 1 + (int)i; /* it has rights */
+        }
+        filter_done(&now);
+    }
+    return filter_compile_kept("nonsense here", &(struct filter_prog){0}, &err) == -EINVAL ? 0 : 99;
+}
+
+static void kept_for_those_without_rights(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    struct filter_prog none;
+    int status = 1;
+    assert_int_equal(filter_compile_kept("tcp", &none, &err), -ENETDOWN); /* not kept yet */
+    assert_int_equal(filter_keep(&err), 0);
+    assert_int_equal(filter_keep(&err), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(exprs); i++) {
+        struct filter_prog live, kept;
+        assert_int_equal(filter_compile(exprs[i], "va", NETIF_ETHERNET, 0, &live, &err), 0);
+        assert_int_equal(filter_compile_kept(exprs[i], &kept, &err), 0);
+        if (live.n != kept.n ||
+            (live.n > 0 && memcmp(live.insns, kept.insns, live.n * sizeof(*live.insns)) != 0)) {
+            fail_msg("%s", exprs[i]);
+        }
+        filter_done(&live);
+        filter_done(&kept);
+    }
+    const pid_t pid = fork();
+    if (pid == 0) {
+        _exit(compile_all_kept());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +274,7 @@ int main(void)
         cmocka_unit_test(on_raw_ip),
         cmocka_unit_test(of_link_types),
         cmocka_unit_test(tapes),
+        cmocka_unit_test(kept_for_those_without_rights),
         cmocka_unit_test(passes_the_message_on),
         cmocka_unit_test(joins_words),
     };

@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <net/if_arp.h>
+#include <sys/wait.h>
 
 #include "sys/test_net.h"
 
@@ -96,6 +98,67 @@ static void sets(void **state)
     sh("ip link del s0");
 }
 
+/* A cable to another namespace, also where this one has never had the other's number. */
+static void cables_lead_elsewhere(void **state)
+{
+    (void)state;
+    struct netif l;
+    int to[2], from[2];
+    char byte = 0, command[128];
+    assert_int_equal(pipe2(to, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(from, O_CLOEXEC), 0);
+    const pid_t pid = fork();
+    if (pid == 0) { /* a namespace that lasts as long as this process */
+        _exit(unshare(CLONE_NEWNET) < 0 || write(from[1], "x", 1) != 1 ||
+              read(to[0], &byte, 1) != 1);
+    }
+    assert_int_equal(read(from[0], &byte, 1), 1);
+    sh("ip link add c0 type veth peer name c1");
+    assert_int_equal(netif_find("c0", &l, NULL), 0);
+    assert_string_equal(l.kind, "veth");
+    assert_false(l.leads_elsewhere);
+    (void)snprintf(command, sizeof(command), "ip link set c1 netns %d", pid);
+    sh(command);
+    assert_int_equal(netif_find("c0", &l, NULL), 0);
+    assert_true(l.leads_elsewhere);
+    assert_int_equal(netif_find("va", &l, NULL), 0);
+    assert_false(l.leads_elsewhere);
+    assert_int_equal(netif_find("lo", &l, NULL), 0);
+    assert_false(l.leads_elsewhere);
+    sh("ip link del c0");
+    int status = 1;
+    assert_int_equal(write(to[1], "x", 1), 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    for (size_t i = 0; i < 2; i++) {
+        close(to[i]);
+        close(from[i]);
+    }
+}
+
+static void addresses_of_the_link(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cidr;
+        bool is;
+    } addrs[] = {{"fe80::7/64", true},  {"febf::1/64", true},   {"fec0::1/64", false},
+                 {"fd00::1/64", false}, {"10.0.0.1/24", false}, {"169.254.7.7/16", false}};
+    struct netif l;
+    char command[128];
+    for (size_t i = 0; i < ARRAY_SIZE(addrs); i++) {
+        (void)snprintf(command, sizeof(command), "ip addr flush dev vb && ip addr add %s dev vb%s",
+                       addrs[i].cidr, strchr(addrs[i].cidr, ':') ? " nodad" : "");
+        sh(command);
+        assert_int_equal(netif_find("vb", &l, NULL), 0);
+        assert_int_equal(l.n_addrs, 1);
+        if (netif_addr_is_link_local(&l.addrs[0]) != addrs[i].is) {
+            fail_msg("%s", addrs[i].cidr);
+        }
+    }
+    sh("ip addr flush dev vb");
+}
+
 static void default_routes(void **state)
 {
     (void)state;
@@ -150,6 +213,8 @@ int main(void)
         cmocka_unit_test(lists_what_there_is),
         cmocka_unit_test(names_the_choices),
         cmocka_unit_test(sets),
+        cmocka_unit_test(cables_lead_elsewhere),
+        cmocka_unit_test(addresses_of_the_link),
         cmocka_unit_test(default_routes),
         cmocka_unit_test(framings),
     };

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
@@ -268,6 +269,89 @@ static void broker_enters_only_networks(void **state)
     }
 }
 
+static long call_bpf(int command, union bpf_attr *attr)
+{
+    return syscall(SYS_bpf, command, attr, sizeof(*attr));
+}
+
+/* The kernel's own answer is none of the wall's. */
+static bool reaches_kernel(int command, union bpf_attr attr)
+{
+    return call_bpf(command, &attr) >= 0 || errno != EPERM;
+}
+
+/* A map and a program, as sys/bpf.c makes them: 0. */
+static int makes_programs(void)
+{
+    const struct bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = -1},
+                                    {.code = BPF_JMP | BPF_EXIT}};
+    union bpf_attr map = {.map_type = BPF_MAP_TYPE_PERCPU_ARRAY,
+                          .key_size = 4,
+                          .value_size = 8,
+                          .max_entries = 1},
+                   prog = {.prog_type = BPF_PROG_TYPE_SCHED_CLS,
+                           .insn_cnt = ARRAY_SIZE(code),
+                           .insns = (uintptr_t)code,
+                           .license = (uintptr_t) "GPL"},
+                   none = {.map_type = 0};
+    const bool made = call_bpf(BPF_MAP_CREATE, &map) >= 0 && call_bpf(BPF_PROG_LOAD, &prog) >= 0;
+    return !made                                           ? 1
+           : !reaches_kernel(BPF_MAP_LOOKUP_ELEM, none)    ? 2
+           : !reaches_kernel(BPF_OBJ_GET_INFO_BY_FD, none) ? 3
+           : !reaches_kernel(BPF_LINK_CREATE, none)        ? 4
+           : !reaches_kernel(BPF_LINK_UPDATE, none)        ? 5
+           : !reaches_kernel(BPF_PROG_QUERY, none)         ? 6
+                                                           : 0;
+}
+
+/* How a process ends that does this behind the broker's wall. */
+static int behind_wall_of(const int *caps, size_t n, int (*what)(int), int arg)
+{
+    int status = 0;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        _exit(sandbox_confine_broker(caps, n, NULL) < 0 ? NO_ENTRY : what(arg));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static int try_all_of_taps(int arg)
+{
+    (void)arg;
+    return makes_programs();
+}
+
+static int try_command(int command)
+{
+    union bpf_attr none = {.map_type = 0};
+    return said(call_bpf(command, &none));
+}
+
+/* A broker that taps has the commands of sys/bpf.c and no other; one that does not has none. */
+static void broker_makes_programs_by_some_commands(void **state)
+{
+    (void)state;
+    static const int with[] = {CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF},
+                     without[] = {CAP_NET_RAW, CAP_NET_ADMIN},
+                     listed[] = {BPF_MAP_CREATE, BPF_MAP_LOOKUP_ELEM,    BPF_PROG_LOAD,
+                                 BPF_PROG_QUERY, BPF_OBJ_GET_INFO_BY_FD, BPF_LINK_CREATE,
+                                 BPF_LINK_UPDATE};
+    assert_int_equal(behind_wall_of(with, ARRAY_SIZE(with), try_all_of_taps, 0), 0);
+    for (int command = 0; command < 64; command++) {
+        bool is_listed = false;
+        for (size_t i = 0; i < ARRAY_SIZE(listed); i++) {
+            is_listed = is_listed || listed[i] == command;
+        }
+        const int status = behind_wall_of(with, ARRAY_SIZE(with), try_command, command),
+                  bare = behind_wall_of(without, ARRAY_SIZE(without), try_command, command);
+        if (stopped(status) == is_listed || !stopped(bare)) {
+            fail_msg("command %d: %#x, and %#x without the capability", command, status, bare);
+        }
+    }
+    assert_true(stopped(behind_wall_of(with, ARRAY_SIZE(with), try_command, -1)));
+}
+
 static void broker_opens_but_does_not_run(void **state)
 {
     (void)state;
@@ -324,6 +408,7 @@ int main(void)
         cmocka_unit_test(engine_ends_with_its_parent),
         cmocka_unit_test(broker_opens_but_does_not_run),
         cmocka_unit_test(broker_enters_only_networks),
+        cmocka_unit_test(broker_makes_programs_by_some_commands),
         cmocka_unit_test(early_threads_are_refused),
     };
     if (geteuid() != 0) {
