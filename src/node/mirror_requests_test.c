@@ -44,7 +44,7 @@ static int begin(void **state)
         .word = {{"mon0", NULL, false}, {"web*", "web*", false}}, .n_words = 2, .take_links = true};
     w->grants.taps.interfaces.select = &w->select;
     w->grants.captures = -1;
-    assert_int_equal(mirror_new(&w->grants.taps.mirror), 0);
+    assert_int_equal(mirror_new(-1, &w->grants.taps.mirror), 0);
     *state = w;
     return 0;
 }
@@ -161,7 +161,7 @@ static void a_flow_has_one_form(void **state)
         {FLAGS_AT, 1, PUT_LEN},       /* VLANs that are not there */
         {FLAGS_AT, 1, PUT_LEN + 511}, /* … not all of them */
         {FLAGS_AT, 0, PUT_LEN + 512}, /* VLANs of which nothing is said */
-        {FLAGS_AT, 0, PUT_LEN + 1},   {FLAGS_AT, 2, PUT_LEN},
+        {FLAGS_AT, 0, PUT_LEN + 1},   {FLAGS_AT, 4, PUT_LEN},
         {FLAGS_AT, 128, PUT_LEN},     {NUMBER_AT, 0x10, PUT_LEN + 1},
         {NUMBER_AT, 0xff, PUT_LEN}, /* more instructions than a filter has */
     };
