@@ -128,6 +128,23 @@ static void a_round_that_lacks_some_is_none(void **state)
     check_port(w, "eth2", true);
 }
 
+/* As a store of an earlier version has them. */
+static void ports_of_no_project_are_the_operators(void **state)
+{
+    struct world *w = *state;
+    world_goes(w, 1000);
+    for (unsigned i = 0; i < 2; i++) {
+        peer_port(w, "eth0");
+        peer_round(w, 1);
+        world_goes(w, 0);
+        struct object o = get_port(w, "eth0");
+        assert_string_equal(o.v[FIELD_OF_PROJECT].text, "local");
+        assert_int_equal(object_set_text(&o, FIELD_OF_PROJECT, ""), 0);
+        change_capture(w, &o);
+        object_done(&o);
+    }
+}
+
 static void ports_of_other_agents_stay(void **state)
 {
     struct world *w = *state;
@@ -319,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ports_come_and_go_and_are_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_round_that_lacks_some_is_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ports_of_no_project_are_the_operators, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ports_of_other_agents_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_many_ports_end_the_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(snapshots_are_waited_for, set_up, tear_down),

@@ -109,6 +109,16 @@ static int make(struct agents *a, const char *id, const char *name, struct objec
     return 0;
 }
 
+/* A store of an earlier version has ports of no project. */
+static int give_project(struct object *o, bool *is_new)
+{
+    if (o->v[FIELD_OF_PROJECT].text[0]) {
+        return 0;
+    }
+    *is_new = true;
+    return object_set_text(o, FIELD_OF_PROJECT, WHO_LOCAL);
+}
+
 static int get(struct agents *a, const char *id, const char *name, struct object *ret,
                struct error *err)
 {
@@ -141,7 +151,7 @@ static void store_one(struct agents *a, const struct wanted_port *p)
         return;
     }
     const bool was_there = o.v[PORT_F_THERE].set && o.v[PORT_F_THERE].n != 0;
-    if (fill(&o, p, &is_new) == 0 && is_new) {
+    if (give_project(&o, &is_new) == 0 && fill(&o, p, &is_new) == 0 && is_new) {
         put(a, &o, was_there);
     }
     object_done(&o);
