@@ -77,10 +77,9 @@ static void check(const struct mirror *m, unsigned number, enum tap_state state,
 /* Carriers and the kernel's own timers take a while. */
 static void wait_for(struct mirror *m, unsigned number, enum tap_state state, const char *words)
 {
-    struct mirror_is is = {.state = 0};
     for (struct mono end = deadline_s(20);; not_after(end)) {
         settle(m);
-        is = is_of(m, number);
+        const struct mirror_is is = is_of(m, number);
         if (is.state == state && strstr(is.words, words)) {
             return;
         }
