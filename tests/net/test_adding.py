@@ -557,7 +557,7 @@ def test_a_kind_has_all_verbs(lab, other_farspan, monkeypatch):
     assert [r.split()[1:] for r in rows if made["id"] in r] == [["by", "hand", "5", "-"]]
     assert "stars" in client("notes", "set", made["id"], "stars=9", status=2)
     assert 'did you mean "stars"?' in client("notes", "create", "title=x", "star=1", status=2)
-    assert "captures, tokens, ports, notes" in client("memo", status=2)
+    assert "captures, tokens, ports, tap_services, tap_flows, notes" in client("memo", status=2)
     client("notes", "delete", made["id"])
     client("notes", "show", made["id"], status=1)
     service.stop()
