@@ -78,6 +78,7 @@ static void take(struct mirrored *f)
         mirror_part(f, i);
     }
     free(f->filter);
+    f->alone = false;
     f->filter = TAKE_PTR(f->next_filter);
     f->flow = f->next;
     f->complete = true;

@@ -74,7 +74,7 @@ static struct mirror_group *group_for(struct mirror *m, const struct mirror_key 
 {
     for (struct table_link *l = table_first(&m->groups, hash_of(m, k)); l; l = table_next(l)) {
         struct mirror_group *g = CONTAINER_OF(l, struct mirror_group, by_key);
-        if (is_key(g, k) && free_row(g) < EBPF_TAPS_FLOWS) {
+        if (is_key(g, k) && !g->alone && free_row(g) < EBPF_TAPS_FLOWS) {
             return g;
         }
     }
@@ -129,12 +129,14 @@ int mirror_join(struct mirror *m, struct mirrored *f, unsigned way)
 {
     struct mirror_key k;
     key_of(f, way, &k);
-    struct mirror_group *g = group_for(m, &k);
+    struct mirror_group *g = f->alone ? new_group(m, &k) : group_for(m, &k);
     if (!g) {
         return -ENOMEM;
     }
+    g->alone = f->alone;
     const unsigned row = free_row(g);
     g->flow[row] = f;
+    g->fresh |= UINT32_C(1) << row;
     g->n++;
     make_dirty(g);
     f->at[way].group = g;
@@ -153,6 +155,7 @@ void mirror_part(struct mirrored *f, unsigned way)
     mirror_counts(f, way, &c);
     mirror_add_counts(&f->carried, &c);
     g->flow[f->at[way].row] = NULL;
+    g->fresh &= ~(UINT32_C(1) << f->at[way].row);
     g->stale |= g->place >= 0 ? UINT32_C(1) << f->at[way].row : 0;
     g->n--;
     make_dirty(g);
@@ -288,6 +291,7 @@ static int renew(struct mirror_group *g, const struct netif *from, const struct 
         g->map = r >= 0 ? r : -1;
     }
     _cleanup_(closep) int prog = r < 0 ? r : make_program(g, from, to, err);
+    g->refused = r >= 0 && prog < 0;
     r = prog < 0 ? prog : put_program(g, prog, from->index, err);
     if (r < 0) {
         return r;
@@ -296,10 +300,29 @@ static int renew(struct mirror_group *g, const struct netif *from, const struct 
     g->destination = to->index;
     g->longest = to->mtu;
     g->hatype = from->arphrd;
-    g->stale = 0;
+    g->stale = g->fresh = 0;
     g->dirty = false;
     g->tries = 0;
     return 0;
+}
+
+/* One flow that no program can have is not to take those with it that had one before: all that have
+ * come since get programs of their own. True: there were some, and the group is looked at again. */
+static bool isolate(struct mirror_group *g)
+{
+    const uint32_t fresh = g->fresh;
+    if (!g->refused || g->n < 2 || fresh == 0) {
+        return false;
+    }
+    for (unsigned row = 0; row < EBPF_TAPS_FLOWS; row++) {
+        if (fresh >> row & 1) {
+            g->flow[row]->alone = true;
+            mirror_part(g->flow[row], g->key.way);
+        }
+    }
+    g->why.text[0] = '\0';
+    g->mirror->behind = true;
+    return true;
 }
 
 /* Somebody else may have taken it off. */
@@ -358,8 +381,11 @@ static void apply(struct mirror_group *g, struct mono now)
     if (g->source != 0 && (g->source != from.index || !is_attached(g))) {
         detach(g);
     }
+    g->refused = false;
     if (settle(g, &from, &to) < 0) {
-        failed(g, now);
+        if (!isolate(g)) {
+            failed(g, now);
+        }
     } else if (!(to.flags & IFF_UP)) {
         away(g, g->key.destination, "is down");
     } else if (!(to.flags & IFF_RUNNING)) {

@@ -33,6 +33,9 @@ struct mirror_group {
     struct mirror *mirror;
     unsigned index;                         /* in mirror->group */
     struct mirrored *flow[EBPF_TAPS_FLOWS]; /* by their rows; NULL: none */
+    uint32_t fresh; /* bits of rows that no program of this group has had yet */
+    bool alone;     /* of one flow, with which no other one is to share a program */
+    bool refused;   /* the last program could not be made, or the kernel did not take it */
     uint32_t stale; /* bits of rows that the program still counts in for a flow that has gone */
     unsigned n;
     int map, place;          /* -1: none */
@@ -57,6 +60,7 @@ struct mirrored {
     bool complete;                            /* `flow` and `filter` are to be carried out */
     bool is_new;                              /* `next` is coming */
     bool marked;                              /* it was not told of anew */
+    bool alone; /* no program was made or taken with it among others */
     struct {
         struct mirror_group *group; /* NULL: none */
         unsigned row;

@@ -493,6 +493,42 @@ static void a_refusal_of_the_kernel_is_told(void **state)
     assert_int_equal(copies(), FRAMES);
 }
 
+/* A flow that no program can have is the only one that fails, whether it comes last or at once. */
+static void one_flow_does_not_take_others_with_it(void **state)
+{
+    (void)state;
+    const struct sock_filter never[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PAY_OFFSET)),
+        BPF_STMT(BPF_RET | BPF_A, 0)};
+    for (unsigned first = 0; first < 2; first++) {
+        _cleanup_(mirror_freep) struct mirror *m = NULL;
+        struct mirror_flow bad = flow(2, 1);
+        const struct mirror_flow good = flow(1, 1), later = flow(3, 1);
+        struct error err = {""};
+        bad.n_filter = ARRAY_SIZE(never);
+        assert_int_equal(mirror_new(-1, &m), 0);
+        put(m, &good);
+        if (first) {
+            settle(m);
+        }
+        put(m, &bad);
+        assert_int_equal(mirror_code(m, bad.id, 0, never, ARRAY_SIZE(never), &err), 0);
+        settle(m);
+        check(m, 1, TAP_IS_FLOWING, "");
+        check(m, 2, TAP_IS_FAILED, "another datapath");
+        assert_int_equal(copies(), FRAMES);
+        put(m, &later);
+        settle(m);
+        check(m, 3, TAP_IS_FLOWING, "");
+        check(m, 2, TAP_IS_FAILED, "another datapath");
+        bad.n_filter = 0; /* it is wanted otherwise: it may share again */
+        put(m, &bad);
+        settle(m);
+        check(m, 2, TAP_IS_FLOWING, "");
+        assert_int_equal(is_of(m, 1).counts.frames, FRAMES);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,6 +542,7 @@ int main(void)
         T(a_port_is_not_tapped_to_itself),
         T(an_interface_goes_and_comes_back),
         T(a_destination_that_is_down_is_told),
+        T(one_flow_does_not_take_others_with_it),
         T(a_destination_with_an_address_is_refused),
         T(what_has_gone_is_not_copied_though_all_else_fails),
         T(a_look_that_was_broken_off_is_not_over),
