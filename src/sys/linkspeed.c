@@ -19,12 +19,13 @@ enum {
 
 #define BIT_PER_MBIT UINT64_C(1000000)
 
-struct settings {
+/* The masks stand behind the settings. */
+union settings {
     struct ethtool_link_settings head;
-    uint32_t masks[MASKS * WORDS_MAX];
+    uint8_t room[sizeof(struct ethtool_link_settings) + 4 * MASKS * WORDS_MAX];
 };
 
-static bool ask(int fd, const char *ifname, struct settings *s)
+static bool ask(int fd, const char *ifname, union settings *s)
 {
     struct ifreq req = {.ifr_data = (void *)s};
     (void)snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", ifname);
@@ -37,12 +38,12 @@ static bool ask(int fd, const char *ifname, struct settings *s)
 uint64_t linkspeed_read(const char *ifname)
 {
     _cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct settings s = {.head.link_mode_masks_nwords = 0};
+    union settings s = {.head.link_mode_masks_nwords = 0};
     if (fd < 0 || strlen(ifname) >= IFNAMSIZ || !ask(fd, ifname, &s) ||
         s.head.link_mode_masks_nwords >= 0) {
         return 0;
     }
-    s = (struct settings){.head.link_mode_masks_nwords = (int8_t)-s.head.link_mode_masks_nwords};
+    s = (union settings){.head.link_mode_masks_nwords = (int8_t)-s.head.link_mode_masks_nwords};
     return ask(fd, ifname, &s) && s.head.speed != (uint32_t)SPEED_UNKNOWN
                ? s.head.speed * BIT_PER_MBIT
                : 0;
