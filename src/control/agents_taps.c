@@ -202,7 +202,7 @@ static void wish_of(const struct object *o, const struct service *s, const struc
     const struct field *f = &o->kind->field[TAP_FLOW_F_DIRECTION];
     const int dir = field_word(f, o->v[TAP_FLOW_F_DIRECTION].text);
     *ret = (struct tap_want){
-        .dir = taps_dir(dir < 0 ? TAP_BOTH : (enum tap_direction)dir, from->faces_owner),
+        .dir = (uint8_t)taps_dir(dir < 0 ? TAP_BOTH : (enum tap_direction)dir, from->faces_owner),
         .super = s->super,
         .has_vlans = o->v[TAP_FLOW_F_VLANS].set};
     (void)uuid_parse(o->v[FIELD_OF_ID].text, ret->id);
